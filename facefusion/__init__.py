@@ -1,0 +1,11 @@
+"""FaceFusion: one person's face in another photo, on a plain CPU."""
+
+from __future__ import annotations
+
+from facefusion.errors import FusionError
+from facefusion.pipeline import FusionPipeline
+from facefusion.tiers import Tier
+from facefusion.types import FusionResult
+
+__all__ = ["FusionError", "FusionPipeline", "FusionResult", "Tier"]
+__version__ = "0.1.0"

@@ -1,0 +1,71 @@
+"""ONNX Runtime sessions: one place for threads, providers and the check of the weights' files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import onnxruntime
+
+from facefusion.errors import WeightsError
+
+#: The weights that ship with the project.
+EMBEDDED_WEIGHTS: Final = Path(__file__).resolve().parent.parent / "weights"
+#: The networks that a pipeline needs.
+NETWORKS: Final = ("detector", "mesh", "identity", "coarse")
+
+
+@dataclass(frozen=True)
+class WeightFile:
+    """One entry of `manifest.json`: where a network is, its hash, licence and contract."""
+
+    path: Path
+    sha256: str
+    licence: str
+    contract: dict[str, Any]
+
+
+def read_manifest(directory: Path) -> dict[str, WeightFile]:
+    """Reads `manifest.json` and checks every ONNX file against its SHA-256.
+
+    Raises:
+        WeightsError: a file is missing, unreadable or not the one that the manifest describes.
+    """
+    try:
+        entries = json.loads((directory / "manifest.json").read_text(encoding="utf-8"))["networks"]
+        files = {
+            name: WeightFile(directory / entry["file"], entry["sha256"], entry["licence"], entry["contract"])
+            for name, entry in entries.items()
+        }
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise WeightsError(f"The weights' manifest in {directory} cannot be read: {error}") from error
+    missing = [name for name in NETWORKS if name not in files]
+    if missing:
+        raise WeightsError(f"The weights in {directory} lack: {', '.join(missing)}")
+    for name, file in files.items():
+        try:
+            digest = hashlib.sha256(file.path.read_bytes()).hexdigest()
+        except OSError as error:
+            raise WeightsError(f"The {name} network cannot be read: {error}") from error
+        if digest != file.sha256:
+            raise WeightsError(f"The {name} network ({file.path.name}) is damaged: its SHA-256 is not the manifest's")
+    return files
+
+
+def session_options(threads: int | None = None) -> onnxruntime.SessionOptions:
+    """Options for a session on the CPU: `threads` intra-op threads (all cores by default), no spinning while idle."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or os.cpu_count() or 1
+    options.inter_op_num_threads = 1
+    # Spinning threads would take the cores from OpenCV and from other visitors between two networks.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
+
+
+def make_session(path: Path, threads: int | None = None) -> onnxruntime.InferenceSession:
+    """Opens an ONNX file on the CPU."""
+    return onnxruntime.InferenceSession(str(path), session_options(threads), providers=["CPUExecutionProvider"])

@@ -1,0 +1,37 @@
+"""Quality tiers: how much work a fusion does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+
+class Tier(StrEnum):
+    """What the visitor chooses."""
+
+    FAST = "fast"
+    BEST = "best"
+
+
+@dataclass(frozen=True)
+class TierSpec:
+    """What a tier does.
+
+    Attributes:
+        label: the tier's name on the page.
+        description: one line for the page.
+        detail_size: largest side in pixels of the crop that is composed; the coarse network always sees 128.
+        carries_detail: whether the source's fine detail is carried over at `detail_size`.
+    """
+
+    label: str
+    description: str
+    detail_size: int
+    carries_detail: bool
+
+
+TIERS: Final[dict[Tier, TierSpec]] = {
+    Tier.FAST: TierSpec("Fast", "The quickest result; fine for small faces.", 256, False),
+    Tier.BEST: TierSpec("Best", "Full detail at the photo's own resolution.", 1024, True),
+}
