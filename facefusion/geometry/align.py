@@ -1,0 +1,108 @@
+"""Similarity alignment: every crop of a face that a network sees is a rotated, scaled, shifted square of the photo."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import cv2
+import numpy as np
+
+from facefusion.geometry.topology import five_points
+
+#: Share of the crop's side that the face takes in the fusion crop (the rest shows hair, ears and light).
+FUSION_FACE_SHARE: Final = 0.60
+#: The mesh network sees 1.5 times the face box (MediaPipe's convention).
+MESH_FACE_SHARE: Final = 1 / 1.5
+
+#: ArcFace's five-point template for a 112 x 112 crop (Deng et al., "ArcFace", CVPR 2019).
+ARCFACE_TEMPLATE: Final = np.array(
+    [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]], np.float32
+)
+
+
+def similarity_transform(source: np.ndarray, destination: np.ndarray) -> np.ndarray:
+    """Least-squares rotation, scale and shift between two point sets (Umeyama, PAMI 1991).
+
+    Args:
+        source: (N, 2) points, N >= 2.
+        destination: (N, 2) points.
+
+    Returns:
+        (2, 3) float64 matrix `m` with `destination ~ source @ m[:, :2].T + m[:, 2]`.
+    """
+    source, destination = np.asarray(source, np.float64), np.asarray(destination, np.float64)
+    mean_s, mean_d = source.mean(0), destination.mean(0)
+    s, d = source - mean_s, destination - mean_d
+    u, values, vt = np.linalg.svd(d.T @ s / len(s))
+    sign = np.array([1.0, np.sign(np.linalg.det(u @ vt)) or 1.0])
+    rotation = (u * sign) @ vt
+    scale = (values * sign).sum() / max(s.var(0).sum(), 1e-12)
+    return np.concatenate([scale * rotation, (mean_d - scale * rotation @ mean_s)[:, None]], axis=1)
+
+
+def crop_transform(points: np.ndarray, angle: float, face_share: float, size: int) -> np.ndarray:
+    """The similarity that takes the photo to a square crop with the face upright in its centre.
+
+    Args:
+        points: (N, 2+) photo pixels that the face box must hold (mesh points or box corners).
+        angle: roll of the face in radians, the direction of the eye line.
+        face_share: longer side of the face box as a share of the crop's side.
+        size: side of the crop in pixels.
+
+    Returns:
+        (2, 3) float64, photo pixels to crop pixels.
+    """
+    cos, sin = np.cos(angle), np.sin(angle)
+    level = np.array([[cos, sin], [-sin, cos]])
+    upright = points[:, :2] @ level.T
+    low, high = upright.min(0), upright.max(0)
+    scale = size * face_share / max(float((high - low).max()), 1e-6)
+    linear = scale * level
+    return np.concatenate([linear, (size / 2 - scale * (low + high) / 2)[:, None]], axis=1)
+
+
+def mesh_crop_transform(mesh: np.ndarray, face_share: float, size: int) -> np.ndarray:
+    """`crop_transform` for a face whose mesh (468, 2 or 3) in photo pixels is known."""
+    left, right = five_points(mesh)[:2]
+    return crop_transform(mesh, float(np.arctan2(*(right - left)[::-1])), face_share, size)
+
+
+def transform_points(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Applies a (2, 3) similarity to (N, 2) or (N, 3) points; a third coordinate is scaled along."""
+    flat = points[:, :2] @ matrix[:, :2].T + matrix[:, 2]
+    if points.shape[1] == 2:
+        return flat.astype(np.float32)
+    depth = points[:, 2:] * np.hypot(matrix[0, 0], matrix[1, 0])
+    return np.concatenate([flat, depth], axis=1).astype(np.float32)
+
+
+def rescale_transform(matrix: np.ndarray, factor: float) -> np.ndarray:
+    """The same view in a crop of `factor` times the side, in the pixel-centre convention of `cv2.resize`."""
+    scaled = matrix * factor
+    scaled[:, 2] += (factor - 1) / 2
+    return scaled
+
+
+def invert(matrix: np.ndarray) -> np.ndarray:
+    """Inverse of a (2, 3) affine matrix."""
+    return np.asarray(cv2.invertAffineTransform(matrix), np.float64)
+
+
+def crop_photo(photo: np.ndarray, matrix: np.ndarray, size: int, border: int = cv2.BORDER_REPLICATE) -> np.ndarray:
+    """Samples a `size` x `size` crop of the photo; area-averaged when the crop is smaller than the photo's face.
+
+    Args:
+        photo: (H, W, C) uint8 or float32.
+        matrix: (2, 3) photo pixels to crop pixels.
+        size: side of the crop.
+        border: OpenCV border mode for what lies outside the photo.
+    """
+    shrink = 1 / np.hypot(matrix[0, 0], matrix[1, 0])
+    if shrink < 1.5:
+        return cv2.warpAffine(photo, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=border)
+    # Sampling a large face at few points would alias: take the crop at the photo's own resolution, then average areas.
+    factor = int(np.ceil(shrink))
+    fine = cv2.warpAffine(
+        photo, rescale_transform(matrix, factor), (size * factor, size * factor), flags=cv2.INTER_LINEAR, borderMode=border
+    )
+    return cv2.resize(fine, (size, size), interpolation=cv2.INTER_AREA)

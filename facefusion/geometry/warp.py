@@ -1,0 +1,71 @@
+"""Mesh-to-mesh warping by thin-plate splines (Bookstein, PAMI 1989).
+
+The spline's linear system depends on the *destination* points only. A `MeshWarp` is therefore built once for a target face
+and carries any number of source faces (or fields) onto it with one small matrix product and one `cv2.remap` each.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import cv2
+import numpy as np
+
+from facefusion.geometry.topology import WARP_POINTS
+
+#: The flow is solved on a GRID x GRID lattice over the crop and upsampled: faces bend smoothly between the points.
+GRID: Final = 33
+#: Smoothing of the spline. Points that fall together at the destination (closed lips, closed eyes) but lie apart in the
+#: source would fold an exactly interpolating spline.
+SMOOTHNESS: Final = 1e-4
+
+
+def _kernel(squared_distance: np.ndarray) -> np.ndarray:
+    return squared_distance * np.log(np.maximum(squared_distance, 1e-12))
+
+
+class MeshWarp:
+    """Carries faces onto one destination mesh.
+
+    Args:
+        destination: (468, 2 or 3) mesh in crop pixels that warped faces will have.
+        size: side of the crop in pixels that `destination` refers to.
+        grid: lattice points a side.
+    """
+
+    def __init__(self, destination: np.ndarray, size: int, grid: int = GRID) -> None:
+        self.size = size
+        self.grid = grid
+        points = destination[WARP_POINTS, :2].astype(np.float64) / size
+        count = len(points)
+        system = np.zeros((count + 3, count + 3))
+        system[:count, :count] = _kernel(((points[:, None] - points) ** 2).sum(-1))
+        system[:count, :count] += SMOOTHNESS * np.eye(count)
+        system[:count, count:] = np.concatenate([np.ones((count, 1)), points], axis=1)
+        system[count:, :count] = system[:count, count:].T
+        steps = (np.arange(grid) + 0.5) / grid - 0.5 / size  # where cv2.resize will put the lattice points
+        lattice = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2)
+        basis = np.concatenate(
+            [_kernel(((lattice[:, None] - points) ** 2).sum(-1)), np.ones((len(lattice), 1)), lattice], axis=1
+        )
+        #: (grid * grid, points) weights: flow = weights @ source points.
+        self.weights = np.linalg.solve(system.T, basis.T).T[:, :count].astype(np.float32)
+
+    def flow(self, source: np.ndarray, size: int | None = None) -> np.ndarray:
+        """Where each destination pixel comes from.
+
+        Args:
+            source: (468, 2 or 3) mesh of the face to carry, in its own image's pixels.
+            size: side of the result; the destination crop's own by default (another one is `rescale_transform` of it).
+
+        Returns:
+            (size, size, 2) float32 map of x, y in the source image's pixels, for `cv2.remap`.
+        """
+        size = size or self.size
+        coarse = (self.weights @ source[WARP_POINTS, :2].astype(np.float32)).reshape(self.grid, self.grid, 2)
+        return cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC)
+
+    def __call__(self, image: np.ndarray, source: np.ndarray, size: int | None = None) -> np.ndarray:
+        """Warps `image` (H, W, C), whose face has the mesh `source` in its pixels, onto the destination mesh."""
+        flow = self.flow(source, size)
+        return cv2.remap(image, flow, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
