@@ -1,0 +1,70 @@
+"""Masks from the mesh: where a face may change, and where its skin is."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import cv2
+import numpy as np
+
+from facefusion.geometry.topology import INNER_LIPS, LEFT_BROW, LEFT_EYE, OUTER_LIPS, OVAL, RIGHT_BROW, RIGHT_EYE
+from facefusion.types import FloatArray
+
+#: Growth of the oval about its centre, and width of its soft edge as a share of the crop's side.
+GROWTH: Final = 0.02
+FEATHER: Final = 0.022
+#: The mouth counts as open when the inner lips' height is this share of their width.
+OPEN_MOUTH: Final = 0.12
+_SUBPIXEL: Final = 4
+
+
+def fill_points(mask: np.ndarray, points: np.ndarray, value: int) -> None:
+    """Fills the polygon `points` (N, 2) in `mask` (H, W) uint8 in place, anti-aliased, with sub-pixel corners."""
+    scaled = np.round((points[:, :2] + 0.5) * (1 << _SUBPIXEL)).astype(np.int32) - (1 << (_SUBPIXEL - 1))
+    cv2.fillPoly(mask, [scaled.reshape(-1, 1, 2)], value, cv2.LINE_AA, _SUBPIXEL)
+
+
+def grown(points: np.ndarray, share: float) -> np.ndarray:
+    """`points` (N, 2) moved away from their centre by `share` of their distance to it."""
+    centre = points.mean(0)
+    return np.asarray(centre + (points - centre) * (1 + share))
+
+
+def mouth_openness(mesh: FloatArray) -> float:
+    """Height of the gap between the lips as a share of its width."""
+    width = float(np.hypot(*(mesh[308, :2] - mesh[78, :2])))
+    return float(np.hypot(*(mesh[14, :2] - mesh[13, :2]))) / max(width, 1e-6)
+
+
+def face_mask(mesh: FloatArray, size: int, *, keep_mouth: bool = True) -> FloatArray:
+    """Where the target may change: the slightly grown oval with a soft edge, without the inside of an open mouth.
+
+    Args:
+        mesh: (468, 2 or 3) in the crop's pixels.
+        size: side of the crop.
+        keep_mouth: leave the inside of an open mouth to the target.
+
+    Returns:
+        (size, size) float32 in [0, 1].
+    """
+    mask = np.zeros((size, size), np.uint8)
+    fill_points(mask, grown(mesh[list(OVAL), :2], GROWTH - FEATHER), 255)
+    soft = cv2.GaussianBlur(mask, (0, 0), FEATHER * size).astype(np.float32) / 255
+    soft = np.clip(soft * 1.25 - 0.125, 0, 1)  # the Gaussian's long tail ends: pixels beyond it stay untouched
+    if keep_mouth and mouth_openness(mesh) > OPEN_MOUTH:
+        mouth = np.zeros((size, size), np.uint8)
+        fill_points(mouth, mesh[list(INNER_LIPS), :2], 255)
+        soft *= 1 - cv2.GaussianBlur(mouth, (0, 0), 0.006 * size).astype(np.float32) / 255
+    return soft
+
+
+def skin_mask(mesh: FloatArray, size: int) -> FloatArray:
+    """Where skin is most likely: the shrunken oval without eyes, brows and mouth. (size, size) float32 in {0..1}."""
+    mask = np.zeros((size, size), np.uint8)
+    fill_points(mask, grown(mesh[list(OVAL), :2], -0.22), 255)
+    for part, growth in ((LEFT_EYE, 0.5), (RIGHT_EYE, 0.5), (OUTER_LIPS, 0.15)):
+        fill_points(mask, grown(mesh[list(part), :2], growth), 0)
+    for brow in (LEFT_BROW, RIGHT_BROW):
+        hull = cv2.convexHull(mesh[list(brow), :2].astype(np.float32))[:, 0]
+        fill_points(mask, grown(hull, 0.25), 0)
+    return mask.astype(np.float32) / 255
