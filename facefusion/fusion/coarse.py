@@ -1,0 +1,55 @@
+"""Runs the coarse network: two faces that lie on top of each other become one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from facefusion.runtime import make_session
+from facefusion.types import FloatArray, Photo
+
+#: Side of the crops that the coarse network sees.
+COARSE_SIZE: Final = 128
+
+
+@dataclass(frozen=True)
+class CoarseFusion:
+    """What the network says: `mask` (128, 128) in [0, 1] and `delta` (128, 128, 3), a change in units of 255 levels.
+
+    The fused crop is `target + mask * (warped + delta - target)`.
+    """
+
+    mask: FloatArray
+    delta: FloatArray
+
+
+def _planes(image: Photo) -> FloatArray:
+    return np.asarray(image.transpose(2, 0, 1)[None], np.float32) / 255
+
+
+class CoarseNet:
+    """The coarse stage of progressive fusion.
+
+    Args:
+        path: ONNX file; inputs `warped` and `target` (1, 3, 128, 128) RGB in [0, 1], `face` (1, 1, 128, 128) in [0, 1];
+            outputs `mask` (1, 1, 128, 128) and `delta` (1, 3, 128, 128).
+        threads: intra-op threads.
+    """
+
+    def __init__(self, path: Path, *, threads: int | None = None) -> None:
+        self._session = make_session(path, threads)
+
+    def __call__(self, warped: Photo, target: Photo, face: FloatArray) -> CoarseFusion:
+        """Fuses two aligned crops.
+
+        Args:
+            warped: (128, 128, 3) RGB uint8, the source on the target's mesh, colour-corrected.
+            target: (128, 128, 3) RGB uint8.
+            face: (128, 128) float32, where change is allowed; the mask is 0 where it is 0.
+        """
+        feeds = {"warped": _planes(warped), "target": _planes(target), "face": face[None, None]}
+        mask, delta = self._session.run(["mask", "delta"], feeds)
+        return CoarseFusion(mask[0, 0], np.ascontiguousarray(delta[0].transpose(1, 2, 0)))

@@ -1,0 +1,45 @@
+"""The identity embedding of a face, through insightface's ArcFace runtime."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+from insightface.model_zoo import get_model
+
+from facefusion.geometry.align import ARCFACE_TEMPLATE, crop_photo, similarity_transform
+from facefusion.geometry.topology import five_points
+from facefusion.runtime import session_options
+from facefusion.types import FloatArray, Photo
+
+INPUT_SIZE: Final = 112
+
+
+class IdentityEncoder:
+    """ArcFace-format identity network (Deng et al., CVPR 2019).
+
+    Args:
+        path: ONNX file, (1, 3, 112, 112) RGB, (x - 127.5) / 127.5 -> (1, D).
+        threads: intra-op threads.
+    """
+
+    def __init__(self, path: Path, *, threads: int | None = None) -> None:
+        self._net = get_model(
+            str(path),
+            model_task="recognition",
+            model_metadata={"preprocessing": {"mean": 127.5, "std": 127.5}},
+            providers=["CPUExecutionProvider"],
+            sess_options=session_options(threads),
+        )
+
+    def __call__(self, photo: Photo, mesh: FloatArray) -> FloatArray:
+        """The unit-length (D,) embedding of the face with this mesh (468, 3) in `photo` (H, W, 3) RGB uint8."""
+        crop = crop_photo(photo, similarity_transform(five_points(mesh), ARCFACE_TEMPLATE), INPUT_SIZE, cv2.BORDER_CONSTANT)
+        return np.asarray(self.embed(crop[None])[0])
+
+    def embed(self, crops: Photo) -> FloatArray:
+        """The unit-length (N, D) embeddings of ArcFace crops, (N, 112, 112, 3) RGB uint8."""
+        embeddings = self._net.get_feat([np.ascontiguousarray(crop[..., ::-1]) for crop in crops])
+        return np.asarray(embeddings / np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-9), np.float32)

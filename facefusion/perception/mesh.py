@@ -1,0 +1,69 @@
+"""468 mesh points of a detected face."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from facefusion.geometry.align import (
+    MESH_FACE_SHARE,
+    crop_photo,
+    crop_transform,
+    invert,
+    mesh_crop_transform,
+    transform_points,
+)
+from facefusion.geometry.pose import pose_degrees
+from facefusion.runtime import make_session
+from facefusion.types import Detection, Face, FloatArray, Photo
+
+INPUT_SIZE: Final = 192
+
+
+class FaceMesh:
+    """MediaPipe's mesh topology (Kartynnik et al., 2019) from a network of our own.
+
+    Args:
+        path: ONNX file, (1, 3, 192, 192) RGB in [-1, 1] -> (1, 468, 3) in units of the crop's side.
+        threads: intra-op threads.
+    """
+
+    def __init__(self, path: Path, *, threads: int | None = None) -> None:
+        self._session = make_session(path, threads)
+        self._input = self._session.get_inputs()[0].name
+
+    def __call__(self, photo: Photo, detection: Detection) -> Face:
+        """Measures the face: once in the crop that the detection gives, once more in the crop that the mesh gives.
+
+        Args:
+            photo: (H, W, 3) RGB uint8.
+            detection: the face, in the photo's pixels.
+        """
+        left, right = detection.points[:2]
+        angle = float(np.arctan2(*(right - left)[::-1]))
+        mesh = self._measure(photo, crop_transform(_upright_box(detection, angle), angle, MESH_FACE_SHARE, INPUT_SIZE))
+        mesh = self._measure(photo, mesh_crop_transform(mesh, MESH_FACE_SHARE, INPUT_SIZE))
+        yaw, pitch, roll = pose_degrees(mesh)
+        return Face(detection, mesh, yaw, pitch, roll)
+
+    def _measure(self, photo: Photo, matrix: np.ndarray) -> FloatArray:
+        crop = crop_photo(photo, matrix, INPUT_SIZE)
+        x = (crop.transpose(2, 0, 1)[None].astype(np.float32) - 127.5) / 127.5
+        points = self._session.run(None, {self._input: x})[0][0] * INPUT_SIZE
+        return transform_points(points, invert(matrix))
+
+
+def _upright_box(detection: Detection, angle: float) -> np.ndarray:
+    """Corners of a box of the detection's size that is upright in the face's own frame.
+
+    The detector's box is upright in the photo: around a turned face it is too large and, seen in the face's frame, a
+    rhombus. Its longer side, shrunk by what the turn added, and its centre are kept.
+    """
+    centre = detection.box.reshape(2, 2).mean(0)
+    width, height = detection.box[2:] - detection.box[:2]
+    cos, sin = abs(np.cos(angle)), abs(np.sin(angle))
+    side = max(width, height) / max(cos + 0.55 * sin, 0.5)
+    axes = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]]) * side / 2
+    return np.asarray(centre + np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) @ axes)
