@@ -1,0 +1,66 @@
+"""Building blocks that the networks share."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+
+class ConvNormAct(nn.Sequential):
+    """Convolution, BatchNorm, activation (ReLU6 by default: it survives INT8, Howard et al. 2017)."""
+
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1, groups: int = 1, act: bool = True
+    ) -> None:
+        layers: list[nn.Module] = [
+            nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False),
+            nn.BatchNorm2d(outputs),
+        ]
+        if act:
+            layers.append(nn.ReLU6(inplace=True))
+        super().__init__(*layers)
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions around an identity skip (He et al., CVPR 2016)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(ConvNormAct(channels, channels), ConvNormAct(channels, channels, act=False))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.body(x)
+
+
+class InvertedResidual(nn.Module):
+    """Expand 1x1, depthwise 3x3, project 1x1 (MobileNetV2, Sandler et al., CVPR 2018)."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int = 1, expand: float = 3.0) -> None:
+        super().__init__()
+        hidden = int(inputs * expand)
+        self.skip = stride == 1 and inputs == outputs
+        self.body = nn.Sequential(
+            ConvNormAct(inputs, hidden, 1),
+            ConvNormAct(hidden, hidden, 3, stride, groups=hidden),
+            ConvNormAct(hidden, outputs, 1, act=False),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.body(x) if self.skip else self.body(x)
+
+
+class LightweightDecoderBlock(nn.Module):
+    """Bilinear upsample x2, depthwise 3x3, BatchNorm, ReLU6, pointwise 1x1: no checkerboard, few FLOPs.
+
+    Input (N, inputs, H, W); output (N, outputs, 2H, 2W).
+    """
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.upsample = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
+        self.depthwise = nn.Conv2d(inputs, inputs, 3, padding=1, groups=inputs, bias=False)
+        self.norm = nn.BatchNorm2d(inputs)
+        self.act = nn.ReLU6(inplace=True)
+        self.pointwise = nn.Conv2d(inputs, outputs, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.pointwise(self.act(self.norm(self.depthwise(self.upsample(x)))))

@@ -1,0 +1,76 @@
+"""CoarseFusionModel: the first, low-resolution stage of progressive fusion."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from facefusion.nets.attention import FeatureAwareAttention
+from facefusion.nets.blocks import ConvNormAct, InvertedResidual, LightweightDecoderBlock
+
+#: The residual is bounded: the network corrects light and covers seams, it does not repaint the face.
+DELTA_LIMIT: Final = 0.4
+#: Channels at 64, 32, 16 and 8 pixels a side for a 128 px input.
+WIDTHS: Final = (24, 48, 96, 160)
+
+
+class _Up(nn.Module):
+    """Doubles the resolution, joins the attended skip, and mixes."""
+
+    def __init__(self, inputs: int, outputs: int, expand: float) -> None:
+        super().__init__()
+        self.decode = LightweightDecoderBlock(inputs, outputs)
+        self.attend = FeatureAwareAttention(outputs)
+        self.mix = nn.Sequential(ConvNormAct(2 * outputs, outputs, 1, act=False), InvertedResidual(outputs, outputs, expand=expand))
+
+    def forward(self, x: Tensor, skip: Tensor, face: Tensor) -> Tensor:
+        return self.mix(torch.cat([self.decode(x), self.attend(skip, face)], dim=1))
+
+
+class CoarseFusionModel(nn.Module):
+    """Says how the warped source and the target become one face.
+
+    Inputs: `warped` and `target` (N, 3, H, W) RGB in [0, 1], the source carried onto the target's mesh and the target's
+    aligned crop; `face` (N, 1, H, W) in [0, 1], where change is allowed. H and W are multiples of 16, 128 by design.
+
+    Outputs: `mask` (N, 1, H, W), 0 wherever `face` is 0, and `delta` (N, 3, H, W) within +-0.4. The fused crop is
+    `target + mask * (warped + delta - target)`: outside the mask nothing can change.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        c64, c32, c16, c8 = WIDTHS
+        self.stem = nn.Sequential(ConvNormAct(7, c64, stride=2), InvertedResidual(c64, c64, expand=2))
+        self.down32 = nn.Sequential(
+            InvertedResidual(c64, c32, stride=2), InvertedResidual(c32, c32), InvertedResidual(c32, c32)
+        )
+        self.down16 = nn.Sequential(InvertedResidual(c32, c16, stride=2), *(InvertedResidual(c16, c16) for _ in range(2)))
+        self.down8 = nn.Sequential(InvertedResidual(c16, c8, stride=2), *(InvertedResidual(c8, c8) for _ in range(3)))
+        self.attend = FeatureAwareAttention(c8)
+        self.up16, self.up32, self.up64 = _Up(c8, c16, 2), _Up(c16, c32, 2), _Up(c32, c64, 2)
+        self.head = nn.Sequential(ConvNormAct(c64, 32), nn.Conv2d(32, 16, 1), nn.PixelShuffle(2))
+        with torch.no_grad():  # the first step already gives a face: the warped source, unchanged, under most of the mask
+            self.head[1].weight.mul_(0.1)
+            self.head[1].bias.zero_()
+            self.head[1].bias[12:] = 2.0
+
+    def forward(self, warped: Tensor, target: Tensor, face: Tensor) -> tuple[Tensor, Tensor]:
+        pyramid = [functional.avg_pool2d(face, k) for k in (2, 4, 8, 16)]
+        x64 = self.stem(torch.cat([warped, target, face], dim=1) * 2 - 1)
+        x32 = self.down32(x64)
+        x16 = self.down16(x32)
+        x = self.attend(self.down8(x16), pyramid[3])
+        x = self.up16(x, x16, pyramid[2])
+        x = self.up32(x, x32, pyramid[1])
+        x = self.up64(x, x64, pyramid[0])
+        out = self.head(x)
+        delta, mask = out[:, :3], out[:, 3:]
+        return torch.sigmoid(mask) * face, DELTA_LIMIT * torch.tanh(delta)
+
+
+def fuse(warped: Tensor, target: Tensor, mask: Tensor, delta: Tensor) -> Tensor:
+    """The fused crop, (N, 3, H, W) in about [0, 1]."""
+    return target + mask * (warped + delta - target)

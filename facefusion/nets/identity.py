@@ -1,0 +1,51 @@
+"""IdentityNet: the face as a direction in 128 dimensions, in ArcFace's input format.
+
+It is built in stages whose outputs have the shapes of the teacher's, so that each stage can be taught on the teacher's own
+features (`training/identity.py`), which needs far fewer people than learning from the embedding alone.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from torch import Tensor, nn
+
+from facefusion.nets.blocks import ConvNormAct, InvertedResidual, ResidualBlock
+
+EMBEDDING_SIZE: Final = 128
+INPUT_SIZE: Final = 112
+
+
+def _stem() -> nn.Sequential:
+    return nn.Sequential(
+        ConvNormAct(3, 32, stride=2), ConvNormAct(32, 32, groups=32), ConvNormAct(32, 64, 1, act=False), nn.ReLU(inplace=True)
+    )
+
+
+class IdentityNet(nn.Module):
+    """(N, 3, 112, 112) RGB in [-1, 1], an ArcFace crop -> (N, 128) embedding, not normalised."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stages = nn.ModuleList(
+            [
+                _stem(),  # 56 x 56 x 64
+                nn.Sequential(ConvNormAct(64, 64, stride=2), ConvNormAct(64, 64, act=False), ResidualBlock(64)),  # 28
+                nn.Sequential(ConvNormAct(64, 128, stride=2), ConvNormAct(128, 128, 1, act=False), ResidualBlock(128)),
+                nn.Sequential(ResidualBlock(128)),  # 14 x 14 x 128
+                nn.Sequential(ConvNormAct(128, 128, stride=2), InvertedResidual(128, 128, expand=2)),  # 7 x 7 x 128
+            ]
+        )
+        self.head = nn.Sequential(
+            ConvNormAct(128, 384, 1),
+            nn.Conv2d(384, 384, 7, groups=384, bias=False),
+            nn.BatchNorm2d(384),
+            nn.Conv2d(384, EMBEDDING_SIZE, 1, bias=False),
+            nn.BatchNorm2d(EMBEDDING_SIZE),
+            nn.Flatten(),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        for stage in self.stages:
+            x = stage(x)
+        return self.head(x)
