@@ -1,0 +1,125 @@
+"""From trained networks to files: ONNX and its manifest in `weights/` to serve, safetensors beside it to resume from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import onnx
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+OPSET: Final = 18
+LICENCE: Final = "Apache-2.0"
+
+
+@dataclass(frozen=True)
+class Contract:
+    """How a network is called: example inputs, the names of its inputs and outputs, and the words for the manifest."""
+
+    inputs: dict[str, tuple[int, ...]]
+    outputs: tuple[str, ...]
+    words: dict[str, str]
+    dynamic: dict[str, dict[int, str]] | None = None
+
+
+CONTRACTS: Final = {
+    "detector": Contract(
+        {"input": (1, 3, 640, 640)},
+        tuple(f"{kind}_{stride}" for kind in ("score", "bbox", "kps") for stride in (8, 16, 32)),
+        {
+            "format": "SCRFD",
+            "input": "input: (1, 3, H, W) float32 RGB, (x - 127.5) / 128, H and W multiples of 32",
+            "output": "score_*, bbox_*, kps_* for strides 8, 16, 32: (h * w * 2, 1 | 4 | 10), distances in stride units",
+        },
+        {"input": {2: "height", 3: "width"}},
+    ),
+    "mesh": Contract(
+        {"input": (1, 3, 192, 192)},
+        ("mesh",),
+        {
+            "format": "MediaPipe face-mesh topology",
+            "input": "input: (1, 3, 192, 192) float32 RGB, (x - 127.5) / 127.5, face upright and 2/3 of the crop",
+            "output": "mesh: (1, 468, 3) float32, x, y, z in units of the crop's side",
+        },
+    ),
+    "identity": Contract(
+        {"input": (1, 3, 112, 112)},
+        ("embedding",),
+        {
+            "format": "ArcFace",
+            "input": "input: (N, 3, 112, 112) float32 RGB, (x - 127.5) / 127.5, ArcFace five-point crop",
+            "output": "embedding: (N, 128) float32, compare by cosine",
+        },
+        {"input": {0: "batch"}},
+    ),
+    "coarse": Contract(
+        {"warped": (1, 3, 128, 128), "target": (1, 3, 128, 128), "face": (1, 1, 128, 128)},
+        ("mask", "delta"),
+        {
+            "format": "FaceFusion coarse",
+            "input": "warped, target: (1, 3, 128, 128) float32 RGB in [0, 1]; face: (1, 1, 128, 128) float32 in [0, 1]",
+            "output": "mask: (1, 1, 128, 128); delta: (1, 3, 128, 128); fused = target + mask * (warped + delta - target)",
+        },
+    ),
+}
+
+
+def export_onnx(net: nn.Module, contract: Contract, path: Path) -> None:
+    """Writes `net` (in eval mode, on the CPU) as one ONNX file that holds its weights.
+
+    Args:
+        net: the network.
+        contract: names and shapes.
+        path: the file to write.
+    """
+    example: tuple[Tensor, ...] = tuple(torch.rand(shape) for shape in contract.inputs.values())
+    axes: dict[str, dict[int, str]] = dict(contract.dynamic or {})
+    if contract.dynamic is not None and 0 in next(iter(contract.dynamic.values())):
+        axes |= {name: {0: "batch"} for name in contract.outputs}
+    elif contract.dynamic is not None:
+        axes |= {name: {0: f"anchors_{name}"} for name in contract.outputs}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the tracing exporter is deprecated, and still the one that folds BatchNorm here
+        torch.onnx.export(
+            net.eval().to(memory_format=torch.contiguous_format),
+            example,
+            str(path),
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=list(contract.inputs),
+            output_names=list(contract.outputs),
+            dynamic_axes=axes or None,
+        )
+    model = onnx.load(str(path))
+    model.doc_string, model.producer_name = "", "facefusion"
+    for node in model.graph.node:
+        node.doc_string = ""
+    onnx.checker.check_model(model)
+    onnx.save(model, str(path))
+
+
+def export_network(name: str, net: nn.Module, directory: Path, checkpoints: Path) -> None:
+    """Writes `name.onnx` to `directory`, enters it in `manifest.json`, and `name.safetensors` to `checkpoints`."""
+    directory.mkdir(parents=True, exist_ok=True)
+    checkpoints.mkdir(parents=True, exist_ok=True)
+    contract, file = CONTRACTS[name], directory / f"{name}.onnx"
+    export_onnx(net, contract, file)
+    tensors = {key: value.detach().contiguous() for key, value in net.state_dict().items()}
+    save_file(tensors, str(checkpoints / f"{name}.safetensors"))
+    path = directory / "manifest.json"
+    manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"networks": {}}
+    manifest["networks"][name] = {
+        "file": file.name,
+        "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
+        "licence": LICENCE,
+        "parameters": sum(p.numel() for p in net.parameters()),
+        "contract": contract.words,
+    }
+    manifest["networks"] = dict(sorted(manifest["networks"].items()))
+    path.write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")

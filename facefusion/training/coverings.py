@@ -1,0 +1,78 @@
+"""Weak labels of what covers a face: hair, hats, beards, sunglasses, hands; found as what is not skin-coloured."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import cv2
+import numpy as np
+
+from facefusion.compose.mask import fill_points, grown, skin_mask
+from facefusion.geometry.topology import LEFT_BROW, LEFT_EYE, OUTER_LIPS, OVAL, RIGHT_BROW, RIGHT_EYE
+
+_NOSTRILS: Final = [98, 327, 2, 1, 4, 5, 195, 129, 358]
+#: Least spread of skin in Lab (OpenCV 8-bit units): lightness varies with shading, hue little.
+_SPREAD: Final = np.array([16.0, 4.5, 5.5])
+#: Distances in spreads: where skin ends, and how sharply.
+_EDGE: Final = 2.6
+_STEEPNESS: Final = 3.0
+
+
+def _hull(mesh: np.ndarray, points: tuple[int, ...] | list[int]) -> np.ndarray:
+    return np.asarray(cv2.convexHull(mesh[list(points), :2].astype(np.float32))[:, 0])
+
+
+def _features(mesh: np.ndarray, size: int) -> np.ndarray:
+    """Eyes, brows, lips and nostrils: not skin-coloured, and no covering."""
+    mask = np.zeros((size, size), np.uint8)
+    for part, growth in ((LEFT_EYE, 0.35), (RIGHT_EYE, 0.35), (OUTER_LIPS, 0.12), (LEFT_BROW, 0.3), (RIGHT_BROW, 0.3)):
+        fill_points(mask, grown(_hull(mesh, part), growth), 255)
+    fill_points(mask, grown(_hull(mesh, _NOSTRILS), 0.1), 255)
+    return mask
+
+
+def _sunglasses(not_skin: np.ndarray, mesh: np.ndarray, size: int) -> np.ndarray:
+    """Where a wide surround of an eye is mostly not skin, something dark lies over it."""
+    mask = np.zeros((size, size), np.float32)
+    for eye in (LEFT_EYE, RIGHT_EYE):
+        around = np.zeros((size, size), np.uint8)
+        hull = _hull(mesh, eye)
+        centre, width = hull.mean(0), np.ptp(hull[:, 0])
+        cv2.circle(around, tuple(int(v) for v in centre), int(0.85 * width), 255, -1)
+        if not_skin[around > 0].mean() > 0.62:
+            mask = np.maximum(mask, not_skin * (around > 0))
+    return mask
+
+
+def covering(crop: np.ndarray, mesh: np.ndarray) -> np.ndarray:
+    """Where something other than the face's own skin and features lies inside its oval.
+
+    The skin's colour is read from cheeks and nose; hair, cloth and dark glass differ from it in hue or are much darker.
+    Beards count as covering. The labels are noisy (hard shadows are taken for coverings) and good enough to learn from.
+
+    Args:
+        crop: (S, S, 3) RGB uint8 aligned crop.
+        mesh: (468, 3) in its pixels.
+
+    Returns:
+        (S, S) float32 in [0, 1].
+    """
+    size = crop.shape[0]
+    lab = cv2.cvtColor(cv2.GaussianBlur(crop, (0, 0), 1.0), cv2.COLOR_RGB2LAB).astype(np.float32)
+    skin = skin_mask(mesh, size) > 0.5
+    rows = np.arange(size)[:, None]
+    core = skin & (rows > mesh[[33, 263], 1].mean()) & (rows < mesh[[61, 291], 1].mean())
+    pixels = lab[core] if core.sum() > 50 else lab[skin]
+    middle = np.median(pixels, axis=0)
+    spread = np.maximum(1.48 * np.median(abs(pixels - middle), axis=0), _SPREAD)
+    away = (lab - middle) / spread
+    lightness = np.where(away[..., 0] < 0, 0.62, 0.45) * away[..., 0]
+    distance = np.sqrt(lightness**2 + 0.8 * away[..., 1] ** 2 + 0.8 * away[..., 2] ** 2)
+    not_skin = (1 / (1 + np.exp(-(distance - _EDGE) * _STEEPNESS))).astype(np.float32)
+    found = np.where(_features(mesh, size) > 0, _sunglasses(not_skin, mesh, size), not_skin)
+    found = cv2.GaussianBlur(found, (0, 0), 1.2)
+    solid = cv2.morphologyEx((found > 0.5).astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    solid = cv2.morphologyEx(solid, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
+    oval = np.zeros((size, size), np.uint8)
+    fill_points(oval, grown(mesh[list(OVAL), :2], 0.04), 1)
+    return cv2.GaussianBlur((solid * oval).astype(np.float32), (0, 0), 1.0)

@@ -1,0 +1,172 @@
+"""Trains IdentityNet: every stage learns the teacher's features first, then the whole learns the teacher's embedding."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from facefusion.geometry.align import ARCFACE_TEMPLATE, similarity_transform
+from facefusion.geometry.topology import five_points
+from facefusion.nets.identity import INPUT_SIZE, IdentityNet
+from facefusion.training.augment import camera, light, photometric
+from facefusion.training.data import AlignedFaces
+from facefusion.training.loop import Batch
+
+#: Outputs of the teacher that end where the student's stages end: 56, 28, 14, 14 and 7 pixels a side.
+TEACHER_TAPS: Final = (
+    "/dw_conv/relu_1/Relu_output_0",
+    "/features/features.4/Add_output_0",
+    "/features/features.8/Add_output_0",
+    "/features/features.11/Add_output_0",
+    "/features/features.14/Add_output_0",
+)
+IMAGENET_MEAN: Final = np.array([0.485, 0.456, 0.406], np.float32)
+IMAGENET_STD: Final = np.array([0.229, 0.224, 0.225], np.float32)
+#: Share of the training in which each stage is fed by the teacher; after it the student feeds itself.
+STAGEWISE: Final = 0.25
+
+
+class Teacher:
+    """MobileFaceNet (Chen et al., 2018) with its intermediate features as further outputs."""
+
+    def __init__(self, path: Path, threads: int = 1) -> None:
+        model = onnx.load(str(path))
+        self.embedding = model.graph.output[0].name
+        model.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in TEACHER_TAPS)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        self.session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        self.input = self.session.get_inputs()[0].name
+        self.batched = isinstance(self.session.get_inputs()[0].shape[0], str)
+
+    def __call__(self, faces: np.ndarray) -> list[np.ndarray]:
+        """(N, 112, 112, 3) RGB uint8 -> one array a tap, then the embedding (N, 128), normalised."""
+        x = ((faces / np.float32(255) - IMAGENET_MEAN) / IMAGENET_STD).transpose(0, 3, 1, 2).astype(np.float32)
+        names = [*TEACHER_TAPS, self.embedding]
+        if self.batched:
+            outputs = self.session.run(names, {self.input: x})
+        else:
+            single = [self.session.run(names, {self.input: face[None]}) for face in x]
+            outputs = [np.concatenate(parts) for parts in zip(*single, strict=True)]
+        outputs[-1] = outputs[-1] / np.linalg.norm(outputs[-1], axis=1, keepdims=True)
+        return list(outputs)
+
+
+def to_input(faces: Tensor) -> Tensor:
+    """(N, 112, 112, 3) RGB uint8 -> (N, 3, 112, 112) in [-1, 1]."""
+    return ((faces.permute(0, 3, 1, 2).float() - 127.5) / 127.5).contiguous(memory_format=torch.channels_last)
+
+
+def arcface_crop(image: np.ndarray, mesh: np.ndarray) -> np.ndarray:
+    """The 112 px ArcFace crop of the face with this mesh."""
+    matrix = similarity_transform(five_points(mesh), ARCFACE_TEMPLATE)
+    return cv2.warpAffine(image, matrix, (INPUT_SIZE, INPUT_SIZE), borderMode=cv2.BORDER_REFLECT_101)
+
+
+class IdentityTask:
+    """Samples are faces, warped to other faces' geometry and blended with others: many people out of a thousand."""
+
+    name = "identity"
+
+    def __init__(self, train: AlignedFaces, val: AlignedFaces, teacher: Path) -> None:
+        self.net = IdentityNet()
+        self.faces, self.val = train, val
+        self.teacher = Teacher(teacher)
+        self.val_crops = np.stack([arcface_crop(c, m) for c, m in zip(val.crops, val.meshes, strict=True)])
+        self.val_truth = self.teacher(self.val_crops)[-1]
+
+    def sample(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        faces = self.faces
+        one = int(rng.integers(len(faces)))
+        image, mesh = faces.crops[one], faces.meshes[one]
+        if rng.random() < 0.6:  # another head's geometry
+            other = int(rng.integers(len(faces)))
+            if abs(faces.yaws[one] - faces.yaws[other]) < 30:
+                image, mesh = faces.warps[other](image, mesh), faces.meshes[other]
+                if rng.random() < 0.6:  # and a second person's skin
+                    third = int(rng.integers(len(faces)))
+                    share = rng.uniform(0.2, 0.8) if abs(faces.yaws[third] - faces.yaws[other]) < 30 else 0.0
+                    image = cv2.addWeighted(image, 1 - share, faces.warps[other](faces.crops[third], faces.meshes[third]), share, 0)
+        matrix = similarity_transform(five_points(mesh), ARCFACE_TEMPLATE)
+        centre = INPUT_SIZE / 2
+        jitter = cv2.getRotationMatrix2D((centre, centre), rng.normal(0, 3.5), float(np.exp(rng.normal(0, 0.05))))
+        jitter[:, 2] += rng.normal(0, 2.0, 2)
+        matrix = np.concatenate([jitter[:, :2] @ matrix[:, :2], (jitter[:, :2] @ matrix[:, 2] + jitter[:, 2])[:, None]], 1)
+        face = cv2.warpAffine(image, matrix, (INPUT_SIZE, INPUT_SIZE), borderMode=cv2.BORDER_REFLECT_101)
+        if rng.random() < 0.5:
+            face = face[:, ::-1]
+        return {"face": np.ascontiguousarray(photometric(rng, face, 0.8))}
+
+    def loss(self, batch: Batch, progress: float) -> tuple[Tensor, dict[str, float]]:
+        *taps, truth = (torch.from_numpy(output) for output in self.teacher(batch["face"].numpy()))
+        stagewise = progress < STAGEWISE
+        x = to_input(batch["face"])
+        total, figures = torch.zeros(()), {}
+        for number, (stage, tap) in enumerate(zip(self.net.stages, taps, strict=True)):
+            out = stage(x)
+            error = functional.mse_loss(out, tap) / tap.var()
+            total = total + error * (1.0 if stagewise else 0.3)
+            figures[f"stage{number}"] = float(error.detach())
+            x = tap.contiguous(memory_format=torch.channels_last) if stagewise else out
+        embedding = functional.normalize(self.net.head(x))
+        cosine = (embedding * truth).sum(1)
+        # Beside each face's own direction, the similarities between faces: retrieval is about those.
+        relation = functional.mse_loss(embedding @ embedding.T, truth @ truth.T)
+        figures["cosine"] = float(cosine.detach().mean())
+        return total + 3 * (1 - cosine).mean() + 5 * relation, figures
+
+    @torch.no_grad()
+    def embed(self, net: nn.Module, faces: np.ndarray) -> np.ndarray:
+        return functional.normalize(net(to_input(torch.from_numpy(faces)))).numpy()
+
+    def evaluate(self, net: nn.Module) -> dict[str, float]:
+        mine = self.embed(net, self.val_crops)
+        rng = np.random.default_rng(1)
+        copies = np.stack([augmented_copy(rng, c, m) for c, m in zip(self.val.crops, self.val.meshes, strict=True)])
+        upper = np.triu_indices(len(mine), 1)
+        pairs = np.corrcoef((mine @ mine.T)[upper], (self.val_truth @ self.val_truth.T)[upper])[0, 1]
+        teacher_copies = self.teacher(copies)[-1]
+        return {
+            "val_cosine": float((mine * self.val_truth).sum(1).mean()),
+            "val_pair_correlation": float(pairs),
+            "val_auc": verification_auc(mine, self.embed(net, copies)),
+            "teacher_auc": verification_auc(self.val_truth, teacher_copies),
+        }
+
+    def picture(self, net: nn.Module) -> np.ndarray:
+        """Similarity matrices of 32 val faces, the teacher's left and the student's right, beside the faces."""
+        mine = self.embed(net, self.val_crops[:32])
+        maps = [cv2.resize((255 * np.clip(e @ e.T, 0, 1)).astype(np.uint8), (448, 448), interpolation=cv2.INTER_NEAREST)
+                for e in (self.val_truth[:32], mine)]  # fmt: skip
+        faces = np.concatenate([np.concatenate(list(self.val_crops[4 * r : 4 * r + 4]), 1) for r in range(4)], 0)
+        return np.concatenate([faces, *(cv2.applyColorMap(m, cv2.COLORMAP_VIRIDIS)[..., ::-1] for m in maps)], 1)
+
+
+def augmented_copy(rng: np.random.Generator, crop: np.ndarray, mesh: np.ndarray) -> np.ndarray:
+    """The same face in another light, blurred, compressed, 30 % smaller and turned by 5 degrees: an ArcFace crop."""
+    centre = crop.shape[0] / 2
+    turn = cv2.getRotationMatrix2D((centre, centre), float(rng.choice([-5, 5])), 1.0)
+    turned = cv2.warpAffine(crop, turn, crop.shape[1::-1], borderMode=cv2.BORDER_REFLECT_101)
+    small = cv2.resize(turned, None, fx=0.7, fy=0.7, interpolation=cv2.INTER_AREA)
+    back = cv2.resize(small, crop.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    changed = cv2.GaussianBlur(light(rng, back), (0, 0), 1.0)
+    _, data = cv2.imencode(".jpg", camera(rng, changed), [cv2.IMWRITE_JPEG_QUALITY, 50])
+    # The crop keeps the untouched face's alignment but for the turn: 5 degrees stay in it, as after a poor detection.
+    return arcface_crop(np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8), mesh)
+
+
+def verification_auc(references: np.ndarray, copies: np.ndarray) -> float:
+    """Area under the ROC curve: a copy against its own reference, against all other references."""
+    scores = copies @ references.T
+    same = np.diag(scores)
+    other = scores[~np.eye(len(scores), dtype=bool)]
+    ranks = np.searchsorted(np.sort(other), same)
+    return float(ranks.mean() / len(other))

@@ -1,0 +1,72 @@
+"""Losses of the fusion networks. Images are (N, 3, H, W) in [0, 1], weights and masks (N, 1, H, W)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+def blur(x: Tensor, sigma: float) -> Tensor:
+    """Gaussian blur, separable, reflecting at the border."""
+    radius = int(2.5 * sigma + 0.5)
+    t = torch.arange(-radius, radius + 1, dtype=x.dtype)
+    kernel = torch.exp(-0.5 * (t / sigma) ** 2)
+    kernel = kernel / kernel.sum()
+    channels = x.shape[1]
+    x = functional.pad(x, (radius,) * 4, mode="reflect")
+    x = functional.conv2d(x, kernel.view(1, 1, 1, -1).expand(channels, 1, 1, -1), groups=channels)
+    return functional.conv2d(x, kernel.view(1, 1, -1, 1).expand(channels, 1, -1, 1), groups=channels)
+
+
+def low_pass(x: Tensor, factor: int = 8) -> Tensor:
+    """Light and tone: averages over `factor` pixels, twice. Smaller than `x` by `factor`, cheap."""
+    return functional.avg_pool2d(functional.avg_pool2d(x, factor), 3, stride=1, padding=1, count_include_pad=False)
+
+
+def weighted_l1(found: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
+    """Mean absolute difference under a weight."""
+    return ((found - truth).abs() * weight).sum() / (3 * weight.sum()).clamp(min=1)
+
+
+def gradient_l1(found: Tensor, truth: Tensor, weight: Tensor, scales: int = 3) -> Tensor:
+    """Mean absolute difference of the image gradients at several scales, halving each time."""
+    total = found.new_zeros(())
+    for scale in range(scales):
+        if scale:
+            found, truth, weight = (functional.avg_pool2d(x, 2) for x in (found, truth, weight))
+        difference = found - truth
+        across = (difference[..., :, 1:] - difference[..., :, :-1]).abs() * weight[..., :, 1:]
+        down = (difference[..., 1:, :] - difference[..., :-1, :]).abs() * weight[..., 1:, :]
+        total = total + (across.sum() + down.sum()) / (3 * weight.sum()).clamp(min=1)
+    return total / scales
+
+
+def arcface_crops(images: Tensor, points: Tensor, template: Tensor, size: int = 112) -> Tensor:
+    """Differentiable ArcFace crops.
+
+    Args:
+        images: (N, 3, S, S).
+        points: (N, 5, 2) eyes, nose, mouth corners in pixels of `images`.
+        template: (5, 2) where they belong in the crop, in pixels.
+        size: side of the crop.
+
+    Returns:
+        (N, 3, size, size).
+    """
+    count, side = len(images), images.shape[-1]
+    # Least-squares similarity from the image to the crop, u = s p, s = (c, d) as a complex number, as `align` fits it;
+    # sampling needs its inverse, p = u / s.
+    u = template - template.mean(0)
+    centre = points.mean(1, keepdim=True)
+    p = points - centre
+    norm = (p**2).sum((1, 2))
+    c = (p * u).sum((1, 2)) / norm
+    d = (p[..., 0] * u[:, 1] - p[..., 1] * u[:, 0]).sum(1) / norm
+    a, b = c / (c**2 + d**2), -d / (c**2 + d**2)
+    steps = torch.arange(size, dtype=images.dtype)
+    v, h = torch.meshgrid(steps - template[:, 1].mean(), steps - template[:, 0].mean(), indexing="ij")
+    x = a.view(-1, 1, 1) * h - b.view(-1, 1, 1) * v + centre[:, :, 0:1]
+    y = b.view(-1, 1, 1) * h + a.view(-1, 1, 1) * v + centre[:, :, 1:2]
+    grid = torch.stack([(2 * x + 1) / side - 1, (2 * y + 1) / side - 1], dim=-1)
+    return functional.grid_sample(images, grid.view(count, size, size, 2), align_corners=False, padding_mode="reflection")

@@ -1,0 +1,147 @@
+"""Measures the shipped perception networks on the val split, through the product's own rooms.
+
+`python -m facefusion.training.measure --data DIR --teacher FILE --out benchmarks/perception.md`
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import cv2
+import insightface.data
+import numpy as np
+import skimage.data
+
+from facefusion.geometry.align import crop_photo
+from facefusion.geometry.topology import OVAL, eye_distance, five_points
+from facefusion.perception.detector import FaceDetector
+from facefusion.perception.identity import IdentityEncoder
+from facefusion.perception.mesh import FaceMesh
+from facefusion.runtime import EMBEDDED_WEIGHTS, read_manifest
+from facefusion.training.data import FaceImage, align_faces, load_faces
+from facefusion.training.detector import measure as measure_mosaics
+from facefusion.training.identity import Teacher, arcface_crop, augmented_copy, verification_auc
+from facefusion.training.mosaics import make_mosaic
+
+MOSAICS = 200
+#: Width of the face box as a share of a 640 px frame: 40 px to 90 %.
+SHARES = (40 / 640, 0.1, 0.2, 0.4, 0.6, 0.8, 0.9)
+TURNS = (-30, -15, 0, 15, 30)
+
+Rows = list[tuple[str, str, str]]
+
+
+def detector_rows(detector: FaceDetector, val: list[FaceImage]) -> Rows:
+    """Recall, false faces and points on mosaics; faces by size and turn; real photos that packages bring."""
+    mosaics = [make_mosaic(np.random.default_rng((99, i)), val, 640, augment=False) for i in range(MOSAICS)]
+    figures = measure_mosaics(detector, mosaics)
+    sizes = [_found(detector, face, share, 0.0) for share in SHARES for face in val]
+    by_size = np.array(sizes).reshape(len(SHARES), -1).mean(1)
+    turns = [_found(detector, face, 0.3, turn) for turn in TURNS for face in val]
+    six = detector(np.ascontiguousarray(insightface.data.get_image("t1")[..., ::-1]))
+    return [
+        (f"recall at IoU 0.5, {MOSAICS} val mosaics of 640 px", "0.97 or more", f"{figures['val_recall']:.4f}"),
+        ("false faces an image", "0.1 or fewer", f"{figures['val_false_per_image']:.3f}"),
+        ("five points, mean error in % of the eye distance", "6 or less", f"{figures['val_points_pct']:.2f}"),
+        (
+            "recall by face size, " + ", ".join(f"{round(640 * s)} px" for s in SHARES) + " of 640",
+            "found",
+            ", ".join(f"{value:.3f}" for value in by_size),
+        ),
+        (
+            "recall by turn, " + ", ".join(f"{t}°" for t in TURNS),
+            "found",
+            ", ".join(f"{value:.3f}" for value in np.array(turns).reshape(len(TURNS), -1).mean(1)),
+        ),
+        ("scikit-image astronaut", "1 of 1", f"{len(detector(skimage.data.astronaut()))} found"),
+        ("insightface t1", "6 of 6", f"{len(six)} found"),
+    ]
+
+
+def _found(detector: FaceDetector, face: FaceImage, share: float, turn: float) -> bool:
+    """Whether the face is found on a 640 px frame where it takes `share` of the side."""
+    low, high = face.mesh[:, :2].min(0), face.mesh[:, :2].max(0)
+    matrix = cv2.getRotationMatrix2D(tuple(map(float, (low + high) / 2)), turn, share * 640 / float((high - low).max()))
+    matrix[:, 2] += 320 - (low + high) / 2
+    frame = crop_photo(face.image, matrix, 640, cv2.BORDER_CONSTANT)
+    oval = face.mesh[list(OVAL), :2] @ matrix[:, :2].T + matrix[:, 2]
+    truth = np.concatenate([oval.min(0), oval.max(0)])
+    for detection in detector(frame):
+        a, b = detection.box, truth
+        overlap = np.clip(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0, None).prod()
+        if overlap / ((a[2:] - a[:2]).prod() + (b[2:] - b[:2]).prod() - overlap) > 0.5:
+            return True
+    return False
+
+
+def mesh_rows(detector: FaceDetector, mesh: FaceMesh, val: list[FaceImage]) -> Rows:
+    """Mesh error on val photos, from our own detections."""
+    errors, yaws, points = [], [], []
+    for face in val:
+        detections = detector.with_retries(face.image)
+        if not detections:
+            continue
+        centre = face.mesh[:, :2].mean(0)
+        nearest = min(detections, key=lambda d: float(np.hypot(*(d.box.reshape(2, 2).mean(0) - centre))))
+        found = mesh(face.image, nearest).mesh
+        eyes = eye_distance(face.mesh)
+        errors.append(100 * np.linalg.norm((found - face.mesh)[:, :2], axis=1).mean() / eyes)
+        points.append(100 * np.linalg.norm(five_points(found) - five_points(face.mesh), axis=1).mean() / eyes)
+        yaws.append(abs(face.yaw))
+    error, frontal = np.array(errors), np.array(yaws) < 30
+    return [
+        (f"mesh error, {frontal.sum()} val faces with \\|yaw\\| < 30°, % of the eye distance", "3 or less",
+         f"{error[frontal].mean():.2f} (p90 {np.percentile(error[frontal], 90):.2f})"),
+        (f"mesh error, all {len(error)} of {len(val)} detected", "5 or less",
+         f"{error.mean():.2f} (p90 {np.percentile(error, 90):.2f})"),
+        ("its five points", "", f"{np.mean(points):.2f}"),
+    ]  # fmt: skip
+
+
+def identity_rows(identity: IdentityEncoder, teacher: Path, val: list[FaceImage]) -> Rows:
+    """Agreement with the teacher, and verification of augmented copies."""
+    aligned, judge = align_faces(val), Teacher(teacher)
+    crops = np.stack([arcface_crop(c, m) for c, m in zip(aligned.crops, aligned.meshes, strict=True)])
+    rng = np.random.default_rng(5)
+    copies = np.stack([augmented_copy(rng, c, m) for c, m in zip(aligned.crops, aligned.meshes, strict=True)])
+    truth, mine, mine_copies = judge(crops)[-1], identity.embed(crops), identity.embed(copies)
+    upper = np.triu_indices(len(mine), 1)
+    pairs = np.corrcoef((mine @ mine.T)[upper], (truth @ truth.T)[upper])[0, 1]
+    return [
+        ("mean cosine to the teacher's embedding, val", "0.75 or more", f"{(mine * truth).sum(1).mean():.3f}"),
+        ("correlation of pairwise similarities with the teacher's", "", f"{pairs:.3f}"),
+        ("AUC, augmented copies against all other val faces", "0.995 or more", f"{verification_auc(mine, mine_copies):.4f}"),
+        ("the teacher's own AUC", "", f"{verification_auc(truth, judge(copies)[-1]):.4f}"),
+    ]
+
+
+def main() -> None:
+    """Prints the table and writes it to a file."""
+    parser = argparse.ArgumentParser(prog="python -m facefusion.training.measure", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--teacher", type=Path, required=True, help="MobileFaceNet ONNX file")
+    parser.add_argument("--weights", type=Path, default=EMBEDDED_WEIGHTS)
+    parser.add_argument("--out", type=Path)
+    args = parser.parse_args()
+    files = read_manifest(args.weights)
+    val = load_faces(args.data, "val")
+    detector, mesh = FaceDetector(files["detector"].path), FaceMesh(files["mesh"].path)
+    lines = ["| what | asked | measured |", "|---|---|---|"]
+    for rows in (
+        detector_rows(detector, val),
+        mesh_rows(detector, mesh, val),
+        identity_rows(IdentityEncoder(files["identity"].path), args.teacher, val),
+    ):
+        lines += [f"| {what} | {asked} | {measured} |" for what, asked, measured in rows]
+    for name in ("detector", "mesh", "identity", "coarse"):
+        lines.append(f"| size of {files[name].path.name}, MB | | {files[name].path.stat().st_size / 1e6:.2f} |")
+    table = "\n".join(lines) + "\n"
+    print(table)
+    if args.out:
+        command = "python -m facefusion.training.measure --data DIR --teacher mobilefacenet.onnx"
+        args.out.write_text(f"# Perception networks on the val split\n\n`{command}`\n\n{table}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
