@@ -55,7 +55,7 @@ def face_mask(mesh: FloatArray, size: int, *, keep_mouth: bool = True) -> FloatA
         mouth = np.zeros((size, size), np.uint8)
         fill_points(mouth, mesh[list(INNER_LIPS), :2], 255)
         soft *= 1 - cv2.GaussianBlur(mouth, (0, 0), 0.006 * size).astype(np.float32) / 255
-    return soft
+    return np.asarray(soft, np.float32)
 
 
 def skin_mask(mesh: FloatArray, size: int) -> FloatArray:
@@ -67,4 +67,4 @@ def skin_mask(mesh: FloatArray, size: int) -> FloatArray:
     for brow in (LEFT_BROW, RIGHT_BROW):
         hull = cv2.convexHull(mesh[list(brow), :2].astype(np.float32))[:, 0]
         fill_points(mask, grown(hull, 0.25), 0)
-    return mask.astype(np.float32) / 255
+    return np.asarray(mask / 255, np.float32)

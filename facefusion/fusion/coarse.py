@@ -27,7 +27,7 @@ class CoarseFusion:
 
 
 def _planes(image: Photo) -> FloatArray:
-    return np.asarray(image.transpose(2, 0, 1)[None], np.float32) / 255
+    return np.asarray(image.transpose(2, 0, 1)[None] / np.float32(255), np.float32)
 
 
 class CoarseNet:

@@ -71,7 +71,7 @@ def transform_points(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     """Applies a (2, 3) similarity to (N, 2) or (N, 3) points; a third coordinate is scaled along."""
     flat = points[:, :2] @ matrix[:, :2].T + matrix[:, 2]
     if points.shape[1] == 2:
-        return flat.astype(np.float32)
+        return np.asarray(flat, np.float32)
     depth = points[:, 2:] * np.hypot(matrix[0, 0], matrix[1, 0])
     return np.concatenate([flat, depth], axis=1).astype(np.float32)
 

@@ -6,7 +6,7 @@ and carries any number of source faces (or fields) onto it with one small matrix
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -21,7 +21,7 @@ SMOOTHNESS: Final = 1e-4
 
 
 def _kernel(squared_distance: np.ndarray) -> np.ndarray:
-    return squared_distance * np.log(np.maximum(squared_distance, 1e-12))
+    return np.asarray(squared_distance * np.log(np.maximum(squared_distance, 1e-12)))
 
 
 class MeshWarp:
@@ -68,4 +68,5 @@ class MeshWarp:
     def __call__(self, image: np.ndarray, source: np.ndarray, size: int | None = None) -> np.ndarray:
         """Warps `image` (H, W, C), whose face has the mesh `source` in its pixels, onto the destination mesh."""
         flow = self.flow(source, size)
-        return cv2.remap(image, flow, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+        no_second_map: Any = None  # allowed by OpenCV, not by its types
+        return np.asarray(cv2.remap(image, flow, no_second_map, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101))

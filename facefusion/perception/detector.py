@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -53,9 +54,8 @@ class FaceDetector:
         scale = min(1.0, DETECTION_SIZE / max(height, width))
         small = photo
         if scale < 1:
-            small = cv2.resize(
-                photo, (max(1, round(width * scale)), max(1, round(height * scale))), interpolation=cv2.INTER_AREA
-            )
+            shape = (max(1, round(width * scale)), max(1, round(height * scale)))
+            small = np.asarray(cv2.resize(photo, shape, interpolation=cv2.INTER_AREA), np.uint8)
         side = min(DETECTION_SIZE, -(-max(small.shape[:2]) // 32) * 32)
         sizes = sorted({(CLOSE_UP_SIZE, CLOSE_UP_SIZE), (side, side)})
         boxes, points = self._net.detect(np.ascontiguousarray(small[..., ::-1]), input_size=sizes, det_thresh=THRESHOLD)
@@ -73,14 +73,15 @@ class FaceDetector:
             return faces
         margin = round(max(photo.shape[:2]) * PADDING)
         padded = cv2.copyMakeBorder(photo, margin, margin, margin, margin, cv2.BORDER_CONSTANT, value=(127, 127, 127))
-        faces = self(padded)
+        faces = self(np.asarray(padded, np.uint8))
         if faces:
             return [_moved(face, lambda xy: xy - margin) for face in faces]
         height, width = photo.shape[:2]
         for quarter_turns in (1, 3, 2):
             faces = self(np.ascontiguousarray(np.rot90(photo, quarter_turns)))
             if faces:
-                return [_moved(face, lambda xy, k=quarter_turns: _turned_back(xy, k, width, height)) for face in faces]
+                back = partial(_turned_back, quarter_turns=quarter_turns, width=width, height=height)
+                return [_moved(face, back) for face in faces]
         return []
 
 

@@ -1,0 +1,95 @@
+"""`facefusion batch PAIRS.csv --out DIR`: many photos, one after another."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from facefusion.cli import FAILED
+from facefusion.cli.files import CommandError, read_input, write_photo
+from facefusion.cli.fuse import add_options
+from facefusion.errors import FusionError
+from facefusion.pipeline import FusionPipeline
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A row of the list: `number` counts from 1 below the header; the paths are as good as absolute."""
+
+    number: int
+    source: Path
+    target: Path
+
+    @property
+    def result_name(self) -> str:
+        """File name of the result. The number keeps pairs of equal names apart, the cut keeps it writable."""
+        return f"{self.number:04d}-{self.source.stem[:60]}-{self.target.stem[:60]}.png"
+
+
+def add_parser(commands: Any) -> None:
+    """Adds the command to argparse's sub-parsers."""
+    parser = commands.add_parser("batch", help="fuse a list of pairs", description="Fuses every pair of a list.")
+    parser.add_argument(
+        "pairs", type=Path, metavar="PAIRS.csv", help="columns source and target: files, relative to the list's directory"
+    )
+    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="directory of the results, PNG")
+    add_options(parser)
+    parser.set_defaults(run=run)
+
+
+def read_pairs(path: Path) -> list[Pair]:
+    """Reads a list of pairs, CSV with the columns `source` and `target`; other columns are ignored.
+
+    Raises:
+        CommandError: it is missing, not CSV, lacks a column or has no rows.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:  # spreadsheets begin UTF-8 files with a mark
+            rows = csv.DictReader(file, skipinitialspace=True)
+            if not {"source", "target"} <= set(rows.fieldnames or ()):
+                raise CommandError(f"The list {path} needs a first line with the columns source and target.")
+            named = [(row["source"] or "", row["target"] or "") for row in rows]  # None where a row is too short
+    except OSError as error:
+        raise CommandError(f"The list {path} cannot be read: {error.strerror}.") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise CommandError(f"The list {path} is not a CSV file in UTF-8.") from error
+    if not named:
+        raise CommandError(f"The list {path} holds no pairs.")
+    return [Pair(i, path.parent / source, path.parent / target) for i, (source, target) in enumerate(named, 1)]
+
+
+def run(args: argparse.Namespace) -> int:
+    """Fuses every pair; a pair that fails is told and passed over.
+
+    Returns:
+        0, or `FAILED` where any pair failed.
+
+    Raises:
+        CommandError, WeightsError: nothing can be done at all.
+    """
+    pairs = read_pairs(args.pairs)
+    directory: Path = args.out
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CommandError(f"The directory {directory} cannot be made: {error.strerror}.") from error
+    pipeline = FusionPipeline.from_pretrained(args.weights)
+    failed = 0
+    for pair in tqdm(pairs, desc="fusing", unit="pair"):
+        try:
+            result = pipeline(read_input(pair.source, "source"), read_input(pair.target, "target"), tier=args.tier)
+            write_photo(result.image, directory / pair.result_name)
+        except (CommandError, FusionError) as error:
+            failed += 1
+            tqdm.write(f"row {pair.number}: {error}", file=sys.stderr)
+        except Exception as error:  # a fault of ours must not cost the user the rest of a long list either
+            failed += 1
+            tqdm.write(f"row {pair.number}: unexpected {type(error).__name__}: {error}", file=sys.stderr)
+    print(f"{len(pairs) - failed} of {len(pairs)} pairs fused into {directory}, {failed} failed")
+    return FAILED if failed else 0

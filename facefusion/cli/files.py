@@ -1,0 +1,95 @@
+"""Picture files on the command line: read with the reason why not, written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from PIL import Image
+
+from facefusion.errors import FusionError
+from facefusion.errors import Photo as Which
+from facefusion.photos import read_photo
+from facefusion.types import Photo
+
+#: Pillow's format and options by extension. 4:4:4 JPEG: at 4:2:0 the colour of lips and eyes bleeds over their edge.
+FORMATS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
+    ".png": ("PNG", {}),
+    ".jpg": ("JPEG", {"quality": 95, "subsampling": 0}),
+    ".jpeg": ("JPEG", {"quality": 95, "subsampling": 0}),
+    ".webp": ("WEBP", {"quality": 95}),
+}
+
+
+class CommandError(Exception):
+    """A command that cannot be carried out as it was typed. The message is a whole sentence for its user."""
+
+
+def read_input(path: Path, which: Which, *, number: int | None = None) -> Photo:
+    """Reads a photo, (H, W, 3) RGB uint8.
+
+    Args:
+        path: the file.
+        which: the role of the photo, for the error.
+        number: its position among several face photos.
+
+    Raises:
+        CommandError: there is no such file.
+        FusionError: it is no picture.
+    """
+    if not path.is_file():
+        raise CommandError(f"There is no file {path}.")
+    try:
+        return read_photo(path, which)
+    except FusionError as error:
+        raise type(error)(which, number=number) from error
+
+
+def check_output(path: Path) -> None:
+    """Refuses an output that cannot be written, before the work is done rather than after it.
+
+    Raises:
+        CommandError: the extension is unknown, or the directory is missing or read-only.
+    """
+    if path.suffix.lower() not in FORMATS:
+        raise CommandError(f"The output {path} must end in one of {', '.join(FORMATS)}.")
+    if path.is_dir():
+        raise CommandError(f"The output {path} is a directory.")
+    if not path.parent.is_dir():
+        raise CommandError(f"There is no directory {path.parent} for the output.")
+    if not os.access(path.parent, os.W_OK):
+        raise CommandError(f"The directory {path.parent} cannot be written to.")
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Gives a path to write to; the file appears as `path` only when it is whole.
+
+    A full disk or an interrupt leaves what was there before.
+
+    Raises:
+        CommandError: the file cannot be written.
+    """
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield unfinished
+        os.replace(unfinished, path)
+    except (OSError, ValueError) as error:  # ValueError: larger than the format can hold
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise CommandError(f"The output {path} cannot be written: {reason}.") from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def write_photo(image: Photo, path: Path) -> None:
+    """Writes (H, W, 3) RGB uint8 in the format of the path's extension.
+
+    Raises:
+        CommandError: the file cannot be written.
+    """
+    kind, options = FORMATS[path.suffix.lower()]
+    with whole_file(path) as unfinished:
+        Image.fromarray(image).save(unfinished, kind, **options)

@@ -1,0 +1,46 @@
+"""The command line's parser, and its errors as one sentence and exit code 2."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+import facefusion
+from facefusion.cli import FAILED, batch, bench, fuse
+from facefusion.cli.files import CommandError
+from facefusion.errors import FusionError, WeightsError
+
+#: Exit code of a process that was interrupted, 128 + SIGINT.
+INTERRUPTED: Final = 130
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser; each command stores its function as `run`."""
+    parser = argparse.ArgumentParser(prog="facefusion", description="Puts one person's face into another photo.")
+    parser.add_argument("--version", action="version", version=f"facefusion {facefusion.__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    for command in (fuse, batch, bench):
+        command.add_parser(commands)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command.
+
+    Args:
+        argv: the words after the program's name; those of this process by default.
+
+    Returns:
+        The exit code: 0, or 2 with the reason on stderr.
+    """
+    args = make_parser().parse_args(argv)
+    try:
+        return int(args.run(args))
+    except (CommandError, FusionError, WeightsError) as error:
+        print(f"facefusion: {error}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print("facefusion: stopped.", file=sys.stderr)
+        return INTERRUPTED

@@ -1,0 +1,105 @@
+"""Measurements behind `facefusion bench`: time by stage, start-up, memory, weights, and the machine they hold for."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from facefusion.pipeline import FusionPipeline
+from facefusion.runtime import EMBEDDED_WEIGHTS, read_manifest
+from facefusion.tiers import Tier
+from facefusion.types import Photo
+
+#: Runs that are not counted: the first ones fill caches and allocate.
+WARM_UP: Final = 2
+_ROOT: Final = Path(__file__).resolve().parent.parent.parent
+
+
+def machine() -> dict[str, Any]:
+    """Names what the numbers depend on. `load` is the number of processes that wanted a core in the minute before."""
+    cpu_info = Path("/proc/cpuinfo")
+    lines = cpu_info.read_text(encoding="utf-8").splitlines() if cpu_info.exists() else []
+    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return {
+        "cpu": models[0] if models else platform.processor() or platform.machine(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
+        "system": platform.platform(terse=True),
+        "python": platform.python_version(),
+        "onnxruntime": version("onnxruntime"),
+        "opencv": version("opencv-python"),
+    }
+
+
+def percentiles(samples: Iterable[float]) -> dict[str, float]:
+    """Median and 90th percentile of seconds, in milliseconds."""
+    p50, p90 = np.percentile(np.fromiter(samples, float) * 1000, (50, 90))
+    return {"p50": round(float(p50), 2), "p90": round(float(p90), 2)}
+
+
+def stage_times(
+    pipeline: FusionPipeline, pairs: Sequence[tuple[Photo, Photo]], tier: Tier, runs: int
+) -> dict[str, dict[str, float]]:
+    """Fuses the pairs in turn, `runs` times after warming up.
+
+    Returns:
+        Percentiles in milliseconds by stage, in the order of the stages, and of the `total`: the whole call as its caller
+        waits for it, which is a little more than the stages' sum.
+    """
+    samples: dict[str, list[float]] = {}
+    for i in range(-WARM_UP, runs):
+        source, target = pairs[i % len(pairs)]
+        begin = time.perf_counter()
+        result = pipeline(source, target, tier=tier)
+        seconds = {**result.timings.stages, "total": time.perf_counter() - begin}
+        if i >= 0:
+            for stage, value in seconds.items():
+                samples.setdefault(stage, []).append(value)
+    return {stage: percentiles(values) for stage, values in samples.items()}
+
+
+def cold_start(source: Photo, target: Photo, tier: Tier, weights: Path | None) -> dict[str, Any]:
+    """Starts a fresh Python, loads the networks and fuses once.
+
+    Returns:
+        `seconds` of `import` (from the start of the process), `load`, `first_result` and their `total`; `memory_mb`
+        (`startup.memory_mb`) after that result.
+    """
+    with tempfile.TemporaryDirectory() as directory:
+        photos = Path(directory, "photos.npz")
+        np.savez(photos, source=source, target=target)
+        command = [sys.executable, "-m", "facefusion.cli.startup", str(photos), tier.value]
+        path = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
+        begin = time.time()
+        done = subprocess.run(
+            command + ([str(weights)] if weights else []),
+            stdout=subprocess.PIPE,
+            check=True,
+            text=True,
+            env={**os.environ, "PYTHONPATH": path},
+        )
+    report = json.loads(done.stdout.splitlines()[-1])  # above it is what libraries print
+    seconds = {"import": report["imported_at"] - begin, "load": report["load"], "first_result": report["first_result"]}
+    seconds["total"] = sum(seconds.values())
+    return {
+        "seconds": {name: round(value, 3) for name, value in seconds.items()},
+        "memory_mb": {name: value and round(value, 1) for name, value in report["memory_mb"].items()},
+    }
+
+
+def weight_sizes(weights: Path | None) -> dict[str, float]:
+    """Megabytes (10^6 bytes) of each network's file, and their `total`."""
+    files = read_manifest(weights or EMBEDDED_WEIGHTS)
+    sizes = {name: file.path.stat().st_size / 1e6 for name, file in files.items()}
+    return {name: round(size, 3) for name, size in {**sizes, "total": sum(sizes.values())}.items()}
