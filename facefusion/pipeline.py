@@ -9,26 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 
-import cv2
 import numpy as np
 
-from facefusion.compose.color import match_skin
 from facefusion.compose.detail import compose_coarse, compose_detail
-from facefusion.compose.mask import face_mask, skin_mask
 from facefusion.compose.paste import paste
 from facefusion.errors import NoFaceError
 from facefusion.errors import Photo as Which
-from facefusion.fusion.coarse import COARSE_SIZE, CoarseNet
-from facefusion.geometry.align import (
-    FUSION_FACE_SHARE,
-    crop_photo,
-    invert,
-    mesh_crop_transform,
-    rescale_transform,
-    transform_points,
-)
-from facefusion.geometry.warp import MeshWarp
-from facefusion.perception.checks import check_face, check_pair
+from facefusion.fusion.coarse import CoarseNet
+from facefusion.perception.checks import check_face, check_pair, is_consistent
 from facefusion.perception.detector import FaceDetector
 from facefusion.perception.identity import IdentityEncoder
 from facefusion.perception.mesh import FaceMesh
@@ -36,6 +24,7 @@ from facefusion.photos import as_rgb
 from facefusion.runtime import EMBEDDED_WEIGHTS, read_manifest
 from facefusion.tiers import TIERS, Tier
 from facefusion.types import Face, FloatArray, FusionResult, Photo, Timings
+from facefusion.views import AlignedPair
 
 #: Called with the stage that begins and the share of the work already done, in [0, 1].
 Progress = Callable[[str, float], None]
@@ -44,6 +33,8 @@ Progress = Callable[[str, float], None]
 STAGES: Final = {"detect": 0.0, "mesh": 0.3, "identity": 0.45, "warp": 0.5, "coarse": 0.6, "compose": 0.7, "check": 0.95}
 #: Face photos of one person that a call takes at most.
 MAX_SOURCES: Final = 3
+#: Detections that are measured at each attempt, the largest first, before the next attempt is made.
+MAX_CANDIDATES: Final = 3
 
 
 @dataclass
@@ -130,16 +121,18 @@ class FusionPipeline:
         with clock.stage("identity"):
             embedding = _mean_direction([self.identity(p, f.mesh) for p, f in zip(photos, source_faces, strict=True)])
         with clock.stage("warp"):
-            views = _Views.align(source_photo, source_face, target, target_face, TIERS[tier].detail_size)
+            pair = AlignedPair.align(
+                source_photo, source_face, target, target_face, largest=TIERS[tier].detail_size, mesh=self.mesh
+            )
         with clock.stage("coarse"):
-            fused = self.coarse(views.warped_small, views.target_small, views.face_mask)
+            fused = self.coarse(pair.warped_small, pair.target_small, pair.face_mask)
         with clock.stage("compose"):
-            face, mask = compose_coarse(views.warped_small, fused, views.size)
-            coarse, full_mask = paste(target, face, mask, views.to_photo)
+            face, mask = compose_coarse(pair.warped_small, fused, pair.warped.shape[0])
+            coarse, full_mask = paste(target, face, mask, pair.to_photo)
             image = coarse
             if TIERS[tier].carries_detail:
-                face, mask = compose_detail(views.warped, fused)
-                image, full_mask = paste(target, face, mask, views.to_photo)
+                face, mask = compose_detail(pair.warped, fused)
+                image, full_mask = paste(target, face, mask, pair.to_photo)
         with clock.stage("check"):
             similarity = float(self.identity(image, target_face.mesh) @ embedding)
         return FusionResult(
@@ -147,56 +140,18 @@ class FusionPipeline:
         )
 
     def _find_face(self, photo: Photo, which: Which, clock: _Clock, number: int | None) -> Face:
-        with clock.stage("detect"):
-            detections = self.detector.with_retries(photo)
-        if not detections:
-            raise NoFaceError(which, number=number)
-        with clock.stage("mesh"):
-            face = self.mesh(photo, detections[0])
-        check_face(face, which, number=number)
-        return face
-
-
-@dataclass(frozen=True)
-class _Views:
-    """The two faces on top of each other, in the target's aligned crop.
-
-    `warped` is at the detail size, (size, size, 3); `warped_small`, `target_small` and `face_mask` are at 128.
-    `to_photo` takes pixels of the detail crop to the photo.
-    """
-
-    size: int
-    warped: Photo
-    warped_small: Photo
-    target_small: Photo
-    face_mask: FloatArray
-    to_photo: np.ndarray
-
-    @classmethod
-    def align(cls, source: Photo, source_face: Face, target: Photo, target_face: Face, largest: int) -> Self:
-        """Aligns the target, warps the source onto it, and corrects its colour."""
-        small = mesh_crop_transform(target_face.mesh, FUSION_FACE_SHARE, COARSE_SIZE)
-        own_size = COARSE_SIZE / np.hypot(small[0, 0], small[1, 0])  # of the crop, in the photo's own pixels
-        size = int(np.clip(np.ceil(own_size / COARSE_SIZE), 1, largest // COARSE_SIZE)) * COARSE_SIZE
-        target_small = crop_photo(target, small, COARSE_SIZE)
-        mesh_small = transform_points(target_face.mesh, small)
-
-        # The source is cut out at the size it is needed, area-averaged, so that the warp does not alias.
-        cut = mesh_crop_transform(source_face.mesh, FUSION_FACE_SHARE, size)
-        warp = MeshWarp(mesh_small, COARSE_SIZE)
-        warped = warp(crop_photo(source, cut, size), transform_points(source_face.mesh, cut), size)
-        warped_small = warped
-        if size > COARSE_SIZE:
-            warped_small = cv2.resize(warped, (COARSE_SIZE, COARSE_SIZE), interpolation=cv2.INTER_AREA)
-        warped_small, table = match_skin(warped_small, target_small, skin_mask(mesh_small, COARSE_SIZE))
-        return cls(
-            size,
-            np.asarray(cv2.LUT(warped, table), np.uint8),
-            warped_small,
-            target_small,
-            face_mask(mesh_small, COARSE_SIZE),
-            invert(rescale_transform(small, size / COARSE_SIZE)),
-        )
+        attempts = self.detector.attempts(photo)
+        while True:
+            with clock.stage("detect"):
+                detections = next(attempts, None)
+            if detections is None:
+                raise NoFaceError(which, number=number)
+            for detection in detections[:MAX_CANDIDATES]:
+                with clock.stage("mesh"):
+                    face = self.mesh(photo, detection)
+                if is_consistent(face):
+                    check_face(face, which, number=number)
+                    return face
 
 
 def _mean_direction(embeddings: Sequence[FloatArray]) -> FloatArray:

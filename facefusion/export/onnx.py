@@ -98,8 +98,9 @@ def export_onnx(net: nn.Module, contract: Contract, path: Path) -> None:
         )
     model = onnx.load(str(path))
     model.doc_string, model.producer_name = "", "facefusion"
-    for node in model.graph.node:
-        node.doc_string = ""
+    for node in model.graph.node:  # names of modules and source lines: nothing reads them
+        node.doc_string, node.name = "", ""
+    del model.graph.value_info[:]
     onnx.checker.check_model(model)
     onnx.save(model, str(path))
 

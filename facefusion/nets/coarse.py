@@ -24,7 +24,8 @@ class _Up(nn.Module):
         super().__init__()
         self.decode = LightweightDecoderBlock(inputs, outputs)
         self.attend = FeatureAwareAttention(outputs)
-        self.mix = nn.Sequential(ConvNormAct(2 * outputs, outputs, 1, act=False), InvertedResidual(outputs, outputs, expand=expand))
+        mixed = ConvNormAct(2 * outputs, outputs, 1, act=False)
+        self.mix = nn.Sequential(mixed, InvertedResidual(outputs, outputs, expand=expand))
 
     def forward(self, x: Tensor, skip: Tensor, face: Tensor) -> Tensor:
         return self.mix(torch.cat([self.decode(x), self.attend(skip, face)], dim=1))
@@ -51,13 +52,14 @@ class CoarseFusionModel(nn.Module):
         self.down8 = nn.Sequential(InvertedResidual(c16, c8, stride=2), *(InvertedResidual(c8, c8) for _ in range(3)))
         self.attend = FeatureAwareAttention(c8)
         self.up16, self.up32, self.up64 = _Up(c8, c16, 2), _Up(c16, c32, 2), _Up(c32, c64, 2)
-        self.head = nn.Sequential(ConvNormAct(c64, 32), nn.Conv2d(32, 16, 1), nn.PixelShuffle(2))
-        with torch.no_grad():  # the first step already gives a face: the warped source, unchanged, under most of the mask
-            self.head[1].weight.mul_(0.1)
-            self.head[1].bias.zero_()
-            self.head[1].bias[12:] = 2.0
+        last = nn.Conv2d(32, 16, 1)
+        # The first step already gives a face: the warped source, almost unchanged, under most of the mask.
+        nn.init.normal_(last.weight, std=0.01)
+        last.bias = nn.Parameter(torch.tensor([0.0] * 12 + [2.0] * 4))
+        self.head = nn.Sequential(ConvNormAct(c64, 32), last, nn.PixelShuffle(2))
 
-    def forward(self, warped: Tensor, target: Tensor, face: Tensor) -> tuple[Tensor, Tensor]:
+    def logits(self, warped: Tensor, target: Tensor, face: Tensor) -> tuple[Tensor, Tensor]:
+        """The mask before its sigmoid and without `face`, for losses that must not saturate; and `delta`."""
         pyramid = [functional.avg_pool2d(face, k) for k in (2, 4, 8, 16)]
         x64 = self.stem(torch.cat([warped, target, face], dim=1) * 2 - 1)
         x32 = self.down32(x64)
@@ -67,8 +69,11 @@ class CoarseFusionModel(nn.Module):
         x = self.up32(x, x32, pyramid[1])
         x = self.up64(x, x64, pyramid[0])
         out = self.head(x)
-        delta, mask = out[:, :3], out[:, 3:]
-        return torch.sigmoid(mask) * face, DELTA_LIMIT * torch.tanh(delta)
+        return out[:, 3:], DELTA_LIMIT * torch.tanh(out[:, :3])
+
+    def forward(self, warped: Tensor, target: Tensor, face: Tensor) -> tuple[Tensor, Tensor]:
+        mask, delta = self.logits(warped, target, face)
+        return torch.sigmoid(mask) * face, delta
 
 
 def fuse(warped: Tensor, target: Tensor, mask: Tensor, delta: Tensor) -> Tensor:

@@ -49,7 +49,9 @@ class DetectorNet(nn.Module):
         self.stem = nn.Sequential(ConvNormAct(3, 16, stride=2), ConvNormAct(16, 32, stride=2), ConvNormAct(32, 32))  # /4
         self.level8 = nn.Sequential(ConvNormAct(32, 64, stride=2), InvertedResidual(64, 64, expand=2), ResidualBlock(64))
         self.level16 = nn.Sequential(ConvNormAct(64, 96, stride=2), *(InvertedResidual(96, 96, expand=2) for _ in range(3)))
-        self.level32 = nn.Sequential(ConvNormAct(96, 128, stride=2), *(InvertedResidual(128, 128, expand=2) for _ in range(4)))
+        self.level32 = nn.Sequential(
+            ConvNormAct(96, 128, stride=2), *(InvertedResidual(128, 128, expand=2) for _ in range(4))
+        )
         self.lateral = nn.ModuleList([nn.Conv2d(c, _WIDTH, 1) for c in (64, 96, 128)])
         self.smooth = nn.ModuleList([ConvNormAct(_WIDTH, _WIDTH, groups=_WIDTH) for _ in STRIDES])
         self.head = _Head()

@@ -18,7 +18,10 @@ INPUT_SIZE: Final = 112
 
 def _stem() -> nn.Sequential:
     return nn.Sequential(
-        ConvNormAct(3, 32, stride=2), ConvNormAct(32, 32, groups=32), ConvNormAct(32, 64, 1, act=False), nn.ReLU(inplace=True)
+        ConvNormAct(3, 32, stride=2),
+        ConvNormAct(32, 32, groups=32),
+        ConvNormAct(32, 64, 1, act=False),
+        nn.ReLU(inplace=True),
     )
 
 

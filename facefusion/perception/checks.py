@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
+import numpy as np
+
 from facefusion.errors import FaceTooSmallError, FaceTurnedError
 from facefusion.errors import Photo as Which
-from facefusion.geometry.topology import eye_distance
+from facefusion.geometry.topology import eye_distance, five_points
 from facefusion.types import Face
 
 #: Pixels between the eyes below which a face has no identity left to carry (a face about 35 px wide).
@@ -15,6 +17,20 @@ MIN_EYE_DISTANCE: Final = 14.0
 MAX_YAW: Final = 50.0
 #: Degrees between the two faces beyond which the warp tears (measured, `benchmarks/`).
 MAX_YAW_DIFFERENCE: Final = 45.0
+#: Mean distance, in eye distances, between the detector's and the mesh's five points beyond which one of them is wrong.
+MAX_DISAGREEMENT: Final = 0.3
+
+
+def is_consistent(face: Face) -> bool:
+    """Whether detector and mesh, two networks that look independently, agree on where eyes, nose and mouth are.
+
+    They do not where the detector was wrong: on a pattern that is no face, or on a face that lies on its side.
+    """
+    width, height = face.detection.box[2:] - face.detection.box[:2]
+    scale = max(eye_distance(face.mesh), float(np.hypot(*(face.detection.points[1] - face.detection.points[0]))), 1.0)
+    apart = np.linalg.norm(five_points(face.mesh) - face.detection.points, axis=1).mean()
+    extent = float(np.ptp(face.mesh[:, :2], axis=0).max())
+    return bool(apart <= MAX_DISAGREEMENT * scale and 0.6 < extent / max(float(width), float(height), 1.0) < 1.6)
 
 
 def check_face(face: Face, which: Which, *, number: int | None = None) -> None:

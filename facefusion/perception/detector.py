@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -18,6 +18,8 @@ from facefusion.types import Detection, Photo
 DETECTION_SIZE: Final = 640
 #: A second look at this size finds faces that fill the frame, larger than the network's view at 640.
 CLOSE_UP_SIZE: Final = 192
+#: Only faces larger than this share of the photo's longer side are taken from that look: its points are coarser.
+CLOSE_UP_SHARE: Final = 0.45
 THRESHOLD: Final = 0.5
 #: Padding of a retry, as a share of the longer side: faces cut by the frame, and very tight crops.
 PADDING: Final = 0.35
@@ -56,33 +58,56 @@ class FaceDetector:
         if scale < 1:
             shape = (max(1, round(width * scale)), max(1, round(height * scale)))
             small = np.asarray(cv2.resize(photo, shape, interpolation=cv2.INTER_AREA), np.uint8)
-        side = min(DETECTION_SIZE, -(-max(small.shape[:2]) // 32) * 32)
-        sizes = sorted({(CLOSE_UP_SIZE, CLOSE_UP_SIZE), (side, side)})
-        boxes, points = self._net.detect(np.ascontiguousarray(small[..., ::-1]), input_size=sizes, det_thresh=THRESHOLD)
         ratio = np.array([width / small.shape[1], height / small.shape[0]], np.float32)
+        # insightface keeps the aspect ratio: at 192, a line of a few pixels would become one of 0 pixels.
+        missing = np.maximum(max(small.shape[:2]) // 16 - np.array(small.shape[:2]), 0)
+        small = np.pad(small, ((0, missing[0]), (0, missing[1]), (0, 0)))
+        bgr = np.ascontiguousarray(small[..., ::-1])
+        side = min(DETECTION_SIZE, -(-max(small.shape[:2]) // 32) * 32)
+        large = [face for face in self._look(bgr, CLOSE_UP_SIZE) if _side(face.box) > CLOSE_UP_SHARE * max(bgr.shape[:2])]
+        # At full size only fragments of such faces are seen: the look from afar speaks for them.
+        rest = [face for face in self._look(bgr, side) if not any(_covers(other.box, face.box) for other in large)]
         faces = [
-            Detection((box[:4] * np.tile(ratio, 2)).astype(np.float32), float(box[4]), (five * ratio).astype(np.float32))
-            for box, five in zip(boxes, points, strict=True)
+            Detection(face.box * np.tile(ratio, 2), face.score, face.points * ratio)
+            for face in large + rest
         ]
-        return sorted(faces, key=lambda face: -float(np.prod(face.box[2:] - face.box[:2])))
+        return sorted(faces, key=lambda face: -_side(face.box))
 
-    def with_retries(self, photo: Photo) -> list[Detection]:
-        """Like calling, but a photo without a face is tried again padded, then turned by 90, 270 and 180 degrees."""
-        faces = self(photo)
-        if faces:
-            return faces
+    def _look(self, bgr: np.ndarray, side: int) -> list[Detection]:
+        boxes, points = self._net.detect(bgr, input_size=(side, side), det_thresh=THRESHOLD)
+        return [Detection(box[:4], float(box[4]), five) for box, five in zip(boxes, points, strict=True)]
+
+    def attempts(self, photo: Photo) -> Iterator[list[Detection]]:
+        """Looks again in other ways, each only when asked for: as it is, padded, turned by 90, 270 and 180 degrees.
+
+        Args:
+            photo: (H, W, 3) RGB uint8.
+
+        Yields:
+            The faces of each look, in the photo's own pixels; an empty list for a look that found none.
+        """
+        yield self(photo)
         margin = round(max(photo.shape[:2]) * PADDING)
         padded = cv2.copyMakeBorder(photo, margin, margin, margin, margin, cv2.BORDER_CONSTANT, value=(127, 127, 127))
-        faces = self(np.asarray(padded, np.uint8))
-        if faces:
-            return [_moved(face, lambda xy: xy - margin) for face in faces]
+        yield [_moved(face, lambda xy: xy - margin) for face in self(np.asarray(padded, np.uint8))]
         height, width = photo.shape[:2]
-        for quarter_turns in (1, 3, 2):
-            faces = self(np.ascontiguousarray(np.rot90(photo, quarter_turns)))
-            if faces:
-                back = partial(_turned_back, quarter_turns=quarter_turns, width=width, height=height)
-                return [_moved(face, back) for face in faces]
-        return []
+        for turns in (1, 3, 2):
+            turn_back = partial(_turned_back, quarter_turns=turns, width=width, height=height)
+            yield [_moved(face, turn_back) for face in self(np.ascontiguousarray(np.rot90(photo, turns)))]
+
+    def with_retries(self, photo: Photo) -> list[Detection]:
+        """The faces of the first of the `attempts` that finds any."""
+        return next((faces for faces in self.attempts(photo) if faces), [])
+
+
+def _side(box: np.ndarray) -> float:
+    return float((box[2:] - box[:2]).max())
+
+
+def _covers(large: np.ndarray, small: np.ndarray) -> bool:
+    """Whether at least half of the box `small` lies in the box `large`."""
+    overlap = np.clip(np.minimum(large[2:], small[2:]) - np.maximum(large[:2], small[:2]), 0, None).prod()
+    return bool(overlap >= 0.5 * (small[2:] - small[:2]).prod())
 
 
 def _turned_back(points: np.ndarray, quarter_turns: int, width: int, height: int) -> np.ndarray:

@@ -44,9 +44,13 @@ class FaceMesh:
         left, right = detection.points[:2]
         angle = float(np.arctan2(*(right - left)[::-1]))
         mesh = self._measure(photo, crop_transform(_upright_box(detection, angle), angle, MESH_FACE_SHARE, INPUT_SIZE))
-        mesh = self._measure(photo, mesh_crop_transform(mesh, MESH_FACE_SHARE, INPUT_SIZE))
+        mesh = self.measure(photo, mesh)
         yaw, pitch, roll = pose_degrees(mesh)
         return Face(detection, mesh, yaw, pitch, roll)
+
+    def measure(self, photo: Photo, near: FloatArray) -> FloatArray:
+        """The mesh (468, 3) of the face whose rough mesh is `near` (468, 2 or 3), both in pixels of `photo` (H, W, 3)."""
+        return self._measure(photo, mesh_crop_transform(near, MESH_FACE_SHARE, INPUT_SIZE))
 
     def _measure(self, photo: Photo, matrix: np.ndarray) -> FloatArray:
         crop = crop_photo(photo, matrix, INPUT_SIZE)

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import torch
 from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from facefusion.geometry.align import ARCFACE_TEMPLATE
@@ -23,13 +23,15 @@ from facefusion.training.swaps import SwapSampler
 #: Weights of the losses. Reconstruction counts most; the identity loss is small because it is blind to seams.
 RECONSTRUCTION: Final = 10.0
 GRADIENT: Final = 6.0
-IDENTITY: Final = 1.0
-COVERING: Final = 2.0
+IDENTITY: Final = 5.0
+COVERING: Final = 1.0
 LIGHT: Final = 6.0
 DETAIL: Final = 4.0
 SMOOTH: Final = 1.0
 #: Share of the training after which the identity loss has its full weight.
 IDENTITY_FROM: Final = 0.08
+#: Weight of coverings in paired samples against unpaired ones.
+PAIRED_COVERING: Final = 0.3
 #: Weight of the face against its surroundings in the reconstruction.
 INSIDE: Final = 4.0
 
@@ -64,12 +66,14 @@ class CoarseTask:
     def sample(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
         return self.sampler(rng)
 
-    def _run(self, net: nn.Module, batch: Batch) -> dict[str, Tensor]:
+    def _run(self, net: CoarseFusionModel, batch: Batch) -> dict[str, Tensor]:
         images = {k: batch[k].permute(0, 3, 1, 2).float() / 255 for k in ("warped", "target", "truth")}
         images |= {k: batch[k][:, None] for k in ("face", "covered")}
         images = {k: v.contiguous(memory_format=torch.channels_last) for k, v in images.items()}
-        mask, delta = net(images["warped"], images["target"], images["face"])
-        return images | {"mask": mask, "delta": delta, "out": fuse(images["warped"], images["target"], mask, delta)}
+        logits, delta = net.logits(images["warped"], images["target"], images["face"])
+        mask = torch.sigmoid(logits) * images["face"]
+        out = fuse(images["warped"], images["target"], mask, delta)
+        return images | {"logits": logits, "mask": mask, "delta": delta, "out": out}
 
     def _cosine(self, out: Tensor, points: Tensor, truth: Tensor) -> Tensor:
         crops = arcface_crops(out, points, self.template)
@@ -86,7 +90,9 @@ class CoarseTask:
         # Unpaired: what covers either face is the target's, the rest is the source's, in the target's light.
         free = (1 - paired) * face
         bare = free * (1 - covered)
-        kept = ((x["mask"] - face * (1 - covered)).abs() * (free + 0.3 * paired * face)).sum() / (free.sum() + 1)
+        # On the logits: the mask is nearly 1 almost everywhere, and its sigmoid would let no gradient through where it errs.
+        wrong = functional.binary_cross_entropy_with_logits(x["logits"], 1 - covered, reduction="none")
+        kept = (wrong * (free + PAIRED_COVERING * paired * face)).sum() / (free.sum() + 1)
         tone = weighted_l1(low_pass(out), low_pass(x["target"]), functional.avg_pool2d(free, 8))
         detail = gradient_l1(out, x["warped"], bare, scales=2)
         smooth = gradient_l1(x["delta"], torch.zeros_like(out), face, scales=1)
@@ -104,7 +110,7 @@ class CoarseTask:
         return total, {key: float(value.detach()) for key, value in figures.items()}
 
     @torch.no_grad()
-    def evaluate(self, net: nn.Module) -> dict[str, float]:
+    def evaluate(self, net: CoarseFusionModel) -> dict[str, float]:
         parts = [{k: v[i : i + 32] for k, v in self.val_batch.items()} for i in range(0, len(self.val_batch["face"]), 32)]
         runs = [self._run(net, part) for part in parts]
         x = {key: torch.cat([run[key] for run in runs]) for key in runs[0]}
@@ -125,7 +131,7 @@ class CoarseTask:
         }
 
     @torch.no_grad()
-    def picture(self, net: nn.Module) -> np.ndarray:
+    def picture(self, net: CoarseFusionModel) -> np.ndarray:
         """Warped, target, mask, fused for 24 val samples; a green corner marks the paired ones."""
         x = self._run(net, {k: v[:24] for k, v in self.val_batch.items()})
         rows = []

@@ -27,6 +27,9 @@ ANCHOR_SIZES: Final = ((16, 32), (64, 128), (256, 512))
 OCTAVES: Final = 0.75
 #: Radius in strides around the face's centre within which locations are responsible.
 RADIUS: Final = 1.5
+#: Weights of the losses against the score's. The points steer every alignment that follows.
+BOX: Final = 2.0
+POINTS: Final = 40.0
 
 
 def assign(mosaic: Mosaic, size: int) -> dict[str, np.ndarray]:
@@ -115,7 +118,7 @@ class DetectorTask:
                 quality_sum += float(iou.sum())
             score = score + quality_focal_loss(logits, quality)
         count = max(positives, 1)
-        total = score / count + 2 * box_loss / count + 8 * point_loss / count
+        total = (score + BOX * box_loss + POINTS * point_loss) / count
         figures = {"score": float(score.detach()) / count, "iou": quality_sum / count}
         return total, figures | {"points": float(point_loss.detach()) / count}
 

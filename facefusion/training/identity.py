@@ -94,7 +94,8 @@ class IdentityTask:
                 if rng.random() < 0.6:  # and a second person's skin
                     third = int(rng.integers(len(faces)))
                     share = rng.uniform(0.2, 0.8) if abs(faces.yaws[third] - faces.yaws[other]) < 30 else 0.0
-                    image = cv2.addWeighted(image, 1 - share, faces.warps[other](faces.crops[third], faces.meshes[third]), share, 0)
+                    blended = faces.warps[other](faces.crops[third], faces.meshes[third])
+                    image = cv2.addWeighted(image, 1 - share, blended, share, 0)
         matrix = similarity_transform(five_points(mesh), ARCFACE_TEMPLATE)
         centre = INPUT_SIZE / 2
         jitter = cv2.getRotationMatrix2D((centre, centre), rng.normal(0, 3.5), float(np.exp(rng.normal(0, 0.05))))

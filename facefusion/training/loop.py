@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 import cv2
 import numpy as np
@@ -18,13 +18,14 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from tqdm import tqdm
 
 Batch = dict[str, Tensor]
+Net = TypeVar("Net", bound=nn.Module)
 
 
-class Task(Protocol):
+class Task(Protocol[Net]):
     """What a network's training has to say for itself."""
 
     name: str
-    net: nn.Module
+    net: Net
 
     def sample(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """One training sample, a function of `rng` alone."""
@@ -32,10 +33,10 @@ class Task(Protocol):
     def loss(self, batch: Batch, progress: float) -> tuple[Tensor, dict[str, float]]:
         """The loss and the figures for the log; `progress` runs from 0 to 1."""
 
-    def evaluate(self, net: nn.Module) -> dict[str, float]:
+    def evaluate(self, net: Net) -> dict[str, float]:
         """Figures on the val split."""
 
-    def picture(self, net: nn.Module) -> np.ndarray:
+    def picture(self, net: Net) -> np.ndarray:
         """RGB uint8 picture of what `net` does now, on val images."""
 
 
@@ -60,7 +61,7 @@ class Schedule:
 class _Samples(Dataset[dict[str, np.ndarray]]):
     """Sample number i is made from the seed (seed, i): the same for any number of workers and after a resume."""
 
-    def __init__(self, task: Task, seed: int) -> None:
+    def __init__(self, task: Task[Any], seed: int) -> None:
         self.task, self.seed = task, seed
 
     def __getitem__(self, index: int) -> dict[str, np.ndarray]:
@@ -83,16 +84,16 @@ def _start_worker(_: int) -> None:
     torch.set_num_threads(1)
 
 
-class Ema:
+class Ema(Generic[Net]):
     """Exponential moving average of a network's parameters; its buffers are copied."""
 
-    def __init__(self, net: nn.Module, make: nn.Module, decay: float) -> None:
+    def __init__(self, net: Net, make: Net, decay: float) -> None:
         self.net, self.decay = make, decay
         self.net.load_state_dict(net.state_dict())
         self.net.requires_grad_(False).eval()
 
     @torch.no_grad()
-    def update(self, net: nn.Module, step: int) -> None:
+    def update(self, net: Net, step: int) -> None:
         keep = min(self.decay, (1 + step) / (10 + step))
         for mine, theirs in zip(self.net.state_dict().values(), net.state_dict().values(), strict=True):
             if mine.dtype.is_floating_point:
@@ -121,7 +122,7 @@ def _append(path: Path, row: dict[str, Any]) -> None:
         writer.writerows([*old, row])
 
 
-def train(task: Task, schedule: Schedule, run: Path, averaged: nn.Module) -> nn.Module:
+def train(task: Task[Net], schedule: Schedule, run: Path, averaged: Net) -> Net:
     """Trains `task.net`, resuming from `run/checkpoint.pt` if it is there.
 
     Args:
@@ -166,7 +167,8 @@ def train(task: Task, schedule: Schedule, run: Path, averaged: nn.Module) -> nn.
         worker_init_fn=_start_worker,
         drop_last=True,
     )
-    saved, running = time.monotonic(), {}
+    saved = time.monotonic()
+    running: dict[str, float] = {}
     bar = tqdm(loader, initial=first, total=schedule.steps, desc=task.name, mininterval=5)
     for step, batch in enumerate(bar, start=first):
         for group in optimizer.param_groups:

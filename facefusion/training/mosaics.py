@@ -89,7 +89,7 @@ def _cell(
 
 def make_mosaic(rng: np.random.Generator, faces: list[FaceImage], size: int, *, augment: bool = True) -> Mosaic:
     """Draws a mosaic of `size` x `size` pixels; one in twenty holds no face."""
-    grid = int(rng.choice([1, 2, 3, 4], p=[0.4, 0.3, 0.2, 0.1]))
+    grid = int(rng.choice([1, 2, 3, 4], p=[0.5, 0.25, 0.15, 0.1]))
     empty = 1.0 if rng.random() < 0.05 else 0.15 if grid > 1 else 0.0
     edges = np.linspace(0, size, grid + 1).astype(int)
     canvas = np.zeros((size, size, 3), np.uint8)
@@ -104,6 +104,8 @@ def make_mosaic(rng: np.random.Generator, faces: list[FaceImage], size: int, *, 
             face = faces[int(rng.integers(len(faces)))]
             least = max(0.12 if grid == 1 else 0.3, SMALLEST / side)
             share = float(np.exp(rng.uniform(np.log(least), np.log(0.95))))
+            if grid == 1 and rng.random() < 0.5:
+                share = float(rng.uniform(least, 0.95))  # large faces are few on a logarithmic scale, and the usual upload
             if grid == 1 and rng.random() < 0.08:
                 share = float(rng.uniform(0.95, 1.25))  # a face that fills the frame
             cell, oval, five = _cell(rng, face, side, share, augment)

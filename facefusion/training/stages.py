@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import cv2
 from torch import nn
@@ -21,7 +21,7 @@ SCHEDULES: Final = {
 }
 
 
-def make_task(stage: str, args: argparse.Namespace) -> tuple[Task, nn.Module]:
+def make_task(stage: str, args: argparse.Namespace) -> tuple[Task[Any], nn.Module]:
     """Builds the task of a stage and a second instance of its network for the moving average."""
     faces, val = load_faces(args.data, "train"), load_faces(args.data, "val")
     if stage == "identity":
@@ -55,11 +55,12 @@ def main() -> int:
     parser.add_argument("--run", type=Path, help="checkpoint folder (default: runs/STAGE)")
     parser.add_argument("--weights", type=Path, default=Path("weights"), help="where the trained weights go")
     parser.add_argument("--checkpoints", type=Path, default=Path("checkpoints"), help="where safetensors to resume from go")
-    for field in ("steps", "batch", "threads", "workers", "seed", "evaluate_every"):
+    whole_numbers = ("steps", "batch", "threads", "workers", "seed", "evaluate_every")
+    for field in whole_numbers:
         parser.add_argument(f"--{field.replace('_', '-')}", type=int)
     parser.add_argument("--rate", type=float)
     args = parser.parse_args()
-    given = {name: getattr(args, name) for name in ("steps", "batch", "threads", "workers", "seed", "evaluate_every", "rate")}
+    given = {name: getattr(args, name) for name in (*whole_numbers, "rate")}
     schedule = dataclasses.replace(SCHEDULES[args.stage], **{k: v for k, v in given.items() if v is not None})
     cv2.setNumThreads(1)
     task, averaged = make_task(args.stage, args)

@@ -52,7 +52,8 @@ def draw_glasses(rng: Rng, image: np.ndarray, mesh: np.ndarray) -> tuple[np.ndar
         # A superellipse: round, rounded and nearly rectangular rims by one exponent.
         x, y = (np.sign(f) * np.abs(f) ** corners for f in (np.cos(t), np.sin(t)))
         turn = np.radians(angle)
-        turned = np.stack([width * x * np.cos(turn) - height * y * np.sin(turn), width * x * np.sin(turn) + height * y * np.cos(turn)], 1)
+        level = np.stack([width * x, height * y], axis=1)
+        turned = level @ np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
         rims.append((eye + turned).astype(np.float32))
         fill_points(lens, rims[-1], 255)
         cv2.polylines(frame, [rims[-1].astype(np.int32)], True, 255, thick, cv2.LINE_AA)
@@ -112,7 +113,8 @@ class SwapSampler:
             return out, (mask > 0).astype(np.float32), out
         found = self._fringe(rng, mesh, onto) if kind < 0.75 else None
         if found is None:
-            layer = light(rng, np.roll(self.faces.crops[int(rng.integers(len(self.faces)))], int(rng.integers(CROP_SIZE)), 1))
+            crop = self.faces.crops[int(rng.integers(len(self.faces)))]
+            layer = light(rng, np.roll(crop, int(rng.integers(CROP_SIZE)), axis=1))
             mask = _blob(rng, CROP_SIZE)
         else:
             layer, mask = light(rng, found[0], 0.5), found[1]
@@ -180,7 +182,8 @@ class SwapSampler:
         scale = size / CROP_SIZE
         shrink = np.array([[scale, 0, (scale - 1) / 2], [0, scale, (scale - 1) / 2]])
         matrix = compose(jittered(rng, size, 1.5, 0.03, 0.01), shrink)
-        moved = [cv2.warpAffine(i, matrix, (size, size), borderMode=cv2.BORDER_REFLECT_101) for i in (warped, target, truth, covered)]
+        layers = (warped, target, truth, covered)
+        moved = [cv2.warpAffine(i, matrix, (size, size), borderMode=cv2.BORDER_REFLECT_101) for i in layers]
         points = transform_points(mesh, matrix)
         face, skin = face_mask(points, size), skin_mask(points, size)
         five = five_points(points)

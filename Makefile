@@ -1,0 +1,47 @@
+# make demo   installs what serving needs (once) and opens the page on http://127.0.0.1:7860
+# make test   installs the developers' tools too (once) and runs every test
+# make lint   ruff and mypy
+# make bench  measures this machine, benchmarks/cpu.json
+#
+# Wanted beforehand: Python 3.11 or newer and, on Linux, the system libraries in packages.txt.
+# `make demo PYTHON=/path/to/python` chooses the Python. After installation nothing here uses the network.
+
+VENV := .venv
+RUN := $(VENV)/bin/python
+INSTALL := $(RUN) -m pip install --disable-pip-version-check --quiet
+
+.PHONY: demo test lint bench clean
+
+demo: $(VENV)/.serving
+	$(RUN) app.py
+
+test: $(VENV)/.development
+	$(RUN) -m pytest
+
+lint: $(VENV)/.development
+	$(RUN) -m ruff check .
+	$(RUN) -m mypy
+
+bench: $(VENV)/.serving
+	$(RUN) -m facefusion bench --json benchmarks/cpu.json
+
+clean:
+	rm -rf $(VENV)
+
+# The empty files .serving and .development remember that their requirements are installed: make installs again only when
+# a requirements file is newer.
+$(VENV)/.serving: requirements.txt | $(RUN)
+	$(INSTALL) -r requirements.txt
+	touch $@
+
+$(VENV)/.development: requirements-dev.txt requirements.txt | $(RUN)
+	$(INSTALL) -r requirements-dev.txt
+	touch $(VENV)/.serving $@
+
+$(RUN):
+	@for python in $(PYTHON) python3.11 python3 python3.12 python3.13 python3.14 python; do \
+		if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+			echo "$$python -m venv $(VENV)"; exec $$python -m venv $(VENV); \
+		fi; \
+	done; \
+	echo 'Python 3.11 or newer is needed and was not found; name one with make PYTHON=/path/to/python.' >&2; exit 1

@@ -1,0 +1,77 @@
+"""Times each part on its own: the networks, and the warp at 256 px. `python benchmarks/parts.py`
+
+Median and 10th to 90th percentile over many runs, after a warm-up, in one process with nothing else running.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Callable
+
+import numpy as np
+import skimage.data
+
+from facefusion import FusionPipeline
+from facefusion.fusion.coarse import COARSE_SIZE
+from facefusion.geometry.align import FUSION_FACE_SHARE, crop_photo, mesh_crop_transform, transform_points
+from facefusion.geometry.warp import MeshWarp
+
+RUNS = 60
+
+
+def timed(call: Callable[[], object]) -> str:
+    """Milliseconds as "median (p10 to p90)"."""
+    for _ in range(5):
+        call()
+    seconds = []
+    for _ in range(RUNS):
+        start = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - start)
+    low, middle, high = 1000 * np.percentile(seconds, [10, 50, 90])
+    return f"{middle:.1f} ({low:.1f} to {high:.1f})"
+
+
+def processor() -> str:
+    """The CPU's name, where the system tells it."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as handle:
+            names = [line.split(":", 1)[1].strip() for line in handle if line.startswith("model name")]
+        return names[0]
+    except (OSError, IndexError):
+        return platform.processor() or platform.machine()
+
+
+def main() -> None:
+    """Prints a table."""
+    pipeline = FusionPipeline.from_pretrained()
+    photo = np.ascontiguousarray(np.pad(skimage.data.astronaut(), ((64, 64), (64, 64), (0, 0)), mode="reflect"))  # 640 px
+    detection = pipeline.detector(photo)[0]
+    face = pipeline.mesh(photo, detection)
+
+    def crop(size: int) -> tuple[np.ndarray, np.ndarray]:
+        matrix = mesh_crop_transform(face.mesh, FUSION_FACE_SHARE, size)
+        return crop_photo(photo, matrix, size), transform_points(face.mesh, matrix)
+
+    small, _ = crop(COARSE_SIZE)
+    image, mesh = crop(256)
+    warp = MeshWarp(mesh, 256)
+    mask = np.ones((COARSE_SIZE, COARSE_SIZE), np.float32)
+    rows = [
+        ("detector, 640 px photo (looks at 192 and at 640)", "60", timed(lambda: pipeline.detector(photo))),
+        ("mesh, two passes", "2 x 15", timed(lambda: pipeline.mesh(photo, detection))),
+        ("identity", "20", timed(lambda: pipeline.identity(photo, face.mesh))),
+        ("warp at 256, spline for a new target and remap", "10", timed(lambda: MeshWarp(mesh, 256)(image, mesh))),
+        ("warp at 256, target seen before", "10", timed(lambda: warp(image, mesh))),
+        ("coarse network at 128", "", timed(lambda: pipeline.coarse(small, small, mask))),
+    ]
+    print(f"{processor()}, {os.cpu_count()} cores, Python {platform.python_version()}\n")
+    print("| part | asked, ms at most | median ms (p10 to p90) |\n|---|---|---|")
+    for name, asked, figure in rows:
+        print(f"| {name} | {asked} | {figure} |")
+
+
+if __name__ == "__main__":
+    main()

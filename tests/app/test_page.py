@@ -1,0 +1,99 @@
+"""The page: what is served, and to whom it talks."""
+
+from __future__ import annotations
+
+import json
+import re
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import app
+from facefusion import looks, words
+from facefusion.types import Timings
+
+
+def _get(url: str) -> tuple[int, str]:
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return answer.status, answer.read().decode()
+
+
+def test_is_healthy_and_keeps_nothing(server: Any) -> None:
+    status, body = _get(server.url + "config")
+    config = json.loads(body)
+    assert status == 200
+    assert config["title"] == words.TITLE
+    assert config["run_history"] is False
+    assert config["analytics_enabled"] is False
+    assert server.demo.delete_cache == (60, 600)
+    assert server.demo.max_file_size == 30 * 1024 * 1024
+    assert server.demo.show_error is False
+
+
+def test_uses_no_font_of_another_host(server: Any) -> None:
+    config = json.loads(_get(server.url + "config")[1])
+    assert config["stylesheets"] == []
+    theme = _get(server.url + "theme.css")[1]
+    assert "system-ui" in theme
+    for text in (theme, config["css"], config["head"]):
+        assert not re.findall(r"@import|@font-face|//fonts\.|https:|url\((?!\s*[\"']?data:)", text)
+
+
+def test_fusions_share_one_pool(server: Any) -> None:
+    fusions = [fn for fn in server.demo.fns.values() if fn.concurrency_id == "fusion"]
+    assert {fn.api_name for fn in fusions} == {"fuse", "fuse_on_page"}
+    assert {fn.concurrency_limit for fn in fusions} == {app.FUSIONS_AT_ONCE}
+
+
+def test_every_component_has_a_stable_id(server: Any) -> None:
+    shown = [c for c in server.demo.config["components"] if c["type"] not in ("form", "dataset")]
+    assert len(shown) > 15
+    assert [c["type"] for c in shown if not c["props"].get("elem_id")] == []
+
+
+def test_examples_are_the_pairs_whose_files_exist(tmp_path: Path) -> None:
+    assert app._example_pairs(tmp_path) == []
+    for name in ("a.jpg", "b.png"):
+        (tmp_path / name).touch()
+    (tmp_path / "pairs.csv").write_text("source,target\na.jpg,b.png\na.jpg,gone.jpg\n", encoding="utf-8")
+    assert app._example_pairs(tmp_path) == [[str(tmp_path / "a.jpg"), str(tmp_path / "b.png")]]
+
+
+@pytest.mark.parametrize(
+    ("similarity", "word"), [(0.9, "Excellent"), (0.6, "Excellent"), (0.5, "Good"), (0.3, "Fair"), (-1.0, "Weak")]
+)
+def test_likeness_in_words(similarity: float, word: str) -> None:
+    assert words.likeness(similarity)[0] == word
+    html = looks.report(similarity, Timings({"detect": 0.5, "coarse": 1.0}))
+    assert f"Likeness: {word}" in html
+    assert f"<strong>{similarity:.2f}</strong>" in html
+    assert "Done in 1.5 seconds" in html
+    assert html.count("<tr>") == 2
+
+
+def test_a_notice_is_text_not_html() -> None:
+    assert "<script>" not in looks.notice("<script>alert(1)</script>")
+    assert looks.notice("") == ""
+
+
+def test_port_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, Any] = {}
+    monkeypatch.setattr(app.FusionPipeline, "from_pretrained", classmethod(lambda cls: object()))
+    monkeypatch.setattr(app, "build_demo", lambda pipeline: "demo")
+    monkeypatch.setattr(app, "launch", lambda demo, **options: seen.update(options))
+    for name in ("GRADIO_SERVER_PORT", "GRADIO_SERVER_NAME", "PORT"):
+        monkeypatch.delenv(name, raising=False)
+    for environment, arguments, expected in (
+        ({}, [], ("127.0.0.1", 7860)),
+        ({"PORT": "8001"}, [], ("127.0.0.1", 8001)),
+        ({"PORT": "8001", "GRADIO_SERVER_PORT": "8002"}, ["--host", "0.0.0.0"], ("0.0.0.0", 8002)),
+        ({"PORT": "8001"}, ["--port", "8003"], ("127.0.0.1", 8003)),
+    ):
+        with monkeypatch.context() as patch:
+            for name, value in environment.items():
+                patch.setenv(name, value)
+            patch.setattr("sys.argv", ["app.py", *arguments])
+            app.main()
+        assert (seen["host"], seen["port"]) == expected

@@ -1,0 +1,122 @@
+"""The embedded networks on real photos: what is found, and that insightface takes the files as its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import insightface.model_zoo
+import numpy as np
+import pytest
+
+from facefusion import FusionPipeline
+from facefusion.geometry.align import ARCFACE_TEMPLATE, similarity_transform, transform_points
+from facefusion.geometry.topology import LEFT_EYE, OVAL, RIGHT_EYE, five_points
+from facefusion.runtime import EMBEDDED_WEIGHTS
+from facefusion.types import Detection
+
+#: Centres of the six faces of the group photo.
+GROUP_FACES = np.array([[518, 341], [953, 130], [107, 330], [1178, 336], [797, 410], [319, 208]])
+
+
+def _centres(faces: list[Detection]) -> np.ndarray:
+    return np.array([face.box.reshape(2, 2).mean(0) for face in faces])
+
+
+def test_the_astronaut_is_one_face(pipeline: FusionPipeline, astronaut: np.ndarray) -> None:
+    faces = pipeline.detector(astronaut)
+    assert len(faces) == 1
+    np.testing.assert_allclose(_centres(faces)[0], [223, 120], atol=25)
+    assert faces[0].score > 0.5
+    left_eye, right_eye, nose, left_mouth, right_mouth = faces[0].points
+    np.testing.assert_allclose(faces[0].points, [[203, 104], [248, 104], [224, 128], [204, 143], [243, 144]], atol=10)
+    assert left_eye[0] < right_eye[0] and left_mouth[0] < right_mouth[0] and left_eye[1] < nose[1] < left_mouth[1]
+
+
+def test_the_group_is_six_faces(pipeline: FusionPipeline, group: np.ndarray) -> None:
+    faces = pipeline.detector(group)
+    assert len(faces) == 6
+    distance = np.hypot(*np.moveaxis(_centres(faces)[:, None] - GROUP_FACES, -1, 0))
+    assert sorted(distance.argmin(1)) == list(range(6))
+    assert distance.min(1).max() < 30
+    areas = [float(np.prod(face.box[2:] - face.box[:2])) for face in faces]
+    assert areas == sorted(areas, reverse=True)
+
+
+@pytest.mark.parametrize("quarter_turns", [1, 2, 3])
+def test_a_turned_photo_gives_the_same_face(pipeline: FusionPipeline, astronaut: np.ndarray, quarter_turns: int) -> None:
+    upright = pipeline.mesh(astronaut, pipeline.detector.with_retries(astronaut)[0])
+    turned_photo = np.ascontiguousarray(np.rot90(astronaut, quarter_turns))
+    turned = pipeline.mesh(turned_photo, pipeline.detector.with_retries(turned_photo)[0])
+    back = {1: lambda x, y: (511 - y, x), 2: lambda x, y: (511 - x, 511 - y), 3: lambda x, y: (y, 511 - x)}[quarter_turns]
+    found = np.stack(back(turned.mesh[:, 0], turned.mesh[:, 1]), axis=1)
+    assert np.hypot(*(found - upright.mesh[:, :2]).T).mean() < 4
+    assert abs((turned.roll - upright.roll + 90 * quarter_turns + 180) % 360 - 180) < 8
+
+
+def test_a_tight_crop_is_found(pipeline: FusionPipeline, astronaut: np.ndarray) -> None:
+    faces = pipeline.detector.with_retries(np.ascontiguousarray(astronaut[62:180, 172:275]))
+    assert len(faces) == 1
+    np.testing.assert_allclose(_centres(faces)[0], [223 - 172, 120 - 62], atol=25)
+
+
+@pytest.mark.parametrize("factor", [0.5, 2, 6])
+def test_scale_does_not_matter(pipeline: FusionPipeline, astronaut: np.ndarray, factor: float) -> None:
+    way = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
+    scaled = cv2.resize(astronaut, None, fx=factor, fy=factor, interpolation=way)
+    faces = pipeline.detector(scaled)
+    assert len(faces) == 1
+    np.testing.assert_allclose(_centres(faces)[0] / factor, [223, 120], atol=25)
+
+
+def test_the_mesh_lies_on_the_face(pipeline: FusionPipeline, astronaut: np.ndarray) -> None:
+    detection = pipeline.detector(astronaut)[0]
+    face = pipeline.mesh(astronaut, detection)
+    assert face.mesh.shape == (468, 3) and face.mesh.dtype == np.float32
+    np.testing.assert_allclose(five_points(face.mesh), detection.points, atol=8)
+    for eye, place in ((LEFT_EYE, (203, 104)), (RIGHT_EYE, (248, 104))):
+        np.testing.assert_allclose(face.mesh[list(eye), :2].mean(0), place, atol=6)
+    oval = face.mesh[list(OVAL), :2]
+    width, height = np.ptp(oval, axis=0)
+    assert 60 < width < 130 and 85 < height < 160
+    assert abs(face.yaw) < 25 and abs(face.roll) < 10
+
+
+def test_one_person_is_more_alike_than_two(pipeline: FusionPipeline, astronaut: np.ndarray, group: np.ndarray) -> None:
+    def embedding(photo: np.ndarray, detection: Detection) -> np.ndarray:
+        return pipeline.identity(photo, pipeline.mesh(photo, detection).mesh)
+
+    original = embedding(astronaut, pipeline.detector(astronaut)[0])
+    assert original.shape == (128,) and np.linalg.norm(original) == pytest.approx(1, abs=1e-4)
+    mirrored, dark = np.ascontiguousarray(astronaut[:, ::-1]), (astronaut * 0.6).astype(np.uint8)
+    same = [original @ embedding(photo, pipeline.detector(photo)[0]) for photo in (mirrored, dark)]
+    others = [original @ embedding(group, detection) for detection in pipeline.detector(group)]
+    assert min(same) > max(others) + 0.1
+
+
+def test_insightface_takes_the_detector_as_its_own(astronaut: np.ndarray) -> None:
+    detector = insightface.model_zoo.get_model(str(_file("detector.onnx")), providers=["CPUExecutionProvider"])
+    assert detector.taskname == "detection"
+    detector.prepare(ctx_id=-1, input_size=(640, 640), det_thresh=0.5)
+    boxes, points = detector.detect(np.ascontiguousarray(astronaut[..., ::-1]))
+    assert boxes.shape == (1, 5) and points.shape == (1, 5, 2)
+    np.testing.assert_allclose(boxes[0, :4].reshape(2, 2).mean(0), [223, 120], atol=25)
+
+
+def test_insightface_takes_the_identity_network_as_its_own(pipeline: FusionPipeline, astronaut: np.ndarray) -> None:
+    network = insightface.model_zoo.get_model(str(_file("identity.onnx")), providers=["CPUExecutionProvider"])
+    assert network.taskname == "recognition"
+    network.prepare(ctx_id=-1)
+    face = pipeline.mesh(astronaut, pipeline.detector(astronaut)[0])
+    matrix = similarity_transform(five_points(face.mesh), ARCFACE_TEMPLATE)
+    np.testing.assert_allclose(transform_points(five_points(face.mesh), matrix), ARCFACE_TEMPLATE, atol=8)
+    crop = cv2.warpAffine(astronaut, matrix, (112, 112))
+    theirs = network.get_feat(np.ascontiguousarray(crop[..., ::-1])).flatten()
+    ours = pipeline.identity(astronaut, face.mesh)
+    assert theirs @ ours / np.linalg.norm(theirs) > 0.95  # its own mean and deviation may differ by a level
+
+
+def _file(name: str) -> Path:
+    path = EMBEDDED_WEIGHTS / name
+    assert path.is_file(), "get_model would look for a missing file elsewhere"
+    return path

@@ -1,0 +1,77 @@
+"""The pipeline around networks of paper: their answers are known, so what is made of them can be checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from facefusion import FusionPipeline
+from facefusion.fusion.coarse import CoarseFusion
+from facefusion.geometry.pose import pose_degrees
+from facefusion.geometry.topology import five_points
+from facefusion.types import Detection, Face
+
+
+class Paper:
+    """Detector, mesh, identity and coarse network in one; faces are recognised by their photo's size.
+
+    Attributes:
+        faces: the mesh to find in a photo of (height, width); none elsewhere.
+        answers: the embedding to give for a photo of (height, width).
+        unsettled: how far off the warped face is measured, in pixels.
+        seen: what the coarse network was given last.
+    """
+
+    def __init__(self) -> None:
+        self.faces: dict[tuple[int, int], np.ndarray] = {}
+        self.answers: dict[tuple[int, int], np.ndarray] = {}
+        self.unsettled = np.zeros(3, np.float32)
+        self.seen: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
+
+    def attempts(self, photo: np.ndarray) -> Iterator[list[Detection]]:
+        mesh = self.faces.get(photo.shape[:2])
+        if mesh is None:
+            yield from ([], [])
+            return
+        box = np.concatenate([mesh[:, :2].min(0), mesh[:, :2].max(0)])
+        yield [Detection(box, 0.9, five_points(mesh))]
+
+    def __call__(self, photo: np.ndarray, detection: Detection) -> Face:
+        mesh = self.faces[photo.shape[:2]]
+        return Face(detection, mesh, *pose_degrees(mesh))
+
+    def measure(self, photo: np.ndarray, near: np.ndarray) -> np.ndarray:
+        return near + self.unsettled
+
+    def identity(self, photo: np.ndarray, mesh: np.ndarray) -> np.ndarray:
+        return self.answers.get(photo.shape[:2], np.array([1, 0], np.float32))
+
+    def coarse(self, warped: np.ndarray, target: np.ndarray, face: np.ndarray) -> CoarseFusion:
+        self.seen = (warped, target, face)
+        return CoarseFusion(face, np.zeros((128, 128, 3), np.float32))
+
+
+@pytest.fixture
+def paper(make_mesh) -> Paper:
+    paper = Paper()
+    paper.faces = {(300, 240): make_mesh((120, 150), 180), (400, 500): make_mesh((250, 200), 160, roll=15)}
+    return paper
+
+
+@pytest.fixture
+def pipe(paper: Paper) -> FusionPipeline:
+    parts: Any = paper
+    return FusionPipeline(detector=parts, mesh=parts, identity=parts.identity, coarse=parts.coarse)
+
+
+@pytest.fixture
+def source(make_photo) -> np.ndarray:
+    return make_photo(300, 240)
+
+
+@pytest.fixture
+def target(make_photo) -> np.ndarray:
+    return 255 - make_photo(400, 500)

@@ -1,0 +1,47 @@
+"""When another photo is asked for, and which."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from facefusion.errors import FaceTooSmallError, FaceTurnedError
+from facefusion.perception.checks import MAX_YAW, MAX_YAW_DIFFERENCE, MIN_EYE_DISTANCE, check_face, check_pair
+from facefusion.types import Detection, Face
+
+DETECTION = Detection(np.zeros(4, np.float32), 0.9, np.zeros((5, 2), np.float32))
+
+
+def _face(make_mesh, *, eyes: float = 60, yaw: float = 0) -> Face:
+    return Face(DETECTION, make_mesh(height=eyes / 0.34), yaw, 0, 0)
+
+
+def test_a_good_face_passes(make_mesh) -> None:
+    check_face(_face(make_mesh), "source")
+    check_face(_face(make_mesh, eyes=MIN_EYE_DISTANCE + 0.5, yaw=MAX_YAW - 0.5), "target")
+
+
+def test_small(make_mesh) -> None:
+    with pytest.raises(FaceTooSmallError) as caught:
+        check_face(_face(make_mesh, eyes=MIN_EYE_DISTANCE - 0.5), "source", number=2)
+    assert (caught.value.photo, caught.value.number) == ("source", 2)
+
+
+@pytest.mark.parametrize("yaw", [MAX_YAW + 1, -MAX_YAW - 1])
+def test_turned(make_mesh, yaw: float) -> None:
+    with pytest.raises(FaceTurnedError) as caught:
+        check_face(_face(make_mesh, yaw=yaw), "target")
+    assert caught.value.photo == "target"
+
+
+@pytest.mark.parametrize(("source", "target", "named"), [(40, -20, "source"), (-10, 42, "target"), (-30, 30, "source")])
+def test_a_pair_that_looks_apart_names_the_one_that_is_turned_more(
+    make_mesh, source: float, target: float, named: str
+) -> None:
+    with pytest.raises(FaceTurnedError) as caught:
+        check_pair(_face(make_mesh, yaw=source), _face(make_mesh, yaw=target))
+    assert caught.value.photo == named
+
+
+def test_a_pair_that_looks_the_same_way_passes(make_mesh) -> None:
+    check_pair(_face(make_mesh, yaw=45), _face(make_mesh, yaw=45 - MAX_YAW_DIFFERENCE + 1))

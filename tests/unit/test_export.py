@@ -1,0 +1,90 @@
+"""The ONNX files that ship compute what the networks that were trained compute, and export keeps its contract."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from facefusion.export.onnx import CONTRACTS, export_network
+from facefusion.nets.coarse import CoarseFusionModel
+from facefusion.nets.detector import DetectorNet
+from facefusion.nets.identity import IdentityNet
+from facefusion.nets.mesh import MeshNet
+from facefusion.runtime import EMBEDDED_WEIGHTS, read_manifest
+
+NETS: dict[str, type[nn.Module]] = {
+    "detector": DetectorNet,
+    "mesh": MeshNet,
+    "identity": IdentityNet,
+    "coarse": CoarseFusionModel,
+}
+CHECKPOINTS = EMBEDDED_WEIGHTS.parent / "checkpoints"
+
+
+def inputs(name: str, seed: int) -> list[torch.Tensor]:
+    """Inputs in the range of the contract, with the spatial correlation of images."""
+    generator = torch.Generator().manual_seed(seed)
+    made = []
+    for key, shape in CONTRACTS[name].inputs.items():
+        coarse = torch.rand((*shape[:2], 8, 8), generator=generator)
+        x = nn.functional.interpolate(coarse, size=shape[2:], mode="bicubic").clamp(0, 1)
+        made.append(x if key in ("warped", "target", "face") else x * 2 - 1)
+    return made
+
+
+def outputs_of(net: nn.Module, tensors: list[torch.Tensor]) -> list[np.ndarray]:
+    with torch.no_grad():
+        out = net.eval()(*tensors)
+    return [o.numpy() for o in (out if isinstance(out, tuple) else (out,))]
+
+
+@pytest.mark.parametrize("name", sorted(NETS))
+def test_shipped_onnx_matches_the_trained_network(name: str) -> None:
+    net = NETS[name]()
+    net.load_state_dict(load_file(CHECKPOINTS / f"{name}.safetensors"))
+    session = onnxruntime.InferenceSession(str(EMBEDDED_WEIGHTS / f"{name}.onnx"), providers=["CPUExecutionProvider"])
+    for seed in range(2):
+        tensors = inputs(name, seed)
+        expected = outputs_of(net, tensors)
+        feeds = {i.name: t.numpy() for i, t in zip(session.get_inputs(), tensors, strict=True)}
+        found = session.run(None, feeds)
+        assert [o.name for o in session.get_outputs()] == list(CONTRACTS[name].outputs)
+        for a, b in zip(found, expected, strict=True):
+            assert a.shape == b.shape
+            scale = max(1.0, float(np.abs(b).max()))  # embeddings and distances are not of order 1
+            assert np.abs(a - b).max() <= 1e-3 * scale
+
+
+def test_export_writes_files_and_a_manifest_that_serving_accepts(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    for name, make in NETS.items():
+        export_network(name, make().eval(), tmp_path / "weights", tmp_path / "checkpoints")
+    files = read_manifest(tmp_path / "weights")
+    assert set(files) == set(NETS)
+    entry = json.loads((tmp_path / "weights" / "manifest.json").read_text())["networks"]["mesh"]
+    assert entry["parameters"] == sum(p.numel() for p in MeshNet().parameters())
+    assert (tmp_path / "checkpoints" / "mesh.safetensors").is_file()
+
+
+def test_sizes_keep_the_promise() -> None:
+    limits = {"detector": 3.0, "mesh": 3.0, "identity": 5.0, "coarse": 5.0}
+    for name, limit in limits.items():
+        assert (EMBEDDED_WEIGHTS / f"{name}.onnx").stat().st_size <= limit * 1e6
+    assert sum(f.stat().st_size for f in EMBEDDED_WEIGHTS.iterdir()) <= 20e6
+
+
+def test_fused_crop_is_the_target_wherever_the_face_mask_is_zero() -> None:
+    torch.manual_seed(1)
+    warped, target, face = inputs("coarse", 3)
+    face[..., :64] = 0
+    mask, delta = (torch.from_numpy(o) for o in outputs_of(CoarseFusionModel(), [warped, target, face]))
+    assert float(mask[..., :64].abs().max()) == 0
+    assert float(mask[..., 64:].max()) > 0.5
+    assert float(delta.abs().max()) <= 0.4

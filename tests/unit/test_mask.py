@@ -1,0 +1,70 @@
+"""Where a face may change."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from facefusion.compose.mask import face_mask, mouth_openness, skin_mask
+from facefusion.geometry.topology import INNER_LIPS, LEFT_EYE, OVAL, RIGHT_BROW
+
+
+def _ellipse_distance(size: int, mesh: np.ndarray) -> np.ndarray:
+    """0 at the centre of the oval, 1 on it."""
+    oval = mesh[list(OVAL), :2]
+    (cx, cy), (rx, ry) = oval.mean(0), np.ptp(oval, axis=0) / 2
+    y, x = np.mgrid[:size, :size]
+    return np.hypot((x - cx) / rx, (y - cy) / ry)
+
+
+@pytest.mark.parametrize("size", [128, 256])
+def test_the_mask_is_one_inside_and_exactly_zero_outside(make_mesh, size: int) -> None:
+    mesh = make_mesh((size / 2, size / 2), size * 0.6)
+    mask, distance = face_mask(mesh, size), _ellipse_distance(size, mesh)
+    assert mask.shape == (size, size) and mask.dtype == np.float32
+    assert mask.min() == 0 and mask.max() <= 1
+    assert mask[distance < 0.8].min() > 0.99
+    assert mask[distance > 1.2].max() == 0
+
+
+def test_the_edge_is_soft(make_mesh) -> None:
+    edge = face_mask(make_mesh(), 128)[64]
+    assert np.abs(np.diff(edge)).max() < 0.35
+    assert ((edge > 0.05) & (edge < 0.95)).sum() >= 6
+
+
+def test_an_open_mouth_is_kept(make_mesh) -> None:
+    mesh = make_mesh(mouth_open=True)
+    x, y = np.rint(mesh[list(INNER_LIPS), :2].mean(0)).astype(int)
+    assert face_mask(mesh, 128)[y, x] < 0.05
+    assert face_mask(mesh, 128, keep_mouth=False)[y, x] > 0.99
+    assert face_mask(mesh, 128)[y - 10, x] > 0.95  # the lip's surroundings still change
+
+
+def test_a_closed_mouth_is_replaced(make_mesh) -> None:
+    mesh = make_mesh()
+    x, y = np.rint(mesh[list(INNER_LIPS), :2].mean(0)).astype(int)
+    assert face_mask(mesh, 128)[y, x] > 0.99
+
+
+def test_mouth_openness_is_a_ratio(make_mesh) -> None:
+    assert mouth_openness(make_mesh(height=50, mouth_open=True)) == pytest.approx(0.35, abs=0.01)
+    assert mouth_openness(make_mesh(height=500, mouth_open=True)) == pytest.approx(0.35, abs=0.01)
+    assert mouth_openness(make_mesh()) == pytest.approx(0.02, abs=0.01)
+
+
+def test_a_face_over_the_crop_s_edge_is_cut(make_mesh) -> None:
+    mask = face_mask(make_mesh((0, 64)), 128)
+    assert mask[64, 0] > 0.99 and mask[:, 60:].max() == 0
+
+
+def test_skin_has_no_eyes_brows_or_mouth(make_mesh) -> None:
+    mesh = make_mesh()
+    skin, distance = skin_mask(mesh, 128), _ellipse_distance(128, mesh)
+    assert skin.dtype == np.float32 and skin.min() == 0 and skin.max() == 1
+    for part in (LEFT_EYE, RIGHT_BROW, INNER_LIPS):
+        x, y = np.rint(mesh[list(part), :2].mean(0)).astype(int)
+        assert skin[y, x] == 0
+    cheek_x, cheek_y = np.rint(mesh[50, :2]).astype(int)
+    assert skin[cheek_y, cheek_x] == 1
+    assert skin[distance > 0.85].max() == 0

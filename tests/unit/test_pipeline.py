@@ -1,0 +1,165 @@
+"""What the pipeline makes of its networks' answers (the networks of paper are in conftest.py)."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from facefusion import FusionPipeline, Tier, pipeline
+from facefusion.errors import EmptyPhotoError, FaceTooSmallError, FaceTurnedError, NoFaceError, UnreadablePhotoError
+from facefusion.pipeline import STAGES
+from facefusion.tiers import TIERS
+
+
+@pytest.mark.parametrize("tier", list(Tier))
+def test_only_the_face_changes(pipe: FusionPipeline, source: np.ndarray, target: np.ndarray, tier: Tier) -> None:
+    before = source.copy(), target.copy()
+    result = pipe(source, target, tier=tier)
+    assert result.tier is tier
+    for image in (result.image, result.coarse):
+        assert image.shape == target.shape and image.dtype == np.uint8
+        np.testing.assert_array_equal(image[result.mask == 0], target[result.mask == 0])
+        assert (image != target).any(2)[result.mask > 0.9].mean() > 0.5
+    assert result.mask.shape == target.shape[:2] and result.mask[200, 250] == pytest.approx(1, abs=0.01)
+    assert 0.02 < (result.mask > 0).mean() < 0.2
+    np.testing.assert_array_equal(source, before[0])
+    np.testing.assert_array_equal(target, before[1])
+
+
+def test_fast_shows_the_coarse_picture(pipe: FusionPipeline, source: np.ndarray, target: np.ndarray) -> None:
+    result = pipe(source, target, tier="fast")
+    np.testing.assert_array_equal(result.image, result.coarse)
+
+
+def test_a_face_onto_itself_is_the_photo(paper, pipe: FusionPipeline, target: np.ndarray) -> None:
+    result = pipe(target, target)
+    assert paper.seen is not None
+    inside = paper.seen[2] > 0.9
+    assert np.abs(paper.seen[0].astype(int) - paper.seen[1])[inside].mean() < 2.5
+    assert np.abs(result.image.astype(int) - target).max() < 12
+    assert np.abs(result.image.astype(int) - target)[result.mask > 0.9].mean() < 2.5
+
+
+def test_the_network_sees_both_faces_upright_on_top_of_each_other(
+    paper, pipe: FusionPipeline, source: np.ndarray, target: np.ndarray
+) -> None:
+    pipe(source, target)
+    assert paper.seen is not None
+    warped, small, face = paper.seen
+    assert warped.shape == small.shape == (128, 128, 3) and face.shape == (128, 128)
+    assert warped.dtype == small.dtype == np.uint8
+    rows, columns = np.nonzero(face > 0.5)
+    assert rows.mean() == pytest.approx(63.5, abs=1.5) and columns.mean() == pytest.approx(63.5, abs=1.5)
+    assert np.ptp(rows) > np.ptp(columns)
+
+
+def test_stages_run_in_their_order(pipe: FusionPipeline, source: np.ndarray, target: np.ndarray) -> None:
+    told: list[tuple[str, float]] = []
+    result = pipe(source, target, progress=lambda stage, share: told.append((stage, share)))
+    assert list(result.timings.stages) == list(STAGES)
+    assert result.timings.total == pytest.approx(sum(result.timings.stages.values()))
+    assert all(seconds >= 0 for seconds in result.timings.stages.values())
+    assert [stage for stage, _ in told if stage not in ("detect", "mesh")] == list(STAGES)[2:]
+    assert [stage for stage, _ in told[:4]] == ["detect", "mesh"] * 2
+    assert all(share == STAGES[stage] for stage, share in told)
+
+
+def test_identity_similarity_is_to_the_mean_of_the_sources(
+    paper, pipe: FusionPipeline, make_mesh, make_photo, source: np.ndarray, target: np.ndarray
+) -> None:
+    paper.faces[(301, 240)] = make_mesh((120, 150), 180)
+    paper.answers = {(301, 240): np.array([0, 1], np.float32)}
+    assert pipe(source, target).identity_similarity == pytest.approx(1)
+    assert pipe([source, make_photo(301, 240)], target).identity_similarity == pytest.approx(np.sqrt(0.5))
+    assert pipe(make_photo(301, 240), target).identity_similarity == pytest.approx(0)
+
+
+def test_the_source_that_looks_the_same_way_is_used(
+    paper, pipe: FusionPipeline, make_mesh, make_photo, source: np.ndarray, target: np.ndarray
+) -> None:
+    paper.faces |= {(301, 240): make_mesh((120, 150), 180, yaw=30), (400, 501): make_mesh((250, 200), 160, yaw=35)}
+    turned, turned_target = make_photo(301, 240), make_photo(400, 501)
+    assert pipe([turned, source], target).source_face.yaw == pytest.approx(0, abs=1)
+    assert pipe([source, turned], turned_target).source_face.yaw == pytest.approx(30, abs=1)
+    np.testing.assert_array_equal(pipe([turned, source], target).image, pipe(source, target).image)
+
+
+def test_arrays_of_other_kinds(pipe: FusionPipeline, source: np.ndarray, target: np.ndarray) -> None:
+    expected = pipe(source, target).image
+    opaque = np.concatenate([target, np.full((400, 500, 1), 255, np.uint8)], axis=2)
+    np.testing.assert_array_equal(pipe((source,), opaque).image, expected)
+    np.testing.assert_array_equal(pipe(source / 255, target.astype(np.uint16) * 257).image, expected)
+    grey = pipe(source, target[..., 0])
+    assert grey.image.shape == target.shape
+    np.testing.assert_array_equal(grey.image[grey.mask == 0], target[..., :1].repeat(3, 2)[grey.mask == 0])
+
+
+def test_no_face_names_the_photo(pipe: FusionPipeline, source: np.ndarray, target: np.ndarray, make_photo) -> None:
+    stranger = make_photo(77, 99)
+    for first, second, named in (
+        (stranger, target, ("source", None)),
+        (source, stranger, ("target", None)),
+        ([source, stranger], target, ("source", 2)),
+        (stranger, stranger, ("source", None)),
+    ):
+        with pytest.raises(NoFaceError) as caught:
+            pipe(first, second)
+        assert (caught.value.photo, caught.value.number) == named
+
+
+def test_small_and_turned_faces_are_refused(paper, pipe: FusionPipeline, make_mesh, make_photo, source, target) -> None:
+    paper.faces |= {(100, 100): make_mesh((50, 50), 30), (101, 100): make_mesh((50, 50), 90, yaw=60),
+                    (102, 100): make_mesh((50, 50), 90, yaw=40), (103, 100): make_mesh((50, 50), 90, yaw=-30)}  # fmt: skip
+    with pytest.raises(FaceTooSmallError, match="target photo"):
+        pipe(source, make_photo(100, 100))
+    with pytest.raises(FaceTurnedError, match="face photo"):
+        pipe(make_photo(101, 100), target)
+    with pytest.raises(FaceTurnedError, match="face photo"):
+        pipe(make_photo(102, 100), make_photo(103, 100))
+
+
+def test_what_is_no_photo(pipe: FusionPipeline, source: np.ndarray, target: np.ndarray) -> None:
+    with pytest.raises(EmptyPhotoError, match="face photo is"):
+        pipe(None, target)
+    with pytest.raises(EmptyPhotoError, match="face photo is"):
+        pipe([], target)
+    with pytest.raises(EmptyPhotoError, match="face photo 2 is"):
+        pipe([source, None], target)
+    with pytest.raises(EmptyPhotoError, match="target photo"):
+        pipe(source, np.zeros((0, 5, 3), np.uint8))
+    with pytest.raises(UnreadablePhotoError, match="target photo"):
+        pipe(source, np.zeros((5, 5, 2), np.uint8))
+
+
+def test_wrong_calls(pipe: FusionPipeline, source: np.ndarray, target: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="at most 3"):
+        pipe([source] * 4, target)
+    with pytest.raises(ValueError, match="ultra"):
+        pipe(source, target, tier="ultra")
+
+
+@pytest.mark.parametrize("tier", list(Tier))
+@pytest.mark.parametrize(("height", "own"), [(60, 128), (120, 256), (400, 768), (3000, 5120)])
+def test_the_crop_has_the_photo_s_own_resolution(
+    paper,
+    pipe: FusionPipeline,
+    make_mesh,
+    source: np.ndarray,
+    target: np.ndarray,
+    monkeypatch,
+    tier: Tier,
+    height: int,
+    own: int,
+) -> None:
+    """The face takes 0.6 of the crop; the crop's side is a multiple of 128 and no larger than the tier allows."""
+    sizes = []
+    real = pipeline.compose_coarse
+
+    def spy(warped: np.ndarray, fused: object, size: int) -> object:
+        sizes.append(size)
+        return real(warped, fused, size)
+
+    monkeypatch.setattr(pipeline, "compose_coarse", spy)
+    paper.faces[(400, 500)] = make_mesh((250, 200), height)
+    pipe(source, target, tier=tier)
+    assert sizes == [min(own, TIERS[tier].detail_size)]
