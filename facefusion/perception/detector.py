@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from insightface.model_zoo import get_model
 
+from facefusion.geometry.align import crop_photo
 from facefusion.runtime import session_options
 from facefusion.types import Detection, Photo
 
@@ -21,6 +22,14 @@ CLOSE_UP_SIZE: Final = 192
 #: Only faces larger than this share of the photo's longer side are taken from that look: its points are coarser.
 CLOSE_UP_SHARE: Final = 0.45
 THRESHOLD: Final = 0.5
+#: Detections with a lower score than this are looked at again, at this share of the frame, and must reach this score then.
+SURE: Final = 0.9
+SECOND_LOOK_SHARE: Final = 0.35
+CONFIRMED: Final = 0.6
+#: Turned photos are rare and three more chances to be wrong: there the network must be surer.
+TURNED_SCORE: Final = 0.8
+#: A detection is doubtful when its score is this much below the best one's.
+DOUBT: Final = 0.2
 #: Padding of a retry, as a share of the longer side: faces cut by the frame, and very tight crops.
 PADDING: Final = 0.35
 
@@ -50,7 +59,8 @@ class FaceDetector:
             photo: (H, W, 3) RGB uint8, any size.
 
         Returns:
-            Faces by area, the largest first; coordinates in the photo's pixels.
+            Faces by size, the largest first; behind them, by size too, what the network is much less sure of. Coordinates
+            are the photo's pixels.
         """
         height, width = photo.shape[:2]
         scale = min(1.0, DETECTION_SIZE / max(height, width))
@@ -70,12 +80,29 @@ class FaceDetector:
         faces = [
             Detection(face.box * np.tile(ratio, 2), face.score, face.points * ratio)
             for face in large + rest
+            if face.score >= SURE or self._confirmed(bgr, face)
         ]
-        return sorted(faces, key=lambda face: -_side(face.box))
+        sure = max((face.score for face in faces), default=0.0) - DOUBT
+        return sorted(faces, key=lambda face: (face.score < sure, -_area(face.box)))
 
     def _look(self, bgr: np.ndarray, side: int) -> list[Detection]:
         boxes, points = self._net.detect(bgr, input_size=(side, side), det_thresh=THRESHOLD)
         return [Detection(box[:4], float(box[4]), five) for box, five in zip(boxes, points, strict=True)]
+
+    def _confirmed(self, bgr: np.ndarray, face: Detection) -> bool:
+        """Whether the detection stands when it is looked at again, small and in the middle, with its surroundings.
+
+        A true face scores alike at every size; a pattern that happened to look like one at one size does not.
+        """
+        scale = SECOND_LOOK_SHARE * CLOSE_UP_SIZE / max(_side(face.box), 1.0)
+        shift = CLOSE_UP_SIZE / 2 - scale * face.box.reshape(2, 2).mean(0)
+        matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
+        crop = crop_photo(bgr, matrix, CLOSE_UP_SIZE, cv2.BORDER_CONSTANT)
+        expected = face.box * scale + np.tile(shift, 2)
+        return any(
+            again.score >= CONFIRMED and _covers(again.box, expected) and _covers(expected, again.box)
+            for again in self._look(crop, CLOSE_UP_SIZE)
+        )
 
     def attempts(self, photo: Photo) -> Iterator[list[Detection]]:
         """Looks again in other ways, each only when asked for: as it is, padded, turned by 90, 270 and 180 degrees.
@@ -93,7 +120,8 @@ class FaceDetector:
         height, width = photo.shape[:2]
         for turns in (1, 3, 2):
             turn_back = partial(_turned_back, quarter_turns=turns, width=width, height=height)
-            yield [_moved(face, turn_back) for face in self(np.ascontiguousarray(np.rot90(photo, turns)))]
+            faces = self(np.ascontiguousarray(np.rot90(photo, turns)))
+            yield [_moved(face, turn_back) for face in faces if face.score >= TURNED_SCORE]
 
     def with_retries(self, photo: Photo) -> list[Detection]:
         """The faces of the first of the `attempts` that finds any."""
@@ -104,10 +132,14 @@ def _side(box: np.ndarray) -> float:
     return float((box[2:] - box[:2]).max())
 
 
+def _area(box: np.ndarray) -> float:
+    return float((box[2:] - box[:2]).prod())
+
+
 def _covers(large: np.ndarray, small: np.ndarray) -> bool:
     """Whether at least half of the box `small` lies in the box `large`."""
     overlap = np.clip(np.minimum(large[2:], small[2:]) - np.maximum(large[:2], small[:2]), 0, None).prod()
-    return bool(overlap >= 0.5 * (small[2:] - small[:2]).prod())
+    return bool(overlap >= 0.5 * _area(small))
 
 
 def _turned_back(points: np.ndarray, quarter_turns: int, width: int, height: int) -> np.ndarray:
