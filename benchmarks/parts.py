@@ -1,4 +1,4 @@
-"""Times each part on its own: the networks, and the warp at 256 px. `python benchmarks/parts.py`
+"""Times each part on its own: the networks, and the warp at 256 px. `python -m benchmarks.parts`
 
 Median and 10th to 90th percentile over many runs, after a warm-up, in one process with nothing else running.
 """

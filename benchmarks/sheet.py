@@ -1,6 +1,6 @@
 """Draws fused pairs as a picture: source, target, coarse, refined, a row each.
 
-`python benchmarks/sheet.py examples/pairs.csv --out docs/examples.jpg --rows 3`
+`python -m benchmarks.sheet examples/pairs.csv --out docs/examples.jpg --rows 3`
 """
 
 from __future__ import annotations

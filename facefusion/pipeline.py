@@ -11,6 +11,7 @@ from typing import Any, Final, Self
 
 import numpy as np
 
+from facefusion.compose.color import steady_light
 from facefusion.compose.detail import compose_coarse, compose_detail
 from facefusion.compose.paste import paste
 from facefusion.errors import NoFaceError
@@ -127,6 +128,7 @@ class FusionPipeline:
         with clock.stage("coarse"):
             fused = self.coarse(pair.warped_small, pair.target_small, pair.face_mask)
         with clock.stage("compose"):
+            fused = steady_light(fused, pair.face_mask)
             face, mask = compose_coarse(pair.warped_small, fused, pair.warped.shape[0])
             coarse, full_mask = paste(target, face, mask, pair.to_photo)
             image = coarse

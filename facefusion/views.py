@@ -23,9 +23,10 @@ from facefusion.geometry.warp import MeshWarp, sample
 from facefusion.perception.mesh import FaceMesh
 from facefusion.types import Face, FloatArray, Photo
 
-#: How often the warp is settled, and the share of the remaining error that is taken back each time (measured: 0, 1 and 2
-#: rounds leave an expression error of 4.0, 3.4 and 3.3 % of the eye distance; a full step overshoots).
-ROUNDS: Final = 2
+#: How often the warp is settled, and the share of the error that is taken back each time. Measured with 0, 1 and 2 rounds:
+#: expression error 4.07, 3.59 and 3.42 % of the eye distance, identity similarity 0.67, 0.65 and 0.62. What is taken back is
+#: partly the person's own features.
+ROUNDS: Final = 1
 STEP: Final = 0.8
 #: Side of the crop in which the warp is settled.
 SETTLE_SIZE: Final = 256

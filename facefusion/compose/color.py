@@ -7,10 +7,14 @@ from typing import Final
 import cv2
 import numpy as np
 
+from facefusion.fusion.coarse import CoarseFusion
 from facefusion.types import FloatArray, Photo
 
 #: Gammas are held in this range: beyond it there is noise where there was shadow.
 GAMMA_RANGE: Final = (0.4, 2.5)
+#: Standard deviations, in pixels of the coarse crop, below which the residual's lightness and colour do not vary.
+LIGHT_SCALE: Final = 2.0
+COLOUR_SCALE: Final = 10.0
 
 
 def skin_tone(image: Photo, skin: FloatArray) -> FloatArray:
@@ -47,3 +51,25 @@ def match_skin(source: Photo, target: Photo, skin: FloatArray) -> tuple[Photo, P
     """
     table = tone_curve(skin_tone(source, skin), skin_tone(target, skin))
     return np.asarray(cv2.LUT(source, table), np.uint8), table
+
+
+def _smoothed(field: FloatArray, face: FloatArray, sigma: float) -> FloatArray:
+    """`field` (H, W, 3) blurred within `face` (H, W): what lies outside does not leak in."""
+    weight = face[..., None] + np.float32(1e-3)
+    total = cv2.GaussianBlur(weight, (0, 0), sigma)[..., None]
+    return np.asarray(cv2.GaussianBlur(field * weight, (0, 0), sigma) / total, np.float32)
+
+
+def steady_light(fused: CoarseFusion, face: FloatArray) -> CoarseFusion:
+    """Takes stains out of the network's residual.
+
+    Light changes slowly over a face, its colour more slowly still. What the residual adds beyond that is texture that the
+    network made up; upsampled to the photo's resolution it shows as coloured patches.
+
+    Args:
+        fused: the network's answer.
+        face: (128, 128) float32, the face mask that the network was given.
+    """
+    lightness = fused.delta.mean(2, keepdims=True)
+    colour = _smoothed(fused.delta - lightness, face, COLOUR_SCALE)
+    return CoarseFusion(fused.mask, _smoothed(np.repeat(lightness, 3, axis=2), face, LIGHT_SCALE) + colour)

@@ -46,6 +46,11 @@ def _kernel(squared_distance: np.ndarray) -> np.ndarray:
     return np.asarray(squared_distance * np.log(np.maximum(squared_distance, 1e-12)))
 
 
+def _squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """(N, 2) and (M, 2) to (N, M)."""
+    return np.asarray((a[:, :1] - b[:, 0]) ** 2 + (a[:, 1:] - b[:, 1]) ** 2)
+
+
 class MeshWarp:
     """Carries faces onto one destination mesh.
 
@@ -61,17 +66,17 @@ class MeshWarp:
         points = destination[WARP_POINTS, :2].astype(np.float64) / size
         count = len(points)
         system = np.zeros((count + 3, count + 3))
-        system[:count, :count] = _kernel(((points[:, None] - points) ** 2).sum(-1))
+        system[:count, :count] = _kernel(_squared_distances(points, points))
         system[:count, :count] += SMOOTHNESS * np.eye(count)
         system[:count, count:] = np.concatenate([np.ones((count, 1)), points], axis=1)
         system[count:, :count] = system[:count, count:].T
-        steps = (np.arange(grid) + 0.5) / grid - 0.5 / size  # where cv2.resize will put the lattice points
-        lattice = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2)
-        basis = np.concatenate(
-            [_kernel(((lattice[:, None] - points) ** 2).sum(-1)), np.ones((len(lattice), 1)), lattice], axis=1
-        )
-        #: (grid * grid, points) weights: flow = weights @ source points.
-        self.weights = np.linalg.solve(system.T, basis.T).T[:, :count].astype(np.float32)
+        #: (points + 3, points) takes source points to the spline's coefficients.
+        self._solver = np.linalg.inv(system)[:, :count]
+        steps = (np.arange(grid) + 0.5) / grid - 0.5 / size  # where `_upsampling` takes the lattice points to be
+        lattice = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2).astype(np.float32)
+        kernel = _kernel(_squared_distances(lattice, points.astype(np.float32)))
+        #: (grid * grid, points + 3) takes the coefficients to the flow on the lattice.
+        self._basis = np.concatenate([kernel, np.ones((len(lattice), 1), np.float32), lattice], axis=1)
 
     def flow(self, source: np.ndarray, size: int | None = None) -> np.ndarray:
         """Where each destination pixel comes from.
@@ -84,7 +89,8 @@ class MeshWarp:
             (size, size, 2) float32 map of x, y in the source image's pixels, for `cv2.remap`.
         """
         size = size or self.size
-        coarse = (self.weights @ source[WARP_POINTS, :2].astype(np.float32)).reshape(self.grid, self.grid, 2)
+        coefficients = (self._solver @ source[WARP_POINTS, :2]).astype(np.float32)
+        coarse = (self._basis @ coefficients).reshape(self.grid, self.grid, 2)
         weights = _upsampling(self.grid, size)
         return np.stack([weights @ coarse[..., axis] @ weights.T for axis in (0, 1)], axis=-1)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import cv2
+from safetensors.torch import load_file
 from torch import nn
 
 from facefusion.training.data import align_faces, load_faces
@@ -52,6 +53,7 @@ def main() -> int:
     parser.add_argument("--data", type=Path, required=True, help="folder with faces.csv, mesh468.npz and the images")
     parser.add_argument("--teacher", type=Path, help="MobileFaceNet ONNX file (identity only)")
     parser.add_argument("--identity", type=Path, help="IdentityNet safetensors file (coarse only)")
+    parser.add_argument("--start-from", type=Path, help="safetensors file to begin with instead of random weights")
     parser.add_argument("--run", type=Path, help="checkpoint folder (default: runs/STAGE)")
     parser.add_argument("--weights", type=Path, default=Path("weights"), help="where the trained weights go")
     parser.add_argument("--checkpoints", type=Path, default=Path("checkpoints"), help="where safetensors to resume from go")
@@ -64,6 +66,8 @@ def main() -> int:
     schedule = dataclasses.replace(SCHEDULES[args.stage], **{k: v for k, v in given.items() if v is not None})
     cv2.setNumThreads(1)
     task, averaged = make_task(args.stage, args)
+    if args.start_from is not None:
+        task.net.load_state_dict(load_file(args.start_from))
     net = train(task, schedule, args.run or Path("runs") / args.stage, averaged)
     from facefusion.export.onnx import export_network
 

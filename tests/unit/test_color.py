@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from facefusion.compose.color import match_skin, skin_tone, tone_curve
+from facefusion.compose.color import match_skin, skin_tone, steady_light, tone_curve
+from facefusion.fusion.coarse import CoarseFusion
 
 TONES = [(60, 40, 30), (141, 85, 36), (198, 134, 66), (224, 172, 105), (241, 194, 125), (255, 219, 172)]
 
@@ -55,3 +56,21 @@ def test_match_skin_takes_the_mean_over_and_returns_its_table(make_photo) -> Non
     assert np.abs(skin_tone(corrected, skin) - skin_tone(target, skin)).max() < 4
     np.testing.assert_array_equal(corrected, cv2.LUT(source, table))
     np.testing.assert_array_equal(source, before)
+
+
+def test_steady_light_keeps_light_and_takes_stains_out() -> None:
+    face = np.zeros((128, 128), np.float32)
+    face[30:100, 30:100] = 1
+    ramp = np.linspace(-0.2, 0.2, 128, dtype=np.float32)[None, :, None]
+    light = np.broadcast_to(ramp, (128, 128, 3)).copy()
+    kept = steady_light(CoarseFusion(face, light), face)
+    assert kept.mask is face
+    assert np.abs(kept.delta - light)[40:90, 40:90].max() < 0.01
+
+    stained = light.copy()
+    stained[60:66, 60:66] += np.array([-0.2, 0.0, 0.2], np.float32)  # colour without a change of lightness
+    calm = steady_light(CoarseFusion(face, stained), face)
+    assert np.abs(calm.delta - kept.delta).max() < 0.2 * 0.2
+    outside = light.copy()
+    outside[face == 0] = 0.4
+    assert np.abs(steady_light(CoarseFusion(face, outside), face).delta - kept.delta)[face > 0].max() < 0.03
