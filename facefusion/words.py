@@ -61,10 +61,8 @@ STAGES: Final = {
 }
 SAVING: Final = "Saving the picture"
 
-#: The identity similarity from which on a likeness is called so, best first. Different people are mostly below 0.25 and
-#: photos of one person mostly above 0.4 for networks of this kind (ArcFace, Deng et al., CVPR 2019).
-# On 60 pairs of validation faces our identity network gives strangers 0.12 in the middle and 0.41 at most, and fused faces
-# 0.46 at least, 0.69 in the middle and 0.81 for the best tenth.
+#: The identity similarity from which on a likeness is called so, best first. On 60 pairs of validation faces our identity
+#: network gives strangers 0.12 in the middle and 0.41 at most, and fused faces 0.69 in the middle and 0.46 at least.
 LIKENESS: Final = (
     (0.70, "Excellent", "The face in the result looks very much like you."),
     (0.55, "Good", "The face in the result looks like you."),
