@@ -62,7 +62,8 @@ def test_examples_are_the_pairs_whose_files_exist(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("similarity", "word"), [(0.9, "Excellent"), (0.7, "Excellent"), (0.6, "Good"), (0.5, "Fair"), (0.3, "Weak"), (-1.0, "Weak")]
+    ("similarity", "word"),
+    [(0.9, "Excellent"), (0.7, "Excellent"), (0.6, "Good"), (0.5, "Fair"), (0.3, "Weak"), (-1.0, "Weak")],
 )
 def test_likeness_in_words(similarity: float, word: str) -> None:
     assert words.likeness(similarity)[0] == word
