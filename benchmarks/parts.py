@@ -5,8 +5,6 @@ Median and 10th to 90th percentile over many runs, after a warm-up, in one proce
 
 from __future__ import annotations
 
-import os
-import platform
 import time
 from collections.abc import Callable
 
@@ -14,6 +12,7 @@ import numpy as np
 import skimage.data
 
 from facefusion import FusionPipeline
+from facefusion.cli.measure import machine
 from facefusion.fusion.coarse import COARSE_SIZE
 from facefusion.geometry.align import FUSION_FACE_SHARE, crop_photo, mesh_crop_transform, transform_points
 from facefusion.geometry.warp import MeshWarp
@@ -32,16 +31,6 @@ def timed(call: Callable[[], object]) -> str:
         seconds.append(time.perf_counter() - start)
     low, middle, high = 1000 * np.percentile(seconds, [10, 50, 90])
     return f"{middle:.1f} ({low:.1f} to {high:.1f})"
-
-
-def processor() -> str:
-    """The CPU's name, where the system tells it."""
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as handle:
-            names = [line.split(":", 1)[1].strip() for line in handle if line.startswith("model name")]
-        return names[0]
-    except (OSError, IndexError):
-        return platform.processor() or platform.machine()
 
 
 def main() -> None:
@@ -67,7 +56,8 @@ def main() -> None:
         ("warp at 256, target seen before", "10", timed(lambda: warp(image, mesh))),
         ("coarse network at 128", "", timed(lambda: pipeline.coarse(small, small, mask))),
     ]
-    print(f"{processor()}, {os.cpu_count()} cores, Python {platform.python_version()}\n")
+    here = machine()
+    print(f"{here['cpu']}, {here['cores']} cores, Python {here['python']}\n")
     print("| part | asked, ms at most | median ms (p10 to p90) |\n|---|---|---|")
     for name, asked, figure in rows:
         print(f"| {name} | {asked} | {figure} |")

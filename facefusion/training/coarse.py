@@ -15,8 +15,8 @@ from facefusion.geometry.align import ARCFACE_TEMPLATE
 from facefusion.nets.coarse import CoarseFusionModel, fuse
 from facefusion.nets.identity import IdentityNet
 from facefusion.training.data import AlignedFaces
-from facefusion.training.identity import arcface_crop, to_input
-from facefusion.training.loop import Batch
+from facefusion.training.identity import arcface_crop
+from facefusion.training.loop import Batch, to_input
 from facefusion.training.losses import arcface_crops, gradient_l1, low_pass, weighted_l1
 from facefusion.training.swaps import SwapSampler
 

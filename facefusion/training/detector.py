@@ -152,10 +152,10 @@ def measure(detector: FaceDetector, mosaics: list[Mosaic]) -> dict[str, float]:
     for mosaic in mosaics:
         used = np.zeros(len(mosaic.boxes), bool)
         for face in sorted(detector(mosaic.image), key=lambda f: -f.score):
-            overlaps = np.array([_iou(face.box, box) for box in mosaic.boxes])
+            overlaps = np.array([box_iou(face.box, box) for box in mosaic.boxes])
             overlaps[used] = 0
             if not len(overlaps) or overlaps.max() < 0.5:
-                false_faces += not any(_iou(face.box, box) > 0.2 for box in mosaic.boxes[~mosaic.clear])
+                false_faces += not any(box_iou(face.box, box) > 0.2 for box in mosaic.boxes[~mosaic.clear])
                 continue
             best = int(overlaps.argmax())
             used[best] = True
@@ -171,6 +171,7 @@ def measure(detector: FaceDetector, mosaics: list[Mosaic]) -> dict[str, float]:
     }
 
 
-def _iou(a: np.ndarray, b: np.ndarray) -> float:
+def box_iou(a: np.ndarray, b: np.ndarray) -> float:
+    """Intersection over union of two boxes, (4,) left, top, right, bottom each."""
     overlap = np.clip(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0, None).prod()
     return float(overlap / ((a[2:] - a[:2]).prod() + (b[2:] - b[:2]).prod() - overlap))

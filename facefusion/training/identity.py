@@ -18,7 +18,8 @@ from facefusion.geometry.topology import five_points
 from facefusion.nets.identity import INPUT_SIZE, IdentityNet
 from facefusion.training.augment import camera, light, photometric
 from facefusion.training.data import AlignedFaces
-from facefusion.training.loop import Batch
+from facefusion.training.loop import Batch, to_input
+from facefusion.training.mesh import compose, jittered
 
 #: Outputs of the teacher that end where the student's stages end: 56, 28, 14, 14 and 7 pixels a side.
 TEACHER_TAPS: Final = (
@@ -60,11 +61,6 @@ class Teacher:
         return list(outputs)
 
 
-def to_input(faces: Tensor) -> Tensor:
-    """(N, 112, 112, 3) RGB uint8 -> (N, 3, 112, 112) in [-1, 1]."""
-    return ((faces.permute(0, 3, 1, 2).float() - 127.5) / 127.5).contiguous(memory_format=torch.channels_last)
-
-
 def arcface_crop(image: np.ndarray, mesh: np.ndarray) -> np.ndarray:
     """The 112 px ArcFace crop of the face with this mesh."""
     matrix = similarity_transform(five_points(mesh), ARCFACE_TEMPLATE)
@@ -97,10 +93,7 @@ class IdentityTask:
                     blended = faces.warps[other](faces.crops[third], faces.meshes[third])
                     image = cv2.addWeighted(image, 1 - share, blended, share, 0)
         matrix = similarity_transform(five_points(mesh), ARCFACE_TEMPLATE)
-        centre = INPUT_SIZE / 2
-        jitter = cv2.getRotationMatrix2D((centre, centre), rng.normal(0, 3.5), float(np.exp(rng.normal(0, 0.05))))
-        jitter[:, 2] += rng.normal(0, 2.0, 2)
-        matrix = np.concatenate([jitter[:, :2] @ matrix[:, :2], (jitter[:, :2] @ matrix[:, 2] + jitter[:, 2])[:, None]], 1)
+        matrix = compose(jittered(rng, INPUT_SIZE, 3.5, 0.05, 2 / INPUT_SIZE), matrix)
         face = cv2.warpAffine(image, matrix, (INPUT_SIZE, INPUT_SIZE), borderMode=cv2.BORDER_REFLECT_101)
         if rng.random() < 0.5:
             face = face[:, ::-1]

@@ -21,6 +21,11 @@ Batch = dict[str, Tensor]
 Net = TypeVar("Net", bound=nn.Module)
 
 
+def to_input(crops: Tensor) -> Tensor:
+    """(N, S, S, 3) RGB uint8 -> (N, 3, S, S) in [-1, 1], the input of the mesh and identity networks."""
+    return ((crops.permute(0, 3, 1, 2).float() - 127.5) / 127.5).contiguous(memory_format=torch.channels_last)
+
+
 class Task(Protocol[Net]):
     """What a network's training has to say for itself."""
 

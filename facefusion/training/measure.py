@@ -20,6 +20,7 @@ from facefusion.perception.identity import IdentityEncoder
 from facefusion.perception.mesh import FaceMesh
 from facefusion.runtime import EMBEDDED_WEIGHTS, read_manifest
 from facefusion.training.data import FaceImage, align_faces, load_faces
+from facefusion.training.detector import box_iou
 from facefusion.training.detector import measure as measure_mosaics
 from facefusion.training.identity import Teacher, arcface_crop, augmented_copy, verification_auc
 from facefusion.training.mosaics import make_mosaic
@@ -67,12 +68,7 @@ def _found(detector: FaceDetector, face: FaceImage, share: float, turn: float) -
     frame = crop_photo(face.image, matrix, 640, cv2.BORDER_CONSTANT)
     oval = face.mesh[list(OVAL), :2] @ matrix[:, :2].T + matrix[:, 2]
     truth = np.concatenate([oval.min(0), oval.max(0)])
-    for detection in detector(frame):
-        a, b = detection.box, truth
-        overlap = np.clip(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0, None).prod()
-        if overlap / ((a[2:] - a[:2]).prod() + (b[2:] - b[:2]).prod() - overlap) > 0.5:
-            return True
-    return False
+    return any(box_iou(detection.box, truth) > 0.5 for detection in detector(frame))
 
 
 def mesh_rows(detector: FaceDetector, mesh: FaceMesh, val: list[FaceImage]) -> Rows:

@@ -23,7 +23,7 @@ from facefusion.geometry.topology import (
 from facefusion.nets.mesh import INPUT_SIZE, SHAPE_DIMENSIONS, MeshNet
 from facefusion.training.augment import photometric
 from facefusion.training.data import AlignedFaces
-from facefusion.training.loop import Batch
+from facefusion.training.loop import Batch, to_input
 
 #: Eyes, brows and lips carry the expression; they count this much more than the rest.
 FEATURE_WEIGHT: Final = 2.0
@@ -157,8 +157,3 @@ class MeshTask:
                 cv2.circle(tile, (round(float(x)), round(float(y))), 1, (0, 255, 120), -1)
             tiles.append(tile)
         return np.concatenate([np.concatenate(tiles[4 * r : 4 * r + 4], 1) for r in range(4)], 0)
-
-
-def to_input(crops: Tensor) -> Tensor:
-    """(N, 192, 192, 3) RGB uint8 -> (N, 3, 192, 192) in [-1, 1]."""
-    return ((crops.permute(0, 3, 1, 2).float() - 127.5) / 127.5).contiguous(memory_format=torch.channels_last)
