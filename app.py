@@ -130,7 +130,7 @@ def build_demo(pipeline: FusionPipeline) -> gr.Blocks:
                 draft: _labelled(fused.coarse),
                 report: looks.report(fused.identity_similarity, fused.timings),
                 details: gr.update(visible=True),
-                view: gr.update(visible=TIERS[fused.tier].carries_detail),
+                view: gr.update(visible=TIERS[fused.tier].refine_size > 0),
             }
 
         def show(chosen: str) -> dict[Any, Any]:

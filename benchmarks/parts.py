@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import skimage.data
@@ -14,8 +15,9 @@ import skimage.data
 from facefusion import FusionPipeline
 from facefusion.cli.measure import machine
 from facefusion.fusion.coarse import COARSE_SIZE
-from facefusion.geometry.align import FUSION_FACE_SHARE, crop_photo, mesh_crop_transform, transform_points
+from facefusion.geometry.align import FUSION_FACE_SHARE, MESH_FACE_SHARE, crop_photo, mesh_crop_transform, transform_points
 from facefusion.geometry.warp import MeshWarp
+from facefusion.perception.mesh import INPUT_SIZE, PLAIN
 
 RUNS = 60
 
@@ -48,13 +50,22 @@ def main() -> None:
     image, mesh = crop(256)
     warp = MeshWarp(mesh, 256)
     mask = np.ones((COARSE_SIZE, COARSE_SIZE), np.float32)
+    rough = mesh_crop_transform(face.mesh, MESH_FACE_SHARE, INPUT_SIZE)
+    maps = pipeline.coarse(small, small, mask)
+
+    def refined(size: int) -> object:
+        large = crop(size)[0]
+        return pipeline.refine(large, large, np.ones((size, size), np.float32), maps)
+
     rows = [
         ("detector, 640 px photo (looks at 192 and at 640)", "60", timed(lambda: pipeline.detector(photo))),
-        ("mesh, two passes", "2 x 15", timed(lambda: pipeline.mesh(photo, detection))),
+        ("mesh, one view", "15", timed(lambda: pipeline.mesh._measure(photo, rough, PLAIN))),
+        ("mesh of a photo: one view, then four", "", timed(lambda: pipeline.mesh(photo, detection))),
         ("identity", "20", timed(lambda: pipeline.identity(photo, face.mesh))),
         ("warp at 256, spline for a new target and remap", "10", timed(lambda: MeshWarp(mesh, 256)(image, mesh))),
         ("warp at 256, target seen before", "10", timed(lambda: warp(image, mesh))),
         ("coarse network at 128", "", timed(lambda: pipeline.coarse(small, small, mask))),
+        *((f"refine network at {size}", "", timed(partial(refined, size))) for size in (256, 512)),
     ]
     here = machine()
     print(f"{here['cpu']}, {here['cores']} cores, Python {here['python']}\n")

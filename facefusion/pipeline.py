@@ -6,17 +6,19 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self
 
 import numpy as np
 
-from facefusion.compose.color import steady_light
 from facefusion.compose.detail import compose_coarse, compose_detail
 from facefusion.compose.paste import paste
 from facefusion.errors import NoFaceError
 from facefusion.errors import Photo as Which
+from facefusion.fusion.cache import FeatureCache, content_key
 from facefusion.fusion.coarse import CoarseNet
+from facefusion.fusion.refine import LEAST_SIZE, RefineNet
 from facefusion.perception.checks import check_face, check_pair, is_consistent
 from facefusion.perception.detector import FaceDetector
 from facefusion.perception.identity import IdentityEncoder
@@ -25,17 +27,21 @@ from facefusion.photos import as_rgb
 from facefusion.runtime import EMBEDDED_WEIGHTS, read_manifest
 from facefusion.tiers import TIERS, Tier
 from facefusion.types import Face, FloatArray, FusionResult, Photo, Timings
-from facefusion.views import AlignedPair
+from facefusion.views import AlignedPair, aligned_crop
 
 #: Called with the stage that begins and the share of the work already done, in [0, 1].
 Progress = Callable[[str, float], None]
 
 #: Stages in their order, with the share of the work that lies before each (for progress bars, not measured).
-STAGES: Final = {"detect": 0.0, "mesh": 0.3, "identity": 0.45, "warp": 0.5, "coarse": 0.6, "compose": 0.7, "check": 0.95}
+STAGES: Final = {
+    "detect": 0.0, "mesh": 0.2, "identity": 0.35, "warp": 0.4, "coarse": 0.5, "refine": 0.55, "compose": 0.8, "check": 0.95,
+}  # fmt: skip
 #: Face photos of one person that a call takes at most.
 MAX_SOURCES: Final = 3
 #: Detections that are measured at each attempt, the largest first, before the next attempt is made.
 MAX_CANDIDATES: Final = 3
+#: About what a remembered face takes: mesh, box, points.
+FACE_BYTES: Final = 8192
 
 
 @dataclass
@@ -56,11 +62,36 @@ class _Clock:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
 
 
-class FusionPipeline:
-    """The one object of the project. It holds the networks, and nothing of any photo: safe for concurrent calls."""
+@dataclass(frozen=True)
+class _Seen:
+    """A photo, its content key and the face that is used."""
 
-    def __init__(self, *, detector: FaceDetector, mesh: FaceMesh, identity: IdentityEncoder, coarse: CoarseNet) -> None:
-        self.detector, self.mesh, self.identity, self.coarse = detector, mesh, identity, coarse
+    photo: Photo
+    key: bytes
+    face: Face
+
+
+class FusionPipeline:
+    """The one object of the project: the networks, and for ten minutes what they measured. Safe for concurrent calls.
+
+    Args:
+        detector, mesh, identity, coarse, refine: the networks.
+        cache: remembers faces, embeddings and aligned crops by the content of their photo; `cache.clear()` forgets them.
+    """
+
+    def __init__(
+        self,
+        *,
+        detector: FaceDetector,
+        mesh: FaceMesh,
+        identity: IdentityEncoder,
+        coarse: CoarseNet,
+        refine: RefineNet,
+        cache: FeatureCache | None = None,
+    ) -> None:
+        self.detector, self.mesh, self.identity = detector, mesh, identity
+        self.coarse, self.refine = coarse, refine
+        self.cache = FeatureCache() if cache is None else cache
 
     @classmethod
     def from_pretrained(cls, weights: str | Path | None = None, *, threads: int | None = None) -> Self:
@@ -79,6 +110,7 @@ class FusionPipeline:
             mesh=FaceMesh(files["mesh"].path, threads=threads),
             identity=IdentityEncoder(files["identity"].path, threads=threads),
             coarse=CoarseNet(files["coarse"].path, threads=threads),
+            refine=RefineNet(files["refine"].path, threads=threads),
         )
 
     def __call__(
@@ -114,34 +146,52 @@ class FusionPipeline:
         target = as_rgb(target, "target")
         clock = _Clock(progress)
 
-        source_faces = [self._find_face(p, "source", clock, n) for p, n in zip(photos, numbers, strict=True)]
-        target_face = self._find_face(target, "target", clock, None)
-        best = min(range(len(photos)), key=lambda i: abs(source_faces[i].yaw - target_face.yaw))
-        source_photo, source_face = photos[best], source_faces[best]
-        check_pair(source_face, target_face)
-        with clock.stage("identity"):
-            embedding = _mean_direction([self.identity(p, f.mesh) for p, f in zip(photos, source_faces, strict=True)])
+        sources_seen = [self._find_face(p, "source", clock, n) for p, n in zip(photos, numbers, strict=True)]
+        seen = self._find_face(target, "target", clock, None)
+        source_seen = min(sources_seen, key=lambda each: abs(each.face.yaw - seen.face.yaw))
+        check_pair(source_seen.face, seen.face)
+        embedding = _mean_direction([self._embedding(each, clock) for each in sources_seen])
         with clock.stage("warp"):
-            pair = AlignedPair.align(
-                source_photo, source_face, target, target_face, largest=TIERS[tier].detail_size, mesh=self.mesh
-            )
+            largest = TIERS[tier].detail_size
+            crop = partial(self._aligned, source_seen)
+            pair = AlignedPair.align(crop, target, seen.face, largest=largest, mesh=self.mesh)
         with clock.stage("coarse"):
             fused = self.coarse(pair.warped_small, pair.target_small, pair.face_mask)
+        refined, size = fused, min(TIERS[tier].refine_size, pair.warped.shape[0])
+        if size >= LEAST_SIZE:
+            with clock.stage("refine"):
+                refined = self.refine(*pair.at(size, target), fused)
         with clock.stage("compose"):
-            fused = steady_light(fused, pair.face_mask)
             face, mask = compose_coarse(pair.warped_small, fused, pair.warped.shape[0])
             coarse, full_mask = paste(target, face, mask, pair.to_photo)
             image = coarse
-            if TIERS[tier].carries_detail:
-                face, mask = compose_detail(pair.warped, fused)
-                image, full_mask = paste(target, face, mask, pair.to_photo)
+            if TIERS[tier].refine_size:
+                face, mask = compose_detail(pair.warped, refined)
+                image, refined_mask = paste(target, face, mask, pair.to_photo)
+                full_mask = np.maximum(full_mask, refined_mask)
         with clock.stage("check"):
-            similarity = float(self.identity(image, target_face.mesh) @ embedding)
-        return FusionResult(
-            image, coarse, full_mask, similarity, Timings(clock.seconds), tier, source_face, target_face
-        )
+            similarity = float(self.identity(image, seen.face.mesh) @ embedding)
+        return FusionResult(image, coarse, full_mask, similarity, Timings(clock.seconds), tier, source_seen.face, seen.face)
 
-    def _find_face(self, photo: Photo, which: Which, clock: _Clock, number: int | None) -> Face:
+    def _find_face(self, photo: Photo, which: Which, clock: _Clock, number: int | None) -> _Seen:
+        """The face of a photo, measured or remembered; a remembered one leaves no stage in the timings."""
+        key = content_key(photo)
+        face = self.cache.get_or_make(("face", key), lambda: self._measured(photo, which, clock, number), FACE_BYTES)
+        check_face(face, which, number=number)
+        return _Seen(photo, key, face)
+
+    def _embedding(self, seen: _Seen, clock: _Clock) -> FloatArray:
+        def measure() -> FloatArray:
+            with clock.stage("identity"):
+                return self.identity(seen.photo, seen.face.mesh)
+
+        return self.cache.get_or_make(("identity", seen.key), measure, lambda value: value.nbytes)
+
+    def _aligned(self, seen: _Seen, size: int) -> tuple[Photo, FloatArray]:
+        key = ("crop", seen.key, size)
+        return self.cache.get_or_make(key, lambda: aligned_crop(seen.photo, seen.face, size), 3 * size * size + FACE_BYTES)
+
+    def _measured(self, photo: Photo, which: Which, clock: _Clock, number: int | None) -> Face:
         attempts = self.detector.attempts(photo)
         while True:
             with clock.stage("detect"):
@@ -152,7 +202,6 @@ class FusionPipeline:
                 with clock.stage("mesh"):
                     face = self.mesh(photo, detection)
                 if is_consistent(face):
-                    check_face(face, which, number=number)
                     return face
 
 

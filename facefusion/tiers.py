@@ -22,16 +22,16 @@ class TierSpec:
         label: the tier's name on the page.
         description: one line for the page.
         detail_size: largest side in pixels of the crop that is composed; the coarse network always sees 128.
-        carries_detail: whether the source's fine detail is carried over at `detail_size`.
+        refine_size: largest side in pixels that the refine network sees; 0 shows the coarse network's result.
     """
 
     label: str
     description: str
     detail_size: int
-    carries_detail: bool
+    refine_size: int
 
 
 TIERS: Final[dict[Tier, TierSpec]] = {
-    Tier.FAST: TierSpec("Fast", "The quickest result; fine for small faces.", 256, False),
-    Tier.BEST: TierSpec("Best", "Full detail at the photo's own resolution.", 1024, True),
+    Tier.FAST: TierSpec("Fast", "The quickest result; fine for small faces.", 256, 0),
+    Tier.BEST: TierSpec("Best", "Full detail at the photo's own resolution.", 1024, 512),
 }

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Self
 
 import cv2
 import numpy as np
 
-from facefusion.compose.color import match_skin
+from facefusion.compose.color import match_light, match_skin
 from facefusion.compose.mask import face_mask, skin_mask
 from facefusion.fusion.coarse import COARSE_SIZE
 from facefusion.geometry.align import (
@@ -19,6 +20,8 @@ from facefusion.geometry.align import (
     rescale_transform,
     transform_points,
 )
+from facefusion.geometry.mirror import mirrored
+from facefusion.geometry.symmetry import FROM, hidden_turn, mirrored_share
 from facefusion.geometry.warp import MeshWarp, sample
 from facefusion.perception.mesh import FaceMesh
 from facefusion.types import Face, FloatArray, Photo
@@ -37,9 +40,10 @@ class AlignedPair:
     """The source on the target's mesh, in the target's aligned crop.
 
     Attributes:
-        warped: (size, size, 3) RGB uint8, the source at the detail size, in the target's skin tone.
+        warped: (size, size, 3) RGB uint8, the source at the detail size, in the target's tone and light.
         warped_small, target_small: (128, 128, 3) RGB uint8, for the coarse network.
         face_mask: (128, 128) float32, where change is allowed.
+        mesh: (468, 3) the target's, in the pixels of the 128 px crop.
         to_photo: (2, 3) pixels of the detail crop to pixels of the target photo.
     """
 
@@ -47,17 +51,40 @@ class AlignedPair:
     warped_small: Photo
     target_small: Photo
     face_mask: FloatArray
+    mesh: FloatArray
     to_photo: np.ndarray
+
+    def at(self, size: int, target: Photo) -> tuple[Photo, Photo, FloatArray]:
+        """The warped source, the target's crop and the face mask at another side, not larger than the detail crop's.
+
+        Args:
+            size: side in pixels.
+            target: the target photo.
+        """
+        own = self.warped.shape[0]
+        warped = self.warped
+        if size != own:
+            warped = np.asarray(cv2.resize(warped, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
+        crop = crop_photo(target, rescale_transform(invert(self.to_photo), size / own), size)
+        view = rescale_transform(np.eye(2, 3), size / COARSE_SIZE)
+        return warped, crop, face_mask(transform_points(self.mesh, view), size)
 
     @classmethod
     def align(
-        cls, source: Photo, source_face: Face, target: Photo, target_face: Face, *, largest: int, mesh: FaceMesh
+        cls,
+        source: Callable[[int], tuple[Photo, FloatArray]],
+        target: Photo,
+        target_face: Face,
+        *,
+        largest: int,
+        mesh: FaceMesh,
     ) -> Self:
-        """Aligns the target, warps the source onto it, and corrects its colour.
+        """Aligns the target, warps the source onto it, and corrects its tone and light.
 
         Args:
-            source, target: (H, W, 3) RGB uint8.
-            source_face, target_face: their faces.
+            source: gives the source's `aligned_crop` of a side.
+            target: (H, W, 3) RGB uint8.
+            target_face: its face.
             largest: largest side of the detail crop; it is never larger than the target's face asks for.
             mesh: settles the warp.
         """
@@ -67,23 +94,50 @@ class AlignedPair:
         target_small = crop_photo(target, small, COARSE_SIZE)
         mesh_small = transform_points(target_face.mesh, small)
 
-        # The source is cut out at the size it is needed, area-averaged, so that the warp does not alias.
-        cut = mesh_crop_transform(source_face.mesh, FUSION_FACE_SHARE, size)
-        face, points = crop_photo(source, cut, size), transform_points(source_face.mesh, cut)
+        face, points = source(size)
         warp = MeshWarp(mesh_small, COARSE_SIZE)
         points = settle(warp, face, points, target, target_face, rescale_transform(small, SETTLE_SIZE / COARSE_SIZE), mesh)
-        warped = warp(face, points, size)
-        warped_small = warped
-        if size > COARSE_SIZE:
-            warped_small = np.asarray(cv2.resize(warped, (COARSE_SIZE, COARSE_SIZE), interpolation=cv2.INTER_AREA), np.uint8)
-        warped_small, table = match_skin(warped_small, target_small, skin_mask(mesh_small, COARSE_SIZE))
+        skin = skin_mask(mesh_small, COARSE_SIZE)
+        warped = _lit(warp(face, points, size), target_small, skin)
+        turn = hidden_turn(points, mesh_small)
+        if abs(turn) > FROM:
+            share = mirrored_share(warp, mesh_small, turn, size)
+            other = _lit(warp(face[:, ::-1], mirrored(points, size), size), target_small, skin)
+            warped = np.asarray(cv2.blendLinear(other, warped, share, 1 - share), np.uint8)
         return cls(
-            np.asarray(cv2.LUT(warped, table), np.uint8),
-            warped_small,
+            warped,
+            _small(warped),
             target_small,
             face_mask(mesh_small, COARSE_SIZE),
+            mesh_small,
             invert(rescale_transform(small, size / COARSE_SIZE)),
         )
+
+
+def _small(image: Photo) -> Photo:
+    if image.shape[0] == COARSE_SIZE:
+        return image
+    return np.asarray(cv2.resize(image, (COARSE_SIZE, COARSE_SIZE), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _lit(warped: Photo, target_small: Photo, skin: FloatArray) -> Photo:
+    """The warped source (S, S, 3) in the tone and light of the target, whose 128 px crop and skin are given."""
+    return match_light(_small(warped), target_small, skin)(warped)
+
+
+def aligned_crop(photo: Photo, face: Face, size: int) -> tuple[Photo, FloatArray]:
+    """A face cut out at the size at which it is needed, area-averaged, so that the warp does not alias.
+
+    Args:
+        photo: (H, W, 3) RGB uint8.
+        face: a face in it.
+        size: side of the crop.
+
+    Returns:
+        (size, size, 3) RGB uint8, the face upright and 60 % of the side; its mesh (468, 3) in the crop's pixels.
+    """
+    cut = mesh_crop_transform(face.mesh, FUSION_FACE_SHARE, size)
+    return crop_photo(photo, cut, size), transform_points(face.mesh, cut)
 
 
 def settle(

@@ -56,6 +56,7 @@ STAGES: Final = {
     "identity": "Learning your face",
     "warp": "Turning your face",
     "coarse": "Blending the faces",
+    "refine": "Refining the face",
     "compose": "Painting the details",
     "check": "Checking the likeness",
 }

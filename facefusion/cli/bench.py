@@ -69,7 +69,7 @@ def lines(report: dict[str, Any]) -> Iterator[str]:
     tiers = report["tiers"]
     yield ""
     yield _row("milliseconds", [f"{tier} {share}" for tier in tiers for share in ("p50", "p90")])
-    every = [stage for stage in (*STAGES, "total") if any(stage in tier["stages_ms"] for tier in tiers.values())]
+    every = [stage for stage in (*STAGES, "total", "again") if any(stage in tier["stages_ms"] for tier in tiers.values())]
     for stage in every:
         times = [tier["stages_ms"].get(stage, {}).get(share) for tier in tiers.values() for share in ("p50", "p90")]
         yield _row(stage, [_number(value, 1) for value in times])

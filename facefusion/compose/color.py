@@ -1,20 +1,48 @@
-"""Colour correction: the source's skin is brought to the target's before the network sees it."""
+"""Colour correction: the source's skin is brought into the target's tone and light before the network sees it."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 import cv2
 import numpy as np
 
-from facefusion.fusion.coarse import CoarseFusion
 from facefusion.types import FloatArray, Photo
 
 #: Gammas are held in this range: beyond it there is noise where there was shadow.
 GAMMA_RANGE: Final = (0.4, 2.5)
-#: Standard deviations, in pixels of the coarse crop, below which the residual's lightness and colour do not vary.
-LIGHT_SCALE: Final = 2.0
-COLOUR_SCALE: Final = 10.0
+#: Standard deviation, as a share of the crop's side, of what counts as light: shading wider than an eye.
+LIGHT_SCALE: Final = 0.094
+#: Light is computed at a fraction of the resolution: it has no detail.
+LIGHT_SHRINK: Final = 4
+#: Share of the difference in light that is made up for, and the gains' range. A nose casts a shadow of its own.
+LIGHT_SHARE: Final = 0.8
+GAIN_RANGE: Final = (0.4, 2.5)
+#: Where little skin is near, the face's mean decides: its weight against skin's. Levels added against division by shadow.
+_PRIOR: Final = 0.02
+_FLOOR: Final = 4.0
+
+
+@dataclass(frozen=True)
+class Relight:
+    """A correction of tone and light that fits a crop at any resolution.
+
+    Attributes:
+        table: (1, 256, 3) uint8 look-up table for the tone.
+        gains: (s, s, 3) float32 gains for the light, over the crop.
+    """
+
+    table: Photo
+    gains: FloatArray
+
+    def __call__(self, image: Photo) -> Photo:
+        """Corrects a square crop, (N, N, 3) RGB uint8, of the same view."""
+        size, gains = image.shape[0], self.gains
+        if size != gains.shape[0]:
+            gains = np.asarray(cv2.resize(gains, (size, size), interpolation=cv2.INTER_LINEAR), np.float32)
+        toned = cv2.LUT(image, self.table)
+        return np.asarray(cv2.multiply(toned, gains, dtype=cv2.CV_8U), np.uint8)
 
 
 def skin_tone(image: Photo, skin: FloatArray) -> FloatArray:
@@ -53,23 +81,27 @@ def match_skin(source: Photo, target: Photo, skin: FloatArray) -> tuple[Photo, P
     return np.asarray(cv2.LUT(source, table), np.uint8), table
 
 
-def _smoothed(field: FloatArray, face: FloatArray, sigma: float) -> FloatArray:
-    """`field` (H, W, 3) blurred within `face` (H, W): what lies outside does not leak in."""
-    weight = face[..., None] + np.float32(1e-3)
-    total = cv2.GaussianBlur(weight, (0, 0), sigma)[..., None]
-    return np.asarray(cv2.GaussianBlur(field * weight, (0, 0), sigma) / total, np.float32)
+def match_light(source: Photo, target: Photo, skin: FloatArray) -> Relight:
+    """The correction that brings `source` into the tone and the light of `target`, which lies under it.
 
-
-def steady_light(fused: CoarseFusion, face: FloatArray) -> CoarseFusion:
-    """Takes stains out of the network's residual.
-
-    Light changes slowly over a face, its colour more slowly still. What the residual adds beyond that is texture that the
-    network made up; upsampled to the photo's resolution it shows as coloured patches.
+    After the tone the light: lit and shaded sides, coloured lamps. Both faces are averaged over an eye's width of skin, and
+    their ratio is what the source's skin has to be multiplied by (Lambert's law: light multiplies). Finer shading is shape,
+    and stays the source's.
 
     Args:
-        fused: the network's answer.
-        face: (128, 128) float32, the face mask that the network was given.
+        source, target: (S, S, 3) RGB uint8, one on the other.
+        skin: (S, S) float32 in [0, 1], where skin is most likely.
     """
-    lightness = fused.delta.mean(2, keepdims=True)
-    colour = _smoothed(fused.delta - lightness, face, COLOUR_SCALE)
-    return CoarseFusion(fused.mask, _smoothed(np.repeat(lightness, 3, axis=2), face, LIGHT_SCALE) + colour)
+    toned, table = match_skin(source, target, skin)
+    side = max(source.shape[0] // LIGHT_SHRINK, 1)
+    sigma = LIGHT_SCALE * side
+    weight = cv2.resize(skin, (side, side), interpolation=cv2.INTER_AREA)[..., None]
+    near = cv2.GaussianBlur(weight, (0, 0), sigma)[..., None]
+
+    def light(image: Photo) -> FloatArray:
+        tone = skin_tone(image, skin) + _FLOOR
+        under = cv2.resize(image * skin[..., None], (side, side), interpolation=cv2.INTER_AREA) + _FLOOR * weight
+        return np.asarray((cv2.GaussianBlur(under, (0, 0), sigma) + _PRIOR * tone) / (near + _PRIOR), np.float32)
+
+    gains = np.clip(light(target) / light(toned), *GAIN_RANGE) ** LIGHT_SHARE
+    return Relight(table, np.asarray(gains, np.float32))

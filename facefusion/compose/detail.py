@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from facefusion.fusion.coarse import CoarseFusion
+from facefusion.fusion.coarse import FusionMaps
 from facefusion.types import FloatArray, Photo
 
 
@@ -13,13 +13,13 @@ def _larger(field: FloatArray, size: int) -> FloatArray:
     return np.asarray(cv2.resize(field, (size, size), interpolation=cv2.INTER_CUBIC), np.float32)
 
 
-def _mask_at(fused: CoarseFusion, size: int) -> FloatArray:
+def _mask_at(fused: FusionMaps, size: int) -> FloatArray:
     mask = np.clip(_larger(fused.mask, size), 0, 1)
     mask[mask < 1 / 512] = 0
     return mask
 
 
-def compose_coarse(warped: Photo, fused: CoarseFusion, size: int) -> tuple[Photo, FloatArray]:
+def compose_coarse(warped: Photo, fused: FusionMaps, size: int) -> tuple[Photo, FloatArray]:
     """The coarse result, upsampled: what the network made at 128, as soft as that is.
 
     Args:
@@ -34,7 +34,7 @@ def compose_coarse(warped: Photo, fused: CoarseFusion, size: int) -> tuple[Photo
     return np.clip(face + 0.5, 0, 255).astype(np.uint8), _mask_at(fused, size)
 
 
-def compose_detail(warped: Photo, fused: CoarseFusion) -> tuple[Photo, FloatArray]:
+def compose_detail(warped: Photo, fused: FusionMaps) -> tuple[Photo, FloatArray]:
     """The warped source at full detail with the network's change of light and colour.
 
     The network's mask and residual are smooth, the detail is the source's own: `warped + up(delta)` under `up(mask)` is
@@ -42,7 +42,7 @@ def compose_detail(warped: Photo, fused: CoarseFusion) -> tuple[Photo, FloatArra
 
     Args:
         warped: (S, S, 3) RGB uint8, the warped source at the detail size.
-        fused: the network's answer at 128.
+        fused: the networks' answer, at 128 or refined at a larger side.
 
     Returns:
         (S, S, 3) RGB uint8 face and (S, S) float32 mask, for `paste`.

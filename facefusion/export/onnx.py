@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import onnx
 import torch
 from safetensors.torch import save_file
@@ -16,16 +17,25 @@ from torch import Tensor, nn
 
 OPSET: Final = 18
 LICENCE: Final = "Apache-2.0"
+#: Weights of fewer values stay in 32 bits: there is nothing to gain.
+SMALLEST_HALF: Final = 256
 
 
 @dataclass(frozen=True)
 class Contract:
-    """How a network is called: example inputs, the names of its inputs and outputs, and the words for the manifest."""
+    """How a network is called: example inputs, the names of its inputs and outputs, and the words for the manifest.
+
+    `half` stores the weights in 16 bits; the network computes in 32 all the same.
+    """
 
     inputs: dict[str, tuple[int, ...]]
     outputs: tuple[str, ...]
     words: dict[str, str]
     dynamic: dict[str, dict[int, str]] | None = None
+    half: bool = False
+
+    def format_is(self, name: str) -> bool:
+        return self.words["format"] == name
 
 
 CONTRACTS: Final = {
@@ -44,9 +54,11 @@ CONTRACTS: Final = {
         ("mesh",),
         {
             "format": "MediaPipe face-mesh topology",
-            "input": "input: (1, 3, 192, 192) float32 RGB, (x - 127.5) / 127.5, face upright and 2/3 of the crop",
-            "output": "mesh: (1, 468, 3) float32, x, y, z in units of the crop's side",
+            "input": "input: (N, 3, 192, 192) float32 RGB, (x - 127.5) / 127.5, face upright and 2/3 of the crop",
+            "output": "mesh: (N, 468, 3) float32, x, y, z in units of the crop's side",
         },
+        {"input": {0: "batch"}},
+        half=True,
     ),
     "identity": Contract(
         {"input": (1, 3, 112, 112)},
@@ -67,6 +79,23 @@ CONTRACTS: Final = {
             "output": "mask: (1, 1, 128, 128); delta: (1, 3, 128, 128); fused = target + mask * (warped + delta - target)",
         },
     ),
+    "refine": Contract(
+        {
+            "warped": (1, 3, 256, 256),
+            "target": (1, 3, 256, 256),
+            "face": (1, 1, 256, 256),
+            "mask": (1, 1, 256, 256),
+            "delta": (1, 3, 256, 256),
+        },
+        ("refined_mask", "refined_delta"),
+        {
+            "format": "FaceFusion refine",
+            "input": "warped, target: (1, 3, S, S) float32 RGB in [0, 1]; face, mask: (1, 1, S, S); delta: (1, 3, S, S); "
+            "S a multiple of 16, 256 to 512; mask and delta of the coarse network, upsampled",
+            "output": "refined_mask: (1, 1, S, S); refined_delta: (1, 3, S, S); fused as in the coarse network's contract",
+        },
+        {name: {2: "size", 3: "size"} for name in ("warped", "target", "face", "mask", "delta")},
+    ),
 }
 
 
@@ -82,8 +111,10 @@ def export_onnx(net: nn.Module, contract: Contract, path: Path) -> None:
     axes: dict[str, dict[int, str]] = dict(contract.dynamic or {})
     if contract.dynamic is not None and 0 in next(iter(contract.dynamic.values())):
         axes |= {name: {0: "batch"} for name in contract.outputs}
-    elif contract.dynamic is not None:
+    elif contract.format_is("SCRFD"):
         axes |= {name: {0: f"anchors_{name}"} for name in contract.outputs}
+    elif contract.dynamic is not None:
+        axes |= {name: {2: "size", 3: "size"} for name in contract.outputs}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the tracing exporter is deprecated, and still the one that folds BatchNorm here
         torch.onnx.export(
@@ -101,8 +132,23 @@ def export_onnx(net: nn.Module, contract: Contract, path: Path) -> None:
     for node in model.graph.node:  # names of modules and source lines: nothing reads them
         node.doc_string, node.name = "", ""
     del model.graph.value_info[:]
+    if contract.half:
+        _store_half(model)
     onnx.checker.check_model(model)
     onnx.save(model, str(path))
+
+
+def _store_half(model: onnx.ModelProto) -> None:
+    """Stores large float32 weights in 16 bits, each behind a Cast, which every runtime folds away as it loads the file."""
+    casts = []
+    for weights in model.graph.initializer:
+        if weights.data_type == onnx.TensorProto.FLOAT and np.prod(weights.dims) >= SMALLEST_HALF:
+            name, values = weights.name, onnx.numpy_helper.to_array(weights)
+            weights.CopyFrom(onnx.numpy_helper.from_array(values.astype(np.float16), f"{name}_half"))
+            casts.append(onnx.helper.make_node("Cast", [f"{name}_half"], [name], to=onnx.TensorProto.FLOAT))
+    nodes = list(model.graph.node)
+    del model.graph.node[:]
+    model.graph.node.extend([*casts, *nodes])
 
 
 def export_network(name: str, net: nn.Module, directory: Path, checkpoints: Path) -> None:

@@ -16,8 +16,8 @@ COARSE_SIZE: Final = 128
 
 
 @dataclass(frozen=True)
-class CoarseFusion:
-    """What the network says: `mask` (128, 128) in [0, 1] and `delta` (128, 128, 3), a change in units of 255 levels.
+class FusionMaps:
+    """What a fusion network says: `mask` (S, S) in [0, 1] and `delta` (S, S, 3), a change in units of 255 levels.
 
     The fused crop is `target + mask * (warped + delta - target)`.
     """
@@ -26,7 +26,8 @@ class CoarseFusion:
     delta: FloatArray
 
 
-def _planes(image: Photo) -> FloatArray:
+def planes(image: Photo) -> FloatArray:
+    """(H, W, 3) RGB uint8 -> (1, 3, H, W) in [0, 1]."""
     return np.asarray(image.transpose(2, 0, 1)[None] / np.float32(255), np.float32)
 
 
@@ -42,7 +43,7 @@ class CoarseNet:
     def __init__(self, path: Path, *, threads: int | None = None) -> None:
         self._session = make_session(path, threads)
 
-    def __call__(self, warped: Photo, target: Photo, face: FloatArray) -> CoarseFusion:
+    def __call__(self, warped: Photo, target: Photo, face: FloatArray) -> FusionMaps:
         """Fuses two aligned crops.
 
         Args:
@@ -50,6 +51,6 @@ class CoarseNet:
             target: (128, 128, 3) RGB uint8.
             face: (128, 128) float32, where change is allowed; the mask is 0 where it is 0.
         """
-        feeds = {"warped": _planes(warped), "target": _planes(target), "face": face[None, None]}
+        feeds = {"warped": planes(warped), "target": planes(target), "face": face[None, None]}
         mask, delta = self._session.run(["mask", "delta"], feeds)
-        return CoarseFusion(mask[0, 0], np.ascontiguousarray(delta[0].transpose(1, 2, 0)))
+        return FusionMaps(mask[0, 0], np.ascontiguousarray(delta[0].transpose(1, 2, 0)))

@@ -58,12 +58,14 @@ class MeshWarp:
         destination: (468, 2 or 3) mesh in crop pixels that warped faces will have.
         size: side of the crop in pixels that `destination` refers to.
         grid: lattice points a side.
+        anchors: (N, 2) places in the crop that stay where they are, for images of the crop's own frame.
     """
 
-    def __init__(self, destination: np.ndarray, size: int, grid: int = GRID) -> None:
+    def __init__(self, destination: np.ndarray, size: int, grid: int = GRID, *, anchors: np.ndarray | None = None) -> None:
         self.size = size
         self.grid = grid
-        points = destination[WARP_POINTS, :2].astype(np.float64) / size
+        self._anchors = np.zeros((0, 2)) if anchors is None else anchors
+        points = np.concatenate([destination[WARP_POINTS, :2], self._anchors]).astype(np.float64) / size
         count = len(points)
         system = np.zeros((count + 3, count + 3))
         system[:count, :count] = _kernel(_squared_distances(points, points))
@@ -89,7 +91,8 @@ class MeshWarp:
             (size, size, 2) float32 map of x, y in the source image's pixels, for `cv2.remap`.
         """
         size = size or self.size
-        coefficients = (self._solver @ source[WARP_POINTS, :2]).astype(np.float32)
+        origins = np.concatenate([source[WARP_POINTS, :2], self._anchors])
+        coefficients = (self._solver @ origins).astype(np.float32)
         coarse = (self._basis @ coefficients).reshape(self.grid, self.grid, 2)
         weights = _upsampling(self.grid, size)
         return np.stack([weights @ coarse[..., axis] @ weights.T for axis in (0, 1)], axis=-1)

@@ -13,6 +13,9 @@ from facefusion.nets.blocks import ConvNormAct, InvertedResidual, LightweightDec
 
 #: The residual is bounded: the network corrects light and covers seams, it does not repaint the face.
 DELTA_LIMIT: Final = 0.4
+#: Pixels of the input over which the residual's colour is averaged. Light changes slowly over a face and its colour more
+#: slowly still; a residual that is free to paint colour pleases the identity loss with stains.
+COLOUR_CELL: Final = 8
 #: Channels at 64, 32, 16 and 8 pixels a side for a 128 px input.
 WIDTHS: Final = (24, 48, 96, 160)
 
@@ -69,11 +72,18 @@ class CoarseFusionModel(nn.Module):
         x = self.up32(x, x32, pyramid[1])
         x = self.up64(x, x64, pyramid[0])
         out = self.head(x)
-        return out[:, 3:], DELTA_LIMIT * torch.tanh(out[:, :3])
+        return out[:, 3:], _steady_colour(DELTA_LIMIT * torch.tanh(out[:, :3]))
 
     def forward(self, warped: Tensor, target: Tensor, face: Tensor) -> tuple[Tensor, Tensor]:
         mask, delta = self.logits(warped, target, face)
         return torch.sigmoid(mask) * face, delta
+
+
+def _steady_colour(delta: Tensor) -> Tensor:
+    """`delta` (N, 3, H, W) with its lightness as it is and its colour averaged over cells of `COLOUR_CELL` pixels."""
+    lightness = delta.mean(1, keepdim=True)
+    colour = functional.avg_pool2d(delta - lightness, COLOUR_CELL)
+    return lightness + functional.interpolate(colour, scale_factor=float(COLOUR_CELL), mode="bilinear", align_corners=False)
 
 
 def fuse(warped: Tensor, target: Tensor, mask: Tensor, delta: Tensor) -> Tensor:

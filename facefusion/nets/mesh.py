@@ -26,14 +26,19 @@ class MeshNet(nn.Module):
         self.features = nn.Sequential(
             ConvNormAct(3, 16, stride=2),  # 96
             ConvNormAct(16, 32, stride=2),  # 48
+            ResidualBlock(32),
             InvertedResidual(32, 32, expand=2),
             ConvNormAct(32, 64, stride=2),  # 24
+            ResidualBlock(64),
             ResidualBlock(64),
             ConvNormAct(64, 96, stride=2),  # 12
             InvertedResidual(96, 96),
             InvertedResidual(96, 96),
+            InvertedResidual(96, 96, expand=4),
+            InvertedResidual(96, 96, expand=4),
             ConvNormAct(96, 128, stride=2),  # 6
             InvertedResidual(128, 128, expand=2),
+            InvertedResidual(128, 128),
             ConvNormAct(128, 32, 1),
             nn.Flatten(),
         )
@@ -46,5 +51,9 @@ class MeshNet(nn.Module):
             self.points.bias.copy_(mean)
             self.points.weight.copy_(basis)
 
+    def located(self, features: Tensor) -> Tensor:
+        """The points that the image features (N, 1152) stand for."""
+        return self.points(self.shape(features)).view(-1, POINTS, 3)
+
     def forward(self, x: Tensor) -> Tensor:
-        return self.points(self.shape(self.features(x))).view(-1, POINTS, 3)
+        return self.located(self.features(x))

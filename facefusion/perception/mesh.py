@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+import cv2
 import numpy as np
 
 from facefusion.geometry.align import (
@@ -15,18 +17,25 @@ from facefusion.geometry.align import (
     mesh_crop_transform,
     transform_points,
 )
+from facefusion.geometry.mirror import mirrored
 from facefusion.geometry.pose import pose_degrees
 from facefusion.runtime import make_session
 from facefusion.types import Detection, Face, FloatArray, Photo
 
 INPUT_SIZE: Final = 192
+#: A face is measured in several views and the points are averaged: what the network errs by in one view it errs by less in
+#: another. Degrees, scale, whether mirrored; measured on val faces: 2.82 % of the eye distance in one view, 2.62 in a view
+#: and its mirror image, 2.58 in these, 2.55 in eight.
+VIEWS: Final = ((5.0, 1.0, False), (-5.0, 1.0, True), (5.0, 0.93, True), (-5.0, 0.93, False))
+#: The first, rough look.
+PLAIN: Final = ((0.0, 1.0, False),)
 
 
 class FaceMesh:
     """MediaPipe's mesh topology (Kartynnik et al., 2019) from a network of our own.
 
     Args:
-        path: ONNX file, (1, 3, 192, 192) RGB in [-1, 1] -> (1, 468, 3) in units of the crop's side.
+        path: ONNX file, (N, 3, 192, 192) RGB in [-1, 1] -> (N, 468, 3) in units of the crop's side.
         threads: intra-op threads.
     """
 
@@ -43,20 +52,31 @@ class FaceMesh:
         """
         left, right = detection.points[:2]
         angle = float(np.arctan2(*(right - left)[::-1]))
-        mesh = self._measure(photo, crop_transform(_upright_box(detection, angle), angle, MESH_FACE_SHARE, INPUT_SIZE))
+        box = _upright_box(detection, angle)
+        mesh = self._measure(photo, crop_transform(box, angle, MESH_FACE_SHARE, INPUT_SIZE), PLAIN)
         mesh = self.measure(photo, mesh)
         yaw, pitch, roll = pose_degrees(mesh)
         return Face(detection, mesh, yaw, pitch, roll)
 
     def measure(self, photo: Photo, near: FloatArray) -> FloatArray:
         """The mesh (468, 3) of the face whose rough mesh is `near` (468, 2 or 3), both in pixels of `photo` (H, W, 3)."""
-        return self._measure(photo, mesh_crop_transform(near, MESH_FACE_SHARE, INPUT_SIZE))
+        return self._measure(photo, mesh_crop_transform(near, MESH_FACE_SHARE, INPUT_SIZE), VIEWS)
 
-    def _measure(self, photo: Photo, matrix: np.ndarray) -> FloatArray:
-        crop = crop_photo(photo, matrix, INPUT_SIZE)
-        x = (crop.transpose(2, 0, 1)[None].astype(np.float32) - 127.5) / 127.5
-        points = self._session.run(None, {self._input: x})[0][0] * INPUT_SIZE
-        return transform_points(points, invert(matrix))
+    def _measure(self, photo: Photo, matrix: np.ndarray, views: Sequence[tuple[float, float, bool]]) -> FloatArray:
+        matrices, crops = [], []
+        for turn, scale, flip in views:
+            moved = cv2.getRotationMatrix2D((INPUT_SIZE / 2, INPUT_SIZE / 2), turn, scale)
+            shift = moved[:, :2] @ matrix[:, 2:] + moved[:, 2:]
+            matrices.append(np.concatenate([moved[:, :2] @ matrix[:, :2], shift], axis=1))
+            crop = crop_photo(photo, matrices[-1], INPUT_SIZE)
+            crops.append(crop[:, ::-1] if flip else crop)
+        x = (np.stack(crops).transpose(0, 3, 1, 2).astype(np.float32) - 127.5) / 127.5
+        meshes = self._session.run(None, {self._input: x})[0] * INPUT_SIZE
+        measured = [
+            transform_points(mirrored(points, INPUT_SIZE) if flip else points, invert(each))
+            for points, each, (_, _, flip) in zip(meshes, matrices, views, strict=True)
+        ]
+        return np.asarray(np.mean(measured, axis=0), np.float32)
 
 
 def _upright_box(detection: Detection, angle: float) -> np.ndarray:

@@ -64,7 +64,7 @@ class AlignedFaces:
     """Aligned crops of a split.
 
     Attributes:
-        crops: (N, 192, 192, 3) RGB uint8, the face upright and 60 % of the side.
+        crops: (N, S, S, 3) RGB uint8, the face upright and 60 % of the side.
         meshes: (N, 468, 3) in crop pixels.
         yaws: (N,) degrees.
         warps: N warps onto each mesh.
@@ -80,13 +80,13 @@ class AlignedFaces:
         return len(self.crops)
 
 
-def align_faces(faces: list[FaceImage]) -> AlignedFaces:
-    """Cuts and aligns the faces and prepares the warp onto each of them."""
+def align_faces(faces: list[FaceImage], size: int = CROP_SIZE) -> AlignedFaces:
+    """Cuts and aligns the faces to crops of `size` pixels and prepares the warp onto each of them."""
     crops, meshes, warps = [], [], []
     for face in faces:
-        matrix = mesh_crop_transform(face.mesh, FUSION_FACE_SHARE, CROP_SIZE)
-        crops.append(crop_photo(face.image, matrix, CROP_SIZE, cv2.BORDER_REFLECT_101))
+        matrix = mesh_crop_transform(face.mesh, FUSION_FACE_SHARE, size)
+        crops.append(crop_photo(face.image, matrix, size, cv2.BORDER_REFLECT_101))
         meshes.append(transform_points(face.mesh, matrix))
-        warps.append(MeshWarp(meshes[-1], CROP_SIZE, TRAINING_GRID))
+        warps.append(MeshWarp(meshes[-1], size, TRAINING_GRID))
     yaws = np.array([face.yaw for face in faces], np.float32)
     return AlignedFaces(np.stack(crops), np.stack(meshes), yaws, warps, [face.name for face in faces])

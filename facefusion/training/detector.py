@@ -97,10 +97,12 @@ class DetectorTask:
 
     def loss(self, batch: Batch, progress: float) -> tuple[Tensor, dict[str, float]]:
         x = (batch["image"].permute(0, 3, 1, 2).float() - 127.5) / 128
-        levels = self.net(x.contiguous(memory_format=torch.channels_last))
+        with torch.autocast("cpu", torch.bfloat16):
+            levels = self.net(x.contiguous(memory_format=torch.channels_last))
         score, box_loss, point_loss = torch.zeros(()), torch.zeros(()), torch.zeros(())
         positives, quality_sum = 0, 0.0
-        for level, (logits, boxes, points) in enumerate(levels):
+        for level, maps in enumerate(levels):
+            logits, boxes, points = (m.float() for m in maps)
             quality = batch[f"cls{level}"].clone()
             where = quality > 0
             if where.any():

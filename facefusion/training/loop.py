@@ -179,6 +179,7 @@ def train(task: Task[Net], schedule: Schedule, run: Path, averaged: Net) -> Net:
         for group in optimizer.param_groups:
             group["lr"] = schedule.rate * _rate(schedule, step)
         net.train()
+        torch.manual_seed(schedule.seed * 1_000_003 + step)  # what a loss draws is the same after a resume
         loss, figures = task.loss(batch, step / schedule.steps)
         if not torch.isfinite(loss):
             raise FloatingPointError(f"{task.name}: the loss is not finite at step {step}; resume with a lower rate")

@@ -42,6 +42,24 @@ def gradient_l1(found: Tensor, truth: Tensor, weight: Tensor, scales: int = 3) -
     return total / scales
 
 
+def sampled(images: Tensor, matrices: Tensor, size: int) -> Tensor:
+    """Differentiable crops.
+
+    Args:
+        images: (N, 3, S, S).
+        matrices: (N, 2, 3) crop pixels to pixels of `images`.
+        size: side of the crops.
+
+    Returns:
+        (N, 3, size, size).
+    """
+    steps = torch.arange(size, dtype=images.dtype)
+    v, h = torch.meshgrid(steps, steps, indexing="ij")
+    places = torch.stack([h, v, torch.ones_like(h)], dim=-1).view(1, -1, 3) @ matrices.transpose(1, 2)
+    grid = (2 * places + 1) / images.shape[-1] - 1
+    return functional.grid_sample(images, grid.view(-1, size, size, 2), align_corners=False, padding_mode="reflection")
+
+
 def arcface_crops(images: Tensor, points: Tensor, template: Tensor, size: int = 112) -> Tensor:
     """Differentiable ArcFace crops.
 

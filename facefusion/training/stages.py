@@ -1,9 +1,10 @@
-"""The stages of training by name, their schedules, and where their weights go."""
+"""The stages of training by name, in the order in which they build on each other, and where their weights go."""
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import tomllib
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,65 +12,104 @@ import cv2
 from safetensors.torch import load_file
 from torch import nn
 
+from facefusion.geometry.topology import eye_distance
 from facefusion.training.data import align_faces, load_faces
 from facefusion.training.loop import Schedule, Task, train
 
-SCHEDULES: Final = {
-    "identity": Schedule(steps=5000, batch=24, rate=2e-3),
-    "mesh": Schedule(steps=6000, batch=24, rate=2e-3),
-    "detector": Schedule(steps=6000, batch=12, rate=2e-3),
-    "coarse": Schedule(steps=8000, batch=16, rate=2e-3),
-}
+SCHEDULES: Final = Path(__file__).with_name("schedules.toml")
+STAGES: Final = ("detector", "mesh", "identity", "coarse", "refine")
+
+
+def schedules(path: Path = SCHEDULES) -> dict[str, Schedule]:
+    """Reads the schedules, one table a stage.
+
+    Raises:
+        SystemExit: the file names a stage or a setting that does not exist.
+    """
+    with path.open("rb") as handle:
+        tables = tomllib.load(handle)
+    known = {field.name for field in dataclasses.fields(Schedule)}
+    wrong = [name for name in tables if name not in STAGES]
+    wrong += [f"{name}.{key}" for name, table in tables.items() if name in STAGES for key in table if key not in known]
+    if wrong:
+        raise SystemExit(f"{path.name}: no such stage or setting: {', '.join(wrong)}")
+    return {name: Schedule(**table) for name, table in tables.items()}
 
 
 def make_task(stage: str, args: argparse.Namespace) -> tuple[Task[Any], nn.Module]:
     """Builds the task of a stage and a second instance of its network for the moving average."""
     faces, val = load_faces(args.data, "train"), load_faces(args.data, "val")
+    if stage == "detector":
+        from facefusion.training.detector import DetectorNet, DetectorTask
+
+        return DetectorTask(faces, val), DetectorNet()
+    if stage == "mesh":
+        from facefusion.training.mesh import MeshNet, MeshTask
+
+        return MeshTask(align_faces(faces), align_faces(val)), MeshNet()
     if stage == "identity":
         from facefusion.training.identity import IdentityNet, IdentityTask
 
         if args.teacher is None:
             raise SystemExit("identity learns from a teacher: give --teacher mobilefacenet.onnx")
         return IdentityTask(align_faces(faces), align_faces(val), args.teacher), IdentityNet()
-    if stage == "mesh":
-        from facefusion.training.mesh import MeshNet, MeshTask
+    from facefusion.training.judges import Judges
 
-        return MeshTask(align_faces(faces), align_faces(val)), MeshNet()
-    if stage == "detector":
-        from facefusion.training.detector import DetectorNet, DetectorTask
+    judges = Judges(_built(args, "identity"), _built(args, "mesh"))
+    if stage == "coarse":
+        from facefusion.training.coarse import CoarseFusionModel, CoarseTask
 
-        return DetectorTask(faces, val), DetectorNet()
-    from facefusion.training.coarse import CoarseFusionModel, CoarseTask
+        return CoarseTask(align_faces(faces), align_faces(val), judges), CoarseFusionModel()
+    from facefusion.training.refine import LEAST_EYE_DISTANCE, REFINE_CROP, EnhancementNet, RefineTask
 
-    if args.identity is None:
-        raise SystemExit("coarse is judged by an identity network: give --identity checkpoints/identity.safetensors")
-    return CoarseTask(align_faces(faces), align_faces(val), args.identity), CoarseFusionModel()
+    sharp = [[face for face in part if eye_distance(face.mesh) >= LEAST_EYE_DISTANCE] for part in (faces, val)]
+    aligned = [align_faces(part, REFINE_CROP) for part in sharp]
+    return RefineTask(aligned[0], aligned[1], judges, _built(args, "coarse")), EnhancementNet()
+
+
+def _built(args: argparse.Namespace, stage: str) -> Path:
+    """The weights of a stage that this one builds on."""
+    path: Path = getattr(args, stage) or args.checkpoints / f"{stage}.safetensors"
+    if not path.is_file():
+        raise SystemExit(f"there is no {path}: train {stage} first, or name its file with --{stage}")
+    return path
+
+
+def run_stage(stage: str, schedule: Schedule, args: argparse.Namespace) -> None:
+    """Trains one network, resuming where it stopped, and exports it."""
+    from facefusion.export.onnx import export_network
+
+    task, averaged = make_task(stage, args)
+    if args.start_from is not None:
+        task.net.load_state_dict(load_file(args.start_from))
+    net = train(task, schedule, args.run or Path("runs") / stage, averaged)
+    export_network(stage, net, args.weights, args.checkpoints)
 
 
 def main() -> int:
     """Entry point of `python -m facefusion.training`."""
     parser = argparse.ArgumentParser(prog="python -m facefusion.training", description=__doc__)
-    parser.add_argument("stage", choices=tuple(SCHEDULES))
+    parser.add_argument("stage", choices=(*STAGES, "all"), help="all: one after the other")
     parser.add_argument("--data", type=Path, required=True, help="folder with faces.csv, mesh468.npz and the images")
-    parser.add_argument("--teacher", type=Path, help="MobileFaceNet ONNX file (identity only)")
-    parser.add_argument("--identity", type=Path, help="IdentityNet safetensors file (coarse only)")
+    parser.add_argument("--teacher", type=Path, help="MobileFaceNet ONNX file (identity)")
+    for built in ("identity", "mesh", "coarse"):
+        parser.add_argument(f"--{built}", type=Path, help=f"safetensors file of {built}, for the stages that build on it")
     parser.add_argument("--start-from", type=Path, help="safetensors file to begin with instead of random weights")
     parser.add_argument("--run", type=Path, help="checkpoint folder (default: runs/STAGE)")
     parser.add_argument("--weights", type=Path, default=Path("weights"), help="where the trained weights go")
     parser.add_argument("--checkpoints", type=Path, default=Path("checkpoints"), help="where safetensors to resume from go")
+    parser.add_argument("--schedules", type=Path, default=SCHEDULES, help="TOML file with the schedule of each stage")
     whole_numbers = ("steps", "batch", "threads", "workers", "seed", "evaluate_every")
     for field in whole_numbers:
         parser.add_argument(f"--{field.replace('_', '-')}", type=int)
     parser.add_argument("--rate", type=float)
     args = parser.parse_args()
+    if args.stage == "all" and (args.run or args.start_from):
+        parser.error("--run and --start-from are of one stage")
     given = {name: getattr(args, name) for name in (*whole_numbers, "rate")}
-    schedule = dataclasses.replace(SCHEDULES[args.stage], **{k: v for k, v in given.items() if v is not None})
+    read = schedules(args.schedules)
     cv2.setNumThreads(1)
-    task, averaged = make_task(args.stage, args)
-    if args.start_from is not None:
-        task.net.load_state_dict(load_file(args.start_from))
-    net = train(task, schedule, args.run or Path("runs") / args.stage, averaged)
-    from facefusion.export.onnx import export_network
-
-    export_network(args.stage, net, args.weights, args.checkpoints)
+    for stage in STAGES if args.stage == "all" else (args.stage,):
+        schedule = dataclasses.replace(read[stage], **{k: v for k, v in given.items() if v is not None})
+        run_stage(stage, schedule, args)
     return 0

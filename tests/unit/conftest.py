@@ -9,20 +9,20 @@ import numpy as np
 import pytest
 
 from facefusion import FusionPipeline
-from facefusion.fusion.coarse import CoarseFusion
+from facefusion.fusion.coarse import FusionMaps
 from facefusion.geometry.pose import pose_degrees
 from facefusion.geometry.topology import five_points
 from facefusion.types import Detection, Face
 
 
 class Paper:
-    """Detector, mesh, identity and coarse network in one; faces are recognised by their photo's size.
+    """Detector, mesh, identity, coarse and refine network in one; faces are recognised by their photo's size.
 
     Attributes:
         faces: the mesh to find in a photo of (height, width); none elsewhere.
         answers: the embedding to give for a photo of (height, width).
         unsettled: how far off the warped face is measured, in pixels.
-        seen: what the coarse network was given last.
+        seen, refined: what the coarse and the refine network were given last.
     """
 
     def __init__(self) -> None:
@@ -30,6 +30,7 @@ class Paper:
         self.answers: dict[tuple[int, int], np.ndarray] = {}
         self.unsettled = np.zeros(3, np.float32)
         self.seen: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
+        self.refined: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
 
     def attempts(self, photo: np.ndarray) -> Iterator[list[Detection]]:
         mesh = self.faces.get(photo.shape[:2])
@@ -49,9 +50,13 @@ class Paper:
     def identity(self, photo: np.ndarray, mesh: np.ndarray) -> np.ndarray:
         return self.answers.get(photo.shape[:2], np.array([1, 0], np.float32))
 
-    def coarse(self, warped: np.ndarray, target: np.ndarray, face: np.ndarray) -> CoarseFusion:
+    def coarse(self, warped: np.ndarray, target: np.ndarray, face: np.ndarray) -> FusionMaps:
         self.seen = (warped, target, face)
-        return CoarseFusion(face, np.zeros((128, 128, 3), np.float32))
+        return FusionMaps(face, np.zeros((128, 128, 3), np.float32))
+
+    def refine(self, warped: np.ndarray, target: np.ndarray, face: np.ndarray, coarse: FusionMaps) -> FusionMaps:
+        self.refined = (warped, target, face)
+        return FusionMaps(face, np.zeros((*face.shape, 3), np.float32))
 
 
 @pytest.fixture
@@ -64,7 +69,7 @@ def paper(make_mesh) -> Paper:
 @pytest.fixture
 def pipe(paper: Paper) -> FusionPipeline:
     parts: Any = paper
-    return FusionPipeline(detector=parts, mesh=parts, identity=parts.identity, coarse=parts.coarse)
+    return FusionPipeline(detector=parts, mesh=parts, identity=parts.identity, coarse=parts.coarse, refine=parts.refine)
 
 
 @pytest.fixture

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from facefusion.compose.detail import compose_coarse, compose_detail
-from facefusion.fusion.coarse import CoarseFusion
+from facefusion.fusion.coarse import FusionMaps
 
 
-def _answer(delta: float = 0.0) -> CoarseFusion:
+def _answer(delta: float = 0.0) -> FusionMaps:
     mask = np.zeros((128, 128), np.float32)
     mask[32:96, 32:96] = 1
-    return CoarseFusion(mask, np.full((128, 128, 3), delta, np.float32))
+    return FusionMaps(mask, np.full((128, 128, 3), delta, np.float32))
 
 
 @pytest.mark.parametrize("size", [128, 256, 512])

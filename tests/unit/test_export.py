@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -12,11 +13,12 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from facefusion.export.onnx import CONTRACTS, export_network
+from facefusion.export.onnx import CONTRACTS, export_network, export_onnx
 from facefusion.nets.coarse import CoarseFusionModel
 from facefusion.nets.detector import DetectorNet
 from facefusion.nets.identity import IdentityNet
 from facefusion.nets.mesh import MeshNet
+from facefusion.nets.refine import EnhancementNet
 from facefusion.runtime import EMBEDDED_WEIGHTS, read_manifest
 
 NETS: dict[str, type[nn.Module]] = {
@@ -24,6 +26,7 @@ NETS: dict[str, type[nn.Module]] = {
     "mesh": MeshNet,
     "identity": IdentityNet,
     "coarse": CoarseFusionModel,
+    "refine": EnhancementNet,
 }
 CHECKPOINTS = EMBEDDED_WEIGHTS.parent / "checkpoints"
 
@@ -35,7 +38,7 @@ def inputs(name: str, seed: int) -> list[torch.Tensor]:
     for key, shape in CONTRACTS[name].inputs.items():
         coarse = torch.rand((*shape[:2], 8, 8), generator=generator)
         x = nn.functional.interpolate(coarse, size=shape[2:], mode="bicubic").clamp(0, 1)
-        made.append(x if key in ("warped", "target", "face") else x * 2 - 1)
+        made.append(x if key in ("warped", "target", "face", "mask") else x * 2 - 1)
     return made
 
 
@@ -73,8 +76,23 @@ def test_export_writes_files_and_a_manifest_that_serving_accepts(tmp_path: Path)
     assert (tmp_path / "checkpoints" / "mesh.safetensors").is_file()
 
 
+def test_weights_in_half_precision_compute_what_the_network_computes(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    net = MeshNet().eval()
+    contract = CONTRACTS["mesh"]
+    assert contract.half
+    export_onnx(net, contract, tmp_path / "half.onnx")
+    export_onnx(net, dataclasses.replace(contract, half=False), tmp_path / "whole.onnx")
+    assert (tmp_path / "half.onnx").stat().st_size < 0.55 * (tmp_path / "whole.onnx").stat().st_size
+    faces = torch.cat(inputs("mesh", 0) + inputs("mesh", 1))  # two faces at once
+    expected = outputs_of(net, [faces])[0]
+    for name, most in (("half", 1e-3), ("whole", 1e-5)):
+        session = onnxruntime.InferenceSession(str(tmp_path / f"{name}.onnx"), providers=["CPUExecutionProvider"])
+        assert np.abs(session.run(None, {"input": faces.numpy()})[0] - expected).max() <= most
+
+
 def test_sizes_keep_the_promise() -> None:
-    limits = {"detector": 3.0, "mesh": 3.0, "identity": 5.0, "coarse": 5.0}
+    limits = {"detector": 3.0, "mesh": 3.0, "identity": 5.0, "coarse": 5.0, "refine": 3.0}
     for name, limit in limits.items():
         assert (EMBEDDED_WEIGHTS / f"{name}.onnx").stat().st_size <= limit * 1e6
     assert sum(f.stat().st_size for f in EMBEDDED_WEIGHTS.iterdir()) <= 20e6

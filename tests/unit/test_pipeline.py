@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
 from facefusion import FusionPipeline, Tier, pipeline
 from facefusion.errors import EmptyPhotoError, FaceTooSmallError, FaceTurnedError, NoFaceError, UnreadablePhotoError
+from facefusion.fusion.cache import FeatureCache
 from facefusion.pipeline import STAGES
 from facefusion.tiers import TIERS
 
@@ -51,6 +53,28 @@ def test_the_network_sees_both_faces_upright_on_top_of_each_other(
     rows, columns = np.nonzero(face > 0.5)
     assert rows.mean() == pytest.approx(63.5, abs=1.5) and columns.mean() == pytest.approx(63.5, abs=1.5)
     assert np.ptp(rows) > np.ptp(columns)
+
+
+def test_the_refine_network_sees_the_face_as_large_as_it_is(paper, pipe: FusionPipeline, make_mesh, make_photo) -> None:
+    for height, side in ((700, 512), (220, 384), (60, 0)):
+        paper.refined = None
+        shape = (2 * height, 2 * height + 1)
+        paper.faces[shape] = make_mesh((height, height), height)
+        result = pipe(make_photo(*shape), make_photo(*shape))
+        if not side:
+            assert paper.refined is None and "refine" not in result.timings.stages
+            continue
+        warped, target, face = paper.refined
+        assert warped.shape == target.shape == (side, side, 3) and face.shape == (side, side)
+        # A face onto itself: both crops and the mask are one view, and the view that the coarse network had.
+        assert np.abs(warped.astype(int) - target)[face > 0.9].mean() < 3
+        small = cv2.resize(target, (128, 128), interpolation=cv2.INTER_AREA)
+        assert np.abs(small.astype(int) - paper.seen[1]).mean() < 6
+        assert np.abs(cv2.resize(face, (128, 128), interpolation=cv2.INTER_AREA) - paper.seen[2]).mean() < 0.01
+
+
+def test_the_fast_tier_does_not_refine(paper, pipe: FusionPipeline, source: np.ndarray, target: np.ndarray) -> None:
+    assert "refine" not in pipe(source, target, tier="fast").timings.stages and paper.refined is None
 
 
 def test_stages_run_in_their_order(pipe: FusionPipeline, source: np.ndarray, target: np.ndarray) -> None:
@@ -163,3 +187,43 @@ def test_the_crop_has_the_photo_s_own_resolution(
     paper.faces[(400, 500)] = make_mesh((250, 200), height)
     pipe(source, target, tier=tier)
     assert sizes == [min(own, TIERS[tier].detail_size)]
+
+
+def test_a_photo_is_measured_once(paper, pipe: FusionPipeline, source: np.ndarray, target: np.ndarray, make_photo) -> None:
+    looks = []
+    attempts = paper.attempts
+    paper.attempts = lambda photo: (looks.append(photo.shape), attempts(photo))[1]
+    first = pipe(source, target)
+    assert looks == [(300, 240, 3), (400, 500, 3)]
+    second = pipe(source.copy(), target.copy())
+    assert len(looks) == 2
+    assert {"detect", "mesh", "identity"} <= set(first.timings.stages)
+    assert not {"detect", "mesh", "identity"} & set(second.timings.stages)
+    np.testing.assert_array_equal(first.image, second.image)
+    assert second.identity_similarity == first.identity_similarity
+
+    other = 255 - source  # of the same size: the content counts
+    pipe(other, target)
+    assert len(looks) == 3
+    pipe.cache.clear()
+    assert {"detect", "mesh", "identity"} <= set(pipe(source, target).timings.stages)
+    assert len(looks) == 5
+
+
+def test_a_photo_is_refused_every_time(pipe: FusionPipeline, target: np.ndarray, make_photo) -> None:
+    stranger = make_photo(77, 99)
+    for _ in range(2):
+        with pytest.raises(NoFaceError, match="face photo"):
+            pipe(stranger, target)
+        with pytest.raises(NoFaceError, match="target photo"):
+            pipe(target, stranger)
+
+
+def test_without_room_nothing_is_remembered(paper, source: np.ndarray, target: np.ndarray) -> None:
+    cache = FeatureCache(max_entries=0)
+    pipe = FusionPipeline(
+        detector=paper, mesh=paper, identity=paper.identity, coarse=paper.coarse, refine=paper.refine, cache=cache
+    )
+    for _ in range(2):
+        assert "detect" in pipe(source, target).timings.stages
+    assert cache.nbytes == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
 import cv2
@@ -15,6 +16,7 @@ from facefusion.training.detector import giou_loss
 from facefusion.training.identity import verification_auc
 from facefusion.training.loop import Batch, Schedule, train
 from facefusion.training.losses import arcface_crops, gradient_l1, weighted_l1
+from facefusion.training.stages import STAGES, _built, schedules
 
 
 class LineTask:
@@ -120,3 +122,20 @@ def test_verification_auc_is_one_for_perfect_and_half_for_random_embeddings() ->
     assert verification_auc(references, references) == 1
     others = rng.normal(size=(200, 16))
     assert abs(verification_auc(references, others / np.linalg.norm(others, axis=1, keepdims=True)) - 0.5) < 0.06
+
+
+def test_every_stage_has_a_schedule_and_what_does_not_exist_is_named(tmp_path: Path) -> None:
+    found = schedules()
+    assert set(found) == set(STAGES) and found["coarse"].batch == 16
+    wrong = tmp_path / "wrong.toml"
+    wrong.write_text("[coarse]\nsteps = 5\nspeed = 3\n[fine]\nsteps = 1\n")
+    with pytest.raises(SystemExit, match=r"fine, coarse\.speed"):
+        schedules(wrong)
+
+
+def test_a_stage_says_what_it_builds_on(tmp_path: Path) -> None:
+    args = argparse.Namespace(coarse=None, checkpoints=tmp_path)
+    with pytest.raises(SystemExit, match="train coarse first"):
+        _built(args, "coarse")
+    (tmp_path / "coarse.safetensors").write_bytes(b"x")
+    assert _built(args, "coarse") == tmp_path / "coarse.safetensors"

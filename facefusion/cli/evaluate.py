@@ -1,0 +1,71 @@
+"""`facefusion evaluate --data DIR`: the report card of the product, by judges from outside it where they are at hand."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any, Final
+
+from facefusion.cli.files import CommandError
+from facefusion.cli.measure import machine
+from facefusion.tiers import Tier
+
+OUT: Final = Path("out/evaluation")
+WORST: Final = 8
+
+
+def add_parser(commands: Any) -> None:
+    """Adds the command to argparse's sub-parsers."""
+    parser = commands.add_parser(
+        "evaluate", help="measure quality on a data folder", description="Fuses pairs of a data folder and writes a report."
+    )
+    parser.add_argument("--data", required=True, type=Path, metavar="DIR", help="folder with faces.csv, mesh468.npz, images")
+    parser.add_argument("--pairs", type=Path, metavar="CSV", help="columns source, target, relative to DIR (default: drawn)")
+    parser.add_argument("--hard", type=Path, metavar="CSV", help="pairs for a section of their own; may have a column why")
+    parser.add_argument("--tiers", type=_tiers, default=list(Tier), metavar="LIST", help="such as fast,best (default: all)")
+    parser.add_argument("--out", type=Path, default=OUT, metavar="FOLDER", help="for the report (default: %(default)s)")
+    parser.add_argument("--limit", type=_positive, metavar="N", help="only the first N pairs of each list")
+    parser.add_argument("--worst", type=_positive, default=WORST, metavar="N", help="rows of a sheet (default: %(default)s)")
+    parser.add_argument("--identity-judge", type=Path, metavar="FILE", help="MobileFaceNet ONNX (default: our own network)")
+    parser.add_argument("--gallery", type=Path, metavar="FILE", help=".npy, embeddings of other people by that judge")
+    parser.add_argument("--weights", type=Path, metavar="DIR", help="directory of the networks (default: embedded)")
+    parser.set_defaults(run=run)
+
+
+def _tiers(words: str) -> list[Tier]:
+    try:
+        return list(dict.fromkeys(Tier(word.strip()) for word in words.split(",")))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{words!r} is not a list of {', '.join(Tier)}") from error
+
+
+def _positive(word: str) -> int:
+    if not word.isdecimal() or int(word) < 1:
+        raise argparse.ArgumentTypeError(f"{word!r} is not a number of 1 or more")
+    return int(word)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Evaluates and writes the report. Pairs that fail are a finding, not a failure of the command.
+
+    Raises:
+        CommandError, WeightsError: see their messages.
+    """
+    # Not at the top: the command line serves too, and the evaluation is no part of serving.
+    from facefusion.evaluation.pairs import DataError
+    from facefusion.evaluation.run import Request, evaluate
+
+    named = machine()  # first: its load is to be that of others
+    request = Request(**{name: value for name, value in vars(args).items() if name != "run"})
+    try:
+        request.out.mkdir(parents=True, exist_ok=True)
+        path, sections = evaluate(request, named)
+    except DataError as error:
+        raise CommandError(str(error)) from error
+    except OSError as error:
+        raise CommandError(f"The report cannot be written to {request.out}: {error.strerror or error}.") from error
+    for section in sections:
+        failed = sum(case.failure is not None for case in section.cases)
+        print(f"{section.title}: {len(section.cases)} results, {failed} failed")
+    print(f"{path}: the report")
+    return 0

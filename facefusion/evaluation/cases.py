@@ -1,0 +1,121 @@
+"""Fuses pairs at every tier and lets the judges look at each result."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from facefusion.errors import FusionError
+from facefusion.evaluation.judges import Judges
+from facefusion.evaluation.measures import Seen, measure
+from facefusion.evaluation.pairs import Pair
+from facefusion.evaluation.retrieval import top1
+from facefusion.evaluation.sheets import strip
+from facefusion.photos import read_photo
+from facefusion.pipeline import FusionPipeline
+from facefusion.tiers import Tier
+from facefusion.types import FloatArray, FusionResult, Photo
+
+
+@dataclass(frozen=True)
+class Case:
+    """One pair at one tier.
+
+    Attributes:
+        pair: the pair.
+        tier: the tier.
+        strip: (h, w, 3) picture of source, target, coarse and result.
+        figures: by the keys of `MEASURES`; empty where it failed.
+        source, result: embeddings (D,); None where it failed.
+        failure: why there are no figures, one sentence, or None.
+    """
+
+    pair: Pair
+    tier: Tier
+    strip: Photo
+    figures: dict[str, float] = field(default_factory=dict)
+    source: FloatArray | None = None
+    result: FloatArray | None = None
+    failure: str | None = None
+
+
+def sentence(error: Exception) -> str:
+    """An error that nobody expected, on one line."""
+    return " ".join(f"Unexpected {type(error).__name__}: {error}".split())
+
+
+class JudgeError(Exception):
+    """A judge cannot say anything; the message is a sentence for the report."""
+
+
+def evaluate_pair(
+    pipeline: FusionPipeline, judges: Judges, folder: Path, pair: Pair, tiers: Iterable[Tier]
+) -> Iterator[Case]:
+    """Fuses one pair, once a tier. What goes wrong becomes the case's `failure`; nothing is raised.
+
+    Args:
+        pipeline: the product.
+        judges: who judges.
+        folder: what the pair's files are relative to.
+        pair: the pair.
+        tiers: the tiers to run.
+    """
+    photos: list[Photo] = []
+    seen: list[Seen] = []
+    reason = None
+    try:
+        photos.append(read_photo(folder / pair.source, "source"))
+        photos.append(read_photo(folder / pair.target, "target"))
+        seen.append(_see(judges, photos[0], "source photo"))
+        seen.append(_see(judges, photos[1], "target photo"))
+    except (FusionError, JudgeError) as error:
+        reason = str(error)
+    meshes = [one.mesh for one in seen]
+    for tier in tiers:
+        if reason is not None:
+            yield Case(pair, tier, strip(photos, meshes), failure=reason)
+            continue
+        source, target = seen
+        fused: FusionResult | None = None
+        figures: dict[str, float] = {}
+        result: Seen | None = None
+        failure = None
+        try:
+            begin = time.perf_counter()
+            fused = pipeline(source.photo, target.photo, tier=tier)
+            seconds = time.perf_counter() - begin
+            if fused.image.shape != target.photo.shape:
+                raise JudgeError("The result has another size than the target photo.")
+            result = _see(judges, fused.image, "result")
+            figures = measure(source, target, result, seconds)
+        except (FusionError, JudgeError) as error:
+            failure = str(error)
+        except Exception as error:  # a fault of ours is a finding, and must not cost the rest of the report
+            failure = sentence(error)
+        shown = [fused.coarse, fused.image] if fused is not None else []
+        known = [*meshes, *[target.mesh if image.shape == target.photo.shape else None for image in shown]]
+        picture = strip([*photos, *shown], known)
+        if failure is not None or result is None:
+            yield Case(pair, tier, picture, failure=failure)
+        else:
+            yield Case(pair, tier, picture, figures, source.embedding, result.embedding)
+
+
+def _see(judges: Judges, photo: Photo, name: str) -> Seen:
+    mesh = judges.mesh(photo)
+    if mesh is None:
+        raise JudgeError(f"The mesh judge finds no face in the {name}.")
+    return Seen(photo, mesh, judges.identity(photo, mesh))
+
+
+def retrieved(cases: list[Case], gallery: FloatArray | None) -> list[bool]:
+    """For each case that did not fail, whether its result leads back to its source (`retrieval.top1`)."""
+    pairs = [(case, case.source, case.result) for case in cases if case.source is not None and case.result is not None]
+    if not pairs:
+        return []
+    names, sources, results = zip(*[(case.pair.source, s, r) for case, s, r in pairs], strict=True)
+    return top1(list(names), np.stack(sources), np.stack(results), gallery)

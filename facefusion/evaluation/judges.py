@@ -1,0 +1,146 @@
+"""Who judges: networks from outside the product where they are at hand, else the product's own, and then it says so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+import cv2
+import numpy as np
+
+from facefusion.evaluation.mediapipe_mesh import MediaPipeMesh, missing_packages
+from facefusion.evaluation.pairs import DataError
+from facefusion.geometry.align import ARCFACE_TEMPLATE, similarity_transform
+from facefusion.geometry.topology import five_points
+from facefusion.perception.checks import is_consistent
+from facefusion.pipeline import FusionPipeline
+from facefusion.runtime import make_session
+from facefusion.types import FloatArray, Photo
+
+ARCFACE_SIZE: Final = 112
+#: Mean and standard deviation, RGB in [0, 1], that MobileFaceNet was trained with.
+IMAGENET_MEAN: Final = np.array([0.485, 0.456, 0.406])
+IMAGENET_STD: Final = np.array([0.229, 0.224, 0.225])
+
+
+class MeshJudge(Protocol):
+    """Measures the largest face of a photo."""
+
+    def __call__(self, photo: Photo) -> FloatArray | None:
+        """The mesh (468, 3) in pixels of `photo` (H, W, 3) RGB uint8, or None where there is no face."""
+
+
+class IdentityJudge(Protocol):
+    """Says who somebody is."""
+
+    def __call__(self, photo: Photo, mesh: FloatArray) -> FloatArray:
+        """The unit-length (D,) embedding of the face with this mesh (468, 3) in `photo` (H, W, 3) RGB uint8."""
+
+
+@dataclass(frozen=True)
+class Judges:
+    """The two judges.
+
+    Attributes:
+        mesh: of geometry.
+        identity: of likeness.
+        mesh_name, identity_name: what they are, for the report.
+        warnings: what the reader must know about them, whole sentences.
+        dimensions: length of `identity`'s embeddings, or None where it is the product's own network, for which no gallery
+            is made.
+    """
+
+    mesh: MeshJudge
+    identity: IdentityJudge
+    mesh_name: str
+    identity_name: str
+    warnings: tuple[str, ...] = ()
+    dimensions: int | None = None
+
+
+class MobileFaceNet:
+    """ArcFace-trained MobileFaceNet (Chen et al., 2018).
+
+    Args:
+        path: ONNX file, (1, 3, 112, 112) RGB, ImageNet mean and deviation -> (1, D).
+
+    Raises:
+        DataError: there is no such file, or it is no network of this kind.
+    """
+
+    def __init__(self, path: Path) -> None:
+        if not path.is_file():
+            raise DataError(f"There is no file {path}.")
+        try:
+            self._net = make_session(path)
+        except Exception as error:  # onnxruntime's errors have no common class of their own
+            raise DataError(f"{path} is not a network that can be opened: {error}") from error
+        inputs = self._net.get_inputs()
+        if len(inputs) != 1 or list(inputs[0].shape[1:]) != [3, ARCFACE_SIZE, ARCFACE_SIZE]:
+            raise DataError(f"{path} does not take (1, 3, {ARCFACE_SIZE}, {ARCFACE_SIZE}) images.")
+        self._input = inputs[0].name
+        #: D.
+        self.dimensions = len(self._embed(np.zeros((ARCFACE_SIZE, ARCFACE_SIZE, 3), np.uint8)))
+
+    def __call__(self, photo: Photo, mesh: FloatArray) -> FloatArray:
+        """See `IdentityJudge`."""
+        crop = cv2.warpAffine(photo, similarity_transform(five_points(mesh), ARCFACE_TEMPLATE), (ARCFACE_SIZE,) * 2)
+        return self._embed(np.asarray(crop, np.uint8))
+
+    def _embed(self, crop: Photo) -> FloatArray:
+        x = ((crop / 255 - IMAGENET_MEAN) / IMAGENET_STD).transpose(2, 0, 1)[None].astype(np.float32)
+        embedding = self._net.run(None, {self._input: x})[0][0]
+        return np.asarray(embedding / max(float(np.linalg.norm(embedding)), 1e-9), np.float32)
+
+
+class OwnMesh:
+    """The product's own detector and mesh network."""
+
+    def __init__(self, pipeline: FusionPipeline) -> None:
+        self._pipeline = pipeline
+
+    def __call__(self, photo: Photo) -> FloatArray | None:
+        """See `MeshJudge`."""
+        for detections in self._pipeline.detector.attempts(photo):
+            for detection in detections:
+                face = self._pipeline.mesh(photo, detection)
+                if is_consistent(face):
+                    return face.mesh
+        return None
+
+
+def choose_judges(pipeline: FusionPipeline, identity_file: Path | None) -> Judges:
+    """The best judges at hand.
+
+    Args:
+        pipeline: the product, whose own networks stand in for missing judges.
+        identity_file: MobileFaceNet as ONNX, if there is one.
+
+    Raises:
+        DataError: the identity file is no such network.
+    """
+    warnings = []
+    missing = missing_packages()
+    mesh: MeshJudge
+    identity: IdentityJudge
+    dimensions: int | None
+    if missing:
+        mesh, mesh_name = OwnMesh(pipeline), "the product's own detector and MeshNet"
+        warnings.append(
+            f"The MediaPipe face mesh is not installed ({' and '.join(missing)}): the product's own MeshNet judges pose,"
+            " expression and where the face is. A network that judges itself is lenient."
+        )
+    else:
+        mesh, mesh_name = MediaPipeMesh(), "MediaPipe face mesh (not in the product, but the teacher of its MeshNet)"
+    if identity_file is None:
+        identity, identity_name, dimensions = pipeline.identity, "the product's own IdentityNet", None
+        warnings.append(
+            "No --identity-judge was given: the product's own IdentityNet, which also trained the fusion network, judges"
+            " identity. A network that judges itself is lenient."
+        )
+    else:
+        network = MobileFaceNet(identity_file)
+        identity, dimensions = network, network.dimensions
+        identity_name = f"{identity_file.name} (not in the product, but the teacher of its IdentityNet)"
+    return Judges(mesh, identity, mesh_name, identity_name, tuple(warnings), dimensions)

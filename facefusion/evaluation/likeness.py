@@ -1,0 +1,62 @@
+"""How like the truth an undone swap is: SSIM, and the perceptual distance where its network is installed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from typing import Final
+
+import numpy as np
+
+from facefusion.evaluation import perceptual
+from facefusion.evaluation.measures import mean_inside
+from facefusion.types import Photo
+
+#: (found, truth, inside): two images (H, W, 3) RGB uint8 and a mask (H, W) bool, to a number.
+Compare = Callable[[Photo, Photo, np.ndarray], float]
+
+SSIM_NAME: Final = "SSIM"
+#: Width of the window of SSIM (Wang et al., "Image Quality Assessment", TIP 2004).
+SSIM_SIGMA: Final = 1.5
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """The comparisons that can be made here, by name, and why others cannot."""
+
+    measures: dict[str, Compare] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+
+
+def ssim(found: Photo, truth: Photo, inside: np.ndarray) -> float:
+    """Mean structural similarity under a mask, in [-1, 1], 1 for equal images.
+
+    With the settings of the paper, per channel: Gaussian window of 1.5 pixels, no sample covariance.
+
+    Args:
+        found, truth: (H, W, 3) RGB uint8.
+        inside: (H, W) bool, where to compare.
+    """
+    from skimage.metrics import structural_similarity
+
+    _, values = structural_similarity(
+        truth, found, channel_axis=2, data_range=255, gaussian_weights=True, sigma=SSIM_SIGMA,
+        use_sample_covariance=False, full=True,
+    )  # fmt: skip
+    return mean_inside(values.mean(2), inside)
+
+
+def open_likeness() -> Likeness:
+    """Opens what is installed."""
+    likeness = Likeness()
+    if find_spec("skimage") is None:
+        likeness.missing[SSIM_NAME] = "scikit-image is not installed"
+    else:
+        likeness.measures[SSIM_NAME] = ssim
+    missing = perceptual.missing_packages()
+    if missing:
+        likeness.missing[perceptual.NAME] = f"{' and '.join(missing)} not installed"
+    else:
+        likeness.measures[perceptual.NAME] = perceptual.PerceptualDistance()
+    return likeness

@@ -1,0 +1,169 @@
+"""What is measured on one fused photo, and what each figure means."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import cv2
+import numpy as np
+
+from facefusion.geometry.pose import pose_degrees
+from facefusion.geometry.topology import CHEEKS, OVAL, eye_distance
+from facefusion.types import FloatArray, Photo
+
+#: Corners and lids of the eyes, brows, corners and middle of both lips.
+EXPRESSION_POINTS: Final = (
+    33, 133, 159, 145, 263, 362, 386, 374, 70, 105, 107, 300, 334, 336, 61, 291, 13, 14, 0, 17, 78, 308,
+)  # fmt: skip
+TONE_POINTS: Final = CHEEKS[:8]
+#: Growth of the face's hull beyond which a pixel is far from the face.
+FAR: Final = 0.6
+#: Detail is what a Gaussian of this share of the eye distance takes away.
+DETAIL_SIGMA: Final = 1 / 40
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A figure of the report.
+
+    Attributes:
+        key: its name in the code and in `pairs.csv`.
+        title: its name in the tables, with its unit.
+        definition: how it is measured.
+        good: which way is better: "high", "low", or "one" where 1 is best.
+        digits: decimals to print.
+    """
+
+    key: str
+    title: str
+    definition: str
+    good: Literal["high", "low", "one"]
+    digits: int = 2
+
+    def badness(self, value: float) -> float:
+        """Grows as `value` gets worse; what is no number is worst of all."""
+        if math.isnan(value):
+            return math.inf
+        return {"high": -value, "low": value, "one": abs(math.log(max(value, 1e-9)))}[self.good]
+
+
+MEASURES: Final = (
+    Measure(
+        "id_similarity", "identity similarity, cosine", "cosine between the identity judge's embeddings of the source photo"
+        " and of the result, each cropped by the mesh judge's points; in [-1, 1]", "high", 3,
+    ),
+    Measure(
+        "target_similarity", "similarity to the target (leak), cosine", "the same between the target photo and the result:"
+        " how much of the person who was replaced is left", "low", 3,
+    ),
+    Measure(
+        "pose_error_deg", "pose error, degrees", "mean absolute difference of yaw, pitch and roll between the meshes of"
+        " target and result", "low",
+    ),
+    Measure(
+        "expression_error_pct", "expression error, % of the eye distance", f"mean distance between {len(EXPRESSION_POINTS)}"
+        " mesh points of eyes, brows and lips in target and result, in percent of the target's eye distance", "low",
+    ),
+    Measure(
+        "skin_tone_delta_e", "skin tone, dE", f"CIE76 distance between the CIELAB medians of {len(TONE_POINTS)} points on"
+        " the cheeks of target and result", "low", 1,
+    ),
+    Measure(
+        "detail_ratio", "detail ratio", "standard deviation of the grey values inside the face after a Gaussian of 1/40 of"
+        " the eye distance is subtracted, result over target; below 1 the result is softer, above 1 it is busier", "one",
+    ),
+    Measure(
+        "changed_far", "largest change far from the face, levels", f"largest difference of a channel, of 255, outside the"
+        f" face's hull grown by {100 * FAR:.0f} % about its centre", "low", 0,
+    ),
+    Measure(
+        "milliseconds", "milliseconds", "one whole call of the pipeline as its caller waits for it, the first call of the"
+        " process among them; the judges run in between", "low", 0,
+    ),
+)  # fmt: skip
+BY_KEY: Final = {measure.key: measure for measure in MEASURES}
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A photo (H, W, 3) RGB uint8 as the judges see it: its `mesh` (468, 3) in pixels and its `embedding` (D,)."""
+
+    photo: Photo
+    mesh: FloatArray
+    embedding: FloatArray
+
+
+def face_hull(mesh: FloatArray, shape: tuple[int, ...], grow: float = 0.0) -> np.ndarray:
+    """Where the face is.
+
+    Args:
+        mesh: (468, 2 or 3) pixels.
+        shape: (H, W, ...) of the photo.
+        grow: how much larger than the convex hull of the face's outline, about the mean of the hull's corners.
+
+    Returns:
+        (H, W) bool.
+    """
+    hull = cv2.convexHull(mesh[list(OVAL), :2].astype(np.float32))[:, 0]
+    centre = hull.mean(0)
+    mask = np.zeros(shape[:2], np.uint8)
+    cv2.fillConvexPoly(mask, np.rint(centre + (hull - centre) * (1 + grow)).astype(np.int32), 1)
+    return mask.astype(bool)
+
+
+def mean_inside(values: np.ndarray, inside: np.ndarray) -> float:
+    """Mean of `values` (h, w) under `inside` (H, W) bool, which is averaged down to the same size."""
+    weight = cv2.resize(inside.astype(np.float32), values.shape[::-1], interpolation=cv2.INTER_AREA)
+    return float((values * weight).sum() / max(float(weight.sum()), 1e-6))
+
+
+def expression_error(result: FloatArray, target: FloatArray) -> float:
+    """Mean distance of the expression points of two meshes (468, 2 or 3), in percent of the target's eye distance."""
+    points = list(EXPRESSION_POINTS)
+    apart = np.linalg.norm(result[points, :2] - target[points, :2], axis=1).mean()
+    return float(100 * apart / max(eye_distance(target), 1e-6))
+
+
+def pose_error(result: FloatArray, target: FloatArray) -> float:
+    """Mean absolute difference of yaw, pitch and roll of two meshes (468, 3), in degrees."""
+    return float(np.abs(np.subtract(pose_degrees(result), pose_degrees(target))).mean())
+
+
+def cheek_tone(photo: Photo, mesh: FloatArray) -> FloatArray:
+    """(3,) CIELAB median of the photo (H, W, 3) at the mesh's points on the cheeks."""
+    x, y = np.rint(mesh[list(TONE_POINTS), :2]).astype(int).T
+    spots = photo[np.clip(y, 0, photo.shape[0] - 1), np.clip(x, 0, photo.shape[1] - 1)]
+    lab = cv2.cvtColor((spots[None] / 255).astype(np.float32), cv2.COLOR_RGB2LAB)[0]
+    return np.asarray(np.median(lab, axis=0), np.float32)
+
+
+def detail(photo: Photo, inside: np.ndarray, sigma: float) -> float:
+    """Standard deviation, in grey levels, of what a Gaussian of `sigma` pixels takes away, where `inside` (H, W) is true."""
+    grey = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    return float((grey - cv2.GaussianBlur(grey, (0, 0), sigma))[inside].std()) if inside.any() else math.nan
+
+
+def changed_far(result: Photo, target: Photo, mesh: FloatArray) -> float:
+    """Largest difference of a channel in [0, 255] far from the face with this mesh; 0 where nothing is far."""
+    far = ~face_hull(mesh, target.shape, FAR)
+    return float(cv2.absdiff(result, target)[far].max()) if far.any() else 0.0
+
+
+def measure(source: Seen, target: Seen, result: Seen, seconds: float) -> dict[str, float]:
+    """All figures of one fused photo, by the keys of `MEASURES`."""
+    inside = face_hull(target.mesh, target.photo.shape)
+    sigma = eye_distance(target.mesh) * DETAIL_SIGMA
+    tones = [cheek_tone(seen.photo, seen.mesh) for seen in (target, result)]
+    before, after = (detail(seen.photo, inside, sigma) for seen in (target, result))
+    return {
+        "id_similarity": float(source.embedding @ result.embedding),
+        "target_similarity": float(target.embedding @ result.embedding),
+        "pose_error_deg": pose_error(result.mesh, target.mesh),
+        "expression_error_pct": expression_error(result.mesh, target.mesh),
+        "skin_tone_delta_e": float(np.linalg.norm(tones[0] - tones[1])),
+        "detail_ratio": after / before if before > 0 else math.nan,
+        "changed_far": changed_far(result.photo, target.photo, target.mesh),
+        "milliseconds": 1000 * seconds,
+    }

@@ -1,0 +1,106 @@
+"""Which face goes into which photo: lists of pairs, and pairs drawn from a data folder's validation split."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+#: Pairs that are drawn where no list is given, and what they are drawn from.
+DEFAULT_PAIRS: Final = 60
+SEED: Final = 20
+#: Degrees of yaw between the two faces of a drawn pair.
+MAX_YAW_DIFFERENCE: Final = 20.0
+
+
+class DataError(ValueError):
+    """The data or a list cannot be used as it is. The message is a whole sentence for the user."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A face photo and a target photo, files relative to the data folder; `why` it was chosen, or empty."""
+
+    source: str
+    target: str
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class ValFace:
+    """A face of the validation split: its `file` relative to the data folder, its `yaw` in degrees."""
+
+    file: str
+    yaw: float
+
+
+def _rows(path: Path, columns: set[str]) -> Iterator[dict[str, str]]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = csv.DictReader(file, skipinitialspace=True)
+            if not columns <= set(rows.fieldnames or ()):
+                raise DataError(f"{path} needs a first line with the columns {', '.join(sorted(columns))}.")
+            for row in rows:
+                yield {key: value or "" for key, value in row.items() if key}
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}.") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} is not a CSV file in UTF-8.") from error
+
+
+def read_pairs(path: Path, folder: Path) -> list[Pair]:
+    """Reads a list of pairs.
+
+    Args:
+        path: CSV with the columns `source` and `target`, relative to `folder`, and perhaps `why`.
+        folder: the data folder.
+
+    Raises:
+        DataError: it cannot be read, lacks a column, has no rows, or names a file that is not there.
+    """
+    pairs = [Pair(row["source"], row["target"], row.get("why", "").strip()) for row in _rows(path, {"source", "target"})]
+    if not pairs:
+        raise DataError(f"{path} holds no pairs.")
+    for name in (name for pair in pairs for name in (pair.source, pair.target)):
+        if not (folder / name).is_file():
+            raise DataError(f"{path} names {name or 'nothing'}, which is no file in the data folder.")
+    return pairs
+
+
+def val_faces(folder: Path) -> list[ValFace]:
+    """The validation split of `faces.csv`, in its order.
+
+    Raises:
+        DataError: the file cannot be read or has another form.
+    """
+    path = folder / "faces.csv"
+    try:
+        rows = _rows(path, {"file", "split", "yaw_deg"})
+        return [ValFace(row["file"], float(row["yaw_deg"])) for row in rows if row["split"] == "val"]
+    except ValueError as error:
+        raise error if isinstance(error, DataError) else DataError(f"{path}: yaw_deg must be a number.") from error
+
+
+def draw_pairs(faces: list[ValFace], count: int = DEFAULT_PAIRS, seed: int = SEED) -> list[Pair]:
+    """Draws pairs whose yaws differ by less than `MAX_YAW_DIFFERENCE`; no photo is a source twice, or a target twice.
+
+    Args:
+        faces: what to draw from.
+        count: pairs to draw at the most; the first ones are the same for every count.
+        seed: of the drawing.
+    """
+    rng = np.random.default_rng(seed)
+    targets, sources = ([faces[i] for i in rng.permutation(len(faces))] for _ in range(2))
+    pairs: list[Pair] = []
+    for target in targets:
+        if len(pairs) == count:
+            break
+        for i, source in enumerate(sources):
+            if source != target and abs(source.yaw - target.yaw) < MAX_YAW_DIFFERENCE:
+                pairs.append(Pair(sources.pop(i).file, target.file))
+                break
+    return pairs

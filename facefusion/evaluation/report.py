@@ -1,0 +1,138 @@
+"""Writes the report: what was asked, who judged, every figure with its spread, and everything that failed."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from operator import neg, pos
+from pathlib import Path
+from typing import Any
+
+from facefusion.evaluation.judges import Judges
+from facefusion.evaluation.likeness import SSIM_NAME, Likeness
+from facefusion.evaluation.measures import BY_KEY, MEASURES
+from facefusion.evaluation.sections import Section, section_lines
+from facefusion.evaluation.sheets import write_sheet
+from facefusion.evaluation.tables import SPREAD, Spread, table
+from facefusion.evaluation.undoing import COLUMNS, UNTOUCHED, Undone
+from facefusion.evaluation.undone import SIZE
+from facefusion.tiers import TIERS, Tier
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that the report says.
+
+    Attributes:
+        command: the command that reproduces it.
+        machine: `cli.measure.machine()`.
+        judges: who judged.
+        gallery: who else the results were looked for among, a sentence.
+        tiers: the tiers that ran.
+        sections: the lists of pairs.
+        undone: the undone swaps, or the reason why there are none.
+        likeness: how those were compared.
+        worst: rows of each sheet of worst pairs.
+    """
+
+    command: str
+    machine: dict[str, Any]
+    judges: Judges
+    gallery: str
+    tiers: list[Tier]
+    sections: list[Section]
+    undone: Undone | str
+    likeness: Likeness
+    worst: int
+
+
+def write_report(report: Report, folder: Path) -> Path:
+    """Writes `report.md`, `pairs.csv` and the sheets into a folder that exists.
+
+    Returns:
+        The path of the report.
+    """
+    lines = ["# Report card", "", f"`{report.command}`", "", *_machine(report.machine), *_judges(report), *_definitions()]
+    for section in report.sections:
+        lines += section_lines(section, report.tiers, report.worst, folder)
+    lines += _undone(report, folder)
+    path = folder / "report.md"
+    path.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
+    _write_cases(report.sections, folder / "pairs.csv")
+    return path
+
+
+def _machine(machine: dict[str, Any]) -> list[str]:
+    versions = ", ".join(f"{name} {machine[name]}" for name in ("python", "onnxruntime", "opencv") if name in machine)
+    return [
+        f"Machine: {machine['cpu']}, {machine['cores']} cores, load before the run {machine['load']}, {machine['system']},"
+        f" {versions}. Milliseconds from a busy machine compare with nothing.",
+        "",
+    ]
+
+
+def _judges(report: Report) -> list[str]:
+    judges = report.judges
+    return [
+        "## Judges", "",
+        f"- geometry: {judges.mesh_name}",
+        f"- identity: {judges.identity_name}",
+        f"- retrieval: {report.gallery}",
+        *[f"- **Not independent:** {warning}" for warning in judges.warnings],
+        "",
+    ]  # fmt: skip
+
+
+def _definitions() -> list[str]:
+    better = {"high": "higher", "low": "lower", "one": "nearer to 1"}
+    rows = [[measure.title, better[measure.good], measure.definition] for measure in MEASURES]
+    rows.append([
+        "retrieval, top-1", "higher", "share of the results whose most similar face, by the identity judge, among the"
+        " section's sources and the gallery is their own source; pairs that failed are not counted",
+    ])  # fmt: skip
+    lines = table(["measure", "better", "how it is measured"], rows)
+    lines[1] = "|---|---|---|"
+    return ["## Measures", "", *lines, "p10 and p90 are percentiles over the pairs; worst is the worst pair.", ""]
+
+
+def _undone(report: Report, folder: Path) -> list[str]:
+    lines = ["## Undone swaps", ""]
+    if isinstance(report.undone, str):
+        return [*lines, f"Not measured: {report.undone}", ""]
+    undone = report.undone
+    lines += [
+        "The right answer is known: a portrait T is given another person's face (T'), T's own face is carried into another"
+        " pose and light (S), and the product is asked to put S into T'. It should return T. Made from the data's own"
+        f" meshes without any of the product's networks, {SIZE} px; compared inside the face only. SSIM: Wang et al. 2004,"
+        " Gaussian window of 1.5 px, per channel; higher is better. The perceptual distance is built like LPIPS, but on"
+        " another network and without LPIPS's trained weights: lower is better, and it compares with nothing outside this"
+        " table.",
+        "",
+        f"{undone.samples} swaps.",
+        "",
+    ]
+    for name in report.likeness.measures:
+        badness = neg if name == SSIM_NAME else pos
+        spreads = {row: Spread.of(values[name], badness) for row, values in undone.figures.items()}
+        labels = {row: row if row == UNTOUCHED else TIERS[Tier(row)].label for row in spreads}
+        lines += table([name, *SPREAD], [[labels[row], *spread.cells(3)] for row, spread in spreads.items()])
+    lines += [f"{name}: not measured: {why}.\n" for name, why in report.likeness.missing.items()]
+    for row, failures in undone.failures.items():
+        lines += [f"Failures, {TIERS[Tier(row)].label}:", "", *[f"- {failure}" for failure in failures], ""]
+    for row, strips in undone.strips.items():
+        file = f"undone-{row}.jpg"
+        write_sheet(folder / file, strips[: report.worst], COLUMNS)
+        lines += [f"The first {min(report.worst, len(strips))}, not chosen, {TIERS[Tier(row)].label}: [{file}]({file})", ""]
+    return lines
+
+
+def _write_cases(sections: list[Section], path: Path) -> None:
+    """Every figure of every pair, for whoever wants to look closer."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file)
+        rows.writerow(["section", "tier", "source", "target", "why", *BY_KEY, "failure"])
+        for section in sections:
+            for case in section.cases:
+                figures = [f"{case.figures[key]:.4f}" if key in case.figures else "" for key in BY_KEY]
+                pair = case.pair
+                rows.writerow([section.prefix, case.tier, pair.source, pair.target, pair.why, *figures, case.failure or ""])

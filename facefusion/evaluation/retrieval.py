@@ -1,0 +1,51 @@
+"""Whether a result's face leads back to its source among many people."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from facefusion.evaluation.pairs import DataError
+from facefusion.types import FloatArray
+
+#: A face of the gallery that is this like one of the sources may be the same person, and is left out.
+SAME_PERSON: Final = 0.7
+
+
+def read_gallery(path: Path, dimensions: int) -> FloatArray:
+    """Reads embeddings of other people.
+
+    Args:
+        path: .npy of (N, D) unit-length embeddings by the identity judge.
+        dimensions: D of the judge.
+
+    Raises:
+        DataError: it cannot be read, or has another form.
+    """
+    try:
+        gallery = np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise DataError(f"The gallery {path} cannot be read.") from error
+    if gallery.ndim != 2 or not gallery.size or not np.issubdtype(gallery.dtype, np.floating):
+        raise DataError(f"The gallery {path} must hold an (N, D) array of embeddings.")
+    if gallery.shape[1] != dimensions:
+        raise DataError(f"The gallery {path} has {gallery.shape[1]} numbers a face, the identity judge {dimensions}.")
+    return np.asarray(gallery, np.float32)
+
+
+def top1(names: list[str], sources: FloatArray, results: FloatArray, gallery: FloatArray | None = None) -> list[bool]:
+    """For each result, whether the most similar face of all is its source.
+
+    Args:
+        names: N source files; the same file may come more than once.
+        sources: (N, D) embeddings of the sources.
+        results: (N, D) embeddings of the results.
+        gallery: (M, D) embeddings of other people.
+    """
+    people = [*names]
+    if gallery is not None:
+        others = gallery[(gallery @ sources.T).max(1) <= SAME_PERSON]
+        sources, people = np.concatenate([sources, others]), people + [""] * len(others)
+    return [people[int(np.argmax(sources @ result))] == name for name, result in zip(names, results, strict=True)]

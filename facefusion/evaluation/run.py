@@ -1,0 +1,145 @@
+"""The whole evaluation, from what was asked to the report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from tqdm import tqdm
+
+from facefusion.evaluation.cases import Case, evaluate_pair, retrieved
+from facefusion.evaluation.judges import Judges, choose_judges
+from facefusion.evaluation.likeness import Likeness, open_likeness
+from facefusion.evaluation.pairs import MAX_YAW_DIFFERENCE, SEED, DataError, Pair, draw_pairs, read_pairs, val_faces
+from facefusion.evaluation.report import Report, write_report
+from facefusion.evaluation.retrieval import read_gallery
+from facefusion.evaluation.sections import Section
+from facefusion.evaluation.undoing import Undone, undo
+from facefusion.evaluation.undone import SAMPLES, make_samples
+from facefusion.pipeline import FusionPipeline
+from facefusion.tiers import Tier
+from facefusion.types import FloatArray
+
+#: Rows of a sheet, if nothing else is asked for.
+WORST: Final = 8
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to evaluate.
+
+    Attributes:
+        data: folder with `faces.csv`, `mesh468.npz` and the images.
+        out: folder of the report; it exists.
+        tiers: the tiers to run.
+        pairs: CSV of pairs, or None to draw them from the validation split.
+        hard: CSV of pairs for a section of their own, or None.
+        limit: pairs of each list, and undone swaps, at the most.
+        worst: rows of each sheet.
+        identity_judge: MobileFaceNet as ONNX, or None for the product's own network.
+        gallery: .npy of that judge's embeddings of other people, or None.
+        weights: directory of the product's networks, or None for the embedded ones.
+    """
+
+    data: Path
+    out: Path
+    tiers: list[Tier]
+    pairs: Path | None = None
+    hard: Path | None = None
+    limit: int | None = None
+    worst: int = WORST
+    identity_judge: Path | None = None
+    gallery: Path | None = None
+    weights: Path | None = None
+
+    def command(self) -> str:
+        """The command that reproduces the report; folders of this machine are left out of it."""
+        words = ["python -m facefusion evaluate --data DIR"]
+        files = {
+            "pairs": self.pairs, "hard": self.hard, "identity-judge": self.identity_judge, "gallery": self.gallery,
+        }  # fmt: skip
+        words += [f"--{name} {_shown(path)}" for name, path in files.items() if path is not None]
+        words.append(f"--tiers {','.join(self.tiers)}")
+        words += [f"--limit {self.limit}"] if self.limit is not None else []
+        words += [f"--worst {self.worst}"] if self.worst != WORST else []
+        words += [f"--weights {_shown(self.weights)}"] if self.weights is not None else []
+        return " ".join(words)
+
+
+def _shown(path: Path) -> str:
+    return path.name if path.is_absolute() or ".." in path.parts else path.as_posix()
+
+
+def evaluate(request: Request, machine: dict[str, Any]) -> tuple[Path, list[Section]]:
+    """Fuses, judges and writes the report.
+
+    Args:
+        request: what to evaluate.
+        machine: `cli.measure.machine()`, taken before the run.
+
+    Returns:
+        The path of the report, and its sections.
+
+    Raises:
+        DataError: the data, a list or a judge cannot be used.
+        WeightsError: the product's networks are missing or damaged.
+        OSError: the report cannot be written.
+    """
+    lists = _lists(request)
+    pipeline = FusionPipeline.from_pretrained(request.weights)
+    judges = choose_judges(pipeline, request.identity_judge)
+    gallery, among = _gallery(request.gallery, judges)
+    sections = []
+    for prefix, title, origin, pairs in lists:
+        cases: list[Case] = []
+        for pair in tqdm(pairs[: request.limit], desc=title.lower(), unit="pair"):
+            cases += evaluate_pair(pipeline, judges, request.data, pair, request.tiers)
+        found = {tier: retrieved([case for case in cases if case.tier == tier], gallery) for tier in request.tiers}
+        sections.append(Section(title, prefix, origin, cases, found))
+    likeness = open_likeness()
+    undone = _undone(pipeline, request, likeness)
+    report = Report(request.command(), machine, judges, among, request.tiers, sections, undone, likeness, request.worst)
+    return write_report(report, request.out), sections
+
+
+def _lists(request: Request) -> list[tuple[str, str, str, list[Pair]]]:
+    """Prefix, title, origin and pairs of each section."""
+    if request.pairs is not None:
+        origin, pairs = f"The pairs of `{request.pairs.name}`.", read_pairs(request.pairs, request.data)
+    else:
+        pairs = draw_pairs(val_faces(request.data))
+        origin = (
+            f"Pairs drawn from the validation split with seed {SEED}, yaw difference below {MAX_YAW_DIFFERENCE:.0f} degrees,"
+            " no photo twice as a source or twice as a target."
+        )
+        if not pairs:
+            raise DataError("The validation split of faces.csv has no two faces that look about the same way.")
+    lists = [("pairs", "Pairs", origin, pairs)]
+    if request.hard is not None:
+        origin = f"The pairs of `{request.hard.name}`, chosen because they are hard."
+        lists.append(("hard", "Hard pairs", origin, read_pairs(request.hard, request.data)))
+    return lists
+
+
+def _gallery(path: Path | None, judges: Judges) -> tuple[FloatArray | None, str]:
+    """The gallery, and a sentence about who the results are looked for among."""
+    if path is None:
+        return None, "among the section's sources only; no gallery was given."
+    if judges.dimensions is None:
+        return None, "among the section's sources only: the gallery holds another network's embeddings and was not used."
+    gallery = read_gallery(path, judges.dimensions)
+    others = f"the {len(gallery)} people of {path.name}, without those who are very like a source."
+    return gallery, f"among the section's sources and {others}"
+
+
+def _undone(pipeline: FusionPipeline, request: Request, likeness: Likeness) -> Undone | str:
+    if not likeness.measures:
+        return "; ".join(f"{name}: {why}" for name, why in likeness.missing.items()) + "."
+    count = min(SAMPLES, request.limit or SAMPLES)
+    try:
+        samples = make_samples(request.data, val_faces(request.data), count)
+        undone = undo(pipeline, tqdm(samples, desc="undone swaps", unit="swap", total=count), request.tiers, likeness)
+    except DataError as error:
+        return str(error)
+    return undone if undone.samples else "the validation split has too few faces with a mesh that look about the same way."

@@ -1,0 +1,70 @@
+"""Lets the product undo swaps, and compares what it returns with the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from facefusion.errors import FusionError
+from facefusion.evaluation.cases import sentence
+from facefusion.evaluation.likeness import Likeness
+from facefusion.evaluation.sheets import strip
+from facefusion.evaluation.undone import Sample
+from facefusion.pipeline import FusionPipeline
+from facefusion.tiers import Tier
+from facefusion.types import Photo
+
+#: The row of a product that does nothing at all: T' compared with T.
+UNTOUCHED: Final = "nothing done (T' itself)"
+COLUMNS: Final = "S, T', result, T"
+
+
+@dataclass
+class Undone:
+    """What came of it.
+
+    Attributes:
+        samples: how many swaps there were.
+        figures: by row (`UNTOUCHED`, then a tier each) and name of the comparison, one number for each sample that worked.
+        failures: by row, a sentence for each sample that did not, after its file's name.
+        strips: by row, a picture of each sample with its file's name.
+    """
+
+    samples: int = 0
+    figures: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+    failures: dict[str, list[str]] = field(default_factory=dict)
+    strips: dict[str, list[tuple[Photo, str]]] = field(default_factory=dict)
+
+
+def undo(pipeline: FusionPipeline, samples: Iterable[Sample], tiers: list[Tier], likeness: Likeness) -> Undone:
+    """Runs every sample at every tier.
+
+    Args:
+        pipeline: the product.
+        samples: the swaps to undo.
+        tiers: the tiers to run.
+        likeness: the comparisons.
+    """
+    undone = Undone(figures={row: {name: [] for name in likeness.measures} for row in [UNTOUCHED, *tiers]})
+    for sample in samples:
+        undone.samples += 1
+        _compare(undone.figures[UNTOUCHED], likeness, sample, sample.target)
+        for tier in tiers:
+            image: Photo | None = None
+            try:
+                image = pipeline(sample.source, sample.target, tier=tier).image
+                _compare(undone.figures[tier], likeness, sample, image)
+            except FusionError as error:
+                undone.failures.setdefault(tier, []).append(f"{sample.name}: {error}")
+            except Exception as error:  # a fault of ours is a finding, and must not cost the rest of the report
+                undone.failures.setdefault(tier, []).append(f"{sample.name}: {sentence(error)}")
+            picture = strip([sample.source, sample.target, image, sample.truth], [])
+            undone.strips.setdefault(tier, []).append((picture, sample.name))
+    return undone
+
+
+def _compare(figures: dict[str, list[float]], likeness: Likeness, sample: Sample, found: Photo) -> None:
+    values = {name: compare(found, sample.truth, sample.inside) for name, compare in likeness.measures.items()}
+    for name, value in values.items():
+        figures[name].append(value)

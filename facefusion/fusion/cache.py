@@ -1,0 +1,141 @@
+"""What was measured on a photo is remembered for a while, in memory only: the second use of a photo skips its perception."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar, cast
+
+import numpy as np
+
+from facefusion.types import Photo
+
+Value = TypeVar("Value")
+
+MAX_ENTRIES: Final = 128
+MAX_BYTES: Final = 64 * 1024 * 1024
+#: Seconds after its last use after which an entry is gone: a face is personal data, and the page promises ten minutes.
+LIFETIME: Final = 600.0
+
+
+def content_key(photo: Photo) -> bytes:
+    """SHA-256 of a photo's shape and pixels."""
+    digest = hashlib.sha256(repr(photo.shape).encode())
+    digest.update(np.ascontiguousarray(photo).data)
+    return digest.digest()
+
+
+@dataclass
+class _Entry:
+    value: Any
+    size: int
+    used: float
+
+
+class FeatureCache:
+    """Least-recently-used cache, bounded in entries and bytes, safe for concurrent use. Nothing is written to disk.
+
+    Args:
+        max_entries: most values kept; 0 keeps none.
+        max_bytes: most bytes of array data kept.
+        lifetime: seconds after which an unused entry is dropped, also when nobody asks.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_entries: int = MAX_ENTRIES,
+        max_bytes: int = MAX_BYTES,
+        lifetime: float = LIFETIME,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.max_entries, self.max_bytes, self.lifetime = max_entries, max_bytes, lifetime
+        self._clock = clock
+        self._entries: OrderedDict[Hashable, _Entry] = OrderedDict()
+        self._bytes = 0
+        self._lock = threading.Lock()
+        self._timer: threading.Timer | None = None
+
+    def get(self, key: Hashable) -> Any | None:
+        """The value, or None if there is none."""
+        with self._lock:
+            self._drop_old()
+            entry = self._entries.get(key)
+            if entry is None:
+                return None
+            entry.used = self._clock()
+            self._entries.move_to_end(key)
+            return entry.value
+
+    def get_or_make(self, key: Hashable, make: Callable[[], Value], size: int | Callable[[Value], int]) -> Value:
+        """The value, made and kept if there is none. Two threads that ask at once may both make it.
+
+        Args:
+            key: what it is of, and which value.
+            make: makes it; what it raises is passed on, and nothing is kept.
+            size: its bytes, or what tells them.
+        """
+        found = self.get(key)
+        if found is not None:
+            return cast(Value, found)
+        value = make()
+        self.put(key, value, size(value) if callable(size) else size)
+        return value
+
+    def put(self, key: Hashable, value: Any, size: int) -> None:
+        """Keeps `value`, which takes `size` bytes; the least recently used make room. What is too large is not kept."""
+        with self._lock:
+            self._remove(key)
+            if size > self.max_bytes or self.max_entries < 1:
+                return
+            self._entries[key] = _Entry(value, size, self._clock())
+            self._bytes += size
+            while len(self._entries) > self.max_entries or self._bytes > self.max_bytes:
+                self._remove(next(iter(self._entries)))
+            self._watch()
+
+    def clear(self) -> None:
+        """Forgets everything."""
+        with self._lock:
+            self._entries.clear()
+            self._bytes = 0
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes kept."""
+        return self._bytes
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def _remove(self, key: Hashable) -> None:
+        entry = self._entries.pop(key, None)
+        if entry is not None:
+            self._bytes -= entry.size
+
+    def _drop_old(self) -> None:
+        oldest = self._clock() - self.lifetime
+        while self._entries and next(iter(self._entries.values())).used <= oldest:  # in the order of use
+            self._remove(next(iter(self._entries)))
+
+    def _watch(self) -> None:
+        """Sees to it that old entries go although nobody asks any more."""
+        if self._timer is None:
+            self._timer = threading.Timer(self.lifetime, self._look)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def _look(self) -> None:
+        with self._lock:
+            self._timer = None
+            self._drop_old()
+            if self._entries:
+                self._watch()

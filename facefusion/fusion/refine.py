@@ -1,0 +1,54 @@
+"""Runs the refine network: the coarse answer, corrected at the resolution at which it is looked at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+
+from facefusion.fusion.coarse import FusionMaps, planes
+from facefusion.runtime import make_session
+from facefusion.types import FloatArray, Photo
+
+#: Least side of a crop that the network was made for; what is smaller the coarse network has seen whole.
+LEAST_SIZE: Final = 256
+
+
+class RefineNet:
+    """The second stage of progressive fusion, fully convolutional.
+
+    Args:
+        path: ONNX file; inputs `warped` and `target` (1, 3, S, S) RGB in [0, 1], `face` and `mask` (1, 1, S, S), `delta`
+            (1, 3, S, S); outputs `refined_mask` (1, 1, S, S) and `refined_delta` (1, 3, S, S).
+        threads: intra-op threads.
+    """
+
+    def __init__(self, path: Path, *, threads: int | None = None) -> None:
+        self._session = make_session(path, threads)
+
+    def __call__(self, warped: Photo, target: Photo, face: FloatArray, coarse: FusionMaps) -> FusionMaps:
+        """Refines the coarse answer.
+
+        Args:
+            warped: (S, S, 3) RGB uint8, the source on the target's mesh, in its light; S a multiple of 16.
+            target: (S, S, 3) RGB uint8.
+            face: (S, S) float32, where change is allowed; the mask is 0 where it is 0.
+            coarse: the coarse network's answer at 128.
+
+        Returns:
+            The answer at S.
+        """
+        size = (warped.shape[0], warped.shape[0])
+        mask = np.clip(cv2.resize(coarse.mask, size, interpolation=cv2.INTER_LINEAR), 0, 1)
+        delta = cv2.resize(coarse.delta, size, interpolation=cv2.INTER_LINEAR)
+        feeds = {
+            "warped": planes(warped),
+            "target": planes(target),
+            "face": face[None, None],
+            "mask": mask[None, None],
+            "delta": np.ascontiguousarray(delta.transpose(2, 0, 1)[None]),
+        }
+        refined_mask, refined_delta = self._session.run(["refined_mask", "refined_delta"], feeds)
+        return FusionMaps(refined_mask[0, 0], np.ascontiguousarray(refined_delta[0].transpose(1, 2, 0)))

@@ -1,0 +1,79 @@
+"""EnhancementNet: the second, high-resolution stage of progressive fusion."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from facefusion.nets.attention import FeatureAwareAttention
+from facefusion.nets.blocks import ConvNormAct, InvertedResidual, LightweightDecoderBlock
+
+#: The residual is added to the coarse network's own: edges, texture, what 128 pixels could not show.
+RESIDUAL_LIMIT: Final = 0.25
+#: Pixels a side that become one position with many channels: the network works at a quarter of the resolution.
+PATCH: Final = 4
+#: Channels at a quarter, an eighth and a sixteenth of the resolution.
+WIDTHS: Final = (48, 80, 128)
+#: The mask's logits are bounded, so that a mask of exactly 0 or 1 can still be moved.
+_LOGIT_LIMIT: Final = 5.0
+
+
+class EnhancementNet(nn.Module):
+    """Corrects the upsampled coarse answer at 256 or 512 pixels; fully convolutional, sides are multiples of 16.
+
+    Inputs: `warped` and `target` (N, 3, S, S) RGB in [0, 1], the warped source and the target's crop at full detail; `face`
+    (N, 1, S, S) in [0, 1], where change is allowed; `mask` (N, 1, S, S) and `delta` (N, 3, S, S), the coarse network's
+    answer, upsampled.
+
+    Outputs: the refined `mask`, 0 wherever `face` is 0, and the refined `delta`. As in the coarse stage, the fused crop is
+    `target + mask * (warped + delta - target)`. Untrained, it answers what it was given.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        c4, c8, c16 = WIDTHS
+        self.stem = nn.Sequential(
+            nn.PixelUnshuffle(PATCH), ConvNormAct(11 * PATCH**2, c4, 1), InvertedResidual(c4, c4), InvertedResidual(c4, c4)
+        )
+        self.down8 = nn.Sequential(InvertedResidual(c4, c8, stride=2), *(InvertedResidual(c8, c8) for _ in range(2)))
+        self.down16 = nn.Sequential(InvertedResidual(c8, c16, stride=2), *(InvertedResidual(c16, c16) for _ in range(2)))
+        self.attend16, self.attend8, self.attend4 = (FeatureAwareAttention(c) for c in (c16, c8, c4))
+        self.up8, self.up4 = LightweightDecoderBlock(c16, c8), LightweightDecoderBlock(c8, c4)
+        self.mix8 = nn.Sequential(ConvNormAct(2 * c8, c8, 1, act=False), InvertedResidual(c8, c8, expand=2))
+        self.mix4 = nn.Sequential(ConvNormAct(2 * c4, c4, 1, act=False), InvertedResidual(c4, c4, expand=2))
+        last = nn.Conv2d(c4, 4 * PATCH**2, 1)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+        self.head = nn.Sequential(last, nn.PixelShuffle(PATCH))
+
+    def logits(self, warped: Tensor, target: Tensor, face: Tensor, mask: Tensor, delta: Tensor) -> tuple[Tensor, Tensor]:
+        """The refined mask before its sigmoid and without `face`, for losses that must not saturate; and `delta`."""
+        pyramid = [functional.avg_pool2d(face, k) for k in (4, 8, 16)]
+        x4 = self.stem(torch.cat([warped, target, warped + delta, face, mask], dim=1) * 2 - 1)
+        x8 = self.down8(x4)
+        x16 = self.attend16(self.down16(x8), pyramid[2])
+        x = self.mix8(torch.cat([self.up8(x16), self.attend8(x8, pyramid[1])], dim=1))
+        x = self.mix4(torch.cat([self.up4(x), self.attend4(x4, pyramid[0])], dim=1))
+        out = self.head(x)
+        # The coarse mask has `face` in it already: it is taken out, so that what is refined is the network's own opinion.
+        own = (mask / face.clamp(min=1e-3)).clamp(0, 1)
+        before = torch.logit(own, eps=1 / (1 + float(torch.e) ** _LOGIT_LIMIT))
+        return before + out[:, 3:], delta + RESIDUAL_LIMIT * torch.tanh(out[:, :3])
+
+    def forward(self, warped: Tensor, target: Tensor, face: Tensor, mask: Tensor, delta: Tensor) -> tuple[Tensor, Tensor]:
+        logits, refined = self.logits(warped, target, face, mask, delta)
+        return torch.sigmoid(logits) * face, refined
+
+
+class ProgressiveFusionNet(nn.Module):
+    """Coarse at 128, upsampled, refined: the whole of it, for joint training.
+
+    Inputs as of `CoarseFusionModel`, at a larger size: the coarse stage sees them averaged down to 128.
+    """
+
+    def __init__(self, coarse: nn.Module, refine: EnhancementNet, coarse_size: int) -> None:
+        super().__init__()
+        self.coarse, self.refine, self.coarse_size = coarse, refine, coarse_size

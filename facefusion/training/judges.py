@@ -1,0 +1,105 @@
+"""Networks that judge a fused face while fusion networks learn: whose it is, and what expression it has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+from torch.nn import functional
+
+from facefusion.geometry.align import ARCFACE_TEMPLATE, FUSION_FACE_SHARE, MESH_FACE_SHARE
+from facefusion.geometry.topology import INNER_LIPS, LEFT_BROW, LEFT_EYE, OUTER_LIPS, RIGHT_BROW, RIGHT_EYE
+from facefusion.nets.identity import IdentityNet
+from facefusion.nets.mesh import INPUT_SIZE as MESH_SIZE
+from facefusion.nets.mesh import MeshNet
+from facefusion.training.data import AlignedFaces
+from facefusion.training.identity import arcface_crop
+from facefusion.training.loop import to_input
+from facefusion.training.losses import arcface_crops, sampled
+
+#: The judges look at the result from slightly different places each time, or the residual learns to please one pixel grid:
+#: normal deviations of the points in shares of the side, and of MeshNet's view in radians, log scale and shares of the side.
+POINT_JITTER: Final = 0.0055
+VIEW_JITTER: Final = (0.06, 0.05, 0.015)
+#: Mesh points that carry the expression.
+EXPRESSION_POINTS: Final = LEFT_EYE + RIGHT_EYE + LEFT_BROW + RIGHT_BROW + OUTER_LIPS + INNER_LIPS
+
+
+class Judges:
+    """Our own IdentityNet and MeshNet, frozen. They compute in 16 bits where that is exact enough.
+
+    Args:
+        identity, mesh: safetensors files.
+    """
+
+    def __init__(self, identity: Path, mesh: Path) -> None:
+        self.identity, self.mesh = IdentityNet(), MeshNet()
+        self.identity.load_state_dict(load_file(identity))
+        self.mesh.load_state_dict(load_file(mesh))
+        for net in (self.identity, self.mesh):
+            net.requires_grad_(False).eval().to(memory_format=torch.channels_last)
+        self.template = torch.from_numpy(ARCFACE_TEMPLATE)
+
+    @torch.no_grad()
+    def embed(self, faces: AlignedFaces) -> Tensor:
+        """The unit-length embeddings (N, 128) of the faces as they are."""
+        crops = np.stack([arcface_crop(c, m) for c, m in zip(faces.crops, faces.meshes, strict=True)])
+        parts = [self.identity(to_input(torch.from_numpy(crops[i : i + 64]))) for i in range(0, len(crops), 64)]
+        return functional.normalize(torch.cat(parts))
+
+    def similarity(self, images: Tensor, points: Tensor, truth: Tensor, *, jitter: bool = False) -> Tensor:
+        """Cosines between the faces in `images` and known embeddings.
+
+        Args:
+            images: (N, 3, S, S) in [0, 1].
+            points: (N, 5, 2) eyes, nose, mouth corners in pixels of `images`.
+            truth: (N, 128) unit-length.
+            jitter: look from a slightly different place each time.
+
+        Returns:
+            (N,).
+        """
+        if jitter:
+            points = points + POINT_JITTER * images.shape[-1] * torch.randn_like(points)
+        crops = arcface_crops(images, points, self.template)
+        with torch.autocast("cpu", torch.bfloat16):
+            found = self.identity((crops * 2 - 1).contiguous(memory_format=torch.channels_last))
+        return (functional.normalize(found.float()) * truth).sum(1)
+
+    def expression_error(self, out: Tensor, target: Tensor, points: Tensor, *, jitter: bool = False) -> Tensor:
+        """Mean distance, in eye distances, between the expression that MeshNet sees in the result and in the target.
+
+        Args:
+            out, target: (N, 3, S, S) in [0, 1], fusion crops.
+            points: (N, 5, 2) of the target in their pixels.
+            jitter: look from a slightly different place each time.
+        """
+        size = out.shape[-1]
+        views = _mesh_views(len(out), size, jitter)
+        with torch.no_grad():
+            wanted = self._expression(target, views)
+        eyes = (points[:, 0] - points[:, 1]).norm(dim=1) / (size * FUSION_FACE_SHARE / MESH_FACE_SHARE)
+        return ((self._expression(out, views) - wanted).norm(dim=-1).mean(1) / eyes).mean()
+
+    def _expression(self, images: Tensor, views: Tensor) -> Tensor:
+        """The expression points (N, P, 2) that MeshNet sees, in shares of its crop's side."""
+        crops = sampled(images, views, MESH_SIZE) * 2 - 1
+        with torch.autocast("cpu", torch.bfloat16):
+            features = self.mesh.features(crops.contiguous(memory_format=torch.channels_last))
+        return self.mesh.located(features.float())[:, EXPRESSION_POINTS, :2]
+
+
+def _mesh_views(count: int, size: int, jitter: bool) -> Tensor:
+    """(N, 2, 3) from MeshNet's crop to a fusion crop of `size` pixels: the same face, larger."""
+    turn, grow, shift = VIEW_JITTER if jitter else (0.0, 0.0, 0.0)
+    angle, scale = turn * torch.randn(count), torch.exp(grow * torch.randn(count))
+    scale = scale * size / MESH_SIZE * FUSION_FACE_SHARE / MESH_FACE_SHARE
+    cos, sin = scale * torch.cos(angle), scale * torch.sin(angle)
+    linear = torch.stack([torch.stack([cos, -sin], 1), torch.stack([sin, cos], 1)], 1)
+    centre = torch.full((2,), (MESH_SIZE - 1) / 2)
+    offset = (size - 1) / 2 + shift * size * torch.randn(count, 2) - linear @ centre
+    return torch.cat([linear, offset[..., None]], dim=2)
