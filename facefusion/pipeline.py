@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self
@@ -19,6 +19,8 @@ from facefusion.errors import Photo as Which
 from facefusion.fusion.cache import FeatureCache, content_key
 from facefusion.fusion.coarse import CoarseNet
 from facefusion.fusion.refine import LEAST_SIZE, RefineNet
+from facefusion.geometry.align import FUSION_FACE_SHARE, mesh_crop_transform
+from facefusion.geometry.shape import LATTICE, bend, towards
 from facefusion.perception.checks import check_face, check_pair, is_consistent
 from facefusion.perception.detector import FaceDetector
 from facefusion.perception.identity import IdentityEncoder
@@ -40,6 +42,10 @@ STAGES: Final = {
 MAX_SOURCES: Final = 3
 #: Detections that are measured at each attempt, the largest first, before the next attempt is made.
 MAX_CANDIDATES: Final = 3
+#: What `likeness` does. At 0 the target's expression is held as far as it can be measured, at 1 nothing of the person's own
+#: features is taken back for it; from the middle on the target's face shape moves towards the person's, at 1 by this share.
+LIKENESS: Final = 0.5
+SHAPE_AT_MOST: Final = 0.6
 #: About what a remembered face takes: mesh, box, points.
 FACE_BYTES: Final = 8192
 
@@ -119,6 +125,7 @@ class FusionPipeline:
         target: Any,
         *,
         tier: Tier | str = Tier.BEST,
+        likeness: float = LIKENESS,
         progress: Progress | None = None,
     ) -> FusionResult:
         """Puts the face of `source` into the photo `target`.
@@ -128,6 +135,8 @@ class FusionPipeline:
                 RGBA, float and 16-bit arrays are taken too (`photos.as_rgb`).
             target: the photo; its largest face is replaced.
             tier: how much work to do.
+            likeness: from 0, the photo's expression and face shape as they are, to 1, the person's features and a part of
+                their face shape. Beyond 0.5 the photo bends a little around the face.
             progress: told of each stage as it begins.
 
         Returns:
@@ -135,9 +144,11 @@ class FusionPipeline:
 
         Raises:
             FusionError: one of the photos cannot be used; the message says which, why, and what to do.
-            ValueError: no such tier, or more than three face photos.
+            ValueError: no such tier, a likeness outside of [0, 1], or more than three face photos.
         """
         tier = Tier(tier)
+        if not 0 <= likeness <= 1:
+            raise ValueError(f"likeness is between 0 and 1, not {likeness}")
         sources = list(source) if isinstance(source, (list, tuple)) else [source]
         if len(sources) > MAX_SOURCES:
             raise ValueError(f"at most {MAX_SOURCES} face photos, not {len(sources)}")
@@ -152,25 +163,28 @@ class FusionPipeline:
         check_pair(source_seen.face, seen.face)
         embedding = _mean_direction([self._embedding(each, clock) for each in sources_seen])
         with clock.stage("warp"):
+            photo, face, bent = _shaped(target, seen.face, source_seen.face, SHAPE_AT_MOST * max(0.0, 2 * likeness - 1))
             largest = TIERS[tier].detail_size
             crop = partial(self._aligned, source_seen)
-            pair = AlignedPair.align(crop, target, seen.face, largest=largest, mesh=self.mesh)
+            pair = AlignedPair.align(crop, photo, face, largest=largest, mesh=self.mesh, settled=1 - likeness)
         with clock.stage("coarse"):
             fused = self.coarse(pair.warped_small, pair.target_small, pair.face_mask)
         refined, size = fused, min(TIERS[tier].refine_size, pair.warped.shape[0])
         if size >= LEAST_SIZE:
             with clock.stage("refine"):
-                refined = self.refine(*pair.at(size, target), fused)
+                refined = self.refine(*pair.at(size, photo), fused)
         with clock.stage("compose"):
-            face, mask = compose_coarse(pair.warped_small, fused, pair.warped.shape[0])
-            coarse, full_mask = paste(target, face, mask, pair.to_photo)
+            skin, mask = compose_coarse(pair.warped_small, fused, pair.warped.shape[0])
+            coarse, full_mask = paste(photo, skin, mask, pair.to_photo)
             image = coarse
             if TIERS[tier].refine_size:
-                face, mask = compose_detail(pair.warped, refined)
-                image, refined_mask = paste(target, face, mask, pair.to_photo)
+                skin, mask = compose_detail(pair.warped, refined)
+                image, refined_mask = paste(photo, skin, mask, pair.to_photo)
                 full_mask = np.maximum(full_mask, refined_mask)
+            if bent is not None:
+                full_mask = np.maximum(full_mask, bent)
         with clock.stage("check"):
-            similarity = float(self.identity(image, seen.face.mesh) @ embedding)
+            similarity = float(self.identity(image, face.mesh) @ embedding)
         return FusionResult(image, coarse, full_mask, similarity, Timings(clock.seconds), tier, source_seen.face, seen.face)
 
     def _find_face(self, photo: Photo, which: Which, clock: _Clock, number: int | None) -> _Seen:
@@ -203,6 +217,15 @@ class FusionPipeline:
                     face = self.mesh(photo, detection)
                 if is_consistent(face):
                     return face
+
+
+def _shaped(target: Photo, face: Face, source: Face, amount: float) -> tuple[Photo, Face, FloatArray | None]:
+    """The target with a part of the source's face shape: the photo, its face, and where it was bent, if it was."""
+    if amount <= 0:
+        return target, face, None
+    moved = towards(source.mesh, face.mesh, amount)
+    photo, bent = bend(target, face.mesh, moved, mesh_crop_transform(face.mesh, FUSION_FACE_SHARE, LATTICE))
+    return photo, replace(face, mesh=moved), bent
 
 
 def _mean_direction(embeddings: Sequence[FloatArray]) -> FloatArray:

@@ -65,8 +65,8 @@ class FusionResult:
     Attributes:
         image: the result at the chosen tier, RGB uint8, the target's size.
         coarse: the coarse network's result, pasted into the photo, RGB uint8, the target's size.
-        mask: (H, W) float32 in [0, 1]: how much of each pixel is new. Where it is 0, `image` and
-            `coarse` are the target bit for bit.
+        mask: (H, W) float32 in [0, 1]: how much of each pixel is new, and 1 where the photo was bent. Where it is 0,
+            `image` and `coarse` are the target bit for bit.
         identity_similarity: cosine between the source's and the result's identity embeddings, in [-1, 1].
         timings: seconds by stage.
         tier: the tier that ran.

@@ -83,7 +83,8 @@ def run(args: argparse.Namespace) -> int:
     failed = 0
     for pair in tqdm(pairs, desc="fusing", unit="pair"):
         try:
-            result = pipeline(read_input(pair.source, "source"), read_input(pair.target, "target"), tier=args.tier)
+            source, target = read_input(pair.source, "source"), read_input(pair.target, "target")
+            result = pipeline(source, target, tier=args.tier, likeness=args.likeness)
             write_photo(result.image, directory / pair.result_name)
         except (CommandError, FusionError) as error:
             failed += 1

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from facefusion.cli.files import CommandError, check_output, read_input, write_photo
-from facefusion.pipeline import MAX_SOURCES, FusionPipeline
+from facefusion.pipeline import LIKENESS, MAX_SOURCES, FusionPipeline
 from facefusion.tiers import TIERS, Tier
+
+_LIKENESS = "0 keeps the photo's expression and face shape, 1 takes the person's features and some of their face shape"
 
 
 def add_parser(commands: Any) -> None:
@@ -27,7 +29,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Adds what every fusing command understands."""
     tiers = "; ".join(f"{tier}: {spec.description.rstrip('.')}" for tier, spec in TIERS.items())
     parser.add_argument("--tier", choices=[tier.value for tier in Tier], default=Tier.BEST.value, help=tiers)
+    parser.add_argument(
+        "--likeness", type=share, default=LIKENESS, metavar="L", help=f"from 0 to 1: {_LIKENESS} (default: {LIKENESS})"
+    )
     parser.add_argument("--weights", type=Path, metavar="DIR", help="directory of the networks (default: embedded)")
+
+
+def share(text: str) -> float:
+    """A number between 0 and 1 from the command line."""
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise ValueError
+    return value
 
 
 def run(args: argparse.Namespace) -> int:
@@ -43,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     several = len(sources) > 1
     faces = [read_input(path, "source", number=i if several else None) for i, path in enumerate(sources, 1)]
     target = read_input(args.target, "target")
-    result = FusionPipeline.from_pretrained(args.weights)(faces, target, tier=args.tier)
+    result = FusionPipeline.from_pretrained(args.weights)(faces, target, tier=args.tier, likeness=args.likeness)
     write_photo(result.image, args.out)
     print(f"{args.out}: identity match {result.identity_similarity:.2f}, {result.timings.total:.2f} s, tier {result.tier}")
     return 0

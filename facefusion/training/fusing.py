@@ -39,17 +39,20 @@ class Weights:
         light: the target's light on unpaired faces.
         detail: the warped source's edges on unpaired faces.
         smooth: edges of the residual.
+        colour: colour of the residual: the source was relit before, and what the residual paints beyond that pleases the
+            identity judge with stains.
         identity, expression: what the judges say of unpaired faces.
     """
 
     reconstruction: float = 10.0
     gradient: float = 6.0
     covering: float = 2.0
-    light: float = 14.0
+    light: float = 12.0
     detail: float = 4.0
     smooth: float = 1.5
-    identity: float = 4.5
-    expression: float = 25.0
+    colour: float = 5.0
+    identity: float = 6.0
+    expression: float = 24.0
 
 
 class FusionTask(Generic[Net]):
@@ -108,6 +111,8 @@ class FusionTask(Generic[Net]):
         tone = self._light(out, x["target"], free)
         detail = gradient_l1(out, x["warped"], free * (1 - covered) * x["known"], scales=2)
         smooth = gradient_l1(x["delta"], torch.zeros_like(out), face, scales=1)
+        tint = x["delta"] - x["delta"].mean(1, keepdim=True)
+        colour = (tint.abs() * face).sum() / (3 * face.sum() + 1)
         who = torch.nonzero(batch["paired"][:, 0] == 0)[:, 0]
         similarity, expression = out.new_ones(()), out.new_zeros(())
         if len(who):
@@ -117,11 +122,12 @@ class FusionTask(Generic[Net]):
         ramp, w = min(1.0, progress / JUDGED_FROM), self.weights
         total = (
             w.reconstruction * reconstruction + w.gradient * gradient + w.covering * kept + w.light * tone
-            + w.detail * detail + w.smooth * smooth + ramp * (w.identity * (1 - similarity) + w.expression * expression)
+            + w.detail * detail + w.smooth * smooth + w.colour * colour
+            + ramp * (w.identity * (1 - similarity) + w.expression * expression)
         )  # fmt: skip
         figures = {
-            "l1": reconstruction, "grad": gradient, "cover": kept, "light": tone, "detail": detail, "id": similarity,
-            "expr": expression,
+            "l1": reconstruction, "grad": gradient, "cover": kept, "light": tone, "detail": detail, "colour": colour,
+            "id": similarity, "expr": expression,
         }  # fmt: skip
         return total, {key: float(value.detach()) for key, value in figures.items()}
 

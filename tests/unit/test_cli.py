@@ -266,3 +266,9 @@ def test_bench_prints_a_table_and_writes_its_numbers(
     assert set(report["tiers"]["best"]["stages_ms"]) == {*STAGES, "total", "again"}
     assert report["tiers"]["fast"]["cold"] == cold
     assert report["machine"]["cores"] >= 1 and report["weights_mb"]["total"] == 1.5
+
+
+@pytest.mark.parametrize("value", ["-0.1", "1.5", "much"])
+def test_likeness_is_a_share(run, value: str) -> None:
+    code, out, err = run("fuse", "a.png", "b.png", "-o", "c.png", "--likeness", value)
+    assert code == 2 and out == "" and "--likeness" in err

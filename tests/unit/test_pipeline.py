@@ -9,6 +9,7 @@ import pytest
 from facefusion import FusionPipeline, Tier, pipeline
 from facefusion.errors import EmptyPhotoError, FaceTooSmallError, FaceTurnedError, NoFaceError, UnreadablePhotoError
 from facefusion.fusion.cache import FeatureCache
+from facefusion.geometry.shape import HELD
 from facefusion.pipeline import STAGES
 from facefusion.tiers import TIERS
 
@@ -227,3 +228,33 @@ def test_without_room_nothing_is_remembered(paper, source: np.ndarray, target: n
     for _ in range(2):
         assert "detect" in pipe(source, target).timings.stages
     assert cache.nbytes == 0
+
+
+def test_likeness_beyond_the_middle_takes_the_shape_and_says_where(
+    paper, pipe: FusionPipeline, make_mesh, source: np.ndarray, target: np.ndarray
+) -> None:
+    narrow = make_mesh((120, 150), 180)
+    rest = np.setdiff1d(np.arange(468), HELD)
+    narrow[rest, 0] = 120 + 0.88 * (narrow[rest, 0] - 120)
+    paper.faces[(300, 240)] = narrow
+    plain, shaped = pipe(source, target, likeness=0.5), pipe(source, target, likeness=1.0)
+    for result in (plain, shaped):
+        for image in (result.image, result.coarse):
+            np.testing.assert_array_equal(image[result.mask == 0], target[result.mask == 0])
+    ring = (plain.mask == 0) & (shaped.mask > 0)
+    assert ring.sum() > 1000 and (shaped.image != target).any(2)[ring].mean() > 0.3
+    assert (shaped.mask[:20] == 0).all() and (shaped.mask[:, -20:] == 0).all()
+
+
+def test_likeness_settles_the_less_the_more_of_the_person_is_asked_for(
+    paper, pipe: FusionPipeline, source: np.ndarray, target: np.ndarray
+) -> None:
+    paper.unsettled = np.array([6, 0, 0], np.float32)
+    seen = {}
+    for likeness in (0.0, 0.5, 1.0):
+        pipe(source, target, likeness=likeness)
+        seen[likeness] = paper.seen[0].astype(float)
+    assert 0 < np.abs(seen[0.5] - seen[1.0]).mean() < np.abs(seen[0.0] - seen[1.0]).mean()
+    for wrong in (-0.1, 1.1, float("nan")):
+        with pytest.raises(ValueError, match="likeness"):
+            pipe(source, target, likeness=wrong)

@@ -26,7 +26,10 @@ class ShiftedEye:
 
 
 @pytest.mark.parametrize("shift", [(0.0, 0.0), (3.0, -2.0)])
-def test_settle_takes_back_a_step_of_what_is_seen(make_mesh: Any, make_photo: Any, shift: tuple[float, float]) -> None:
+@pytest.mark.parametrize("share", [0.5, 1.0])
+def test_settle_takes_back_a_share_of_what_is_seen(
+    make_mesh: Any, make_photo: Any, shift: tuple[float, float], share: float
+) -> None:
     size = views.SETTLE_SIZE
     photo = make_photo(size, size)
     mesh = make_mesh((size / 2, size / 2), 0.6 * size)
@@ -35,8 +38,8 @@ def test_settle_takes_back_a_step_of_what_is_seen(make_mesh: Any, make_photo: An
     warp = MeshWarp(mesh, size)
     unmoved = np.array([[1.0, 0, 0], [0, 1, 0]])
     eye: Any = ShiftedEye(shift)
-    settled = views.settle(warp, photo, mesh, photo, face, unmoved, eye)
-    expected = mesh + views.ROUNDS * views.STEP * np.array([*shift, 0])
+    settled = views.settle(warp, photo, mesh, photo, face, unmoved, eye, share)
+    expected = mesh + share * np.array([*shift, 0])
     # Source and target are one photo here: what is seen shifted comes from as far away in the source.
     np.testing.assert_allclose(settled[:, :2], expected[:, :2], atol=0.15)
     np.testing.assert_array_equal(settled[:, 2], transform_points(mesh, unmoved)[:, 2])
