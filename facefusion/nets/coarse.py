@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
 
 import torch
 from torch import Tensor, nn
@@ -19,19 +19,26 @@ COLOUR_CELL: Final = 8
 #: Channels at 64, 32, 16 and 8 pixels a side for a 128 px input.
 WIDTHS: Final = (24, 48, 96, 160)
 
+Skips = Literal["gated", "plain", "none"]
+
 
 class _Up(nn.Module):
-    """Doubles the resolution, joins the attended skip, and mixes."""
+    """Doubles the resolution, joins the skip, and mixes."""
 
-    def __init__(self, inputs: int, outputs: int, expand: float) -> None:
+    def __init__(self, inputs: int, outputs: int, expand: float, skips: Skips) -> None:
         super().__init__()
+        self.skips = skips
         self.decode = LightweightDecoderBlock(inputs, outputs)
-        self.attend = FeatureAwareAttention(outputs)
-        mixed = ConvNormAct(2 * outputs, outputs, 1, act=False)
+        if skips == "gated":
+            self.attend = FeatureAwareAttention(outputs)
+        mixed = ConvNormAct(outputs if skips == "none" else 2 * outputs, outputs, 1, act=False)
         self.mix = nn.Sequential(mixed, InvertedResidual(outputs, outputs, expand=expand))
 
     def forward(self, x: Tensor, skip: Tensor, face: Tensor) -> Tensor:
-        return self.mix(torch.cat([self.decode(x), self.attend(skip, face)], dim=1))
+        x = self.decode(x)
+        if self.skips == "none":
+            return self.mix(x)
+        return self.mix(torch.cat([x, self.attend(skip, face) if self.skips == "gated" else skip], dim=1))
 
 
 class CoarseFusionModel(nn.Module):
@@ -42,9 +49,14 @@ class CoarseFusionModel(nn.Module):
 
     Outputs: `mask` (N, 1, H, W), 0 wherever `face` is 0, and `delta` (N, 3, H, W) within +-0.4. The fused crop is
     `target + mask * (warped + delta - target)`: outside the mask nothing can change.
+
+    Args:
+        skips: what reaches the decoder from the encoder: "gated" by FAAM, as in the method, and for ablations "plain" or
+            "none".
+        bottleneck: whether FAAM also attends to the features between encoder and decoder.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, skips: Skips = "gated", *, bottleneck: bool = True) -> None:
         super().__init__()
         c64, c32, c16, c8 = WIDTHS
         self.stem = nn.Sequential(ConvNormAct(7, c64, stride=2), InvertedResidual(c64, c64, expand=2))
@@ -53,8 +65,8 @@ class CoarseFusionModel(nn.Module):
         )
         self.down16 = nn.Sequential(InvertedResidual(c32, c16, stride=2), *(InvertedResidual(c16, c16) for _ in range(2)))
         self.down8 = nn.Sequential(InvertedResidual(c16, c8, stride=2), *(InvertedResidual(c8, c8) for _ in range(3)))
-        self.attend = FeatureAwareAttention(c8)
-        self.up16, self.up32, self.up64 = _Up(c8, c16, 2), _Up(c16, c32, 2), _Up(c32, c64, 2)
+        self.attend = FeatureAwareAttention(c8) if bottleneck else None
+        self.up16, self.up32, self.up64 = _Up(c8, c16, 2, skips), _Up(c16, c32, 2, skips), _Up(c32, c64, 2, skips)
         last = nn.Conv2d(32, 16, 1)
         # The first step already gives a face: the warped source, almost unchanged, under most of the mask.
         nn.init.normal_(last.weight, std=0.01)
@@ -67,7 +79,9 @@ class CoarseFusionModel(nn.Module):
         x64 = self.stem(torch.cat([warped, target, face], dim=1) * 2 - 1)
         x32 = self.down32(x64)
         x16 = self.down16(x32)
-        x = self.attend(self.down8(x16), pyramid[3])
+        x = self.down8(x16)
+        if self.attend is not None:
+            x = self.attend(x, pyramid[3])
         x = self.up16(x, x16, pyramid[2])
         x = self.up32(x, x32, pyramid[1])
         x = self.up64(x, x64, pyramid[0])

@@ -15,8 +15,8 @@ from facefusion.types import Face
 MIN_EYE_DISTANCE: Final = 14.0
 #: Degrees of yaw beyond which half of a face is hidden.
 MAX_YAW: Final = 50.0
-#: Degrees between the two faces beyond which the warp tears (measured, `benchmarks/`).
-MAX_YAW_DIFFERENCE: Final = 45.0
+#: Degrees between the two faces beyond which even the mirrored half of the source does not make a whole face.
+MAX_YAW_DIFFERENCE: Final = 40.0
 #: Mean distance, in eye distances, between the detector's and the mesh's five points beyond which one of them is wrong.
 MAX_DISAGREEMENT: Final = 0.3
 

@@ -17,8 +17,8 @@ class CoarseTask(FusionTask[CoarseFusionModel]):
 
     name = "coarse"
 
-    def __init__(self, train: AlignedFaces, val: AlignedFaces, judges: Judges) -> None:
-        super().__init__(CoarseFusionModel(), train, val, judges, COARSE_SIZE, Weights())
+    def __init__(self, train: AlignedFaces, val: AlignedFaces, judges: Judges, net: CoarseFusionModel | None = None) -> None:
+        super().__init__(net or CoarseFusionModel(), train, val, judges, COARSE_SIZE, Weights())
 
     def run(self, net: CoarseFusionModel, images: dict[str, Tensor]) -> dict[str, Tensor]:
         with torch.autocast("cpu", torch.bfloat16, enabled=net.training):

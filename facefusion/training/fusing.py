@@ -158,10 +158,12 @@ class FusionTask(Generic[Net]):
         """Warped, target, mask, fused for 24 val samples; a green corner marks the paired ones."""
         x = self._run(net, {k: v[:24] for k, v in self.val_batch.items()})
         rows = []
-        for i in range(24):
+        for i in range(len(x["out"])):
             panels = (x["warped"][i], x["target"][i], x["mask"][i].expand(3, -1, -1), x["out"][i])
             row = torch.cat([*panels], dim=2).clamp(0, 1).permute(1, 2, 0).mul(255).round().byte().numpy().copy()
             if self.val_batch["paired"][i]:
                 row[:5, :5] = (0, 255, 0)
             rows.append(row)
-        return np.concatenate([np.concatenate(rows[c * 8 : c * 8 + 8], 0) for c in range(3)], 1)
+        high = -(-len(rows) // 3)
+        rows += [np.zeros_like(rows[0])] * (3 * high - len(rows))
+        return np.concatenate([np.concatenate(rows[c * high : (c + 1) * high], 0) for c in range(3)], 1)

@@ -130,8 +130,8 @@ def main() -> None:
         identity_rows(IdentityEncoder(files["identity"].path), args.teacher, val),
     ):
         lines += [f"| {what} | {asked} | {measured} |" for what, asked, measured in rows]
-    for name in ("detector", "mesh", "identity", "coarse"):
-        lines.append(f"| size of {files[name].path.name}, MB | | {files[name].path.stat().st_size / 1e6:.2f} |")
+    for file in files.values():
+        lines.append(f"| size of {file.path.name}, MB | | {file.path.stat().st_size / 1e6:.2f} |")
     table = "\n".join(lines) + "\n"
     print(table)
     if args.out:

@@ -17,10 +17,12 @@ from facefusion.nets.coarse import COLOUR_CELL, CoarseFusionModel
 from facefusion.nets.identity import IdentityNet
 from facefusion.nets.mesh import MeshNet
 from facefusion.nets.refine import EnhancementNet
-from facefusion.training import coverings, fusing, swaps
+from facefusion.training import ablation, coverings, fusing, swaps
+from facefusion.training.ablation import VARIANTS
 from facefusion.training.coarse import CoarseTask
 from facefusion.training.data import FaceImage, align_faces
 from facefusion.training.judges import Judges
+from facefusion.training.loop import Schedule
 from facefusion.training.losses import sampled
 from facefusion.training.refine import REFINE_CROP, VIEW, RefineTask
 from facefusion.training.swaps import SwapSampler
@@ -171,3 +173,24 @@ def test_real_spectacles_teach_nothing_about_coverings(images: list[FaceImage], 
     assert any(paired) and all(share == 0 for share, pair in zip(unknown, paired, strict=True) if pair)
     assert max(unknown) > 0.02
     assert sampler.coverings[1].mean() > sampler.coverings[0].mean() + 3 and not sampler.unknown[1].any()
+
+
+def test_ablations_differ_in_what_they_leave_out(
+    images: list[FaceImage], judges: Judges, tmp_path: Path, monkeypatch
+) -> None:
+    sizes = {name: sum(p.numel() for p in CoarseFusionModel(**options).parameters()) for name, options in VARIANTS.items()}
+    assert sorted(sizes.values(), reverse=True) == list(sizes.values()) and len(set(sizes.values())) == len(sizes)
+
+    monkeypatch.setattr(fusing, "VAL_SAMPLES", 6)
+    monkeypatch.setattr(ablation, "RUNS", 1)
+    faces = align_faces(images)
+    schedule = Schedule(steps=1, batch=2, warmup=1, workers=0, evaluate_every=1)
+    results = {
+        name: ablation.measure_variant(VARIANTS[name], (faces, faces), judges, schedule, tmp_path / str(i))
+        for i, name in enumerate(list(VARIANTS)[::3])
+    }
+    for name, figures in results.items():
+        assert 0 < figures["ssim"] < 1 and figures["psnr"] > 5 and figures["ms"] > 0
+        assert figures["parameters"] == sizes[name]
+    report = ablation.table(results, 1)
+    assert all(name in report for name in results) and "(+0.0 %)" in report
