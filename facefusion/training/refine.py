@@ -23,6 +23,8 @@ VIEW: Final = 256
 REFINE_CROP: Final = 320
 #: Images whose eyes are fewer pixels apart show nothing that 256 pixels need.
 LEAST_EYE_DISTANCE: Final = 50.0
+#: Light is settled by the coarse stage; what can be won here is the person and the expression.
+WEIGHTS: Final = Weights(gradient=8.0, detail=4.0, smooth=0.5, identity=12.0, expression=45.0)
 
 
 class RefineTask(FusionTask[EnhancementNet]):
@@ -34,7 +36,7 @@ class RefineTask(FusionTask[EnhancementNet]):
         self.coarse = CoarseFusionModel()
         self.coarse.load_state_dict(load_file(coarse))
         self.coarse.requires_grad_(False).eval().to(memory_format=torch.channels_last)
-        super().__init__(EnhancementNet(), train, val, judges, VIEW, Weights(gradient=10.0, detail=6.0, smooth=0.5))
+        super().__init__(EnhancementNet(), train, val, judges, VIEW, WEIGHTS)
 
     def run(self, net: EnhancementNet, images: dict[str, Tensor]) -> dict[str, Tensor]:
         small = [
