@@ -51,7 +51,8 @@ def main() -> None:
     warp = MeshWarp(mesh, 256)
     mask = np.ones((COARSE_SIZE, COARSE_SIZE), np.float32)
     rough = mesh_crop_transform(face.mesh, MESH_FACE_SHARE, INPUT_SIZE)
-    maps = pipeline.coarse(small, small, mask)
+    who = pipeline.identity(photo, face.mesh)
+    maps = pipeline.coarse(small, small, mask, who)
 
     def refined(size: int) -> object:
         large = crop(size)[0]
@@ -64,7 +65,7 @@ def main() -> None:
         ("identity", "20", timed(lambda: pipeline.identity(photo, face.mesh))),
         ("warp at 256, spline for a new target and remap", "10", timed(lambda: MeshWarp(mesh, 256)(image, mesh))),
         ("warp at 256, target seen before", "10", timed(lambda: warp(image, mesh))),
-        ("coarse network at 128", "", timed(lambda: pipeline.coarse(small, small, mask))),
+        ("coarse network at 128", "", timed(lambda: pipeline.coarse(small, small, mask, who))),
         *((f"refine network at {size}", "", timed(partial(refined, size))) for size in (256, 512)),
     ]
     here = machine()

@@ -168,7 +168,7 @@ class FusionPipeline:
             crop = partial(self._aligned, source_seen)
             pair = AlignedPair.align(crop, photo, face, largest=largest, mesh=self.mesh, settled=1 - likeness)
         with clock.stage("coarse"):
-            fused = self.coarse(pair.warped_small, pair.target_small, pair.face_mask)
+            fused = self.coarse(pair.warped_small, pair.target_small, pair.face_mask, embedding)
         refined, size = fused, min(TIERS[tier].refine_size, pair.warped.shape[0])
         if size >= LEAST_SIZE:
             with clock.stage("refine"):

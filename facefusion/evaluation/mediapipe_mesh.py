@@ -81,7 +81,7 @@ class MediaPipeMesh:
                 photo, view, (MESH_SIZE, MESH_SIZE), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
                 borderMode=cv2.BORDER_REPLICATE,
             )  # fmt: skip
-            points = next(o for o in self._mesh(crop / 255) if o.size == 3 * MESH_POINTS).reshape(MESH_POINTS, 3)
+            points = self.points(crop)
             xy, depth = points[:, :2] @ view[:, :2].T + view[:, 2], points[:, 2:] * side / MESH_SIZE
             across = xy[OUTER_CORNERS[1]] - xy[OUTER_CORNERS[0]]
             angle = float(np.arctan2(across[1], across[0]))
@@ -90,6 +90,11 @@ class MediaPipeMesh:
             centre = turned @ ((upright.min(0) + upright.max(0)) / 2)
             side = MARGIN * float(np.ptp(upright, axis=0).max())
         return np.concatenate([xy, depth], axis=1).astype(np.float32)
+
+    def points(self, crop: Photo) -> FloatArray:
+        """The mesh (468, 3) in pixels of `crop` (192, 192, 3) RGB uint8: an upright face, two thirds of the side."""
+        outputs = self._mesh(crop / np.float32(255))
+        return np.asarray(next(o for o in outputs if o.size == 3 * MESH_POINTS).reshape(MESH_POINTS, 3), np.float32)
 
     def _find(self, photo: Photo) -> tuple[np.ndarray, float, float] | None:
         """Centre and side of the square around the largest sure face in photo pixels, and its turn in radians."""

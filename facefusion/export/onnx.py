@@ -71,11 +71,12 @@ CONTRACTS: Final = {
         {"input": {0: "batch"}},
     ),
     "coarse": Contract(
-        {"warped": (1, 3, 128, 128), "target": (1, 3, 128, 128), "face": (1, 1, 128, 128)},
+        {"warped": (1, 3, 128, 128), "target": (1, 3, 128, 128), "face": (1, 1, 128, 128), "identity": (1, 128)},
         ("mask", "delta"),
         {
             "format": "FaceFusion coarse",
-            "input": "warped, target: (1, 3, 128, 128) float32 RGB in [0, 1]; face: (1, 1, 128, 128) float32 in [0, 1]",
+            "input": "warped, target: (1, 3, 128, 128) float32 RGB in [0, 1]; face: (1, 1, 128, 128) float32 in [0, 1]; "
+            "identity: (1, 128) float32, the source's embedding, of length 1",
             "output": "mask: (1, 1, 128, 128); delta: (1, 3, 128, 128); fused = target + mask * (warped + delta - target)",
         },
     ),
@@ -149,6 +150,13 @@ def _store_half(model: onnx.ModelProto) -> None:
     nodes = list(model.graph.node)
     del model.graph.node[:]
     model.graph.node.extend([*casts, *nodes])
+
+
+def save_half(net: nn.Module, path: Path) -> None:
+    """Writes the parameters of a network that does not serve, as safetensors in 16 bits."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    values = net.state_dict().items()
+    save_file({k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in values}, str(path))
 
 
 def export_network(name: str, net: nn.Module, directory: Path, checkpoints: Path) -> None:

@@ -35,22 +35,23 @@ class CoarseNet:
     """The coarse stage of progressive fusion.
 
     Args:
-        path: ONNX file; inputs `warped` and `target` (1, 3, 128, 128) RGB in [0, 1], `face` (1, 1, 128, 128) in [0, 1];
-            outputs `mask` (1, 1, 128, 128) and `delta` (1, 3, 128, 128).
+        path: ONNX file; inputs `warped` and `target` (1, 3, 128, 128) RGB in [0, 1], `face` (1, 1, 128, 128) in [0, 1],
+            `identity` (1, 128); outputs `mask` (1, 1, 128, 128) and `delta` (1, 3, 128, 128).
         threads: intra-op threads.
     """
 
     def __init__(self, path: Path, *, threads: int | None = None) -> None:
         self._session = make_session(path, threads)
 
-    def __call__(self, warped: Photo, target: Photo, face: FloatArray) -> FusionMaps:
+    def __call__(self, warped: Photo, target: Photo, face: FloatArray, identity: FloatArray) -> FusionMaps:
         """Fuses two aligned crops.
 
         Args:
             warped: (128, 128, 3) RGB uint8, the source on the target's mesh, colour-corrected.
             target: (128, 128, 3) RGB uint8.
             face: (128, 128) float32, where change is allowed; the mask is 0 where it is 0.
+            identity: (128,) unit-length embedding of the source.
         """
-        feeds = {"warped": planes(warped), "target": planes(target), "face": face[None, None]}
+        feeds = {"warped": planes(warped), "target": planes(target), "face": face[None, None], "identity": identity[None]}
         mask, delta = self._session.run(["mask", "delta"], feeds)
         return FusionMaps(mask[0, 0], np.ascontiguousarray(delta[0].transpose(1, 2, 0)))

@@ -12,17 +12,29 @@ REDUCTION: Final = 16
 
 
 class ChannelAttention(nn.Module):
-    """Squeeze-and-excitation (Hu et al., CVPR 2018): pool, reduce by 16, ReLU, expand, sigmoid."""
+    """Squeeze-and-excitation (Hu et al., CVPR 2018): pool, reduce by 16, ReLU, expand, sigmoid.
 
-    def __init__(self, channels: int) -> None:
+    Args:
+        channels: of the features.
+        identity: dimensions of an identity embedding that has a say in which channels count; 0 for none. Its part begins
+            at zero.
+    """
+
+    def __init__(self, channels: int, identity: int = 0) -> None:
         super().__init__()
         hidden = max(channels // REDUCTION, 4)
         self.reduce = nn.Conv2d(channels, hidden, 1)
         self.expand = nn.Conv2d(hidden, channels, 1)
+        self.condition = nn.Conv2d(identity, channels, 1) if identity else None
+        if self.condition is not None:
+            nn.init.zeros_(self.condition.weight)
+            nn.init.zeros_(self.condition.bias)
 
-    def forward(self, x: Tensor) -> Tensor:
-        pooled = functional.adaptive_avg_pool2d(x, 1)
-        return x * torch.sigmoid(self.expand(torch.relu(self.reduce(pooled))))
+    def forward(self, x: Tensor, identity: Tensor | None = None) -> Tensor:
+        gates = self.expand(torch.relu(self.reduce(functional.adaptive_avg_pool2d(x, 1))))
+        if self.condition is not None and identity is not None:
+            gates = gates + self.condition(identity[..., None, None])
+        return x * torch.sigmoid(gates)
 
 
 class SpatialAttention(nn.Module):
@@ -42,12 +54,16 @@ class SpatialAttention(nn.Module):
 
 
 class FeatureAwareAttention(nn.Module):
-    """Channel, then spatial attention. `x` (N, C, H, W) and `face` (N, 1, H, W) in [0, 1] -> (N, C, H, W)."""
+    """Channel, then spatial attention.
 
-    def __init__(self, channels: int) -> None:
+    `x` (N, C, H, W), `face` (N, 1, H, W) in [0, 1] and, if the module is conditioned, `identity` (N, D), a unit-length
+    embedding of the source -> (N, C, H, W).
+    """
+
+    def __init__(self, channels: int, identity: int = 0) -> None:
         super().__init__()
-        self.channel = ChannelAttention(channels)
+        self.channel = ChannelAttention(channels, identity)
         self.spatial = SpatialAttention()
 
-    def forward(self, x: Tensor, face: Tensor) -> Tensor:
-        return self.spatial(self.channel(x), face)
+    def forward(self, x: Tensor, face: Tensor, identity: Tensor | None = None) -> Tensor:
+        return self.spatial(self.channel(x, identity), face)

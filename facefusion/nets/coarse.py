@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from facefusion.nets.attention import FeatureAwareAttention
 from facefusion.nets.blocks import ConvNormAct, InvertedResidual, LightweightDecoderBlock
+from facefusion.nets.identity import EMBEDDING_SIZE
 
 #: The residual is bounded: the network corrects light and covers seams, it does not repaint the face.
 DELTA_LIMIT: Final = 0.4
@@ -25,27 +26,28 @@ Skips = Literal["gated", "plain", "none"]
 class _Up(nn.Module):
     """Doubles the resolution, joins the skip, and mixes."""
 
-    def __init__(self, inputs: int, outputs: int, expand: float, skips: Skips) -> None:
+    def __init__(self, inputs: int, outputs: int, expand: float, skips: Skips, identity: int) -> None:
         super().__init__()
         self.skips = skips
         self.decode = LightweightDecoderBlock(inputs, outputs)
         if skips == "gated":
-            self.attend = FeatureAwareAttention(outputs)
+            self.attend = FeatureAwareAttention(outputs, identity)
         mixed = ConvNormAct(outputs if skips == "none" else 2 * outputs, outputs, 1, act=False)
         self.mix = nn.Sequential(mixed, InvertedResidual(outputs, outputs, expand=expand))
 
-    def forward(self, x: Tensor, skip: Tensor, face: Tensor) -> Tensor:
+    def forward(self, x: Tensor, skip: Tensor, face: Tensor, identity: Tensor | None) -> Tensor:
         x = self.decode(x)
         if self.skips == "none":
             return self.mix(x)
-        return self.mix(torch.cat([x, self.attend(skip, face) if self.skips == "gated" else skip], dim=1))
+        return self.mix(torch.cat([x, self.attend(skip, face, identity) if self.skips == "gated" else skip], dim=1))
 
 
 class CoarseFusionModel(nn.Module):
     """Says how the warped source and the target become one face.
 
     Inputs: `warped` and `target` (N, 3, H, W) RGB in [0, 1], the source carried onto the target's mesh and the target's
-    aligned crop; `face` (N, 1, H, W) in [0, 1], where change is allowed. H and W are multiples of 16, 128 by design.
+    aligned crop; `face` (N, 1, H, W) in [0, 1], where change is allowed; `identity` (N, 128), the source's unit-length
+    embedding. H and W are multiples of 16, 128 by design.
 
     Outputs: `mask` (N, 1, H, W), 0 wherever `face` is 0, and `delta` (N, 3, H, W) within +-0.4. The fused crop is
     `target + mask * (warped + delta - target)`: outside the mask nothing can change.
@@ -54,10 +56,12 @@ class CoarseFusionModel(nn.Module):
         skips: what reaches the decoder from the encoder: "gated" by FAAM, as in the method, and for ablations "plain" or
             "none".
         bottleneck: whether FAAM also attends to the features between encoder and decoder.
+        conditioned: whether the identity embedding has a say in FAAM's channel attention; `identity` is ignored otherwise.
     """
 
-    def __init__(self, skips: Skips = "gated", *, bottleneck: bool = True) -> None:
+    def __init__(self, skips: Skips = "gated", *, bottleneck: bool = True, conditioned: bool = True) -> None:
         super().__init__()
+        who = EMBEDDING_SIZE if conditioned else 0
         c64, c32, c16, c8 = WIDTHS
         self.stem = nn.Sequential(ConvNormAct(7, c64, stride=2), InvertedResidual(c64, c64, expand=2))
         self.down32 = nn.Sequential(
@@ -65,15 +69,16 @@ class CoarseFusionModel(nn.Module):
         )
         self.down16 = nn.Sequential(InvertedResidual(c32, c16, stride=2), *(InvertedResidual(c16, c16) for _ in range(2)))
         self.down8 = nn.Sequential(InvertedResidual(c16, c8, stride=2), *(InvertedResidual(c8, c8) for _ in range(3)))
-        self.attend = FeatureAwareAttention(c8) if bottleneck else None
-        self.up16, self.up32, self.up64 = _Up(c8, c16, 2, skips), _Up(c16, c32, 2, skips), _Up(c32, c64, 2, skips)
+        self.attend = FeatureAwareAttention(c8, who) if bottleneck else None
+        self.up16, self.up32 = _Up(c8, c16, 2, skips, who), _Up(c16, c32, 2, skips, who)
+        self.up64 = _Up(c32, c64, 2, skips, who)
         last = nn.Conv2d(32, 16, 1)
         # The first step already gives a face: the warped source, almost unchanged, under most of the mask.
         nn.init.normal_(last.weight, std=0.01)
         last.bias = nn.Parameter(torch.tensor([0.0] * 12 + [2.0] * 4))
         self.head = nn.Sequential(ConvNormAct(c64, 32), last, nn.PixelShuffle(2))
 
-    def logits(self, warped: Tensor, target: Tensor, face: Tensor) -> tuple[Tensor, Tensor]:
+    def logits(self, warped: Tensor, target: Tensor, face: Tensor, identity: Tensor) -> tuple[Tensor, Tensor]:
         """The mask before its sigmoid and without `face`, for losses that must not saturate; and `delta`."""
         pyramid = [functional.avg_pool2d(face, k) for k in (2, 4, 8, 16)]
         x64 = self.stem(torch.cat([warped, target, face], dim=1) * 2 - 1)
@@ -81,15 +86,15 @@ class CoarseFusionModel(nn.Module):
         x16 = self.down16(x32)
         x = self.down8(x16)
         if self.attend is not None:
-            x = self.attend(x, pyramid[3])
-        x = self.up16(x, x16, pyramid[2])
-        x = self.up32(x, x32, pyramid[1])
-        x = self.up64(x, x64, pyramid[0])
+            x = self.attend(x, pyramid[3], identity)
+        x = self.up16(x, x16, pyramid[2], identity)
+        x = self.up32(x, x32, pyramid[1], identity)
+        x = self.up64(x, x64, pyramid[0], identity)
         out = self.head(x)
         return out[:, 3:], _steady_colour(DELTA_LIMIT * torch.tanh(out[:, :3]))
 
-    def forward(self, warped: Tensor, target: Tensor, face: Tensor) -> tuple[Tensor, Tensor]:
-        mask, delta = self.logits(warped, target, face)
+    def forward(self, warped: Tensor, target: Tensor, face: Tensor, identity: Tensor) -> tuple[Tensor, Tensor]:
+        mask, delta = self.logits(warped, target, face, identity)
         return torch.sigmoid(mask) * face, delta
 
 

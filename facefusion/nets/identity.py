@@ -25,10 +25,19 @@ def _stem() -> nn.Sequential:
     )
 
 
-class IdentityNet(nn.Module):
-    """(N, 3, 112, 112) RGB in [-1, 1], an ArcFace crop -> (N, 128) embedding, not normalised."""
+#: Further residual blocks of each stage in the network that judges in training.
+JUDGE_BLOCKS: Final = (0, 1, 1, 2, 2)
 
-    def __init__(self) -> None:
+
+class IdentityNet(nn.Module):
+    """(N, 3, 112, 112) RGB in [-1, 1], an ArcFace crop -> (N, 128) embedding, not normalised.
+
+    Args:
+        more: further residual blocks of each stage. They begin as identities: the weights of a smaller network fit a larger
+            one, which then starts where that one ended.
+    """
+
+    def __init__(self, more: tuple[int, ...] = (0,) * 5) -> None:
         super().__init__()
         self.stages = nn.ModuleList(
             [
@@ -39,6 +48,11 @@ class IdentityNet(nn.Module):
                 nn.Sequential(ConvNormAct(128, 128, stride=2), InvertedResidual(128, 128, expand=2)),  # 7 x 7 x 128
             ]
         )
+        for stage, channels, count in zip(self.stages, (64, 64, 128, 128, 128), more, strict=True):
+            for _ in range(count):
+                block = ResidualBlock(channels)
+                nn.init.zeros_(block.body[-1][1].weight)
+                stage.append(block)
         self.head = nn.Sequential(
             ConvNormAct(128, 384, 1),
             nn.Conv2d(384, 384, 7, groups=384, bias=False),

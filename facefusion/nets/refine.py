@@ -10,9 +10,12 @@ from torch.nn import functional
 
 from facefusion.nets.attention import FeatureAwareAttention
 from facefusion.nets.blocks import ConvNormAct, InvertedResidual, LightweightDecoderBlock
+from facefusion.nets.coarse import CoarseFusionModel
 
 #: The residual is added to the coarse network's own: edges, texture, what 128 pixels could not show.
 RESIDUAL_LIMIT: Final = 0.25
+#: Side that the coarse stage sees.
+COARSE_SIDE: Final = 128
 #: Pixels a side that become one position with many channels: the network works at a quarter of the resolution.
 PATCH: Final = 4
 #: Channels at a quarter, an eighth and a sixteenth of the resolution.
@@ -71,9 +74,20 @@ class EnhancementNet(nn.Module):
 class ProgressiveFusionNet(nn.Module):
     """Coarse at 128, upsampled, refined: the whole of it, for joint training.
 
-    Inputs as of `CoarseFusionModel`, at a larger size: the coarse stage sees them averaged down to 128.
+    Inputs as of `CoarseFusionModel`, at a larger size S, a multiple of 16: the coarse stage sees them averaged down to 128.
+
+    Outputs: `logits` and `delta` at S, as of `EnhancementNet.logits`, and the coarse stage's `mask` and `delta` at 128.
     """
 
-    def __init__(self, coarse: nn.Module, refine: EnhancementNet, coarse_size: int) -> None:
+    def __init__(self, coarse: CoarseFusionModel, refine: EnhancementNet) -> None:
         super().__init__()
-        self.coarse, self.refine, self.coarse_size = coarse, refine, coarse_size
+        self.coarse, self.refine = coarse, refine
+
+    def logits(
+        self, warped: Tensor, target: Tensor, face: Tensor, identity: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The refined mask before its sigmoid and the refined residual; the coarse mask and residual."""
+        small = [functional.interpolate(x, size=(COARSE_SIDE, COARSE_SIDE), mode="area") for x in (warped, target, face)]
+        mask, delta = (x.to(warped.dtype) for x in self.coarse(*small, identity))
+        up = [functional.interpolate(x, size=warped.shape[-2:], mode="bilinear") for x in (mask, delta)]
+        return *self.refine.logits(warped, target, face, *up), mask, delta

@@ -22,7 +22,8 @@ class CoarseTask(FusionTask[CoarseFusionModel]):
 
     def run(self, net: CoarseFusionModel, images: dict[str, Tensor]) -> dict[str, Tensor]:
         with torch.autocast("cpu", torch.bfloat16, enabled=net.training):
-            logits, delta = (x.float() for x in net.logits(images["warped"], images["target"], images["face"]))
+            answer = net.logits(*(images[name] for name in ("warped", "target", "face", "identity")))
+        logits, delta = (x.float() for x in answer)
         mask = torch.sigmoid(logits) * images["face"]
         out = fuse(images["warped"], images["target"], mask, delta)
         return images | {"logits": logits, "mask": mask, "delta": delta, "out": out}

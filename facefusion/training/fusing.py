@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from facefusion.training.adversary import Adversary
 from facefusion.training.data import AlignedFaces
 from facefusion.training.judges import Judges
 from facefusion.training.loop import Batch
@@ -27,6 +28,8 @@ INSIDE: Final = 4.0
 #: Side at which light is compared; larger views are averaged down in larger cells.
 LIGHT_CELLS: Final = 16
 VAL_SAMPLES: Final = 160
+#: Deviation of each of an embedding's 128 numbers, which are about 0.09 themselves.
+IDENTITY_NOISE: Final = 0.03
 
 
 @dataclass(frozen=True)
@@ -42,17 +45,19 @@ class Weights:
         colour: colour of the residual: the source was relit before, and what the residual paints beyond that pleases the
             identity judge with stains.
         identity, expression: what the judges say of unpaired faces.
+        adversary: what the discriminator says of them.
     """
 
     reconstruction: float = 10.0
     gradient: float = 6.0
     covering: float = 2.0
     light: float = 12.0
-    detail: float = 4.0
+    detail: float = 3.0
     smooth: float = 1.5
     colour: float = 5.0
     identity: float = 6.0
     expression: float = 24.0
+    adversary: float = 0.4
 
 
 class FusionTask(Generic[Net]):
@@ -73,23 +78,35 @@ class FusionTask(Generic[Net]):
     ) -> None:
         self.net, self.judges, self.weights = net, judges, weights
         self.sampler = SwapSampler(train, view)
-        self.embeddings = judges.embed(train)
+        self.adversary = Adversary()
+        self.embeddings, self.identities = judges.embed(train), judges.embed(train, serving=True)
         sampler = SwapSampler(val, view)
         samples = [sampler(np.random.default_rng((11, i))) for i in range(VAL_SAMPLES)]
         self.val_batch: Batch = {key: torch.from_numpy(np.stack([s[key] for s in samples])) for key in samples[0]}
-        self.val_embeddings = judges.embed(val)
+        self.val_embeddings, self.val_identities = judges.embed(val), judges.embed(val, serving=True)
 
     def sample(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
         return self.sampler(rng)
+
+    def state(self) -> dict[str, Any]:
+        return self.adversary.state()
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.adversary.restore(state)
 
     def run(self, net: Net, images: dict[str, Tensor]) -> dict[str, Tensor]:
         """Adds `logits`, `mask`, `delta`, `out` to the images of a batch."""
         raise NotImplementedError
 
-    def _run(self, net: Net, batch: Batch) -> dict[str, Tensor]:
+    def _run(self, net: Net, batch: Batch, identities: Tensor) -> dict[str, Tensor]:
         images = {k: batch[k].permute(0, 3, 1, 2).float() / 255 for k in ("warped", "target", "truth")}
         images |= {k: batch[k][:, None] for k in ("face", "covered", "known")}
-        return self.run(net, {k: v.contiguous(memory_format=torch.channels_last) for k, v in images.items()})
+        images = {k: v.contiguous(memory_format=torch.channels_last) for k, v in images.items()}
+        return self.run(net, images | {"identity": identities[batch["source"][:, 0]]})
+
+    def beside(self, x: dict[str, Tensor], batch: Batch) -> tuple[Tensor, dict[str, float]]:
+        """A further loss of a stage, with its figures."""
+        return x["out"].new_zeros(()), {}
 
     @staticmethod
     def _light(out: Tensor, target: Tensor, weight: Tensor) -> Tensor:
@@ -97,7 +114,9 @@ class FusionTask(Generic[Net]):
         return weighted_l1(low_pass(out, cell), low_pass(target, cell), functional.avg_pool2d(weight, cell))
 
     def loss(self, batch: Batch, progress: float) -> tuple[Tensor, dict[str, float]]:
-        x = self._run(self.net, batch)
+        # Another photo of the same person would have another embedding.
+        identities = functional.normalize(self.identities + IDENTITY_NOISE * torch.randn_like(self.identities))
+        x = self._run(self.net, batch, identities)
         paired = batch["paired"].view(-1, 1, 1, 1)
         face, covered, out = x["face"], x["covered"], x["out"]
         weight = paired * (1 + (INSIDE - 1) * face)
@@ -109,13 +128,15 @@ class FusionTask(Generic[Net]):
         wrong = functional.binary_cross_entropy_with_logits(x["logits"], 1 - covered, reduction="none")
         kept = (wrong * x["known"] * (free + PAIRED_COVERING * paired * face)).sum() / (free.sum() + 1)
         tone = self._light(out, x["target"], free)
-        detail = gradient_l1(out, x["warped"], free * (1 - covered) * x["known"], scales=2)
+        detail = gradient_l1(out, x["warped"], free * (1 - covered) * x["known"], scales=1)
         smooth = gradient_l1(x["delta"], torch.zeros_like(out), face, scales=1)
         tint = x["delta"] - x["delta"].mean(1, keepdim=True)
         colour = (tint.abs() * face).sum() / (3 * face.sum() + 1)
         who = torch.nonzero(batch["paired"][:, 0] == 0)[:, 0]
-        similarity, expression = out.new_ones(()), out.new_zeros(())
+        similarity, expression, disbelief, knows = out.new_ones(()), out.new_zeros(()), out.new_zeros(()), 2.0
         if len(who):
+            knows = self.adversary.learn(x["truth"][who], out[who], face[who])
+            disbelief = self.adversary.disbelief(out[who], face[who])
             truth, points = self.embeddings[batch["source"][who, 0]], batch["points"][who]
             similarity = self.judges.similarity(out[who], points, truth, jitter=True).mean()
             expression = self.judges.expression_error(out[who], x["target"][who], points, jitter=True)
@@ -123,18 +144,20 @@ class FusionTask(Generic[Net]):
         total = (
             w.reconstruction * reconstruction + w.gradient * gradient + w.covering * kept + w.light * tone
             + w.detail * detail + w.smooth * smooth + w.colour * colour
-            + ramp * (w.identity * (1 - similarity) + w.expression * expression)
+            + ramp * (w.identity * (1 - similarity) + w.expression * expression + w.adversary * disbelief)
         )  # fmt: skip
+        further, more = self.beside(x, batch)
         figures = {
             "l1": reconstruction, "grad": gradient, "cover": kept, "light": tone, "detail": detail, "colour": colour,
-            "id": similarity, "expr": expression,
+            "id": similarity, "expr": expression, "adv": disbelief,
         }  # fmt: skip
-        return total, {key: float(value.detach()) for key, value in figures.items()}
+        known = {key: float(value.detach()) for key, value in figures.items()}
+        return total + further, known | more | {"knows": knows}
 
     @torch.no_grad()
     def evaluate(self, net: Net) -> dict[str, float]:
         parts = [{k: v[i : i + 32] for k, v in self.val_batch.items()} for i in range(0, VAL_SAMPLES, 32)]
-        runs = [self._run(net, part) for part in parts]
+        runs = [self._run(net, part, self.val_identities) for part in parts]
         x = {key: torch.cat([run[key] for run in runs]) for key in runs[0]}
         paired = self.val_batch["paired"][:, 0] > 0
         error = (((x["out"] - x["truth"]) ** 2 * x["face"]).sum((1, 2, 3)) / (3 * x["face"].sum((1, 2, 3))))[paired]
@@ -156,7 +179,7 @@ class FusionTask(Generic[Net]):
     @torch.no_grad()
     def picture(self, net: Net) -> np.ndarray:
         """Warped, target, mask, fused for 24 val samples; a green corner marks the paired ones."""
-        x = self._run(net, {k: v[:24] for k, v in self.val_batch.items()})
+        x = self._run(net, {k: v[:24] for k, v in self.val_batch.items()}, self.val_identities)
         rows = []
         for i in range(len(x["out"])):
             panels = (x["warped"][i], x["target"][i], x["mask"][i].expand(3, -1, -1), x["out"][i])

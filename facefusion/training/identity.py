@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from facefusion.compose.color import match_light
+from facefusion.compose.mask import face_mask, skin_mask
 from facefusion.geometry.align import ARCFACE_TEMPLATE, similarity_transform
 from facefusion.geometry.topology import five_points
 from facefusion.nets.identity import INPUT_SIZE, IdentityNet
@@ -33,6 +35,9 @@ IMAGENET_MEAN: Final = np.array([0.485, 0.456, 0.406], np.float32)
 IMAGENET_STD: Final = np.array([0.229, 0.224, 0.225], np.float32)
 #: Share of the training in which each stage is fed by the teacher; after it the student feeds itself.
 STAGEWISE: Final = 0.25
+#: Share of fused faces among the samples of the network that judges in training, and fused val faces that are looked at.
+FUSED: Final = 0.5
+VAL_FUSED: Final = 280
 
 
 class Teacher:
@@ -68,20 +73,62 @@ def arcface_crop(image: np.ndarray, mesh: np.ndarray) -> np.ndarray:
 
 
 class IdentityTask:
-    """Samples are faces, warped to other faces' geometry and blended with others: many people out of a thousand."""
+    """Samples are faces, warped to other faces' geometry and blended with others: many people out of a thousand.
+
+    Args:
+        train, val: aligned faces.
+        teacher: MobileFaceNet.
+        net: the network that learns; a new IdentityNet by default.
+        fused: share of the samples that are one face in another photo, as fusion makes them.
+        stagewise: share of the training in which each stage is fed by the teacher.
+    """
 
     name = "identity"
 
-    def __init__(self, train: AlignedFaces, val: AlignedFaces, teacher: Path) -> None:
-        self.net = IdentityNet()
+    def __init__(
+        self,
+        train: AlignedFaces,
+        val: AlignedFaces,
+        teacher: Path,
+        net: IdentityNet | None = None,
+        *,
+        fused: float = 0.0,
+        stagewise: float = STAGEWISE,
+    ) -> None:
+        self.net = net or IdentityNet()
+        self.fused, self.stagewise = fused, stagewise
         self.faces, self.val = train, val
         self.teacher = Teacher(teacher)
         self.val_crops = np.stack([arcface_crop(c, m) for c, m in zip(val.crops, val.meshes, strict=True)])
         self.val_truth = self.teacher(self.val_crops)[-1]
+        draws = [(np.random.default_rng((17, i)), i % len(val)) for i in range(VAL_FUSED)]
+        made = [(*self._fused(rng, val, one), one) for rng, one in draws]
+        self.val_fused = np.stack([arcface_crop(image, mesh) for image, mesh, _ in made])
+        self.val_sources = np.array([one for *_, one in made])
+        self.val_fused_truth = self.teacher(self.val_fused)[-1]
+
+    @staticmethod
+    def _fused(rng: np.random.Generator, faces: AlignedFaces, one: int) -> tuple[np.ndarray, np.ndarray]:
+        """The face `one` in another photo: in its light, under a mask that is sometimes weak, repainted a little."""
+        near = np.flatnonzero(np.abs(faces.yaws - faces.yaws[one]) < 25)
+        other = int(near[rng.integers(len(near))])
+        target, mesh, size = faces.crops[other], faces.meshes[other], faces.crops.shape[1]
+        skin, mask = skin_mask(mesh, size), face_mask(mesh, size) * float(rng.uniform(0.5, 1.0) if rng.random() < 0.4 else 1)
+        off = np.pad(rng.normal(0, 0.8, (468, 2)), ((0, 0), (0, 1)))
+        warped = faces.warps[other](faces.crops[one], (faces.meshes[one] + off).astype(np.float32))
+        warped = match_light(warped, target, skin)(warped)
+        cells = int(rng.choice([6, 12, 24, 48]))
+        paint = rng.normal(0, rng.uniform(0, 18), (cells, cells, 1)) + rng.normal(0, rng.uniform(0, 6), (cells, cells, 3))
+        painted = warped + cv2.resize(paint.astype(np.float32), (size, size), interpolation=cv2.INTER_CUBIC)
+        out = target + mask[..., None] * (painted - target)
+        return np.clip(out + 0.5, 0, 255).astype(np.uint8), mesh
 
     def sample(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
         faces = self.faces
         one = int(rng.integers(len(faces)))
+        if rng.random() < self.fused:
+            image, mesh = self._fused(rng, faces, one)
+            return {"face": self._view(rng, image, mesh)}
         image, mesh = faces.crops[one], faces.meshes[one]
         if rng.random() < 0.6:  # another head's geometry
             other = int(rng.integers(len(faces)))
@@ -92,25 +139,30 @@ class IdentityTask:
                     share = rng.uniform(0.2, 0.8) if abs(faces.yaws[third] - faces.yaws[other]) < 30 else 0.0
                     blended = faces.warps[other](faces.crops[third], faces.meshes[third])
                     image = cv2.addWeighted(image, 1 - share, blended, share, 0)
+        return {"face": self._view(rng, image, mesh)}
+
+    @staticmethod
+    def _view(rng: np.random.Generator, image: np.ndarray, mesh: np.ndarray) -> np.ndarray:
         matrix = similarity_transform(five_points(mesh), ARCFACE_TEMPLATE)
         matrix = compose(jittered(rng, INPUT_SIZE, 3.5, 0.05, 2 / INPUT_SIZE), matrix)
         face = cv2.warpAffine(image, matrix, (INPUT_SIZE, INPUT_SIZE), borderMode=cv2.BORDER_REFLECT_101)
         if rng.random() < 0.5:
             face = face[:, ::-1]
-        return {"face": np.ascontiguousarray(photometric(rng, face, 0.8))}
+        return np.ascontiguousarray(photometric(rng, face, 0.8))
 
     def loss(self, batch: Batch, progress: float) -> tuple[Tensor, dict[str, float]]:
         *taps, truth = (torch.from_numpy(output) for output in self.teacher(batch["face"].numpy()))
-        stagewise = progress < STAGEWISE
+        stagewise = progress < self.stagewise
         x = to_input(batch["face"])
         total, figures = torch.zeros(()), {}
         for number, (stage, tap) in enumerate(zip(self.net.stages, taps, strict=True)):
-            out = stage(x)
-            error = functional.mse_loss(out, tap) / tap.var()
+            with torch.autocast("cpu", torch.bfloat16):
+                out = stage(x)
+            error = functional.mse_loss(out.float(), tap) / tap.var()
             total = total + error * (1.0 if stagewise else 0.3)
             figures[f"stage{number}"] = float(error.detach())
             x = tap.contiguous(memory_format=torch.channels_last) if stagewise else out
-        embedding = functional.normalize(self.net.head(x))
+        embedding = functional.normalize(self.net.head(x.float()))
         cosine = (embedding * truth).sum(1)
         # Beside each face's own direction, the similarities between faces: retrieval is about those.
         relation = functional.mse_loss(embedding @ embedding.T, truth @ truth.T)
@@ -128,9 +180,16 @@ class IdentityTask:
         upper = np.triu_indices(len(mine), 1)
         pairs = np.corrcoef((mine @ mine.T)[upper], (self.val_truth @ self.val_truth.T)[upper])[0, 1]
         teacher_copies = self.teacher(copies)[-1]
+        fused = self.embed(net, self.val_fused)
+        # Whether it judges fused faces as the teacher does: the cosine to the face that was put in.
+        own = (fused * mine[self.val_sources]).sum(1)
+        wanted = (self.val_fused_truth * self.val_truth[self.val_sources]).sum(1)
         return {
             "val_cosine": float((mine * self.val_truth).sum(1).mean()),
             "val_pair_correlation": float(pairs),
+            "fused_cosine": float((fused * self.val_fused_truth).sum(1).mean()),
+            "fused_correlation": float(np.corrcoef(own, wanted)[0, 1]),
+            "fused_own": float(own.mean()), "fused_teacher": float(wanted.mean()),
             "val_auc": verification_auc(mine, self.embed(net, copies)),
             "teacher_auc": verification_auc(self.val_truth, teacher_copies),
         }

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from facefusion.geometry.align import ARCFACE_TEMPLATE, FUSION_FACE_SHARE, MESH_FACE_SHARE
 from facefusion.geometry.topology import INNER_LIPS, LEFT_BROW, LEFT_EYE, OUTER_LIPS, RIGHT_BROW, RIGHT_EYE
-from facefusion.nets.identity import IdentityNet
+from facefusion.nets.identity import JUDGE_BLOCKS, IdentityNet
 from facefusion.nets.mesh import INPUT_SIZE as MESH_SIZE
 from facefusion.nets.mesh import MeshNet
 from facefusion.training.data import AlignedFaces
@@ -30,25 +30,30 @@ EXPRESSION_POINTS: Final = LEFT_EYE + RIGHT_EYE + LEFT_BROW + RIGHT_BROW + OUTER
 
 
 class Judges:
-    """Our own IdentityNet and MeshNet, frozen. They compute in 16 bits where that is exact enough.
+    """Networks of our own, frozen. They compute in 16 bits where that is exact enough.
+
+    Whose face it is, is judged by a larger network than the one that serves: fusion is told the person by the latter
+    (`serving`), and shall not please the network that it can read.
 
     Args:
-        identity, mesh: safetensors files.
+        identity: safetensors file of IdentityNet as it serves.
+        judge: safetensors file of the larger one.
+        mesh: safetensors file of MeshNet.
     """
 
-    def __init__(self, identity: Path, mesh: Path) -> None:
-        self.identity, self.mesh = IdentityNet(), MeshNet()
-        self.identity.load_state_dict(load_file(identity))
-        self.mesh.load_state_dict(load_file(mesh))
-        for net in (self.identity, self.mesh):
+    def __init__(self, identity: Path, judge: Path, mesh: Path) -> None:
+        self.serving, self.identity, self.mesh = IdentityNet(), IdentityNet(JUDGE_BLOCKS), MeshNet()
+        for net, path in ((self.serving, identity), (self.identity, judge), (self.mesh, mesh)):
+            net.load_state_dict(load_file(path))
             net.requires_grad_(False).eval().to(memory_format=torch.channels_last)
         self.template = torch.from_numpy(ARCFACE_TEMPLATE)
 
     @torch.no_grad()
-    def embed(self, faces: AlignedFaces) -> Tensor:
-        """The unit-length embeddings (N, 128) of the faces as they are."""
+    def embed(self, faces: AlignedFaces, *, serving: bool = False) -> Tensor:
+        """The unit-length embeddings (N, 128) of the faces as they are, by the judge or by the network that serves."""
+        net = self.serving if serving else self.identity
         crops = np.stack([arcface_crop(c, m) for c, m in zip(faces.crops, faces.meshes, strict=True)])
-        parts = [self.identity(to_input(torch.from_numpy(crops[i : i + 64]))) for i in range(0, len(crops), 64)]
+        parts = [net(to_input(torch.from_numpy(crops[i : i + 64]))) for i in range(0, len(crops), 64)]
         return functional.normalize(torch.cat(parts))
 
     def similarity(self, images: Tensor, points: Tensor, truth: Tensor, *, jitter: bool = False) -> Tensor:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 import cv2
 import numpy as np
@@ -43,6 +43,17 @@ class Task(Protocol[Net]):
 
     def picture(self, net: Net) -> np.ndarray:
         """RGB uint8 picture of what `net` does now, on val images."""
+
+
+@runtime_checkable
+class Stateful(Protocol):
+    """A task that learns something beside its network, and wants it back after a resume."""
+
+    def state(self) -> dict[str, Any]:
+        """What to keep."""
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Takes it back."""
 
 
 @dataclass(frozen=True)
@@ -155,10 +166,14 @@ def train(task: Task[Net], schedule: Schedule, run: Path, averaged: Net) -> Net:
         net.load_state_dict(state["net"])
         ema.net.load_state_dict(state["ema"])
         optimizer.load_state_dict(state["optimizer"])
+        if isinstance(task, Stateful):
+            task.restore(state["task"])
         first = int(state["step"])
 
     def save(step: int) -> None:
         state = {"net": net.state_dict(), "ema": ema.net.state_dict(), "optimizer": optimizer.state_dict(), "step": step}
+        if isinstance(task, Stateful):
+            state["task"] = task.state()
         torch.save(state, checkpoint.with_suffix(".tmp"))
         os.replace(checkpoint.with_suffix(".tmp"), checkpoint)
         cv2.imwrite(str(run / "state.png"), cv2.cvtColor(task.picture(ema.net), cv2.COLOR_RGB2BGR))

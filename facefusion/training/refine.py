@@ -1,4 +1,4 @@
-"""Trains EnhancementNet on the answers of a frozen coarse network."""
+"""Trains EnhancementNet on the answers of a frozen coarse network, and after that the two of them together."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional
 
-from facefusion.fusion.coarse import COARSE_SIZE
 from facefusion.nets.coarse import CoarseFusionModel, fuse
-from facefusion.nets.refine import EnhancementNet
+from facefusion.nets.refine import COARSE_SIDE, EnhancementNet, ProgressiveFusionNet
 from facefusion.training.data import AlignedFaces
 from facefusion.training.fusing import FusionTask, Weights
 from facefusion.training.judges import Judges
+from facefusion.training.loop import Batch
+from facefusion.training.losses import weighted_l1
 
 #: Side of the samples: the smaller of the two sizes at which the network serves; it is fully convolutional.
 VIEW: Final = 256
@@ -23,31 +24,56 @@ VIEW: Final = 256
 REFINE_CROP: Final = 320
 #: Images whose eyes are fewer pixels apart show nothing that 256 pixels need.
 LEAST_EYE_DISTANCE: Final = 50.0
-#: Light is settled by the coarse stage; what can be won here is the person and the expression.
-WEIGHTS: Final = Weights(gradient=8.0, detail=4.0, smooth=0.5, identity=12.0, expression=45.0)
+WEIGHTS: Final = Weights(gradient=8.0, smooth=0.5)
+#: In joint training the coarse result follows the refined one, averaged down: the fast tier shows it.
+AGREEMENT: Final = 10.0
 
 
-class RefineTask(FusionTask[EnhancementNet]):
-    """The refine stage, at 256 pixels. Edges count more than in the coarse stage, the judges are the same."""
+class ProgressiveTask(FusionTask[ProgressiveFusionNet]):
+    """Both stages, at 256 pixels.
 
-    name = "refine"
+    Args:
+        net: coarse and refine network.
+        train, val: aligned faces of REFINE_CROP pixels.
+        judges: as in the coarse stage.
+        frozen: whether the coarse network stays as it is.
+    """
 
-    def __init__(self, train: AlignedFaces, val: AlignedFaces, judges: Judges, coarse: Path) -> None:
-        self.coarse = CoarseFusionModel()
-        self.coarse.load_state_dict(load_file(coarse))
-        self.coarse.requires_grad_(False).eval().to(memory_format=torch.channels_last)
-        super().__init__(EnhancementNet(), train, val, judges, VIEW, WEIGHTS)
+    def __init__(
+        self, net: ProgressiveFusionNet, train: AlignedFaces, val: AlignedFaces, judges: Judges, *, frozen: bool
+    ) -> None:
+        self.name = "refine" if frozen else "joint"
+        self.frozen = frozen
+        net.coarse.requires_grad_(not frozen)
+        super().__init__(net, train, val, judges, VIEW, WEIGHTS)
 
-    def run(self, net: EnhancementNet, images: dict[str, Tensor]) -> dict[str, Tensor]:
-        small = [
-            functional.interpolate(images[k], size=(COARSE_SIZE, COARSE_SIZE), mode="area")
-            for k in ("warped", "target", "face")
-        ]
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=net.training):
-            coarse_mask, coarse_delta = (x.float() for x in self.coarse(*small))
-        up = [functional.interpolate(x, size=(VIEW, VIEW), mode="bilinear") for x in (coarse_mask, coarse_delta)]
+    def run(self, net: ProgressiveFusionNet, images: dict[str, Tensor]) -> dict[str, Tensor]:
+        if self.frozen:
+            net.coarse.eval()  # its BatchNorm's averages, too
         with torch.autocast("cpu", torch.bfloat16, enabled=net.training):
-            logits, delta = net.logits(images["warped"], images["target"], images["face"], up[0], up[1])
-        mask = torch.sigmoid(logits.float()) * images["face"]
-        out = fuse(images["warped"], images["target"], mask, delta.float())
-        return images | {"logits": logits.float(), "mask": mask, "delta": delta.float(), "out": out}
+            answer = net.logits(*(images[name] for name in ("warped", "target", "face", "identity")))
+        logits, delta, coarse_mask, coarse_delta = (x.float() for x in answer)
+        mask = torch.sigmoid(logits) * images["face"]
+        out = fuse(images["warped"], images["target"], mask, delta)
+        coarse = {"coarse_mask": coarse_mask, "coarse_delta": coarse_delta}
+        return images | coarse | {"logits": logits, "mask": mask, "delta": delta, "out": out}
+
+    def beside(self, x: dict[str, Tensor], batch: Batch) -> tuple[Tensor, dict[str, float]]:
+        if self.frozen:
+            return super().beside(x, batch)
+        size = (COARSE_SIDE, COARSE_SIDE)
+        warped, target, face, out = (
+            functional.interpolate(x[name], size=size, mode="area") for name in ("warped", "target", "face", "out")
+        )
+        coarse = fuse(warped, target, x["coarse_mask"], x["coarse_delta"])
+        apart = weighted_l1(coarse, out.detach(), face)
+        return AGREEMENT * apart, {"apart": float(apart.detach())}
+
+
+def progressive(coarse: Path, refine: Path | None) -> ProgressiveFusionNet:
+    """The two stages from their safetensors files; a refine network that is not given begins anew."""
+    net = ProgressiveFusionNet(CoarseFusionModel(), EnhancementNet())
+    net.coarse.load_state_dict(load_file(coarse))
+    if refine is not None:
+        net.refine.load_state_dict(load_file(refine))
+    return net

@@ -17,7 +17,7 @@ from facefusion.training.data import align_faces, load_faces
 from facefusion.training.loop import Schedule, Task, train
 
 SCHEDULES: Final = Path(__file__).with_name("schedules.toml")
-STAGES: Final = ("detector", "mesh", "identity", "coarse", "refine")
+STAGES: Final = ("detector", "mesh", "identity", "judge", "coarse", "refine", "joint")
 
 
 def schedules(path: Path = SCHEDULES) -> dict[str, Schedule]:
@@ -53,18 +53,31 @@ def make_task(stage: str, args: argparse.Namespace) -> tuple[Task[Any], nn.Modul
         if args.teacher is None:
             raise SystemExit("identity learns from a teacher: give --teacher mobilefacenet.onnx")
         return IdentityTask(align_faces(faces), align_faces(val), args.teacher), IdentityNet()
+    if stage == "judge":
+        from facefusion.nets.identity import JUDGE_BLOCKS
+        from facefusion.training.identity import FUSED, IdentityNet, IdentityTask
+
+        if args.teacher is None:
+            raise SystemExit("judge learns from a teacher: give --teacher mobilefacenet.onnx")
+        net = IdentityNet(JUDGE_BLOCKS)
+        net.load_state_dict(load_file(_built(args, "identity")), strict=False)
+        task = IdentityTask(align_faces(faces), align_faces(val), args.teacher, net, fused=FUSED, stagewise=0)
+        task.name = "judge"
+        return task, IdentityNet(JUDGE_BLOCKS)
     from facefusion.training.judges import Judges
 
-    judges = Judges(_built(args, "identity"), _built(args, "mesh"))
+    judges = Judges(_built(args, "identity"), _built(args, "judge"), _built(args, "mesh"))
     if stage == "coarse":
         from facefusion.training.coarse import CoarseFusionModel, CoarseTask
 
         return CoarseTask(align_faces(faces), align_faces(val), judges), CoarseFusionModel()
-    from facefusion.training.refine import LEAST_EYE_DISTANCE, REFINE_CROP, EnhancementNet, RefineTask
+    from facefusion.training.refine import LEAST_EYE_DISTANCE, REFINE_CROP, ProgressiveTask, progressive
 
     sharp = [[face for face in part if eye_distance(face.mesh) >= LEAST_EYE_DISTANCE] for part in (faces, val)]
     aligned = [align_faces(part, REFINE_CROP) for part in sharp]
-    return RefineTask(aligned[0], aligned[1], judges, _built(args, "coarse")), EnhancementNet()
+    began = _built(args, "refine") if stage == "joint" else args.start_from
+    pair = [progressive(_built(args, "coarse"), began) for _ in range(2)]
+    return ProgressiveTask(pair[0], aligned[0], aligned[1], judges, frozen=stage == "refine"), pair[1]
 
 
 def _built(args: argparse.Namespace, stage: str) -> Path:
@@ -77,13 +90,22 @@ def _built(args: argparse.Namespace, stage: str) -> Path:
 
 def run_stage(stage: str, schedule: Schedule, args: argparse.Namespace) -> None:
     """Trains one network, resuming where it stopped, and exports it."""
-    from facefusion.export.onnx import export_network
+    from facefusion.export.onnx import export_network, save_half
 
     task, averaged = make_task(stage, args)
-    if args.start_from is not None:
-        task.net.load_state_dict(load_file(args.start_from))
+    if args.start_from is not None and stage != "refine":
+        missing, unknown = task.net.load_state_dict(load_file(args.start_from), strict=False)
+        if unknown:
+            raise SystemExit(f"{args.start_from.name} is of another network: it has {', '.join(unknown[:3])}")
+        if missing:
+            print(f"new, as they were made: {', '.join(missing)}")
     net = train(task, schedule, args.run or Path("runs") / stage, averaged)
-    export_network(stage, net, args.weights, args.checkpoints)
+    if stage == "judge":  # it does not serve
+        save_half(net, args.checkpoints / "judge.safetensors")
+        return
+    parts = {"refine": ("refine",), "joint": ("coarse", "refine")}.get(stage)
+    for name in parts or (stage,):
+        export_network(name, getattr(net, name) if parts else net, args.weights, args.checkpoints)
 
 
 def main() -> int:
@@ -92,7 +114,7 @@ def main() -> int:
     parser.add_argument("stage", choices=(*STAGES, "all"), help="all: one after the other")
     parser.add_argument("--data", type=Path, required=True, help="folder with faces.csv, mesh468.npz and the images")
     parser.add_argument("--teacher", type=Path, help="MobileFaceNet ONNX file (identity)")
-    for built in ("identity", "mesh", "coarse"):
+    for built in ("identity", "mesh", "judge", "coarse", "refine"):
         parser.add_argument(f"--{built}", type=Path, help=f"safetensors file of {built}, for the stages that build on it")
     parser.add_argument("--start-from", type=Path, help="safetensors file to begin with instead of random weights")
     parser.add_argument("--run", type=Path, help="checkpoint folder (default: runs/STAGE)")

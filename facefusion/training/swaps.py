@@ -21,6 +21,7 @@ from facefusion.training.augment import light, photometric
 from facefusion.training.coverings import covering, glasses_kinds, lenses
 from facefusion.training.data import CROP_SIZE, AlignedFaces
 from facefusion.training.mesh import compose, jittered
+from facefusion.training.relighting import Lamp, Lamps
 
 Rng = np.random.Generator
 
@@ -32,6 +33,8 @@ KEEPS_LIGHT: Final = 0.9
 LOW_PASS: Final = (12.0, 32.0)
 #: Paired samples without any corruption: the network must also leave a good face alone.
 UNTOUCHED: Final = 0.05
+#: Shares of targets and of sources that stand under a lamp of their own.
+LAMPS: Final = (0.4, 0.4)
 _MIRRORED: Final = [1, 0, 2, 4, 3]
 
 
@@ -105,6 +108,7 @@ class SwapSampler:
     def __init__(self, faces: AlignedFaces, view: int = COARSE_SIZE) -> None:
         self.faces, self.view = faces, view
         self.size = faces.crops.shape[1]
+        self.lamps = Lamps(faces)
         self.coverings = np.stack([_covering(c, m) for c, m in zip(faces.crops, faces.meshes, strict=True)])
         self.glasses = np.array(glasses_kinds(faces.names))
         #: Where nobody knows what is covering and what is skin: inside and around real spectacles.
@@ -152,11 +156,12 @@ class SwapSampler:
             layer, mask = light(rng, found[0], 0.5), found[1]
         return layer, mask, (image * (1 - mask[..., None]) + layer * mask[..., None]).astype(np.uint8)
 
-    def _corrupted(self, rng: Rng, face: int, target: np.ndarray) -> np.ndarray:
-        """T': another face over T, in T's light more often than not, under a random mask."""
+    def _corrupted(self, rng: Rng, face: int, target: np.ndarray, lamp: Lamp | None) -> np.ndarray:
+        """T': another face over T, under T's lamp and in T's light more often than not, under a random mask."""
         mesh = self.faces.meshes[face]
         other = self._other(rng, face, MAX_YAW_DIFFERENCE, bare=True)
         swapped = self.faces.warps[face](self.faces.crops[other], self.faces.meshes[other])
+        swapped = swapped if lamp is None else lamp(swapped)
         swapped, _ = match_skin(swapped, target, skin_mask(mesh, self.size))
         if rng.random() < KEEPS_LIGHT:
             sigma = float(rng.uniform(*LOW_PASS)) * self.size / CROP_SIZE
@@ -180,13 +185,15 @@ class SwapSampler:
         face = int(rng.integers(len(faces)))
         mesh, warp = faces.meshes[face], faces.warps[face]
         truth = light(rng, faces.crops[face], 0.6) if rng.random() < 0.4 else faces.crops[face]
+        lamp = self.lamps(rng, face) if rng.random() < LAMPS[0] else None
+        truth = truth if lamp is None else lamp(truth)
         covered = self.coverings[face].astype(np.float32) / 255
         # A face that wears glasses is no truth: they would come back from the source, as they never shall.
         paired = rng.random() >= UNPAIRED and self.glasses[face] == ""
         unknown = self.unknown[face]
         if paired:
             source = face
-            target = truth if rng.random() < UNTOUCHED else self._corrupted(rng, face, truth)
+            target = truth if rng.random() < UNTOUCHED else self._corrupted(rng, face, truth, lamp)
             stop = self._other(rng, face, 28.0)
             away = faces.warps[stop](faces.crops[face], faces.meshes[face])
             source_mesh = faces.meshes[stop]
@@ -199,6 +206,8 @@ class SwapSampler:
         # As far off as the mesh network's points are, each by itself and all together.
         off = np.pad(rng.normal(0, 0.5, (468, 2)), ((0, 0), (0, 1))) + [*rng.normal(0, 0.8, 2), 0]
         warped = warp(photometric(rng, away, 0.8), (source_mesh + off * self.size / CROP_SIZE).astype(np.float32))
+        if rng.random() < LAMPS[1]:
+            warped = self.lamps(rng, face)(warped)
         if rng.random() < 0.55:  # over the target: it must stay
             layer, mask, target = self._cover(rng, target, mesh, face)
             truth = (truth * (1 - mask[..., None]) + layer * mask[..., None]).astype(np.uint8)

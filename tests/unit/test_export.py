@@ -36,6 +36,9 @@ def inputs(name: str, seed: int) -> list[torch.Tensor]:
     generator = torch.Generator().manual_seed(seed)
     made = []
     for key, shape in CONTRACTS[name].inputs.items():
+        if key == "identity":
+            made.append(nn.functional.normalize(torch.randn(shape, generator=generator)))
+            continue
         coarse = torch.rand((*shape[:2], 8, 8), generator=generator)
         x = nn.functional.interpolate(coarse, size=shape[2:], mode="bicubic").clamp(0, 1)
         made.append(x if key in ("warped", "target", "face", "mask") else x * 2 - 1)
@@ -100,9 +103,9 @@ def test_sizes_keep_the_promise() -> None:
 
 def test_fused_crop_is_the_target_wherever_the_face_mask_is_zero() -> None:
     torch.manual_seed(1)
-    warped, target, face = inputs("coarse", 3)
+    warped, target, face, identity = inputs("coarse", 3)
     face[..., :64] = 0
-    mask, delta = (torch.from_numpy(o) for o in outputs_of(CoarseFusionModel(), [warped, target, face]))
+    mask, delta = (torch.from_numpy(o) for o in outputs_of(CoarseFusionModel(), [warped, target, face, identity]))
     assert float(mask[..., :64].abs().max()) == 0
     assert float(mask[..., 64:].max()) > 0.5
     assert float(delta.abs().max()) <= 0.4

@@ -14,17 +14,19 @@ from safetensors.torch import save_file
 
 from facefusion.geometry import topology
 from facefusion.nets.coarse import COLOUR_CELL, CoarseFusionModel
-from facefusion.nets.identity import IdentityNet
+from facefusion.nets.identity import JUDGE_BLOCKS, IdentityNet
 from facefusion.nets.mesh import MeshNet
 from facefusion.nets.refine import EnhancementNet
 from facefusion.training import ablation, coverings, fusing, swaps
 from facefusion.training.ablation import VARIANTS
+from facefusion.training.adversary import Adversary
 from facefusion.training.coarse import CoarseTask
 from facefusion.training.data import FaceImage, align_faces
 from facefusion.training.judges import Judges
 from facefusion.training.loop import Schedule
 from facefusion.training.losses import sampled
-from facefusion.training.refine import REFINE_CROP, VIEW, RefineTask
+from facefusion.training.refine import REFINE_CROP, VIEW, ProgressiveTask, progressive
+from facefusion.training.relighting import Lamps, mesh_normals
 from facefusion.training.swaps import SwapSampler
 
 
@@ -40,9 +42,9 @@ def images(make_mesh: Any, make_photo: Any) -> list[FaceImage]:
 @pytest.fixture
 def judges(tmp_path: Path) -> Judges:
     torch.manual_seed(0)
-    for name, net in (("identity", IdentityNet()), ("mesh", MeshNet())):
+    for name, net in (("identity", IdentityNet()), ("judge", IdentityNet(JUDGE_BLOCKS)), ("mesh", MeshNet())):
         save_file({k: v.contiguous() for k, v in net.state_dict().items()}, str(tmp_path / f"{name}.safetensors"))
-    return Judges(tmp_path / "identity.safetensors", tmp_path / "mesh.safetensors")
+    return Judges(*(tmp_path / f"{name}.safetensors" for name in ("identity", "judge", "mesh")))
 
 
 @pytest.mark.parametrize(("crop", "view"), [(192, 128), (REFINE_CROP, VIEW)])
@@ -94,12 +96,31 @@ def test_the_coarse_residual_paints_light_freely_and_colour_only_smoothly() -> N
     net = CoarseFusionModel().eval()
     torch.nn.init.normal_(net.head[1].weight, std=1.0)
     with torch.no_grad():
-        _, delta = net(torch.rand(1, 3, 128, 128), torch.rand(1, 3, 128, 128), torch.ones(1, 1, 128, 128))
+        images = torch.rand(2, 1, 3, 128, 128)
+        _, delta = net(*images, torch.ones(1, 1, 128, 128), torch.rand(1, 128))
     light = delta.mean(1, keepdim=True)
     colour = delta - light
     steps = [float((part[..., 1:] - part[..., :-1]).abs().max()) for part in (light, colour)]
     assert float(colour.abs().max()) > 0.01 and steps[0] > 0.05
     assert steps[1] <= 2 * float(colour.abs().max()) / COLOUR_CELL + 1e-6
+
+
+def test_the_identity_has_a_say_once_it_is_learned() -> None:
+    torch.manual_seed(0)
+    net = CoarseFusionModel().eval()
+    warped, target = torch.rand(2, 1, 3, 128, 128)
+    one, other = torch.nn.functional.normalize(torch.randn(2, 1, 128), dim=-1)
+
+    def apart() -> float:
+        with torch.no_grad():
+            answers = [net.logits(warped, target, torch.ones(1, 1, 128, 128), who)[0] for who in (one, other)]
+        return float((answers[0] - answers[1]).abs().max())
+
+    assert apart() == 0
+    for name, parameter in net.named_parameters():
+        if "condition.weight" in name:
+            torch.nn.init.normal_(parameter)
+    assert apart() > 1e-3
 
 
 @pytest.mark.parametrize("size", [256, 384])
@@ -119,7 +140,7 @@ def test_the_refine_network_begins_with_the_coarse_answer(size: int) -> None:
     assert float(refined[..., :40].abs().max()) == 0 and float((refined - mask)[..., 40:].abs().max()) > 0.01
 
 
-@pytest.mark.parametrize("stage", ["coarse", "refine"])
+@pytest.mark.parametrize("stage", ["coarse", "refine", "joint"])
 def test_a_step_teaches_every_part_of_the_network(
     images: list[FaceImage], judges: Judges, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str
 ) -> None:
@@ -133,18 +154,57 @@ def test_a_step_teaches_every_part_of_the_network(
             {k: v.contiguous() for k, v in CoarseFusionModel().state_dict().items()}, str(tmp_path / "coarse.safetensors")
         )
         faces = align_faces(images, REFINE_CROP)
-        task = RefineTask(faces, faces, judges, tmp_path / "coarse.safetensors")
-        torch.nn.init.normal_(task.net.head[0].weight, std=0.01)
+        net = progressive(tmp_path / "coarse.safetensors", None)
+        torch.nn.init.normal_(net.refine.head[0].weight, std=0.01)
+        task = ProgressiveTask(net, faces, faces, judges, frozen=stage == "refine")
+    before = {key: value.clone() for key, value in task.net.state_dict().items()}
     samples = [task.sample(np.random.default_rng(i)) for i in range(6)]
     assert len({float(s["paired"][0]) for s in samples}) == 2
     batch = {key: torch.from_numpy(np.stack([s[key] for s in samples])) for key in samples[0]}
+    task.net.train()
     loss, figures = task.loss(batch, 1.0)
     loss.backward()
-    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in task.net.parameters())
-    assert sum(float(p.grad.abs().sum()) > 0 for p in task.net.parameters()) > 0.9 * len(list(task.net.parameters()))
-    assert figures["expr"] > 0 and -1 <= figures["id"] <= 1
+    learning = [p for p in task.net.parameters() if p.requires_grad]
+    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in learning)
+    assert sum(float(p.grad.abs().sum()) > 0 for p in learning) > 0.9 * len(learning)
+    if stage == "refine":  # the coarse network is taken as it is, with the averages of its BatchNorm
+        assert all(torch.equal(v, before[k]) for k, v in task.net.state_dict().items() if k.startswith("coarse"))
+    assert figures["expr"] > 0 and -1 <= figures["id"] <= 1 and 0 < figures["knows"] < 4
+    assert ("apart" in figures) == (stage == "joint")
     scores = task.evaluate(task.net.eval())
     assert all(np.isfinite(list(scores.values()))) and scores["val_psnr"] > 5
+
+
+def test_the_discriminator_learns_to_tell_and_remembers_what_it_learned() -> None:
+    torch.manual_seed(0)
+    adversary, weight = Adversary(), torch.ones(4, 1, 64, 64)
+    real = torch.nn.functional.interpolate(torch.rand(4, 3, 8, 8), size=64, mode="bilinear")
+    fused = (real + 0.2 * torch.randn_like(real)).clamp(0, 1)
+    first = adversary.learn(real, fused, weight)
+    for _ in range(30):
+        last = adversary.learn(real, fused, weight)
+    assert last < 0.7 * first
+    assert adversary.disbelief(fused, weight) > adversary.disbelief(real, weight)
+    assert not any(p.requires_grad for p in adversary.net.parameters())
+    again = Adversary()
+    again.restore(adversary.state())
+    assert again.learn(real, fused, weight) == adversary.learn(real, fused, weight)
+
+
+def test_a_lamp_lights_the_side_it_stands_on(images: list[FaceImage]) -> None:
+    faces = align_faces(images)
+    normals = mesh_normals(faces.meshes)
+    assert normals.shape == (3, 468, 2) and (np.linalg.norm(normals, axis=-1) <= 1.001).all()
+    across = faces.meshes[0, :, 0] - faces.meshes[0, :, 0].mean()
+    assert np.corrcoef(across, normals[0, :, 0])[0, 1] > 0.5  # a face is round
+    grey = np.full((192, 192, 3), 120, np.uint8)
+    lamps, slopes, gains = Lamps(faces), [], []
+    for seed in range(12):
+        lit = lamps(np.random.default_rng(seed), 0)(grey).astype(float)
+        inside = lit[60:140, 60:140].mean(-1)
+        slopes.append(abs(inside[:, -10:].mean() - inside[:, :10].mean()))
+        gains.append(inside.mean() / 120)
+    assert max(slopes) > 25 and 0.7 < np.mean(gains) < 1.5
 
 
 def test_glasses_are_known_by_name_and_lie_over_the_eyes(make_mesh: Any) -> None:

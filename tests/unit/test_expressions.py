@@ -1,0 +1,77 @@
+"""Faces drawn for the mesh network move where they say, and the teacher is asked, or missed, in clear words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from facefusion.geometry.topology import INNER_LIPS, LEFT_EYE, eye_distance
+from facefusion.training import expressions
+from facefusion.training.data import FaceImage, align_faces
+from facefusion.training.expressions import LIDS, MadeFaces, MeshTeacher, close_eyes, drop_jaw
+
+
+def _opening(mesh: np.ndarray) -> float:
+    return float(mesh[14, 1] - mesh[13, 1]) / eye_distance(mesh)
+
+
+def test_a_dropped_jaw_opens_the_mouth_and_leaves_the_eyes(make_mesh: Any) -> None:
+    mesh = make_mesh((96, 96), 115)
+    moved = drop_jaw(mesh, 0.5)
+    assert _opening(moved) - _opening(mesh) == pytest.approx(0.5, abs=0.06)
+    for untouched in (13, 61, 291, *LEFT_EYE):  # the upper lip, the corners of the mouth, an eye
+        np.testing.assert_allclose(moved[untouched], mesh[untouched], atol=1e-3)
+    assert moved[152, 1] > mesh[152, 1] + 0.2 * eye_distance(mesh)
+
+
+def test_closed_eyes_are_closed(make_mesh: Any) -> None:
+    mesh = make_mesh((96, 96), 115)
+    moved = close_eyes(mesh, 1.0)
+    for eye in LIDS:
+        for upper, lower in eye:
+            before, after = (np.hypot(*(m[upper, :2] - m[lower, :2])) for m in (mesh, moved))
+            assert after <= 0.11 * before + 1e-6
+    np.testing.assert_array_equal(moved[list(INNER_LIPS)], mesh[list(INNER_LIPS)])
+
+
+def test_drawn_faces_are_images_with_a_mesh_inside_and_depend_on_the_seed_alone(make_mesh: Any, make_photo: Any) -> None:
+    photos = [np.roll(make_photo(400, 400), 37 * i, axis=1) for i in range(3)]
+    faces = align_faces(
+        [FaceImage(p, make_mesh((200, 200), 220, yaw=6.0 * i), 6.0 * i, f"{i}.jpg", 1) for i, p in enumerate(photos)]
+    )
+    made, openings = MadeFaces(faces), []
+    for seed in range(30):
+        image, mesh = made(np.random.default_rng(seed))
+        again, same = made(np.random.default_rng(seed))
+        np.testing.assert_array_equal(image, again)
+        np.testing.assert_array_equal(mesh, same)
+        assert image.shape == (192, 192, 3) and image.dtype == np.uint8 and mesh.shape == (468, 3)
+        assert -20 < mesh[:, :2].min() and mesh[:, :2].max() < 240
+        openings.append(_opening(mesh))
+    assert max(openings) > min(openings) + 0.2
+
+
+def test_without_its_packages_the_teacher_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(expressions, "missing_packages", lambda: ["ai-edge-litert"])
+    with pytest.raises(SystemExit, match="pip install --no-deps ai-edge-litert"):
+        MeshTeacher()
+
+
+def test_what_the_teacher_says_of_another_place_is_not_believed(make_mesh: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Net:
+        answer = np.zeros((468, 3), np.float32)
+
+        def points(self, crop: np.ndarray) -> np.ndarray:
+            assert crop.shape == (192, 192, 3)
+            return self.answer
+
+    monkeypatch.setattr(expressions, "missing_packages", list)
+    teacher, image, near = MeshTeacher(), np.zeros((192, 192, 3), np.uint8), make_mesh((96, 96), 128)
+    net = Net()
+    teacher._net = net  # type: ignore[assignment]
+    np.testing.assert_array_equal(teacher(image, near), near)
+    net.answer = near + 2
+    # The face fills two thirds of the teacher's view; it is moved by about two pixels of that view, twice.
+    assert 0.5 < np.abs(teacher(image, near) - near)[:, :2].mean() < 12
