@@ -70,8 +70,8 @@ def evaluate_pair(
     try:
         photos.append(read_photo(folder / pair.source, "source"))
         photos.append(read_photo(folder / pair.target, "target"))
-        seen.append(_see(judges, photos[0], "source photo"))
-        seen.append(_see(judges, photos[1], "target photo"))
+        seen.append(see(judges, photos[0], "source photo"))
+        seen.append(see(judges, photos[1], "target photo"))
     except (FusionError, JudgeError) as error:
         reason = str(error)
     meshes = [one.mesh for one in seen]
@@ -90,7 +90,7 @@ def evaluate_pair(
             seconds = time.perf_counter() - begin
             if fused.image.shape != target.photo.shape:
                 raise JudgeError("The result has another size than the target photo.")
-            result = _see(judges, fused.image, "result")
+            result = see(judges, fused.image, "result")
             figures = measure(source, target, result, seconds)
         except (FusionError, JudgeError) as error:
             failure = str(error)
@@ -105,7 +105,17 @@ def evaluate_pair(
             yield Case(pair, tier, picture, figures, source.embedding, result.embedding)
 
 
-def _see(judges: Judges, photo: Photo, name: str) -> Seen:
+def see(judges: Judges, photo: Photo, name: str) -> Seen:
+    """What the judges see in a photo.
+
+    Args:
+        judges: who judges.
+        photo: (H, W, 3) RGB uint8.
+        name: what the photo is called if there is no face in it.
+
+    Raises:
+        JudgeError: the mesh judge finds no face.
+    """
     mesh = judges.mesh(photo)
     if mesh is None:
         raise JudgeError(f"The mesh judge finds no face in the {name}.")

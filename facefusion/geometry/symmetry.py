@@ -55,6 +55,6 @@ def mirrored_share(warp: MeshWarp, mesh: FloatArray, turn: float, size: int) -> 
     middle = (mesh[454] + mesh[234]) / 2
     # 0 on the middle line, 1 at the image-right cheek: the spline carries it from the mesh to the pixels.
     place = (mesh - middle) @ across / (0.5 * float(across @ across))
-    field = warp.flow(np.stack([place, place], axis=1), size)[..., 0]
+    field = warp.spread(np.stack([place, place], axis=1), size)[..., 0]
     t = np.clip((np.sign(turn) * field - EDGE[0]) / (EDGE[1] - EDGE[0]), 0, 1)
     return np.asarray(strength * t * t * (3 - 2 * t), np.float32)

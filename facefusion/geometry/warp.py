@@ -12,6 +12,7 @@ from typing import Any, Final
 import cv2
 import numpy as np
 
+from facefusion.geometry.slits import SLITS, around, jump, sides
 from facefusion.geometry.topology import WARP_POINTS
 
 #: The flow is solved on a GRID x GRID lattice over the crop and upsampled: faces bend smoothly between the points.
@@ -64,6 +65,7 @@ class MeshWarp:
     def __init__(self, destination: np.ndarray, size: int, grid: int = GRID, *, anchors: np.ndarray | None = None) -> None:
         self.size = size
         self.grid = grid
+        self._destination = np.asarray(destination, np.float32)
         self._anchors = np.zeros((0, 2)) if anchors is None else anchors
         points = np.concatenate([destination[WARP_POINTS, :2], self._anchors]).astype(np.float64) / size
         count = len(points)
@@ -80,6 +82,18 @@ class MeshWarp:
         #: (grid * grid, points + 3) takes the coefficients to the flow on the lattice.
         self._basis = np.concatenate([kernel, np.ones((len(lattice), 1), np.float32), lattice], axis=1)
 
+    def spread(self, values: np.ndarray, size: int | None = None) -> np.ndarray:
+        """What the mesh points carry, smoothly between and around them.
+
+        Args:
+            values: (468, 2 or more) two numbers a mesh point, then ignored ones.
+            size: side of the result; the destination crop's own by default.
+
+        Returns:
+            (size, size, 2) float32.
+        """
+        return self._window(values, size or self.size, np.s_[:, :])
+
     def flow(self, source: np.ndarray, size: int | None = None) -> np.ndarray:
         """Where each destination pixel comes from.
 
@@ -91,11 +105,26 @@ class MeshWarp:
             (size, size, 2) float32 map of x, y in the source image's pixels, for `cv2.remap`.
         """
         size = size or self.size
-        origins = np.concatenate([source[WARP_POINTS, :2], self._anchors])
-        coefficients = (self._solver @ origins).astype(np.float32)
+        flow = self.spread(source, size)
+        for slit in SLITS:
+            share = jump(source, self._destination, slit)
+            if share > 0:
+                factor = size / self.size
+                there = self._destination[:, :2] * factor + (factor - 1) / 2
+                window, near, below = around(there, slit, size)
+                upper, lower = (self._window(p, size, window) for p in sides(source, self._destination, slit))
+                jumped = upper + below[..., None] * (lower - upper)
+                flow[window] += (share * near)[..., None] * (jumped - flow[window])
+        return flow
+
+    def _window(self, values: np.ndarray, size: int, window: tuple[slice, slice]) -> np.ndarray:
+        """`spread` in a window (rows, columns) of the result."""
+        at_points = np.concatenate([values[WARP_POINTS, :2], self._anchors])
+        coefficients = (self._solver @ at_points).astype(np.float32)
         coarse = (self._basis @ coefficients).reshape(self.grid, self.grid, 2)
         weights = _upsampling(self.grid, size)
-        return np.stack([weights @ coarse[..., axis] @ weights.T for axis in (0, 1)], axis=-1)
+        rows, columns = weights[window[0]], weights[window[1]]
+        return np.stack([rows @ coarse[..., axis] @ columns.T for axis in (0, 1)], axis=-1)
 
     def __call__(self, image: np.ndarray, source: np.ndarray, size: int | None = None) -> np.ndarray:
         """Warps `image` (H, W, C), whose face has the mesh `source` in its pixels, onto the destination mesh."""

@@ -16,9 +16,10 @@ class CoarseTask(FusionTask[CoarseFusionModel]):
     """The coarse stage, at 128 pixels."""
 
     name = "coarse"
+    view = COARSE_SIZE
 
     def __init__(self, train: AlignedFaces, val: AlignedFaces, judges: Judges, net: CoarseFusionModel | None = None) -> None:
-        super().__init__(net or CoarseFusionModel(), train, val, judges, COARSE_SIZE, Weights())
+        super().__init__(net or CoarseFusionModel(), train, val, judges, self.view, Weights())
 
     def run(self, net: CoarseFusionModel, images: dict[str, Tensor]) -> dict[str, Tensor]:
         with torch.autocast("cpu", torch.bfloat16, enabled=net.training):

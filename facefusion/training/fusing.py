@@ -50,14 +50,14 @@ class Weights:
 
     reconstruction: float = 10.0
     gradient: float = 6.0
-    covering: float = 2.0
+    covering: float = 4.0
     light: float = 12.0
     detail: float = 3.0
     smooth: float = 1.5
     colour: float = 5.0
-    identity: float = 6.0
+    identity: float = 8.0
     expression: float = 24.0
-    adversary: float = 0.4
+    adversary: float = 0.5
 
 
 class FusionTask(Generic[Net]):

@@ -24,6 +24,8 @@ from facefusion.training.losses import arcface_crops, sampled
 #: The judges look at the result from slightly different places each time, or the residual learns to please one pixel grid:
 #: normal deviations of the points in shares of the side, and of MeshNet's view in radians, log scale and shares of the side.
 POINT_JITTER: Final = 0.0055
+#: Deviations of the log gain of a colour, of the log contrast, and of the noise in shares of the range.
+CAMERA_JITTER: Final = (0.06, 0.12, 0.015)
 VIEW_JITTER: Final = (0.06, 0.05, 0.015)
 #: Mesh points that carry the expression.
 EXPRESSION_POINTS: Final = LEFT_EYE + RIGHT_EYE + LEFT_BROW + RIGHT_BROW + OUTER_LIPS + INNER_LIPS
@@ -63,7 +65,7 @@ class Judges:
             images: (N, 3, S, S) in [0, 1].
             points: (N, 5, 2) eyes, nose, mouth corners in pixels of `images`.
             truth: (N, 128) unit-length.
-            jitter: look from a slightly different place each time.
+            jitter: look from a slightly different place, through a slightly different camera, each time.
 
         Returns:
             (N,).
@@ -71,6 +73,11 @@ class Judges:
         if jitter:
             points = points + POINT_JITTER * images.shape[-1] * torch.randn_like(points)
         crops = arcface_crops(images, points, self.template)
+        if jitter:
+            gain, contrast, noise = CAMERA_JITTER
+            level = crops.mean((2, 3), keepdim=True)
+            crops = level + (crops - level) * torch.exp(contrast * torch.randn(len(crops), 1, 1, 1))
+            crops = crops * torch.exp(gain * torch.randn(len(crops), 3, 1, 1)) + noise * torch.randn_like(crops)
         with torch.autocast("cpu", torch.bfloat16):
             found = self.identity((crops * 2 - 1).contiguous(memory_format=torch.channels_last))
         return (functional.normalize(found.float()) * truth).sum(1)

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from facefusion.geometry.align import MESH_FACE_SHARE, crop_photo, mesh_crop_transform, transform_points
-from facefusion.geometry.mirror import mirrored
 from facefusion.geometry.topology import (
     INNER_LIPS,
     LEFT_BROW,
@@ -78,7 +77,7 @@ class MeshTask:
         self.val_crops, self.val_points = self._val_views(crops, meshes)
         rng, made, teacher = np.random.default_rng(3), MadeFaces(val), MeshTeacher()
         drawn = [made(rng) for _ in range(VAL_MADE)]
-        self.made_crops, self.made_points = self._val_views([i for i, _ in drawn], [teacher(i, m) for i, m in drawn])
+        self.made_crops, self.made_points = self._val_views([d.image for d in drawn], [teacher(d) for d in drawn])
 
     def _start(self) -> None:
         """Principal components of the training meshes under the training jitter."""
@@ -112,10 +111,10 @@ class MeshTask:
 
     def _face(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """A face, mirrored half of the time, and the mesh that the teacher sees in it."""
-        image, near = self.made(rng)
+        made = self.made(rng)
         if rng.random() < 0.5:
-            image, near = np.ascontiguousarray(image[:, ::-1]), mirrored(near, image.shape[1])
-        return image, self.teacher(image, near)
+            made = made.mirrored()
+        return made.image, self.teacher(made)
 
     def sample(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
         image, mesh = self._face(rng)

@@ -104,4 +104,4 @@ class Lamps:
 
     def __call__(self, rng: Rng, face: int) -> Lamp:
         """A lamp for images on the mesh of `face`."""
-        return Lamp.draw(rng, self.faces.warps[face].flow(self.normals[face], LIGHT_SIZE))
+        return Lamp.draw(rng, self.faces.warps[face].spread(self.normals[face], LIGHT_SIZE))

@@ -205,7 +205,7 @@ class SwapSampler:
             unknown = np.maximum(unknown, warp(self.unknown[source], source_mesh))
         # As far off as the mesh network's points are, each by itself and all together.
         off = np.pad(rng.normal(0, 0.5, (468, 2)), ((0, 0), (0, 1))) + [*rng.normal(0, 0.8, 2), 0]
-        warped = warp(photometric(rng, away, 0.8), (source_mesh + off * self.size / CROP_SIZE).astype(np.float32))
+        warped = warp(photometric(rng, away, 0.6), (source_mesh + off * self.size / CROP_SIZE).astype(np.float32))
         if rng.random() < LAMPS[1]:
             warped = self.lamps(rng, face)(warped)
         if rng.random() < 0.55:  # over the target: it must stay

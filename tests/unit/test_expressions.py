@@ -10,7 +10,7 @@ import pytest
 from facefusion.geometry.topology import INNER_LIPS, LEFT_EYE, eye_distance
 from facefusion.training import expressions
 from facefusion.training.data import FaceImage, align_faces
-from facefusion.training.expressions import LIDS, MadeFaces, MeshTeacher, close_eyes, drop_jaw
+from facefusion.training.expressions import LIDS, MadeFace, MadeFaces, MeshTeacher, close_eyes, drop_jaw
 
 
 def _opening(mesh: np.ndarray) -> float:
@@ -41,16 +41,22 @@ def test_drawn_faces_are_images_with_a_mesh_inside_and_depend_on_the_seed_alone(
     faces = align_faces(
         [FaceImage(p, make_mesh((200, 200), 220, yaw=6.0 * i), 6.0 * i, f"{i}.jpg", 1) for i, p in enumerate(photos)]
     )
-    made, openings = MadeFaces(faces), []
+    made, openings, surely = MadeFaces(faces), [], []
     for seed in range(30):
-        image, mesh = made(np.random.default_rng(seed))
-        again, same = made(np.random.default_rng(seed))
-        np.testing.assert_array_equal(image, again)
-        np.testing.assert_array_equal(mesh, same)
+        face, again = (made(np.random.default_rng(seed)) for _ in range(2))
+        image, mesh = face.image, face.mesh
+        np.testing.assert_array_equal(image, again.image)
+        np.testing.assert_array_equal(mesh, again.mesh)
+        twice = face.mirrored().mirrored()
+        np.testing.assert_array_equal(twice.image, image)
+        np.testing.assert_allclose(twice.mesh, mesh, atol=1e-3)
+        np.testing.assert_array_equal(twice.sure, face.sure)
+        assert not face.sure[list(LEFT_EYE)].any() and face.sure[list(INNER_LIPS)].all() == face.sure.any()
+        surely.append(bool(face.sure.any()))
         assert image.shape == (192, 192, 3) and image.dtype == np.uint8 and mesh.shape == (468, 3)
-        assert -20 < mesh[:, :2].min() and mesh[:, :2].max() < 240
+        assert mesh[:, :2].min() > -20 and mesh[:, :2].max() < 240
         openings.append(_opening(mesh))
-    assert max(openings) > min(openings) + 0.2
+    assert max(openings) > min(openings) + 0.2 and 0 < sum(surely) < 20
 
 
 def test_without_its_packages_the_teacher_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,7 +77,11 @@ def test_what_the_teacher_says_of_another_place_is_not_believed(make_mesh: Any, 
     teacher, image, near = MeshTeacher(), np.zeros((192, 192, 3), np.uint8), make_mesh((96, 96), 128)
     net = Net()
     teacher._net = net  # type: ignore[assignment]
-    np.testing.assert_array_equal(teacher(image, near), near)
+    sure = np.zeros(468, bool)
+    sure[list(INNER_LIPS)] = True
+    face = MadeFace(image, near, sure)
+    np.testing.assert_array_equal(teacher(face), near)
     net.answer = near + 2
     # The face fills two thirds of the teacher's view; it is moved by about two pixels of that view, twice.
-    assert 0.5 < np.abs(teacher(image, near) - near)[:, :2].mean() < 12
+    moved = np.abs(teacher(face) - near)[:, :2].max(1)
+    assert 0.5 < moved[~sure].mean() < 12 and moved[sure].max() == 0

@@ -12,6 +12,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from facefusion.compose.mask import face_mask
 from facefusion.geometry import topology
 from facefusion.nets.coarse import COLOUR_CELL, CoarseFusionModel
 from facefusion.nets.identity import JUDGE_BLOCKS, IdentityNet
@@ -22,6 +23,7 @@ from facefusion.training.ablation import VARIANTS
 from facefusion.training.adversary import Adversary
 from facefusion.training.coarse import CoarseTask
 from facefusion.training.data import FaceImage, align_faces
+from facefusion.training.identity import IdentityTask
 from facefusion.training.judges import Judges
 from facefusion.training.loop import Schedule
 from facefusion.training.losses import sampled
@@ -254,3 +256,28 @@ def test_ablations_differ_in_what_they_leave_out(
         assert figures["parameters"] == sizes[name]
     report = ablation.table(results, 1)
     assert all(name in report for name in results) and "(+0.0 %)" in report
+
+
+def test_fused_faces_for_the_judge_are_one_face_in_another_photo(images: list[FaceImage]) -> None:
+    faces = align_faces(images)
+    for seed in range(6):
+        image, mesh = IdentityTask._fused(np.random.default_rng(seed), faces, 0)
+        others = [i for i in range(len(faces)) if np.array_equal(faces.meshes[i], mesh)]
+        assert len(others) == 1
+        changed = np.abs(image.astype(int) - faces.crops[others[0]]).max(-1) > 1
+        inside = face_mask(mesh, 192) > 0
+        assert not changed[~inside].any() and changed[inside].mean() > 0.3
+
+
+def test_a_larger_identity_network_begins_as_the_smaller_one() -> None:
+    torch.manual_seed(0)
+    small, large = IdentityNet().eval(), IdentityNet(JUDGE_BLOCKS).eval()
+    missing, unknown = large.load_state_dict(small.state_dict(), strict=False)
+    assert missing and not unknown
+    x = torch.rand(2, 3, 112, 112) * 2 - 1
+    with torch.no_grad():
+        expected = small(x)
+        scale = float(expected.abs().max())
+        assert float((large(x) - expected).abs().max()) < 1e-4 * scale
+        torch.nn.init.constant_(large.stages[1][-1].body[-1][1].weight, 30.0)
+        assert float((large(x) - expected).abs().max()) > 1e-2 * scale

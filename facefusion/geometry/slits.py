@@ -1,0 +1,123 @@
+"""Mouth and eyes are slits: where the target's is shut and the source's is open, the warp has to jump from lip to lip.
+
+A spline is smooth: between two lips that touch it squeezes in what lies between them in the source, an open mouth, and shows
+it. Here the flow is made twice around such a slit, once as the upper lip has it and once as the lower lip has it, and each
+side of the slit takes its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from facefusion.types import FloatArray
+
+#: By how much the source must be wider open, as shares of the slit's width: from where to where the jump comes in.
+WIDER: Final = (0.04, 0.12)
+#: Reach of the jump around the slit, as shares of its width along and across it, and where it begins to fade, as a share of
+#: that: inside, the two flows differ; outside, the other points have made them one.
+REACH: Final = (0.85, 0.75)
+FADE: Final = 0.6
+#: Width of the edge between the two sides, as a share of the slit's width.
+EDGE: Final = 0.02
+
+
+@dataclass(frozen=True)
+class Slit:
+    """A slit in the face.
+
+    Attributes:
+        corners: mesh points at its image-left and image-right end.
+        upper, lower: its edges, point by point from left to right.
+        above, below: points that go along with each edge (the outer line of the lips), point by point.
+    """
+
+    corners: tuple[int, int]
+    upper: tuple[int, ...]
+    lower: tuple[int, ...]
+    above: tuple[int, ...] = ()
+    below: tuple[int, ...] = ()
+
+
+SLITS: Final = (
+    Slit(
+        (78, 308), (191, 80, 81, 82, 13, 312, 311, 310, 415), (95, 88, 178, 87, 14, 317, 402, 318, 324),
+        (185, 40, 39, 37, 0, 267, 269, 270, 409), (146, 91, 181, 84, 17, 314, 405, 321, 375),
+    ),
+    Slit((33, 133), (246, 161, 160, 159, 158, 157, 173), (7, 163, 144, 145, 153, 154, 155)),
+    Slit((362, 263), (398, 384, 385, 386, 387, 388, 466), (382, 381, 380, 374, 373, 390, 249)),
+)  # fmt: skip
+
+
+def opening(mesh: np.ndarray, slit: Slit) -> float:
+    """How far a slit is open: its mean height as a share of its width, of a mesh (468, 2 or 3) in pixels."""
+    width = np.hypot(*(mesh[slit.corners[1], :2] - mesh[slit.corners[0], :2]))
+    gaps = np.linalg.norm(mesh[list(slit.upper), :2] - mesh[list(slit.lower), :2], axis=1)
+    return float(gaps.mean() / max(width, 1e-6))
+
+
+def jump(source: np.ndarray, destination: np.ndarray, slit: Slit) -> float:
+    """How much of a jump a slit needs, in [0, 1], for two meshes (468, 2 or 3)."""
+    wider = opening(source, slit) - opening(destination, slit)
+    t = float(np.clip((wider - WIDER[0]) / (WIDER[1] - WIDER[0]), 0, 1))
+    return t * t * (3 - 2 * t)
+
+
+def sides(source: np.ndarray, destination: np.ndarray, slit: Slit) -> tuple[np.ndarray, np.ndarray]:
+    """The source's points as the upper edge of a slit and as the lower edge would have them.
+
+    Each edge keeps its own points and says of the other's where they would lie if the slit were as open as the target's.
+
+    Args:
+        source, destination: (468, 2 or 3) meshes.
+        slit: the slit.
+
+    Returns:
+        Two (468, 2) arrays in the source's pixels.
+    """
+    a, b = (complex(*(m[slit.corners[1], :2] - m[slit.corners[0], :2])) for m in (destination, source))
+    turn = b / a if a else 1.0  # the slit's own scale and turn, from the target to the source
+    linear = np.array([[turn.real, -turn.imag], [turn.imag, turn.real]])
+    upper, lower = np.array(source[:, :2]), np.array(source[:, :2])
+    for points, own, others, along in (
+        (upper, slit.upper, slit.lower, slit.below), (lower, slit.lower, slit.upper, slit.above),
+    ):  # fmt: skip
+        for followers in (others, along):
+            for mine, theirs in zip(own, followers, strict=False):
+                points[theirs] = source[mine, :2] + linear @ (destination[theirs, :2] - destination[mine, :2])
+    return upper, lower
+
+
+def around(destination: np.ndarray, slit: Slit, size: int) -> tuple[tuple[slice, slice], FloatArray, FloatArray]:
+    """Where a slit's jump happens.
+
+    Args:
+        destination: (468, 2 or 3) mesh in pixels of the crop.
+        slit: the slit.
+        size: side of the crop.
+
+    Returns:
+        The window (rows, columns) around the slit, the share of the jump at each of its pixels, and the share that is on the
+        lower edge's side, both (h, w) float32 in [0, 1].
+    """
+    left, right = (np.asarray(destination[i, :2], np.float64) for i in slit.corners)
+    width = max(float(np.hypot(*(right - left))), 1e-6)
+    across = (right - left) / width
+    down = np.array([-across[1], across[0]])
+    centre, reach = (left + right) / 2, max(REACH) * width
+    low = np.clip(np.floor(centre - reach).astype(int), 0, size)
+    high = np.clip(np.ceil(centre + reach).astype(int) + 1, 0, size)
+    x, y = np.meshgrid(np.arange(low[0], high[0]) - left[0], np.arange(low[1], high[1]) - left[1])
+    along, height = (x * across[0] + y * across[1]) / width, (x * down[0] + y * down[1]) / width
+    middle = (destination[list(slit.upper), :2] + destination[list(slit.lower), :2]) / 2 - left
+    places = np.concatenate([[0.0], middle @ across / width, [1.0]])
+    heights = np.concatenate([[0.0], middle @ down / width, [0.0]])
+    order = np.argsort(places)
+    line = np.interp(along, places[order], heights[order])
+    below = np.clip((height - line) / EDGE + 0.5, 0, 1)
+    distance = np.hypot((along - 0.5) / REACH[0], height / REACH[1])
+    t = np.clip((1 - distance) / (1 - FADE), 0, 1)
+    window = np.s_[int(low[1]) : int(high[1]), int(low[0]) : int(high[0])]
+    return window, np.asarray(t * t * (3 - 2 * t), np.float32), np.asarray(below, np.float32)
