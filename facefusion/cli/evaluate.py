@@ -25,7 +25,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--tiers", type=_tiers, default=list(Tier), metavar="LIST", help="such as fast,best (default: all)")
     parser.add_argument("--out", type=Path, default=OUT, metavar="FOLDER", help="for the report (default: %(default)s)")
     parser.add_argument("--limit", type=_positive, metavar="N", help="only the first N pairs of each list")
-    parser.add_argument("--worst", type=_positive, default=WORST, metavar="N", help="rows of a sheet (default: %(default)s)")
+    parser.add_argument("--worst", type=_count, default=WORST, metavar="N", help="rows of a sheet, 0 for no sheets")
     parser.add_argument("--identity-judge", type=Path, metavar="FILE", help="MobileFaceNet ONNX (default: our own network)")
     parser.add_argument("--gallery", type=Path, metavar="FILE", help=".npy, embeddings of other people by that judge")
     parser.add_argument("--weights", type=Path, metavar="DIR", help="directory of the networks (default: embedded)")
@@ -43,6 +43,10 @@ def _positive(word: str) -> int:
     if not word.isdecimal() or int(word) < 1:
         raise argparse.ArgumentTypeError(f"{word!r} is not a number of 1 or more")
     return int(word)
+
+
+def _count(word: str) -> int:
+    return 0 if word == "0" else _positive(word)
 
 
 def run(args: argparse.Namespace) -> int:

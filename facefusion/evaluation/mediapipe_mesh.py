@@ -81,7 +81,7 @@ class MediaPipeMesh:
                 photo, view, (MESH_SIZE, MESH_SIZE), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
                 borderMode=cv2.BORDER_REPLICATE,
             )  # fmt: skip
-            points = self.points(crop)
+            points = self.points(np.asarray(crop, np.uint8))
             xy, depth = points[:, :2] @ view[:, :2].T + view[:, 2], points[:, 2:] * side / MESH_SIZE
             across = xy[OUTER_CORNERS[1]] - xy[OUTER_CORNERS[0]]
             angle = float(np.arctan2(across[1], across[0]))

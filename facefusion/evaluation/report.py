@@ -32,7 +32,7 @@ class Report:
         sections: the lists of pairs.
         undone: the undone swaps, or the reason why there are none.
         likeness: how those were compared.
-        worst: rows of each sheet of worst pairs.
+        worst: rows of each sheet of worst pairs; 0 for none.
     """
 
     command: str
@@ -119,7 +119,7 @@ def _undone(report: Report, folder: Path) -> list[str]:
     lines += [f"{name}: not measured: {why}.\n" for name, why in report.likeness.missing.items()]
     for row, failures in undone.failures.items():
         lines += [f"Failures, {TIERS[Tier(row)].label}:", "", *[f"- {failure}" for failure in failures], ""]
-    for row, strips in undone.strips.items():
+    for row, strips in undone.strips.items() if report.worst else ():
         file = f"undone-{row}.jpg"
         write_sheet(folder / file, strips[: report.worst], COLUMNS)
         lines += [f"The first {min(report.worst, len(strips))}, not chosen, {TIERS[Tier(row)].label}: [{file}]({file})", ""]

@@ -46,7 +46,7 @@ def section_lines(section: Section, tiers: list[Tier], worst: int, folder: Path)
     Args:
         section: what came of the pairs.
         tiers: the tiers that ran.
-        worst: rows of each sheet of worst pairs.
+        worst: rows of each sheet of worst pairs; 0 for a report without pictures, where the data's may not be shown.
         folder: of the report.
     """
     lines = [f"## {section.title}", "", section.origin, ""]
@@ -60,9 +60,11 @@ def section_lines(section: Section, tiers: list[Tier], worst: int, folder: Path)
             lines += _figures(good, section.found[tier])
         if any(case.pair.why for case in cases):
             lines += _reasons(cases)
-        lines += _sheets(cases, good, f"{section.prefix}-{tier}", worst, folder)
+        name = f"{section.prefix}-{tier}"
+        if worst:
+            lines += _sheets(cases, good, name, worst, folder)
         if failed:
-            lines += _failures(failed, f"{section.prefix}-{tier}", folder)
+            lines += _failures(failed, name, folder if worst else None)
     return lines
 
 
@@ -90,14 +92,19 @@ def _sheets(cases: list[Case], good: list[Case], name: str, worst: int, folder: 
     return [*lines, f"- the first {len(first)} of the list, not chosen: [{file}]({file})", ""]
 
 
-def _failures(failed: list[Case], name: str, folder: Path) -> list[str]:
+def _failures(failed: list[Case], name: str, folder: Path | None) -> list[str]:
+    sentences = [f"- {_named(case)}: {case.failure}" for case in failed]
+    shown = "" if folder is None else f", shown in {' '.join(_failure_sheets(failed, name, folder))}"
+    return [f"Failures, all of them{shown}:", "", *sentences, ""]
+
+
+def _failure_sheets(failed: list[Case], name: str, folder: Path) -> list[str]:
     links = []
     for i in range(0, len(failed), PAGE):
         file = f"{name}-failures.jpg" if i == 0 else f"{name}-failures-{i // PAGE + 1}.jpg"
         write_sheet(folder / file, [(case.strip, f"{_named(case)}: {case.failure}") for case in failed[i : i + PAGE]])
         links.append(f"[{file}]({file})")
-    sentences = [f"- {_named(case)}: {case.failure}" for case in failed]
-    return [f"Failures, all of them, shown in {' '.join(links)}:", "", *sentences, ""]
+    return links
 
 
 def _named(case: Case) -> str:

@@ -21,11 +21,14 @@ class ConvNormAct(nn.Sequential):
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions around an identity skip (He et al., CVPR 2016)."""
+    """Two 3x3 convolutions around an identity skip (He et al., CVPR 2016); a `silent` one begins as the identity."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, *, silent: bool = False) -> None:
         super().__init__()
-        self.body = nn.Sequential(ConvNormAct(channels, channels), ConvNormAct(channels, channels, act=False))
+        last = ConvNormAct(channels, channels, act=False)
+        if silent:
+            nn.init.zeros_(last[1].weight)
+        self.body = nn.Sequential(ConvNormAct(channels, channels), last)
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.body(x)

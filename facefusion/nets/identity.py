@@ -39,20 +39,16 @@ class IdentityNet(nn.Module):
 
     def __init__(self, more: tuple[int, ...] = (0,) * 5) -> None:
         super().__init__()
-        self.stages = nn.ModuleList(
-            [
-                _stem(),  # 56 x 56 x 64
-                nn.Sequential(ConvNormAct(64, 64, stride=2), ConvNormAct(64, 64, act=False), ResidualBlock(64)),  # 28
-                nn.Sequential(ConvNormAct(64, 128, stride=2), ConvNormAct(128, 128, 1, act=False), ResidualBlock(128)),
-                nn.Sequential(ResidualBlock(128)),  # 14 x 14 x 128
-                nn.Sequential(ConvNormAct(128, 128, stride=2), InvertedResidual(128, 128, expand=2)),  # 7 x 7 x 128
-            ]
-        )
-        for stage, channels, count in zip(self.stages, (64, 64, 128, 128, 128), more, strict=True):
-            for _ in range(count):
-                block = ResidualBlock(channels)
-                nn.init.zeros_(block.body[-1][1].weight)
-                stage.append(block)
+        stages = [
+            _stem(),  # 56 x 56 x 64
+            nn.Sequential(ConvNormAct(64, 64, stride=2), ConvNormAct(64, 64, act=False), ResidualBlock(64)),  # 28
+            nn.Sequential(ConvNormAct(64, 128, stride=2), ConvNormAct(128, 128, 1, act=False), ResidualBlock(128)),
+            nn.Sequential(ResidualBlock(128)),  # 14 x 14 x 128
+            nn.Sequential(ConvNormAct(128, 128, stride=2), InvertedResidual(128, 128, expand=2)),  # 7 x 7 x 128
+        ]
+        for stage, channels, count in zip(stages, (64, 64, 128, 128, 128), more, strict=True):
+            stage.extend([ResidualBlock(channels, silent=True) for _ in range(count)])
+        self.stages = nn.ModuleList(stages)
         self.head = nn.Sequential(
             ConvNormAct(128, 384, 1),
             nn.Conv2d(384, 384, 7, groups=384, bias=False),

@@ -356,11 +356,13 @@ def written(tmp_path: Path, paper_judges: Judges, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(sections, "write_sheet", keep)
 
-    def write(cases: list[Case], found: list[bool], swaps: Any = "no swaps here.") -> tuple[str, dict[str, Any]]:
+    def write(
+        cases: list[Case], found: list[bool], swaps: Any = "no swaps here.", worst: int = 2
+    ) -> tuple[str, dict[str, Any]]:
         listed = [sections.Section("Hard pairs", "hard", "From a test.", cases, {Tier.BEST: found})]
         report = Report(
             "python -m facefusion evaluate", MACHINE, paper_judges, "nobody else", [Tier.BEST], listed, swaps,
-            likeness.Likeness(missing={"SSIM": "a package is missing"}), 2,
+            likeness.Likeness(missing={"SSIM": "a package is missing"}), worst,
         )  # fmt: skip
         return write_report(report, tmp_path).read_text(encoding="utf-8"), shown
 
@@ -389,6 +391,14 @@ def test_the_report_shows_spread_failures_and_the_worst(written, tmp_path: Path)
     with (tmp_path / "pairs.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 6 and rows[1]["id_similarity"] == "0.1000" and rows[5]["failure"].startswith("The face photo")
+
+
+def test_a_report_without_sheets_shows_no_picture_and_still_every_failure(written, tmp_path: Path) -> None:
+    reason = "The face photo shows no face that we can find. Please choose one."
+    text, shown = written([case(0, id_similarity=0.5), case(1, reason)], [True], worst=0)
+    assert not shown and ".jpg](" not in text and not list(tmp_path.glob("*.jpg"))
+    assert "Failures, all of them:" in text and reason in text
+    assert "| identity similarity, cosine | 0.500 |" in text
 
 
 def test_the_report_says_who_judged_on_what_and_what_is_missing(written) -> None:
