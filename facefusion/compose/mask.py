@@ -15,6 +15,10 @@ GROWTH: Final = 0.02
 FEATHER: Final = 0.022
 #: The mouth counts as open when the inner lips' height is this share of their width.
 OPEN_MOUTH: Final = 0.12
+#: How far above the mesh's uppermost point the forehead goes on, as a share of the mesh's height. A forehead tells people
+#: apart; where there is hair instead, the networks leave the target's.
+FOREHEAD: Final = 0.1
+_CHIN, _TOP = 152, 10
 _SUBPIXEL: Final = 4
 
 
@@ -28,6 +32,23 @@ def grown(points: np.ndarray, share: float) -> np.ndarray:
     """`points` (N, 2) moved away from their centre by `share` of their distance to it."""
     centre = points.mean(0)
     return np.asarray(centre + (points - centre) * (1 + share))
+
+
+def outline(mesh: FloatArray, growth: float = 0.0) -> FloatArray:
+    """The face's outline with the whole of its forehead.
+
+    Args:
+        mesh: (468, 2 or 3) in pixels.
+        growth: outwards, as a share of the distance to the centre.
+
+    Returns:
+        (36, 2) polygon.
+    """
+    oval = grown(mesh[list(OVAL), :2], growth)
+    up = mesh[_TOP, :2] - mesh[_CHIN, :2]
+    height = (oval - oval.mean(0)) @ up / max(float(up @ up), 1e-9)  # 0 in the middle, 0.5 at the top
+    share = np.clip(2 * height, 0, 1)[:, None] ** 1.5
+    return np.asarray(oval + FOREHEAD * share * up, np.float32)
 
 
 def mouth_openness(mesh: FloatArray) -> float:
@@ -48,7 +69,7 @@ def face_mask(mesh: FloatArray, size: int, *, keep_mouth: bool = True) -> FloatA
         (size, size) float32 in [0, 1].
     """
     mask = np.zeros((size, size), np.uint8)
-    fill_points(mask, grown(mesh[list(OVAL), :2], GROWTH - FEATHER), 255)
+    fill_points(mask, outline(mesh, GROWTH - FEATHER), 255)
     soft = cv2.GaussianBlur(mask, (0, 0), FEATHER * size).astype(np.float32) / 255
     soft = np.clip(soft * 1.25 - 0.125, 0, 1)  # the Gaussian's long tail ends: pixels beyond it stay untouched
     if keep_mouth and mouth_openness(mesh) > OPEN_MOUTH:

@@ -10,8 +10,8 @@ from typing import Final
 import cv2
 import numpy as np
 
-from facefusion.compose.mask import fill_points, grown, skin_mask
-from facefusion.geometry.topology import LEFT_BROW, LEFT_EYE, OUTER_LIPS, OVAL, RIGHT_BROW, RIGHT_EYE
+from facefusion.compose.mask import fill_points, grown, outline, skin_mask
+from facefusion.geometry.topology import LEFT_BROW, LEFT_EYE, OUTER_LIPS, RIGHT_BROW, RIGHT_EYE
 
 _SQUARE: Final = ((-1, -1), (1, -1), (1, 1), (-1, 1))
 _NOSTRILS: Final = [98, 327, 2, 1, 4, 5, 195, 129, 358]
@@ -103,5 +103,5 @@ def covering(crop: np.ndarray, mesh: np.ndarray) -> np.ndarray:
     solid = cv2.morphologyEx((found > 0.5).astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     solid = cv2.morphologyEx(solid, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
     oval = np.zeros((size, size), np.uint8)
-    fill_points(oval, grown(mesh[list(OVAL), :2], 0.04), 1)
+    fill_points(oval, outline(mesh, 0.06), 1)
     return cv2.GaussianBlur((solid * oval).astype(np.float32), (0, 0), 1.0)

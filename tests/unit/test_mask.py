@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from facefusion.compose.mask import face_mask, mouth_openness, skin_mask
+from facefusion.compose.mask import FOREHEAD, face_mask, mouth_openness, outline, skin_mask
 from facefusion.geometry.topology import INNER_LIPS, LEFT_EYE, OVAL, RIGHT_BROW
 
 
@@ -24,7 +24,21 @@ def test_the_mask_is_one_inside_and_exactly_zero_outside(make_mesh, size: int) -
     assert mask.shape == (size, size) and mask.dtype == np.float32
     assert mask.min() == 0 and mask.max() <= 1
     assert mask[distance < 0.8].min() > 0.99
-    assert mask[distance > 1.2].max() == 0
+    rows = np.arange(size)[:, None] * np.ones(size)
+    forehead = rows < size / 2
+    assert mask[(distance > 1.2) & ~forehead].max() == 0 and mask[distance > 1.4].max() == 0
+
+
+def test_the_outline_goes_on_to_the_hairline_and_nowhere_else(make_mesh) -> None:
+    for roll in (0, 40):
+        mesh = make_mesh(roll=roll)
+        oval, found = mesh[list(OVAL), :2], outline(mesh)
+        up = mesh[10, :2] - mesh[152, :2]
+        moved = (found - oval) @ up / float(up @ up)  # in shares of the face's height
+        height = (oval - oval.mean(0)) @ up / float(up @ up)
+        assert moved[np.argmax(height)] == pytest.approx(FOREHEAD, abs=0.01)
+        assert np.abs(moved[height < 0]).max() < 1e-4
+        assert np.abs((found - oval) @ [-up[1], up[0]]).max() < 1e-2 * float(up @ up)
 
 
 def test_the_edge_is_soft(make_mesh) -> None:
