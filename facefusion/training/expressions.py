@@ -14,7 +14,7 @@ from facefusion.evaluation.mediapipe_mesh import MediaPipeMesh, missing_packages
 from facefusion.geometry.align import MESH_FACE_SHARE, crop_photo, invert, mesh_crop_transform, transform_points
 from facefusion.geometry.mirror import MIRROR, mirrored
 from facefusion.geometry.shape import in_pose_of
-from facefusion.geometry.topology import INNER_LIPS, OUTER_LIPS, eye_distance
+from facefusion.geometry.topology import INNER_LIPS, LEFT_EYE, OUTER_LIPS, RIGHT_EYE, eye_distance
 from facefusion.geometry.warp import MeshWarp
 from facefusion.nets.mesh import INPUT_SIZE
 from facefusion.training.data import TRAINING_GRID, AlignedFaces
@@ -79,8 +79,8 @@ class MadeFace:
     Attributes:
         image: (S, S, 3) RGB uint8.
         mesh: (468, 3) about where its points are, in the image's pixels.
-        sure: (468,) bool, the points that are certainly there: a jaw that was dropped. The teacher knows few wide open
-            mouths, and takes them for half open.
+        sure: (468,) bool, the points that are certainly there: a jaw that was dropped, eyes that were closed. The teacher
+            takes wide open mouths for half open ones, and closed eyes for open ones.
     """
 
     image: np.ndarray
@@ -139,6 +139,7 @@ class MadeFaces:
             onto = dropped
         if rng.random() < 0.3:
             onto = close_eyes(onto, float(rng.uniform(0.4, 1.0)))
+            sure[list(LEFT_EYE + RIGHT_EYE)] = True
         return np.asarray(onto, np.float32), sure
 
     @staticmethod

@@ -138,7 +138,10 @@ class FusionTask(Generic[Net]):
             knows = self.adversary.learn(x["truth"][who], out[who], face[who])
             disbelief = self.adversary.disbelief(out[who], face[who])
             truth, points = self.embeddings[batch["source"][who, 0]], batch["points"][who]
-            similarity = self.judges.similarity(out[who], points, truth, jitter=True).mean()
+            # Who wears glasses is recognised by them: they would be carried over, or taken away, to please the judge.
+            bare = batch["bare"][who, 0]
+            similarities = self.judges.similarity(out[who], points, truth, jitter=True)
+            similarity = (similarities * bare).sum() / bare.sum().clamp(min=1) + (1 - bare.max())
             expression = self.judges.expression_error(out[who], x["target"][who], points, jitter=True)
         ramp, w = min(1.0, progress / JUDGED_FROM), self.weights
         total = (

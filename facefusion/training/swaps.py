@@ -179,7 +179,8 @@ class SwapSampler:
         Returns:
             `warped`, `target`, `truth` (view, view, 3) RGB uint8; `face`, `covered`, `known` (view, view) float32;
             `covered` where something lies over either face, `known` where that is certain; `paired` (1,);
-            `source` (1,) index of the person in the result; `points` (5, 2) of the target in the crop.
+            `source` (1,) index of the person in the result; `bare` (1,) whether neither face wears real glasses; `points`
+            (5, 2) of the target in the crop.
         """
         faces = self.faces
         face = int(rng.integers(len(faces)))
@@ -217,7 +218,8 @@ class SwapSampler:
             covered = np.maximum(covered, mask)
         known = 1 - (unknown > 127).astype(np.float32)
         return self._view(rng, mesh, warped, target, truth, covered, known) | {
-            "paired": np.array([paired], np.float32), "source": np.array([source], np.int64)
+            "paired": np.array([paired], np.float32), "source": np.array([source], np.int64),
+            "bare": np.array([self.glasses[source] == self.glasses[face] == ""], np.float32),
         }  # fmt: skip
 
     def _view(

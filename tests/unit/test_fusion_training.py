@@ -231,6 +231,8 @@ def test_real_spectacles_teach_nothing_about_coverings(images: list[FaceImage], 
         paired.append(bool(sample["paired"][0]))
         unknown.append(float((sample["known"] < 0.5).mean()))
         covered.append(float(sample["covered"].mean()))
+        # The one bare face can be put on nobody but a face with glasses: no pair but its own is judged by identity.
+        assert bool(sample["bare"][0]) == paired[-1]
     # The bare face alone is a truth, and only unpaired samples leave something open.
     assert any(paired) and all(share == 0 for share, pair in zip(unknown, paired, strict=True) if pair)
     assert max(unknown) > 0.02
