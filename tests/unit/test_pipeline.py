@@ -57,6 +57,14 @@ def test_the_network_sees_both_faces_upright_on_top_of_each_other(
     assert np.ptp(rows) > np.ptp(columns)
 
 
+def test_the_coarse_network_is_told_whose_face_it_is(
+    paper, pipe: FusionPipeline, source: np.ndarray, target: np.ndarray
+) -> None:
+    paper.answers[source.shape[:2]] = np.array([0.6, 0.8], np.float32)
+    pipe(source, target)
+    np.testing.assert_allclose(paper.told, [0.6, 0.8], atol=1e-6)
+
+
 def test_the_refine_network_sees_the_face_as_large_as_it_is(paper, pipe: FusionPipeline, make_mesh, make_photo) -> None:
     for height, side in ((700, 512), (220, 384), (60, 0)):
         paper.refined = None
