@@ -37,11 +37,15 @@ from facefusion.training.refine import LEAST_EYE_DISTANCE, REFINE_CROP, VIEW, Pr
 SIDE: Final = 512
 #: What is left in a fresh process of the runtime alone: run on a file, it prints milliseconds and megabytes.
 _MEASURE: Final = """
-import sys, time, resource
+import sys, time
 import numpy, onnxruntime
+
+def peak():  # of this process alone: ru_maxrss begins with what the parent had
+    return int(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1])
+
 options = onnxruntime.SessionOptions()
 options.intra_op_num_threads = 1
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak()
 times = []
 sessions = [onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"]) for path in sys.argv[1:]]
 feeds = [{i.name: numpy.random.rand(*i.shape).astype("float32") for i in s.get_inputs()} for s in sessions]
@@ -50,7 +54,7 @@ for _ in range(12):
     for session, feed in zip(sessions, feeds):
         session.run(None, feed)
     times.append(time.perf_counter() - begin)
-after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+after = peak()
 print(1000 * sorted(times[2:])[5], (after - before) / 1000)
 """
 
@@ -68,7 +72,11 @@ def at(contract: Contract, side: int) -> Contract:
 
 
 def cost(parts: list[tuple[nn.Module, Contract]]) -> dict[str, float]:
-    """Milliseconds (one thread) and the growth in MB of a fresh process that runs these networks one after another."""
+    """Milliseconds (one thread) and the growth in MB of a fresh process that runs these networks one after another.
+
+    Raises:
+        subprocess.CalledProcessError: the process failed; it reads Linux's /proc.
+    """
     with tempfile.TemporaryDirectory() as folder:
         files = [str(Path(folder, f"{i}.onnx")) for i in range(len(parts))]
         for (net, contract), file in zip(parts, files, strict=True):
@@ -114,7 +122,7 @@ def compare(data: Path, checkpoints: Path, runs: Path, steps: int) -> dict[str, 
         task = DirectTask(faces[0], faces[1], judges)
         net = train(task, schedule, runs / "direct", CoarseFusionModel())
         figures = undone_swaps(task, net) | task.evaluate(net)
-        kept = training_memory(net, images(SIDE))
+        kept = training_memory(CoarseFusionModel(), images(SIDE))
         return figures | cost([(net, at(CONTRACTS["coarse"], SIDE))]) | {"kept": kept, "parameters": _size(net)}
 
     def staged() -> dict[str, float]:
@@ -132,7 +140,7 @@ def compare(data: Path, checkpoints: Path, runs: Path, steps: int) -> dict[str, 
         ]  # fmt: skip
         refine_in = [*images(SIDE)[:3], torch.rand(1, 1, SIDE, SIDE), torch.rand(1, 3, SIDE, SIDE)]
         # The stages are trained one after the other: the larger of the two is what memory has to hold.
-        kept = max(training_memory(net.coarse, images(COARSE_SIDE)), training_memory(EnhancementNet(), refine_in))
+        kept = max(training_memory(CoarseFusionModel(), images(COARSE_SIDE)), training_memory(EnhancementNet(), refine_in))
         return figures | cost(parts) | {"kept": kept, "parameters": _size(net)}
 
     results = {}
