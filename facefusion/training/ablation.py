@@ -10,6 +10,8 @@ import argparse
 import json
 import tempfile
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -87,6 +89,16 @@ def measure_variant(
     return figures | {"parameters": parameters, "ms": milliseconds(net)}
 
 
+def remembered(done: Path, measure: Callable[[], dict[str, float]]) -> dict[str, float]:
+    """The figures in the file `done`; they are measured and written there if it does not exist."""
+    if not done.exists():
+        figures = measure()
+        done.parent.mkdir(parents=True, exist_ok=True)
+        done.write_text(json.dumps(figures), encoding="utf-8")
+    found: dict[str, float] = json.loads(done.read_text(encoding="utf-8"))
+    return found
+
+
 def table(results: dict[str, dict[str, float]], steps: int) -> str:
     """The report, in Markdown."""
     first = next(iter(results.values()))
@@ -126,11 +138,7 @@ def main() -> None:
     results: dict[str, dict[str, float]] = {}
     for name, options in VARIANTS.items():
         run = args.runs / str(args.steps) / name.replace(" ", "-").replace(",", "")
-        done = run / "figures.json"
-        if not done.exists():
-            figures = measure_variant(options, faces, judges, schedule, run)
-            done.write_text(json.dumps(figures), encoding="utf-8")
-        results[name] = json.loads(done.read_text(encoding="utf-8"))
+        results[name] = remembered(run / "figures.json", partial(measure_variant, options, faces, judges, schedule, run))
     report = table(results, args.steps)
     print(report)
     if args.out:

@@ -14,6 +14,7 @@ from facefusion.evaluation.mediapipe_mesh import MediaPipeMesh, missing_packages
 from facefusion.geometry.align import MESH_FACE_SHARE, crop_photo, invert, mesh_crop_transform, transform_points
 from facefusion.geometry.mirror import MIRROR, mirrored
 from facefusion.geometry.shape import in_pose_of
+from facefusion.geometry.slits import SLITS
 from facefusion.geometry.topology import INNER_LIPS, LEFT_EYE, OUTER_LIPS, RIGHT_EYE, eye_distance
 from facefusion.geometry.warp import MeshWarp
 from facefusion.nets.mesh import INPUT_SIZE
@@ -30,6 +31,9 @@ LIDS: Final = (
     ((387, 373), (386, 374), (385, 380), (388, 390), (384, 381)),
 )
 _MOUTH_CORNERS: Final = (61, 291)
+_MOUTH: Final = SLITS[0]
+_LOWER_LIP: Final = _MOUTH.below + _MOUTH.lower
+_UPPER_LIP: Final = _MOUTH.above + _MOUTH.upper
 #: Labels that lie this far (shares of the eye distance) from where the warp has put the face are not believed.
 _BELIEVED: Final = 0.25
 
@@ -57,10 +61,6 @@ def drop_jaw(mesh: np.ndarray, amount: float) -> np.ndarray:
     moved = mesh.copy()
     moved[:, :2] += (amount * eye_distance(mesh) * share)[:, None] * down
     return np.asarray(moved, np.float32)
-
-
-_LOWER_LIP: Final = (146, 91, 181, 84, 17, 314, 405, 321, 375, 95, 88, 178, 87, 14, 317, 402, 318, 324)
-_UPPER_LIP: Final = (185, 40, 39, 37, 0, 267, 269, 270, 409, 191, 80, 81, 82, 13, 312, 311, 310, 415)
 
 
 def close_eyes(mesh: np.ndarray, share: float) -> np.ndarray:

@@ -24,9 +24,9 @@ from facefusion.training.losses import arcface_crops, sampled
 #: The judges look at the result from slightly different places each time, or the residual learns to please one pixel grid:
 #: normal deviations of the points in shares of the side, and of MeshNet's view in radians, log scale and shares of the side.
 POINT_JITTER: Final = 0.0055
+VIEW_JITTER: Final = (0.06, 0.05, 0.015)
 #: Deviations of the log gain of a colour, of the log contrast, and of the noise in shares of the range.
 CAMERA_JITTER: Final = (0.06, 0.12, 0.015)
-VIEW_JITTER: Final = (0.06, 0.05, 0.015)
 #: Mesh points that carry the expression.
 EXPRESSION_POINTS: Final = LEFT_EYE + RIGHT_EYE + LEFT_BROW + RIGHT_BROW + OUTER_LIPS + INNER_LIPS
 

@@ -73,8 +73,7 @@ class MeshTask:
         weights[list(FEATURES)] = FEATURE_WEIGHT
         self.weights = torch.from_numpy(weights / weights.mean())
         self._start()
-        crops, meshes = val.crops, val.meshes
-        self.val_crops, self.val_points = self._val_views(crops, meshes)
+        self.val_crops, self.val_points = self._val_views(val.crops, val.meshes)
         rng, made, teacher = np.random.default_rng(3), MadeFaces(val), MeshTeacher()
         drawn = [made(rng) for _ in range(VAL_MADE)]
         self.made_crops, self.made_points = self._val_views([d.image for d in drawn], [teacher(d) for d in drawn])
@@ -141,8 +140,8 @@ class MeshTask:
 
     def evaluate(self, net: nn.Module) -> dict[str, float]:
         error = _errors(self.predict(net, self.val_crops), self.val_points)
-        made = _errors(self.predict(net, self.made_crops), self.made_points)
-        features = _errors(self.predict(net, self.made_crops), self.made_points, FEATURES)
+        found = self.predict(net, self.made_crops)
+        made, features = _errors(found, self.made_points), _errors(found, self.made_points, FEATURES)
         return {
             "val_error_pct": float(error.mean()), "val_error_frontal_pct": float(error[np.abs(self.val.yaws) < 30].mean()),
             "made_error_pct": float(made.mean()), "made_features_pct": float(features.mean()),

@@ -7,7 +7,6 @@ same number of samples, judges them on the same undone swaps, and measures time 
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 import sys
 import tempfile
@@ -25,7 +24,7 @@ from facefusion.export.onnx import CONTRACTS, Contract, export_onnx
 from facefusion.geometry.topology import eye_distance
 from facefusion.nets.coarse import CoarseFusionModel
 from facefusion.nets.refine import COARSE_SIDE, EnhancementNet
-from facefusion.training.ablation import undone_swaps
+from facefusion.training.ablation import remembered, undone_swaps
 from facefusion.training.coarse import CoarseTask
 from facefusion.training.data import align_faces, load_faces
 from facefusion.training.environment import restart
@@ -143,14 +142,8 @@ def compare(data: Path, checkpoints: Path, runs: Path, steps: int) -> dict[str, 
         kept = max(training_memory(CoarseFusionModel(), images(COARSE_SIDE)), training_memory(EnhancementNet(), refine_in))
         return figures | cost(parts) | {"kept": kept, "parameters": _size(net)}
 
-    results = {}
-    for name, way in (("progressive: 128, then refined", staged), ("one step", direct)):
-        done = runs / f"{way.__name__}.json"
-        if not done.exists():
-            runs.mkdir(parents=True, exist_ok=True)
-            done.write_text(json.dumps(way()), encoding="utf-8")
-        results[name] = json.loads(done.read_text(encoding="utf-8"))
-    return results
+    ways = {"progressive: 128, then refined": staged, "one step": direct}
+    return {name: remembered(runs / f"{way.__name__}.json", way) for name, way in ways.items()}
 
 
 def _size(net: nn.Module) -> float:

@@ -50,18 +50,15 @@ def make_task(stage: str, args: argparse.Namespace) -> tuple[Task[Any], nn.Modul
     if stage == "identity":
         from facefusion.training.identity import IdentityNet, IdentityTask
 
-        if args.teacher is None:
-            raise SystemExit("identity learns from a teacher: give --teacher mobilefacenet.onnx")
-        return IdentityTask(align_faces(faces), align_faces(val), args.teacher), IdentityNet()
+        return IdentityTask(align_faces(faces), align_faces(val), _teacher(args, stage)), IdentityNet()
     if stage == "judge":
         from facefusion.nets.identity import JUDGE_BLOCKS
         from facefusion.training.identity import FUSED, IdentityNet, IdentityTask
 
-        if args.teacher is None:
-            raise SystemExit("judge learns from a teacher: give --teacher mobilefacenet.onnx")
+        teacher = _teacher(args, stage)
         net = IdentityNet(JUDGE_BLOCKS)
         net.load_state_dict(load_file(_built(args, "identity")), strict=False)
-        task = IdentityTask(align_faces(faces), align_faces(val), args.teacher, net, fused=FUSED, stagewise=0)
+        task = IdentityTask(align_faces(faces), align_faces(val), teacher, net, fused=FUSED, stagewise=0)
         task.name = "judge"
         return task, IdentityNet(JUDGE_BLOCKS)
     from facefusion.training.judges import Judges
@@ -78,6 +75,14 @@ def make_task(stage: str, args: argparse.Namespace) -> tuple[Task[Any], nn.Modul
     began = _built(args, "refine") if stage == "joint" else args.start_from
     pair = [progressive(_built(args, "coarse"), began) for _ in range(2)]
     return ProgressiveTask(pair[0], aligned[0], aligned[1], judges, frozen=stage == "refine"), pair[1]
+
+
+def _teacher(args: argparse.Namespace, stage: str) -> Path:
+    """The teacher of the identity networks."""
+    if args.teacher is None:
+        raise SystemExit(f"{stage} learns from a teacher: give --teacher mobilefacenet.onnx")
+    path: Path = args.teacher
+    return path
 
 
 def _built(args: argparse.Namespace, stage: str) -> Path:
