@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from facefusion.geometry.align import ARCFACE_TEMPLATE, FUSION_FACE_SHARE, MESH_FACE_SHARE
-from facefusion.geometry.topology import INNER_LIPS, LEFT_BROW, LEFT_EYE, OUTER_LIPS, RIGHT_BROW, RIGHT_EYE
+from facefusion.geometry.shape import HELD
 from facefusion.nets.identity import JUDGE_BLOCKS, IdentityNet
 from facefusion.nets.mesh import INPUT_SIZE as MESH_SIZE
 from facefusion.nets.mesh import MeshNet
@@ -27,8 +27,6 @@ POINT_JITTER: Final = 0.0055
 VIEW_JITTER: Final = (0.06, 0.05, 0.015)
 #: Deviations of the log gain of a colour, of the log contrast, and of the noise in shares of the range.
 CAMERA_JITTER: Final = (0.06, 0.12, 0.015)
-#: Mesh points that carry the expression.
-EXPRESSION_POINTS: Final = LEFT_EYE + RIGHT_EYE + LEFT_BROW + RIGHT_BROW + OUTER_LIPS + INNER_LIPS
 
 
 class Judges:
@@ -102,7 +100,7 @@ class Judges:
         crops = sampled(images, views, MESH_SIZE) * 2 - 1
         with torch.autocast("cpu", torch.bfloat16):
             features = self.mesh.features(crops.contiguous(memory_format=torch.channels_last))
-        return self.mesh.located(features.float())[:, EXPRESSION_POINTS, :2]
+        return self.mesh.located(features.float())[:, HELD, :2]
 
 
 def _mesh_views(count: int, size: int, jitter: bool) -> Tensor:

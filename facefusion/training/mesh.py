@@ -11,15 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from facefusion.geometry.align import MESH_FACE_SHARE, crop_photo, mesh_crop_transform, transform_points
-from facefusion.geometry.topology import (
-    INNER_LIPS,
-    LEFT_BROW,
-    LEFT_EYE,
-    OUTER_LIPS,
-    RIGHT_BROW,
-    RIGHT_EYE,
-    eye_distance,
-)
+from facefusion.geometry.shape import HELD
+from facefusion.geometry.topology import eye_distance
 from facefusion.nets.mesh import INPUT_SIZE, SHAPE_DIMENSIONS, MeshNet
 from facefusion.training.augment import photometric
 from facefusion.training.data import AlignedFaces
@@ -27,7 +20,6 @@ from facefusion.training.expressions import MadeFaces, MeshTeacher
 from facefusion.training.loop import Batch, to_input
 
 #: Eyes, brows and lips carry the expression; they count this much more than the rest.
-FEATURES: Final = LEFT_EYE + RIGHT_EYE + LEFT_BROW + RIGHT_BROW + OUTER_LIPS + INNER_LIPS
 FEATURE_WEIGHT: Final = 4.0
 #: Drawn faces of the val split that are looked at.
 VAL_MADE: Final = 256
@@ -70,7 +62,7 @@ class MeshTask:
         self.faces, self.val = train, val
         self.made, self.teacher = MadeFaces(train), MeshTeacher()
         weights = np.ones(468, np.float32)
-        weights[list(FEATURES)] = FEATURE_WEIGHT
+        weights[list(HELD)] = FEATURE_WEIGHT
         self.weights = torch.from_numpy(weights / weights.mean())
         self._start()
         self.val_crops, self.val_points = self._val_views(val.crops, val.meshes)
@@ -141,7 +133,7 @@ class MeshTask:
     def evaluate(self, net: nn.Module) -> dict[str, float]:
         error = _errors(self.predict(net, self.val_crops), self.val_points)
         found = self.predict(net, self.made_crops)
-        made, features = _errors(found, self.made_points), _errors(found, self.made_points, FEATURES)
+        made, features = _errors(found, self.made_points), _errors(found, self.made_points, HELD)
         return {
             "val_error_pct": float(error.mean()), "val_error_frontal_pct": float(error[np.abs(self.val.yaws) < 30].mean()),
             "made_error_pct": float(made.mean()), "made_features_pct": float(features.mean()),
@@ -154,7 +146,7 @@ class MeshTask:
         for crop, mine, teachers in zip(self.made_crops.numpy(), found, self.made_points, strict=False):
             tile = crop.copy()
             for points, colour in ((teachers, (60, 120, 255)), (mine, (0, 255, 120))):
-                for x, y in points[list(FEATURES), :2]:
+                for x, y in points[list(HELD), :2]:
                     cv2.circle(tile, (round(float(x)), round(float(y))), 1, colour, -1)
             tiles.append(tile)
         return np.concatenate([np.concatenate(tiles[8 * r : 8 * r + 8], 1) for r in range(4)], 0)
