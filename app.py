@@ -65,6 +65,8 @@ def build_demo(pipeline: FusionPipeline) -> gr.Blocks:
     demo: gr.Blocks
     with gr.Blocks(title=words.TITLE, analytics_enabled=False, delete_cache=DELETE_CACHE) as demo:
         gr.Markdown(words.HEADER, elem_id="header")
+        if notice := getattr(pipeline, "notice", None):
+            gr.HTML(looks.notice(notice), elem_id="weights-notice")
         with gr.Row(elem_id="photos"):
             with gr.Column(min_width=280, elem_id="source"):
                 source = looks.upload("source-photo", words.SOURCE, words.SOURCE_HINT, ["upload", "webcam", "clipboard"])

@@ -21,12 +21,13 @@ from facefusion.fusion.coarse import CoarseNet
 from facefusion.fusion.refine import LEAST_SIZE, RefineNet
 from facefusion.geometry.align import FUSION_FACE_SHARE, mesh_crop_transform
 from facefusion.geometry.shape import LATTICE, bend, towards
+from facefusion.hub import embedded, resolve
 from facefusion.perception.checks import check_face, check_pair, is_consistent
 from facefusion.perception.detector import FaceDetector
 from facefusion.perception.identity import IdentityEncoder
 from facefusion.perception.mesh import FaceMesh
 from facefusion.photos import as_rgb
-from facefusion.runtime import EMBEDDED_WEIGHTS, read_manifest
+from facefusion.runtime import WeightFile
 from facefusion.tiers import TIERS, Tier
 from facefusion.types import Face, FloatArray, FusionResult, Photo, Timings
 from facefusion.views import AlignedPair, aligned_crop
@@ -98,19 +99,38 @@ class FusionPipeline:
         self.detector, self.mesh, self.identity = detector, mesh, identity
         self.coarse, self.refine = coarse, refine
         self.cache = FeatureCache() if cache is None else cache
+        #: A sentence for the page where other networks run than were asked for, or None.
+        self.notice: str | None = None
 
     @classmethod
-    def from_pretrained(cls, weights: str | Path | None = None, *, threads: int | None = None) -> Self:
+    def from_pretrained(
+        cls, weights: str | Path | None = None, *, revision: str | None = None, threads: int | None = None
+    ) -> Self:
         """Opens the networks.
 
         Args:
-            weights: a directory with `manifest.json` and the ONNX files; the embedded weights by default.
+            weights: a directory with `manifest.json` and the ONNX files, or a Hub repository, `owner/repo`; by default what
+                `FACEFUSION_HUB_REPO` names, or else the embedded weights. Where a repository cannot be had, the embedded
+                weights serve and `notice` says why.
+            revision: the repository's commit, 40 hex digits.
             threads: threads of each network; all cores by default.
 
         Raises:
-            WeightsError: a file is missing or damaged.
+            WeightsError: a file is missing or damaged, or the name is none.
         """
-        files = read_manifest(Path(weights) if weights is not None else EMBEDDED_WEIGHTS)
+        found = resolve(weights, revision)
+        try:
+            pipe = cls._opened(found.files, threads)
+        except Exception as error:
+            if not found.name:
+                raise
+            found = embedded(found.name, f"they cannot be opened ({type(error).__name__})")
+            pipe = cls._opened(found.files, threads)
+        pipe.notice = found.notice
+        return pipe
+
+    @classmethod
+    def _opened(cls, files: dict[str, WeightFile], threads: int | None) -> Self:
         return cls(
             detector=FaceDetector(files["detector"].path, threads=threads),
             mesh=FaceMesh(files["mesh"].path, threads=threads),

@@ -19,6 +19,10 @@ EMBEDDED_WEIGHTS: Final = Path(__file__).resolve().parent.parent / "weights"
 NETWORKS: Final = ("detector", "mesh", "identity", "coarse", "refine")
 
 
+#: The version of what the pipeline and the networks say to each other. Weights of another version are refused.
+INTERFACE: Final = 1
+
+
 @dataclass(frozen=True)
 class WeightFile:
     """One entry of `manifest.json`: where a network is, its hash, licence and contract."""
@@ -28,6 +32,40 @@ class WeightFile:
     licence: str
     contract: dict[str, Any]
 
+    def is_whole(self) -> bool:
+        """Whether the file is the one that the manifest describes.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        return hashlib.sha256(self.path.read_bytes()).hexdigest() == self.sha256
+
+
+def parse_manifest(path: Path) -> dict[str, WeightFile]:
+    """Reads a `manifest.json`; its files are looked for beside it, and not opened.
+
+    Raises:
+        WeightsError: it cannot be read, lacks a network, or was made for another version of the pipeline.
+    """
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        files = {
+            name: WeightFile(path.parent / entry["file"], entry["sha256"], entry["licence"], entry["contract"])
+            for name, entry in manifest["networks"].items()
+        }
+        interface = manifest.get("interface", INTERFACE)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise WeightsError(f"The weights' manifest in {path.parent} cannot be read: {error}") from error
+    missing = [name for name in NETWORKS if name not in files]
+    if missing:
+        raise WeightsError(f"The weights in {path.parent} lack: {', '.join(missing)}")
+    if interface != INTERFACE:
+        raise WeightsError(f"The weights in {path.parent} were made for another version of FaceFusion")
+    strange = [name for name, file in files.items() if file.path.parent != path.parent]
+    if strange:  # a manifest may come from elsewhere, and must not make us read or write anywhere else
+        raise WeightsError(f"The weights' manifest in {path.parent} names files outside of it: {', '.join(strange)}")
+    return files
+
 
 def read_manifest(directory: Path) -> dict[str, WeightFile]:
     """Reads `manifest.json` and checks every ONNX file against its SHA-256.
@@ -35,23 +73,13 @@ def read_manifest(directory: Path) -> dict[str, WeightFile]:
     Raises:
         WeightsError: a file is missing, unreadable or not the one that the manifest describes.
     """
-    try:
-        entries = json.loads((directory / "manifest.json").read_text(encoding="utf-8"))["networks"]
-        files = {
-            name: WeightFile(directory / entry["file"], entry["sha256"], entry["licence"], entry["contract"])
-            for name, entry in entries.items()
-        }
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise WeightsError(f"The weights' manifest in {directory} cannot be read: {error}") from error
-    missing = [name for name in NETWORKS if name not in files]
-    if missing:
-        raise WeightsError(f"The weights in {directory} lack: {', '.join(missing)}")
+    files = parse_manifest(directory / "manifest.json")
     for name, file in files.items():
         try:
-            digest = hashlib.sha256(file.path.read_bytes()).hexdigest()
+            whole = file.is_whole()
         except OSError as error:
             raise WeightsError(f"The {name} network cannot be read: {error}") from error
-        if digest != file.sha256:
+        if not whole:
             raise WeightsError(f"The {name} network ({file.path.name}) is damaged: its SHA-256 is not the manifest's")
     return files
 

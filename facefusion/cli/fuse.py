@@ -32,7 +32,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--likeness", type=share, default=LIKENESS, metavar="L", help=f"from 0 to 1: {_LIKENESS} (default: {LIKENESS})"
     )
-    parser.add_argument("--weights", type=Path, metavar="DIR", help="directory of the networks (default: embedded)")
+    parser.add_argument(
+        "--weights", metavar="DIR|owner/repo@REVISION", help="directory or repository of the networks (default: embedded)"
+    )
 
 
 def share(text: str) -> float:

@@ -6,6 +6,7 @@ import json
 import re
 import urllib.request
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -98,3 +99,13 @@ def test_port_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> Non
             patch.setattr("sys.argv", ["app.py", *arguments])
             app.main()
         assert (seen["host"], seen["port"]) == expected
+
+
+def test_the_page_says_when_other_networks_run_than_were_asked_for() -> None:
+    told = "The networks <b>a/b</b> could not be used."
+    watched = SimpleNamespace(notice=told)
+    config = app.build_demo(watched).get_config_file()
+    shown = [each["props"]["value"] for each in config["components"] if each["props"].get("elem_id") == "weights-notice"]
+    assert shown == [looks.notice(told)] and "<b>" not in shown[0]
+    silent = app.build_demo(SimpleNamespace(notice=None)).get_config_file()
+    assert "weights-notice" not in str(silent)

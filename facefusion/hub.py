@@ -1,0 +1,315 @@
+"""Weights by the name of a Hugging Face Hub repository: the embedded ones first, then the Hub's cache, then the network.
+
+A revision is always 40 hex digits: a branch could change under a running product. Nothing is loaded before its SHA-256 is
+the manifest's, and whatever goes wrong, the embedded weights serve and `Found.notice` says why.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import queue
+import re
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from facefusion.errors import WeightsError
+from facefusion.runtime import EMBEDDED_WEIGHTS, WeightFile, parse_manifest, read_manifest
+
+MANIFEST: Final = "manifest.json"
+#: Beside the embedded weights: where they were published. Who asks for that very commit needs no Hub.
+PUBLISHED: Final = "published.json"
+#: The variables that name weights for a start that names none.
+REPO_VARIABLE: Final = "FACEFUSION_HUB_REPO"
+REVISION_VARIABLE: Final = "FACEFUSION_HUB_REVISION"
+SECONDS_VARIABLE: Final = "FACEFUSION_HUB_SECONDS"
+#: Seconds to reach the Hub, for its first answer, and for everything. Without a network a start may cost a second more.
+CONNECT_SECONDS: Final = 1.0
+ANSWER_SECONDS: Final = 3.0
+TOTAL_SECONDS: Final = 60.0
+#: Bytes that are written at once. The library's own 10 MB are more than a network of ours: nothing would be left to resume.
+CHUNK: Final = 1 << 18
+
+_REPO: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
+_REVISION: Final = re.compile(r"[0-9a-f]{40}")
+_T = TypeVar("_T")
+
+log = logging.getLogger("facefusion.hub")
+
+
+class HubError(Exception):
+    """Why a repository's weights cannot be had; the message ends the sentence "... could not be used: ..."."""
+
+
+@dataclass(frozen=True)
+class HubName:
+    """A repository, `owner/repo`, at one commit, 40 hex digits."""
+
+    repo: str
+    revision: str
+
+    def __str__(self) -> str:
+        return f"{self.repo}@{self.revision[:7]}"
+
+    @classmethod
+    def parse(cls, words: str, revision: str | None = None) -> HubName:
+        """Reads `owner/repo`, with its revision beside it or as `owner/repo@revision`.
+
+        Raises:
+            WeightsError: it is not of that form, or the revision is not 40 hex digits.
+        """
+        repo, _, within = words.partition("@")
+        revision = revision or within
+        if not _REPO.fullmatch(repo):
+            raise WeightsError(f"{repo} is neither a directory nor a Hub repository, which is called owner/repo.")
+        if not _REVISION.fullmatch(revision):
+            raise WeightsError(
+                f"There is no directory {repo}. As a Hub repository it needs a revision of 40 hex digits: "
+                f"`python -m facefusion hub pull {repo}` prints the newest."
+            )
+        return cls(repo, revision)
+
+
+@dataclass(frozen=True)
+class Found:
+    """The networks to open.
+
+    Attributes:
+        files: by the names of `runtime.NETWORKS`; each one is whole.
+        name: the repository that they come from, or None.
+        notice: a sentence for the page where other weights were asked for, or None.
+    """
+
+    files: dict[str, WeightFile]
+    name: HubName | None = None
+    notice: str | None = None
+
+
+@dataclass(frozen=True)
+class Hub:
+    """How the Hub is reached. The defaults are those of huggingface_hub, with its `HF_` variables.
+
+    Attributes:
+        endpoint: address of the Hub.
+        cache: directory of the Hub's cache.
+        connect, answer, total: limits in seconds (`CONNECT_SECONDS`).
+        embedded: the weights that serve whatever happens.
+    """
+
+    endpoint: str | None = None
+    cache: Path | None = None
+    connect: float = CONNECT_SECONDS
+    answer: float = ANSWER_SECONDS
+    total: float = field(default_factory=lambda: _seconds(os.environ.get(SECONDS_VARIABLE)))
+    embedded: Path = EMBEDDED_WEIGHTS
+
+    def fetch(self, name: HubName) -> dict[str, WeightFile]:
+        """The networks of a repository, each from the nearest place that has the very file.
+
+        Raises:
+            HubError: they cannot be had; what was damaged is deleted.
+        """
+        if self._is_embedded(name):
+            return read_manifest(self.embedded)
+        manifest = self._manifest(name)
+        own = {file.sha256: file for file in parse_manifest(self.embedded / MANIFEST).values()}
+        files, missing = {}, {}
+        for network, file in manifest.items():
+            local, cached = own.get(file.sha256), self.cached(name, file.path.name)
+            if local is not None and _is_whole(local):
+                files[network] = replace(file, path=local.path)
+            elif cached is not None and _whole_or_deleted(replace(file, path=cached)):
+                files[network] = replace(file, path=cached)
+            else:
+                missing[network] = file
+        if missing:
+            names = [file.path.name for file in missing.values()]
+            paths = self._limited(self.total, lambda: [self.download(name, each) for each in names])
+            files |= {n: replace(f, path=path) for (n, f), path in zip(missing.items(), paths, strict=True)}
+            bad = [files[n].path.name for n in missing if not _whole_or_deleted(files[n])]
+            if bad:
+                raise HubError(f"{', '.join(bad)} arrived damaged and was deleted")
+        return files
+
+    def _is_embedded(self, name: HubName) -> bool:
+        """Whether `hub publish` noted beside the embedded weights that this commit holds them."""
+        try:
+            note = json.loads((self.embedded / PUBLISHED).read_text(encoding="utf-8"))
+            manifest = hashlib.sha256((self.embedded / MANIFEST).read_bytes()).hexdigest()
+        except (OSError, ValueError):
+            return False
+        return bool(note == published_note(name, manifest))
+
+    def _manifest(self, name: HubName) -> dict[str, WeightFile]:
+        path = self.cached(name, MANIFEST)
+        if path is not None:
+            try:
+                return parse_manifest(path)
+            except WeightsError:
+                _delete(path)  # perhaps it was damaged on this disk: the network may have it whole
+        self._limited(self.answer, lambda: self._contact(name))
+        path = self._limited(self.total, lambda: self.download(name, MANIFEST))
+        try:
+            return parse_manifest(path)
+        except WeightsError as error:
+            _delete(path)
+            raise HubError(f"its {MANIFEST} was deleted ({error})") from error
+
+    def cached(self, name: HubName, file: str) -> Path | None:
+        """A file in the Hub's cache; no network."""
+        from huggingface_hub import try_to_load_from_cache
+
+        path = try_to_load_from_cache(name.repo, file, cache_dir=self.cache, revision=name.revision)
+        return Path(path) if isinstance(path, str) else None
+
+    def download(self, name: HubName, file: str) -> Path:
+        """Brings a file into the Hub's cache, with a progress bar; goes on where a connection broke.
+
+        Raises:
+            Exception: whatever huggingface_hub raises (`reason`).
+        """
+        from huggingface_hub import constants, hf_hub_download
+
+        constants.DOWNLOAD_CHUNK_SIZE = CHUNK
+        return Path(hf_hub_download(name.repo, file, revision=name.revision, cache_dir=self.cache, endpoint=self.endpoint))
+
+    def _contact(self, name: HubName) -> None:
+        """One question without a second try: `hf_hub_download` would retry for 23 s where there is no network."""
+        import httpx2
+        from huggingface_hub import get_hf_file_metadata, hf_hub_url
+
+        url = hf_hub_url(name.repo, MANIFEST, revision=name.revision, endpoint=self.endpoint)
+        limits: Any = httpx2.Timeout(self.answer, connect=self.connect)
+        get_hf_file_metadata(url, timeout=limits, endpoint=self.endpoint)
+
+    def _limited(self, seconds: float, work: Callable[[], _T]) -> _T:
+        """Does `work` in a thread and goes on without it after `seconds`.
+
+        The time-outs of the network code hold for each packet, and none holds for finding a host's address. A thread that is
+        given up may still fill the cache, to the good of the next start.
+
+        Raises:
+            HubError: it failed, or took longer.
+        """
+        answers: queue.SimpleQueue[tuple[bool, Any]] = queue.SimpleQueue()
+
+        def run() -> None:
+            try:
+                answers.put((True, work()))
+            except Exception as error:
+                answers.put((False, error))
+
+        threading.Thread(target=run, name="facefusion-hub", daemon=True).start()
+        try:
+            done, answer = answers.get(timeout=seconds)
+        except queue.Empty:
+            raise HubError(f"the Hub did not answer within {seconds:g} seconds") from None
+        if not done:
+            raise answer if isinstance(answer, HubError) else HubError(reason(answer)) from answer
+        value: _T = answer
+        return value
+
+
+def resolve(weights: str | Path | None, revision: str | None = None, hub: Hub | None = None) -> Found:
+    """Finds the networks.
+
+    Args:
+        weights: a directory, a Hub repository (`HubName.parse`), or None for what the environment names: the embedded
+            weights where it names nothing.
+        revision: the repository's commit.
+        hub: how the Hub is reached.
+
+    Raises:
+        WeightsError: a directory's files are missing or damaged, or a name is no name. A repository that cannot be had
+            raises nothing: the embedded weights serve, with a notice.
+    """
+    hub = Hub() if hub is None else hub
+    if weights is None and os.environ.get(REPO_VARIABLE):
+        weights, revision = os.environ[REPO_VARIABLE], revision or os.environ.get(REVISION_VARIABLE)
+    if weights is None:
+        return Found(read_manifest(hub.embedded))
+    if isinstance(weights, Path) or Path(weights).is_dir() or not _REPO.fullmatch(weights.partition("@")[0]):
+        return Found(read_manifest(Path(weights)))
+    name = HubName.parse(weights, revision)
+    try:
+        return Found(hub.fetch(name), name)
+    except HubError as error:
+        return embedded(name, str(error), hub)
+
+
+def published_note(name: HubName, manifest: str) -> dict[str, str]:
+    """What `PUBLISHED` says: that the weights with the manifest of this SHA-256 are in that repository."""
+    return {"repo": name.repo, "revision": name.revision, "manifest": manifest}
+
+
+def embedded(name: HubName, why: str, hub: Hub | None = None) -> Found:
+    """The embedded weights, with a notice that they stand in for others."""
+    notice = f"The networks {name} from the Hugging Face Hub could not be used: {why}. The built-in ones serve instead."
+    log.warning("%s", notice)
+    return Found(read_manifest((hub or Hub()).embedded), notice=notice)
+
+
+def reason(error: BaseException) -> str:
+    """What an error of huggingface_hub means, for people."""
+    import httpx2
+    from huggingface_hub import errors
+
+    if isinstance(error, errors.RevisionNotFoundError):
+        return "the repository has no such revision"
+    if isinstance(error, errors.RemoteEntryNotFoundError):
+        return "the repository lacks a file that its manifest names, or the manifest itself"
+    if isinstance(error, errors.GatedRepoError):
+        return "its owner lets in only those who ask, and the token in HF_TOKEN is not of one"
+    if isinstance(error, errors.RepositoryNotFoundError):
+        return "there is no such repository, or it is private and HF_TOKEN holds no token that opens it"
+    if isinstance(error, errors.HfHubHTTPError):
+        status = error.response.status_code
+        known = {
+            401: "the Hub asks for a token in HF_TOKEN, or does not accept it",
+            403: "HF_TOKEN does not allow it",
+            429: "the Hub has too many requests",
+        }
+        return f"{known.get(status, 'the Hub has a fault')} (HTTP {status})"
+    if isinstance(error, errors.OfflineModeIsEnabled):
+        return "HF_HUB_OFFLINE is set and the Hub's cache has not got them"
+    if isinstance(error, (errors.LocalEntryNotFoundError, RuntimeError)) and error.__cause__ is not None:
+        return reason(error.__cause__)
+    if isinstance(error, httpx2.TimeoutException):
+        return "the Hub did not answer in time"
+    if isinstance(error, (httpx2.TransportError, ConnectionError)):
+        return "there is no connection to the Hub"
+    if isinstance(error, OSError) and error.strerror:
+        return f"they cannot be kept on this disk ({error.strerror})"
+    return f"unexpected {type(error).__name__}"
+
+
+def _is_whole(file: WeightFile) -> bool:
+    try:
+        return file.is_whole()
+    except OSError:
+        return False
+
+
+def _whole_or_deleted(file: WeightFile) -> bool:
+    if _is_whole(file):
+        return True
+    _delete(file.path)
+    return False
+
+
+def _delete(path: Path) -> None:
+    """Deletes a file of the Hub's cache: the name in the snapshot, and the content that it points to."""
+    for each in {path.resolve(), path}:
+        each.unlink(missing_ok=True)
+
+
+def _seconds(words: str | None) -> float:
+    try:
+        return max(float(words), 0.1) if words else TOTAL_SECONDS
+    except ValueError as error:
+        raise WeightsError(f"{SECONDS_VARIABLE} must be a number of seconds, not {words!r}.") from error

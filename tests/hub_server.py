@@ -1,0 +1,272 @@
+"""A server on the loopback that speaks the Hugging Face Hub's protocol as far as huggingface_hub 2.4 uses it here.
+
+Downloads: `HEAD` and `GET /{repo}/resolve/{revision}/{file}` with the Hub's headers; large files are redirected to another
+host, which knows ranges. Uploads: repositories, pre-upload, LFS, commits. And everything that goes wrong on the way.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Final
+
+#: What the Hub calls errors that have a name, by status and by what is missing.
+NAMES: Final = {"repo": "RepoNotFound", "revision": "RevisionNotFound", "file": "EntryNotFound", "gated": "GatedRepo"}
+
+
+@dataclass
+class Fault:
+    """What goes wrong.
+
+    Attributes:
+        status: answer everything with this HTTP status, or None.
+        name: a key of `NAMES`, the error's name in its header.
+        hang: do not answer at all.
+        cut: the large files break off after so many bytes, once each; None for never.
+        spoil: the large files arrive with one byte changed.
+        stall: the large files stop after their first half and the connection stays open.
+    """
+
+    status: int | None = None
+    name: str = ""
+    hang: bool = False
+    cut: int | None = None
+    spoil: bool = False
+    stall: bool = False
+
+
+@dataclass
+class HubServer:
+    """A running server: `repos[repo][revision][file]` are contents, `newest[repo]` is the revision of the main branch."""
+
+    url: str = ""
+    repos: dict[str, dict[str, dict[str, bytes]]] = field(default_factory=dict)
+    newest: dict[str, str] = field(default_factory=dict)
+    fault: Fault = field(default_factory=Fault)
+    #: (method, path, range) of every request.
+    requests: list[tuple[str, str, str]] = field(default_factory=list)
+    objects: dict[str, bytes] = field(default_factory=dict)
+    cut_already: set[str] = field(default_factory=set)
+    released: threading.Event = field(default_factory=threading.Event)
+
+    def add(self, repo: str, files: dict[str, bytes]) -> str:
+        """Commits files and returns the revision."""
+        digest = hashlib.sha1(repr(sorted((n, hashlib.sha256(c).hexdigest()) for n, c in files.items())).encode())
+        revision = digest.hexdigest()
+        self.repos.setdefault(repo, {})[revision] = dict(files)
+        self.newest[repo] = revision
+        return revision
+
+    def asked(self, method: str, part: str) -> list[tuple[str, str, str]]:
+        """The requests of a method whose path holds `part`."""
+        return [request for request in self.requests if request[0] == method and part in request[1]]
+
+
+@contextmanager
+def serve_hub() -> Iterator[HubServer]:
+    """Runs a server until the end of the block."""
+    state = HubServer()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), lambda *args: _Handler(state, *args))
+    server.daemon_threads = True
+    state.url = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield state
+    finally:
+        state.released.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def _is_large(name: str) -> bool:
+    return name.endswith((".onnx", ".safetensors", ".png", ".jpg"))
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def __init__(self, state: HubServer, *args: Any) -> None:
+        self.state = state
+        super().__init__(*args)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+    def _answer(self, status: int, body: bytes = b"", **headers: str) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        if "Content_Length" not in headers:
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def _json(self, value: Any) -> None:
+        self._answer(200, json.dumps(value).encode(), Content_Type="application/json")
+
+    def _error(self, status: int, name: str = "") -> None:
+        self._answer(status, X_Error_Code=NAMES.get(name, name), X_Error_Message=name or "as asked")
+
+    def _begin(self) -> bool:
+        """Notes the request; False where a fault answered it, or nobody will."""
+        self.state.requests.append((self.command, self.path, self.headers.get("Range", "")))
+        if self.state.fault.hang:
+            self.state.released.wait(30)
+            self.close_connection = True
+            return False
+        if self.state.fault.status is not None:
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            self._error(self.state.fault.status, self.state.fault.name)
+            return False
+        return True
+
+    def do_HEAD(self) -> None:
+        if self._begin():
+            self._resolve()
+
+    def do_GET(self) -> None:
+        if not self._begin():
+            return
+        parts = self.path.partition("?")[0].strip("/").split("/")
+        if parts[0] == "cdn":
+            self._large(parts[1])
+        elif parts[:2] == ["api", "models"]:
+            repo = "/".join(parts[2:4])
+            if repo not in self.state.newest:
+                self._error(404, "repo")
+                return
+            self._json({"_id": "0", "id": repo, "modelId": repo, "sha": self.state.newest[repo], "private": False,
+                        "tags": [], "downloads": 0, "siblings": []})  # fmt: skip
+        else:
+            self._resolve()
+
+    def _resolve(self) -> None:
+        owner, repo, verb, revision, *rest = self.path.partition("?")[0].strip("/").split("/")
+        name, revisions = "/".join(rest), self.state.repos.get(f"{owner}/{repo}")
+        if verb != "resolve" or revisions is None:
+            self._error(404, "repo")
+            return
+        revision = self.state.newest[f"{owner}/{repo}"] if revision == "main" else revision
+        if revision not in revisions:
+            self._error(404, "revision")
+        elif name not in revisions[revision]:
+            self._error(404, "file")
+        else:
+            content = revisions[revision][name]
+            if _is_large(name):
+                oid = hashlib.sha256(content).hexdigest()
+                self.state.objects[oid] = content
+                # Another host, as the Hub's storage is: the token must not go there.
+                place = f"{self.state.url.replace('127.0.0.1', 'localhost')}/cdn/{oid}"
+                self._answer(302, Location=place, X_Repo_Commit=revision, X_Linked_Etag=f'"{oid}"',
+                             X_Linked_Size=str(len(content)))  # fmt: skip
+            else:
+                blob = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+                self._answer(200, content, X_Repo_Commit=revision, ETag=f'"{blob}"', Content_Length=str(len(content)))
+
+    def _large(self, oid: str) -> None:
+        content, fault = self.state.objects[oid], self.state.fault
+        asked = self.headers.get("Range", "")
+        begin = int(asked.removeprefix("bytes=").partition("-")[0]) if asked else 0
+        if fault.spoil:
+            content = content[:-1] + bytes([content[-1] ^ 1])
+        end = len(content)
+        if fault.stall:
+            end = len(content) // 2
+        elif fault.cut is not None and oid not in self.state.cut_already:
+            self.state.cut_already.add(oid)
+            end = min(end, begin + fault.cut)
+        self.send_response(206 if asked else 200)
+        if asked:
+            self.send_header("Content-Range", f"bytes {begin}-{len(content) - 1}/{len(content)}")
+        self.send_header("Content-Length", str(len(content) - begin))
+        self.end_headers()
+        self.wfile.write(content[begin:end])
+        if fault.stall:
+            self.wfile.flush()
+            self.state.released.wait(30)
+        self.close_connection = end < len(content)
+
+    def do_POST(self) -> None:
+        length = int(self.headers.get("Content-Length") or 0)
+        if not self._begin():
+            return
+        if "chunked" in self.headers.get("Transfer-Encoding", ""):
+            body = b"".join(iter(self._chunk, b""))
+        else:
+            body = self.rfile.read(length)
+        parts = self.path.partition("?")[0].strip("/").split("/")
+        routes: dict[str, Callable[[list[str], bytes], None]] = {
+            "create": self._create, "validate-yaml": self._card, "preupload": self._modes, "batch": self._batch,
+            "commit": self._commit,
+        }  # fmt: skip
+        for word, route in routes.items():
+            if word in parts:
+                route(parts, body)
+                return
+        self._error(404)
+
+    def _chunk(self) -> bytes:
+        size = int(self.rfile.readline(), 16)
+        chunk = self.rfile.read(size)
+        self.rfile.readline()
+        return chunk
+
+    def do_PUT(self) -> None:
+        if self._begin():
+            if "chunked" in self.headers.get("Transfer-Encoding", ""):
+                content = b"".join(iter(self._chunk, b""))
+            else:
+                content = self.rfile.read(int(self.headers["Content-Length"]))
+            self.state.objects[hashlib.sha256(content).hexdigest()] = content
+            self._answer(200)
+
+    def _create(self, parts: list[str], body: bytes) -> None:
+        asked = json.loads(body)
+        repo = f"{asked.get('organization') or 'me'}/{asked['name']}"
+        if repo in self.state.repos:
+            self._answer(409, json.dumps({"url": f"{self.state.url}/{repo}"}).encode())
+            return
+        self.state.add(repo, {})
+        self._json({"url": f"{self.state.url}/{repo}"})
+
+    def _card(self, parts: list[str], body: bytes) -> None:
+        if not json.loads(body)["content"].startswith("---\n"):
+            self._answer(400, json.dumps({"errors": [{"message": "no metadata"}], "warnings": []}).encode())
+            return
+        self._json({"errors": [], "warnings": []})
+
+    def _modes(self, parts: list[str], body: bytes) -> None:
+        files = [file["path"] for file in json.loads(body)["files"]]
+        modes = [{"path": p, "uploadMode": "lfs" if _is_large(p) else "regular", "shouldIgnore": False} for p in files]
+        self._json({"files": modes})
+
+    def _batch(self, parts: list[str], body: bytes) -> None:
+        objects = json.loads(body)["objects"]
+        for each in objects:
+            each["actions"] = {"upload": {"href": f"{self.state.url}/upload/{each['oid']}"}}
+        self._json({"transfer": "basic", "objects": objects})
+
+    def _commit(self, parts: list[str], body: bytes) -> None:
+        repo = "/".join(parts[parts.index("commit") - 2 : parts.index("commit")])
+        files = dict(self.state.repos[repo][self.state.newest[repo]])
+        for line in body.splitlines():
+            entry = json.loads(line)
+            value = entry["value"]
+            if entry["key"] == "file":
+                files[value["path"]] = base64.b64decode(value["content"])
+            elif entry["key"] == "lfsFile":
+                files[value["path"]] = self.state.objects[value["oid"]]
+            elif entry["key"] == "deletedFile":
+                del files[value["path"]]
+        revision = self.state.add(repo, files)
+        self._json({"success": True, "commitOid": revision, "commitUrl": f"{self.state.url}/{repo}/commit/{revision}"})
