@@ -133,7 +133,7 @@ class Hub:
             files |= {n: replace(f, path=path) for (n, f), path in zip(missing.items(), paths, strict=True)}
             bad = [files[n].path.name for n in missing if not _whole_or_deleted(files[n])]
             if bad:
-                raise HubError(f"{', '.join(bad)} arrived damaged and was deleted")
+                raise HubError(f"{', '.join(bad)} arrived damaged and {'was' if len(bad) == 1 else 'were'} deleted")
         return files
 
     def _is_embedded(self, name: HubName) -> bool:

@@ -150,8 +150,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._resolve()
 
     def _resolve(self) -> None:
-        owner, repo, verb, revision, *rest = self.path.partition("?")[0].strip("/").split("/")
-        name, revisions = "/".join(rest), self.state.repos.get(f"{owner}/{repo}")
+        owner, repo, verb, revision, *rest = (*self.path.partition("?")[0].strip("/").split("/"), "", "", "", "")
+        name, revisions = "/".join(rest).rstrip("/"), self.state.repos.get(f"{owner}/{repo}")
         if verb != "resolve" or revisions is None:
             self._error(404, "repo")
             return

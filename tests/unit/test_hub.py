@@ -130,7 +130,7 @@ def test_a_broken_connection_is_taken_up_where_it_broke(server: HubServer, way: 
 
 def test_files_that_arrive_damaged_are_deleted_and_named(server: HubServer, way: Hub, revision: str) -> None:
     server.fault = Fault(spoil=True)
-    _is_embedded(resolve(REPO, revision, way), way, "arrived damaged and was deleted")
+    _is_embedded(resolve(REPO, revision, way), way, "refine.onnx arrived damaged and were deleted")
     assert way.cache is not None
     assert not list(way.cache.rglob("*.onnx"))
     assert [path for path in way.cache.rglob("blobs/*") if path.stat().st_size > 100_000] == []
