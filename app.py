@@ -22,6 +22,7 @@ from facefusion import FusionError, FusionPipeline, FusionResult, Tier, looks, w
 from facefusion.errors import EmptyPhotoError, UnreadablePhotoError, WeightsError
 from facefusion.errors import Photo as Which
 from facefusion.photos import read_photo
+from facefusion.runtime import wants_gpu
 from facefusion.tiers import TIERS
 from facefusion.types import Photo
 
@@ -303,6 +304,10 @@ def main() -> None:
     demo = build_demo(pipeline)
     pipeline.chooser.load.watch(partial(waiting, demo))
     pipeline.expected_seconds()  # measured before the first visitor comes
+    if wants_gpu():
+        from facefusion import gpu  # torch comes with it, which costs more than a fusion
+
+        gpu.move(pipeline)
     launch(demo, host=options.host, port=options.port)
 
 

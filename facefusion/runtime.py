@@ -106,3 +106,8 @@ def session_options(threads: int | None = None) -> onnxruntime.SessionOptions:
 def make_session(path: Path, threads: int | None = None) -> onnxruntime.InferenceSession:
     """Opens an ONNX file on the CPU."""
     return onnxruntime.InferenceSession(str(path), session_options(threads), providers=["CPUExecutionProvider"])
+
+
+def wants_gpu() -> bool:
+    """Whether this process is on ZeroGPU, or its environment asks for CUDA (`facefusion.gpu`)."""
+    return bool(os.environ.get("SPACES_ZERO_GPU")) or os.environ.get("FACEFUSION_DEVICE") == "cuda"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -41,14 +42,19 @@ class RefineNet:
             The answer at S.
         """
         size = (warped.shape[0], warped.shape[0])
-        mask = np.clip(cv2.resize(coarse.mask, size, interpolation=cv2.INTER_LINEAR), 0, 1)
+        mask = np.asarray(np.clip(cv2.resize(coarse.mask, size, interpolation=cv2.INTER_LINEAR), 0, 1), np.float32)
         delta = cv2.resize(coarse.delta, size, interpolation=cv2.INTER_LINEAR)
-        feeds = {
+        feeds: dict[str, FloatArray] = {
             "warped": planes(warped),
             "target": planes(target),
             "face": face[None, None],
             "mask": mask[None, None],
             "delta": np.ascontiguousarray(delta.transpose(2, 0, 1)[None]),
         }
-        refined_mask, refined_delta = self._session.run(["refined_mask", "refined_delta"], feeds)
+        refined_mask, refined_delta = self._answer(feeds)
         return FusionMaps(refined_mask[0, 0], np.ascontiguousarray(refined_delta[0].transpose(1, 2, 0)))
+
+    def _answer(self, feeds: dict[str, FloatArray]) -> Sequence[FloatArray]:
+        """The network's two outputs; `gpu.GpuRefineNet` asks elsewhere."""
+        answer: Sequence[FloatArray] = self._session.run(["refined_mask", "refined_delta"], feeds)
+        return answer

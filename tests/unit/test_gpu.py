@@ -1,0 +1,96 @@
+"""The refine network through torch: the same answer, and the CPU's where the GPU has none. Here torch runs on the CPU."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+import app
+from facefusion import FusionPipeline, gpu
+from facefusion.fusion.refine import RefineNet
+from facefusion.nets.refine import EnhancementNet
+
+
+@pytest.fixture
+def own() -> FusionPipeline:
+    """A pipeline whose refine network may be moved."""
+    return FusionPipeline.from_pretrained()
+
+
+def test_safetensors_are_read(tmp_path: Path) -> None:
+    ours, theirs = gpu.read_safetensors(gpu.CHECKPOINT), load_file(gpu.CHECKPOINT)
+    assert set(ours) == set(theirs)
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    save_file({"half": torch.tensor([1.5, 2]).half(), "none": torch.zeros(0)}, tmp_path / "t", {"a": "b"})
+    assert gpu.read_safetensors(tmp_path / "t")["half"].tolist() == [1.5, 2]
+
+
+def test_both_give_the_same_picture(
+    own: FusionPipeline, pipeline: FusionPipeline, guest: np.ndarray, group: np.ndarray
+) -> None:
+    assert gpu.move(own, "cpu") and isinstance(own.refine, gpu.GpuRefineNet)
+    large = np.repeat(np.repeat(guest, 2, 0), 2, 1)
+    ours, theirs = (pipe(group, large, tier="best") for pipe in (own, pipeline))
+    assert np.abs(ours.image.astype(int) - theirs.image).max() <= 2
+    assert np.abs(theirs.image.astype(int) - theirs.coarse).max() > 10  # there was something to refine
+
+
+def test_zero_gpu_is_asked_and_the_cpu_answers_where_it_has_none(
+    own: FusionPipeline, monkeypatch: pytest.MonkeyPatch, guest: np.ndarray, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked: list[float] = []
+
+    def decorate(task: Callable[..., Any], duration: float) -> Callable[..., Any]:
+        def run(*args: Any) -> Any:
+            asked.append(duration)
+            if len(asked) > 1:
+                raise RuntimeError("quota of someone@example.org")
+            return task(*args)
+
+        return run
+
+    monkeypatch.setattr(gpu, "spaces", SimpleNamespace(GPU=decorate))
+    assert gpu.move(own, "cpu")
+    large = np.repeat(np.repeat(guest, 2, 0), 2, 1)
+    first, second = (own(guest, large, tier="best").image for _ in range(2))
+    assert asked == [gpu.DURATION] * 2
+    assert np.abs(first.astype(int) - second).max() <= 2
+    assert [record.getMessage() for record in caplog.records] == ["No GPU for this fusion: RuntimeError"]
+
+
+def test_another_network_does_not_take_its_place(own: FusionPipeline, tmp_path: Path) -> None:
+    net = EnhancementNet()
+    torch.nn.init.normal_(net.head[0].weight)
+    save_file(net.state_dict(), tmp_path / "other.safetensors")
+    before = own.refine
+    assert not gpu.move(own, "cpu", checkpoint=tmp_path / "other.safetensors")
+    assert not gpu.move(own, "cpu", checkpoint=tmp_path / "none.safetensors")
+    assert own.refine is before and type(before) is RefineNet
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_without_cuda_the_cpu_serves(own: FusionPipeline) -> None:
+    assert not gpu.move(own)
+    assert type(own.refine) is RefineNet
+
+
+@pytest.mark.parametrize(
+    ("variables", "moved"), [({}, 0), ({"SPACES_ZERO_GPU": "true"}, 1), ({"FACEFUSION_DEVICE": "cuda"}, 1)]
+)
+def test_the_page_moves_it_where_it_is_asked(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], moved: int) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    pipelines: list[FusionPipeline] = []
+    monkeypatch.setattr(gpu, "move", pipelines.append)
+    monkeypatch.setattr(app, "launch", lambda demo, **options: None)
+    monkeypatch.setattr(sys, "argv", ["app.py"])
+    app.main()
+    assert len(pipelines) == moved
