@@ -2,15 +2,17 @@
 # make test   installs the developers' tools too (once) and runs every test
 # make lint   ruff and mypy
 # make bench  measures this machine, benchmarks/cpu.json
+# make space  builds the tree of a Hugging Face Space, starts it in a fresh environment on port 7860, fuses, and reports
 #
 # Wanted beforehand: Python 3.11 or newer and, on Linux, the system libraries in packages.txt.
-# `make demo PYTHON=/path/to/python` chooses the Python. After installation nothing here uses the network.
+# `make demo PYTHON=/path/to/python` chooses the Python. After installation nothing here uses the network,
+# but for `make space`, which installs once more.
 
 VENV := .venv
 RUN := $(VENV)/bin/python
 INSTALL := $(RUN) -m pip install --disable-pip-version-check --quiet
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench space clean
 
 demo: $(VENV)/.serving
 	$(RUN) app.py
@@ -24,6 +26,9 @@ lint: $(VENV)/.development
 
 bench: $(VENV)/.serving
 	$(RUN) -m facefusion bench --json benchmarks/cpu.json
+
+space: $(VENV)/.serving
+	$(RUN) -m benchmarks.space
 
 clean:
 	rm -rf $(VENV)

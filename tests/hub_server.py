@@ -52,6 +52,8 @@ class HubServer:
     #: (method, path, range) of every request.
     requests: list[tuple[str, str, str]] = field(default_factory=list)
     objects: dict[str, bytes] = field(default_factory=dict)
+    #: Of all Spaces.
+    variables: dict[str, str] = field(default_factory=dict)
     cut_already: set[str] = field(default_factory=set)
     released: threading.Event = field(default_factory=threading.Event)
 
@@ -207,7 +209,7 @@ class _Handler(BaseHTTPRequestHandler):
         parts = self.path.partition("?")[0].strip("/").split("/")
         routes: dict[str, Callable[[list[str], bytes], None]] = {
             "create": self._create, "validate-yaml": self._card, "preupload": self._modes, "batch": self._batch,
-            "commit": self._commit,
+            "commit": self._commit, "variables": self._variable,
         }  # fmt: skip
         for word, route in routes.items():
             if word in parts:
@@ -255,6 +257,11 @@ class _Handler(BaseHTTPRequestHandler):
         for each in objects:
             each["actions"] = {"upload": {"href": f"{self.state.url}/upload/{each['oid']}"}}
         self._json({"transfer": "basic", "objects": objects})
+
+    def _variable(self, parts: list[str], body: bytes) -> None:
+        asked = json.loads(body)
+        self.state.variables[asked["key"]] = asked["value"]
+        self._json({asked["key"]: {"key": asked["key"], "value": asked["value"], "updatedAt": "2026-01-01T00:00:00.000Z"}})
 
     def _commit(self, parts: list[str], body: bytes) -> None:
         repo = "/".join(parts[parts.index("commit") - 2 : parts.index("commit")])

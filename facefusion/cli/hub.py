@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from facefusion.cli import space
 from facefusion.cli.files import CommandError, whole_file
 from facefusion.errors import WeightsError
 from facefusion.hub import MANIFEST, PUBLISHED, Hub, HubError, HubName, published_note, reason
@@ -40,6 +41,7 @@ def add_parser(commands: Any) -> None:
     verify = verbs.add_parser("verify", help="check every file against the manifest's SHA-256; no network")
     verify.add_argument("weights", nargs="?", metavar="DIR|owner/repo@REVISION", help="default: embedded")
     verify.set_defaults(run=run_verify)
+    space.add_parser(verbs)
 
 
 def contents(weights: Path, checkpoints: Path) -> Iterator[tuple[str, Path]]:

@@ -24,7 +24,8 @@ ROOT = Path(__file__).resolve().parents[2]
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
     """The Hub of this process, with an empty cache and a token."""
     with serve_hub() as server:
-        monkeypatch.setattr("facefusion.cli.hub.Hub", partial(hub.Hub, server.url, tmp_path / "cache"))
+        for module in ("hub", "space"):
+            monkeypatch.setattr(f"facefusion.cli.{module}.Hub", partial(hub.Hub, server.url, tmp_path / "cache"))
         monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)  # what it sends is nobody's protocol
         monkeypatch.setenv("HF_TOKEN", "hf_secret")
         yield server
@@ -102,6 +103,25 @@ def test_damaged_weights_are_not_published(
     assert server.requests == []
 
 
+def test_a_space_is_made(server: HubServer, tmp_path: Path, run: Callable[..., tuple[int, str, str]]) -> None:
+    code, out, err = run("hub", "space", "someone/demo", "--weights", f"{REPO}@{'a' * 40}", "--out", tmp_path / "tree")
+    assert code == 0, err
+    held = server.repos["someone/demo"][server.newest["someone/demo"]]
+    assert {path.relative_to(tmp_path / "tree").as_posix() for path in (tmp_path / "tree").rglob("*.*")} <= set(held) | {
+        "examples", "weights"
+    }  # fmt: skip
+    assert held["app.py"] == (ROOT / "app.py").read_bytes() and b"preload_from_hub" in held["README.md"]
+    assert server.variables == {"FACEFUSION_HUB_REPO": REPO, "FACEFUSION_HUB_REVISION": "a" * 40}
+    assert out.splitlines()[-1].endswith(server.newest["someone/demo"])
+
+
+def test_a_tree_of_a_space_is_built_without_the_hub(
+    server: HubServer, tmp_path: Path, run: Callable[..., tuple[int, str, str]]
+) -> None:
+    assert run("hub", "space", "--out", tmp_path / "tree")[0] == 0
+    assert (tmp_path / "tree" / "app.py").is_file() and server.requests == []
+
+
 REFUSED = {
     "no token": (["publish", REPO], Fault(401), "someone/faces was not published: the Hub asks for a token in HF_TOKEN"),
     "not allowed": (["publish", REPO], Fault(403), "HF_TOKEN does not allow it (HTTP 403)"),
@@ -109,6 +129,8 @@ REFUSED = {
     "late": (["pull", REPO], Fault(429), "too many requests (HTTP 429)"),
     "no name": (["pull", "faces"], Fault(), "faces is neither a directory nor a Hub repository"),
     "no commit": (["pull", f"{REPO}@main"], Fault(), "needs a revision of 40 hex digits"),
+    "no space": (["space"], Fault(), "Name a Space, owner/name, or a directory with --out."),
+    "not made": (["space", "me/demo"], Fault(403), "The Space me/demo was not made: HF_TOKEN does not allow it (HTTP 403)"),
     "not cached": (["verify", f"{REPO}@{'0' * 40}"], Fault(), "The Hub's cache has nothing of someone/faces@0000000"),
     "no directory": (["verify", "nowhere"], Fault(), "manifest in nowhere cannot be read"),
 }
@@ -120,7 +142,7 @@ def test_what_cannot_be_done_is_told(
 ) -> None:
     server.fault = fault
     code, out, err = run("hub", *words)
-    assert (code, out) == (2, "")
+    assert code == 2 and (out == "" or "MB" in out)
     assert err.startswith("facefusion: ") and sentence in err and "Traceback" not in err
 
 

@@ -1,0 +1,92 @@
+"""The tree that a Space receives serves the page: read-only, with a Space's variables, at another address.
+
+The environment is the one of the tests; `make space` does the same in a fresh one.
+"""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from huggingface_hub import metadata_load
+from PIL import Image
+
+from benchmarks.space import Space, build_tree, fingerprint, fuse, missing_libraries, packages, read_only, running
+from facefusion.cli.files import CommandError
+from facefusion.hub import HubName
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_tree(tmp_path_factory.mktemp("space") / "tree")
+
+
+@pytest.fixture(scope="module")
+def space(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Space]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with read_only(tree), running(tree, sys.executable, tmp_path_factory.mktemp("home"), port) as space:
+        yield space
+
+
+def test_a_space_fuses(tree: Path, space: Space, tmp_path: Path) -> None:
+    before = fingerprint(tree)
+    source, target = (tree / "examples" / name for name in ("portrait-1.jpg", "portrait-2.jpg"))
+    result, report = fuse(space, source, target, tmp_path)
+    with Image.open(result) as made, Image.open(target) as photo:
+        assert made.size == photo.size
+        changed = np.abs(np.asarray(made, int) - np.asarray(photo.convert("RGB"), int)).mean(axis=2)
+    assert 0.02 < (changed > 3).mean() < 0.6
+    assert report["tier"] == "best" and float(str(report["identity_similarity"])) > 0.3
+    assert fingerprint(tree) == before
+    assert all(value > 50 for value in space.memory_mb().values())
+
+
+def test_the_tree_is_whole_and_no_more(tree: Path) -> None:
+    held = set(fingerprint(tree))
+    assert {"README.md", "LICENSE", "app.py", "requirements.txt", "packages.txt", "weights/coarse.onnx"} <= held
+    assert "examples/pairs.csv" in held and "facefusion/nets/refine.py" in held  # torch's way on ZeroGPU
+    places = {part for place in held for part in Path(place).parts}
+    assert not {"training", "evaluation", "export", "tests", "benchmarks", "__pycache__", "judge.safetensors"} & places
+    assert sum((tree / place).stat().st_size for place in held) < 40e6
+    with pytest.raises(CommandError, match="exists already"):
+        build_tree(tree)
+
+
+def test_the_front_matter_is_what_the_builder_of_spaces_reads(tree: Path) -> None:
+    card = metadata_load(tree / "README.md")
+    assert card is not None
+    requirements = (ROOT / "requirements.txt").read_text().split()
+    assert card["sdk"] == "gradio" and f"gradio=={card['sdk_version']}" in requirements
+    assert card["python_version"] == "3.11" and card["app_file"] == "app.py" and card["license"] == "apache-2.0"
+    assert card["suggested_hardware"] == "cpu-basic" and len(card["short_description"]) <= 60 and card["tags"]
+    assert {card["colorFrom"], card["colorTo"]} <= {
+        "red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray",
+    }  # fmt: skip
+    assert "thumbnail" not in card and "models" not in card
+
+
+def test_weights_of_the_hub_are_fetched_while_a_space_is_built(tmp_path: Path) -> None:
+    tree = build_tree(tmp_path / "tree", "me/demo", HubName("me/faces", "a" * 40))
+    card = metadata_load(tree / "README.md")
+    assert card is not None
+    assert card["models"] == ["me/faces"]
+    files = "manifest.json,coarse.onnx,detector.onnx,identity.onnx,mesh.onnx,refine.onnx"
+    assert card["preload_from_hub"] == [f"me/faces {files} {'a' * 40}"]
+    assert card["thumbnail"].startswith("https://huggingface.co/spaces/me/demo/")
+    assert (tree / "docs" / "examples.jpg").is_file()
+    assert (tree / "README.md").read_text().partition("\n# ")[2] == (ROOT / "README.md").read_text().partition("\n# ")[2]
+
+
+def test_the_system_libraries_are_listed(tree: Path) -> None:
+    assert packages(tree).keys() == {"libgl1", "libglib2.0-0"}
+    if shutil.which("ldd"):
+        assert missing_libraries(sys.executable) == []
