@@ -10,7 +10,7 @@ import csv
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -79,7 +79,7 @@ def build_demo(pipeline: FusionPipeline) -> gr.Blocks:
                 target = looks.upload("target-photo", words.TARGET, words.TARGET_HINT, ["upload", "clipboard"])
                 target_notice = gr.HTML(visible=False, elem_id="target-notice")
         with gr.Row(elem_id="controls"):
-            tier = looks.tiers("tier")
+            tier = looks.tiers("tier", _tiers(pipeline))
             button = gr.Button(words.FUSE, variant="primary", size="lg", min_width=200, elem_id="fuse")
         problem = gr.HTML(visible=False, elem_id="problem")
         with gr.Row(visible=False, elem_id="outcome") as outcome:
@@ -136,7 +136,7 @@ def build_demo(pipeline: FusionPipeline) -> gr.Blocks:
                 draft: _labelled(fused.coarse),
                 report: looks.report(fused.identity_similarity, fused.timings, fused.choice),
                 details: gr.update(visible=True),
-                view: gr.update(visible=TIERS[fused.tier].refine_size > 0),
+                view: gr.update(visible=fused.tier is not Tier.FAST),
             }
 
         def show(chosen: str) -> dict[Any, Any]:
@@ -207,12 +207,17 @@ def _endpoint(pipeline: FusionPipeline) -> Callable[..., tuple[Image.Image, Imag
 def _fuse(
     pipeline: FusionPipeline, source: Upload | None, target: Upload | None, tier: str, progress: gr.Progress
 ) -> FusionResult:
-    if tier not in list(Tier):
+    if tier not in _tiers(pipeline):
         raise _UnknownTierError
     photos = _read(source, "source"), _read(target, "target")
     fused = pipeline(*photos, tier=tier, progress=lambda stage, share: progress(share, desc=words.stage(stage)))
     progress(1.0, desc=words.SAVING)
     return fused
+
+
+def _tiers(pipeline: Any) -> Sequence[Tier]:
+    tiers: Sequence[Tier] = getattr(pipeline, "tiers", (Tier.AUTO, *TIERS))
+    return tiers
 
 
 def _read(upload: Upload | None, which: Which) -> Photo:

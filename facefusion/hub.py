@@ -151,13 +151,13 @@ class Hub:
             try:
                 return parse_manifest(path)
             except WeightsError:
-                _delete(path)  # perhaps it was damaged on this disk: the network may have it whole
+                delete_cached(path)  # perhaps it was damaged on this disk: the network may have it whole
         self._limited(self.answer, lambda: self._contact(name))
         path = self._limited(self.total, lambda: self.download(name, MANIFEST))
         try:
             return parse_manifest(path)
         except WeightsError as error:
-            _delete(path)
+            delete_cached(path)
             raise HubError(f"its {MANIFEST} was deleted ({error})") from error
 
     def cached(self, name: HubName, file: str) -> Path | None:
@@ -166,6 +166,13 @@ class Hub:
 
         path = try_to_load_from_cache(name.repo, file, cache_dir=self.cache, revision=name.revision)
         return Path(path) if isinstance(path, str) else None
+
+    def snapshot(self, name: HubName) -> Path:
+        """The directory that the cache has, or would have, of a repository; no network."""
+        from huggingface_hub import constants
+
+        cache = Path(self.cache or constants.HF_HUB_CACHE)
+        return cache / f"models--{name.repo.replace('/', '--')}" / "snapshots" / name.revision
 
     def download(self, name: HubName, file: str) -> Path:
         """Brings a file into the Hub's cache, with a progress bar; goes on where a connection broke.
@@ -298,11 +305,11 @@ def _is_whole(file: WeightFile) -> bool:
 def _whole_or_deleted(file: WeightFile) -> bool:
     if _is_whole(file):
         return True
-    _delete(file.path)
+    delete_cached(file.path)
     return False
 
 
-def _delete(path: Path) -> None:
+def delete_cached(path: Path) -> None:
     """Deletes a file of the Hub's cache: the name in the snapshot, and the content that it points to."""
     for each in {path.resolve(), path}:
         each.unlink(missing_ok=True)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from html import escape
 from typing import Any, Final
 
 import gradio as gr
 
 from facefusion import words
-from facefusion.tiers import Tier, TierChoice
+from facefusion.tiers import TIERS, Tier, TierChoice
 from facefusion.types import Timings
 
 # The fonts of the visitor's system: the page asks no other host for anything.
@@ -89,9 +90,9 @@ def picture(elem_id: str, label: str, alt_text: str) -> gr.Image:
     return gr.Image(format="png", label=label, alt_text=alt_text, interactive=False, buttons=buttons, elem_id=elem_id)
 
 
-def tiers(elem_id: str) -> gr.Radio:
-    """The choice of how much work a fusion does."""
-    choices = [(name, tier.value) for tier, name in words.TIER_NAMES.items()]
+def tiers(elem_id: str, tiers: Sequence[Tier] = (Tier.AUTO, *TIERS)) -> gr.Radio:
+    """The choice of how much work a fusion does, among `tiers`."""
+    choices = [(words.TIER_NAMES[tier], tier.value) for tier in tiers]
     return gr.Radio(
         choices, value=Tier.AUTO.value, label=words.TIER, info=words.TIER_HINT, scale=2, min_width=280, elem_id=elem_id
     )

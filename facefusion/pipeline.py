@@ -20,6 +20,7 @@ from facefusion.errors import Photo as Which
 from facefusion.fusion.cache import FeatureCache, content_key
 from facefusion.fusion.coarse import CoarseNet
 from facefusion.fusion.refine import LEAST_SIZE, RefineNet
+from facefusion.fusion.studio import StudioNet
 from facefusion.geometry.align import FUSION_FACE_SHARE, face_size, mesh_crop_transform
 from facefusion.geometry.shape import LATTICE, bend, towards
 from facefusion.hub import embedded, resolve
@@ -30,8 +31,9 @@ from facefusion.perception.mesh import FaceMesh
 from facefusion.photos import as_rgb
 from facefusion.runtime import WeightFile
 from facefusion.speed import PERCEPTION, known_speed, machine_key
-from facefusion.tiers import TIERS, Tier
+from facefusion.tiers import TIERS, Tier, tier_spec
 from facefusion.types import Face, FloatArray, FusionResult, Photo, Timings
+from facefusion.upgrades import upgrade_from_environment
 from facefusion.views import AlignedPair, aligned_crop
 
 #: Called with the stage that begins and the share of the work already done, in [0, 1].
@@ -122,6 +124,8 @@ class FusionPipeline:
         self.coarse, self.refine = coarse, refine
         self.cache = FeatureCache() if cache is None else cache
         self.chooser = TierChooser(partial(known_speed, self, speed_key)) if chooser is None else chooser
+        #: The tier Studio, which `upgrades.upgrade` brings.
+        self.studio: StudioNet | None = None
         #: A sentence for the page where other networks run than were asked for, or None.
         self.notice: str | None = None
 
@@ -150,6 +154,7 @@ class FusionPipeline:
             found = embedded(found.name, f"they cannot be opened ({type(error).__name__})")
             pipe = cls._opened(found.files, threads)
         pipe.notice = found.notice
+        upgrade_from_environment(pipe, threads)
         return pipe
 
     @classmethod
@@ -162,6 +167,11 @@ class FusionPipeline:
             refine=RefineNet(files["refine"].path, threads=threads),
             speed_key=machine_key(f"{threads} threads", files["coarse"].sha256, files["refine"].sha256),
         )
+
+    @property
+    def tiers(self) -> list[Tier]:
+        """The tiers that this pipeline can run, `AUTO` first; `STUDIO` only with models of the user's own."""
+        return [Tier.AUTO, *TIERS, *([Tier.STUDIO] if self.studio is not None else [])]
 
     def expected_seconds(self) -> dict[Tier, float]:
         """By tier, what two photos of 1024 px were measured to take here; the first time, that takes up to a second."""
@@ -198,6 +208,8 @@ class FusionPipeline:
             ValueError: no such tier, a likeness outside of [0, 1], or more than three face photos.
         """
         tier = Tier(tier)
+        if tier not in self.tiers:
+            raise ValueError(f"there is no tier {tier} here: it needs models that were not brought")
         if not 0 <= likeness <= 1:
             raise ValueError(f"likeness is between 0 and 1, not {likeness}")
         sources = list(source) if isinstance(source, (list, tuple)) else [source]
@@ -218,29 +230,35 @@ class FusionPipeline:
         tier = tier if choice is None else choice.tier
         with clock.stage("warp"):
             photo, face, bent = _shaped(target, seen.face, source_seen.face, SHAPE_AT_MOST * max(0.0, 2 * likeness - 1))
-            largest = TIERS[tier].detail_size
+            largest = tier_spec(tier).detail_size
             crop = partial(self._aligned, source_seen)
             pair = AlignedPair.align(crop, photo, face, largest=largest, mesh=self.mesh, settled=1 - likeness)
         with clock.stage("coarse"):
             fused = self.coarse(pair.warped_small, pair.target_small, pair.face_mask, embedding)
-        refined, size = fused, min(TIERS[tier].refine_size, pair.warped.shape[0])
+        refined, size = fused, min(tier_spec(tier).refine_size, pair.warped.shape[0])
         if size >= LEAST_SIZE:
             with clock.stage("refine"):
                 refined = self.refine(*pair.at(size, photo), fused)
         with clock.stage("compose"):
             skin, mask = compose_coarse(pair.warped_small, fused, pair.warped.shape[0])
             coarse, full_mask = paste(photo, skin, mask, pair.to_photo)
-            image = coarse
-            if TIERS[tier].refine_size:
+            image, may_change = coarse, full_mask
+            if tier_spec(tier).refine_size:
                 skin, mask = compose_detail(pair.warped, refined)
                 image, refined_mask = paste(photo, skin, mask, pair.to_photo)
                 full_mask = np.maximum(full_mask, refined_mask)
             if bent is not None:
                 full_mask = np.maximum(full_mask, bent)
+        if tier is Tier.STUDIO and self.studio is not None:
+            with clock.stage("refine"):  # in the refine network's place
+                people = [(each.photo, each.face.mesh) for each in sources_seen]
+                image, changed = self.studio(photo, face.mesh, people, may_change)
+                full_mask = np.maximum(full_mask, changed)
         with clock.stage("check"):
             similarity = float(self.identity(image, face.mesh) @ embedding)
         rest = sum(seconds for stage, seconds in clock.seconds.items() if stage not in PERCEPTION)
-        self.chooser.observe(tier, size_in_photo, rest)
+        if tier in TIERS:
+            self.chooser.observe(tier, size_in_photo, rest)
         faces = source_seen.face, seen.face
         return FusionResult(image, coarse, full_mask, similarity, Timings(clock.seconds), tier, *faces, choice)
 

@@ -8,12 +8,16 @@ from typing import Final
 
 
 class Tier(StrEnum):
-    """What the visitor chooses. `AUTO` leaves it to the pipeline (`choice.TierChooser`); the others are what it runs."""
+    """What the visitor chooses. `AUTO` leaves it to the pipeline (`choice.TierChooser`); the others are what it runs.
+
+    `STUDIO` is there only with models that the project does not bring (`facefusion.upgrades`); `AUTO` never takes it.
+    """
 
     AUTO = "auto"
     FAST = "fast"
     BALANCED = "balanced"
     BEST = "best"
+    STUDIO = "studio"
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,13 @@ TIERS: Final[dict[Tier, TierSpec]] = {
     Tier.BALANCED: TierSpec("Balanced", "Sharp on faces of middle size.", 512, 256),
     Tier.BEST: TierSpec("Best", "Full detail at the photo's own resolution.", 1024, 512),
 }
+#: The tier that needs others' models; the refine network has no part in it.
+STUDIO: Final = TierSpec("Studio", "insightface's inswapper_128; for non-commercial research.", 256, 0)
+
+
+def tier_spec(tier: Tier) -> TierSpec:
+    """What a tier that runs does."""
+    return STUDIO if tier is Tier.STUDIO else TIERS[tier]
 
 
 class TierReason(StrEnum):

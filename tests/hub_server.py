@@ -146,10 +146,25 @@ class _Handler(BaseHTTPRequestHandler):
             if repo not in self.state.newest:
                 self._error(404, "repo")
                 return
-            self._json({"_id": "0", "id": repo, "modelId": repo, "sha": self.state.newest[repo], "private": False,
-                        "tags": [], "downloads": 0, "siblings": []})  # fmt: skip
+            revision = parts[5] if len(parts) > 5 and parts[5] != "main" else self.state.newest[repo]
+            files = self.state.repos[repo].get(revision)
+            if files is None:
+                self._error(404, "revision")
+                return
+            if parts[4:5] == ["tree"]:
+                self._json([self._entry(name, content) for name, content in files.items()])
+                return
+            self._json({"_id": "0", "id": repo, "modelId": repo, "sha": revision, "private": False,
+                        "tags": [], "downloads": 0, "siblings": [{"rfilename": name} for name in files]})  # fmt: skip
         else:
             self._resolve()
+
+    def _entry(self, name: str, content: bytes) -> dict[str, Any]:
+        blob = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+        entry = {"type": "file", "path": name, "size": len(content), "oid": blob}
+        if _is_large(name):
+            entry["lfs"] = {"oid": hashlib.sha256(content).hexdigest(), "size": len(content), "pointerSize": 130}
+        return entry
 
     def _resolve(self) -> None:
         owner, repo, verb, revision, *rest = (*self.path.partition("?")[0].strip("/").split("/"), "", "", "", "")

@@ -13,9 +13,8 @@ from tqdm import tqdm
 
 from facefusion.cli import FAILED
 from facefusion.cli.files import CommandError, read_input, write_photo
-from facefusion.cli.fuse import add_options
+from facefusion.cli.fuse import add_options, open_pipeline
 from facefusion.errors import FusionError
-from facefusion.pipeline import FusionPipeline
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise CommandError(f"The directory {directory} cannot be made: {error.strerror}.") from error
-    pipeline = FusionPipeline.from_pretrained(args.weights)
+    pipeline = open_pipeline(args)
     failed = 0
     for pair in tqdm(pairs, desc="fusing", unit="pair"):
         try:

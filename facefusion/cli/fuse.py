@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import Any
 
 from facefusion.cli.files import CommandError, check_output, read_input, write_photo
 from facefusion.pipeline import LIKENESS, MAX_SOURCES, FusionPipeline
 from facefusion.tiers import TIERS, Tier
+from facefusion.upgrades import ACCEPT_VARIABLE, ARCFACE, SWAPPER, upgrade
 
 _LIKENESS = "0 keeps the photo's expression and face shape, 1 takes the person's features and some of their face shape"
 
@@ -40,6 +42,26 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--weights", metavar="DIR|owner/repo@REVISION", help="directory or repository of the networks (default: embedded)"
     )
+    parser.add_argument(
+        "--models", metavar="DIR|owner/repo@REVISION", help="insightface's models, for better faces and Studio"
+    )
+    parser.add_argument("--accept-licence", metavar="WORD", default="", help="accepts the licence of --models")
+
+
+def open_pipeline(args: argparse.Namespace) -> FusionPipeline:
+    """The pipeline that `add_options` describes.
+
+    Raises:
+        WeightsError: weights or models cannot be used, or a licence is not accepted.
+        CommandError: the tier needs models that were not named.
+    """
+    pipeline = FusionPipeline.from_pretrained(args.weights)
+    if args.models:
+        accepted = args.accept_licence or os.environ.get(ACCEPT_VARIABLE, "")
+        upgrade(pipeline, args.models, accept_licence=accepted)
+    if args.tier not in pipeline.tiers:
+        raise CommandError(f"The tier {args.tier} needs {ARCFACE} and {SWAPPER}: name their directory with --models.")
+    return pipeline
 
 
 def share(text: str) -> float:
@@ -63,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
     several = len(sources) > 1
     faces = [read_input(path, "source", number=i if several else None) for i, path in enumerate(sources, 1)]
     target = read_input(args.target, "target")
-    result = FusionPipeline.from_pretrained(args.weights)(faces, target, tier=args.tier, likeness=args.likeness)
+    result = open_pipeline(args)(faces, target, tier=args.tier, likeness=args.likeness)
     write_photo(result.image, args.out)
     print(f"{args.out}: identity match {result.identity_similarity:.2f}, {result.timings.total:.2f} s, tier {result.tier}")
     return 0

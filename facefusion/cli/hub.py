@@ -15,6 +15,7 @@ from facefusion.cli.files import CommandError, whole_file
 from facefusion.errors import WeightsError
 from facefusion.hub import MANIFEST, PUBLISHED, Hub, HubError, HubName, published_note, reason
 from facefusion.runtime import EMBEDDED_WEIGHTS, WeightFile, parse_manifest, read_manifest
+from facefusion.upgrades import ACCEPTED, FILES, TERMS, find_models
 
 ROOT: Final = EMBEDDED_WEIGHTS.parent
 CARD: Final = "MODEL_CARD.md"
@@ -41,6 +42,10 @@ def add_parser(commands: Any) -> None:
     verify = verbs.add_parser("verify", help="check every file against the manifest's SHA-256; no network")
     verify.add_argument("weights", nargs="?", metavar="DIR|owner/repo@REVISION", help="default: embedded")
     verify.set_defaults(run=run_verify)
+    models = verbs.add_parser("models", help="fetch insightface's models from a repository; shows their licence first")
+    models.add_argument("repo", metavar="owner/repo@REVISION", help="a repository that holds them under their own names")
+    models.add_argument("--accept-licence", metavar="WORD", default="")
+    models.set_defaults(run=run_models)
     space.add_parser(verbs)
 
 
@@ -108,6 +113,30 @@ def run_pull(args: argparse.Namespace) -> int:
             with whole_file(args.out / path.name) as unfinished:
                 shutil.copyfile(path, unfinished)
     print(_variables(name))
+    return 0
+
+
+def run_models(args: argparse.Namespace) -> int:
+    """Fetches insightface's models, once their licence is accepted.
+
+    Raises:
+        CommandError, WeightsError: see their messages.
+    """
+    from huggingface_hub import snapshot_download
+
+    name, hub = HubName.parse(args.repo), Hub()
+    print(TERMS)
+    if args.accept_licence != ACCEPTED:
+        raise CommandError("Nothing was fetched: the licence is not accepted.")
+    wanted = [pattern for file in FILES for pattern in (file, f"**/{file}")]
+    try:
+        snapshot_download(
+            name.repo, revision=name.revision, allow_patterns=wanted, cache_dir=hub.cache, endpoint=hub.endpoint
+        )
+    except Exception as error:
+        raise CommandError(f"{name} could not be fetched: {reason(error)}.") from error
+    found = find_models(args.repo, hub)
+    print("\n".join(str(path) for path in (found.detector, found.arcface, found.swapper) if path))
     return 0
 
 

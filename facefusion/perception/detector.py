@@ -52,6 +52,11 @@ class FaceDetector:
             static_shape_sessions=False,
         )
 
+    @property
+    def outputs(self) -> int:
+        """How many outputs the network has."""
+        return len(self._net.session.get_outputs())
+
     def __call__(self, photo: Photo) -> list[Detection]:
         """Finds upright faces, turned by about 30 degrees at most.
 

@@ -18,6 +18,7 @@ import app
 from facefusion import FusionPipeline, Tier, TierChoice, TierReason, looks, words
 from facefusion.choice import TierChooser
 from facefusion.speed import Speed
+from facefusion.tiers import TIERS
 from facefusion.types import Timings
 
 QUICK = Speed(0.1, {Tier.FAST: 0.05, Tier.BALANCED: 0.1, Tier.BEST: 0.2})
@@ -147,3 +148,10 @@ def test_those_that_wait_are_counted(
         released.set()
         assert [job.result(timeout=60)[2]["tier"] for job in jobs] == ["fast"] * visits
         assert app.waiting(server.demo) == 0
+
+
+def test_studio_is_offered_only_with_its_models() -> None:
+    for tiers in ([Tier.AUTO, *TIERS], [Tier.AUTO, *TIERS, Tier.STUDIO]):
+        config = app.build_demo(SimpleNamespace(tiers=tiers)).get_config_file()
+        choices = [each["props"]["choices"] for each in config["components"] if each["props"].get("elem_id") == "tier"]
+        assert [value for _, value in choices[0]] == [tier.value for tier in tiers]

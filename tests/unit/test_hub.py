@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -66,7 +67,7 @@ def way(server: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> H
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DOWNLOAD_TIMEOUT", 0.3)
     monkeypatch.setattr("huggingface_hub.file_download.time", SimpleNamespace(sleep=lambda seconds: None))
     own = _write(_weights("embedded"), tmp_path / "weights")
-    return Hub(server.url, tmp_path / "cache", connect=0.3, answer=0.4, total=5, embedded=own)
+    return Hub(server.url, tmp_path / "cache", answer=10, total=30, embedded=own)
 
 
 def _is_from_hub(found: Found, revision: str) -> None:
@@ -179,16 +180,16 @@ def test_the_embedded_weights_serve_when_the_hub_does_not(
 ) -> None:
     server.fault = fault
     begin = time.perf_counter()
-    _is_embedded(resolve(REPO, revision, way), way, why)
-    assert time.perf_counter() - begin < 2  # no retries: the library's own would take 23 s
+    _is_embedded(resolve(REPO, revision, replace(way, answer=0.5) if fault.hang else way), way, why)
+    assert time.perf_counter() - begin < 10  # no retries: the library's own would take 23 s
 
 
 def test_a_download_that_stands_still_is_given_up(server: HubServer, way: Hub, revision: str) -> None:
     server.fault = Fault(stall=True)
-    short = Hub(way.endpoint, way.cache, way.connect, way.answer, 0.6, way.embedded)
+    assert way.download(HubName(REPO, revision), "manifest.json").is_file()
     begin = time.perf_counter()
-    _is_embedded(resolve(REPO, revision, short), way, "did not answer within 0.6 seconds")
-    assert time.perf_counter() - begin < 3
+    _is_embedded(resolve(REPO, revision, replace(way, total=0.5)), way, "did not answer within 0.5 seconds")
+    assert time.perf_counter() - begin < 10
     server.fault = Fault()
     server.released.set()
     for thread in threading.enumerate():  # what was given up goes on, and fills the cache
@@ -205,12 +206,12 @@ def test_without_a_network(way: Hub, revision: str) -> None:
         nobody = Hub(f"http://127.0.0.1:{closed.getsockname()[1]}", way.cache, embedded=way.embedded)
         begin = time.perf_counter()
         _is_embedded(resolve(REPO, revision, nobody), way, "there is no connection to the Hub")
-    assert time.perf_counter() - begin < 1
+    assert time.perf_counter() - begin < 10
 
 
 def test_a_cache_that_cannot_be_written(server: HubServer, way: Hub, revision: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no directory")
-    full = Hub(way.endpoint, tmp_path / "file" / "cache", way.connect, way.answer, way.total, way.embedded)
+    full = replace(way, cache=tmp_path / "file" / "cache")
     _is_embedded(resolve(REPO, revision, full), way, "cannot be kept on this disk")
 
 

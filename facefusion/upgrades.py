@@ -1,0 +1,153 @@
+"""Models that others made and the user brings: insightface's SCRFD detector, ArcFace network and inswapper_128.
+
+The project holds none of them and fetches none of them unasked. They are used where the user names a directory, or a Hub
+repository that `python -m facefusion hub models` has fetched, and accepts their licence. The identity match and the coarse
+network keep our own embedding: their figures and the words for them hold for no other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from facefusion.errors import WeightsError
+from facefusion.fusion.studio import StudioNet
+from facefusion.hub import Hub, HubName, delete_cached
+from facefusion.perception.detector import FaceDetector
+
+if TYPE_CHECKING:
+    from facefusion.pipeline import FusionPipeline
+
+MODELS_VARIABLE: Final = "FACEFUSION_MODELS"
+ACCEPT_VARIABLE: Final = "FACEFUSION_ACCEPT_LICENCE"
+#: The word that accepts `TERMS`.
+ACCEPTED: Final = "insightface-non-commercial"
+TERMS: Final = (
+    "The models of insightface (SCRFD, ArcFace, inswapper) are for non-commercial research only, unless their makers allow "
+    f"more. Whoever accepts that says so with {ACCEPT_VARIABLE}={ACCEPTED} or --accept-licence {ACCEPTED}."
+)
+#: insightface's own file names, the best detector first.
+DETECTORS: Final = ("scrfd_10g_bnkps.onnx", "det_10g.onnx", "det_2.5g.onnx", "det_500m.onnx")
+ARCFACE: Final = "w600k_r50.onnx"
+SWAPPER: Final = "inswapper_128.onnx"
+FILES: Final = (*DETECTORS, ARCFACE, SWAPPER)
+#: Outputs of SCRFD with points: scores, boxes and points at three strides.
+SCRFD_OUTPUTS: Final = 9
+SHA256_DIGITS: Final = 64
+
+log = logging.getLogger("facefusion.upgrades")
+
+
+@dataclass(frozen=True)
+class Models:
+    """What was found of insightface's models."""
+
+    detector: Path | None
+    arcface: Path | None
+    swapper: Path | None
+
+
+def find_models(models: str | Path, hub: Hub | None = None) -> Models:
+    """Looks for insightface's files, by their names, in a directory and below it, or in the Hub's cache; no network.
+
+    Args:
+        models: a directory, or `owner/repo@revision`.
+        hub: where the cache is.
+
+    Raises:
+        WeightsError: there is none of them, or one is not the file that the Hub holds.
+    """
+    if isinstance(models, Path) or Path(models).is_dir() or "@" not in models:
+        folder, advice = Path(models), ""
+    else:
+        name = HubName.parse(models)
+        folder = (hub or Hub()).snapshot(name)
+        _delete_damaged(folder)
+        advice = f" `python -m facefusion hub models {models}` fetches them."
+    paths: dict[str, Path] = {}
+    for path in sorted(folder.rglob("*.onnx")) if folder.is_dir() else ():
+        paths.setdefault(path.name, path)
+    found = Models(next((paths[d] for d in DETECTORS if d in paths), None), paths.get(ARCFACE), paths.get(SWAPPER))
+    if found == Models(None, None, None):
+        raise WeightsError(f"{models} holds none of insightface's files ({', '.join(FILES)}).{advice}")
+    return found
+
+
+def _delete_damaged(folder: Path) -> None:
+    """Checks what the Hub's cache has: there, the name of a large file's content is its SHA-256.
+
+    Raises:
+        WeightsError: naming what was deleted.
+    """
+    for path in folder.rglob("*.onnx"):
+        wanted = path.resolve().name
+        if len(wanted) != SHA256_DIGITS or not path.is_file():
+            continue
+        with path.open("rb") as file:
+            whole = hashlib.file_digest(file, "sha256").hexdigest() == wanted
+        if not whole:
+            delete_cached(path)
+            raise WeightsError(f"{path.name} was damaged and is deleted; fetch it again.")
+
+
+def upgrade(pipeline: FusionPipeline, models: str | Path, *, accept_licence: str, threads: int | None = None) -> list[str]:
+    """Gives a pipeline the models of insightface that are at hand.
+
+    Args:
+        pipeline: its detector is replaced; with ArcFace and inswapper together it gets the tier Studio.
+        models: a directory, or `owner/repo@revision` (`find_models`).
+        accept_licence: `ACCEPTED`.
+        threads: threads of each network; all cores by default.
+
+    Returns:
+        The names of the files that are used now.
+
+    Raises:
+        WeightsError: the licence is not accepted, there are no models, or they are not what their names say. The pipeline
+            is as it was.
+    """
+    if accept_licence != ACCEPTED:
+        raise WeightsError(TERMS)
+    found = find_models(models)
+    detector = _detector(found.detector, threads) if found.detector else None
+    studio = StudioNet(found.arcface, found.swapper, threads=threads) if found.arcface and found.swapper else None
+    used = []
+    if detector and found.detector:
+        pipeline.detector = detector
+        pipeline.cache.clear()  # of what the other detector found
+        used.append(found.detector.name)
+    if studio:
+        pipeline.studio = studio
+        used += [ARCFACE, SWAPPER]
+    if not used:
+        raise WeightsError(f"Studio needs both {ARCFACE} and {SWAPPER}; {models} holds only one of them.")
+    return used
+
+
+def _detector(path: Path, threads: int | None) -> FaceDetector:
+    try:
+        detector = FaceDetector(path, threads=threads)
+    except Exception as error:
+        raise WeightsError(f"{path.name} cannot be opened: {type(error).__name__}.") from error
+    if detector.outputs != SCRFD_OUTPUTS:
+        raise WeightsError(f"{path.name} is no SCRFD detector with five points: it has {detector.outputs} outputs.")
+    return detector
+
+
+def upgrade_from_environment(pipeline: FusionPipeline, threads: int | None = None) -> None:
+    """Does what `MODELS_VARIABLE` asks; what cannot be done becomes the pipeline's notice, and our own networks serve."""
+    models = os.environ.get(MODELS_VARIABLE)
+    if not models:
+        return
+    try:
+        used = upgrade(pipeline, models, accept_licence=os.environ.get(ACCEPT_VARIABLE, ""), threads=threads)
+    except WeightsError as error:
+        log.warning("%s", error)
+        said = f"The models in {MODELS_VARIABLE} are not used. {error}"
+        pipeline.notice = f"{pipeline.notice} {said}" if pipeline.notice else said
+        return
+    log.warning("In use, for non-commercial research only: %s", ", ".join(used))
