@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from facefusion.errors import FusionError
+from facefusion.evaluation.groups import groups_of
 from facefusion.evaluation.judges import Judges
 from facefusion.evaluation.measures import Seen, measure
 from facefusion.evaluation.pairs import Pair
@@ -32,6 +33,7 @@ class Case:
         figures: by the keys of `MEASURES`; empty where it failed.
         source, result: embeddings (D,); None where it failed.
         failure: why there are no figures, one sentence, or None.
+        groups: what kind of pair it is (`groups.groups_of`); empty where a judge saw no face.
     """
 
     pair: Pair
@@ -41,6 +43,7 @@ class Case:
     source: FloatArray | None = None
     result: FloatArray | None = None
     failure: str | None = None
+    groups: dict[str, str] = field(default_factory=dict)
 
 
 def sentence(error: Exception) -> str:
@@ -75,9 +78,10 @@ def evaluate_pair(
     except (FusionError, JudgeError) as error:
         reason = str(error)
     meshes = [one.mesh for one in seen]
+    groups = groups_of(*seen) if len(seen) == 2 else {}
     for tier in tiers:
         if reason is not None:
-            yield Case(pair, tier, strip(photos, meshes), failure=reason)
+            yield Case(pair, tier, strip(photos, meshes), failure=reason, groups=groups)
             continue
         source, target = seen
         fused: FusionResult | None = None
@@ -100,9 +104,9 @@ def evaluate_pair(
         known = [*meshes, *[target.mesh if image.shape == target.photo.shape else None for image in shown]]
         picture = strip([*photos, *shown], known)
         if failure is not None or result is None:
-            yield Case(pair, tier, picture, failure=failure)
+            yield Case(pair, tier, picture, failure=failure, groups=groups)
         else:
-            yield Case(pair, tier, picture, figures, source.embedding, result.embedding)
+            yield Case(pair, tier, picture, figures, source.embedding, result.embedding, groups=groups)
 
 
 def see(judges: Judges, photo: Photo, name: str) -> Seen:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from tqdm import tqdm
 
 from facefusion.evaluation.cases import Case, evaluate_pair, retrieved
+from facefusion.evaluation.groups import read_ages
 from facefusion.evaluation.judges import Judges, choose_judges
 from facefusion.evaluation.likeness import Likeness, open_likeness
 from facefusion.evaluation.pairs import MAX_YAW_DIFFERENCE, SEED, DataError, Pair, draw_pairs, read_pairs, val_faces
@@ -90,13 +91,13 @@ def evaluate(request: Request, machine: dict[str, Any]) -> tuple[Path, list[Sect
     pipeline = FusionPipeline.from_pretrained(request.weights)
     judges = choose_judges(pipeline, request.identity_judge)
     gallery, among = _gallery(request.gallery, judges)
-    sections = []
+    sections, ages = [], read_ages(request.data)
     for prefix, title, origin, pairs in lists:
         cases: list[Case] = []
         for pair in tqdm(pairs[: request.limit], desc=title.lower(), unit="pair"):
             cases += evaluate_pair(pipeline, judges, request.data, pair, request.tiers)
         found = {tier: retrieved([case for case in cases if case.tier == tier], gallery) for tier in request.tiers}
-        sections.append(Section(title, prefix, origin, cases, found))
+        sections.append(Section(title, prefix, origin, cases, found, ages))
     likeness = open_likeness()
     undone = _undone(pipeline, request, likeness)
     report = Report(request.command(), machine, judges, among, request.tiers, sections, undone, likeness, request.worst)

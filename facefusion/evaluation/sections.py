@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from facefusion.evaluation.cases import Case
+from facefusion.evaluation.groups import group_lines
 from facefusion.evaluation.measures import BY_KEY, MEASURES
 from facefusion.evaluation.sheets import write_sheet
 from facefusion.evaluation.tables import SPREAD, Spread, number, table
@@ -31,6 +32,7 @@ class Section:
         origin: where the pairs come from, a sentence.
         cases: every pair at every tier.
         found: by tier, for each result whether it leads back to its source.
+        ages: in years, by photo, where they are known.
     """
 
     title: str
@@ -38,6 +40,7 @@ class Section:
     origin: str
     cases: list[Case]
     found: dict[Tier, list[bool]] = field(default_factory=dict)
+    ages: dict[str, int] = field(default_factory=dict)
 
 
 def section_lines(section: Section, tiers: list[Tier], worst: int, folder: Path) -> list[str]:
@@ -60,6 +63,7 @@ def section_lines(section: Section, tiers: list[Tier], worst: int, folder: Path)
             lines += _figures(good, section.found[tier])
         if any(case.pair.why for case in cases):
             lines += _reasons(cases)
+        lines += group_lines(cases, section.ages)
         name = f"{section.prefix}-{tier}"
         if worst:
             lines += _sheets(cases, good, name, worst, folder)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import onnx
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
+
+from facefusion.export import manifest
 
 OPSET: Final = 18
 LICENCE: Final = "Apache-2.0"
@@ -167,14 +167,6 @@ def export_network(name: str, net: nn.Module, directory: Path, checkpoints: Path
     export_onnx(net, contract, file)
     tensors = {key: value.detach().contiguous() for key, value in net.state_dict().items()}
     save_file(tensors, str(checkpoints / f"{name}.safetensors"))
-    path = directory / "manifest.json"
-    manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"networks": {}}
-    manifest["networks"][name] = {
-        "file": file.name,
-        "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
-        "licence": LICENCE,
-        "parameters": sum(p.numel() for p in net.parameters()),
-        "contract": contract.words,
-    }
-    manifest["networks"] = dict(sorted(manifest["networks"].items()))
-    path.write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    parameters = sum(p.numel() for p in net.parameters())
+    whole = manifest.entry(file, licence=LICENCE, parameters=parameters, contract=contract.words)
+    manifest.update(directory, checkpoints, {name: whole})

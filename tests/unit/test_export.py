@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
+import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +16,14 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
+from facefusion.export import manifest
 from facefusion.export.onnx import CONTRACTS, export_network, export_onnx
 from facefusion.nets.coarse import CoarseFusionModel
 from facefusion.nets.detector import DetectorNet
 from facefusion.nets.identity import IdentityNet
 from facefusion.nets.mesh import MeshNet
 from facefusion.nets.refine import EnhancementNet
-from facefusion.runtime import EMBEDDED_WEIGHTS, read_manifest
+from facefusion.runtime import EMBEDDED_WEIGHTS, INTERFACE, read_manifest
 
 NETS: dict[str, type[nn.Module]] = {
     "detector": DetectorNet,
@@ -109,3 +113,33 @@ def test_fused_crop_is_the_target_wherever_the_face_mask_is_zero() -> None:
     assert float(mask[..., :64].abs().max()) == 0
     assert float(mask[..., 64:].max()) > 0.5
     assert float(delta.abs().max()) <= 0.4
+
+
+def test_the_manifest_describes_the_files_that_are_there() -> None:
+    described = json.loads((EMBEDDED_WEIGHTS / "manifest.json").read_text())
+    assert described["interface"] == INTERFACE and set(described["networks"]) == set(NETS)
+    for name, entry in described["networks"].items():
+        contract = CONTRACTS[name]
+        assert list(entry["inputs"]) == list(contract.inputs) and list(entry["outputs"]) == list(contract.outputs)
+        for key, shape in contract.inputs.items():
+            varying = (contract.dynamic or {}).get(key, {})
+            assert entry["inputs"][key] == f"float32[{', '.join(str(varying.get(i, n)) for i, n in enumerate(shape))}]"
+    assert described["networks"]["mesh"]["outputs"] == {"mesh": "float32[batch, 468, 3]"}
+    assert described["networks"]["detector"]["outputs"]["kps_16"].endswith(", 10]")
+    checkpoints = EMBEDDED_WEIGHTS.parent / "checkpoints"
+    assert set(described["checkpoints"]) == {path.stem for path in checkpoints.glob("*.safetensors")} >= set(NETS)
+    for entry in described["checkpoints"].values():
+        assert entry["sha256"] == hashlib.sha256((checkpoints / entry["file"]).read_bytes()).hexdigest()
+
+
+def test_an_old_manifest_is_described_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(EMBEDDED_WEIGHTS, tmp_path / "weights")
+    path = tmp_path / "weights" / "manifest.json"
+    before = json.loads(path.read_text())
+    bare = {name: {**entry, "sha256": "old"} for name, entry in before["networks"].items()}
+    for entry in bare.values():
+        del entry["inputs"], entry["outputs"]
+    path.write_text(json.dumps({"networks": bare}))
+    monkeypatch.setattr(sys, "argv", ["manifest", "--weights", str(tmp_path / "weights")])
+    manifest.main()
+    assert json.loads(path.read_text()) == before

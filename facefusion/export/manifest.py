@@ -1,0 +1,69 @@
+"""What `weights/manifest.json` says of each file. `python -m facefusion.export.manifest` writes it again from the files."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final
+
+from facefusion.runtime import EMBEDDED_WEIGHTS, INTERFACE, make_session
+
+#: ONNX Runtime's names of the types that networks here use.
+TYPES: Final = {"tensor(float)": "float32"}
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, in hex."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def tensors(path: Path) -> dict[str, dict[str, str]]:
+    """The `inputs` and `outputs` of an ONNX file by name, such as "float32[batch, 3, 112, 112]": a word is any size."""
+    session = make_session(path)
+
+    def described(values: Iterable[Any]) -> dict[str, str]:
+        return {value.name: f"{TYPES[value.type]}[{', '.join(map(str, value.shape))}]" for value in values}
+
+    return {"inputs": described(session.get_inputs()), "outputs": described(session.get_outputs())}
+
+
+def entry(path: Path, *, licence: str, parameters: int, contract: dict[str, str]) -> dict[str, Any]:
+    """A network's entry."""
+    whole = {"file": path.name, "sha256": sha256(path), "licence": licence, "parameters": parameters, "contract": contract}
+    return {**whole, **tensors(path)}
+
+
+def update(directory: Path, checkpoints: Path, networks: dict[str, dict[str, Any]]) -> None:
+    """Writes `manifest.json`.
+
+    Args:
+        directory: of the ONNX files.
+        checkpoints: of the safetensors, which are listed with their hashes.
+        networks: entries that are new or changed; the others stay.
+    """
+    path = directory / "manifest.json"
+    manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    manifest["interface"] = INTERFACE
+    manifest["networks"] = dict(sorted({**manifest.get("networks", {}), **networks}.items()))
+    files = sorted(checkpoints.glob("*.safetensors"))
+    manifest["checkpoints"] = {file.stem: {"file": file.name, "sha256": sha256(file)} for file in files}
+    path.write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    """Describes the files of a directory again; licences, parameters and the contracts' words stay."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--weights", type=Path, default=EMBEDDED_WEIGHTS, metavar="DIR")
+    parser.add_argument("--checkpoints", type=Path, default=EMBEDDED_WEIGHTS.parent / "checkpoints", metavar="DIR")
+    args = parser.parse_args()
+    old = json.loads((args.weights / "manifest.json").read_text(encoding="utf-8"))["networks"]
+    kept = ("licence", "parameters", "contract")
+    new = {name: entry(args.weights / each["file"], **{key: each[key] for key in kept}) for name, each in old.items()}
+    update(args.weights, args.checkpoints, new)
+
+
+if __name__ == "__main__":
+    main()

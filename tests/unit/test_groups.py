@@ -1,0 +1,87 @@
+"""By which group a pair is counted, and the table of what came of each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from facefusion.evaluation.cases import Case
+from facefusion.evaluation.groups import age_group, group_lines, light, pose, read_ages, skin_tone
+from facefusion.evaluation.measures import MEASURES, Seen
+from facefusion.evaluation.pairs import Pair
+from facefusion.tiers import Tier
+
+EMBEDDING = np.array([1, 0], np.float32)
+
+
+def _seen(mesh: np.ndarray, left: tuple[int, int, int], right: tuple[int, int, int] | None = None) -> Seen:
+    photo = np.full((200, 200, 3), left, np.uint8)
+    photo[:, 100:] = left if right is None else right
+    return Seen(photo, mesh, EMBEDDING)
+
+
+@pytest.mark.parametrize(
+    ("colour", "name"),
+    [  # as scikit-image's CIELAB has it: 72.5, 45.3, 34.9, 23.5, -3.9 and -35.5 degrees
+        ((250, 225, 205), "very light"),
+        ((200, 160, 135), "light"),
+        ((190, 150, 120), "intermediate"),
+        ((180, 135, 105), "tan"),
+        ((150, 105, 75), "brown"),
+        ((110, 75, 50), "dark"),
+    ],
+)
+def test_skin_has_the_tone_of_the_cheeks(make_mesh, colour: tuple[int, int, int], name: str) -> None:
+    assert skin_tone(_seen(make_mesh((100, 100), 120), colour)) == name
+
+
+def test_light_comes_from_where_the_lighter_cheek_is(make_mesh) -> None:
+    mesh = make_mesh((100, 100), 120)
+    assert light(_seen(mesh, (180, 140, 120))) == "even"
+    assert light(_seen(mesh, (200, 160, 140), (120, 90, 80))) == "from one side"
+    assert light(_seen(mesh, (120, 90, 80), (200, 160, 140))) == "from one side"
+    assert light(_seen(mesh, (40, 30, 25))) == "dark"
+
+
+@pytest.mark.parametrize(("yaw", "name"), [(0, "below 10 degrees"), (-17, "10 to 25 degrees"), (35, "25 degrees and more")])
+def test_pose_is_how_far_the_face_is_turned(make_mesh, yaw: float, name: str) -> None:
+    assert pose(_seen(make_mesh((100, 100), 120, yaw=yaw), (180, 140, 120))) == name
+
+
+@pytest.mark.parametrize(
+    ("age", "name"), [(None, "unknown"), (18, "18 to 29"), (44, "30 to 44"), (59, "45 to 59"), (88, "60 and more")]
+)
+def test_ages(age: int | None, name: str) -> None:
+    assert age_group(age) == name
+
+
+def test_ages_are_read_where_they_are_told(tmp_path: Path) -> None:
+    assert read_ages(tmp_path) == {}
+    (tmp_path / "faces.csv").write_text("file,split,description\na.jpg,val,\nb.jpg,val,62-year-old man from somewhere\n")
+    assert read_ages(tmp_path) == {"b.jpg": 62}
+
+
+def test_every_pair_is_counted_in_every_division() -> None:
+    figures = {measure.key: 0.5 for measure in MEASURES}
+    picture = np.zeros((4, 4, 3), np.uint8)
+
+    def case(source: str, tone: str, identity: float | None) -> Case:
+        groups = {"skin tone of the source": tone}
+        if identity is None:
+            return Case(Pair(source, "t.jpg"), Tier.BEST, picture, failure="No.", groups=groups)
+        return Case(Pair(source, "t.jpg"), Tier.BEST, picture, {**figures, "id_similarity": identity}, groups=groups)
+
+    cases = [case("a.jpg", "tan", 0.4), case("b.jpg", "tan", 0.8), case("c.jpg", "dark", None), case("d.jpg", "tan", None)]
+    rows = {
+        line.split("|")[1].strip(): [cell.strip() for cell in line.split("|")[2:5]]
+        for line in group_lines(cases, {"a.jpg": 70})
+        if line
+    }
+    assert rows["skin tone of the source: tan"] == ["3", "1", "0.600"]
+    assert rows["skin tone of the source: dark"] == ["1", "1", "-"]
+    assert rows["age of the source: 60 and more"] == ["1", "0", "0.400"]
+    assert rows["age of the source: unknown"] == ["3", "2", "0.800"]
+    blind = group_lines([Case(Pair("a.jpg", "t.jpg"), Tier.BEST, picture, failure="No face.")], {})
+    assert any("light on the target: unknown | 1 | 1" in line for line in blind)
