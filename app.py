@@ -310,9 +310,12 @@ def main() -> None:
     pipeline.chooser.load.watch(partial(waiting, demo))
     pipeline.expected_seconds()  # measured before the first visitor comes
     if wants_gpu():
-        from facefusion import gpu  # torch comes with it, which costs more than a fusion
-
-        gpu.move(pipeline)
+        try:
+            from facefusion import gpu  # torch comes with it, which costs more than a fusion
+        except ImportError:
+            log.warning("The refine network stays on the CPU: torch is not installed.")
+        else:
+            gpu.move(pipeline)
     launch(demo, host=options.host, port=options.port)
 
 

@@ -94,3 +94,15 @@ def test_the_page_moves_it_where_it_is_asked(monkeypatch: pytest.MonkeyPatch, va
     monkeypatch.setattr(sys, "argv", ["app.py"])
     app.main()
     assert len(pipelines) == moved
+
+
+def test_the_page_is_served_without_torch(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setenv("FACEFUSION_DEVICE", "cuda")
+    monkeypatch.setitem(sys.modules, "facefusion.gpu", None)
+    monkeypatch.delattr("facefusion.gpu")
+    served: list[object] = []
+    monkeypatch.setattr(app, "launch", lambda demo, **options: served.append(demo))
+    monkeypatch.setattr(sys, "argv", ["app.py"])
+    app.main()
+    assert len(served) == 1
+    assert "The refine network stays on the CPU: torch is not installed." in caplog.messages
