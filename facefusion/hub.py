@@ -232,17 +232,24 @@ def resolve(weights: str | Path | None, revision: str | None = None, hub: Hub | 
         hub: how the Hub is reached.
 
     Raises:
-        WeightsError: a directory's files are missing or damaged, or a name is no name. A repository that cannot be had
-            raises nothing: the embedded weights serve, with a notice.
+        WeightsError: a directory's files are missing or damaged, or `weights` is no name. A repository that cannot be had,
+            or that the environment misspells, raises nothing: the embedded weights serve, with a notice.
     """
     hub = Hub() if hub is None else hub
-    if weights is None and os.environ.get(REPO_VARIABLE):
-        weights, revision = os.environ[REPO_VARIABLE], revision or os.environ.get(REVISION_VARIABLE)
+    if weights is None and (asked := os.environ.get(REPO_VARIABLE)):
+        try:
+            name = HubName.parse(asked, revision or os.environ.get(REVISION_VARIABLE))
+        except WeightsError as error:
+            return embedded(asked, str(error).rstrip("."), hub)
+        return _fetched(name, hub)
     if weights is None:
         return Found(read_manifest(hub.embedded))
     if isinstance(weights, Path) or Path(weights).is_dir() or not _REPO.fullmatch(weights.partition("@")[0]):
         return Found(read_manifest(Path(weights)))
-    name = HubName.parse(weights, revision)
+    return _fetched(HubName.parse(weights, revision), hub)
+
+
+def _fetched(name: HubName, hub: Hub) -> Found:
     try:
         return Found(hub.fetch(name), name)
     except HubError as error:
@@ -254,7 +261,7 @@ def published_note(name: HubName, manifest: str) -> dict[str, str]:
     return {"repo": name.repo, "revision": name.revision, "manifest": manifest}
 
 
-def embedded(name: HubName, why: str, hub: Hub | None = None) -> Found:
+def embedded(name: HubName | str, why: str, hub: Hub | None = None) -> Found:
     """The embedded weights, with a notice that they stand in for others."""
     notice = f"The networks {name} from the Hugging Face Hub could not be used: {why}. The built-in ones serve instead."
     log.warning("%s", notice)
@@ -318,5 +325,6 @@ def delete_cached(path: Path) -> None:
 def _seconds(words: str | None) -> float:
     try:
         return max(float(words), 0.1) if words else TOTAL_SECONDS
-    except ValueError as error:
-        raise WeightsError(f"{SECONDS_VARIABLE} must be a number of seconds, not {words!r}.") from error
+    except ValueError:
+        log.warning("%s must be a number of seconds, not %r; it is taken for %g.", SECONDS_VARIABLE, words, TOTAL_SECONDS)
+        return TOTAL_SECONDS

@@ -44,7 +44,7 @@ TIERS: Final[dict[Tier, TierSpec]] = {
     Tier.BEST: TierSpec("Best", "Full detail at the photo's own resolution.", 1024, 512),
 }
 #: The tier that needs others' models; the refine network has no part in it.
-STUDIO: Final = TierSpec("Studio", "insightface's inswapper_128; for non-commercial research.", 256, 0)
+STUDIO: Final = TierSpec("Studio, non-commercial", "insightface's inswapper_128; for non-commercial research.", 256, 0)
 
 
 def tier_spec(tier: Tier) -> TierSpec:

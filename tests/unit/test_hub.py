@@ -244,14 +244,33 @@ def test_a_directory_is_a_directory(way: Hub, tmp_path: Path, monkeypatch: pytes
         resolve(Path("no/where"), hub=way)
 
 
-def test_the_environment_names_weights(way: Hub, server: HubServer, revision: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_names_weights(
+    way: Hub, server: HubServer, revision: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setenv(hub.REPO_VARIABLE, REPO)
     monkeypatch.setenv(hub.REVISION_VARIABLE, revision)
     _is_from_hub(resolve(None, hub=way), revision)
     assert resolve(way.embedded, hub=way).files["mesh"].path.parent == way.embedded  # what is said goes first
     monkeypatch.setenv(hub.SECONDS_VARIABLE, "soon")
-    with pytest.raises(WeightsError, match="FACEFUSION_HUB_SECONDS must be a number"):
-        Hub()
+    assert Hub().total == hub.TOTAL_SECONDS
+    assert "FACEFUSION_HUB_SECONDS must be a number" in caplog.text
+    monkeypatch.setenv(hub.SECONDS_VARIABLE, "7.5")
+    assert Hub().total == 7.5
+
+
+@pytest.mark.parametrize(
+    ("repo", "revision", "why"),
+    [("faces", "a" * 40, "called owner/repo"), (REPO, "main", "40 hex digits"), (REPO, None, "40 hex digits")],
+)
+def test_what_the_environment_misspells_does_not_stop_a_start(
+    way: Hub, server: HubServer, monkeypatch: pytest.MonkeyPatch, repo: str, revision: str | None, why: str
+) -> None:
+    monkeypatch.setenv(hub.REPO_VARIABLE, repo)
+    if revision:
+        monkeypatch.setenv(hub.REVISION_VARIABLE, revision)
+    found = resolve(None, hub=way)
+    assert server.requests == [] and found.files["mesh"].path.parent == way.embedded
+    assert found.notice is not None and why in found.notice and repo in found.notice
 
 
 def test_networks_that_cannot_be_opened(way: Hub, server: HubServer, revision: str, monkeypatch: pytest.MonkeyPatch) -> None:
