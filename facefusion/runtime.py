@@ -20,14 +20,19 @@ EMBEDDED_WEIGHTS: Final = Path(__file__).resolve().parent.parent / "weights"
 NETWORKS: Final = ("detector", "mesh", "identity", "coarse", "refine")
 
 
+#: What follows a network's name where its weights are 8-bit integers.
+INT8: Final = "_int8"
+
+
 @dataclass(frozen=True)
 class WeightFile:
-    """One entry of `manifest.json`: where a network is, its hash, licence and contract."""
+    """One entry of `manifest.json`: where a network is, its hash, licence and contract; of INT8 ones what they come from."""
 
     path: Path
     sha256: str
     licence: str
     contract: dict[str, Any]
+    made_from: str | None = None
 
 
 def read_manifest(directory: Path) -> dict[str, WeightFile]:
@@ -39,7 +44,9 @@ def read_manifest(directory: Path) -> dict[str, WeightFile]:
     try:
         entries = json.loads((directory / "manifest.json").read_text(encoding="utf-8"))["networks"]
         files = {
-            name: WeightFile(directory / entry["file"], entry["sha256"], entry["licence"], entry["contract"])
+            name: WeightFile(
+                directory / entry["file"], entry["sha256"], entry["licence"], entry["contract"], entry.get("made_from")
+            )
             for name, entry in entries.items()
         }
     except (OSError, ValueError, KeyError, TypeError) as error:
