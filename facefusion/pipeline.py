@@ -32,7 +32,7 @@ from facefusion.photos import as_rgb
 from facefusion.runtime import WeightFile
 from facefusion.speed import PERCEPTION, known_speed, machine_key
 from facefusion.tiers import TIERS, Tier, tier_spec
-from facefusion.types import Face, FloatArray, FusionResult, Photo, Timings
+from facefusion.types import Detection, Face, FloatArray, FusionResult, Photo, Timings
 from facefusion.upgrades import upgrade_from_environment
 from facefusion.views import AlignedPair, aligned_crop
 
@@ -245,8 +245,7 @@ class FusionPipeline:
             image, may_change = coarse, full_mask
             if tier_spec(tier).refine_size:
                 skin, mask = compose_detail(pair.warped, refined)
-                image, refined_mask = paste(photo, skin, mask, pair.to_photo)
-                full_mask = np.maximum(full_mask, refined_mask)
+                image, full_mask = paste(photo, skin, mask, pair.to_photo, full_mask)
             if bent is not None:
                 full_mask = np.maximum(full_mask, bent)
         if tier is Tier.STUDIO and self.studio is not None:
@@ -280,8 +279,12 @@ class FusionPipeline:
         key = ("crop", seen.key, size)
         return self.cache.get_or_make(key, lambda: aligned_crop(seen.photo, seen.face, size), 3 * size * size + FACE_BYTES)
 
+    def _looks(self, photo: Photo) -> Iterator[list[Detection]]:
+        yield self.detector.glance(photo)
+        yield from self.detector.attempts(photo)
+
     def _measured(self, photo: Photo, which: Which, clock: _Clock, number: int | None) -> Face:
-        attempts = self.detector.attempts(photo)
+        attempts = self._looks(photo)
         while True:
             with clock.stage("detect"):
                 detections = next(attempts, None)

@@ -22,16 +22,19 @@ NETWORKS: Final = ("detector", "mesh", "identity", "coarse", "refine")
 
 #: The version of what the pipeline and the networks say to each other. Weights of another version are refused.
 INTERFACE: Final = 1
+#: What follows a network's name where its weights are 8-bit integers.
+INT8: Final = "_int8"
 
 
 @dataclass(frozen=True)
 class WeightFile:
-    """One entry of `manifest.json`: where a network is, its hash, licence and contract."""
+    """One entry of `manifest.json`: where a network is, its hash, licence and contract; of INT8 ones what they come from."""
 
     path: Path
     sha256: str
     licence: str
     contract: dict[str, Any]
+    made_from: str | None = None
 
     def is_whole(self) -> bool:
         """Whether the file is the one that the manifest describes.
@@ -51,7 +54,9 @@ def parse_manifest(path: Path) -> dict[str, WeightFile]:
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         files = {
-            name: WeightFile(path.parent / entry["file"], entry["sha256"], entry["licence"], entry["contract"])
+            name: WeightFile(
+                path.parent / entry["file"], entry["sha256"], entry["licence"], entry["contract"], entry.get("made_from")
+            )
             for name, entry in manifest["networks"].items()
         }
         interface = manifest.get("interface", INTERFACE)

@@ -54,14 +54,16 @@ def update(directory: Path, checkpoints: Path, networks: dict[str, dict[str, Any
 
 
 def main() -> None:
-    """Describes the files of a directory again; licences, parameters and the contracts' words stay."""
+    """Describes the files of a directory again: hashes, inputs and outputs; everything else stays."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--weights", type=Path, default=EMBEDDED_WEIGHTS, metavar="DIR")
     parser.add_argument("--checkpoints", type=Path, default=EMBEDDED_WEIGHTS.parent / "checkpoints", metavar="DIR")
     args = parser.parse_args()
     old = json.loads((args.weights / "manifest.json").read_text(encoding="utf-8"))["networks"]
-    kept = ("licence", "parameters", "contract")
-    new = {name: entry(args.weights / each["file"], **{key: each[key] for key in kept}) for name, each in old.items()}
+    new = {}
+    for name, each in old.items():
+        file = args.weights / each["file"]
+        new[name] = {**each, "sha256": sha256(file), **tensors(file)}
     update(args.weights, args.checkpoints, new)
 
 

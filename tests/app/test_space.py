@@ -19,6 +19,7 @@ from PIL import Image
 from benchmarks.space import Space, build_tree, fingerprint, fuse, missing_libraries, packages, read_only, running
 from facefusion.cli.files import CommandError
 from facefusion.hub import HubName
+from facefusion.runtime import EMBEDDED_WEIGHTS, read_manifest
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -79,8 +80,9 @@ def test_weights_of_the_hub_are_fetched_while_a_space_is_built(tmp_path: Path) -
     card = metadata_load(tree / "README.md")
     assert card is not None
     assert card["models"] == ["me/faces"]
-    files = "manifest.json,coarse.onnx,detector.onnx,identity.onnx,mesh.onnx,refine.onnx"
-    assert card["preload_from_hub"] == [f"me/faces {files} {'a' * 40}"]
+    files = {"manifest.json", *(file.path.name for file in read_manifest(EMBEDDED_WEIGHTS).values())}
+    repo, names, revision = card["preload_from_hub"][0].split(" ")
+    assert (repo, set(names.split(",")), revision) == ("me/faces", files, "a" * 40)
     assert card["thumbnail"].startswith("https://huggingface.co/spaces/me/demo/")
     assert (tree / "docs" / "examples.jpg").is_file()
     assert (tree / "README.md").read_text().partition("\n# ")[2] == (ROOT / "README.md").read_text().partition("\n# ")[2]

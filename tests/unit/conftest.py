@@ -35,13 +35,15 @@ class Paper:
         self.seen: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
         self.refined: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
 
-    def attempts(self, photo: np.ndarray) -> Iterator[list[Detection]]:
+    def glance(self, photo: np.ndarray) -> list[Detection]:
         mesh = self.faces.get(photo.shape[:2])
         if mesh is None:
-            yield from ([], [])
-            return
+            return []
         box = np.concatenate([mesh[:, :2].min(0), mesh[:, :2].max(0)])
-        yield [Detection(box, 0.9, five_points(mesh))]
+        return [Detection(box, 0.9, five_points(mesh))]
+
+    def attempts(self, photo: np.ndarray) -> Iterator[list[Detection]]:
+        yield from (self.glance(photo), [])
 
     def __call__(self, photo: np.ndarray, detection: Detection) -> Face:
         mesh = self.faces[photo.shape[:2]]

@@ -189,8 +189,8 @@ def test_the_pipeline_counts_its_calls_and_learns_from_them(
     paper, pipe: FusionPipeline, source: np.ndarray, target: np.ndarray
 ) -> None:
     running = []
-    attempts = paper.attempts
-    paper.attempts = lambda photo: (running.append(pipe.chooser.load.running), attempts(photo))[1]
+    glance = paper.glance
+    paper.glance = lambda photo: (running.append(pipe.chooser.load.running), glance(photo))[1]
     pipe(source, target)
     with pytest.raises(ValueError, match="likeness"):
         pipe(source, target, likeness=2.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -57,6 +58,7 @@ def test_zero_gpu_is_asked_and_the_cpu_answers_where_it_has_none(
 
         return run
 
+    caplog.set_level(logging.WARNING, "facefusion")
     monkeypatch.setattr(gpu, "spaces", SimpleNamespace(GPU=decorate))
     assert gpu.move(own, "cpu")
     large = np.repeat(np.repeat(guest, 2, 0), 2, 1)
@@ -97,6 +99,7 @@ def test_the_page_moves_it_where_it_is_asked(monkeypatch: pytest.MonkeyPatch, va
 
 
 def test_the_page_is_served_without_torch(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING, "facefusion")
     monkeypatch.setenv("FACEFUSION_DEVICE", "cuda")
     monkeypatch.setitem(sys.modules, "facefusion.gpu", None)
     monkeypatch.delattr("facefusion.gpu")

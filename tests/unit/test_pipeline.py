@@ -201,8 +201,8 @@ def test_the_crop_has_the_photo_s_own_resolution(
 
 def test_a_photo_is_measured_once(paper, pipe: FusionPipeline, source: np.ndarray, target: np.ndarray, make_photo) -> None:
     looks = []
-    attempts = paper.attempts
-    paper.attempts = lambda photo: (looks.append(photo.shape), attempts(photo))[1]
+    glance = paper.glance
+    paper.glance = lambda photo: (looks.append(photo.shape), glance(photo))[1]
     first = pipe(source, target)
     assert looks == [(300, 240, 3), (400, 500, 3)]
     second = pipe(source.copy(), target.copy())
