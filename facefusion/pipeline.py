@@ -2,78 +2,50 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self
 
 import numpy as np
 
+from facefusion.clock import STAGES, Clock, Progress
 from facefusion.compose.detail import compose_coarse, compose_detail
 from facefusion.compose.paste import paste
-from facefusion.errors import NoFaceError
 from facefusion.errors import Photo as Which
+from facefusion.finder import FaceFinder, Seen
 from facefusion.fusion.cache import FeatureCache, content_key
 from facefusion.fusion.coarse import CoarseNet
 from facefusion.fusion.refine import LEAST_SIZE, RefineNet
 from facefusion.geometry.align import FUSION_FACE_SHARE, mesh_crop_transform
 from facefusion.geometry.shape import LATTICE, bend, towards
-from facefusion.perception.checks import check_face, check_pair, is_consistent
+from facefusion.perception.checks import check_face, check_pair
 from facefusion.perception.detector import FaceDetector
 from facefusion.perception.identity import IdentityEncoder
 from facefusion.perception.mesh import FaceMesh
 from facefusion.photos import as_rgb
 from facefusion.runtime import EMBEDDED_WEIGHTS, read_manifest
 from facefusion.tiers import TIERS, Tier
-from facefusion.types import Face, FloatArray, FusionResult, Photo, Timings
-from facefusion.views import AlignedPair, aligned_crop
+from facefusion.types import Face, FloatArray, FusedFace, FusionResult, Photo, Swap, Timings
+from facefusion.views import AlignedPair
 
-#: Called with the stage that begins and the share of the work already done, in [0, 1].
-Progress = Callable[[str, float], None]
+__all__ = ["LIKENESS", "MAX_SOURCES", "STAGES", "FusionPipeline", "Progress"]
 
-#: Stages in their order, with the share of the work that lies before each (for progress bars, not measured).
-STAGES: Final = {
-    "detect": 0.0, "mesh": 0.2, "identity": 0.35, "warp": 0.4, "coarse": 0.5, "refine": 0.55, "compose": 0.8, "check": 0.95,
-}  # fmt: skip
 #: Face photos of one person that a call takes at most.
 MAX_SOURCES: Final = 3
-#: Detections that are measured at each attempt, the largest first, before the next attempt is made.
-MAX_CANDIDATES: Final = 3
 #: What `likeness` does. At 0 the target's expression is held as far as it can be measured, at 1 nothing of the person's own
 #: features is taken back for it; from the middle on the target's face shape moves towards the person's, at 1 by this share.
 LIKENESS: Final = 0.5
 SHAPE_AT_MOST: Final = 0.6
-#: About what a remembered face takes: mesh, box, points.
-FACE_BYTES: Final = 8192
-
-
-@dataclass
-class _Clock:
-    """Times the stages of one call."""
-
-    progress: Progress | None
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        if self.progress is not None:
-            self.progress(name, STAGES[name])
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """A photo, its content key and the face that is used."""
+class _Person:
+    """A source, who it is, and the face of the target photo that it replaces."""
 
-    photo: Photo
-    key: bytes
+    source: Seen
+    embedding: FloatArray
     face: Face
 
 
@@ -98,6 +70,7 @@ class FusionPipeline:
         self.detector, self.mesh, self.identity = detector, mesh, identity
         self.coarse, self.refine = coarse, refine
         self.cache = FeatureCache() if cache is None else cache
+        self._finder = FaceFinder(detector, mesh, identity, self.cache)
 
     @classmethod
     def from_pretrained(cls, weights: str | Path | None = None, *, threads: int | None = None) -> Self:
@@ -124,8 +97,10 @@ class FusionPipeline:
         source: Any,
         target: Any,
         *,
+        face: Face | Sequence[Face] | None = None,
         tier: Tier | str = Tier.BEST,
         likeness: float = LIKENESS,
+        blend: float = 1.0,
         progress: Progress | None = None,
     ) -> FusionResult:
         """Puts the face of `source` into the photo `target`.
@@ -133,10 +108,12 @@ class FusionPipeline:
         Args:
             source: the face: an (H, W, 3) RGB uint8 array of any size, or a list of 1 to 3 of them, of one person. Grey,
                 RGBA, float and 16-bit arrays are taken too (`photos.as_rgb`).
-            target: the photo; its largest face is replaced.
+            target: the photo.
+            face: which of its faces is replaced, or which several, from `find_faces`; the largest by default.
             tier: how much work to do.
             likeness: from 0, the photo's expression and face shape as they are, to 1, the person's features and a part of
                 their face shape. Beyond 0.5 the photo bends a little around the face.
+            blend: how much of the new face is seen, from 0, nothing, to 1, all of it.
             progress: told of each stage as it begins.
 
         Returns:
@@ -144,88 +121,151 @@ class FusionPipeline:
 
         Raises:
             FusionError: one of the photos cannot be used; the message says which, why, and what to do.
-            ValueError: no such tier, a likeness outside of [0, 1], or more than three face photos.
+            ValueError: no such tier, likeness or blend outside of [0, 1], no face, or more than three face photos.
+        """
+        faces = list(face) if isinstance(face, Sequence) else [face]
+        swaps = [Swap(source, each) for each in faces]
+        *_, result = self.stream(swaps, target, tier=tier, likeness=likeness, blend=blend, progress=progress)
+        return result
+
+    def stream(
+        self,
+        swaps: Sequence[Swap],
+        target: Any,
+        *,
+        tier: Tier | str = Tier.BEST,
+        likeness: float = LIKENESS,
+        blend: float = 1.0,
+        progress: Progress | None = None,
+    ) -> Iterator[FusionResult]:
+        """Puts the faces of one person or of several into one photo, and hands out the draft as soon as there is one.
+
+        Args:
+            swaps: whose face goes where.
+            target, tier, likeness, blend, progress: see `__call__`.
+
+        Yields:
+            A draft, whose `image` is its `coarse` picture and whose identity similarity is NaN; then the result.
+
+        Raises:
+            FusionError, ValueError: see `__call__`.
         """
         tier = Tier(tier)
-        if not 0 <= likeness <= 1:
-            raise ValueError(f"likeness is between 0 and 1, not {likeness}")
-        sources = list(source) if isinstance(source, (list, tuple)) else [source]
-        if len(sources) > MAX_SOURCES:
-            raise ValueError(f"at most {MAX_SOURCES} face photos, not {len(sources)}")
-        numbers = [i + 1 for i in range(len(sources))] if len(sources) > 1 else [None]
-        photos = [as_rgb(s, "source", number=n) for s, n in zip(sources or [None], numbers, strict=True)]
-        target = as_rgb(target, "target")
-        clock = _Clock(progress)
+        for name, share in (("likeness", likeness), ("blend", blend)):
+            if not 0 <= share <= 1:
+                raise ValueError(f"{name} is between 0 and 1, not {share}")
+        if not swaps:
+            raise ValueError("at least one face is needed")
+        sources = [_numbered(swap.source) for swap in swaps]
+        target, clock = as_rgb(target, "target"), Clock(progress)
 
-        sources_seen = [self._find_face(p, "source", clock, n) for p, n in zip(photos, numbers, strict=True)]
-        seen = self._find_face(target, "target", clock, None)
-        source_seen = min(sources_seen, key=lambda each: abs(each.face.yaw - seen.face.yaw))
-        check_pair(source_seen.face, seen.face)
-        embedding = _mean_direction([self._embedding(each, clock) for each in sources_seen])
+        people = [self._person(photos, target, swap.face, clock) for photos, swap in zip(sources, swaps, strict=True)]
         with clock.stage("warp"):
-            photo, face, bent = _shaped(target, seen.face, source_seen.face, SHAPE_AT_MOST * max(0.0, 2 * likeness - 1))
-            largest = TIERS[tier].detail_size
-            crop = partial(self._aligned, source_seen)
-            pair = AlignedPair.align(crop, photo, face, largest=largest, mesh=self.mesh, settled=1 - likeness)
+            shape = SHAPE_AT_MOST * max(0.0, 2 * likeness - 1)
+            photo, faces, changed = _shaped(target, people, shape)
+            pairs = [
+                AlignedPair.align(
+                    partial(self._finder.aligned, person.source),
+                    photo,
+                    face,
+                    largest=TIERS[tier].detail_size,
+                    mesh=self.mesh,
+                    settled=1 - likeness,
+                )
+                for person, face in zip(people, faces, strict=True)
+            ]
         with clock.stage("coarse"):
-            fused = self.coarse(pair.warped_small, pair.target_small, pair.face_mask, embedding)
-        refined, size = fused, min(TIERS[tier].refine_size, pair.warped.shape[0])
-        if size >= LEAST_SIZE:
-            with clock.stage("refine"):
-                refined = self.refine(*pair.at(size, photo), fused)
-        with clock.stage("compose"):
-            skin, mask = compose_coarse(pair.warped_small, fused, pair.warped.shape[0])
-            coarse, full_mask = paste(photo, skin, mask, pair.to_photo)
-            image = coarse
-            if TIERS[tier].refine_size:
-                skin, mask = compose_detail(pair.warped, refined)
-                image, refined_mask = paste(photo, skin, mask, pair.to_photo)
-                full_mask = np.maximum(full_mask, refined_mask)
-            if bent is not None:
-                full_mask = np.maximum(full_mask, bent)
+            fused = [
+                self.coarse(pair.warped_small, pair.target_small, pair.face_mask, person.embedding)
+                for pair, person in zip(pairs, people, strict=True)
+            ]
+        with clock.stage("draft"):
+            coarse = photo
+            for pair, maps in zip(pairs, fused, strict=True):
+                skin, mask = compose_coarse(pair.warped_small, maps, pair.warped.shape[0])
+                coarse, pasted = paste(coarse, skin, blend * mask, pair.to_photo)
+                changed = np.maximum(changed, pasted)
+
+        def result(image: Photo, similarities: Sequence[float]) -> FusionResult:
+            made = [
+                FusedFace(person.source.face, person.face, similarity, pair.warped, pair.to_photo)
+                for person, similarity, pair in zip(people, similarities, pairs, strict=True)
+            ]
+            return FusionResult(image, coarse, changed, Timings(dict(clock.seconds)), tier, tuple(made))
+
+        yield result(coarse, [float("nan")] * len(people))
+        image, refined = coarse, list(fused)
+        for i, pair in enumerate(pairs):
+            size = min(TIERS[tier].refine_size, pair.warped.shape[0])
+            if size >= LEAST_SIZE:
+                with clock.stage("refine"):
+                    refined[i] = self.refine(*pair.at(size, photo), fused[i])
+        if TIERS[tier].refine_size:
+            with clock.stage("compose"):
+                image = photo
+                for pair, maps in zip(pairs, refined, strict=True):
+                    skin, mask = compose_detail(pair.warped, maps)
+                    image, pasted = paste(image, skin, blend * mask, pair.to_photo)
+                    changed = np.maximum(changed, pasted)
         with clock.stage("check"):
-            similarity = float(self.identity(image, face.mesh) @ embedding)
-        return FusionResult(image, coarse, full_mask, similarity, Timings(clock.seconds), tier, source_seen.face, seen.face)
+            similarities = [
+                float(self.identity(image, face.mesh) @ person.embedding) for face, person in zip(faces, people, strict=True)
+            ]
+        yield result(image, similarities)
 
-    def _find_face(self, photo: Photo, which: Which, clock: _Clock, number: int | None) -> _Seen:
-        """The face of a photo, measured or remembered; a remembered one leaves no stage in the timings."""
-        key = content_key(photo)
-        face = self.cache.get_or_make(("face", key), lambda: self._measured(photo, which, clock, number), FACE_BYTES)
-        check_face(face, which, number=number)
-        return _Seen(photo, key, face)
+    def find_faces(self, photo: Any, which: Which = "target", *, number: int | None = None) -> list[Face]:
+        """Every face of a photo, from left to right, also those that are too small or too far turned to be used.
 
-    def _embedding(self, seen: _Seen, clock: _Clock) -> FloatArray:
-        def measure() -> FloatArray:
-            with clock.stage("identity"):
-                return self.identity(seen.photo, seen.face.mesh)
+        Args:
+            photo: an (H, W, 3) RGB uint8 array of any size, or what `__call__` takes besides.
+            which, number: the role of the photo, for the error.
 
-        return self.cache.get_or_make(("identity", seen.key), measure, lambda value: value.nbytes)
+        Raises:
+            FusionError: it is no picture, or it shows no face.
+        """
+        photo = as_rgb(photo, which, number=number)
+        faces = self._finder.faces(photo, content_key(photo), which, number)
+        return sorted(faces, key=lambda face: float(face.mesh[:, 0].mean()))
 
-    def _aligned(self, seen: _Seen, size: int) -> tuple[Photo, FloatArray]:
-        key = ("crop", seen.key, size)
-        return self.cache.get_or_make(key, lambda: aligned_crop(seen.photo, seen.face, size), 3 * size * size + FACE_BYTES)
-
-    def _measured(self, photo: Photo, which: Which, clock: _Clock, number: int | None) -> Face:
-        attempts = self.detector.attempts(photo)
-        while True:
-            with clock.stage("detect"):
-                detections = next(attempts, None)
-            if detections is None:
-                raise NoFaceError(which, number=number)
-            for detection in detections[:MAX_CANDIDATES]:
-                with clock.stage("mesh"):
-                    face = self.mesh(photo, detection)
-                if is_consistent(face):
-                    return face
+    def _person(self, photos: list[tuple[Photo, int | None]], target: Photo, face: Face | None, clock: Clock) -> _Person:
+        """Finds who is in the source photos, and the face of the target, if it is not given, that they replace."""
+        seen = [self._finder.find_face(photo, "source", clock, number) for photo, number in photos]
+        if face is None:
+            face = self._finder.find_face(target, "target", clock, None).face
+        else:
+            check_face(face, "target")
+        yaw = face.yaw
+        source = min(seen, key=lambda each: abs(each.face.yaw - yaw))
+        check_pair(source.face, face)
+        return _Person(source, _mean_direction([self._finder.embedding(each, clock) for each in seen]), face)
 
 
-def _shaped(target: Photo, face: Face, source: Face, amount: float) -> tuple[Photo, Face, FloatArray | None]:
-    """The target with a part of the source's face shape: the photo, its face, and where it was bent, if it was."""
+def _numbered(source: Any) -> list[tuple[Photo, int | None]]:
+    """The photos of a source, with their positions where there are several.
+
+    Raises:
+        ValueError: there are more than `MAX_SOURCES`.
+        FusionError: one of them is no picture.
+    """
+    sources = list(source) if isinstance(source, (list, tuple)) else [source]
+    if len(sources) > MAX_SOURCES:
+        raise ValueError(f"at most {MAX_SOURCES} face photos, not {len(sources)}")
+    numbers = [i + 1 for i in range(len(sources))] if len(sources) > 1 else [None]
+    return [(as_rgb(s, "source", number=n), n) for s, n in zip(sources or [None], numbers, strict=True)]
+
+
+def _shaped(photo: Photo, people: Sequence[_Person], amount: float) -> tuple[Photo, list[Face], FloatArray]:
+    """The target with a part of the sources' face shapes: the photo, its faces, and (H, W) 1 where it was bent."""
+    faces, changed = [person.face for person in people], np.zeros(photo.shape[:2], np.float32)
     if amount <= 0:
-        return target, face, None
-    moved = towards(source.mesh, face.mesh, amount)
-    photo, bent = bend(target, face.mesh, moved, mesh_crop_transform(face.mesh, FUSION_FACE_SHARE, LATTICE))
-    return photo, replace(face, mesh=moved), bent
+        return photo, faces, changed
+    for i, person in enumerate(people):
+        moved = towards(person.source.face.mesh, person.face.mesh, amount)
+        view = mesh_crop_transform(person.face.mesh, FUSION_FACE_SHARE, LATTICE)
+        photo, bent = bend(photo, person.face.mesh, moved, view)
+        faces[i] = replace(person.face, mesh=moved)
+        changed = np.maximum(changed, bent)
+    return photo, faces, changed
 
 
 def _mean_direction(embeddings: Sequence[FloatArray]) -> FloatArray:
