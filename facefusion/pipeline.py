@@ -10,6 +10,7 @@ from typing import Any, Final, Self
 
 import numpy as np
 
+from facefusion.choice import TierChooser
 from facefusion.clock import STAGES, Clock, Progress
 from facefusion.compose.detail import compose_coarse, compose_detail
 from facefusion.compose.paste import paste
@@ -18,22 +19,21 @@ from facefusion.finder import FaceFinder, Seen
 from facefusion.fusion.cache import FeatureCache, content_key
 from facefusion.fusion.coarse import CoarseNet
 from facefusion.fusion.refine import LEAST_SIZE, RefineNet
-from facefusion.geometry.align import FUSION_FACE_SHARE, mesh_crop_transform
+from facefusion.geometry.align import FUSION_FACE_SHARE, face_size, mesh_crop_transform
 from facefusion.geometry.shape import LATTICE, bend, towards
 from facefusion.perception.checks import check_face, check_pair
 from facefusion.perception.detector import FaceDetector
 from facefusion.perception.identity import IdentityEncoder
 from facefusion.perception.mesh import FaceMesh
-from facefusion.photos import as_rgb
+from facefusion.photos import MAX_SOURCES, as_rgb, numbered
 from facefusion.runtime import EMBEDDED_WEIGHTS, read_manifest
+from facefusion.speed import PERCEPTION, known_speed, machine_key
 from facefusion.tiers import TIERS, Tier
 from facefusion.types import Face, FloatArray, FusedFace, FusionResult, Photo, Swap, Timings
 from facefusion.views import AlignedPair
 
 __all__ = ["LIKENESS", "MAX_SOURCES", "STAGES", "FusionPipeline", "Progress"]
 
-#: Face photos of one person that a call takes at most.
-MAX_SOURCES: Final = 3
 #: What `likeness` does. At 0 the target's expression is held as far as it can be measured, at 1 nothing of the person's own
 #: features is taken back for it; from the middle on the target's face shape moves towards the person's, at 1 by this share.
 LIKENESS: Final = 0.5
@@ -55,6 +55,8 @@ class FusionPipeline:
     Args:
         detector, mesh, identity, coarse, refine: the networks.
         cache: remembers faces, embeddings and aligned crops by the content of their photo; `cache.clear()` forgets them.
+        chooser: chooses the tier where none is asked for; by default by what this machine is measured to need.
+        speed_key: names what that measurement depends on, to find it again on the disk; empty for not at all.
     """
 
     def __init__(
@@ -66,10 +68,13 @@ class FusionPipeline:
         coarse: CoarseNet,
         refine: RefineNet,
         cache: FeatureCache | None = None,
+        chooser: TierChooser | None = None,
+        speed_key: str = "",
     ) -> None:
         self.detector, self.mesh, self.identity = detector, mesh, identity
         self.coarse, self.refine = coarse, refine
         self.cache = FeatureCache() if cache is None else cache
+        self.chooser = TierChooser(partial(known_speed, self, speed_key)) if chooser is None else chooser
         self._finder = FaceFinder(detector, mesh, identity, self.cache)
 
     @classmethod
@@ -90,7 +95,12 @@ class FusionPipeline:
             identity=IdentityEncoder(files["identity"].path, threads=threads),
             coarse=CoarseNet(files["coarse"].path, threads=threads),
             refine=RefineNet(files["refine"].path, threads=threads),
+            speed_key=machine_key(f"{threads} threads", files["coarse"].sha256, files["refine"].sha256),
         )
+
+    def expected_seconds(self) -> dict[Tier, float]:
+        """By tier, what two photos of 1024 px were measured to take here; the first time, that takes up to a second."""
+        return self.chooser.speed.expected_seconds
 
     def __call__(
         self,
@@ -98,7 +108,8 @@ class FusionPipeline:
         target: Any,
         *,
         face: Face | Sequence[Face] | None = None,
-        tier: Tier | str = Tier.BEST,
+        tier: Tier | str = Tier.AUTO,
+        budget: float | None = None,
         likeness: float = LIKENESS,
         blend: float = 1.0,
         progress: Progress | None = None,
@@ -110,7 +121,8 @@ class FusionPipeline:
                 RGBA, float and 16-bit arrays are taken too (`photos.as_rgb`).
             target: the photo.
             face: which of its faces is replaced, or which several, from `find_faces`; the largest by default.
-            tier: how much work to do.
+            tier: how much work to do. `AUTO` takes the best tier that this face gains from and that there is time for.
+            budget: seconds that `AUTO` may take, with those that wait counted in; 0.8 by default.
             likeness: from 0, the photo's expression and face shape as they are, to 1, the person's features and a part of
                 their face shape. Beyond 0.5 the photo bends a little around the face.
             blend: how much of the new face is seen, from 0, nothing, to 1, all of it.
@@ -125,7 +137,7 @@ class FusionPipeline:
         """
         faces = list(face) if isinstance(face, Sequence) else [face]
         swaps = [Swap(source, each) for each in faces]
-        *_, result = self.stream(swaps, target, tier=tier, likeness=likeness, blend=blend, progress=progress)
+        *_, result = self.stream(swaps, target, tier=tier, budget=budget, likeness=likeness, blend=blend, progress=progress)
         return result
 
     def stream(
@@ -133,7 +145,8 @@ class FusionPipeline:
         swaps: Sequence[Swap],
         target: Any,
         *,
-        tier: Tier | str = Tier.BEST,
+        tier: Tier | str = Tier.AUTO,
+        budget: float | None = None,
         likeness: float = LIKENESS,
         blend: float = 1.0,
         progress: Progress | None = None,
@@ -142,7 +155,7 @@ class FusionPipeline:
 
         Args:
             swaps: whose face goes where.
-            target, tier, likeness, blend, progress: see `__call__`.
+            target, tier, budget, likeness, blend, progress: see `__call__`.
 
         Yields:
             A draft, whose `image` is its `coarse` picture and whose identity similarity is NaN; then the result.
@@ -156,10 +169,31 @@ class FusionPipeline:
                 raise ValueError(f"{name} is between 0 and 1, not {share}")
         if not swaps:
             raise ValueError("at least one face is needed")
-        sources = [_numbered(swap.source) for swap in swaps]
-        target, clock = as_rgb(target, "target"), Clock(progress)
+        sources = [numbered(swap.source) for swap in swaps]
+        target = as_rgb(target, "target")
+        with self.chooser.load.one_more():
+            yield from self._fuse(
+                sources, [swap.face for swap in swaps], target, tier, budget, likeness, blend, Clock(progress)
+            )
 
-        people = [self._person(photos, target, swap.face, clock) for photos, swap in zip(sources, swaps, strict=True)]
+    def _fuse(
+        self,
+        sources: Sequence[list[tuple[Photo, int | None]]],
+        chosen: Sequence[Face | None],
+        target: Photo,
+        tier: Tier,
+        budget: float | None,
+        likeness: float,
+        blend: float,
+        clock: Clock,
+    ) -> Iterator[FusionResult]:
+        """The method, from photos that were read to the result: see `stream`."""
+        people = [self._person(photos, target, face, clock) for photos, face in zip(sources, chosen, strict=True)]
+        largest, elapsed = max(face_size(person.face.mesh) for person in people), sum(clock.seconds.values())
+        choice = None
+        if tier is Tier.AUTO:
+            choice = self.chooser.choose(largest, elapsed=elapsed, faces=len(people), budget=budget)
+            tier = choice.tier
         with clock.stage("warp"):
             shape = SHAPE_AT_MOST * max(0.0, 2 * likeness - 1)
             photo, faces, changed = _shaped(target, people, shape)
@@ -191,7 +225,7 @@ class FusionPipeline:
                 FusedFace(person.source.face, person.face, similarity, pair.warped, pair.to_photo)
                 for person, similarity, pair in zip(people, similarities, pairs, strict=True)
             ]
-            return FusionResult(image, coarse, changed, Timings(dict(clock.seconds)), tier, tuple(made))
+            return FusionResult(image, coarse, changed, Timings(dict(clock.seconds)), tier, tuple(made), choice)
 
         yield result(coarse, [float("nan")] * len(people))
         image, refined = coarse, list(fused)
@@ -211,6 +245,8 @@ class FusionPipeline:
             similarities = [
                 float(self.identity(image, face.mesh) @ person.embedding) for face, person in zip(faces, people, strict=True)
             ]
+        rest = sum(seconds for stage, seconds in clock.seconds.items() if stage not in PERCEPTION)
+        self.chooser.observe(tier, largest, rest, faces=len(people))
         yield result(image, similarities)
 
     def find_faces(self, photo: Any, which: Which = "target", *, number: int | None = None) -> list[Face]:
@@ -238,20 +274,6 @@ class FusionPipeline:
         source = min(seen, key=lambda each: abs(each.face.yaw - yaw))
         check_pair(source.face, face)
         return _Person(source, _mean_direction([self._finder.embedding(each, clock) for each in seen]), face)
-
-
-def _numbered(source: Any) -> list[tuple[Photo, int | None]]:
-    """The photos of a source, with their positions where there are several.
-
-    Raises:
-        ValueError: there are more than `MAX_SOURCES`.
-        FusionError: one of them is no picture.
-    """
-    sources = list(source) if isinstance(source, (list, tuple)) else [source]
-    if len(sources) > MAX_SOURCES:
-        raise ValueError(f"at most {MAX_SOURCES} face photos, not {len(sources)}")
-    numbers = [i + 1 for i in range(len(sources))] if len(sources) > 1 else [None]
-    return [(as_rgb(s, "source", number=n), n) for s, n in zip(sources or [None], numbers, strict=True)]
 
 
 def _shaped(photo: Photo, people: Sequence[_Person], amount: float) -> tuple[Photo, list[Face], FloatArray]:

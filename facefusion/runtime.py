@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -54,6 +55,14 @@ def read_manifest(directory: Path) -> dict[str, WeightFile]:
         if digest != file.sha256:
             raise WeightsError(f"The {name} network ({file.path.name}) is damaged: its SHA-256 is not the manifest's")
     return files
+
+
+def cpu_name() -> str:
+    """The processor's model, as the system names it."""
+    cpu_info = Path("/proc/cpuinfo")
+    lines = cpu_info.read_text(encoding="utf-8").splitlines() if cpu_info.exists() else []
+    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor() or platform.machine()
 
 
 def session_options(threads: int | None = None) -> onnxruntime.SessionOptions:

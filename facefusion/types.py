@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facefusion.tiers import Tier
+from facefusion.tiers import Tier, TierChoice
 
 #: (H, W, 3) RGB uint8.
 Photo = NDArray[np.uint8]
@@ -100,8 +100,9 @@ class FusionResult:
         mask: (H, W) float32 in [0, 1]: how much of each pixel is new, and 1 where the photo was bent. Where it is 0,
             `image` and `coarse` are the target bit for bit.
         timings: seconds by stage.
-        tier: the tier that ran.
+        tier: the tier that ran; never `Tier.AUTO`.
         faces: the faces that were replaced.
+        choice: why this tier, where the pipeline chose it.
     """
 
     image: Photo
@@ -110,6 +111,7 @@ class FusionResult:
     timings: Timings
     tier: Tier
     faces: tuple[FusedFace, ...]
+    choice: TierChoice | None = None
 
     @property
     def identity_similarity(self) -> float:

@@ -67,6 +67,12 @@ def mesh_crop_transform(mesh: np.ndarray, face_share: float, size: int) -> np.nd
     return crop_transform(mesh, float(np.arctan2(*(right - left)[::-1])), face_share, size)
 
 
+def face_size(mesh: np.ndarray) -> float:
+    """Longer side of the upright box around a face's mesh (468, 2 or 3), in the mesh's pixels."""
+    upright = mesh_crop_transform(mesh, 1.0, 1)
+    return float(1 / np.hypot(upright[0, 0], upright[1, 0]))
+
+
 def transform_points(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     """Applies a (2, 3) similarity to (N, 2) or (N, 3) points; a third coordinate is scaled along."""
     flat = points[:, :2] @ matrix[:, :2].T + matrix[:, 2]

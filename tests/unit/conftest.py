@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 
 from facefusion import FusionPipeline
+from facefusion.choice import TierChooser
 from facefusion.fusion.coarse import FusionMaps
 from facefusion.geometry.pose import pose_degrees
 from facefusion.geometry.topology import five_points
+from facefusion.speed import Speed
+from facefusion.tiers import TIERS
 from facefusion.types import Detection, Face
 
 
@@ -67,9 +70,17 @@ def paper(make_mesh) -> Paper:
 
 
 @pytest.fixture
-def pipe(paper: Paper) -> FusionPipeline:
+def chooser() -> TierChooser:
+    """For a machine that has time for everything."""
+    return TierChooser(lambda: Speed(0.01, dict.fromkeys(TIERS, 0.01)), budget=60)
+
+
+@pytest.fixture
+def pipe(paper: Paper, chooser: TierChooser) -> FusionPipeline:
     parts: Any = paper
-    return FusionPipeline(detector=parts, mesh=parts, identity=parts.identity, coarse=parts.coarse, refine=parts.refine)
+    return FusionPipeline(
+        detector=parts, mesh=parts, identity=parts.identity, coarse=parts.coarse, refine=parts.refine, chooser=chooser
+    )
 
 
 @pytest.fixture
