@@ -214,18 +214,19 @@ class FusionPipeline:
                 for pair, person in zip(pairs, people, strict=True)
             ]
         with clock.stage("draft"):
-            coarse = photo
+            coarse, made = photo, []
             for pair, maps in zip(pairs, fused, strict=True):
                 skin, mask = compose_coarse(pair.warped_small, maps, pair.warped.shape[0])
                 coarse, pasted = paste(coarse, skin, blend * mask, pair.to_photo)
+                made.append(skin)
                 changed = np.maximum(changed, pasted)
 
         def result(image: Photo, similarities: Sequence[float]) -> FusionResult:
-            made = [
-                FusedFace(person.source.face, person.face, similarity, pair.warped, pair.to_photo)
-                for person, similarity, pair in zip(people, similarities, pairs, strict=True)
-            ]
-            return FusionResult(image, coarse, changed, Timings(dict(clock.seconds)), tier, tuple(made), choice)
+            replaced = tuple(
+                FusedFace(person.source.face, person.face, similarity, pair.warped, skin, pair.to_photo)
+                for person, similarity, pair, skin in zip(people, similarities, pairs, made, strict=True)
+            )
+            return FusionResult(image, coarse, changed, Timings(dict(clock.seconds)), tier, replaced, choice)
 
         yield result(coarse, [float("nan")] * len(people))
         image, refined = coarse, list(fused)
@@ -236,10 +237,11 @@ class FusionPipeline:
                     refined[i] = self.refine(*pair.at(size, photo), fused[i])
         if TIERS[tier].refine_size:
             with clock.stage("compose"):
-                image = photo
+                image, made = photo, []
                 for pair, maps in zip(pairs, refined, strict=True):
                     skin, mask = compose_detail(pair.warped, maps)
                     image, pasted = paste(image, skin, blend * mask, pair.to_photo)
+                    made.append(skin)
                     changed = np.maximum(changed, pasted)
         with clock.stage("check"):
             similarities = [
