@@ -19,7 +19,7 @@ COPY examples examples
 
 USER user
 # Everything that is written goes to /tmp: uploads and results, for ten minutes, and what this machine was measured to need.
-ENV GRADIO_SERVER_NAME=0.0.0.0 GRADIO_TEMP_DIR=/tmp/gradio HOME=/tmp PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+ENV GRADIO_SERVER_NAME=0.0.0.0 HOME=/tmp PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 EXPOSE 7860
 HEALTHCHECK --start-period=60s CMD python -c "import urllib.request as u; u.urlopen('http://127.0.0.1:7860/config', timeout=4)"
 CMD ["python", "app.py"]

@@ -4,7 +4,8 @@
 # make bench  measures this machine, benchmarks/cpu.json
 # make space  builds the tree of a Hugging Face Space, starts it in a fresh environment on port 7860, fuses, and reports
 #
-# Wanted beforehand: Python 3.11 or newer and, on Linux, the system libraries in packages.txt.
+# Wanted beforehand: Python 3.11 or newer and, on Linux, the system libraries in packages.txt. The tests in a browser want
+# chromium, those of accessibility also npm; without them they are skipped.
 # `make demo PYTHON=/path/to/python` chooses the Python. After installation nothing here uses the network,
 # but for `make space`, which installs once more.
 
@@ -39,8 +40,9 @@ $(VENV)/.serving: requirements.txt | $(RUN)
 	$(INSTALL) -r requirements.txt
 	touch $@
 
-$(VENV)/.development: requirements-dev.txt requirements.txt | $(RUN)
+$(VENV)/.development: requirements-dev.txt requirements.txt package-lock.json | $(RUN)
 	$(INSTALL) -r requirements-dev.txt
+	-@npm ci --silent --no-audit --no-fund 2>/dev/null || echo 'npm is missing or failed: the accessibility tests will be skipped.'
 	touch $(VENV)/.serving $@
 
 $(RUN):

@@ -83,7 +83,7 @@ def running(tree: Path, python: str, home: Path, port: int, **variables: str) ->
     """
     environment = {
         "HOME": str(home), "PATH": os.environ["PATH"], "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1",
-        "GRADIO_SERVER_NAME": "127.0.0.1", "GRADIO_SERVER_PORT": str(port), "GRADIO_TEMP_DIR": str(home / "gradio"),
+        "GRADIO_SERVER_NAME": "127.0.0.1", "GRADIO_SERVER_PORT": str(port), "TMPDIR": str(home),
         "SYSTEM": "spaces", "SPACE_ID": "someone/facefusion", **variables,
     }  # fmt: skip
     log = home / "log"
@@ -111,8 +111,9 @@ def fuse(space: Space, source: Path, target: Path, downloads: Path, tier: str = 
     """Fuses two photos through the Space's API: the result's file and the report."""
     from gradio_client import Client, handle_file
 
+    photos = [handle_file(str(path)) for path in (source, target)]
     client = Client(space.url, verbose=False, download_files=downloads)
-    result, _, report = client.predict(handle_file(str(source)), handle_file(str(target)), tier, api_name="/fuse")
+    result, _, report = client.predict(*photos, tier, i_have_consent=True, api_name="/fuse")
     return Path(result), report
 
 

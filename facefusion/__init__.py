@@ -5,7 +5,7 @@ from __future__ import annotations
 from facefusion.errors import FusionError
 from facefusion.pipeline import FusionPipeline
 from facefusion.tiers import Tier, TierChoice, TierReason
-from facefusion.types import FusionResult
+from facefusion.types import FusionResult, Swap
 
-__all__ = ["FusionError", "FusionPipeline", "FusionResult", "Tier", "TierChoice", "TierReason"]
+__all__ = ["FusionError", "FusionPipeline", "FusionResult", "Swap", "Tier", "TierChoice", "TierReason"]
 __version__ = "0.1.0"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -11,6 +11,9 @@ from PIL import Image, ImageOps
 from facefusion.errors import EmptyPhotoError, UnreadablePhotoError
 from facefusion.errors import Photo as Which
 from facefusion.types import Photo
+
+#: Face photos of one person that a call takes at most.
+MAX_SOURCES: Final = 3
 
 
 def as_rgb(image: Any, which: Which, *, number: int | None = None) -> Photo:
@@ -54,6 +57,20 @@ def as_rgb(image: Any, which: Which, *, number: int | None = None) -> Photo:
         alpha = array[..., 3:].astype(np.uint16)
         array = ((array[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
     return np.ascontiguousarray(array)
+
+
+def numbered(source: Any) -> list[tuple[Photo, int | None]]:
+    """The photos of a source, with their positions where there are several.
+
+    Raises:
+        ValueError: there are more than `MAX_SOURCES`.
+        FusionError: one of them is no picture.
+    """
+    sources = list(source) if isinstance(source, (list, tuple)) else [source]
+    if len(sources) > MAX_SOURCES:
+        raise ValueError(f"at most {MAX_SOURCES} face photos, not {len(sources)}")
+    numbers = [i + 1 for i in range(len(sources))] if len(sources) > 1 else [None]
+    return [(as_rgb(s, "source", number=n), n) for s, n in zip(sources or [None], numbers, strict=True)]
 
 
 def read_photo(path: str | Path, which: Which) -> Photo:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from functools import partial, wraps
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, Concatenate, Final, ParamSpec, Self
+from typing import Any, Final, Self
 
 import numpy as np
 
 from facefusion.choice import TierChooser
+from facefusion.clock import STAGES, Clock, Progress
 from facefusion.compose.detail import compose_coarse, compose_detail
 from facefusion.compose.paste import paste
-from facefusion.errors import NoFaceError
 from facefusion.errors import Photo as Which
+from facefusion.finder import FaceFinder, Seen
 from facefusion.fusion.cache import FeatureCache, content_key
 from facefusion.fusion.coarse import CoarseNet
 from facefusion.fusion.refine import LEAST_SIZE, RefineNet
@@ -24,78 +23,34 @@ from facefusion.fusion.studio import StudioNet
 from facefusion.geometry.align import FUSION_FACE_SHARE, face_size, mesh_crop_transform
 from facefusion.geometry.shape import LATTICE, bend, towards
 from facefusion.hub import embedded, resolve
-from facefusion.perception.checks import check_face, check_pair, is_consistent
+from facefusion.perception.checks import check_face, check_pair
 from facefusion.perception.detector import FaceDetector
 from facefusion.perception.identity import IdentityEncoder
 from facefusion.perception.mesh import FaceMesh
-from facefusion.photos import as_rgb
+from facefusion.photos import MAX_SOURCES, as_rgb, numbered
 from facefusion.runtime import WeightFile
 from facefusion.speed import PERCEPTION, known_speed, machine_key
 from facefusion.tiers import TIERS, Tier, tier_spec
-from facefusion.types import Detection, Face, FloatArray, FusionResult, Photo, Timings
+from facefusion.types import Face, FloatArray, FusedFace, FusionResult, Photo, Swap, Timings
 from facefusion.upgrades import upgrade_from_environment
-from facefusion.views import AlignedPair, aligned_crop
+from facefusion.views import AlignedPair
 
-#: Called with the stage that begins and the share of the work already done, in [0, 1].
-Progress = Callable[[str, float], None]
+__all__ = ["LIKENESS", "MAX_SOURCES", "STAGES", "FusionPipeline", "Progress"]
 
-#: Stages in their order, with the share of the work that lies before each (for progress bars, not measured).
-STAGES: Final = {
-    "detect": 0.0, "mesh": 0.2, "identity": 0.35, "warp": 0.4, "coarse": 0.5, "refine": 0.55, "compose": 0.8, "check": 0.95,
-}  # fmt: skip
-#: Face photos of one person that a call takes at most.
-MAX_SOURCES: Final = 3
-#: Detections that are measured at each attempt, the largest first, before the next attempt is made.
-MAX_CANDIDATES: Final = 3
 #: What `likeness` does. At 0 the target's expression is held as far as it can be measured, at 1 nothing of the person's own
 #: features is taken back for it; from the middle on the target's face shape moves towards the person's, at 1 by this share.
 LIKENESS: Final = 0.5
 SHAPE_AT_MOST: Final = 0.6
-#: About what a remembered face takes: mesh, box, points.
-FACE_BYTES: Final = 8192
-
-
-@dataclass
-class _Clock:
-    """Times the stages of one call."""
-
-    progress: Progress | None
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        if self.progress is not None:
-            self.progress(name, STAGES[name])
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """A photo, its content key and the face that is used."""
+class _Person:
+    """A source, every photo of that person, who it is, and the face of the target photo that it replaces."""
 
-    photo: Photo
-    key: bytes
+    source: Seen
+    every: Sequence[Seen]
+    embedding: FloatArray
     face: Face
-
-
-Options = ParamSpec("Options")
-
-
-def _counted(
-    fuse: Callable[Concatenate[FusionPipeline, Options], FusionResult],
-) -> Callable[Concatenate[FusionPipeline, Options], FusionResult]:
-    """Counts each call as running while it does, for those that choose a tier beside it."""
-
-    @wraps(fuse)
-    def call(self: FusionPipeline, /, *args: Options.args, **options: Options.kwargs) -> FusionResult:
-        with self.chooser.load.one_more():
-            return fuse(self, *args, **options)
-
-    return call
 
 
 class FusionPipeline:
@@ -124,6 +79,7 @@ class FusionPipeline:
         self.coarse, self.refine = coarse, refine
         self.cache = FeatureCache() if cache is None else cache
         self.chooser = TierChooser(partial(known_speed, self, speed_key)) if chooser is None else chooser
+        self._finder = FaceFinder(detector, mesh, identity, self.cache)
         #: The tier Studio, which `upgrades.upgrade` brings.
         self.studio: StudioNet | None = None
         #: A sentence for the page where other networks run than were asked for, or None.
@@ -173,19 +129,26 @@ class FusionPipeline:
         """The tiers that this pipeline can run, `AUTO` first; `STUDIO` only with models of the user's own."""
         return [Tier.AUTO, *TIERS, *([Tier.STUDIO] if self.studio is not None else [])]
 
+    def use_detector(self, detector: FaceDetector) -> None:
+        """Takes another detector from now on, and forgets what the one before it found."""
+        self.detector = detector
+        self._finder = replace(self._finder, detector=detector)
+        self.cache.clear()
+
     def expected_seconds(self) -> dict[Tier, float]:
         """By tier, what two photos of 1024 px were measured to take here; the first time, that takes up to a second."""
         return self.chooser.speed.expected_seconds
 
-    @_counted
     def __call__(
         self,
         source: Any,
         target: Any,
         *,
+        face: Face | Sequence[Face] | None = None,
         tier: Tier | str = Tier.AUTO,
         budget: float | None = None,
         likeness: float = LIKENESS,
+        blend: float = 1.0,
         progress: Progress | None = None,
     ) -> FusionResult:
         """Puts the face of `source` into the photo `target`.
@@ -193,11 +156,13 @@ class FusionPipeline:
         Args:
             source: the face: an (H, W, 3) RGB uint8 array of any size, or a list of 1 to 3 of them, of one person. Grey,
                 RGBA, float and 16-bit arrays are taken too (`photos.as_rgb`).
-            target: the photo; its largest face is replaced.
+            target: the photo.
+            face: which of its faces is replaced, or which several, from `find_faces`; the largest by default.
             tier: how much work to do. `AUTO` takes the best tier that this face gains from and that there is time for.
             budget: seconds that `AUTO` may take, with those that wait counted in; 0.8 by default.
             likeness: from 0, the photo's expression and face shape as they are, to 1, the person's features and a part of
                 their face shape. Beyond 0.5 the photo bends a little around the face.
+            blend: how much of the new face is seen, from 0, nothing, to 1, all of it.
             progress: told of each stage as it begins.
 
         Returns:
@@ -205,105 +170,173 @@ class FusionPipeline:
 
         Raises:
             FusionError: one of the photos cannot be used; the message says which, why, and what to do.
-            ValueError: no such tier, a likeness outside of [0, 1], or more than three face photos.
+            ValueError: no such tier, likeness or blend outside of [0, 1], no face, or more than three face photos.
+        """
+        faces = list(face) if isinstance(face, Sequence) else [face]
+        swaps = [Swap(source, each) for each in faces]
+        *_, result = self.stream(swaps, target, tier=tier, budget=budget, likeness=likeness, blend=blend, progress=progress)
+        return result
+
+    def stream(
+        self,
+        swaps: Sequence[Swap],
+        target: Any,
+        *,
+        tier: Tier | str = Tier.AUTO,
+        budget: float | None = None,
+        likeness: float = LIKENESS,
+        blend: float = 1.0,
+        progress: Progress | None = None,
+    ) -> Iterator[FusionResult]:
+        """Puts the faces of one person or of several into one photo, and hands out the draft as soon as there is one.
+
+        Args:
+            swaps: whose face goes where.
+            target, tier, budget, likeness, blend, progress: see `__call__`.
+
+        Yields:
+            A draft, whose `image` is its `coarse` picture and whose identity similarity is NaN; then the result.
+
+        Raises:
+            FusionError, ValueError: see `__call__`.
         """
         tier = Tier(tier)
         if tier not in self.tiers:
             raise ValueError(f"there is no tier {tier} here: it needs models that were not brought")
-        if not 0 <= likeness <= 1:
-            raise ValueError(f"likeness is between 0 and 1, not {likeness}")
-        sources = list(source) if isinstance(source, (list, tuple)) else [source]
-        if len(sources) > MAX_SOURCES:
-            raise ValueError(f"at most {MAX_SOURCES} face photos, not {len(sources)}")
-        numbers = [i + 1 for i in range(len(sources))] if len(sources) > 1 else [None]
-        photos = [as_rgb(s, "source", number=n) for s, n in zip(sources or [None], numbers, strict=True)]
+        for name, share in (("likeness", likeness), ("blend", blend)):
+            if not 0 <= share <= 1:
+                raise ValueError(f"{name} is between 0 and 1, not {share}")
+        if not swaps:
+            raise ValueError("at least one face is needed")
+        sources = [numbered(swap.source) for swap in swaps]
         target = as_rgb(target, "target")
-        clock = _Clock(progress)
+        with self.chooser.load.one_more():
+            yield from self._fuse(
+                sources, [swap.face for swap in swaps], target, tier, budget, likeness, blend, Clock(progress)
+            )
 
-        sources_seen = [self._find_face(p, "source", clock, n) for p, n in zip(photos, numbers, strict=True)]
-        seen = self._find_face(target, "target", clock, None)
-        source_seen = min(sources_seen, key=lambda each: abs(each.face.yaw - seen.face.yaw))
-        check_pair(source_seen.face, seen.face)
-        embedding = _mean_direction([self._embedding(each, clock) for each in sources_seen])
-        size_in_photo, elapsed = face_size(seen.face.mesh), sum(clock.seconds.values())
-        choice = self.chooser.choose(size_in_photo, elapsed=elapsed, budget=budget) if tier is Tier.AUTO else None
-        tier = tier if choice is None else choice.tier
+    def _fuse(
+        self,
+        sources: Sequence[list[tuple[Photo, int | None]]],
+        chosen: Sequence[Face | None],
+        target: Photo,
+        tier: Tier,
+        budget: float | None,
+        likeness: float,
+        blend: float,
+        clock: Clock,
+    ) -> Iterator[FusionResult]:
+        """The method, from photos that were read to the result: see `stream`."""
+        people = [self._person(photos, target, face, clock) for photos, face in zip(sources, chosen, strict=True)]
+        largest, elapsed = max(face_size(person.face.mesh) for person in people), sum(clock.seconds.values())
+        choice = None
+        if tier is Tier.AUTO:
+            choice = self.chooser.choose(largest, elapsed=elapsed, faces=len(people), budget=budget)
+            tier = choice.tier
         with clock.stage("warp"):
-            photo, face, bent = _shaped(target, seen.face, source_seen.face, SHAPE_AT_MOST * max(0.0, 2 * likeness - 1))
-            largest = tier_spec(tier).detail_size
-            crop = partial(self._aligned, source_seen)
-            pair = AlignedPair.align(crop, photo, face, largest=largest, mesh=self.mesh, settled=1 - likeness)
+            shape = SHAPE_AT_MOST * max(0.0, 2 * likeness - 1)
+            photo, faces, changed = _shaped(target, people, shape)
+            pairs = [
+                AlignedPair.align(
+                    partial(self._finder.aligned, person.source),
+                    photo,
+                    face,
+                    largest=tier_spec(tier).detail_size,
+                    mesh=self.mesh,
+                    settled=1 - likeness,
+                )
+                for person, face in zip(people, faces, strict=True)
+            ]
         with clock.stage("coarse"):
-            fused = self.coarse(pair.warped_small, pair.target_small, pair.face_mask, embedding)
-        refined, size = fused, min(tier_spec(tier).refine_size, pair.warped.shape[0])
-        if size >= LEAST_SIZE:
-            with clock.stage("refine"):
-                refined = self.refine(*pair.at(size, photo), fused)
-        with clock.stage("compose"):
-            skin, mask = compose_coarse(pair.warped_small, fused, pair.warped.shape[0])
-            coarse, full_mask = paste(photo, skin, mask, pair.to_photo)
-            image, may_change = coarse, full_mask
-            if tier_spec(tier).refine_size:
-                skin, mask = compose_detail(pair.warped, refined)
-                image, full_mask = paste(photo, skin, mask, pair.to_photo, full_mask)
-            if bent is not None:
-                full_mask = np.maximum(full_mask, bent)
+            fused = [
+                self.coarse(pair.warped_small, pair.target_small, pair.face_mask, person.embedding)
+                for pair, person in zip(pairs, people, strict=True)
+            ]
+        with clock.stage("draft"):
+            coarse, made, masks = photo, [], []
+            for pair, maps in zip(pairs, fused, strict=True):
+                skin, mask = compose_coarse(pair.warped_small, maps, pair.warped.shape[0])
+                coarse, pasted = paste(coarse, skin, blend * mask, pair.to_photo)
+                made.append(skin)
+                masks.append(pasted)
+                changed = np.maximum(changed, pasted)
+
+        def result(image: Photo, similarities: Sequence[float]) -> FusionResult:
+            replaced = tuple(
+                FusedFace(person.source.face, person.face, similarity, pair.warped, skin, pair.to_photo)
+                for person, similarity, pair, skin in zip(people, similarities, pairs, made, strict=True)
+            )
+            return FusionResult(image, coarse, changed, Timings(dict(clock.seconds)), tier, replaced, choice)
+
+        yield result(coarse, [float("nan")] * len(people))
+        image, refined = coarse, list(fused)
+        for i, pair in enumerate(pairs):
+            size = min(tier_spec(tier).refine_size, pair.warped.shape[0])
+            if size >= LEAST_SIZE:
+                with clock.stage("refine"):
+                    refined[i] = self.refine(*pair.at(size, photo), fused[i])
         if tier is Tier.STUDIO and self.studio is not None:
             with clock.stage("refine"):  # in the refine network's place
-                people = [(each.photo, each.face.mesh) for each in sources_seen]
-                image, changed = self.studio(photo, face.mesh, people, may_change)
-                full_mask = np.maximum(full_mask, changed)
+                image = photo
+                for person, face, mask in zip(people, faces, masks, strict=True):
+                    own = [(each.photo, each.face.mesh) for each in person.every]
+                    image, pasted = self.studio(image, face.mesh, own, mask)
+                    changed = np.maximum(changed, pasted)
+        if tier_spec(tier).refine_size:
+            with clock.stage("compose"):
+                image, made, changed = photo, [], changed.copy()  # the draft keeps its own mask
+                for pair, maps in zip(pairs, refined, strict=True):
+                    skin, mask = compose_detail(pair.warped, maps)
+                    image, changed = paste(image, skin, blend * mask, pair.to_photo, changed)
+                    made.append(skin)
         with clock.stage("check"):
-            similarity = float(self.identity(image, face.mesh) @ embedding)
+            similarities = [
+                float(self.identity(image, face.mesh) @ person.embedding) for face, person in zip(faces, people, strict=True)
+            ]
         rest = sum(seconds for stage, seconds in clock.seconds.items() if stage not in PERCEPTION)
         if tier in TIERS:
-            self.chooser.observe(tier, size_in_photo, rest)
-        faces = source_seen.face, seen.face
-        return FusionResult(image, coarse, full_mask, similarity, Timings(clock.seconds), tier, *faces, choice)
+            self.chooser.observe(tier, largest, rest, faces=len(people))
+        yield result(image, similarities)
 
-    def _find_face(self, photo: Photo, which: Which, clock: _Clock, number: int | None) -> _Seen:
-        """The face of a photo, measured or remembered; a remembered one leaves no stage in the timings."""
-        key = content_key(photo)
-        face = self.cache.get_or_make(("face", key), lambda: self._measured(photo, which, clock, number), FACE_BYTES)
-        check_face(face, which, number=number)
-        return _Seen(photo, key, face)
+    def find_faces(self, photo: Any, which: Which = "target", *, number: int | None = None) -> list[Face]:
+        """Every face of a photo, from left to right, also those that are too small or too far turned to be used.
 
-    def _embedding(self, seen: _Seen, clock: _Clock) -> FloatArray:
-        def measure() -> FloatArray:
-            with clock.stage("identity"):
-                return self.identity(seen.photo, seen.face.mesh)
+        Args:
+            photo: an (H, W, 3) RGB uint8 array of any size, or what `__call__` takes besides.
+            which, number: the role of the photo, for the error.
 
-        return self.cache.get_or_make(("identity", seen.key), measure, lambda value: value.nbytes)
+        Raises:
+            FusionError: it is no picture, or it shows no face.
+        """
+        photo = as_rgb(photo, which, number=number)
+        faces = self._finder.faces(photo, content_key(photo), which, number)
+        return sorted(faces, key=lambda face: float(face.mesh[:, 0].mean()))
 
-    def _aligned(self, seen: _Seen, size: int) -> tuple[Photo, FloatArray]:
-        key = ("crop", seen.key, size)
-        return self.cache.get_or_make(key, lambda: aligned_crop(seen.photo, seen.face, size), 3 * size * size + FACE_BYTES)
-
-    def _looks(self, photo: Photo) -> Iterator[list[Detection]]:
-        yield self.detector.glance(photo)
-        yield from self.detector.attempts(photo)
-
-    def _measured(self, photo: Photo, which: Which, clock: _Clock, number: int | None) -> Face:
-        attempts = self._looks(photo)
-        while True:
-            with clock.stage("detect"):
-                detections = next(attempts, None)
-            if detections is None:
-                raise NoFaceError(which, number=number)
-            for detection in detections[:MAX_CANDIDATES]:
-                with clock.stage("mesh"):
-                    face = self.mesh(photo, detection)
-                if is_consistent(face):
-                    return face
+    def _person(self, photos: list[tuple[Photo, int | None]], target: Photo, face: Face | None, clock: Clock) -> _Person:
+        """Finds who is in the source photos, and the face of the target, if it is not given, that they replace."""
+        seen = [self._finder.find_face(photo, "source", clock, number) for photo, number in photos]
+        if face is None:
+            face = self._finder.find_face(target, "target", clock, None).face
+        else:
+            check_face(face, "target")
+        yaw = face.yaw
+        source = min(seen, key=lambda each: abs(each.face.yaw - yaw))
+        check_pair(source.face, face)
+        return _Person(source, seen, _mean_direction([self._finder.embedding(each, clock) for each in seen]), face)
 
 
-def _shaped(target: Photo, face: Face, source: Face, amount: float) -> tuple[Photo, Face, FloatArray | None]:
-    """The target with a part of the source's face shape: the photo, its face, and where it was bent, if it was."""
+def _shaped(photo: Photo, people: Sequence[_Person], amount: float) -> tuple[Photo, list[Face], FloatArray]:
+    """The target with a part of the sources' face shapes: the photo, its faces, and (H, W) 1 where it was bent."""
+    faces, changed = [person.face for person in people], np.zeros(photo.shape[:2], np.float32)
     if amount <= 0:
-        return target, face, None
-    moved = towards(source.mesh, face.mesh, amount)
-    photo, bent = bend(target, face.mesh, moved, mesh_crop_transform(face.mesh, FUSION_FACE_SHARE, LATTICE))
-    return photo, replace(face, mesh=moved), bent
+        return photo, faces, changed
+    for i, person in enumerate(people):
+        moved = towards(person.source.face.mesh, person.face.mesh, amount)
+        view = mesh_crop_transform(person.face.mesh, FUSION_FACE_SHARE, LATTICE)
+        photo, bent = bend(photo, person.face.mesh, moved, view)
+        faces[i] = replace(person.face, mesh=moved)
+        changed = np.maximum(changed, bent)
+    return photo, faces, changed
 
 
 def _mean_direction(embeddings: Sequence[FloatArray]) -> FloatArray:

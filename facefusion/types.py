@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +60,39 @@ class Timings:
 
 
 @dataclass(frozen=True)
+class Swap:
+    """Whose face goes where.
+
+    Attributes:
+        source: a photo of the person, or a list of 1 to 3 of them (`FusionPipeline.__call__`).
+        face: the face of the target photo that is replaced, from `FusionPipeline.find_faces`; its largest face if None.
+    """
+
+    source: Any
+    face: Face | None = None
+
+
+@dataclass(frozen=True)
+class FusedFace:
+    """One of the faces that were replaced.
+
+    Attributes:
+        source, target: the face that was used of the source, and the one that it replaced.
+        identity_similarity: cosine between the source's and the result's identity embeddings, in [-1, 1]; NaN in a draft.
+        warped: (S, S, 3) RGB uint8, the source on the target's mesh, in the target's light, in an upright crop.
+        fused: (S, S, 3) RGB uint8, what the networks made of it, before it is blended into the photo.
+        to_photo: (2, 3) pixels of that crop to pixels of the photo.
+    """
+
+    source: Face
+    target: Face
+    identity_similarity: float
+    warped: Photo
+    fused: Photo
+    to_photo: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
 class FusionResult:
     """A fused photo.
 
@@ -67,19 +101,37 @@ class FusionResult:
         coarse: the coarse network's result, pasted into the photo, RGB uint8, the target's size.
         mask: (H, W) float32 in [0, 1]: how much of each pixel is new, and 1 where the photo was bent. Where it is 0,
             `image` and `coarse` are the target bit for bit.
-        identity_similarity: cosine between the source's and the result's identity embeddings, in [-1, 1].
         timings: seconds by stage.
         tier: the tier that ran; never `Tier.AUTO`.
-        source_face, target_face: the faces that were used.
+        faces: the faces that were replaced.
         choice: why this tier, where the pipeline chose it.
     """
 
     image: Photo
     coarse: Photo
     mask: FloatArray
-    identity_similarity: float
     timings: Timings
     tier: Tier
-    source_face: Face
-    target_face: Face
+    faces: tuple[FusedFace, ...]
     choice: TierChoice | None = None
+
+    @property
+    def identity_similarity(self) -> float:
+        """Cosine between the source's and the result's identity embeddings, in [-1, 1]: of several faces, the mean."""
+        return float(np.mean([face.identity_similarity for face in self.faces]))
+
+    @property
+    def source_face(self) -> Face:
+        """The face that was used of the (first) source."""
+        return self.faces[0].source
+
+    @property
+    def target_face(self) -> Face:
+        """The (first) face that was replaced."""
+        return self.faces[0].target
+
+    @property
+    def boxes(self) -> list[FloatArray]:
+        """(4,) left, top, right, bottom of each replaced face in photo pixels."""
+        meshes = [face.target.mesh[:, :2] for face in self.faces]
+        return [np.concatenate([mesh.min(0), mesh.max(0)]) for mesh in meshes]

@@ -117,8 +117,7 @@ def upgrade(pipeline: FusionPipeline, models: str | Path, *, accept_licence: str
     studio = StudioNet(found.arcface, found.swapper, threads=threads) if found.arcface and found.swapper else None
     used = []
     if detector and found.detector:
-        pipeline.detector = detector
-        pipeline.cache.clear()  # of what the other detector found
+        pipeline.use_detector(detector)
         used.append(found.detector.name)
     if studio:
         pipeline.studio = studio

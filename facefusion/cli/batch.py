@@ -12,8 +12,8 @@ from typing import Any
 from tqdm import tqdm
 
 from facefusion.cli import FAILED
-from facefusion.cli.files import CommandError, read_input, write_photo
-from facefusion.cli.fuse import add_options, open_pipeline
+from facefusion.cli.files import CommandError, read_input, write_result
+from facefusion.cli.fuse import add_options, check_consent, open_pipeline
 from facefusion.errors import FusionError
 
 
@@ -72,6 +72,7 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         CommandError, WeightsError: nothing can be done at all.
     """
+    check_consent(args)
     pairs = read_pairs(args.pairs)
     directory: Path = args.out
     try:
@@ -84,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
         try:
             source, target = read_input(pair.source, "source"), read_input(pair.target, "target")
             result = pipeline(source, target, tier=args.tier, likeness=args.likeness)
-            write_photo(result.image, directory / pair.result_name)
+            write_result(result, directory / pair.result_name)
         except (CommandError, FusionError) as error:
             failed += 1
             tqdm.write(f"row {pair.number}: {error}", file=sys.stderr)

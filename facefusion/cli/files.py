@@ -6,22 +6,12 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
-
-from PIL import Image
 
 from facefusion.errors import FusionError
 from facefusion.errors import Photo as Which
 from facefusion.photos import read_photo
-from facefusion.types import Photo
-
-#: Pillow's format and options by extension. 4:4:4 JPEG: at 4:2:0 the colour of lips and eyes bleeds over their edge.
-FORMATS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
-    ".png": ("PNG", {}),
-    ".jpg": ("JPEG", {"quality": 95, "subsampling": 0}),
-    ".jpeg": ("JPEG", {"quality": 95, "subsampling": 0}),
-    ".webp": ("WEBP", {"quality": 95}),
-}
+from facefusion.provenance import FORMATS, marked, save
+from facefusion.types import FusionResult, Photo
 
 
 class CommandError(Exception):
@@ -84,12 +74,20 @@ def whole_file(path: Path) -> Iterator[Path]:
         unfinished.unlink(missing_ok=True)
 
 
-def write_photo(image: Photo, path: Path) -> None:
-    """Writes (H, W, 3) RGB uint8 in the format of the path's extension.
+def write_result(result: FusionResult, path: Path) -> None:
+    """Writes a result in the format of the path's extension, marked as AI-made for people and for programs.
 
     Raises:
         CommandError: the file cannot be written.
     """
-    kind, options = FORMATS[path.suffix.lower()]
+    write_photo(marked(result.image, faces=result.boxes), path)
+
+
+def write_photo(image: Photo, path: Path) -> None:
+    """Writes (H, W, 3) RGB uint8 in the format of the path's extension, with the metadata of an AI-made picture.
+
+    Raises:
+        CommandError: the file cannot be written.
+    """
     with whole_file(path) as unfinished:
-        Image.fromarray(image).save(unfinished, kind, **options)
+        save(image, unfinished, path.suffix.lower())

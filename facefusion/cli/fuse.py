@@ -5,13 +5,17 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from facefusion.cli.files import CommandError, check_output, read_input, write_photo
+from facefusion.cli.files import CommandError, check_output, read_input, write_result
 from facefusion.pipeline import LIKENESS, MAX_SOURCES, FusionPipeline
 from facefusion.tiers import TIERS, Tier
 from facefusion.upgrades import ACCEPT_VARIABLE, ARCFACE, SWAPPER, upgrade
 
+#: What the user states with `--i-have-consent`.
+CONSENT: Final = (
+    "you may use the photos, everyone in them is an adult who agreed, and the results are not sexual and deceive nobody"
+)
 _LIKENESS = "0 keeps the photo's expression and face shape, 1 takes the person's features and some of their face shape"
 
 
@@ -39,6 +43,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--likeness", type=share, default=LIKENESS, metavar="L", help=f"from 0 to 1: {_LIKENESS} (default: {LIKENESS})"
     )
+    parser.add_argument("--i-have-consent", action="store_true", help=f"needed: {CONSENT}")
     parser.add_argument(
         "--weights", metavar="DIR|owner/repo@REVISION", help="directory or repository of the networks (default: embedded)"
     )
@@ -64,6 +69,16 @@ def open_pipeline(args: argparse.Namespace) -> FusionPipeline:
     return pipeline
 
 
+def check_consent(args: argparse.Namespace) -> None:
+    """Asks for the statement that the photos may be used for this.
+
+    Raises:
+        CommandError: it was not made.
+    """
+    if not args.i_have_consent:
+        raise CommandError(f"Please add --i-have-consent to state that {CONSENT}.")
+
+
 def share(text: str) -> float:
     """A number between 0 and 1 from the command line."""
     value = float(text)
@@ -78,6 +93,7 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         CommandError, FusionError, WeightsError: see their messages.
     """
+    check_consent(args)
     sources: list[Path] = args.sources
     if len(sources) > MAX_SOURCES:
         raise CommandError(f"At most {MAX_SOURCES} face photos can be given, not {len(sources)}.")
@@ -86,6 +102,6 @@ def run(args: argparse.Namespace) -> int:
     faces = [read_input(path, "source", number=i if several else None) for i, path in enumerate(sources, 1)]
     target = read_input(args.target, "target")
     result = open_pipeline(args)(faces, target, tier=args.tier, likeness=args.likeness)
-    write_photo(result.image, args.out)
+    write_result(result, args.out)
     print(f"{args.out}: identity match {result.identity_similarity:.2f}, {result.timings.total:.2f} s, tier {result.tier}")
     return 0

@@ -189,7 +189,8 @@ class IdentityTask:
             "val_pair_correlation": float(pairs),
             "fused_cosine": float((fused * self.val_fused_truth).sum(1).mean()),
             "fused_correlation": float(np.corrcoef(own, wanted)[0, 1]),
-            "fused_own": float(own.mean()), "fused_teacher": float(wanted.mean()),
+            "fused_own": float(own.mean()),
+            "fused_teacher": float(wanted.mean()),
             "val_auc": verification_auc(mine, self.embed(net, copies)),
             "teacher_auc": verification_auc(self.val_truth, teacher_copies),
         }

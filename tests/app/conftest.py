@@ -1,14 +1,17 @@
-"""The page as visitors meet it: a running server on the embedded weights, and files to give it."""
+"""The page as visitors meet it: a running server on the embedded weights, files to give it, and a browser."""
 
 from __future__ import annotations
 
+import shutil
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import cv2
 import gradio as gr
 import gradio_client
 import numpy as np
@@ -16,7 +19,11 @@ import pytest
 from PIL import Image
 
 import app
-from facefusion import FusionPipeline, FusionResult
+from facefusion import FusionPipeline, FusionResult, Tier
+from facefusion.compose.mask import fill_points
+from facefusion.geometry.topology import LEFT_EYE, OVAL, RIGHT_EYE
+from facefusion.types import Face
+from facefusion.words import language_of, say
 
 #: In the names of all uploads: none of the logs may hold it.
 SECRET = "aunt-mabel-1987"
@@ -25,17 +32,38 @@ HOST = "127.0.0.1"
 
 @dataclass
 class Watched:
-    """The real pipeline, with a count of its calls and a way to make it fail."""
+    """The real pipeline, with a count of its fusions and ways to make it fail or wait.
+
+    Attributes:
+        calls: the tiers that were asked for.
+        failure: is raised instead of a fusion.
+        hold: what each fusion waits for after its draft.
+    """
 
     pipeline: FusionPipeline
     calls: list[str] = field(default_factory=list)
     failure: Exception | None = None
+    hold: threading.Event | None = None
+    notice: str | None = None
 
-    def __call__(self, source: Any, target: Any, **options: Any) -> FusionResult:
+    def stream(self, swaps: Any, target: Any, **options: Any) -> Iterator[FusionResult]:
         self.calls.append(str(options["tier"]))
         if self.failure is not None:
             raise self.failure
-        return self.pipeline(source, target, **options)
+        for result in self.pipeline.stream(swaps, target, **options):
+            yield result
+            if self.hold is not None:
+                self.hold.wait(30)
+
+    def find_faces(self, photo: Any, *which: Any, **options: Any) -> list[Face]:
+        return self.pipeline.find_faces(photo, *which, **options)
+
+    @property
+    def tiers(self) -> list[Tier]:
+        return self.pipeline.tiers
+
+    def expected_seconds(self) -> dict[Tier, float]:
+        return {Tier.FAST: 0.2, Tier.BALANCED: 0.3, Tier.BEST: 0.44}
 
 
 @dataclass(frozen=True)
@@ -91,7 +119,7 @@ def server(running: Server) -> Iterator[Server]:
     """The page, with nothing counted yet and nothing set to fail."""
     running.watched.calls.clear()
     yield running
-    running.watched.failure = None
+    running.watched.failure = running.watched.hold = None
 
 
 @pytest.fixture(scope="session")
@@ -142,3 +170,141 @@ def cut_file(save: Callable[..., str], astronaut: np.ndarray) -> str:
     """A JPEG whose download broke off."""
     whole = Path(save(astronaut, ".jpg", quality=90)).read_bytes()
     return save(whole[: len(whole) // 3], ".jpg")
+
+
+@pytest.fixture(scope="session")
+def group_file(save: Callable[..., str], group: np.ndarray) -> str:
+    return save(group, ".jpg", quality=95)
+
+
+@pytest.fixture(scope="session")
+def tiny_file(save: Callable[..., str], astronaut: np.ndarray) -> str:
+    """Its face is too small to be used."""
+    return save(np.ascontiguousarray(astronaut[::4, ::4]))
+
+
+@pytest.fixture(scope="session")
+def dark_file(save: Callable[..., str], astronaut: np.ndarray) -> str:
+    return save((astronaut * 0.12).astype(np.uint8))
+
+
+@pytest.fixture(scope="session")
+def bright_file(save: Callable[..., str], astronaut: np.ndarray) -> str:
+    return save(np.clip(astronaut * 2.2 + 60, 0, 255).astype(np.uint8))
+
+
+@pytest.fixture(scope="session")
+def blurred_file(save: Callable[..., str], astronaut: np.ndarray) -> str:
+    return save(np.asarray(cv2.GaussianBlur(astronaut, (0, 0), 4), np.uint8))
+
+
+@pytest.fixture(scope="session")
+def sunglasses_file(save: Callable[..., str], astronaut: np.ndarray, pipeline: FusionPipeline) -> str:
+    photo, mesh = astronaut.copy(), pipeline.find_faces(astronaut)[0].mesh
+    for eye in (LEFT_EYE, RIGHT_EYE):
+        points = mesh[list(eye), :2]
+        x, y = np.round(points.mean(0)).astype(int)
+        width = float(np.ptp(points[:, 0]))
+        cv2.ellipse(photo, (int(x), int(y)), (round(width), round(0.8 * width)), 0, 0, 360, (12, 12, 14), -1, cv2.LINE_AA)
+    return save(photo)
+
+
+@pytest.fixture(scope="session")
+def mask_file(save: Callable[..., str], astronaut: np.ndarray, pipeline: FusionPipeline) -> str:
+    photo, mesh = astronaut.copy(), pipeline.find_faces(astronaut)[0].mesh
+    inside = np.zeros(photo.shape[:2], np.uint8)
+    fill_points(inside, mesh[list(OVAL), :2], 255)
+    inside[: int(mesh[5, 1])] = 0
+    photo[inside > 127] = (90, 150, 215)
+    return save(photo)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        pytest.skip("there is no Chromium on this machine: apt-get install chromium")
+    with sync_api.sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield launched
+        launched.close()
+
+
+class Visitor:
+    """Somebody with a browser who looks at a page, and what the page does behind their back."""
+
+    def __init__(self, browser: Any, url: str, width: int, locale: str, scheme: str) -> None:
+        self.language = language_of(locale)
+        self.width = width
+        self.page = browser.new_page(
+            viewport={"width": width, "height": 844}, locale=locale, color_scheme=scheme, reduced_motion="reduce"
+        )
+        self.strangers: list[str] = []
+        self.errors: list[str] = []
+        own = (url, "data:", "blob:")
+        self.page.on("request", lambda r: None if r.url.startswith(own) else self.strangers.append(r.url))
+        self.page.on("console", lambda m: self.errors.append(m.text) if m.type == "error" else None)
+        self.page.on("pageerror", lambda e: self.errors.append(str(e)))
+        self.page.set_default_timeout(15_000)
+        self.page.goto(url)
+        self.page.wait_for_selector("#fuse")
+        self.page.wait_for_selector("#tier label:has-text('·')")
+
+    def say(self, key: str) -> str:
+        return say(key, self.language)
+
+    @property
+    def target(self) -> str | None:
+        """Where the picture of the target photo comes from."""
+        return self.page.get_attribute("#target-photo img", "src")
+
+    def choose(self, place: str, path: str) -> None:
+        """Gives a photo instead of the one that is there, and waits until it was looked at."""
+        told = f"#{place}-notice .notice >> visible=true"
+        if self.page.locator(f"#{place}-photo img").count():
+            self.page.locator(f"#{place}-photo .icon-button-wrapper button").last.click()
+            self.page.wait_for_selector(f"#{place}-photo img", state="detached")
+            self.page.wait_for_selector(told, state="detached")
+        self.page.set_input_files(f"#{place}-photo input[type=file]", path)
+        self.page.wait_for_selector(f"#{place}-photo img", state="attached")
+        looked_at = self.page.locator(told)
+        (looked_at.or_(self.page.locator("#faces label >> nth=0")) if place == "target" else looked_at).first.wait_for()
+
+    def consent(self) -> None:
+        for box in self.page.locator("#consent .wrap input:not(:checked)").all()[::-1]:
+            box.check()
+
+    def fuse(self) -> None:
+        self.page.click("#fuse")
+        self.page.wait_for_selector("#fuse:disabled")
+        self.page.wait_for_selector("#fuse:enabled", timeout=60_000)
+
+    def notice(self, place: str) -> str:
+        return str(self.page.inner_text(f"#{place}-notice .notice"))
+
+    def fits(self) -> None:
+        assert self.page.evaluate("document.documentElement.scrollWidth") <= self.width
+
+    def behaves(self) -> None:
+        assert self.strangers == [] and self.errors == []
+
+
+@pytest.fixture
+def visit(browser: Any, server: Server) -> Iterator[Callable[..., Visitor]]:
+    """Opens the page: `visit(width, locale, scheme)`."""
+    visitors: list[Visitor] = []
+
+    def come(width: int = 1280, locale: str = "en-US", scheme: str = "light", *, url: str | None = None) -> Visitor:
+        visitors.append(Visitor(browser, url or server.url, width, locale, scheme))
+        return visitors[-1]
+
+    yield come
+    for visitor in visitors:
+        visitor.page.close()
+
+
+@pytest.fixture(params=[(1280, "en-US"), (390, "zh-CN")], ids=["laptop-en", "phone-zh"])
+def shape(request: pytest.FixtureRequest) -> tuple[int, str]:
+    """Width of the window and language of the browser."""
+    return tuple(request.param)

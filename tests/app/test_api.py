@@ -17,14 +17,16 @@ from PIL import Image
 from facefusion import FusionPipeline, Tier, words
 from facefusion.errors import EmptyPhotoError, NoFaceError, UnreadablePhotoError
 from facefusion.pipeline import STAGES
+from facefusion.provenance import COMMENT, SOURCE_TYPE, marked
 from facefusion.tiers import TIERS
+from facefusion.words import say
 
 
 @pytest.fixture
 def fuse(client: gradio_client.Client, server: Any) -> Callable[..., Any]:
-    def call(source: str | None, target: str | None, tier: str = "best") -> Any:
+    def call(source: str | None, target: str | None, tier: str = "best", **options: Any) -> Any:
         files = [handle_file(path) if path else None for path in (source, target)]
-        return client.predict(*files, tier, api_name="/fuse")
+        return client.predict(*files, tier, **{"i_have_consent": True, **options}, api_name="/fuse")
 
     return call
 
@@ -46,20 +48,21 @@ def test_fuses_two_photos(
 
     with Image.open(result_path) as result, Image.open(draft_path) as draft:
         assert (result.format, draft.format) == ("PNG", "PNG")
-        assert result.info["Comment"] == draft.info["Comment"] == words.MADE_BY_AI
+        for picture in (result, draft):
+            assert picture.info["Comment"] == COMMENT and SOURCE_TYPE.encode() in picture.info["xmp"]
         image, coarse = np.asarray(result), np.asarray(draft)
     pipeline.cache.clear()
     expected = pipeline(guest, astronaut, tier=tier)
     assert image.shape == coarse.shape == astronaut.shape
-    assert np.abs(image.astype(int) - expected.image).max() <= 2
-    assert np.abs(coarse.astype(int) - expected.coarse).max() <= 2
+    for made, wanted in ((image, expected.image), (coarse, expected.coarse)):
+        assert np.abs(made.astype(int) - marked(wanted, faces=expected.boxes)).max() <= 2
     changed = np.abs(image.astype(int) - astronaut).mean(axis=2)
     assert changed[expected.mask > 0.9].mean() > 5
-    assert changed[expected.mask == 0].max() == 0
-    assert changed[:20].max() == changed[400:].max() == 0
+    assert changed[:20].max() == changed[200:400].max() == 0  # above the face, and between it and the mark
 
     assert report["identity_similarity"] == pytest.approx(expected.identity_similarity, abs=0.01)
-    assert report["likeness"] == words.likeness(expected.identity_similarity)[0]
+    assert report["likeness"] == words.likeness(expected.identity_similarity)
+    assert report["reason"] is None and len(report["faces"]) == 1
     assert report["tier"] == tier.value
     assert list(report["seconds"]) == list(expected.timings.stages)
     assert all(seconds > 0 for seconds in report["seconds"].values())
@@ -107,7 +110,7 @@ def test_says_which_photo_cannot_be_used(
 def test_refuses_an_unknown_tier(fuse: Callable[..., Any], server: Any, face_file: str, photo_file: str) -> None:
     with pytest.raises(AppError) as caught:
         fuse(face_file, photo_file, "<b>perfect</b>")
-    assert str(caught.value) == words.NO_SUCH_TIER
+    assert str(caught.value) == say("error.no_such_tier")
     assert server.watched.calls == []
 
 
@@ -117,7 +120,7 @@ def test_hides_what_it_does_not_understand(
     server.watched.failure = ZeroDivisionError("in /secret/place")
     with pytest.raises(AppError) as caught:
         fuse(face_file, photo_file)
-    assert str(caught.value) == words.UNEXPECTED
+    assert str(caught.value) == say("error.unexpected")
     assert [record.getMessage() for record in caplog.records if record.name == "facefusion.app"] == [
         "No fusion: ZeroDivisionError"
     ]
@@ -153,17 +156,70 @@ def test_logs_nothing_of_the_uploads(
         assert "Traceback" not in text
 
 
-def test_exposes_one_endpoint(client: gradio_client.Client, server: Any) -> None:
+def test_exposes_two_endpoints(client: gradio_client.Client, server: Any) -> None:
     api = client.view_api(return_format="dict", print_info=False)
-    assert list(api["named_endpoints"]) == ["/fuse"]
+    assert sorted(api["named_endpoints"]) == ["/detect", "/fuse"]
     assert api["unnamed_endpoints"] == {}
-    fuse = api["named_endpoints"]["/fuse"]
-    assert [parameter["parameter_name"] for parameter in fuse["parameters"]] == ["source", "target", "tier"]
-    assert fuse["parameters"][2]["parameter_default"] == "auto"
-    assert [output["label"] for output in fuse["returns"]] == [words.RESULT, words.DRAFT, "Report"]
+    fuse, detect = api["named_endpoints"]["/fuse"], api["named_endpoints"]["/detect"]
+    defaults = {each["parameter_name"]: each["parameter_default"] for each in fuse["parameters"]}
+    assert list(defaults) == ["source", "target", "tier", "faces", "likeness", "blend", "i_have_consent"]
+    assert (defaults["tier"], defaults["faces"], defaults["i_have_consent"]) == ("auto", [], False)
+    assert [output["label"] for output in fuse["returns"]] == ["Result", "First draft", "Report"]
+    assert [each["parameter_name"] for each in detect["parameters"]] == ["photo"]
     public = [d["api_name"] for d in server.demo.config["dependencies"] if d["api_visibility"] != "private"]
-    assert public == ["fuse"]
+    assert sorted(public) == ["detect", "fuse"]
+
+
+def test_nothing_is_made_without_consent(fuse: Callable[..., Any], server: Any, face_file: str, photo_file: str) -> None:
+    with pytest.raises(AppError) as caught:
+        fuse(face_file, photo_file, i_have_consent=False)
+    assert str(caught.value) == say("error.api_consent")
+    assert server.watched.calls == []
+
+
+def test_detect(client: gradio_client.Client, server: Any, save: Callable[..., str], group: np.ndarray) -> None:
+    found = client.predict(handle_file(save(group)), api_name="/detect")
+    assert (found["width"], found["height"]) == (1280, 886)
+    assert [face["number"] for face in found["faces"]] == [1, 2, 3, 4, 5, 6]
+    assert [face["box"][0] for face in found["faces"]] == sorted(face["box"][0] for face in found["faces"])
+    for face in found["faces"]:
+        left, top, right, bottom = face["box"]
+        assert all(left < x < right and top < y < bottom for x, y in face["points"])
+        assert face["usable"] == (face["problem"] is None)
+
+
+def test_detect_says_why_not(client: gradio_client.Client, server: Any, landscape_file: str, text_file: str) -> None:
+    for path, error in ((landscape_file, NoFaceError), (text_file, UnreadablePhotoError)):
+        with pytest.raises(AppError) as caught:
+            client.predict(handle_file(path), api_name="/detect")
+        assert str(caught.value) == str(error("target"))
+
+
+def test_the_chosen_faces_are_replaced(
+    fuse: Callable[..., Any], save: Callable[..., str], photo_file: str, group: np.ndarray, pipeline: FusionPipeline
+) -> None:
+    path, _, report = fuse(photo_file, save(group), "fast", faces=[2, 6])
+    assert len(report["faces"]) == 2
+    image = np.asarray(Image.open(path)).astype(int)
+    for number, face in enumerate(pipeline.find_faces(group), 1):
+        x, y = np.round(face.mesh[:, :2].mean(0)).astype(int)
+        changed = np.abs(image - group)[y - 15 : y + 15, x - 15 : x + 15].mean()
+        assert (changed > 3) == (number in (2, 6))
+    for wrong in ([0], [7], ["2"], [1.5], {"1": 1}):
+        with pytest.raises(AppError) as caught:
+            fuse(photo_file, save(group), "fast", faces=wrong)
+        assert str(caught.value) == say("error.no_such_face")
+
+
+@pytest.mark.parametrize("options", [{"likeness": -0.5}, {"blend": 2}])
+def test_shares_are_between_0_and_1(
+    fuse: Callable[..., Any], face_file: str, photo_file: str, options: dict[str, float]
+) -> None:
+    with pytest.raises(AppError) as caught:
+        fuse(face_file, photo_file, "fast", **options)
+    assert str(caught.value) == say("error.no_such_share")
 
 
 def test_every_stage_has_words() -> None:
-    assert set(words.STAGES) == set(STAGES)
+    for language in words.Language:
+        assert all(say(f"stage.{stage}", language) for stage in STAGES)

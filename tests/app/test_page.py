@@ -12,14 +12,18 @@ from types import SimpleNamespace
 from typing import Any
 
 import gradio_client
+import numpy as np
 import pytest
 
 import app
-from facefusion import FusionPipeline, Tier, TierChoice, TierReason, looks, words
+from facefusion import FusionPipeline, FusionResult, Tier, TierChoice, TierReason, words
 from facefusion.choice import TierChooser
+from facefusion.page import examples, files, pieces
+from facefusion.page.actions import Actions
 from facefusion.speed import Speed
 from facefusion.tiers import TIERS
 from facefusion.types import Timings
+from facefusion.words import Language, say
 
 QUICK = Speed(0.1, {Tier.FAST: 0.05, Tier.BALANCED: 0.1, Tier.BEST: 0.2})
 
@@ -33,7 +37,7 @@ def test_is_healthy_and_keeps_nothing(server: Any) -> None:
     status, body = _get(server.url + "config")
     config = json.loads(body)
     assert status == 200
-    assert config["title"] == words.TITLE
+    assert config["title"] == "FaceFusion"
     assert config["run_history"] is False
     assert config["analytics_enabled"] is False
     assert server.demo.delete_cache == (60, 600)
@@ -52,50 +56,104 @@ def test_uses_no_font_of_another_host(server: Any) -> None:
 
 def test_fusions_share_one_pool(server: Any) -> None:
     fusions = [fn for fn in server.demo.fns.values() if fn.concurrency_id == "fusion"]
-    assert {fn.api_name for fn in fusions} == {"fuse", "fuse_on_page"}
+    assert {fn.api_name for fn in fusions} == {"fuse", "fuse_on_page", "compare_on_page"}
     assert {fn.concurrency_limit for fn in fusions} == {app.FUSIONS_AT_ONCE}
 
 
 def test_every_component_has_a_stable_id(server: Any) -> None:
-    shown = [c for c in server.demo.config["components"] if c["type"] not in ("form", "dataset")]
+    shown = [c for c in server.demo.config["components"] if c["type"] not in ("form", "state")]
     assert len(shown) > 15
     assert [c["type"] for c in shown if not c["props"].get("elem_id")] == []
 
 
 def test_examples_are_the_pairs_whose_files_exist(tmp_path: Path) -> None:
-    assert app._example_pairs(tmp_path) == []
+    assert examples.pairs(tmp_path) == []
     for name in ("a.jpg", "b.png"):
         (tmp_path / name).touch()
     (tmp_path / "pairs.csv").write_text("source,target\na.jpg,b.png\na.jpg,gone.jpg\n", encoding="utf-8")
-    assert app._example_pairs(tmp_path) == [[str(tmp_path / "a.jpg"), str(tmp_path / "b.png")]]
+    assert examples.pairs(tmp_path) == [(tmp_path / "a.jpg", tmp_path / "b.png")]
+
+
+def _result(similarities: list[float], choice: TierChoice | None = None) -> FusionResult:
+    faces: Any = tuple(SimpleNamespace(identity_similarity=value) for value in similarities)
+    empty = np.zeros((1, 1, 3), np.uint8)
+    return FusionResult(
+        empty, empty, np.zeros((1, 1), np.float32), Timings({"detect": 0.5, "coarse": 1.0}), Tier.BEST, faces, choice
+    )
 
 
 @pytest.mark.parametrize(
     ("similarity", "word"),
-    [(0.9, "Excellent"), (0.7, "Excellent"), (0.6, "Good"), (0.5, "Fair"), (0.3, "Weak"), (-1.0, "Weak")],
+    [(0.9, "excellent"), (0.7, "excellent"), (0.6, "good"), (0.5, "fair"), (0.3, "weak"), (-1.0, "weak")],
 )
-def test_likeness_in_words(similarity: float, word: str) -> None:
-    assert words.likeness(similarity)[0] == word
-    html = looks.report(similarity, Timings({"detect": 0.5, "coarse": 1.0}))
-    assert f"Likeness: {word}" in html
-    assert f"<strong>{similarity:.2f}</strong>" in html
-    assert "Done in 1.5 seconds" in html
-    assert html.count("<tr>") == 2
+@pytest.mark.parametrize("language", list(Language))
+def test_the_report_says_how_alike_it_is(similarity: float, word: str, language: Language) -> None:
+    assert words.likeness(similarity) == word
+    html = pieces.report(_result([similarity]), [1], language)
+    assert f"{say('match', language)} {say(f'match.{word}', language)}" in html
+    assert f"<strong>{similarity:.2f}</strong>" in html and 'role="status"' in html
+    assert f"{say('done', language)} 1.5 {say('seconds', language)}" in html
+    assert html.count("<tr>") == 2 and "i18n" not in html
+
+
+def test_the_report_names_the_faces_where_there_are_several() -> None:
+    html = pieces.report(_result([0.9, 0.3]), [2, 5], Language.ENGLISH)
+    assert "Face 2. Likeness: excellent" in html and "Face 5. Likeness: weak" in html
 
 
 def test_the_report_says_what_was_chosen_and_why() -> None:
     for tier, reason, expected in (
-        (Tier.BALANCED, TierReason.BUSY, "Quality: Balanced, because others are waiting too."),
-        (Tier.FAST, TierReason.SMALL_FACE, "Quality: Fast, because the face in the photo is small"),
+        (Tier.BALANCED, TierReason.BUSY, "<strong>Balanced</strong>, chosen because others are waiting too."),
+        (Tier.FAST, TierReason.SMALL_FACE, "<strong>Fast</strong>, chosen because the face in the photo is small"),
     ):
-        assert expected in looks.report(0.6, Timings(), TierChoice(tier, reason, {}, 90.0))
-    assert "Quality" not in looks.report(0.6, Timings())
-    assert set(words.REASONS) == set(TierReason) and set(words.TIER_NAMES) == set(Tier)
+        assert expected in pieces.report(_result([0.6], TierChoice(tier, reason, {}, 90.0)), [1], Language.ENGLISH)
+    assert "Quality" not in pieces.report(_result([0.6]), [1], Language.ENGLISH)
 
 
 def test_a_notice_is_text_not_html() -> None:
-    assert "<script>" not in looks.notice("<script>alert(1)</script>")
-    assert looks.notice("") == ""
+    assert "<script>" not in pieces.notice("<script>alert(1)</script>")
+    assert pieces.notice("") == ""
+    assert 'role="alert"' in pieces.notice("a") and 'role="status"' in pieces.notice("a", "doubt")
+
+
+def test_the_page_says_when_other_networks_run_than_were_asked_for() -> None:
+    paper: Any = SimpleNamespace(notice="The networks <b>a/b</b> could not be used.")
+    config = app.build_demo(paper).get_config_file()
+    shown = [each["props"]["value"] for each in config["components"] if each["props"].get("elem_id") == "weights-notice"]
+    assert len(shown) == 1 and "could not be used" in shown[0] and "<b>" not in shown[0]
+    silent: Any = SimpleNamespace(notice=None)
+    assert "weights-notice" not in str(app.build_demo(silent).get_config_file())
+
+
+def test_old_files_are_deleted_whoever_made_them(tmp_path: Path) -> None:
+    made = files.write(np.full((20, 30, 3), 90, np.uint8), tmp_path, ".jpg")
+    upload = tmp_path / "abc" / "upload.png"
+    upload.parent.mkdir()
+    upload.write_bytes(b"face")
+    now = time.time()
+    sweeper = files.Sweeper(tmp_path, lifetime=570, clock=lambda: now)
+    assert sweeper.sweep() == 0 and Path(made).exists()
+    now += 560
+    assert sweeper.sweep() == 0
+    now += 20
+    assert sweeper.sweep() == 2
+    assert list(tmp_path.iterdir()) == []
+    assert files.LIFETIME + files.INTERVAL < 600
+
+
+def test_the_clock_ticks_by_itself_and_stops(tmp_path: Path) -> None:
+    sweeper = files.Sweeper(tmp_path, lifetime=0.0, interval=0.02)
+    sweeper.start()
+    (tmp_path / "a").write_bytes(b"1")
+    deadline = time.monotonic() + 10
+    while (tmp_path / "a").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not (tmp_path / "a").exists()
+    sweeper.stop()
+    time.sleep(0.1)
+    (tmp_path / "b").write_bytes(b"1")
+    time.sleep(0.1)
+    assert (tmp_path / "b").exists()
 
 
 def test_port_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,27 +178,17 @@ def test_port_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> Non
         assert (seen["host"], seen["port"]) == expected
 
 
-def test_the_page_says_when_other_networks_run_than_were_asked_for() -> None:
-    told = "The networks <b>a/b</b> could not be used."
-    watched = SimpleNamespace(notice=told)
-    config = app.build_demo(watched).get_config_file()
-    shown = [each["props"]["value"] for each in config["components"] if each["props"].get("elem_id") == "weights-notice"]
-    assert shown == [looks.notice(told)] and "<b>" not in shown[0]
-    silent = app.build_demo(SimpleNamespace(notice=None)).get_config_file()
-    assert "weights-notice" not in str(silent)
-
-
 def test_those_that_wait_are_counted(
     pipeline: FusionPipeline, serve_page: Any, tmp_path: Path, face_file: str, photo_file: str
 ) -> None:
     released = threading.Event()
     with serve_page(pipeline, tmp_path) as server:
-        server.watched.pipeline = lambda *photos, **options: (released.wait(60), pipeline(*photos, **options))[1]
+        server.watched.hold = released
         client = gradio_client.Client(server.url, verbose=False, download_files=tmp_path)
         assert app.waiting(server.demo) == 0
         visits = app.FUSIONS_AT_ONCE + 2
         files = [gradio_client.handle_file(path) for path in (face_file, photo_file)]
-        jobs = [client.submit(*files, "fast", api_name="/fuse") for _ in range(visits)]
+        jobs = [client.submit(*files, "fast", i_have_consent=True, api_name="/fuse") for _ in range(visits)]
         deadline = time.monotonic() + 30
         while app.waiting(server.demo) < 2 and time.monotonic() < deadline:
             time.sleep(0.02)
@@ -150,8 +198,11 @@ def test_those_that_wait_are_counted(
         assert app.waiting(server.demo) == 0
 
 
-def test_studio_is_offered_only_with_its_models() -> None:
-    for tiers in ([Tier.AUTO, *TIERS], [Tier.AUTO, *TIERS, Tier.STUDIO]):
-        config = app.build_demo(SimpleNamespace(tiers=tiers)).get_config_file()
-        choices = [each["props"]["choices"] for each in config["components"] if each["props"].get("elem_id") == "tier"]
-        assert [value for _, value in choices[0]] == [tier.value for tier in tiers]
+@pytest.mark.parametrize("studio", [False, True])
+def test_studio_is_offered_only_with_its_models(studio: bool) -> None:
+    tiers = [Tier.AUTO, *TIERS, *([Tier.STUDIO] if studio else [])]
+    pipeline: Any = SimpleNamespace(tiers=tiers, expected_seconds=lambda: {Tier.FAST: 0.2})
+    layout: Any = SimpleNamespace(tier="tier")
+    request: Any = SimpleNamespace(headers={})
+    choices = Actions(pipeline, layout, "").measured(request)[layout.tier]["choices"]
+    assert [value for _, value in choices] == [tier.value for tier in tiers]

@@ -16,6 +16,7 @@ from facefusion.cli import bench, files, measure
 from facefusion.cli.batch import read_pairs
 from facefusion.cli.main import main
 from facefusion.pipeline import STAGES
+from facefusion.provenance import SOURCE_TYPE, marked
 from facefusion.tiers import TIERS, Tier
 
 
@@ -33,11 +34,12 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pipe: FusionPipeline, 
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
-    """Runs a command: exit code, stdout, stderr."""
+    """Runs a command, with the consent that it asks for: exit code, stdout, stderr."""
 
-    def call(*words: str) -> tuple[int, str, str]:
+    def call(*words: str, consent: bool = True) -> tuple[int, str, str]:
+        stated = ["--i-have-consent"] if consent and words[:1] in (("fuse",), ("batch",)) else []
         try:
-            code = main(words)
+            code = main([*words, *stated])
         except SystemExit as left:
             code = int(left.code or 0)
         return (code, *capsys.readouterr())
@@ -50,13 +52,27 @@ def test_fuse_writes_the_result(desk: Path, run, pipe: FusionPipeline) -> None:
     assert (code, err) == (0, "")
     assert out.startswith("out.png: identity match 1.00, ") and out.count("\n") == 1
     expected = pipe(np.asarray(Image.open("face.png")), np.asarray(Image.open("photo.png")))
-    np.testing.assert_array_equal(np.asarray(Image.open("out.png")), expected.image)
+    made = np.asarray(Image.open("out.png"))
+    np.testing.assert_array_equal(made, marked(expected.image, faces=expected.boxes))
+    assert (made != expected.image).any()
 
 
 def test_fuse_takes_a_tier(desk: Path, run, pipe: FusionPipeline) -> None:
     assert run("fuse", "face.png", "photo.png", "--tier", "fast", "-o", "out.png")[0] == 0
     expected = pipe(np.asarray(Image.open("face.png")), np.asarray(Image.open("photo.png")), tier="fast")
-    np.testing.assert_array_equal(np.asarray(Image.open("out.png")), expected.image)
+    np.testing.assert_array_equal(np.asarray(Image.open("out.png")), marked(expected.image, faces=expected.boxes))
+
+
+@pytest.mark.parametrize("command", ["fuse face.png photo.png -o out.png", "batch lists/pairs.csv --out made"])
+def test_nothing_is_made_without_consent(desk: Path, run, command: str) -> None:
+    _list("source,target", "../face.png,../photo.png")
+    code, out, err = run(*command.split(), consent=False)
+    assert (code, out) == (2, "")
+    assert (
+        err.startswith("facefusion: Please add --i-have-consent to state that you may use the photos")
+        and err.count("\n") == 1
+    )
+    assert sorted(os.listdir()) == ["face.png", "lists", "notes.txt", "photo.png", "wall.png"]
 
 
 def test_fuse_takes_three_sources(desk: Path, run) -> None:
@@ -69,6 +85,7 @@ def test_the_extension_chooses_the_format(desk: Path, run, name: str, kind: str)
     assert run("fuse", "face.png", "photo.png", "-o", name)[0] == 0
     with Image.open(name) as written:
         assert written.format == kind and written.size == (500, 400)
+        assert SOURCE_TYPE.encode() in written.info["xmp"]
 
 
 REFUSED = {

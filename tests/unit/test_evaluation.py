@@ -321,8 +321,7 @@ def test_refusals_faults_and_lost_faces_are_failures(paper_judges: Judges, folde
 
     def lose(source: np.ndarray, target: np.ndarray, *, tier: Tier) -> FusionResult:
         small = target[:90, :90] if tier == Tier.FAST else target
-        face: Any = None
-        return FusionResult(small, small, np.zeros(small.shape[:2], np.float32), 0.0, Timings(), tier, face, face)
+        return FusionResult(small, small, np.zeros(small.shape[:2], np.float32), Timings(), tier, ())
 
     losing: Any = lose
     assert [case.failure for case in evaluate_pair(losing, paper_judges, folder, pair, [Tier.FAST])] == [
@@ -507,9 +506,8 @@ def test_a_product_that_returns_the_truth_undoes_the_swap(swaps) -> None:
     truths = {sample.target.tobytes(): sample.truth for sample in samples[:2]}
 
     def perfect(source: np.ndarray, target: np.ndarray, *, tier: Tier) -> FusionResult:
-        image, face = truths[target.tobytes()], None
-        parts: Any = (image, image, np.zeros((1, 1), np.float32), 1.0, Timings(), tier, face, face)
-        return FusionResult(*parts)
+        image = truths[target.tobytes()]
+        return FusionResult(image, image, np.zeros((1, 1), np.float32), Timings(), tier, ())
 
     product: Any = perfect
     came = undo(product, samples, [Tier.BEST], likeness.Likeness({"SSIM": likeness.ssim}))

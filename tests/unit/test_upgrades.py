@@ -111,8 +111,7 @@ def test_the_face_is_what_the_network_says_of_the_embedding_and_its_map(
     upgrade(own, tmp_path, accept_licence=ACCEPTED)
     assert own.studio is not None
     result = own(guest, astronaut, tier="studio")
-    face = result.source_face
-    embedding = own.studio._arcface(guest, face.mesh)
+    embedding = own.studio._arcface(guest, result.faces[0].source.mesh)
     colour = 255 / (1 + np.exp(-60 * embedding[list(order)]))
     inside = result.mask > 0.9
     share, photo = result.mask[inside][:, None], astronaut[inside]
@@ -236,7 +235,8 @@ def test_the_command_line_brings_models(
 ) -> None:
     run: Callable[..., tuple[int, str, str]] = partial(_commands, capsys)
     Image.fromarray(guest).save(tmp_path / "face.png")
-    words = ["fuse", tmp_path / "face.png", tmp_path / "face.png", "-o", tmp_path / "out.png", "--tier", "studio"]
+    photos = [tmp_path / "face.png"] * 2
+    words = ["fuse", "--i-have-consent", *photos, "-o", tmp_path / "out.png", "--tier", "studio"]
     code, _, err = run(*words)
     assert code == 2 and "The tier studio needs w600k_r50.onnx and inswapper_128.onnx" in err
     code, _, err = run(*words, "--models", models)

@@ -1,0 +1,37 @@
+"""The stages of a fusion, their times, and whoever wants to be told of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+#: Called with the stage that begins and the share of the work already done, in [0, 1].
+Progress = Callable[[str, float], None]
+
+#: Stages in their order, with the share of the work that lies before each (for progress bars, not measured).
+STAGES: Final = {
+    "detect": 0.0, "mesh": 0.2, "identity": 0.35, "warp": 0.4, "coarse": 0.5, "draft": 0.53, "refine": 0.55, "compose": 0.8,
+    "check": 0.95,
+}  # fmt: skip
+
+
+@dataclass
+class Clock:
+    """Times the stages of one call."""
+
+    progress: Progress | None
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Tells that a stage begins, and adds its seconds when it ends."""
+        if self.progress is not None:
+            self.progress(name, STAGES[name])
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start

@@ -1,0 +1,105 @@
+"""The faces of a photo and who they are, measured once and then remembered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from facefusion.clock import Clock
+from facefusion.errors import NoFaceError
+from facefusion.errors import Photo as Which
+from facefusion.fusion.cache import FeatureCache, content_key
+from facefusion.perception.checks import check_face, is_consistent
+from facefusion.perception.detector import FaceDetector
+from facefusion.perception.identity import IdentityEncoder
+from facefusion.perception.mesh import FaceMesh
+from facefusion.types import Detection, Face, FloatArray, Photo
+from facefusion.views import aligned_crop
+
+#: Detections that are measured at each attempt, the largest first, before the next attempt is made.
+MAX_CANDIDATES: Final = 3
+#: Faces of a photo that `find_faces` measures at most, the largest first.
+MAX_FACES: Final = 32
+#: About what a remembered face takes: mesh, box, points.
+FACE_BYTES: Final = 8192
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A photo, its content key and the face that is used."""
+
+    photo: Photo
+    key: bytes
+    face: Face
+
+
+@dataclass(frozen=True)
+class FaceFinder:
+    """Looks at photos, and remembers what it measured by their content.
+
+    Attributes:
+        detector, mesh, identity: the networks that look.
+        cache: the memory.
+    """
+
+    detector: FaceDetector
+    mesh: FaceMesh
+    identity: IdentityEncoder
+    cache: FeatureCache
+
+    def find_face(self, photo: Photo, which: Which, clock: Clock, number: int | None) -> Seen:
+        """The face of a photo, measured or remembered; a remembered one leaves no stage in the timings."""
+        key = content_key(photo)
+        every: tuple[Face, ...] | None = self.cache.get(("faces", key))
+        face = (
+            every[0]
+            if every
+            else self.cache.get_or_make(("face", key), lambda: self._measured(photo, which, clock, number), FACE_BYTES)
+        )
+        check_face(face, which, number=number)
+        return Seen(photo, key, face)
+
+    def faces(self, photo: Photo, key: bytes, which: Which, number: int | None) -> tuple[Face, ...]:
+        """Every face, measured or remembered, in the order of the detector: the largest first."""
+
+        def measure() -> tuple[Face, ...]:
+            for detections in self.detector.attempts(photo):
+                measured = (self.mesh(photo, detection) for detection in detections[:MAX_FACES])
+                faces = tuple(face for face in measured if is_consistent(face))
+                if faces:
+                    return faces
+            raise NoFaceError(which, number=number)
+
+        return self.cache.get_or_make(("faces", key), measure, lambda faces: len(faces) * FACE_BYTES)
+
+    def embedding(self, seen: Seen, clock: Clock) -> FloatArray:
+        """Who the face is: a unit vector, measured or remembered."""
+
+        def measure() -> FloatArray:
+            with clock.stage("identity"):
+                return self.identity(seen.photo, seen.face.mesh)
+
+        return self.cache.get_or_make(("identity", seen.key), measure, lambda value: value.nbytes)
+
+    def aligned(self, seen: Seen, size: int) -> tuple[Photo, FloatArray]:
+        """`aligned_crop` of the face, made or remembered."""
+        key = ("crop", seen.key, size)
+        return self.cache.get_or_make(key, lambda: aligned_crop(seen.photo, seen.face, size), 3 * size * size + FACE_BYTES)
+
+    def _looks(self, photo: Photo) -> Iterator[list[Detection]]:
+        yield self.detector.glance(photo)
+        yield from self.detector.attempts(photo)
+
+    def _measured(self, photo: Photo, which: Which, clock: Clock, number: int | None) -> Face:
+        attempts = self._looks(photo)
+        while True:
+            with clock.stage("detect"):
+                detections = next(attempts, None)
+            if detections is None:
+                raise NoFaceError(which, number=number)
+            for detection in detections[:MAX_CANDIDATES]:
+                with clock.stage("mesh"):
+                    face = self.mesh(photo, detection)
+                if is_consistent(face):
+                    return face

@@ -1,0 +1,274 @@
+"""What happens when a visitor does something. It is told in their language, and what was made is marked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import gradio as gr
+
+from facefusion import FusionError, FusionPipeline, FusionResult
+from facefusion.fusion.cache import content_key
+from facefusion.page import files, pictures, pieces
+from facefusion.page.jobs import Job, Raw, RefusedError, largest, make_job, read
+from facefusion.page.layout import CONSENTS, Layout, Upload
+from facefusion.page.telling import language, log_error, mark_text, sentence, told, told_doubts
+from facefusion.page.texts import t
+from facefusion.perception.checks import check_face
+from facefusion.perception.quality import doubts
+from facefusion.provenance import marked
+from facefusion.speed import PERCEPTION
+from facefusion.tiers import TIERS, Tier
+from facefusion.words import Language, say
+
+#: Tells Gradio that a function reports its progress; the value itself holds nothing.
+PROGRESS: Final = gr.Progress()
+
+Changes = dict[Any, Any]
+
+
+class Actions:
+    """The listeners of the page.
+
+    Args:
+        pipeline: shared by all visitors.
+        layout: the components.
+        directory: where results are put for ten minutes.
+    """
+
+    def __init__(self, pipeline: FusionPipeline, layout: Layout, directory: str) -> None:
+        self.pipeline, self.layout, self.directory = pipeline, layout, directory
+
+    def measured(self, request: gr.Request) -> Changes:
+        """Writes beside each quality how long it takes here; Studio is one of them where its models are."""
+        spoken, seconds = language(request), self.pipeline.expected_seconds()
+        choices = []
+        for tier in self.pipeline.tiers:
+            time = f" · {seconds[tier]:.1f} {say('seconds', spoken)}" if tier in seconds else ""
+            choices.append((t(f"tier.{tier}") + time, tier.value))
+        return {self.layout.tier: gr.update(choices=choices)}
+
+    def source_check(self, upload: Upload) -> Callable[..., Changes]:
+        """The listener that says beside a face photo at once what is wrong with it, and asks for consent to a new one."""
+
+        def check(raw: Raw | None, consented: frozenset[bytes], request: gr.Request) -> Changes:
+            if not raw:
+                return {upload.notice: told("")}
+            number, spoken = upload.number or None, language(request)
+            try:
+                photo = read(raw, "source", number)
+                faces = self.pipeline.find_faces(photo, "source", number=number)
+                face = largest(faces)
+                check_face(face, "source", number=number)
+            except FusionError as error:
+                log_error(error)
+                return {upload.notice: told(error.sentence(spoken))}
+            found = [*doubts(photo, face), *["several"] * (len(faces) > 1)]
+            changes: Changes = {upload.notice: told_doubts(found, "ok.source", spoken)}
+            if consented and content_key(photo) not in consented:
+                changes[self.layout.consent] = gr.update(value=[])
+            return changes
+
+        return check
+
+    def check_target(self, raw: Raw | None, request: gr.Request) -> Changes:
+        """Says beside the photo what is wrong with it, and shows its faces to choose from."""
+        page, spoken = self.layout, language(request)
+        changes: Changes = {
+            page.target.notice: told(""),
+            page.face_style: "",
+            page.faces: gr.update(choices=[], value=[], visible=False),
+            page.other_faces: gr.update(choices=[], value=[]),
+            page.second: gr.update(visible=False, open=False),
+        }
+        if not raw:
+            return changes
+        try:
+            photo = read(raw, "target")
+            faces = self.pipeline.find_faces(photo, "target")
+            if len(faces) == 1:
+                check_face(faces[0], "target")
+        except FusionError as error:
+            log_error(error)
+            return {**changes, page.target.notice: told(error.sentence(spoken))}
+        if len(faces) == 1:
+            return {**changes, page.target.notice: told_doubts(doubts(photo, faces[0]), "ok.target", spoken)}
+        choices = [(f"{t('face')} {i}", i) for i in range(1, len(faces) + 1)]
+        value = [next(i for i, face in enumerate(faces, 1) if face is largest(faces))]
+        style = "".join(pieces.face_pictures(place, photo, faces) for place in ("faces", "other-faces"))
+        return {
+            **changes,
+            page.face_style: style,
+            page.faces: gr.update(choices=choices, value=value, visible=True),
+            page.other_faces: gr.update(choices=choices, value=[]),
+            page.second: gr.update(visible=True, open=False),
+        }
+
+    def start(self) -> Changes:
+        """Clears what an earlier fusion left, so that an old result is never taken for the new one."""
+        page = self.layout
+        return {
+            page.fuse: gr.update(value=t("fusing"), interactive=False),
+            page.cancel: gr.update(visible=True),
+            **dict.fromkeys(self.notices, told("")),
+            **dict.fromkeys((page.result, page.draft, page.slider)),
+            page.outcome: gr.update(visible=True),
+            page.details: gr.update(visible=False),
+            page.more: gr.update(visible=False),
+            **self.show("refined"),
+            page.view: gr.update(value="refined"),
+            page.tiers: "",
+        }
+
+    @property
+    def notices(self) -> list[gr.HTML]:
+        """Where refusals are told."""
+        page = self.layout
+        return [*(upload.notice for upload in (*page.sources, page.target, page.other)), page.problem]
+
+    def fuse(
+        self,
+        source: Raw | None,
+        source2: Raw | None,
+        source3: Raw | None,
+        target: Raw | None,
+        faces: list[int],
+        other: Raw | None,
+        other_faces: list[int],
+        tier: str,
+        likeness: float,
+        blend: float,
+        consent: list[str],
+        consented: frozenset[bytes],
+        made: dict[str, Any] | None,
+        request: gr.Request,
+        progress: gr.Progress = PROGRESS,
+    ) -> Iterator[Changes]:
+        """Shows the draft and then the result, or says what was wrong and takes everything away."""
+        page, spoken = self.layout, language(request)
+        try:
+            if set(consent) != set(CONSENTS):
+                yield {page.outcome: gr.update(visible=False), page.problem: told(say("error.consent", spoken))}
+                return
+            job = make_job(self.pipeline, [source, source2, source3], target, faces, other, other_faces, likeness, blend)
+            text = mark_text(spoken)
+            results = job.run(self.pipeline, tier, lambda stage, share: progress(share, desc=say(f"stage.{stage}", spoken)))
+            draft = next(results)
+            draft_file = files.write(self._marked(draft, text), self.directory, ".jpg")
+            yield {page.result: draft_file, page.draft: draft_file}
+            for result in results:
+                progress(1.0, desc=say("saving", spoken))
+                yield {page.draft: draft_file, **self._finished(job, result, spoken, consented)}
+        except Exception as error:
+            yield self._refused(error, spoken)
+
+    def _finished(self, job: Job, result: FusionResult, spoken: Language, consented: frozenset[bytes]) -> Changes:
+        page, text = self.layout, mark_text(spoken)
+        image = self._marked(result, text)
+        jpeg, png = (files.write(image, self.directory, extension) for extension in (".jpg", ".png"))
+        before = files.write_plain(files.to_look_at(job.target), self.directory)
+        after = files.write(files.to_look_at(image), self.directory, ".jpg")
+        steps = pictures.steps(job.target, result, text)
+        drafted = result.tier is not Tier.FAST
+        views = [(t(f"view.{name}"), name) for name in ("refined", "coarse", "slider") if drafted or name != "coarse"]
+        return {
+            page.result: jpeg,
+            page.slider: (before, after),
+            page.report: pieces.report(result, job.numbers, spoken),
+            page.png: png,
+            page.jpeg: jpeg,
+            page.steps: pieces.tiles(
+                [(say(f"step.{name}", spoken), "", pictures.data_uri(step)) for name, step in steps.items()]
+            ),
+            page.view: gr.update(choices=views, value="refined"),
+            page.details: gr.update(visible=True),
+            page.more: gr.update(visible=True),
+            page.made: {"key": job.key, "png": png, "tiers": {result.tier: _tried(result, text)}},
+            page.consented: consented | job.people,
+        }
+
+    def compare(
+        self,
+        source: Raw | None,
+        source2: Raw | None,
+        source3: Raw | None,
+        target: Raw | None,
+        faces: list[int],
+        other: Raw | None,
+        other_faces: list[int],
+        tier: str,
+        likeness: float,
+        blend: float,
+        consent: list[str],
+        consented: frozenset[bytes],
+        made: dict[str, Any] | None,
+        request: gr.Request,
+        progress: gr.Progress = PROGRESS,
+    ) -> Iterator[Changes]:
+        """Shows every tier side by side; the one that was run already is not run again."""
+        page, spoken = self.layout, language(request)
+        text = mark_text(spoken)
+        try:
+            if set(consent) != set(CONSENTS):
+                yield {page.problem: told(say("error.consent", spoken))}
+                return
+            job = make_job(self.pipeline, [source, source2, source3], target, faces, other, other_faces, likeness, blend)
+            tried: dict[str, tuple[str, float]] = dict(made["tiers"]) if made and made["key"] == job.key else {}
+            for each in TIERS:
+                if each not in tried:
+                    *_, result = job.run(self.pipeline, each)
+                    tried[each] = _tried(result, text)
+                shown = {str(name): tried[name] for name in TIERS if name in tried}
+                yield {page.tiers: f"<p>{say('compare.hint', spoken)}</p>" + pieces.tier_tiles(shown, spoken)}
+            yield {page.made: {**(made or {}), "key": job.key, "tiers": tried}}
+        except Exception as error:
+            yield {page.problem: told(sentence(error, spoken))}
+
+    def reuse(self, made: dict[str, Any] | None) -> Any:
+        """The result as the next photo."""
+        return made["png"] if made and "png" in made else gr.skip()
+
+    def show(self, chosen: str) -> Changes:
+        """Shows one of the pictures that the browser already has."""
+        return {column: gr.update(visible=name == chosen) for name, column in self.layout.views.items()}
+
+    def stop(self, request: gr.Request) -> Changes:
+        """The visitor does not want to wait."""
+        page = self.layout
+        return {
+            page.outcome: gr.update(visible=False),
+            page.problem: told(say("cancelled", language(request)), "fine"),
+            **self.ready(),
+        }
+
+    def ready(self) -> Changes:
+        """The button can be pressed again."""
+        return {
+            self.layout.fuse: gr.update(value=t("fuse"), interactive=True),
+            self.layout.cancel: gr.update(visible=False),
+        }
+
+    def fail(self, request: gr.Request) -> Changes:
+        """Speaks for failures outside of our own code, such as an upload that is gone from the disk."""
+        message = say("error.unexpected", language(request))
+        return {self.layout.outcome: gr.update(visible=False), self.layout.problem: told(message)}
+
+    def _marked(self, result: FusionResult, text: str) -> Any:
+        return marked(result.image, text, faces=result.boxes)
+
+    def _refused(self, error: Exception, spoken: Language) -> Changes:
+        page = self.layout
+        places = {f"source{i}" if i > 1 else "source": upload.notice for i, upload in enumerate(page.sources, 1)}
+        places |= {"target": page.target.notice, "other": page.other.notice}
+        place = places[error.place] if isinstance(error, RefusedError) else page.problem
+        return {
+            **dict.fromkeys((page.result, page.draft)),
+            page.outcome: gr.update(visible=False),
+            place: told(sentence(error, spoken)),
+        }
+
+
+def _tried(result: FusionResult, text: str) -> tuple[str, float]:
+    """A tier's face, and the seconds that it took once the faces were known, which is the same for all tiers."""
+    seconds = sum(seconds for stage, seconds in result.timings.stages.items() if stage not in PERCEPTION)
+    return pictures.data_uri(pictures.tile(result, text)), seconds

@@ -1,0 +1,183 @@
+"""What programs call: `/fuse` and `/detect`, with stable names and types. They raise what the page shows beside a photo."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import gradio as gr
+
+from facefusion import FusionError, FusionPipeline, FusionResult, Swap, Tier, words
+from facefusion.page import files
+from facefusion.page.actions import PROGRESS
+from facefusion.page.jobs import Raw, read
+from facefusion.page.telling import language, log_error, mark_text
+from facefusion.perception.checks import check_face
+from facefusion.perception.quality import doubts
+from facefusion.pipeline import LIKENESS
+from facefusion.provenance import marked
+from facefusion.tiers import TIERS
+from facefusion.types import Face, Photo
+from facefusion.words import say
+
+#: Those that are always there.
+_TIERS: Final = ", ".join((Tier.AUTO, *TIERS))
+FUSE: Final = (
+    f"Puts the face of `source` into the photo `target`. `tier` is one of: {_TIERS}. `faces` are the numbers from "
+    "`/detect` of the faces to replace, by default the largest. `likeness` and `blend` are in [0, 1]. `i_have_consent` must "
+    "be true: it states that you may use both photos, that everyone in them is an adult who agreed, and that the result is "
+    "not sexual and deceives nobody. Returns the result (PNG, of the target's size, marked as AI-generated in a corner and "
+    "in its metadata), its first draft (PNG, marked too), and a report: `identity_similarity` (cosine in [-1, 1] between "
+    "the identities of the source and of the result; `faces` holds it for each face), `likeness` (the same in words), "
+    "`tier` (the one that ran), `reason` (why, where `auto` chose), `seconds` by stage. Files are deleted after 10 minutes."
+)
+DETECT: Final = (
+    "Finds the faces of `photo`. Returns `width`, `height` and `faces` from left to right, each with its `number`, `box` "
+    "(left, top, right, bottom), five `points` (eyes, nose, corners of the mouth) in pixels, `yaw`, `pitch`, `roll` in "
+    "degrees, `usable`, `problem` (why not), `doubts` (small, dark, bright, blurred, turned, eyes_covered, mouth_covered)."
+)
+
+
+class _Refused(ValueError):
+    """Something was asked for that there is not; the message is a key of `words`."""
+
+
+class Api:
+    """The endpoints.
+
+    Args:
+        pipeline: shared with the page.
+        directory: where results are put for ten minutes.
+    """
+
+    def __init__(self, pipeline: FusionPipeline, directory: str) -> None:
+        self.pipeline, self.directory = pipeline, directory
+
+    def fuse(
+        self,
+        source: Raw | None,
+        target: Raw | None,
+        tier: str,
+        faces: list[int] | None,
+        likeness: float | None,
+        blend: float | None,
+        i_have_consent: bool,
+        request: gr.Request,
+        progress: gr.Progress = PROGRESS,
+    ) -> tuple[str, str, dict[str, Any]]:
+        """See `FUSE`."""
+        spoken = language(request)
+        try:
+            if i_have_consent is not True:
+                raise _Refused("error.api_consent")
+            if tier not in self.pipeline.tiers:
+                raise _Refused("error.no_such_tier")
+            likeness, blend = LIKENESS if likeness is None else likeness, 1.0 if blend is None else blend
+            if not (0 <= likeness <= 1 and 0 <= blend <= 1):
+                raise _Refused("error.no_such_share")
+            face, photo = read(source, "source"), read(target, "target")
+            swaps = [Swap(face, each) for each in self._chosen(photo, faces)]
+            *_, result = self.pipeline.stream(
+                swaps,
+                photo,
+                tier=tier,
+                likeness=likeness,
+                blend=blend,
+                progress=lambda stage, share: progress(share, desc=say(f"stage.{stage}", spoken)),
+            )
+            text = mark_text(spoken)
+            image, draft = (
+                files.write(marked(picture, text, faces=result.boxes), self.directory, ".png")
+                for picture in (result.image, result.coarse)
+            )
+            return image, draft, numbers(result)
+        except Exception as error:
+            raise _told(error, spoken) from None
+
+    def detect(self, photo: Raw | None, request: gr.Request) -> dict[str, Any]:
+        """See `DETECT`."""
+        try:
+            image = read(photo, "target")
+            found = []
+            for i, face in enumerate(self.pipeline.find_faces(image), 1):
+                problem = None
+                try:
+                    check_face(face, "target")
+                except FusionError as error:
+                    problem = error.sentence(language(request))
+                found.append(
+                    {
+                        "number": i,
+                        "box": [round(float(value), 1) for value in face.detection.box],
+                        "points": [[round(float(x), 1), round(float(y), 1)] for x, y in face.detection.points],
+                        **{name: round(float(getattr(face, name)), 1) for name in ("yaw", "pitch", "roll")},
+                        "usable": problem is None,
+                        "problem": problem,
+                        "doubts": [doubt.value for doubt in doubts(image, face)],
+                    }
+                )
+            return {"width": image.shape[1], "height": image.shape[0], "faces": found}
+        except Exception as error:
+            raise _told(error, language(request)) from None
+
+    def _chosen(self, photo: Photo, faces: list[int] | None) -> Sequence[Face | None]:
+        if not faces:
+            return [None]
+        found = self.pipeline.find_faces(photo)
+        if not isinstance(faces, list) or not all(type(n) is int and 1 <= n <= len(found) for n in faces):
+            raise _Refused("error.no_such_face")
+        return [found[n - 1] for n in dict.fromkeys(faces)]
+
+
+def numbers(result: FusionResult) -> dict[str, Any]:
+    """The report of `/fuse`."""
+    return {
+        "identity_similarity": round(result.identity_similarity, 4),
+        "likeness": words.likeness(result.identity_similarity),
+        "faces": [round(face.identity_similarity, 4) for face in result.faces],
+        "tier": result.tier.value,
+        "reason": result.choice.reason.value if result.choice is not None else None,
+        "seconds": {stage: round(seconds, 4) for stage, seconds in result.timings.stages.items()},
+    }
+
+
+def _told(error: Exception, spoken: words.Language) -> gr.Error:
+    log_error(error)
+    if isinstance(error, FusionError):
+        return gr.Error(error.sentence(spoken), print_exception=False)
+    return gr.Error(say(str(error) if isinstance(error, _Refused) else "error.unexpected", spoken), print_exception=False)
+
+
+def build(api: Api, fusing: dict[str, Any], checking: dict[str, Any]) -> None:
+    """Adds the endpoints to a `gr.Blocks`, each with a hidden trigger of its own.
+
+    Args:
+        api: the endpoints.
+        fusing, checking: options of the listeners: which queue they wait in.
+    """
+
+    def picture(elem_id: str, label: str) -> gr.Image:
+        return gr.Image(type="filepath", format="png", label=label, visible=False, elem_id=elem_id)
+
+    inputs = [
+        picture("api-source", "Source"),
+        picture("api-target", "Target"),
+        gr.Textbox(Tier.AUTO.value, label="Tier", visible=False, elem_id="api-tier"),
+        gr.JSON([], label="Faces", visible=False, elem_id="api-faces"),
+        gr.Number(LIKENESS, label="Likeness", visible=False, elem_id="api-likeness"),
+        gr.Number(1.0, label="Blend", visible=False, elem_id="api-blend"),
+        gr.Checkbox(False, label="I have consent", visible=False, elem_id="api-consent"),
+    ]
+    outputs = [
+        picture("api-result", "Result"),
+        picture("api-draft", "First draft"),
+        gr.JSON(label="Report", visible=False, elem_id="api-report"),
+    ]
+    gr.Button(visible=False, elem_id="api-fuse").click(
+        api.fuse, inputs, outputs, api_name="fuse", api_description=FUSE, **fusing
+    )
+    photo = picture("api-photo", "Photo")
+    found = gr.JSON(label="Faces", visible=False, elem_id="api-found")
+    gr.Button(visible=False, elem_id="api-detect").click(
+        api.detect, photo, found, api_name="detect", api_description=DETECT, **checking
+    )

@@ -1,0 +1,55 @@
+"""Pairs of photos to try."""
+
+from __future__ import annotations
+
+import csv
+import secrets
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from facefusion.page.pictures import data_uri
+from facefusion.photos import read_photo
+from facefusion.types import Photo
+
+#: Height in pixels of a picture on a button, and at most so many buttons.
+HEIGHT = 128
+AT_MOST = 4
+
+
+def pairs(directory: Path) -> list[tuple[Path, Path]]:
+    """The pairs of `pairs.csv` (source,target) whose two files exist."""
+    table = directory / "pairs.csv"
+    if not table.is_file():
+        return []
+    with table.open(newline="", encoding="utf-8") as rows:
+        named = [(directory / row["source"], directory / row["target"]) for row in csv.DictReader(rows)]
+    return [pair for pair in named if all(path.is_file() for path in pair)][:AT_MOST]
+
+
+def style(found: list[tuple[Path, Path]]) -> str:
+    """A style sheet that shows on each example's button what it is."""
+    rules = []
+    for i, pair in enumerate(found, 1):
+        both = [_small(read_photo(path, "source")) for path in pair]
+        gap = np.full((HEIGHT, 8, 3), 255, np.uint8)
+        uri = data_uri(np.hstack([both[0], gap, both[1]]), 80)
+        rules.append(f"#example-{i} {{ background-image: url({uri}) !important; }}")
+    return "\n".join(rules)
+
+
+def put_out(pair: tuple[Path, Path], directory: str) -> list[str]:
+    """Copies a pair to where uploads are, under names that nobody can guess, so that the clock deletes it like them."""
+    copies = []
+    for path in pair:
+        folder = Path(directory, secrets.token_hex(16))
+        folder.mkdir(parents=True)
+        copies.append(shutil.copyfile(path, folder / path.name))
+    return [str(path) for path in copies]
+
+
+def _small(photo: Photo) -> Photo:
+    width = round(photo.shape[1] * HEIGHT / photo.shape[0])
+    return np.asarray(cv2.resize(photo, (width, HEIGHT), interpolation=cv2.INTER_AREA), np.uint8)

@@ -1,0 +1,163 @@
+"""From what a visitor gave to what the pipeline is asked for, with the place beside which a refusal is told."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from facefusion import FusionPipeline, FusionResult, Swap, Tier
+from facefusion.clock import Progress
+from facefusion.errors import EmptyPhotoError, FusionError, UnreadablePhotoError
+from facefusion.errors import Photo as Which
+from facefusion.fusion.cache import content_key
+from facefusion.perception.checks import check_face
+from facefusion.photos import read_photo
+from facefusion.types import Face, Photo
+
+#: An upload as Gradio hands it over: a checked "path" into its cache, and what the browser said of the file.
+Raw = dict[str, Any]
+
+
+class DeletedPhotoError(FusionError):
+    """The visitor came back to photos that the clock has deleted."""
+
+    code = "deleted"
+
+
+class NoChoiceError(FusionError):
+    """There are several faces, and none was chosen."""
+
+    code = "no_choice"
+
+
+class RefusedError(Exception):
+    """A photo cannot be used.
+
+    Attributes:
+        place: whose it is: "source", "source2", "source3", "other" or "target".
+        error: what is wrong with it.
+    """
+
+    def __init__(self, place: str, error: FusionError) -> None:
+        super().__init__(place)
+        self.place, self.error = place, error
+
+
+def read(upload: Raw | None, which: Which, number: int | None = None) -> Photo:
+    """The photo of an upload, (H, W, 3) RGB uint8.
+
+    Raises:
+        FusionError: there is none, it is gone, or it is no picture.
+    """
+    if not upload:
+        raise EmptyPhotoError(which, number=number)
+    path = upload.get("path")
+    if not path:
+        raise UnreadablePhotoError(which, number=number)
+    if not Path(path).is_file():
+        raise DeletedPhotoError(which, number=number)
+    try:
+        return read_photo(path, which)
+    except FusionError as error:
+        raise type(error)(which, number=number) from None
+
+
+def largest(faces: Sequence[Face]) -> Face:
+    """The face that takes the most of the photo."""
+    return max(faces, key=lambda face: float((face.detection.box[2:] - face.detection.box[:2]).prod()))
+
+
+@dataclass(frozen=True)
+class Job:
+    """One fusion, ready to run.
+
+    Attributes:
+        swaps: whose face goes where.
+        target: (H, W, 3) RGB uint8.
+        numbers: of the faces of the swaps, from 1, from left to right.
+        likeness, blend: as of the pipeline.
+        people: content keys of the source photos, for the consent.
+        key: the same for the same photos and settings, whatever the tier.
+    """
+
+    swaps: tuple[Swap, ...]
+    target: Photo
+    numbers: tuple[int, ...]
+    likeness: float
+    blend: float
+    people: frozenset[bytes]
+    key: bytes
+
+    def run(self, pipeline: FusionPipeline, tier: str, progress: Progress | None = None) -> Iterator[FusionResult]:
+        """A draft and then the result: `FusionPipeline.stream`.
+
+        Raises:
+            RefusedError: two faces do not go together.
+        """
+        try:
+            yield from pipeline.stream(
+                self.swaps, self.target, tier=Tier(tier), likeness=self.likeness, blend=self.blend, progress=progress
+            )
+        except FusionError as error:
+            raise RefusedError(error.photo, error) from None
+
+
+def make_job(
+    pipeline: FusionPipeline,
+    sources: Sequence[Raw | None],
+    target: Raw | None,
+    faces: Sequence[int],
+    other: Raw | None,
+    other_faces: Sequence[int],
+    likeness: float,
+    blend: float,
+) -> Job:
+    """Reads the photos and finds out which faces are meant.
+
+    Args:
+        pipeline: looks for the faces; what it has seen before, it remembers.
+        sources: the photos of the first person; the first one is needed.
+        target: the photo.
+        faces: numbers from 1, from left to right, of the faces that become the first person's; the only one needs none.
+        other, other_faces: the second person, who may be nobody, and their faces.
+        likeness, blend: as of the pipeline.
+
+    Raises:
+        RefusedError: a photo cannot be used.
+    """
+    people = [_person(pipeline, sources[0], "source", None)]
+    for i, upload in enumerate(sources[1:], 2):
+        if upload:
+            people.append(_person(pipeline, upload, f"source{i}", i))
+    try:
+        photo = read(target, "target")
+        found = pipeline.find_faces(photo, "target")
+    except FusionError as error:
+        raise RefusedError("target", error) from None
+    numbers = [int(n) for n in faces if 1 <= int(n) <= len(found)]
+    others = [int(n) for n in other_faces if 1 <= int(n) <= len(found) and int(n) not in numbers] if other else []
+    if len(found) == 1:
+        numbers, others = [1], []
+    if not numbers and not others:
+        raise RefusedError("target", NoChoiceError("target"))
+    swaps = [Swap(people, found[n - 1]) for n in numbers]
+    used = [*people] if numbers else []
+    if others:
+        person = _person(pipeline, other, "other", None)
+        swaps += [Swap(person, found[n - 1]) for n in others]
+        used.append(person)
+    keys = [content_key(each) for each in used]
+    digest = hashlib.sha256(repr((content_key(photo), keys, numbers, others, likeness, blend)).encode())
+    return Job(tuple(swaps), photo, (*numbers, *others), float(likeness), float(blend), frozenset(keys), digest.digest())
+
+
+def _person(pipeline: FusionPipeline, upload: Raw | None, place: str, number: int | None) -> Photo:
+    try:
+        photo = read(upload, "source", number)
+        check_face(largest(pipeline.find_faces(photo, "source", number=number)), "source", number=number)
+    except FusionError as error:
+        raise RefusedError(place, error) from None
+    return photo

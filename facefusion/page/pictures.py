@@ -1,0 +1,79 @@
+"""Pictures of the page: small ones inside of HTML, which no disk ever sees, and the looks of faces and steps."""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import Final
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from facefusion.geometry.align import (
+    FUSION_FACE_SHARE,
+    crop_photo,
+    invert,
+    mesh_crop_transform,
+    rescale_transform,
+    transform_points,
+)
+from facefusion.provenance import marked
+from facefusion.types import Face, FusedFace, FusionResult, Photo
+
+#: Sides in pixels: of a face to choose, and of a step or a tier to look at.
+THUMB: Final = 96
+TILE: Final = 288
+#: Colour of what is drawn into a picture, seen on skin of every tone.
+INK: Final = (80, 230, 255)
+
+
+def data_uri(image: Photo, quality: int = 85) -> str:
+    """(H, W, 3) RGB uint8 as a JPEG inside of a URI."""
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "JPEG", quality=quality)
+    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+def portrait(photo: Photo, face: Face, size: int = THUMB) -> Photo:
+    """A face of a photo, upright in a square of `size` pixels."""
+    return np.ascontiguousarray(crop_photo(photo, mesh_crop_transform(face.mesh, FUSION_FACE_SHARE, size), size))
+
+
+def _view(face: FusedFace) -> np.ndarray:
+    """(2, 3) photo pixels to pixels of a tile."""
+    return rescale_transform(invert(face.to_photo), TILE / face.warped.shape[0])
+
+
+def tile(result: FusionResult, text: str) -> Photo:
+    """The first face of a result, (TILE, TILE, 3), with the mark `text`."""
+    return marked(np.ascontiguousarray(crop_photo(result.image, _view(result.faces[0]), TILE)), text)
+
+
+def steps(target: Photo, result: FusionResult, text: str) -> dict[str, Photo]:
+    """The first face of a photo on its way through the stages, each (TILE, TILE, 3) RGB uint8; what is made is marked."""
+    face = result.faces[0]
+    to_tile = _view(face)
+    before = np.ascontiguousarray(crop_photo(target, to_tile, TILE))
+    found, measured = before.copy(), before.copy()
+    box = face.target.detection.box
+    corners = np.array([[box[0], box[1]], [box[2], box[1]], [box[2], box[3]], [box[0], box[3]]], np.float32)
+    cv2.polylines(found, [np.round(transform_points(corners, to_tile)).astype(np.int32)], True, INK, 2, cv2.LINE_AA)
+    for x, y in transform_points(face.target.detection.points, to_tile):
+        cv2.circle(found, (round(float(x)), round(float(y))), 4, INK, -1, cv2.LINE_AA)
+    for x, y in transform_points(face.target.mesh[:, :2], to_tile):
+        cv2.circle(measured, (round(float(x)), round(float(y))), 1, INK, -1, cv2.LINE_AA)
+    mask = np.asarray(crop_photo(result.mask, to_tile, TILE))
+    return {
+        "found": found,
+        "mesh": measured,
+        "warped": _tile_of(face.warped),
+        "coarse": marked(np.ascontiguousarray(crop_photo(result.coarse, to_tile, TILE)), text),
+        "mask": np.repeat((255 * mask[..., None]).astype(np.uint8), 3, axis=2),
+        "refined": marked(_tile_of(face.fused), text),
+        "blended": tile(result, text),
+    }
+
+
+def _tile_of(image: Photo) -> Photo:
+    return np.asarray(cv2.resize(image, (TILE, TILE), interpolation=cv2.INTER_AREA), np.uint8)

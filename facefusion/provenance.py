@@ -1,0 +1,116 @@
+"""What every picture that leaves the product carries: a mark that people see, and metadata that programs read.
+
+The metadata is XMP (ISO 16684-1) with the IPTC digital source type of a picture in which a part was made by a trained model
+(https://cv.iptc.org/newscodes/digitalsourcetype/).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import numpy as np
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from facefusion.lettering import ENGLISH, lettering
+from facefusion.types import Photo
+
+SOURCE_TYPE: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
+#: Also written as a plain comment, for programs that know no XMP.
+COMMENT: Final = "AI-generated with FaceFusion: the face in this picture was replaced by software."
+XMP: Final = f"""<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
+<x:xmpmeta xmlns:x="adobe:ns:meta/">
+ <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+  <rdf:Description rdf:about=""
+    xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
+    xmlns:dc="http://purl.org/dc/elements/1.1/"
+    xmlns:xmp="http://ns.adobe.com/xap/1.0/"
+    Iptc4xmpExt:DigitalSourceType="{SOURCE_TYPE}"
+    xmp:CreatorTool="FaceFusion">
+   <dc:description><rdf:Alt><rdf:li xml:lang="x-default">{COMMENT}</rdf:li></rdf:Alt></dc:description>
+  </rdf:Description>
+ </rdf:RDF>
+</x:xmpmeta>
+<?xpacket end="w"?>""".encode()
+
+#: Height of a capital letter as a share of the photo's shorter side, and at least so many pixels, so that they can be read.
+TEXT_SHARE: Final = 0.052
+LEAST_TEXT: Final = 8
+#: Space around the letters and to the photo's edge, in text heights.
+PADDING: Final = 0.45
+MARGIN: Final = 0.5
+#: How dark the plate behind the letters is.
+PLATE: Final = 0.62
+
+#: Pillow's format and options by extension. 4:4:4 JPEG: at 4:2:0 the colour of lips and eyes bleeds over their edge.
+FORMATS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
+    ".png": ("PNG", {"compress_level": 3}),
+    ".jpg": ("JPEG", {"quality": 95, "subsampling": 0}),
+    ".jpeg": ("JPEG", {"quality": 95, "subsampling": 0}),
+    ".webp": ("WEBP", {"quality": 95}),
+}
+
+
+def marked(image: Photo, text: str = ENGLISH, *, faces: Iterable[np.ndarray] = ()) -> Photo:
+    """Writes "AI-generated" into a corner of a copy of the picture: the corner that hides the least of the faces.
+
+    Args:
+        image: (H, W, 3) RGB uint8.
+        text: one of the texts of `lettering`.
+        faces: (4,) boxes left, top, right, bottom in pixels that should stay visible.
+
+    Returns:
+        (H, W, 3) RGB uint8. The letters are at least 5 % of the shorter side high; a picture narrower than them
+        cuts them off.
+    """
+    height, width = image.shape[:2]
+    size = max(LEAST_TEXT, int(np.ceil(TEXT_SHARE * min(height, width))))
+    letters = lettering(text, size)
+    pad, margin = round(PADDING * size), round(MARGIN * size)
+    plate = np.pad(letters, pad)[:height, :width]
+    margin = max(0, min(margin, height - plate.shape[0], width - plate.shape[1]))
+    top, left = _corner((height, width), plate.shape, margin, list(faces))
+    window = slice(top, top + plate.shape[0]), slice(left, left + plate.shape[1])
+    ink = plate[..., None].astype(np.float32) / 255
+    result = image.copy()
+    result[window] = np.round(image[window] * (1 - PLATE) * (1 - ink) + 255 * ink).astype(np.uint8)
+    return result
+
+
+def _corner(photo: tuple[int, int], plate: tuple[int, ...], margin: int, faces: list[np.ndarray]) -> tuple[int, int]:
+    """Top and left of the plate: bottom right, bottom left, top right or top left, the first that hides the least."""
+    low, right = photo[0] - plate[0] - margin, photo[1] - plate[1] - margin
+    corners = [(low, right), (low, margin), (margin, right), (margin, margin)]
+
+    def hidden(corner: tuple[int, int]) -> float:
+        begin = np.array([corner[1], corner[0]], float)
+        end = begin + [plate[1], plate[0]]
+        return float(sum(np.clip(np.minimum(f[2:], end) - np.maximum(f[:2], begin), 0, None).prod() for f in faces))
+
+    return min(corners, key=hidden)
+
+
+def save(image: Photo, file: Path | BinaryIO, extension: str) -> None:
+    """Writes a picture with its metadata.
+
+    Args:
+        image: (H, W, 3) RGB uint8, as it is; see `marked`.
+        file: where to.
+        extension: one of `FORMATS`.
+
+    Raises:
+        OSError, ValueError: it cannot be written.
+    """
+    kind, options = FORMATS[extension]
+    if kind == "PNG":
+        chunks = PngInfo()
+        chunks.add_itxt("XML:com.adobe.xmp", XMP.decode())
+        chunks.add_text("Comment", COMMENT)
+        options = {**options, "pnginfo": chunks}
+    else:
+        options = {**options, "xmp": XMP}
+        if kind == "JPEG":
+            options["comment"] = COMMENT.encode()
+    Image.fromarray(image).save(file, kind, **options)

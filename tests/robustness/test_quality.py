@@ -1,0 +1,81 @@
+"""Photos that will disappoint: each doubt on a photo that was spoilt in that way, none on the good one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import pytest
+
+from facefusion import FusionPipeline
+from facefusion.compose.mask import fill_points
+from facefusion.geometry.topology import LEFT_EYE, OVAL, RIGHT_EYE
+from facefusion.perception.quality import Doubt, doubts
+from facefusion.types import Face
+
+
+@pytest.fixture(scope="module")
+def face(pipeline: FusionPipeline, astronaut: np.ndarray) -> Face:
+    return pipeline.find_faces(astronaut)[0]
+
+
+def _covered(photo: np.ndarray, mask: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
+    share = cv2.GaussianBlur(mask, (0, 0), 1)[..., None] / 255
+    return (photo * (1 - share) + np.array(colour) * share).astype(np.uint8)
+
+
+def sunglasses(photo: np.ndarray, face: Face) -> np.ndarray:
+    mask = np.zeros(photo.shape[:2], np.uint8)
+    for eye in (LEFT_EYE, RIGHT_EYE):
+        points = face.mesh[list(eye), :2]
+        x, y = points.mean(0)
+        width = float(np.ptp(points[:, 0]))
+        cv2.ellipse(mask, (round(x), round(y)), (round(width), round(0.8 * width)), 0, 0, 360, 255, -1)
+    return _covered(photo, mask, (12, 12, 14))
+
+
+def cloth(photo: np.ndarray, face: Face) -> np.ndarray:
+    mask = np.zeros(photo.shape[:2], np.uint8)
+    fill_points(mask, face.mesh[list(OVAL), :2], 255)
+    mask[: int(face.mesh[5, 1])] = 0
+    return _covered(photo, mask, (90, 150, 215))
+
+
+SPOILT: dict[Doubt, Callable[[np.ndarray, Face], np.ndarray]] = {
+    Doubt.DARK: lambda photo, face: (photo * 0.12).astype(np.uint8),
+    Doubt.BRIGHT: lambda photo, face: np.clip(photo * 2.2 + 60, 0, 255).astype(np.uint8),
+    Doubt.BLURRED: lambda photo, face: np.asarray(cv2.GaussianBlur(photo, (0, 0), 4), np.uint8),
+    Doubt.EYES_COVERED: sunglasses,
+    Doubt.MOUTH_COVERED: cloth,
+}
+
+
+def test_a_good_photo_is_not_doubted(pipeline: FusionPipeline, astronaut: np.ndarray, group: np.ndarray, face: Face) -> None:
+    assert doubts(astronaut, face) == []
+    assert not {Doubt.DARK, Doubt.BRIGHT, Doubt.BLURRED} & {d for f in pipeline.find_faces(group) for d in doubts(group, f)}
+
+
+@pytest.mark.parametrize("doubt", SPOILT)
+def test_a_spoilt_photo(astronaut: np.ndarray, face: Face, doubt: Doubt) -> None:
+    assert doubt in doubts(SPOILT[doubt](astronaut, face), face)
+
+
+@pytest.mark.parametrize("doubt", SPOILT)
+def test_the_face_in_a_spoilt_photo_is_still_found(
+    pipeline: FusionPipeline, astronaut: np.ndarray, face: Face, doubt: Doubt
+) -> None:
+    photo = SPOILT[doubt](astronaut, face)
+    assert doubt in doubts(photo, pipeline.find_faces(photo)[0])
+
+
+def test_small_and_turned(astronaut: np.ndarray, face: Face) -> None:
+    half = np.asarray(cv2.resize(astronaut, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.uint8)
+    small = Face(face.detection, face.mesh / 2, face.yaw, face.pitch, face.roll)
+    assert doubts(half, small) == [Doubt.SMALL]
+    assert doubts(astronaut, Face(face.detection, face.mesh, -40, 0, 0)) == [Doubt.TURNED]
+
+
+def test_a_face_at_the_edge_of_its_photo(astronaut: np.ndarray, face: Face) -> None:
+    moved = Face(face.detection, face.mesh - np.array([230, 60, 0], np.float32), face.yaw, face.pitch, face.roll)
+    assert isinstance(doubts(np.ascontiguousarray(astronaut[60:, 230:]), moved), list)

@@ -1,0 +1,87 @@
+"""Both languages say the same things."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+from facefusion import errors, words
+from facefusion.page import jobs
+from facefusion.perception.quality import Doubt
+from facefusion.tiers import Tier, TierReason
+from facefusion.words import TEXTS, Language, language_of, say
+
+ROOT = Path(__file__).resolve().parents[2]
+KINDS = [
+    kind
+    for module in (errors, jobs)
+    for kind in vars(module).values()
+    if inspect.isclass(kind) and issubclass(kind, errors.FusionError)
+]
+
+
+def test_every_text_is_in_both_languages() -> None:
+    english, chinese = TEXTS[Language.ENGLISH], TEXTS[Language.CHINESE]
+    assert english.keys() == chinese.keys()
+    assert list(english) == list(chinese)
+    assert [key for key, text in chinese.items() if key != "title" and not re.search("[\u4e00-\u9fff]", text)] == []
+    assert [key for key, text in english.items() if re.search("[\u3000-\u9fff]", text)] == []
+    for texts in (english, chinese):
+        assert all(text.strip() for text in texts.values())
+        assert [key for key, text in texts.items() if set(text) & set('<>{}\\"')] == []
+
+
+def test_what_is_a_sentence_ends_like_one() -> None:
+    for language, stop in ((Language.ENGLISH, "."), (Language.CHINESE, "。")):
+        for key, text in TEXTS[language].items():
+            if key.endswith((".remedy", ".text")) or key.startswith(("doubt.", "ok.", "reason.")):
+                assert text.endswith(stop), key
+
+
+def test_no_word_is_missing_or_left_over() -> None:
+    code = "\n".join(
+        path.read_text(encoding="utf-8")
+        for path in (*(ROOT / "facefusion").rglob("*.py"), ROOT / "app.py")
+        if path.parent.name != "words" or path.name == "__init__.py"
+    )
+    built = {f"{kind}.{name}" for kind, names in {
+        "tier": list(Tier), "reason": list(TierReason),
+        "doubt": [*Doubt, "several", "go_on"], "consent": ["rights", "decent"],
+        "match": ["excellent", "good", "fair", "weak"], "view": ["refined", "coarse", "slider"],
+        "photo": ["source", "target"],
+        "step": ["found", "mesh", "warped", "coarse", "mask", "refined", "blended"],
+    }.items() for name in names}  # fmt: skip
+    built |= {f"match.{name}.text" for name in ("excellent", "good", "fair", "weak")}
+    built |= {f"error.{kind.code}{end}" for kind in KINDS for end in ("", ".remedy")}
+    used = built | {key for key in TEXTS[Language.ENGLISH] if f'"{key}"' in code or f"'{key}'" in code}
+    used |= {key for key in TEXTS[Language.ENGLISH] if key.endswith((".area", ".alt")) or key.startswith("stage.")}
+    assert TEXTS[Language.ENGLISH].keys() - used == set()
+    assert built - TEXTS[Language.ENGLISH].keys() == set()
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_refusals(kind: type[errors.FusionError]) -> None:
+    error = kind("source", number=2)
+    assert error.sentence(Language.ENGLISH) == str(error)
+    assert error.sentence(Language.CHINESE).startswith("脸部照片 2 ")
+    assert kind("target").sentence(Language.CHINESE) == (
+        f"目标照片{say(f'error.{kind.code}', Language.CHINESE)}。{say(f'error.{kind.code}.remedy', Language.CHINESE)}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("accepted", "language"),
+    [("zh-CN,zh;q=0.9,en;q=0.8", "zh"), ("zh", "zh"), ("en-US,zh;q=0.5", "en"), ("de", "en"), ("", "en"), (None, "en"),
+     (" ZH-hans", "zh"), ("*", "en")],
+)  # fmt: skip
+def test_the_browser_chooses_the_language(accepted: str | None, language: str) -> None:
+    assert language_of(accepted) == language
+
+
+def test_likeness_has_a_name() -> None:
+    assert [words.likeness(value) for value in (1, 0.7, 0.69, 0.55, 0.4, 0.39, -1)] == [
+        "excellent", "excellent", "good", "good", "fair", "weak", "weak",
+    ]  # fmt: skip
