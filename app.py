@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import signal
 import sys
 import tempfile
 from functools import partial
@@ -129,7 +130,10 @@ def waiting(demo: gr.Blocks) -> int:
 
 
 def launch(demo: gr.Blocks, *, host: str, port: int, prevent_thread_lock: bool = False) -> None:
-    """Serves the page: nothing asked of other hosts, nothing kept in the visitor's browser, nothing for long on the disk."""
+    """Serves the page: nothing asked of other hosts, nothing kept in the visitor's browser, nothing for long on the disk.
+
+    Everything in the directory that `GRADIO_TEMP_DIR` named while the page was built is deleted as it gets old.
+    """
     sweeper = Sweeper(demo.GRADIO_CACHE, lifetime=LIFETIME, interval=INTERVAL)
     sweeper.start()
     demo.queue(max_size=MAX_WAITING, api_open=False)
@@ -166,6 +170,7 @@ def main() -> None:
         pipeline = FusionPipeline.from_pretrained()
     except WeightsError as error:
         sys.exit(str(error))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # what stops a server is to clean up too
     # A directory of our own: everything in it is deleted on a clock, and all of it at the end.
     with tempfile.TemporaryDirectory(prefix="facefusion-") as directory:
         os.environ["GRADIO_TEMP_DIR"] = directory

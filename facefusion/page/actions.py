@@ -14,7 +14,7 @@ from facefusion.page.jobs import Job, Raw, RefusedError, largest, make_job, read
 from facefusion.page.layout import CONSENTS, Layout, Upload
 from facefusion.page.telling import language, log_error, mark_text, sentence, told, told_doubts
 from facefusion.page.texts import t
-from facefusion.perception.checks import check_face
+from facefusion.perception.checks import check_face, is_usable
 from facefusion.perception.quality import doubts
 from facefusion.provenance import marked
 from facefusion.speed import PERCEPTION
@@ -93,8 +93,12 @@ class Actions:
             return {**changes, page.target.notice: told(error.sentence(spoken))}
         if len(faces) == 1:
             return {**changes, page.target.notice: told_doubts(doubts(photo, faces[0]), "ok.target", spoken)}
-        choices = [(f"{t('face')} {i}", i) for i in range(1, len(faces) + 1)]
-        value = [next(i for i, face in enumerate(faces, 1) if face is largest(faces))]
+        usable = [is_usable(face) for face in faces]
+        names = [f"{say('face', spoken)} {i}" for i in range(1, len(faces) + 1)]
+        refused = f": {say('error.unusable', spoken)}"
+        choices = [(name + refused * (not fit), i) for i, (name, fit) in enumerate(zip(names, usable, strict=True), 1)]
+        chosen = largest([face for face, fit in zip(faces, usable, strict=True) if fit] or faces)
+        value = [next(i for i, face in enumerate(faces, 1) if face is chosen)]
         style = "".join(pieces.face_pictures(place, photo, faces) for place in ("faces", "other-faces"))
         return {
             **changes,

@@ -21,9 +21,10 @@ from facefusion.geometry.align import (
 from facefusion.provenance import marked
 from facefusion.types import Face, FusedFace, FusionResult, Photo
 
-#: Sides in pixels: of a face to choose, and of a step or a tier to look at.
+#: Sides in pixels: of a face to choose, of a step to look at, and of a tier to compare.
 THUMB: Final = 96
 TILE: Final = 288
+LARGE_TILE: Final = 480
 #: Colour of what is drawn into a picture, seen on skin of every tone.
 INK: Final = (80, 230, 255)
 
@@ -40,20 +41,20 @@ def portrait(photo: Photo, face: Face, size: int = THUMB) -> Photo:
     return np.ascontiguousarray(crop_photo(photo, mesh_crop_transform(face.mesh, FUSION_FACE_SHARE, size), size))
 
 
-def _view(face: FusedFace) -> np.ndarray:
-    """(2, 3) photo pixels to pixels of a tile."""
-    return rescale_transform(invert(face.to_photo), TILE / face.warped.shape[0])
+def _view(face: FusedFace, size: int) -> np.ndarray:
+    """(2, 3) photo pixels to pixels of a tile of `size`."""
+    return rescale_transform(invert(face.to_photo), size / face.warped.shape[0])
 
 
-def tile(result: FusionResult, text: str) -> Photo:
-    """The first face of a result, (TILE, TILE, 3), with the mark `text`."""
-    return marked(np.ascontiguousarray(crop_photo(result.image, _view(result.faces[0]), TILE)), text)
+def tile(result: FusionResult, text: str, size: int = LARGE_TILE) -> Photo:
+    """The first face of a result, (size, size, 3), with the mark `text`."""
+    return marked(np.ascontiguousarray(crop_photo(result.image, _view(result.faces[0], size), size)), text)
 
 
 def steps(target: Photo, result: FusionResult, text: str) -> dict[str, Photo]:
     """The first face of a photo on its way through the stages, each (TILE, TILE, 3) RGB uint8; what is made is marked."""
     face = result.faces[0]
-    to_tile = _view(face)
+    to_tile = _view(face, TILE)
     before = np.ascontiguousarray(crop_photo(target, to_tile, TILE))
     found, measured = before.copy(), before.copy()
     box = face.target.detection.box
@@ -71,7 +72,7 @@ def steps(target: Photo, result: FusionResult, text: str) -> dict[str, Photo]:
         "coarse": marked(np.ascontiguousarray(crop_photo(result.coarse, to_tile, TILE)), text),
         "mask": np.repeat((255 * mask[..., None]).astype(np.uint8), 3, axis=2),
         "refined": marked(_tile_of(face.fused), text),
-        "blended": tile(result, text),
+        "blended": tile(result, text, TILE),
     }
 
 

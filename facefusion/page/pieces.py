@@ -91,21 +91,23 @@ def times(stages: Mapping[str, float], spoken: Language) -> str:
     return f'<details class="times">{summary}<table><caption>{say("times", spoken)}</caption>{rows}</table></details>'
 
 
-def tiles(pictures: Sequence[tuple[str, str, str]]) -> str:
+def tiles(pictures: Sequence[tuple[str, str, str]], *, large: bool = False) -> str:
     """Pictures side by side.
 
     Args:
         pictures: (caption, further words, data URI) of each.
+        large: few pictures that are compared, rather than many that are looked over.
     """
     figures = "".join(
-        f'<figure><img src="{uri}" alt="{caption}" width="288" height="288">'
+        f'<figure><img src="{uri}" alt="{caption}">'
         f"<figcaption>{caption}{f' <strong>{more}</strong>' if more else ''}</figcaption></figure>"
         for caption, more, uri in pictures
     )
-    return f'<div class="tiles">{figures}</div>'
+    return f'<div class="tiles{" large" if large else ""}">{figures}</div>'
 
 
 def tier_tiles(made: Mapping[str, tuple[str, float]], spoken: Language) -> str:
     """The tiers side by side: data URI and seconds by tier."""
     unit = say("seconds", spoken)
-    return tiles([(say(f"tier.{tier}", spoken), f"{seconds:.2f} {unit}", uri) for tier, (uri, seconds) in made.items()])
+    pictures = [(say(f"tier.{tier}", spoken), f"{seconds:.2f} {unit}", uri) for tier, (uri, seconds) in made.items()]
+    return tiles(pictures, large=True)

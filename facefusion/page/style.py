@@ -91,7 +91,8 @@ h2.step > span { display: inline-flex; width: 30px; height: 30px; border-radius:
 .times table td { width: 30%; padding-left: 8px; }
 .times table td:last-child { width: 4.5em; text-align: right; white-space: nowrap; }
 .times .bar { height: 8px; min-width: 2px; }
-.tiles { display: grid; grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)); gap: 14px; }
+.tiles { display: grid; grid-template-columns: repeat(auto-fill, minmax(122px, 1fr)); gap: 12px; }
+.tiles.large { grid-template-columns: repeat(auto-fit, minmax(200px, 1fr)); }
 .tiles figure { margin: 0; }
 .tiles img { width: 100%; height: auto; border-radius: 10px; display: block; }
 .tiles figcaption { padding-top: 6px; font-size: 0.92rem; color: var(--body-text-color); }

@@ -45,6 +45,11 @@ def check_face(face: Face, which: Which, *, number: int | None = None) -> None:
         raise FaceTooSmallError(which, number=number)
 
 
+def is_usable(face: Face) -> bool:
+    """Whether `check_face` lets the face pass."""
+    return abs(face.yaw) <= MAX_YAW and eye_distance(face.mesh) >= MIN_EYE_DISTANCE
+
+
 def check_pair(source: Face, target: Face) -> None:
     """Refuses two faces that look in too different directions.
 

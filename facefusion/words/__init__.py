@@ -32,9 +32,13 @@ def say(key: str, language: Language = Language.ENGLISH) -> str:
     return TEXTS[language][key]
 
 
+#: The names of Chinese, as browsers give them, that Gradio knows; it speaks English to the others, and so do we.
+_CHINESE: Final = ("zh-cn", "zh-tw")
+
+
 def language_of(accepted: str | None) -> Language:
     """The language of the page for a browser's `Accept-Language` header: what it names first decides."""
-    return Language.CHINESE if (accepted or "").strip().lower().startswith("zh") else Language.ENGLISH
+    return Language.CHINESE if (accepted or "").strip().lower().startswith(_CHINESE) else Language.ENGLISH
 
 
 def likeness(similarity: float) -> str:

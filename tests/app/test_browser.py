@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,54 @@ def test_the_whole_flow(visit: Callable[..., Any], server: Any, shape: tuple[int
     page.wait_for_function("src => document.querySelector('#target-photo img')?.src !== src", arg=before)
     visitor.fits()
     visitor.behaves()
+
+
+def test_nothing_is_computed_twice(
+    visit: Callable[..., Any],
+    server: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    face_file: str,
+    photo_file: str,
+    guest: np.ndarray,
+    astronaut: np.ndarray,
+) -> None:
+    """Looking at two photos, fusing, toggling and comparing: each photo is looked at once, each tier is run once."""
+    pipeline = server.watched.pipeline
+    pipeline.cache.clear()
+    counts: Counter[str] = Counter()
+
+    def count(owner: Any, name: str) -> None:
+        real = getattr(owner, name)
+        monkeypatch.setattr(owner, name, lambda *given, **named: (counts.update([name]), real(*given, **named))[1])
+
+    attempts = pipeline.detector.attempts
+    own = [guest.shape[:2], astronaut.shape[:2]]  # another visitor's photo may still be looked at
+    monkeypatch.setattr(
+        pipeline.detector,
+        "attempts",
+        lambda photo: (counts.update(["attempts"] * (photo.shape[:2] in own)), attempts(photo))[1],
+    )
+    count(pipeline, "coarse")
+    count(pipeline, "refine")
+    visitor = visit(1280, "en-US")
+    page = visitor.page
+    visitor.choose("source", face_file)
+    visitor.choose("target", photo_file)
+    visitor.consent()
+    page.click("#tier label:nth-of-type(4)")
+    visitor.fuse()
+    page.wait_for_selector("#report .report")
+    assert counts == {"attempts": 2, "coarse": 1, "refine": 1}
+    for i in (2, 3, 1):
+        page.click(f"#view label:nth-of-type({i})")
+        page.wait_for_timeout(100)
+    page.click("#compare")
+    page.wait_for_selector("#tiers figure:nth-of-type(3)")
+    assert counts == {"attempts": 2, "coarse": 3, "refine": 2}  # Fast does not refine
+    page.wait_for_timeout(300)
+    page.click("#compare")
+    page.wait_for_timeout(500)
+    assert counts == {"attempts": 2, "coarse": 3, "refine": 2}
 
 
 def test_both_languages_and_no_key_is_left(visit: Callable[..., Any], shape: tuple[int, str]) -> None:

@@ -174,6 +174,8 @@ def test_port_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> Non
             for name, value in environment.items():
                 patch.setenv(name, value)
             patch.setattr("sys.argv", ["app.py", *arguments])
+            patch.setenv("GRADIO_TEMP_DIR", "")  # `main` sets it for the rest of its process; here it is put back
+            patch.setattr(app.signal, "signal", lambda *_: None)
             app.main()
         assert (seen["host"], seen["port"]) == expected
 

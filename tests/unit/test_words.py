@@ -74,9 +74,18 @@ def test_refusals(kind: type[errors.FusionError]) -> None:
 
 @pytest.mark.parametrize(
     ("accepted", "language"),
-    [("zh-CN,zh;q=0.9,en;q=0.8", "zh"), ("zh", "zh"), ("en-US,zh;q=0.5", "en"), ("de", "en"), ("", "en"), (None, "en"),
-     (" ZH-hans", "zh"), ("*", "en")],
-)  # fmt: skip
+    [
+        ("zh-CN,zh;q=0.9,en;q=0.8", "zh"),
+        ("zh-TW", "zh"),
+        (" ZH-cn", "zh"),
+        ("zh", "en"),
+        ("en-US,zh-CN;q=0.5", "en"),
+        ("de", "en"),
+        ("", "en"),
+        (None, "en"),
+        ("*", "en"),
+    ],
+)
 def test_the_browser_chooses_the_language(accepted: str | None, language: str) -> None:
     assert language_of(accepted) == language
 

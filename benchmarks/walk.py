@@ -1,0 +1,162 @@
+"""A timed walk through the page in a real browser: from its address to a result in three clicks.
+
+`python -m benchmarks.walk` prints what a first visitor waits for; `--screenshots docs` also makes the README's pictures.
+Wants Debian's chromium, and Playwright from requirements-dev.txt.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parent.parent
+EXAMPLES = ROOT / "examples"
+#: Name, width, language, colours and what is done of each picture for the README.
+PICTURES = (
+    ("page-laptop", 1280, "en-US", "light", "result"),
+    ("page-phone", 390, "zh-CN", "dark", "result"),
+    ("page-group", 1280, "en-US", "light", "group"),
+    ("page-steps", 1280, "en-US", "dark", "steps"),
+)
+
+
+@contextmanager
+def served() -> Iterator[str]:
+    """A page of its own process; gives its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{port}/"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GRADIO_")}
+    server = subprocess.Popen(
+        [sys.executable, "app.py", "--port", str(port)], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL
+    )
+    try:
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline:
+            try:
+                urllib.request.urlopen(url + "config", timeout=5).close()
+                break
+            except OSError:
+                time.sleep(0.1)
+        yield url
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def walk(browser: Browser, url: str) -> dict[str, float]:
+    """One first visit, with nothing in the browser's cache: seconds since the address was entered, and megabytes."""
+    context = browser.new_context(viewport={"width": 1280, "height": 844})
+    page = context.new_page()
+    weight = {"bytes": 0.0}
+    network = context.new_cdp_session(page)
+    network.send("Network.enable")
+    network.on("Network.loadingFinished", lambda event: weight.update(bytes=weight["bytes"] + event["encodedDataLength"]))
+    begin = time.perf_counter()
+    page.goto(url)
+    page.wait_for_selector("#fuse")
+    found: dict[str, float] = {"page ready, s": time.perf_counter() - begin}
+    paint = "performance.getEntriesByName('first-contentful-paint')[0].startTime / 1000"
+    found["first paint, s"] = float(page.evaluate(paint))
+    page.wait_for_timeout(1000)
+    found["page weight, MB"] = weight["bytes"] / 1e6
+    begin = time.perf_counter()
+    page.click("#example-1")
+    page.click(".select-all-checkbox")
+    page.wait_for_selector("#target-photo img")
+    pressed = time.perf_counter()
+    page.click("#fuse")
+    page.wait_for_selector("#result-image img")
+    found["Fuse to something seen, s"] = time.perf_counter() - pressed
+    page.wait_for_selector("#report .report")
+    found["Fuse to the result, s"] = time.perf_counter() - pressed
+    found["first click to the result, s"] = time.perf_counter() - begin
+    context.close()
+    return found
+
+
+def picture(browser: Browser, url: str, width: int, locale: str, scheme: Any, what: str) -> bytes:
+    """A JPEG of the page after something was done on it, with the synthetic people of the examples."""
+    context = browser.new_context(
+        viewport={"width": width, "height": 900}, locale=locale, color_scheme=scheme, reduced_motion="reduce"
+    )
+    page = context.new_page()
+    page.goto(url)
+    page.wait_for_selector("#tier label:has-text('·')")
+    page.add_style_tag(content="#example-3 { display: none !important; }")  # the one example that shows a real person
+    if what == "group":
+        _group(page)
+    else:
+        page.click("#example-2")
+        page.wait_for_selector("#target-notice .notice")
+    page.click(".select-all-checkbox")
+    page.click("#fuse")
+    page.wait_for_selector("#report .report")
+    if what == "steps":
+        page.click("#compare")
+        page.wait_for_selector("#tiers figure:nth-of-type(3)")
+        page.click("#how button")
+        page.wait_for_selector("#steps figure:nth-of-type(7) >> visible=true")
+        page.wait_for_timeout(500)
+        shot = page.locator("#more").screenshot(type="jpeg", quality=85)
+    else:
+        page.mouse.move(0, 0)
+        page.wait_for_timeout(1000)
+        shot = page.screenshot(type="jpeg", quality=85, full_page=True)
+    context.close()
+    return shot
+
+
+def _group(page: Page) -> None:
+    people = [np.asarray(Image.open(EXAMPLES / f"portrait-{i}.jpg").convert("RGB")) for i in (1, 3, 4)]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "group.jpg")
+        Image.fromarray(np.hstack(people)).save(path, quality=92)
+        page.set_input_files("#source-photo input[type=file]", EXAMPLES / "portrait-2.jpg")
+        page.set_input_files("#target-photo input[type=file]", path)
+        page.wait_for_selector("#faces label:nth-of-type(3)")
+    for label in page.locator("#faces label:has(input:checked)").all():
+        label.click()
+    page.click("#faces label:nth-of-type(1)")
+    page.click("#faces label:nth-of-type(3)")
+
+
+def main() -> None:
+    """Walks, prints, and makes pictures where asked."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=5, metavar="N", help="visits (default: %(default)s)")
+    parser.add_argument("--screenshots", type=Path, metavar="DIR", help="write the README's pictures there")
+    options = parser.parse_args()
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        sys.exit("There is no Chromium on this machine: apt-get install chromium")
+    with served() as url, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        visits = [walk(browser, url) for _ in range(options.runs)]
+        for name in visits[0] if visits else ():
+            values = [visit[name] for visit in visits]
+            print(f"{name:<30}{np.median(values):7.2f}   ({min(values):.2f} to {max(values):.2f})")
+        if options.screenshots:
+            for name, *how in PICTURES:
+                (options.screenshots / f"{name}.jpg").write_bytes(picture(browser, url, *how))
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
