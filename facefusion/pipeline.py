@@ -15,6 +15,7 @@ import numpy as np
 from facefusion.choice import TierChooser
 from facefusion.compose.detail import compose_coarse, compose_detail
 from facefusion.compose.paste import paste
+from facefusion.engines import Engine, known_engine, open_network
 from facefusion.errors import NoFaceError
 from facefusion.errors import Photo as Which
 from facefusion.fusion.cache import FeatureCache, content_key
@@ -27,8 +28,9 @@ from facefusion.perception.detector import FaceDetector
 from facefusion.perception.identity import IdentityEncoder
 from facefusion.perception.mesh import FaceMesh
 from facefusion.photos import as_rgb
+from facefusion.remembered import machine_key
 from facefusion.runtime import EMBEDDED_WEIGHTS, read_manifest
-from facefusion.speed import PERCEPTION, known_speed, machine_key
+from facefusion.speed import PERCEPTION, keep_speed, known_speed
 from facefusion.tiers import TIERS, Tier
 from facefusion.types import Detection, Face, FloatArray, FusionResult, Photo, Timings
 from facefusion.views import AlignedPair, aligned_crop
@@ -120,27 +122,32 @@ class FusionPipeline:
         self.detector, self.mesh, self.identity = detector, mesh, identity
         self.coarse, self.refine = coarse, refine
         self.cache = FeatureCache() if cache is None else cache
-        self.chooser = TierChooser(partial(known_speed, self, speed_key)) if chooser is None else chooser
+        speed, keep = partial(known_speed, self, speed_key), partial(keep_speed, speed_key)
+        self.chooser = TierChooser(speed, keep=keep) if chooser is None else chooser
 
     @classmethod
-    def from_pretrained(cls, weights: str | Path | None = None, *, threads: int | None = None) -> Self:
+    def from_pretrained(
+        cls, weights: str | Path | None = None, *, threads: int | None = None, engine: Engine | str | None = None
+    ) -> Self:
         """Opens the networks.
 
         Args:
             weights: a directory with `manifest.json` and the ONNX files; the embedded weights by default.
             threads: threads of each network; all cores by default.
+            engine: runs the fusion networks; the quickest that is installed by default (`engines.known_engine`).
 
         Raises:
             WeightsError: a file is missing or damaged.
         """
         files = read_manifest(Path(weights) if weights is not None else EMBEDDED_WEIGHTS)
+        engine = known_engine(files, threads) if engine is None else Engine(engine)
         return cls(
             detector=FaceDetector(files["detector"].path, threads=threads),
             mesh=FaceMesh(files["mesh"].path, threads=threads),
             identity=IdentityEncoder(files["identity"].path, threads=threads),
-            coarse=CoarseNet(files["coarse"].path, threads=threads),
-            refine=RefineNet(files["refine"].path, threads=threads),
-            speed_key=machine_key(f"{threads} threads", files["coarse"].sha256, files["refine"].sha256),
+            coarse=CoarseNet(open_network(engine, files, "coarse", threads)),
+            refine=RefineNet(open_network(engine, files, "refine", threads)),
+            speed_key=machine_key(f"{threads} threads", engine, files["coarse"].sha256, files["refine"].sha256),
         )
 
     def expected_seconds(self) -> dict[Tier, float]:

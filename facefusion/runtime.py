@@ -6,13 +6,15 @@ import hashlib
 import json
 import os
 import platform
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import onnxruntime
 
 from facefusion.errors import WeightsError
+from facefusion.types import FloatArray
 
 #: The weights that ship with the project.
 EMBEDDED_WEIGHTS: Final = Path(__file__).resolve().parent.parent / "weights"
@@ -20,6 +22,8 @@ EMBEDDED_WEIGHTS: Final = Path(__file__).resolve().parent.parent / "weights"
 NETWORKS: Final = ("detector", "mesh", "identity", "coarse", "refine")
 
 
+#: Arrays by the name of a network's input.
+Feeds = Mapping[str, FloatArray]
 #: What follows a network's name where its weights are 8-bit integers.
 INT8: Final = "_int8"
 
@@ -33,6 +37,13 @@ class WeightFile:
     licence: str
     contract: dict[str, Any]
     made_from: str | None = None
+
+
+class Network(Protocol):
+    """A network that is open; it may be called by several threads at once."""
+
+    def run(self, outputs: list[str], feeds: Feeds, /) -> list[FloatArray]:
+        """The named outputs for these inputs."""
 
 
 def read_manifest(directory: Path) -> dict[str, WeightFile]:
