@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from facefusion import FusionPipeline, engines, remembered
+from facefusion.cli import engines as bench_engines
+from facefusion.cli.main import main
 from facefusion.engines import (
     OUTPUTS,
     SIDES,
@@ -143,3 +145,15 @@ def test_the_pipeline_takes_the_engine_it_is_told(guest: np.ndarray, astronaut: 
     assert 0 < apart.max() < 40 and apart.mean() < 0.1
     with pytest.raises(ValueError, match="abacus"):
         FusionPipeline.from_pretrained(engine="abacus")
+
+
+@pytest.mark.usefixtures("only_onnxruntime")
+def test_bench_shows_every_engine(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    trials = {ORT: Trial({"coarse": 0.01, "refine": 0.1}, 120), ORT8: Trial(None, 0.0, "it fails: ImportError")}
+    monkeypatch.setattr(bench_engines, "try_engines", lambda files, threads: trials)
+    assert main(["bench", "--engines"]) == 0
+    out = capsys.readouterr().out
+    assert "| onnxruntime | 10.0 | 100.0 | 110.0 | 120.0 |  |" in out
+    assert "| onnxruntime-int8 | - | - | - | - | it fails: ImportError |" in out
+    assert "| openvino | - | - | - | - | not installed, or without weights |" in out
+    assert out.endswith("The pipeline takes onnxruntime.\n")
