@@ -15,7 +15,7 @@ from facefusion.types import FloatArray
 
 
 class LiteRtNetwork:
-    """A TFLite file with one signature, whose inputs and outputs are called as in the ONNX file.
+    """A TFLite file with a signature `sSIDE` for every side; inputs are called and laid out as in the ONNX file.
 
     Args:
         path: the file.
@@ -25,11 +25,13 @@ class LiteRtNetwork:
     def __init__(self, path: Path, threads: int | None = None) -> None:
         self._interpreter: Any = Interpreter(str(path), num_threads=threads or os.cpu_count() or 1)
         self._lock = threading.Lock()  # an interpreter holds its tensors, so it serves one caller at a time
-        (self._signature,) = self._interpreter.get_signature_list()
-        self._runner = self._interpreter.get_signature_runner(self._signature)
+        self._runners: dict[int, Any] = {}
 
     def run(self, outputs: list[str], feeds: Mapping[str, FloatArray], /) -> list[FloatArray]:
-        """The named outputs; inputs keep the ONNX layout."""
+        """All outputs, in the order of the ONNX file's, as many as are named."""
+        side = feeds["warped"].shape[-1]
         with self._lock:
-            answers = self._runner(**feeds)
-            return [np.array(answers[name], np.float32) for name in outputs]
+            if side not in self._runners:
+                self._runners[side] = self._interpreter.get_signature_runner(f"s{side}")
+            answers = self._runners[side](**feeds)
+            return [np.array(answers[f"output_{i}"], np.float32) for i in range(len(outputs))]
