@@ -1,4 +1,4 @@
-"""`python -m facefusion fuse | batch | bench`."""
+"""`python -m facefusion fuse | batch | bench | evaluate | export`."""
 
 from __future__ import annotations
 

@@ -21,6 +21,8 @@ LEARNED: Final = 0.5
 HALF_LIFE: Final = 60.0
 #: Ratios of the time taken to the time expected are held in this range: beyond it something else happened.
 RATIOS: Final = (0.25, 16.0)
+#: Share of the time expected below which the expectation was wrong.
+QUICKER: Final = 0.8
 
 
 class TierChooser:
@@ -28,6 +30,7 @@ class TierChooser:
 
     Args:
         speed: tells, when first asked, what this machine was measured to need; asked once.
+        keep: told of a better knowledge of the speed.
         load: how many fusions there are.
         budget: seconds that a call may take, with those that wait counted in.
         clock: seconds, monotonic.
@@ -37,13 +40,14 @@ class TierChooser:
         self,
         speed: Callable[[], Speed],
         *,
+        keep: Callable[[Speed], None] | None = None,
         load: Load | None = None,
         budget: float = BUDGET,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.load = Load() if load is None else load
         self.budget = budget
-        self._ask = speed
+        self._ask, self._keep = speed, keep
         self._clock = clock
         self._speed: Speed | None = None
         self._asking = threading.Lock()
@@ -92,16 +96,22 @@ class TierChooser:
     def observe(self, tier: Tier, face_size: float, seconds: float, *, faces: int = 1) -> None:
         """Learns from a call: what came after its faces were known took `seconds`.
 
-        Calls that ran beside others teach nothing: the others are counted, not measured.
+        Calls that ran beside others teach nothing: the others are counted, not measured. A call that was much quicker than
+        was measured shows that the measurement was made on a busy machine: then it is the measurement that is corrected.
         """
-        speed = self._speed
-        if speed is None or self.load.running > 1:
-            return
-        low, high = RATIOS
-        ratio = min(max(seconds / (faces * _rest(speed, tier, face_size)), low), high)
         with self._lock:
-            self._pace = (1 - LEARNED) * self._current_pace() + LEARNED * ratio
+            speed = self._speed
+            if speed is None or self.load.running > 1:
+                return
+            low, high = RATIOS
+            ratio = min(max(seconds / (faces * _rest(speed, tier, face_size)), low), high)
+            better = ratio < QUICKER and work(tier, face_size) == (TIERS[tier].detail_size, TIERS[tier].refine_size)
+            if better:
+                speed = self._speed = speed.scaled(ratio)
+            self._pace = (1 - LEARNED) * self._current_pace() + LEARNED * (1.0 if better else ratio)
             self._paced_at = self._clock()
+        if better and self._keep is not None:
+            self._keep(speed)
 
     def _current_pace(self) -> float:
         left = 0.5 ** ((self._clock() - self._paced_at) / HALF_LIFE)

@@ -14,6 +14,7 @@ from facefusion.choice import TierChooser
 from facefusion.clock import STAGES, Clock, Progress
 from facefusion.compose.detail import compose_coarse, compose_detail
 from facefusion.compose.paste import paste
+from facefusion.engines import Engine, known_engine, open_network
 from facefusion.errors import Photo as Which
 from facefusion.finder import FaceFinder, Seen
 from facefusion.fusion.cache import FeatureCache, content_key
@@ -28,8 +29,9 @@ from facefusion.perception.detector import FaceDetector
 from facefusion.perception.identity import IdentityEncoder
 from facefusion.perception.mesh import FaceMesh
 from facefusion.photos import MAX_SOURCES, as_rgb, numbered
+from facefusion.remembered import machine_key
 from facefusion.runtime import WeightFile
-from facefusion.speed import PERCEPTION, known_speed, machine_key
+from facefusion.speed import PERCEPTION, keep_speed, known_speed
 from facefusion.tiers import TIERS, Tier, tier_spec
 from facefusion.types import Face, FloatArray, FusedFace, FusionResult, Photo, Swap, Timings
 from facefusion.upgrades import upgrade_from_environment
@@ -78,7 +80,8 @@ class FusionPipeline:
         self.detector, self.mesh, self.identity = detector, mesh, identity
         self.coarse, self.refine = coarse, refine
         self.cache = FeatureCache() if cache is None else cache
-        self.chooser = TierChooser(partial(known_speed, self, speed_key)) if chooser is None else chooser
+        speed, keep = partial(known_speed, self, speed_key), partial(keep_speed, speed_key)
+        self.chooser = TierChooser(speed, keep=keep) if chooser is None else chooser
         self._finder = FaceFinder(detector, mesh, identity, self.cache)
         #: The tier Studio, which `upgrades.upgrade` brings.
         self.studio: StudioNet | None = None
@@ -87,7 +90,12 @@ class FusionPipeline:
 
     @classmethod
     def from_pretrained(
-        cls, weights: str | Path | None = None, *, revision: str | None = None, threads: int | None = None
+        cls,
+        weights: str | Path | None = None,
+        *,
+        revision: str | None = None,
+        threads: int | None = None,
+        engine: Engine | str | None = None,
     ) -> Self:
         """Opens the networks.
 
@@ -97,31 +105,33 @@ class FusionPipeline:
                 weights serve and `notice` says why.
             revision: the repository's commit, 40 hex digits.
             threads: threads of each network; all cores by default.
+            engine: runs the fusion networks; the quickest that is installed by default (`engines.known_engine`).
 
         Raises:
             WeightsError: a file is missing or damaged, or the name is none.
         """
         found = resolve(weights, revision)
         try:
-            pipe = cls._opened(found.files, threads)
+            pipe = cls._opened(found.files, threads, engine)
         except Exception as error:
             if not found.name:
                 raise
             found = embedded(found.name, f"they cannot be opened ({type(error).__name__})")
-            pipe = cls._opened(found.files, threads)
+            pipe = cls._opened(found.files, threads, engine)
         pipe.notice = found.notice
         upgrade_from_environment(pipe, threads)
         return pipe
 
     @classmethod
-    def _opened(cls, files: dict[str, WeightFile], threads: int | None) -> Self:
+    def _opened(cls, files: dict[str, WeightFile], threads: int | None, engine: Engine | str | None) -> Self:
+        engine = known_engine(files, threads) if engine is None else Engine(engine)
         return cls(
             detector=FaceDetector(files["detector"].path, threads=threads),
             mesh=FaceMesh(files["mesh"].path, threads=threads),
             identity=IdentityEncoder(files["identity"].path, threads=threads),
-            coarse=CoarseNet(files["coarse"].path, threads=threads),
-            refine=RefineNet(files["refine"].path, threads=threads),
-            speed_key=machine_key(f"{threads} threads", files["coarse"].sha256, files["refine"].sha256),
+            coarse=CoarseNet(open_network(engine, files, "coarse", threads)),
+            refine=RefineNet(open_network(engine, files, "refine", threads)),
+            speed_key=machine_key(f"{threads} threads", engine, files["coarse"].sha256, files["refine"].sha256),
         )
 
     @property

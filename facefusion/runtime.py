@@ -6,13 +6,15 @@ import hashlib
 import json
 import os
 import platform
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import onnxruntime
 
 from facefusion.errors import WeightsError
+from facefusion.types import FloatArray
 
 #: The weights that ship with the project.
 EMBEDDED_WEIGHTS: Final = Path(__file__).resolve().parent.parent / "weights"
@@ -22,6 +24,8 @@ NETWORKS: Final = ("detector", "mesh", "identity", "coarse", "refine")
 
 #: The version of what the pipeline and the networks say to each other. Weights of another version are refused.
 INTERFACE: Final = 1
+#: Arrays by the name of a network's input.
+Feeds = Mapping[str, FloatArray]
 #: What follows a network's name where its weights are 8-bit integers.
 INT8: Final = "_int8"
 
@@ -71,6 +75,13 @@ def parse_manifest(path: Path) -> dict[str, WeightFile]:
     if strange:  # a manifest may come from elsewhere, and must not make us read or write anywhere else
         raise WeightsError(f"The weights' manifest in {path.parent} names files outside of it: {', '.join(strange)}")
     return files
+
+
+class Network(Protocol):
+    """A network that is open; it may be called by several threads at once."""
+
+    def run(self, outputs: list[str], feeds: Feeds, /) -> list[FloatArray]:
+        """The named outputs for these inputs."""
 
 
 def read_manifest(directory: Path) -> dict[str, WeightFile]:

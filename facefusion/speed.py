@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import math
-import os
-import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from facefusion.fusion.cache import FeatureCache
 from facefusion.geometry.topology import MESH_POINTS, five_points
-from facefusion.runtime import cpu_name
+from facefusion.remembered import recall, remember
 from facefusion.tiers import TIERS, Tier
 from facefusion.types import Detection, Face, FloatArray, Photo
 
 if TYPE_CHECKING:
     from facefusion.pipeline import FusionPipeline
 
-#: Directory of what is remembered, instead of the user's own cache directory.
-CACHE_VARIABLE: Final = "FACEFUSION_CACHE"
-#: Changes when what is measured changes.
-FORMAT: Final = 1
 #: Seconds after which no further round of measuring begins.
 TIME_LIMIT: Final = 0.5
 #: Side of the picture and of the face in it, which fills every tier's crop.
@@ -49,6 +39,10 @@ class Speed:
     perception: float
     rest: dict[Tier, float]
 
+    def scaled(self, factor: float) -> Speed:
+        """The speed of a machine that needs `factor` times as long."""
+        return Speed(factor * self.perception, {tier: factor * seconds for tier, seconds in self.rest.items()})
+
     @property
     def expected_seconds(self) -> dict[Tier, float]:
         """By tier, a whole fusion of two photos that were never seen."""
@@ -59,34 +53,17 @@ def known_speed(pipeline: FusionPipeline, key: str) -> Speed:
     """The speed of `pipeline`, remembered under `key` or measured now; with an empty key it is never remembered."""
     if not key:
         return measure(pipeline)
-    path = cache_directory() / "speed.json"
-    kept = _read(path)
-    speed = _as_speed(kept.get(key))
+    speed = _as_speed(recall("speed", key))
     if speed is None:
         speed = measure(pipeline)
-        _write(path, {**kept, key: {"perception": speed.perception, "rest": speed.rest}})
+        keep_speed(key, speed)
     return speed
 
 
-def machine_key(*details: str) -> str:
-    """Names what a speed depends on: processor, cores, versions, and further `details`."""
-    from facefusion import __version__
-
-    return " | ".join([str(FORMAT), cpu_name(), str(os.cpu_count()), __version__, version("onnxruntime"), *details])
-
-
-def cache_directory() -> Path:
-    """The user's cache directory for this project. It need not exist."""
-    if chosen := os.environ.get(CACHE_VARIABLE):
-        return Path(chosen)
-    home = Path(os.path.expanduser("~"))  # unlike Path.home(), no error for a user without one
-    if sys.platform == "win32":
-        parent = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        parent = home / "Library" / "Caches"
-    else:
-        parent = Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache")
-    return parent / "facefusion"
+def keep_speed(key: str, speed: Speed) -> None:
+    """Remembers a speed under `key`; with an empty key it does not."""
+    if key:
+        remember("speed", key, {"perception": speed.perception, "rest": speed.rest})
 
 
 def measure(pipeline: FusionPipeline, clock: Callable[[], float] = time.perf_counter) -> Speed:
@@ -150,28 +127,9 @@ def _disc() -> FloatArray:
     return np.stack(places, axis=1).astype(np.float32)
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return kept if isinstance(kept, dict) else {}
-
-
 def _as_speed(kept: Any) -> Speed | None:
     try:
         speed = Speed(float(kept["perception"]), {tier: float(kept["rest"][tier.value]) for tier in TIERS})
     except (KeyError, TypeError, ValueError):
         return None
     return speed if all(0 < value < math.inf for value in speed.expected_seconds.values()) else None
-
-
-def _write(path: Path, kept: dict[str, Any]) -> None:
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
-        os.replace(unfinished, path)
-    except OSError:  # a read-only home: the next start measures again
-        with suppress(OSError):
-            unfinished.unlink(missing_ok=True)

@@ -13,7 +13,8 @@ from insightface.data import get_image
 from facefusion import FusionPipeline, Tier
 from facefusion.choice import TierChooser
 from facefusion.geometry import topology
-from facefusion.speed import CACHE_VARIABLE, Speed
+from facefusion.remembered import CACHE_VARIABLE
+from facefusion.speed import Speed
 
 #: The speed of no machine in particular.
 QUICK = Speed(0.1, {Tier.FAST: 0.05, Tier.BALANCED: 0.1, Tier.BEST: 0.2})

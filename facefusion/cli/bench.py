@@ -11,6 +11,7 @@ from typing import Any, Final
 import cv2
 import numpy as np
 
+from facefusion.cli import engines
 from facefusion.cli.batch import read_pairs
 from facefusion.cli.files import CommandError, read_input, whole_file
 from facefusion.cli.measure import cold_start, machine, stage_times, weight_sizes
@@ -29,6 +30,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--runs", type=int, default=20, metavar="N", help="counted runs of each tier (default: %(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers to FILE")
     parser.add_argument("--weights", type=Path, metavar="DIR", help="directory of the networks (default: embedded)")
+    parser.add_argument("--engines", action="store_true", help="compare the installed engines instead")
     parser.set_defaults(run=run)
 
 
@@ -92,6 +94,10 @@ def run(args: argparse.Namespace) -> int:
         raise CommandError("At least one run is needed.")
     if args.json is not None and not args.json.parent.is_dir():
         raise CommandError(f"There is no directory {args.json.parent} for the report.")
+    if args.engines:
+        for line in engines.lines(args.weights):
+            print(line, flush=True)
+        return 0
     named = machine()  # first: its load is to be that of others
     origin, pairs = photos()
     sizes = weight_sizes(args.weights)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import facefusion
-from facefusion.cli import FAILED, batch, bench, evaluate, fuse, hub
+from facefusion.cli import FAILED, batch, bench, evaluate, export, fuse, hub
 from facefusion.cli.files import CommandError
 from facefusion.errors import FusionError, WeightsError
 
@@ -21,7 +21,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="facefusion", description="Puts one person's face into another photo.")
     parser.add_argument("--version", action="version", version=f"facefusion {facefusion.__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for command in (fuse, batch, bench, evaluate, hub):
+    for command in (fuse, batch, bench, evaluate, export, hub):
         command.add_parser(commands)
     return parser
 

@@ -8,17 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-
 from facefusion.errors import FusionError
 from facefusion.evaluation.pairs import Pair
 from facefusion.photos import read_photo
 from facefusion.pipeline import FusionPipeline
+from facefusion.runtime import Feeds
 from facefusion.tiers import Tier
 from facefusion.types import FloatArray
 
-#: Arrays by the name of the network's input.
-Feeds = dict[str, FloatArray]
 #: Both sizes that the refine network meets.
 RECORDED: Final = (Tier.BALANCED, Tier.BEST)
 
@@ -67,15 +64,3 @@ def record(pipeline: FusionPipeline, folder: Path, pairs: Iterable[Pair]) -> dic
                 except FusionError:
                     continue
     return heard
-
-
-def fused(feeds: Feeds, mask: FloatArray, delta: FloatArray) -> FloatArray:
-    """The fused crop (3, S, S) in [0, 1] that a network's answer stands for."""
-    target = feeds["target"][0]
-    return np.clip(target + mask[0] * (feeds["warped"][0] + delta[0] - target), 0, 1)
-
-
-def psnr(found: FloatArray, truth: FloatArray, inside: np.ndarray) -> float:
-    """Peak signal-to-noise ratio in dB of (3, S, S) images in [0, 1] where `inside` (S, S) is true; at most 120."""
-    error = float(np.mean((found[:, inside].astype(np.float64) - truth[:, inside]) ** 2))
-    return 10 * float(np.log10(1 / max(error, 1e-12)))

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from facefusion.engines import Engine, fused, psnr
 from facefusion.errors import FusionError
 from facefusion.evaluation.likeness import SSIM_NAME, Likeness, ssim
 from facefusion.evaluation.pairs import Pair, val_faces
@@ -19,12 +20,9 @@ from facefusion.evaluation.sheets import sheet as contact_sheet
 from facefusion.evaluation.sheets import strip
 from facefusion.evaluation.undoing import UNTOUCHED, undo
 from facefusion.evaluation.undone import make_samples
-from facefusion.export.calibration import Feeds, fused, psnr
-from facefusion.fusion.coarse import CoarseNet
-from facefusion.fusion.refine import RefineNet
 from facefusion.photos import read_photo
 from facefusion.pipeline import FusionPipeline
-from facefusion.runtime import INT8, make_session, read_manifest
+from facefusion.runtime import INT8, Feeds, make_session
 from facefusion.tiers import Tier
 from facefusion.types import Photo
 
@@ -35,6 +33,7 @@ MOST_LOST: Final = 1.0
 #: Timed runs of each network, in turns.
 RUNS: Final = 15
 ROWS: Final = 6
+PAIR: Final = (Engine.ONNXRUNTIME, Engine.ONNXRUNTIME_INT8)
 PSNR_NAME: Final = "PSNR, dB"
 COLUMNS: Final = "target, fp32, INT8, ten times their difference"
 
@@ -101,10 +100,7 @@ def _timed(session: Any, outputs: list[str], feeds: Feeds) -> float:
 
 def both(weights: Path) -> tuple[FusionPipeline, FusionPipeline]:
     """The pipeline with its fusion networks in 32 and in 8 bits."""
-    files = read_manifest(weights)
-    whole, small = FusionPipeline.from_pretrained(weights), FusionPipeline.from_pretrained(weights)
-    whole.coarse, whole.refine = CoarseNet(files["coarse"].path), RefineNet(files["refine"].path)
-    small.coarse, small.refine = CoarseNet(files["coarse" + INT8].path), RefineNet(files["refine" + INT8].path)
+    whole, small = (FusionPipeline.from_pretrained(weights, engine=engine) for engine in PAIR)
     return whole, small
 
 

@@ -25,13 +25,14 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from facefusion.cli.measure import machine
+from facefusion.engines import Engine
 from facefusion.evaluation.pairs import draw_pairs, val_faces
-from facefusion.export.calibration import Feeds, record
+from facefusion.export.calibration import record
 from facefusion.export.comparison import ENOUGH, MOST_LOST, Judgement, Undoing, judge, report, sheet, undo_both
 from facefusion.export.manifest import tensors
 from facefusion.export.onnx import LICENCE
 from facefusion.pipeline import FusionPipeline
-from facefusion.runtime import EMBEDDED_WEIGHTS, INT8, read_manifest
+from facefusion.runtime import EMBEDDED_WEIGHTS, INT8, Feeds, read_manifest
 
 NETWORKS: Final = ("coarse", "refine")
 #: Pairs of photos to calibrate on and, others, to judge by; swaps to undo.
@@ -191,7 +192,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.getLogger().setLevel(logging.ERROR)  # the quantiser repeats its advice for every recipe
     named = machine()
     files = read_manifest(args.weights)
-    pipeline = FusionPipeline.from_pretrained(args.weights)
+    pipeline = FusionPipeline.from_pretrained(args.weights, engine=Engine.ONNXRUNTIME)
     calibrating, judging = min(CALIBRATION, args.limit), min(JUDGING, args.limit)
     pairs = draw_pairs(val_faces(args.data), calibrating + judging)
     first, second = (record(pipeline, args.data, part) for part in (pairs[:calibrating], pairs[calibrating:]))

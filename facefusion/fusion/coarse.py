@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from facefusion.runtime import make_session
+from facefusion.runtime import Network, make_session
 from facefusion.types import FloatArray, Photo
 
 #: Side of the crops that the coarse network sees.
@@ -35,13 +35,14 @@ class CoarseNet:
     """The coarse stage of progressive fusion.
 
     Args:
-        path: ONNX file; inputs `warped` and `target` (1, 3, 128, 128) RGB in [0, 1], `face` (1, 1, 128, 128) in [0, 1],
-            `identity` (1, 128); outputs `mask` (1, 1, 128, 128) and `delta` (1, 3, 128, 128).
-        threads: intra-op threads.
+        network: an opened one (`engines.open_network`), or an ONNX file for ONNX Runtime; inputs `warped` and
+            `target` (1, 3, 128, 128) RGB in [0, 1], `face` (1, 1, 128, 128) in [0, 1], `identity` (1, 128);
+            outputs `mask` (1, 1, 128, 128) and `delta` (1, 3, 128, 128).
+        threads: intra-op threads of a file.
     """
 
-    def __init__(self, path: Path, *, threads: int | None = None) -> None:
-        self._session = make_session(path, threads)
+    def __init__(self, network: Path | Network, *, threads: int | None = None) -> None:
+        self._session: Network = make_session(network, threads) if isinstance(network, Path) else network
 
     def __call__(self, warped: Photo, target: Photo, face: FloatArray, identity: FloatArray) -> FusionMaps:
         """Fuses two aligned crops.

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from facefusion.fusion.coarse import FusionMaps, planes
-from facefusion.runtime import make_session
+from facefusion.runtime import Network, make_session
 from facefusion.types import FloatArray, Photo
 
 #: Least side of a crop that the network was made for; what is smaller the coarse network has seen whole.
@@ -21,13 +21,14 @@ class RefineNet:
     """The second stage of progressive fusion, fully convolutional.
 
     Args:
-        path: ONNX file; inputs `warped` and `target` (1, 3, S, S) RGB in [0, 1], `face` and `mask` (1, 1, S, S), `delta`
-            (1, 3, S, S); outputs `refined_mask` (1, 1, S, S) and `refined_delta` (1, 3, S, S).
-        threads: intra-op threads.
+        network: an opened one (`engines.open_network`), or an ONNX file for ONNX Runtime; inputs `warped` and
+            `target` (1, 3, S, S) RGB in [0, 1], `face` and `mask` (1, 1, S, S), `delta` (1, 3, S, S);
+            outputs `refined_mask` (1, 1, S, S) and `refined_delta` (1, 3, S, S).
+        threads: intra-op threads of a file.
     """
 
-    def __init__(self, path: Path, *, threads: int | None = None) -> None:
-        self._session = make_session(path, threads)
+    def __init__(self, network: Path | Network, *, threads: int | None = None) -> None:
+        self._session: Network = make_session(network, threads) if isinstance(network, Path) else network
 
     def __call__(self, warped: Photo, target: Photo, face: FloatArray, coarse: FusionMaps) -> FusionMaps:
         """Refines the coarse answer.
@@ -48,8 +49,8 @@ class RefineNet:
             "warped": planes(warped),
             "target": planes(target),
             "face": face[None, None],
-            "mask": mask[None, None],
-            "delta": np.ascontiguousarray(delta.transpose(2, 0, 1)[None]),
+            "mask": np.asarray(mask[None, None], np.float32),
+            "delta": np.ascontiguousarray(delta.transpose(2, 0, 1)[None], np.float32),
         }
         refined_mask, refined_delta = self._answer(feeds)
         return FusionMaps(refined_mask[0, 0], np.ascontiguousarray(refined_delta[0].transpose(1, 2, 0)))

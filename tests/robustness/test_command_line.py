@@ -48,6 +48,7 @@ def test_fuse(pipeline: FusionPipeline, desk: Path, name: str) -> None:
     assert made.shape == photo.shape
     assert np.abs(made - photo)[70:170, 185:265].mean() > 3
     if name == "out.png":
+        pipeline.cache.clear()  # who looked for every face of the photo before found this one a hair's breadth elsewhere
         expected = pipeline(np.asarray(Image.open(desk / "guest.png")), photo.astype(np.uint8))
         assert np.abs(made - marked(expected.image, faces=expected.boxes)).max() <= 2
 

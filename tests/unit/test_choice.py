@@ -138,6 +138,21 @@ def test_quick_fusions_undo_slow_ones_without_any_waiting(chooser: TierChooser) 
     assert chooser.pace == pytest.approx(1, abs=0.3) and chooser.choose(LARGE).tier is BEST
 
 
+def test_a_measurement_of_a_busy_machine_is_corrected(clock: Clock) -> None:
+    kept: list[Speed] = []
+    chooser = TierChooser(lambda: SPEED.scaled(10), keep=kept.append, clock=clock)
+    assert chooser.choose(LARGE).reason is TierReason.TOO_SLOW
+    chooser.observe(FAST, 60, 0.05)  # a small face is quick on any machine
+    assert kept == [] and chooser.pace < 1
+    clock.now += 100 * HALF_LIFE
+    for _ in range(3):
+        chooser.observe(FAST, LARGE, 0.05)
+    assert chooser.speed.rest == pytest.approx(SPEED.rest) and kept[-1] == chooser.speed
+    assert chooser.choose(LARGE).tier is BEST
+    clock.now += 100 * HALF_LIFE
+    assert chooser.choose(LARGE).tier is BEST
+
+
 def test_one_absurd_fusion_does_not_decide(chooser: TierChooser) -> None:
     assert chooser.choose(LARGE).tier is BEST
     chooser.observe(BEST, LARGE, 3600.0)

@@ -22,8 +22,8 @@ from facefusion.nets.refine import EnhancementNet
 
 @pytest.fixture
 def own() -> FusionPipeline:
-    """A pipeline whose refine network may be moved."""
-    return FusionPipeline.from_pretrained()
+    """A pipeline whose refine network may be moved; in 32 bits, as torch computes."""
+    return FusionPipeline.from_pretrained(engine="onnxruntime")
 
 
 def test_safetensors_are_read(tmp_path: Path) -> None:
@@ -34,9 +34,8 @@ def test_safetensors_are_read(tmp_path: Path) -> None:
     assert gpu.read_safetensors(tmp_path / "t")["half"].tolist() == [1.5, 2]
 
 
-def test_both_give_the_same_picture(
-    own: FusionPipeline, pipeline: FusionPipeline, guest: np.ndarray, group: np.ndarray
-) -> None:
+def test_both_give_the_same_picture(own: FusionPipeline, guest: np.ndarray, group: np.ndarray) -> None:
+    pipeline = FusionPipeline.from_pretrained(engine="onnxruntime")
     assert gpu.move(own, "cpu") and isinstance(own.refine, gpu.GpuRefineNet)
     large = np.repeat(np.repeat(guest, 2, 0), 2, 1)
     ours, theirs = (pipe(group, large, tier="best") for pipe in (own, pipeline))
@@ -68,13 +67,32 @@ def test_zero_gpu_is_asked_and_the_cpu_answers_where_it_has_none(
     assert [record.getMessage() for record in caplog.records] == ["No GPU for this fusion: RuntimeError"]
 
 
-def test_another_network_does_not_take_its_place(own: FusionPipeline, tmp_path: Path) -> None:
+class PaperRefine(RefineNet):
+    """A refine network that torch runs."""
+
+    def __init__(self, net: EnhancementNet) -> None:
+        self.net = net.eval()
+
+    def _answer(self, feeds: dict[str, np.ndarray]) -> list[np.ndarray]:
+        with torch.inference_mode():
+            return [out.numpy() for out in self.net(**{name: torch.from_numpy(values) for name, values in feeds.items()})]
+
+
+def test_another_network_does_not_take_its_place(
+    own: FusionPipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     net = EnhancementNet()
     torch.nn.init.normal_(net.head[0].weight)
     save_file(net.state_dict(), tmp_path / "other.safetensors")
     before = own.refine
     assert not gpu.move(own, "cpu", checkpoint=tmp_path / "other.safetensors")
     assert not gpu.move(own, "cpu", checkpoint=tmp_path / "none.safetensors")
+    served = gpu.read_safetensors(gpu.CHECKPOINT)
+    served["head.0.bias"] += 2  # as it would be after another training, whose weights came from the Hub
+    net.load_state_dict(served)
+    monkeypatch.setattr(own, "refine", other := PaperRefine(net))
+    assert not gpu.move(own, "cpu") and own.refine is other
+    monkeypatch.undo()
     assert own.refine is before and type(before) is RefineNet
 
 

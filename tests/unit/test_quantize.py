@@ -12,12 +12,13 @@ import pytest
 from PIL import Image
 
 from facefusion import FusionPipeline
+from facefusion.engines import fused, psnr
 from facefusion.evaluation.pairs import Pair
 from facefusion.export import quantize as command
-from facefusion.export.calibration import Feeds, fused, psnr, record
+from facefusion.export.calibration import record
 from facefusion.export.comparison import ENOUGH, Judgement, Undoing, both, judge, report
 from facefusion.export.quantize import CONVOLUTIONS, EVERYTHING, NETWORKS, Recipe, best_of, delicate, enter, prepared
-from facefusion.runtime import EMBEDDED_WEIGHTS, INT8, read_manifest
+from facefusion.runtime import EMBEDDED_WEIGHTS, INT8, Feeds, read_manifest
 
 EXAMPLES = EMBEDDED_WEIGHTS.parent / "examples"
 RECIPE = Recipe(per_channel=True, kinds=EVERYTHING, keep=True)
