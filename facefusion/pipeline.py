@@ -25,6 +25,7 @@ from facefusion.perception.checks import check_face, check_pair, is_consistent
 from facefusion.perception.detector import FaceDetector
 from facefusion.perception.identity import IdentityEncoder
 from facefusion.perception.mesh import FaceMesh
+from facefusion.perception.spectacles import Spectacles, SpectaclesFinder
 from facefusion.photos import as_rgb
 from facefusion.runtime import EMBEDDED_WEIGHTS, read_manifest
 from facefusion.tiers import TIERS, Tier
@@ -36,7 +37,8 @@ Progress = Callable[[str, float], None]
 
 #: Stages in their order, with the share of the work that lies before each (for progress bars, not measured).
 STAGES: Final = {
-    "detect": 0.0, "mesh": 0.2, "identity": 0.35, "warp": 0.4, "coarse": 0.5, "refine": 0.55, "compose": 0.8, "check": 0.95,
+    "detect": 0.0, "mesh": 0.2, "identity": 0.35, "glasses": 0.38, "warp": 0.4, "coarse": 0.5, "refine": 0.55,
+    "compose": 0.8, "check": 0.95,
 }  # fmt: skip
 #: Face photos of one person that a call takes at most.
 MAX_SOURCES: Final = 3
@@ -81,7 +83,7 @@ class FusionPipeline:
     """The one object of the project: the networks, and for ten minutes what they measured. Safe for concurrent calls.
 
     Args:
-        detector, mesh, identity, coarse, refine: the networks.
+        detector, mesh, identity, spectacles, coarse, refine: the networks.
         cache: remembers faces, embeddings and aligned crops by the content of their photo; `cache.clear()` forgets them.
     """
 
@@ -91,11 +93,12 @@ class FusionPipeline:
         detector: FaceDetector,
         mesh: FaceMesh,
         identity: IdentityEncoder,
+        spectacles: SpectaclesFinder,
         coarse: CoarseNet,
         refine: RefineNet,
         cache: FeatureCache | None = None,
     ) -> None:
-        self.detector, self.mesh, self.identity = detector, mesh, identity
+        self.detector, self.mesh, self.identity, self.spectacles = detector, mesh, identity, spectacles
         self.coarse, self.refine = coarse, refine
         self.cache = FeatureCache() if cache is None else cache
 
@@ -115,6 +118,7 @@ class FusionPipeline:
             detector=FaceDetector(files["detector"].path, threads=threads),
             mesh=FaceMesh(files["mesh"].path, threads=threads),
             identity=IdentityEncoder(files["identity"].path, threads=threads),
+            spectacles=SpectaclesFinder(files["spectacles"].path, threads=threads),
             coarse=CoarseNet(files["coarse"].path, threads=threads),
             refine=RefineNet(files["refine"].path, threads=threads),
         )
@@ -162,11 +166,16 @@ class FusionPipeline:
         source_seen = min(sources_seen, key=lambda each: abs(each.face.yaw - seen.face.yaw))
         check_pair(source_seen.face, seen.face)
         embedding = _mean_direction([self._embedding(each, clock) for each in sources_seen])
+        worn, theirs = self._glasses(seen, clock), self._glasses(source_seen, clock)
         with clock.stage("warp"):
             photo, face, bent = _shaped(target, seen.face, source_seen.face, SHAPE_AT_MOST * max(0.0, 2 * likeness - 1))
             largest = TIERS[tier].detail_size
-            crop = partial(self._aligned, source_seen)
-            pair = AlignedPair.align(crop, photo, face, largest=largest, mesh=self.mesh, settled=1 - likeness)
+            if bent is not None and worn is not None:
+                worn = self.spectacles(photo, face.mesh)
+            pair = AlignedPair.align(
+                partial(self._aligned, source_seen, theirs), photo, face, largest=largest, mesh=self.mesh,
+                settled=1 - likeness, worn=worn, hidden=theirs.hidden if theirs is not None else None,
+            )  # fmt: skip
         with clock.stage("coarse"):
             fused = self.coarse(pair.warped_small, pair.target_small, pair.face_mask, embedding)
         refined, size = fused, min(TIERS[tier].refine_size, pair.warped.shape[0])
@@ -201,9 +210,25 @@ class FusionPipeline:
 
         return self.cache.get_or_make(("identity", seen.key), measure, lambda value: value.nbytes)
 
-    def _aligned(self, seen: _Seen, size: int) -> tuple[Photo, FloatArray]:
-        key = ("crop", seen.key, size)
-        return self.cache.get_or_make(key, lambda: aligned_crop(seen.photo, seen.face, size), 3 * size * size + FACE_BYTES)
+    def _glasses(self, seen: _Seen, clock: _Clock) -> Spectacles | None:
+        """What the face wears; that it wears nothing is remembered, too."""
+
+        def find() -> tuple[Spectacles | None]:
+            with clock.stage("glasses"):
+                return (self.spectacles(seen.photo, seen.face.mesh),)
+
+        key = ("glasses", seen.key)
+        (worn,) = self.cache.get_or_make(key, find, lambda found: found[0].nbytes if found[0] is not None else 0)
+        return worn
+
+    def _aligned(self, seen: _Seen, worn: Spectacles | None, size: int) -> tuple[Photo, FloatArray]:
+        """The face, cut out and aligned, without its spectacles."""
+
+        def cut() -> tuple[Photo, FloatArray]:
+            crop, points = aligned_crop(seen.photo, seen.face, size)
+            return (crop if worn is None else worn.taken_off(crop)), points
+
+        return self.cache.get_or_make(("crop", seen.key, size), cut, 3 * size * size + FACE_BYTES)
 
     def _measured(self, photo: Photo, which: Which, clock: _Clock, number: int | None) -> Face:
         attempts = self.detector.attempts(photo)

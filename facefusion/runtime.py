@@ -16,7 +16,7 @@ from facefusion.errors import WeightsError
 #: The weights that ship with the project.
 EMBEDDED_WEIGHTS: Final = Path(__file__).resolve().parent.parent / "weights"
 #: The networks that a pipeline needs.
-NETWORKS: Final = ("detector", "mesh", "identity", "coarse", "refine")
+NETWORKS: Final = ("detector", "mesh", "identity", "spectacles", "coarse", "refine")
 
 
 @dataclass(frozen=True)

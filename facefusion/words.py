@@ -54,6 +54,7 @@ STAGES: Final = {
     "detect": "Looking for the faces",
     "mesh": "Measuring the faces",
     "identity": "Learning your face",
+    "glasses": "Looking for glasses",
     "warp": "Turning your face",
     "coarse": "Blending the faces",
     "refine": "Refining the face",

@@ -12,15 +12,17 @@ from facefusion import FusionPipeline
 from facefusion.fusion.coarse import FusionMaps
 from facefusion.geometry.pose import pose_degrees
 from facefusion.geometry.topology import five_points
+from facefusion.perception.spectacles import Spectacles
 from facefusion.types import Detection, Face
 
 
 class Paper:
-    """Detector, mesh, identity, coarse and refine network in one; faces are recognised by their photo's size.
+    """Detector, mesh, identity, spectacles, coarse and refine network in one; faces are recognised by their photo's size.
 
     Attributes:
         faces: the mesh to find in a photo of (height, width); none elsewhere.
         answers: the embedding to give for a photo of (height, width).
+        worn: the glasses to find in a photo of (height, width).
         unsettled: how far off the warped face is measured, in pixels.
         seen, refined: what the coarse and the refine network were given last.
     """
@@ -28,6 +30,7 @@ class Paper:
     def __init__(self) -> None:
         self.faces: dict[tuple[int, int], np.ndarray] = {}
         self.answers: dict[tuple[int, int], np.ndarray] = {}
+        self.worn: dict[tuple[int, int], Spectacles] = {}
         self.unsettled = np.zeros(3, np.float32)
         self.seen: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
         self.refined: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
@@ -50,6 +53,9 @@ class Paper:
     def identity(self, photo: np.ndarray, mesh: np.ndarray) -> np.ndarray:
         return self.answers.get(photo.shape[:2], np.array([1, 0], np.float32))
 
+    def spectacles(self, photo: np.ndarray, mesh: np.ndarray) -> Spectacles | None:
+        return self.worn.get(photo.shape[:2])
+
     def coarse(self, warped: np.ndarray, target: np.ndarray, face: np.ndarray, identity: np.ndarray) -> FusionMaps:
         self.seen, self.told = (warped, target, face), identity
         return FusionMaps(face, np.zeros((128, 128, 3), np.float32))
@@ -69,7 +75,10 @@ def paper(make_mesh) -> Paper:
 @pytest.fixture
 def pipe(paper: Paper) -> FusionPipeline:
     parts: Any = paper
-    return FusionPipeline(detector=parts, mesh=parts, identity=parts.identity, coarse=parts.coarse, refine=parts.refine)
+    return FusionPipeline(
+        detector=parts, mesh=parts, identity=parts.identity, spectacles=parts.spectacles, coarse=parts.coarse,
+        refine=parts.refine,
+    )  # fmt: skip
 
 
 @pytest.fixture
