@@ -11,6 +11,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,6 +30,8 @@ EXAMPLES: Final = Path(__file__).resolve().parent / "examples"
 DELETE_CACHE: Final = (60, 600)
 #: One fusion for two cores: each network already uses all of them, and a second fusion would only delay the first.
 FUSIONS_AT_ONCE: Final = max(1, (os.cpu_count() or 1) // 2)
+#: The one queue of everything that fuses.
+FUSION_QUEUE: Final = "fusion"
 #: Visitors who may wait; the next one is told that the queue is full instead of waiting for minutes.
 MAX_WAITING: Final = 32
 #: Sessions that Gradio remembers in memory, with the names of their files.
@@ -128,7 +131,7 @@ def build_demo(pipeline: FusionPipeline) -> gr.Blocks:
             return {
                 result: _labelled(fused.image),
                 draft: _labelled(fused.coarse),
-                report: looks.report(fused.identity_similarity, fused.timings),
+                report: looks.report(fused.identity_similarity, fused.timings, fused.choice),
                 details: gr.update(visible=True),
                 view: gr.update(visible=TIERS[fused.tier].refine_size > 0),
             }
@@ -145,7 +148,7 @@ def build_demo(pipeline: FusionPipeline) -> gr.Blocks:
             return {outcome: gr.update(visible=False), problem: _notice(words.UNEXPECTED)}
 
         quiet: dict[str, Any] = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
-        fusing: dict[str, Any] = {"concurrency_id": "fusion", "concurrency_limit": FUSIONS_AT_ONCE, "preprocess": False}
+        fusing: dict[str, Any] = {"concurrency_id": FUSION_QUEUE, "concurrency_limit": FUSIONS_AT_ONCE, "preprocess": False}
         notices = [source_notice, target_notice, problem]
         started = button.click(
             start,
@@ -255,6 +258,12 @@ def _example_pairs(directory: Path) -> list[list[str]]:
     return [[str(path) for path in pair] for pair in pairs if all(path.is_file() for path in pair)]
 
 
+def waiting(demo: gr.Blocks) -> int:
+    """Fusions in the page's queue that have not begun."""
+    queue = demo._queue.event_queue_per_concurrency_id.get(FUSION_QUEUE)
+    return len(queue.queue) if queue is not None else 0
+
+
 def launch(demo: gr.Blocks, *, host: str, port: int, prevent_thread_lock: bool = False) -> None:
     """Serves the page: nothing asked of other hosts, nothing kept in the visitor's browser."""
     demo.queue(max_size=MAX_WAITING, api_open=False)
@@ -289,7 +298,10 @@ def main() -> None:
         pipeline = FusionPipeline.from_pretrained()
     except WeightsError as error:
         sys.exit(str(error))
-    launch(build_demo(pipeline), host=options.host, port=options.port)
+    demo = build_demo(pipeline)
+    pipeline.chooser.load.watch(partial(waiting, demo))
+    pipeline.expected_seconds()  # measured before the first visitor comes
+    launch(demo, host=options.host, port=options.port)
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ def main() -> None:
         for likeness, shape in SETTINGS:
             product.SHAPE_AT_MOST = most if shape else 0.0  # type: ignore[misc]
             try:
-                fused = pipeline(source.photo, target.photo, likeness=likeness)
+                fused = pipeline(source.photo, target.photo, likeness=likeness, tier="best")
             except FusionError:
                 continue
             figures = measure(source, target, see(judges, fused.image, "result"), 0.0)

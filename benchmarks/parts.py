@@ -59,6 +59,7 @@ def main() -> None:
         return pipeline.refine(large, large, np.ones((size, size), np.float32), maps)
 
     rows = [
+        ("detector, a glance (at 192, where that is not enough at 384)", "", timed(lambda: pipeline.detector.glance(photo))),
         ("detector, 640 px photo (looks at 192 and at 640)", "60", timed(lambda: pipeline.detector(photo))),
         ("mesh, one view", "15", timed(lambda: pipeline.mesh._measure(photo, rough, PLAIN))),
         ("mesh of a photo: one view, then four", "", timed(lambda: pipeline.mesh(photo, detection))),

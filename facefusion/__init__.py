@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from facefusion.errors import FusionError
 from facefusion.pipeline import FusionPipeline
-from facefusion.tiers import Tier
+from facefusion.tiers import Tier, TierChoice, TierReason
 from facefusion.types import FusionResult
 
-__all__ = ["FusionError", "FusionPipeline", "FusionResult", "Tier"]
+__all__ = ["FusionError", "FusionPipeline", "FusionResult", "Tier", "TierChoice", "TierReason"]
 __version__ = "0.1.0"

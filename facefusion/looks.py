@@ -9,7 +9,7 @@ from typing import Any, Final
 import gradio as gr
 
 from facefusion import words
-from facefusion.tiers import TIERS, Tier
+from facefusion.tiers import Tier, TierChoice
 from facefusion.types import Timings
 
 # The fonts of the visitor's system: the page asks no other host for anything.
@@ -91,9 +91,9 @@ def picture(elem_id: str, label: str, alt_text: str) -> gr.Image:
 
 def tiers(elem_id: str) -> gr.Radio:
     """The choice of how much work a fusion does."""
-    choices = [(spec.label, tier.value) for tier, spec in TIERS.items()]
+    choices = [(name, tier.value) for tier, name in words.TIER_NAMES.items()]
     return gr.Radio(
-        choices, value=Tier.BEST.value, label=words.TIER, info=words.TIER_HINT, scale=2, min_width=280, elem_id=elem_id
+        choices, value=Tier.AUTO.value, label=words.TIER, info=words.TIER_HINT, scale=2, min_width=280, elem_id=elem_id
     )
 
 
@@ -102,8 +102,9 @@ def notice(message: str) -> str:
     return f'<p class="notice" role="alert">{escape(message)}</p>' if message else ""
 
 
-def report(similarity: float, timings: Timings) -> str:
-    """HTML of the identity match and of the time of each stage."""
+def report(similarity: float, timings: Timings, choice: TierChoice | None = None) -> str:
+    """HTML of the identity match, of the quality that was chosen, and of the time of each stage."""
+    chosen = f"<p>{escape(words.chosen(choice))}</p>" if choice is not None else ""
     word, sentence = words.likeness(similarity)
     width = round(100 * min(max(similarity, 0.0), 1.0))
     longest = max(timings.stages.values(), default=0.0) or 1.0
@@ -115,6 +116,7 @@ def report(similarity: float, timings: Timings) -> str:
     return (
         f'<div class="likeness"><h2>Likeness: {word}</h2><div class="meter" aria-hidden="true">'
         f'<span style="width:{width}%"></span></div>'
-        f"<p>{sentence} Identity match: <strong>{similarity:.2f}</strong> (1 would be the very same picture).</p></div>"
+        f"<p>{sentence} Identity match: <strong>{similarity:.2f}</strong> (1 would be the very same picture).</p>"
+        f"{chosen}</div>"
         f'<details class="times"><summary>Done in {timings.total:.1f} seconds</summary><table>{rows}</table></details>'
     )

@@ -6,12 +6,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Concatenate, Final, ParamSpec, Self
 
 import numpy as np
 
+from facefusion.choice import TierChooser
 from facefusion.compose.detail import compose_coarse, compose_detail
 from facefusion.compose.paste import paste
 from facefusion.errors import NoFaceError
@@ -19,7 +20,7 @@ from facefusion.errors import Photo as Which
 from facefusion.fusion.cache import FeatureCache, content_key
 from facefusion.fusion.coarse import CoarseNet
 from facefusion.fusion.refine import LEAST_SIZE, RefineNet
-from facefusion.geometry.align import FUSION_FACE_SHARE, mesh_crop_transform
+from facefusion.geometry.align import FUSION_FACE_SHARE, face_size, mesh_crop_transform
 from facefusion.geometry.shape import LATTICE, bend, towards
 from facefusion.perception.checks import check_face, check_pair, is_consistent
 from facefusion.perception.detector import FaceDetector
@@ -28,8 +29,9 @@ from facefusion.perception.mesh import FaceMesh
 from facefusion.perception.spectacles import Spectacles, SpectaclesFinder
 from facefusion.photos import as_rgb
 from facefusion.runtime import EMBEDDED_WEIGHTS, read_manifest
+from facefusion.speed import PERCEPTION, known_speed, machine_key
 from facefusion.tiers import TIERS, Tier
-from facefusion.types import Face, FloatArray, FusionResult, Photo, Timings
+from facefusion.types import Detection, Face, FloatArray, FusionResult, Photo, Timings
 from facefusion.views import AlignedPair, aligned_crop
 
 #: Called with the stage that begins and the share of the work already done, in [0, 1].
@@ -79,12 +81,30 @@ class _Seen:
     face: Face
 
 
+Options = ParamSpec("Options")
+
+
+def _counted(
+    fuse: Callable[Concatenate[FusionPipeline, Options], FusionResult],
+) -> Callable[Concatenate[FusionPipeline, Options], FusionResult]:
+    """Counts each call as running while it does, for those that choose a tier beside it."""
+
+    @wraps(fuse)
+    def call(self: FusionPipeline, /, *args: Options.args, **options: Options.kwargs) -> FusionResult:
+        with self.chooser.load.one_more():
+            return fuse(self, *args, **options)
+
+    return call
+
+
 class FusionPipeline:
     """The one object of the project: the networks, and for ten minutes what they measured. Safe for concurrent calls.
 
     Args:
         detector, mesh, identity, spectacles, coarse, refine: the networks.
         cache: remembers faces, embeddings and aligned crops by the content of their photo; `cache.clear()` forgets them.
+        chooser: chooses the tier where none is asked for; by default by what this machine is measured to need.
+        speed_key: names what that measurement depends on, to find it again on the disk; empty for not at all.
     """
 
     def __init__(
@@ -97,10 +117,13 @@ class FusionPipeline:
         coarse: CoarseNet,
         refine: RefineNet,
         cache: FeatureCache | None = None,
+        chooser: TierChooser | None = None,
+        speed_key: str = "",
     ) -> None:
         self.detector, self.mesh, self.identity, self.spectacles = detector, mesh, identity, spectacles
         self.coarse, self.refine = coarse, refine
         self.cache = FeatureCache() if cache is None else cache
+        self.chooser = TierChooser(partial(known_speed, self, speed_key)) if chooser is None else chooser
 
     @classmethod
     def from_pretrained(cls, weights: str | Path | None = None, *, threads: int | None = None) -> Self:
@@ -121,14 +144,21 @@ class FusionPipeline:
             spectacles=SpectaclesFinder(files["spectacles"].path, threads=threads),
             coarse=CoarseNet(files["coarse"].path, threads=threads),
             refine=RefineNet(files["refine"].path, threads=threads),
+            speed_key=machine_key(f"{threads} threads", files["coarse"].sha256, files["refine"].sha256),
         )
 
+    def expected_seconds(self) -> dict[Tier, float]:
+        """By tier, what two photos of 1024 px were measured to take here; the first time, that takes up to a second."""
+        return self.chooser.speed.expected_seconds
+
+    @_counted
     def __call__(
         self,
         source: Any,
         target: Any,
         *,
-        tier: Tier | str = Tier.BEST,
+        tier: Tier | str = Tier.AUTO,
+        budget: float | None = None,
         likeness: float = LIKENESS,
         progress: Progress | None = None,
     ) -> FusionResult:
@@ -138,7 +168,8 @@ class FusionPipeline:
             source: the face: an (H, W, 3) RGB uint8 array of any size, or a list of 1 to 3 of them, of one person. Grey,
                 RGBA, float and 16-bit arrays are taken too (`photos.as_rgb`).
             target: the photo; its largest face is replaced.
-            tier: how much work to do.
+            tier: how much work to do. `AUTO` takes the best tier that this face gains from and that there is time for.
+            budget: seconds that `AUTO` may take, with those that wait counted in; 0.8 by default.
             likeness: from 0, the photo's expression and face shape as they are, to 1, the person's features and a part of
                 their face shape. Beyond 0.5 the photo bends a little around the face.
             progress: told of each stage as it begins.
@@ -167,6 +198,9 @@ class FusionPipeline:
         check_pair(source_seen.face, seen.face)
         embedding = _mean_direction([self._embedding(each, clock) for each in sources_seen])
         worn, theirs = self._glasses(seen, clock), self._glasses(source_seen, clock)
+        size_in_photo, elapsed = face_size(seen.face.mesh), sum(clock.seconds.values())
+        choice = self.chooser.choose(size_in_photo, elapsed=elapsed, budget=budget) if tier is Tier.AUTO else None
+        tier = tier if choice is None else choice.tier
         with clock.stage("warp"):
             photo, face, bent = _shaped(target, seen.face, source_seen.face, SHAPE_AT_MOST * max(0.0, 2 * likeness - 1))
             largest = TIERS[tier].detail_size
@@ -188,13 +222,15 @@ class FusionPipeline:
             image = coarse
             if TIERS[tier].refine_size:
                 skin, mask = compose_detail(pair.warped, refined)
-                image, refined_mask = paste(photo, skin, mask, pair.to_photo)
-                full_mask = np.maximum(full_mask, refined_mask)
+                image, full_mask = paste(photo, skin, mask, pair.to_photo, full_mask)
             if bent is not None:
                 full_mask = np.maximum(full_mask, bent)
         with clock.stage("check"):
             similarity = float(self.identity(image, face.mesh) @ embedding)
-        return FusionResult(image, coarse, full_mask, similarity, Timings(clock.seconds), tier, source_seen.face, seen.face)
+        rest = sum(seconds for stage, seconds in clock.seconds.items() if stage not in PERCEPTION)
+        self.chooser.observe(tier, size_in_photo, rest)
+        faces = source_seen.face, seen.face
+        return FusionResult(image, coarse, full_mask, similarity, Timings(clock.seconds), tier, *faces, choice)
 
     def _find_face(self, photo: Photo, which: Which, clock: _Clock, number: int | None) -> _Seen:
         """The face of a photo, measured or remembered; a remembered one leaves no stage in the timings."""
@@ -230,8 +266,12 @@ class FusionPipeline:
 
         return self.cache.get_or_make(("crop", seen.key, size), cut, 3 * size * size + FACE_BYTES)
 
+    def _looks(self, photo: Photo) -> Iterator[list[Detection]]:
+        yield self.detector.glance(photo)
+        yield from self.detector.attempts(photo)
+
     def _measured(self, photo: Photo, which: Which, clock: _Clock, number: int | None) -> Face:
-        attempts = self.detector.attempts(photo)
+        attempts = self._looks(photo)
         while True:
             with clock.stage("detect"):
                 detections = next(attempts, None)

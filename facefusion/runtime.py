@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -19,14 +20,19 @@ EMBEDDED_WEIGHTS: Final = Path(__file__).resolve().parent.parent / "weights"
 NETWORKS: Final = ("detector", "mesh", "identity", "spectacles", "coarse", "refine")
 
 
+#: What follows a network's name where its weights are 8-bit integers.
+INT8: Final = "_int8"
+
+
 @dataclass(frozen=True)
 class WeightFile:
-    """One entry of `manifest.json`: where a network is, its hash, licence and contract."""
+    """One entry of `manifest.json`: where a network is, its hash, licence and contract; of INT8 ones what they come from."""
 
     path: Path
     sha256: str
     licence: str
     contract: dict[str, Any]
+    made_from: str | None = None
 
 
 def read_manifest(directory: Path) -> dict[str, WeightFile]:
@@ -38,7 +44,9 @@ def read_manifest(directory: Path) -> dict[str, WeightFile]:
     try:
         entries = json.loads((directory / "manifest.json").read_text(encoding="utf-8"))["networks"]
         files = {
-            name: WeightFile(directory / entry["file"], entry["sha256"], entry["licence"], entry["contract"])
+            name: WeightFile(
+                directory / entry["file"], entry["sha256"], entry["licence"], entry["contract"], entry.get("made_from")
+            )
             for name, entry in entries.items()
         }
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -54,6 +62,14 @@ def read_manifest(directory: Path) -> dict[str, WeightFile]:
         if digest != file.sha256:
             raise WeightsError(f"The {name} network ({file.path.name}) is damaged: its SHA-256 is not the manifest's")
     return files
+
+
+def cpu_name() -> str:
+    """The processor's model, as the system names it."""
+    cpu_info = Path("/proc/cpuinfo")
+    lines = cpu_info.read_text(encoding="utf-8").splitlines() if cpu_info.exists() else []
+    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor() or platform.machine()
 
 
 def session_options(threads: int | None = None) -> onnxruntime.SessionOptions:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from facefusion.tiers import Tier
+from facefusion.tiers import Tier, TierChoice
 
 #: (H, W, 3) RGB uint8.
 Photo = NDArray[np.uint8]
@@ -69,8 +69,9 @@ class FusionResult:
             `image` and `coarse` are the target bit for bit.
         identity_similarity: cosine between the source's and the result's identity embeddings, in [-1, 1].
         timings: seconds by stage.
-        tier: the tier that ran.
+        tier: the tier that ran; never `Tier.AUTO`.
         source_face, target_face: the faces that were used.
+        choice: why this tier, where the pipeline chose it.
     """
 
     image: Photo
@@ -81,3 +82,4 @@ class FusionResult:
     tier: Tier
     source_face: Face
     target_face: Face
+    choice: TierChoice | None = None

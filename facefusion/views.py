@@ -15,6 +15,7 @@ from facefusion.fusion.coarse import COARSE_SIZE
 from facefusion.geometry.align import (
     FUSION_FACE_SHARE,
     crop_photo,
+    face_size,
     invert,
     mesh_crop_transform,
     rescale_transform,
@@ -94,8 +95,7 @@ class AlignedPair:
             hidden: (192, 192) float32, where dark glass hides the source's eyes: the target's are kept.
         """
         small = mesh_crop_transform(target_face.mesh, FUSION_FACE_SHARE, COARSE_SIZE)
-        own_size = COARSE_SIZE / np.hypot(small[0, 0], small[1, 0])  # of the crop, in the photo's own pixels
-        size = int(np.clip(np.ceil(own_size / COARSE_SIZE), 1, largest // COARSE_SIZE)) * COARSE_SIZE
+        size = detail_side(face_size(target_face.mesh), largest)
         target_small = crop_photo(target, small, COARSE_SIZE)
         mesh_small = transform_points(target_face.mesh, small)
 
@@ -125,6 +125,12 @@ class AlignedPair:
             mesh_small,
             invert(rescale_transform(small, size / COARSE_SIZE)),
         )
+
+
+def detail_side(size: float, largest: int) -> int:
+    """Side of the crop that shows a face of `size` pixels at its own resolution: a multiple of 128, `largest` at most."""
+    own_size = size / FUSION_FACE_SHARE
+    return int(np.clip(np.ceil(own_size / COARSE_SIZE), 1, largest // COARSE_SIZE)) * COARSE_SIZE
 
 
 def _small(image: Photo) -> Photo:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from facefusion.errors import FusionError
-from facefusion.tiers import TIERS
+from facefusion.tiers import TIERS, Tier, TierChoice, TierReason
 
 TITLE: Final = "FaceFusion"
 HEADER: Final = "# FaceFusion\nPut your face into another photo. Choose two pictures, press the button, wait a few seconds."
@@ -19,7 +19,17 @@ SOURCE_AREA: Final = "Your face: choose or drop a picture"
 TARGET_AREA: Final = "The photo: choose or drop a picture"
 
 TIER: Final = "Quality"
-TIER_HINT: Final = " ".join(f"{spec.label}: {spec.description}" for spec in TIERS.values())
+AUTO: Final = "Automatic"
+AUTO_HINT: Final = "the best for which there is time."
+TIER_NAMES: Final = {Tier.AUTO: AUTO, **{tier: spec.label for tier, spec in TIERS.items()}}
+TIER_HINT: Final = f"{AUTO}: {AUTO_HINT} " + " ".join(f"{spec.label}: {spec.description}" for spec in TIERS.values())
+#: Why a quality was chosen for the visitor.
+REASONS: Final = {
+    TierReason.SMALL_FACE: "the face in the photo is small, and more work would not be seen.",
+    TierReason.FITS_BUDGET: "there was time for the best.",
+    TierReason.TOO_SLOW: "a better one would take long on this computer.",
+    TierReason.BUSY: "others are waiting too.",
+}
 FUSE: Final = "Fuse"
 FUSING: Final = "Working on it ..."
 
@@ -47,7 +57,7 @@ nobody.
 DELETED: Final = "has been deleted, as all photos are after 10 minutes"
 CHOOSE_AGAIN: Final = "Please choose it again."
 UNEXPECTED: Final = "Something went wrong on our side and no picture was made. Please choose your photos again and retry."
-NO_SUCH_TIER: Final = "There is no such quality. Please choose one of: " + ", ".join(TIERS) + "."
+NO_SUCH_TIER: Final = "There is no such quality. Please choose one of: " + ", ".join(Tier) + "."
 
 #: What each stage of the pipeline does, in the visitor's words.
 STAGES: Final = {
@@ -73,7 +83,7 @@ LIKENESS: Final = (
 )
 
 API: Final = (
-    f"Puts the face of `source` into the photo `target`. `tier` is one of: {', '.join(TIERS)}. Returns the result (PNG, of "
+    f"Puts the face of `source` into the photo `target`. `tier` is one of: {', '.join(Tier)}. Returns the result (PNG, of "
     "the target's size), its first draft (PNG), and a report: `identity_similarity` (cosine in [-1, 1] between the "
     "identities of the source and of the result), `likeness` (the same in words), `tier`, and `seconds` by stage. Files are "
     "deleted after 10 minutes."
@@ -83,6 +93,11 @@ API: Final = (
 def stage(name: str) -> str:
     """What the stage `name` does."""
     return STAGES.get(name, name.capitalize())
+
+
+def chosen(choice: TierChoice) -> str:
+    """Which quality was chosen and why."""
+    return f"Quality: {TIER_NAMES[choice.tier]}, because {REASONS[choice.reason]}"
 
 
 def likeness(similarity: float) -> tuple[str, str]:

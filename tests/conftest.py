@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import cv2
 import numpy as np
@@ -10,8 +10,13 @@ import pytest
 import skimage.data
 from insightface.data import get_image
 
-from facefusion import FusionPipeline
+from facefusion import FusionPipeline, Tier
+from facefusion.choice import TierChooser
 from facefusion.geometry import topology
+from facefusion.speed import CACHE_VARIABLE, Speed
+
+#: The speed of no machine in particular.
+QUICK = Speed(0.1, {Tier.FAST: 0.05, Tier.BALANCED: 0.1, Tier.BEST: 0.2})
 
 MakeMesh = Callable[..., np.ndarray]
 
@@ -75,6 +80,14 @@ def synthetic_mesh(
     return (mesh + [*centre, 0]).astype(np.float32)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What processes remember on the disk goes to a directory of the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(CACHE_VARIABLE, str(tmp_path_factory.mktemp("user-cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def make_mesh() -> MakeMesh:
     """`synthetic_mesh`."""
@@ -101,8 +114,13 @@ def make_photo() -> Callable[[int, int], np.ndarray]:
 
 @pytest.fixture(scope="session")
 def pipeline() -> FusionPipeline:
-    """The product: the embedded weights. Without them the tests that ask for it fail."""
-    return FusionPipeline.from_pretrained()
+    """The product: the embedded weights. Without them the tests that ask for it fail.
+
+    It takes every machine for one that has time for the best tier, however busy that is with tests.
+    """
+    pipeline = FusionPipeline.from_pretrained()
+    pipeline.chooser = TierChooser(lambda: QUICK, budget=60)
+    return pipeline
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from facefusion.cli.batch import read_pairs
 from facefusion.cli.files import CommandError, read_input, whole_file
 from facefusion.cli.measure import cold_start, machine, stage_times, weight_sizes
 from facefusion.pipeline import STAGES, FusionPipeline
-from facefusion.tiers import Tier
+from facefusion.tiers import TIERS
 from facefusion.types import Photo
 
 #: Side of the photos in pixels.
@@ -101,7 +101,7 @@ def run(args: argparse.Namespace) -> int:
             "stages_ms": stage_times(pipeline, pairs, tier, args.runs),
             "cold": cold_start(*pairs[0], tier, args.weights),
         }
-        for tier in Tier
+        for tier in TIERS
     }
     report = {
         "machine": named,

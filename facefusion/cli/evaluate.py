@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from facefusion.cli.files import CommandError
 from facefusion.cli.measure import machine
-from facefusion.tiers import Tier
+from facefusion.tiers import TIERS, Tier
 
 OUT: Final = Path("out/evaluation")
 WORST: Final = 8
@@ -22,7 +22,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--data", required=True, type=Path, metavar="DIR", help="folder with faces.csv, mesh468.npz, images")
     parser.add_argument("--pairs", type=Path, metavar="CSV", help="columns source, target, relative to DIR (default: drawn)")
     parser.add_argument("--hard", type=Path, metavar="CSV", help="pairs for a section of their own; may have a column why")
-    parser.add_argument("--tiers", type=_tiers, default=list(Tier), metavar="LIST", help="such as fast,best (default: all)")
+    parser.add_argument("--tiers", type=_tiers, default=list(TIERS), metavar="LIST", help="such as fast,best (default: all)")
     parser.add_argument("--out", type=Path, default=OUT, metavar="FOLDER", help="for the report (default: %(default)s)")
     parser.add_argument("--limit", type=_positive, metavar="N", help="only the first N pairs of each list")
     parser.add_argument("--worst", type=_count, default=WORST, metavar="N", help="rows of a sheet, 0 for no sheets")
@@ -34,9 +34,10 @@ def add_parser(commands: Any) -> None:
 
 def _tiers(words: str) -> list[Tier]:
     try:
-        return list(dict.fromkeys(Tier(word.strip()) for word in words.split(",")))
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{words!r} is not a list of {', '.join(Tier)}") from error
+        named = dict.fromkeys(Tier(word.strip()) for word in words.split(","))
+        return [tier for tier in named if TIERS[tier]]
+    except (ValueError, KeyError) as error:
+        raise argparse.ArgumentTypeError(f"{words!r} is not a list of {', '.join(TIERS)}") from error
 
 
 def _positive(word: str) -> int:

@@ -28,7 +28,12 @@ def add_parser(commands: Any) -> None:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Adds what every fusing command understands."""
     tiers = "; ".join(f"{tier}: {spec.description.rstrip('.')}" for tier, spec in TIERS.items())
-    parser.add_argument("--tier", choices=[tier.value for tier in Tier], default=Tier.BEST.value, help=tiers)
+    parser.add_argument(
+        "--tier",
+        choices=[tier.value for tier in Tier],
+        default=Tier.AUTO.value,
+        help=f"auto (the default): the best for which this machine has time; {tiers}",
+    )
     parser.add_argument(
         "--likeness", type=share, default=LIKENESS, metavar="L", help=f"from 0 to 1: {_LIKENESS} (default: {LIKENESS})"
     )

@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 
 from facefusion.pipeline import FusionPipeline
-from facefusion.runtime import EMBEDDED_WEIGHTS, read_manifest
+from facefusion.runtime import EMBEDDED_WEIGHTS, cpu_name, read_manifest
 from facefusion.tiers import Tier
 from facefusion.types import Photo
 
@@ -28,11 +28,8 @@ _ROOT: Final = Path(__file__).resolve().parent.parent.parent
 
 def machine() -> dict[str, Any]:
     """Names what the numbers depend on. `load` is the number of processes that wanted a core in the minute before."""
-    cpu_info = Path("/proc/cpuinfo")
-    lines = cpu_info.read_text(encoding="utf-8").splitlines() if cpu_info.exists() else []
-    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return {
-        "cpu": models[0] if models else platform.processor() or platform.machine(),
+        "cpu": cpu_name(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
         "system": platform.platform(terse=True),

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import cv2
 import numpy as np
 
+from facefusion.geometry.align import chain, invert, rescale_transform
 from facefusion.types import FloatArray, Photo
+
+#: Pixels around a place that a cubic looks at, and one more.
+_REACH: Final = 3
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,9 @@ def face_region(mask: FloatArray, to_photo: np.ndarray, shape: tuple[int, ...]) 
     return Region(int(top), int(left), int(bottom - top), int(right - left), matrix)
 
 
-def paste(photo: Photo, face: Photo, mask: FloatArray, to_photo: np.ndarray) -> tuple[Photo, FloatArray]:
+def paste(
+    photo: Photo, face: Photo, mask: FloatArray, to_photo: np.ndarray, changed: FloatArray | None = None
+) -> tuple[Photo, FloatArray]:
     """Blends a fused crop into a copy of the photo (alpha blending, Porter and Duff 1984).
 
     The photo's own pixels are never resampled: the crop and its mask are carried into the photo's frame and blended there.
@@ -61,20 +68,41 @@ def paste(photo: Photo, face: Photo, mask: FloatArray, to_photo: np.ndarray) -> 
         face: (S, S, 3) RGB uint8, what to show where the mask is 1.
         mask: (S, S) float32 in [0, 1].
         to_photo: (2, 3) crop pixels to photo pixels.
+        changed: (H, W) float32, the mask of what was pasted before; it is raised in place.
 
     Returns:
         The new photo, and the mask in its frame, (H, W) float32. Where that is 0 the photo is bit-identical.
     """
-    result, full = photo.copy(), np.zeros(photo.shape[:2], np.float32)
+    result, full = photo.copy(), np.zeros(photo.shape[:2], np.float32) if changed is None else changed
     region = face_region(mask, to_photo, photo.shape)
     if region is None:
         return result, full
     size = (region.width, region.height)
-    new = cv2.warpAffine(face, region.matrix, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    new = _carried(face, region.matrix, size)
     alpha = cv2.warpAffine(mask, region.matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-    alpha[alpha < 1 / 512] = 0
-    old = photo[region.window]
-    blended = cv2.blendLinear(new, np.ascontiguousarray(old), alpha, 1 - alpha)
-    result[region.window] = np.where(alpha[..., None] > 0, blended, old)
-    full[region.window] = alpha
+    alpha = cv2.threshold(alpha, 1 / 512, 0, cv2.THRESH_TOZERO)[1]
+    # Where alpha is 0 this gives the old pixels bit by bit: OpenCV divides by the sum of the weights plus 0.00001.
+    result[region.window] = cv2.blendLinear(new, np.ascontiguousarray(photo[region.window]), alpha, 1 - alpha)
+    full[region.window] = cv2.max(np.ascontiguousarray(full[region.window]), alpha)
     return result, full
+
+
+def _carried(face: Photo, matrix: np.ndarray, size: tuple[int, int]) -> Photo:
+    """The crop `face` (S, S, 3) under the affine `matrix` (2, 3), smoothly: (height, width, 3) for `size` (width, height).
+
+    A face much larger in the photo than in the crop is enlarged first, which for a cubic costs a tenth of a free transform.
+    """
+    enlarged = int(np.ceil(np.hypot(matrix[0, 0], matrix[1, 0])))
+    if enlarged < 2:
+        warped = cv2.warpAffine(face, matrix, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        return np.asarray(warped, np.uint8)
+    back, (width, height) = invert(matrix), size
+    corners = np.array([[0, 0], [width, 0], [0, height], [width, height]]) @ back[:, :2].T + back[:, 2]
+    left, top = np.maximum(np.floor(corners.min(0)).astype(int) - _REACH, 0)
+    right, bottom = np.minimum(np.ceil(corners.max(0)).astype(int) + _REACH, face.shape[1::-1])
+    part = np.ascontiguousarray(face[top:bottom, left:right])
+    wide = (part.shape[1] * enlarged, part.shape[0] * enlarged)
+    large = cv2.resize(part, wide, interpolation=cv2.INTER_CUBIC)
+    to_part = np.array([[1.0, 0.0, -left], [0.0, 1.0, -top]])
+    onto = chain(matrix, invert(rescale_transform(to_part, enlarged)))
+    return np.asarray(cv2.warpAffine(large, onto, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.uint8)

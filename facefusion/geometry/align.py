@@ -13,6 +13,8 @@ from facefusion.geometry.topology import five_points
 FUSION_FACE_SHARE: Final = 0.60
 #: The mesh network sees 1.5 times the face box (MediaPipe's convention).
 MESH_FACE_SHARE: Final = 1 / 1.5
+#: From so many pixels of the photo for one of the crop on, along a side, a crop is averaged instead of sampled.
+DENSE: Final = 1.5
 
 #: ArcFace's five-point template for a 112 x 112 crop (Deng et al., "ArcFace", CVPR 2019).
 ARCFACE_TEMPLATE: Final = np.array(
@@ -67,6 +69,12 @@ def mesh_crop_transform(mesh: np.ndarray, face_share: float, size: int) -> np.nd
     return crop_transform(mesh, float(np.arctan2(*(right - left)[::-1])), face_share, size)
 
 
+def face_size(mesh: np.ndarray) -> float:
+    """Longer side of the upright box around a face's mesh (468, 2 or 3), in the mesh's pixels."""
+    upright = mesh_crop_transform(mesh, 1.0, 1)
+    return float(1 / np.hypot(upright[0, 0], upright[1, 0]))
+
+
 def transform_points(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     """Applies a (2, 3) similarity to (N, 2) or (N, 3) points; a third coordinate is scaled along."""
     flat = points[:, :2] @ matrix[:, :2].T + matrix[:, 2]
@@ -88,6 +96,11 @@ def invert(matrix: np.ndarray) -> np.ndarray:
     return np.asarray(cv2.invertAffineTransform(matrix), np.float64)
 
 
+def chain(second: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """The (2, 3) matrix that does `first` and then `second`."""
+    return np.concatenate([second[:, :2] @ first[:, :2], second[:, :2] @ first[:, 2:] + second[:, 2:]], axis=1)
+
+
 def crop_photo(photo: np.ndarray, matrix: np.ndarray, size: int, border: int = cv2.BORDER_REPLICATE) -> np.ndarray:
     """Samples a `size` x `size` crop of the photo; area-averaged when the crop is smaller than the photo's face.
 
@@ -97,12 +110,53 @@ def crop_photo(photo: np.ndarray, matrix: np.ndarray, size: int, border: int = c
         size: side of the crop.
         border: OpenCV border mode for what lies outside the photo.
     """
-    shrink = 1 / np.hypot(matrix[0, 0], matrix[1, 0])
-    if shrink < 1.5:
+    photo, matrix = shrunk(photo, matrix, size)
+    shrink = _shrink(matrix)
+    if shrink < DENSE:
         return cv2.warpAffine(photo, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=border)
-    # Sampling a large face at few points would alias: take the crop at the photo's own resolution, then average areas.
+    # Sampling a face at fewer points than it has would alias: take as many as there are, then average areas.
     factor = int(np.ceil(shrink))
     fine = cv2.warpAffine(
         photo, rescale_transform(matrix, factor), (size * factor, size * factor), flags=cv2.INTER_LINEAR, borderMode=border
     )
     return cv2.resize(fine, (size, size), interpolation=cv2.INTER_AREA)
+
+
+def shrunk(photo: np.ndarray, matrix: np.ndarray, size: int, margin: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """The part of the photo that a crop shows, halved for as long as it stays `DENSE`.
+
+    Several crops of nearly the same view are cheaper from this than from the photo, and no crop costs more than a few times
+    its own pixels, however large the photo is.
+
+    Args:
+        photo: (H, W, C) uint8 or float32.
+        matrix: (2, 3) photo pixels to crop pixels.
+        size: side of the crop.
+        margin: what other views need beyond the crop, as a share of its side.
+
+    Returns:
+        The part, and (2, 3) its pixels to crop pixels. Where there is nothing to halve it is the photo as it is.
+    """
+    halvings = int(np.log2(max(_shrink(matrix) / DENSE, 1.0)))
+    if halvings < 1:
+        return photo, matrix
+    step = 1 << halvings
+    low, high = -margin * size, (1 + margin) * size
+    back = invert(matrix)
+    corners = np.array([[low, low], [high, low], [low, high], [high, high]]) @ back[:, :2].T + back[:, 2]
+    # Whole steps, so that every halving has pairs of pixels; one more on each side for the interpolation.
+    left, top = np.maximum(np.floor(corners.min(0) / step).astype(int) - 1, 0) * step
+    right, bottom = np.minimum(np.ceil(corners.max(0) / step).astype(int) + 1, np.array(photo.shape[1::-1]) // step) * step
+    if right <= left or bottom <= top:
+        return photo, matrix
+    part = photo[top:bottom, left:right]
+    for _ in range(halvings):
+        part = cv2.resize(part, (part.shape[1] // 2, part.shape[0] // 2), interpolation=cv2.INTER_AREA)
+    # The centre of the part's pixel (0, 0) is that of the `step` x `step` pixels it was made of.
+    linear = matrix[:, :2] * step
+    corner = matrix[:, :2] @ (np.array([left, top]) + (step - 1) / 2) + matrix[:, 2]
+    return part, np.concatenate([linear, corner[:, None]], axis=1)
+
+
+def _shrink(matrix: np.ndarray) -> float:
+    return float(1 / np.hypot(matrix[0, 0], matrix[1, 0]))

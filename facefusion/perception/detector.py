@@ -21,6 +21,11 @@ DETECTION_SIZE: Final = 640
 CLOSE_UP_SIZE: Final = 192
 #: Only faces larger than this share of the photo's longer side are taken from that look: its points are coarser.
 CLOSE_UP_SHARE: Final = 0.45
+#: A glance looks at this size for faces that are this share of the longer side or more, of which none other has this share
+#: of the largest one's area.
+GLANCE_SIZE: Final = 384
+GLANCE_SHARE: Final = 0.12
+RIVAL: Final = 0.7
 THRESHOLD: Final = 0.5
 #: Detections with a lower score than this are looked at again, at this share of the frame, and must reach this score then.
 SURE: Final = 0.9
@@ -69,10 +74,7 @@ class FaceDetector:
             shape = (max(1, round(width * scale)), max(1, round(height * scale)))
             small = np.asarray(cv2.resize(photo, shape, interpolation=cv2.INTER_AREA), np.uint8)
         ratio = np.array([width / small.shape[1], height / small.shape[0]], np.float32)
-        # insightface keeps the aspect ratio: at 192, a line of a few pixels would become one of 0 pixels.
-        missing = np.maximum(max(small.shape[:2]) // 16 - np.array(small.shape[:2]), 0)
-        small = np.pad(small, ((0, missing[0]), (0, missing[1]), (0, 0)))
-        bgr = np.ascontiguousarray(small[..., ::-1])
+        bgr = _padded(small)
         side = min(DETECTION_SIZE, -(-max(small.shape[:2]) // 32) * 32)
         large = [face for face in self._look(bgr, CLOSE_UP_SIZE) if _side(face.box) > CLOSE_UP_SHARE * max(bgr.shape[:2])]
         # At full size only fragments of such faces are seen: the look from afar speaks for them.
@@ -84,6 +86,33 @@ class FaceDetector:
         ]
         sure = max((face.score for face in faces), default=0.0) - DOUBT
         return sorted(faces, key=lambda face: (face.score < sure, -_area(face.box)))
+
+    def glance(self, photo: Photo) -> list[Detection]:
+        """The largest face, where it is large enough to be found at a third of the cost, and clearly the largest.
+
+        What is sure at a small size needs no closer look; in all other cases there is no answer.
+
+        Args:
+            photo: (H, W, 3) RGB uint8, any size.
+
+        Returns:
+            One face, in the photo's pixels, or none.
+        """
+        small = photo
+        while max(small.shape[:2]) > DETECTION_SIZE and min(small.shape[:2]) > 1:
+            small = np.asarray(cv2.resize(small, (small.shape[1] // 2, small.shape[0] // 2), interpolation=cv2.INTER_AREA))
+        bgr = _padded(small)
+        frame = max(bgr.shape[:2])
+        close = self._look(bgr, CLOSE_UP_SIZE)
+        face = _largest(close)
+        if face is None or face.score < SURE or _side(face.box) <= CLOSE_UP_SHARE * frame:
+            face = _largest(self._look(bgr, GLANCE_SIZE))
+            if face is None or _side(face.box) < GLANCE_SHARE * frame:
+                return []
+            if face.score < SURE and not any(_same(face.box, again.box) for again in close if again.score >= SURE):
+                return []
+        ratio = np.array([photo.shape[1] / small.shape[1], photo.shape[0] / small.shape[0]], np.float32)
+        return [Detection(face.box * np.tile(ratio, 2), face.score, face.points * ratio)]
 
     def _look(self, bgr: np.ndarray, side: int) -> list[Detection]:
         boxes, points = self._net.detect(bgr, input_size=(side, side), det_thresh=THRESHOLD)
@@ -99,10 +128,7 @@ class FaceDetector:
         matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
         crop = crop_photo(bgr, matrix, CLOSE_UP_SIZE, cv2.BORDER_CONSTANT)
         expected = face.box * scale + np.tile(shift, 2)
-        return any(
-            again.score >= CONFIRMED and _covers(again.box, expected) and _covers(expected, again.box)
-            for again in self._look(crop, CLOSE_UP_SIZE)
-        )
+        return any(again.score >= CONFIRMED and _same(again.box, expected) for again in self._look(crop, CLOSE_UP_SIZE))
 
     def attempts(self, photo: Photo) -> Iterator[list[Detection]]:
         """Looks again in other ways, each only when asked for: as it is, padded, turned by 90, 270 and 180 degrees.
@@ -126,6 +152,25 @@ class FaceDetector:
     def with_retries(self, photo: Photo) -> list[Detection]:
         """The faces of the first of the `attempts` that finds any."""
         return next((faces for faces in self.attempts(photo) if faces), [])
+
+
+def _padded(small: Photo) -> np.ndarray:
+    """BGR. insightface keeps the aspect ratio: at 192, a line of a few pixels would become one of 0 pixels."""
+    missing = np.maximum(max(small.shape[:2]) // 16 - np.array(small.shape[:2]), 0)
+    padded = np.pad(small, ((0, missing[0]), (0, missing[1]), (0, 0))) if missing.any() else small
+    return np.asarray(cv2.cvtColor(padded, cv2.COLOR_RGB2BGR))
+
+
+def _largest(faces: list[Detection]) -> Detection | None:
+    """The face that is clearly larger than all others."""
+    ordered = sorted(faces, key=lambda face: -_area(face.box))
+    if not ordered or (len(ordered) > 1 and _area(ordered[1].box) > RIVAL * _area(ordered[0].box)):
+        return None
+    return ordered[0]
+
+
+def _same(a: np.ndarray, b: np.ndarray) -> bool:
+    return _covers(a, b) and _covers(b, a)
 
 
 def _side(box: np.ndarray) -> float:

@@ -11,10 +11,12 @@ import numpy as np
 
 from facefusion.geometry.align import (
     MESH_FACE_SHARE,
+    chain,
     crop_photo,
     crop_transform,
     invert,
     mesh_crop_transform,
+    shrunk,
     transform_points,
 )
 from facefusion.geometry.mirror import mirrored
@@ -27,6 +29,8 @@ INPUT_SIZE: Final = 192
 #: another. Degrees, scale, whether mirrored; measured on val faces: 2.82 % of the eye distance in one view, 2.62 in a view
 #: and its mirror image, 2.58 in these, 2.55 in eight.
 VIEWS: Final = ((5.0, 1.0, False), (-5.0, 1.0, True), (5.0, 0.93, True), (-5.0, 0.93, False))
+#: What the views see beyond the crop, as a share of its side.
+VIEW_MARGIN: Final = 0.1
 #: The first, rough look.
 PLAIN: Final = ((0.0, 1.0, False),)
 
@@ -63,12 +67,12 @@ class FaceMesh:
         return self._measure(photo, mesh_crop_transform(near, MESH_FACE_SHARE, INPUT_SIZE), VIEWS)
 
     def _measure(self, photo: Photo, matrix: np.ndarray, views: Sequence[tuple[float, float, bool]]) -> FloatArray:
+        part, near = shrunk(photo, matrix, INPUT_SIZE, VIEW_MARGIN)
         matrices, crops = [], []
         for turn, scale, flip in views:
             moved = cv2.getRotationMatrix2D((INPUT_SIZE / 2, INPUT_SIZE / 2), turn, scale)
-            shift = moved[:, :2] @ matrix[:, 2:] + moved[:, 2:]
-            matrices.append(np.concatenate([moved[:, :2] @ matrix[:, :2], shift], axis=1))
-            crop = crop_photo(photo, matrices[-1], INPUT_SIZE)
+            matrices.append(chain(moved, matrix))
+            crop = crop_photo(part, chain(moved, near), INPUT_SIZE)
             crops.append(crop[:, ::-1] if flip else crop)
         x = (np.stack(crops).transpose(0, 3, 1, 2).astype(np.float32) - 127.5) / 127.5
         meshes = self._session.run(None, {self._input: x})[0] * INPUT_SIZE

@@ -17,6 +17,7 @@ from PIL import Image
 from facefusion import FusionPipeline, Tier, words
 from facefusion.errors import EmptyPhotoError, NoFaceError, UnreadablePhotoError
 from facefusion.pipeline import STAGES
+from facefusion.tiers import TIERS
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def fuse(client: gradio_client.Client, server: Any) -> Callable[..., Any]:
     return call
 
 
-@pytest.mark.parametrize("tier", list(Tier))
+@pytest.mark.parametrize("tier", list(TIERS))
 def test_fuses_two_photos(
     fuse: Callable[..., Any],
     server: Any,
@@ -158,7 +159,7 @@ def test_exposes_one_endpoint(client: gradio_client.Client, server: Any) -> None
     assert api["unnamed_endpoints"] == {}
     fuse = api["named_endpoints"]["/fuse"]
     assert [parameter["parameter_name"] for parameter in fuse["parameters"]] == ["source", "target", "tier"]
-    assert fuse["parameters"][2]["parameter_default"] == "best"
+    assert fuse["parameters"][2]["parameter_default"] == "auto"
     assert [output["label"] for output in fuse["returns"]] == [words.RESULT, words.DRAFT, "Report"]
     public = [d["api_name"] for d in server.demo.config["dependencies"] if d["api_visibility"] != "private"]
     assert public == ["fuse"]

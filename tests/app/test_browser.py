@@ -72,7 +72,7 @@ def test_fuses_and_toggles_without_computing_again(visitor: Visitor, server: Any
     assert page.get_attribute("#result-image img", "alt") == words.RESULT_ALT
     assert "Identity match" in page.inner_text("#report")
     refined = page.get_attribute("#result-image img", "src")
-    assert server.watched.calls == ["best"]
+    assert server.watched.calls == ["auto"]
 
     page.click(f"#view label:has-text('{words.VIEWS[1][0]}')")
     page.wait_for_selector("#draft-image img")
@@ -81,7 +81,7 @@ def test_fuses_and_toggles_without_computing_again(visitor: Visitor, server: Any
     page.click(f"#view label:has-text('{words.VIEWS[0][0]}')")
     page.wait_for_selector("#result-image img")
     assert page.get_attribute("#result-image img", "src") == refined
-    assert server.watched.calls == ["best"]
+    assert server.watched.calls == ["auto"]
 
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert visitor.strangers == []

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import json
 import re
+import threading
+import time
 import urllib.request
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import gradio_client
 import pytest
 
 import app
-from facefusion import looks, words
+from facefusion import FusionPipeline, Tier, TierChoice, TierReason, looks, words
+from facefusion.choice import TierChooser
+from facefusion.speed import Speed
 from facefusion.types import Timings
+
+QUICK = Speed(0.1, {Tier.FAST: 0.05, Tier.BALANCED: 0.1, Tier.BEST: 0.2})
 
 
 def _get(url: str) -> tuple[int, str]:
@@ -74,6 +82,16 @@ def test_likeness_in_words(similarity: float, word: str) -> None:
     assert html.count("<tr>") == 2
 
 
+def test_the_report_says_what_was_chosen_and_why() -> None:
+    for tier, reason, expected in (
+        (Tier.BALANCED, TierReason.BUSY, "Quality: Balanced, because others are waiting too."),
+        (Tier.FAST, TierReason.SMALL_FACE, "Quality: Fast, because the face in the photo is small"),
+    ):
+        assert expected in looks.report(0.6, Timings(), TierChoice(tier, reason, {}, 90.0))
+    assert "Quality" not in looks.report(0.6, Timings())
+    assert set(words.REASONS) == set(TierReason) and set(words.TIER_NAMES) == set(Tier)
+
+
 def test_a_notice_is_text_not_html() -> None:
     assert "<script>" not in looks.notice("<script>alert(1)</script>")
     assert looks.notice("") == ""
@@ -81,7 +99,8 @@ def test_a_notice_is_text_not_html() -> None:
 
 def test_port_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: dict[str, Any] = {}
-    monkeypatch.setattr(app.FusionPipeline, "from_pretrained", classmethod(lambda cls: object()))
+    paper = SimpleNamespace(chooser=TierChooser(lambda: QUICK), expected_seconds=dict)
+    monkeypatch.setattr(app.FusionPipeline, "from_pretrained", classmethod(lambda cls: paper))
     monkeypatch.setattr(app, "build_demo", lambda pipeline: "demo")
     monkeypatch.setattr(app, "launch", lambda demo, **options: seen.update(options))
     for name in ("GRADIO_SERVER_PORT", "GRADIO_SERVER_NAME", "PORT"):
@@ -98,3 +117,23 @@ def test_port_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> Non
             patch.setattr("sys.argv", ["app.py", *arguments])
             app.main()
         assert (seen["host"], seen["port"]) == expected
+
+
+def test_those_that_wait_are_counted(
+    pipeline: FusionPipeline, serve_page: Any, tmp_path: Path, face_file: str, photo_file: str
+) -> None:
+    released = threading.Event()
+    with serve_page(pipeline, tmp_path) as server:
+        server.watched.pipeline = lambda *photos, **options: (released.wait(60), pipeline(*photos, **options))[1]
+        client = gradio_client.Client(server.url, verbose=False, download_files=tmp_path)
+        assert app.waiting(server.demo) == 0
+        visits = app.FUSIONS_AT_ONCE + 2
+        files = [gradio_client.handle_file(path) for path in (face_file, photo_file)]
+        jobs = [client.submit(*files, "fast", api_name="/fuse") for _ in range(visits)]
+        deadline = time.monotonic() + 30
+        while app.waiting(server.demo) < 2 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert app.waiting(server.demo) == 2
+        released.set()
+        assert [job.result(timeout=60)[2]["tier"] for job in jobs] == ["fast"] * visits
+        assert app.waiting(server.demo) == 0

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from facefusion import FusionPipeline, FusionResult, Tier
+from facefusion.tiers import TIERS
 
 #: Where the astronaut's face is, with its chin and forehead: left, top, right, bottom.
 ASTRONAUT_FACE = (165, 45, 285, 195)
@@ -31,7 +32,7 @@ def fused(pipeline: FusionPipeline, guest: np.ndarray, astronaut: np.ndarray) ->
     return pipeline(guest, astronaut)
 
 
-@pytest.mark.parametrize("tier", list(Tier))
+@pytest.mark.parametrize("tier", list(TIERS))
 def test_there_and_back(pipeline: FusionPipeline, astronaut: np.ndarray, guest: np.ndarray, tier: Tier) -> None:
     for source, target in ((astronaut, guest), (guest, astronaut)):
         result = pipeline(source, target, tier=tier)

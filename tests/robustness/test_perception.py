@@ -43,6 +43,28 @@ def test_the_group_is_six_faces(pipeline: FusionPipeline, group: np.ndarray) -> 
     assert areas == sorted(areas, reverse=True)
 
 
+@pytest.mark.parametrize("factor", [1, 3])
+def test_a_glance_sees_what_a_look_sees(pipeline: FusionPipeline, astronaut: np.ndarray, factor: int) -> None:
+    # The face and its surroundings, as in most portraits.
+    portrait = cv2.resize(astronaut[:300, 80:380], None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
+    (face,), (expected,) = pipeline.detector.glance(portrait), pipeline.detector(portrait)
+    np.testing.assert_allclose(face.box, expected.box, atol=12 * factor)
+    np.testing.assert_allclose(face.points, expected.points, atol=7 * factor)
+    assert face.score >= 0.6
+
+
+def test_a_glance_says_nothing_where_it_is_not_clear_which_face_or_whether(
+    pipeline: FusionPipeline, group: np.ndarray, astronaut: np.ndarray, make_photo
+) -> None:
+    assert pipeline.detector.glance(group) == []  # six of nearly one size
+    assert pipeline.detector.glance(np.ascontiguousarray(astronaut[::-1])) == []  # upside down
+    assert pipeline.detector.glance(make_photo(1500, 900)) == []
+    small = np.full((1500, 1500, 3), 127, np.uint8)
+    small[700:850, 700:850] = astronaut[50:200, 150:300]
+    assert pipeline.detector.glance(small) == []
+    assert pipeline.detector.glance(np.zeros((1, 3000, 3), np.uint8)) == []
+
+
 @pytest.mark.parametrize("quarter_turns", [1, 2, 3])
 def test_a_turned_photo_gives_the_same_face(pipeline: FusionPipeline, astronaut: np.ndarray, quarter_turns: int) -> None:
     upright = pipeline.mesh(astronaut, pipeline.detector.with_retries(astronaut)[0])

@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 
 from facefusion import FusionPipeline
+from facefusion.choice import TierChooser
 from facefusion.fusion.coarse import FusionMaps
 from facefusion.geometry.pose import pose_degrees
 from facefusion.geometry.topology import five_points
 from facefusion.perception.spectacles import Spectacles
+from facefusion.speed import Speed
+from facefusion.tiers import TIERS
 from facefusion.types import Detection, Face
 
 
@@ -35,13 +38,15 @@ class Paper:
         self.seen: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
         self.refined: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
 
-    def attempts(self, photo: np.ndarray) -> Iterator[list[Detection]]:
+    def glance(self, photo: np.ndarray) -> list[Detection]:
         mesh = self.faces.get(photo.shape[:2])
         if mesh is None:
-            yield from ([], [])
-            return
+            return []
         box = np.concatenate([mesh[:, :2].min(0), mesh[:, :2].max(0)])
-        yield [Detection(box, 0.9, five_points(mesh))]
+        return [Detection(box, 0.9, five_points(mesh))]
+
+    def attempts(self, photo: np.ndarray) -> Iterator[list[Detection]]:
+        yield from (self.glance(photo), [])
 
     def __call__(self, photo: np.ndarray, detection: Detection) -> Face:
         mesh = self.faces[photo.shape[:2]]
@@ -73,11 +78,17 @@ def paper(make_mesh) -> Paper:
 
 
 @pytest.fixture
-def pipe(paper: Paper) -> FusionPipeline:
+def chooser() -> TierChooser:
+    """For a machine that has time for everything."""
+    return TierChooser(lambda: Speed(0.01, dict.fromkeys(TIERS, 0.01)), budget=60)
+
+
+@pytest.fixture
+def pipe(paper: Paper, chooser: TierChooser) -> FusionPipeline:
     parts: Any = paper
     return FusionPipeline(
         detector=parts, mesh=parts, identity=parts.identity, spectacles=parts.spectacles, coarse=parts.coarse,
-        refine=parts.refine,
+        refine=parts.refine, chooser=chooser,
     )  # fmt: skip
 
 

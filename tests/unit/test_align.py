@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 
 from facefusion.geometry.align import (
+    chain,
     crop_photo,
     crop_transform,
+    face_size,
     invert,
     mesh_crop_transform,
     rescale_transform,
+    shrunk,
     similarity_transform,
     transform_points,
 )
@@ -109,7 +112,48 @@ def test_crop_photo_averages_areas(rng: np.random.Generator, factor: int) -> Non
     noise = rng.integers(0, 256, (64 * factor, 64 * factor, 3), dtype=np.uint8)
     crop = crop_photo(noise, rescale_transform(np.eye(2, 3), 1 / factor), 64)
     means = noise.reshape(64, factor, 64, factor, 3).mean((1, 3))
-    assert np.abs(crop - means).max() <= 1
+    assert np.abs(crop - means).max() <= 1.5  # each halving rounds
+
+
+@pytest.mark.parametrize(("scale", "turn"), [(0.9, 10), (0.6, 0), (0.34, -25), (0.3, 170), (0.11, 40), (0.05, 0)])
+def test_a_crop_from_halved_pixels_lies_where_it_should(scale: float, turn: float) -> None:
+    y, x = np.mgrid[:900, :1100].astype(np.float32)
+    ramp = np.stack([x, y, x + y], axis=-1)  # every pixel says where it is
+    matrix = _similarity(scale, turn, (0, 0))
+    matrix[:, 2] = 32 - matrix[:, :2] @ [400, 300]
+    crop = crop_photo(ramp, matrix, 64)
+    columns, rows = np.meshgrid(np.arange(64), np.arange(64))
+    places = transform_points(np.stack([columns.ravel(), rows.ravel()], axis=1), invert(matrix))
+    inside = ((places > 40) & (places < [1060, 860])).all(1)
+    found = crop.reshape(-1, 3)[inside]
+    assert inside.sum() > 200
+    np.testing.assert_allclose(found[:, :2], places[inside], atol=0.08 / scale)
+    np.testing.assert_allclose(found[:, 2], places[inside].sum(1), atol=0.16 / scale)
+
+
+def test_what_is_shrunk_holds_the_crop_and_little_more(rng: np.random.Generator) -> None:
+    photo = rng.integers(0, 256, (3000, 4000, 3), dtype=np.uint8)
+    matrix = _similarity(0.1, 20, (-80, -60))
+    part, onto = shrunk(photo, matrix, 128, 0.1)
+    assert max(part.shape) < 2 * 1.5 * 1.2 * 128 * np.sqrt(2) + 10
+    assert 1 / np.hypot(onto[0, 0], onto[1, 0]) == pytest.approx(10 / 4)
+    np.testing.assert_allclose(crop_photo(part, onto, 128), crop_photo(photo, matrix, 128), atol=1)
+    same, unmoved = shrunk(photo, np.eye(2, 3), 128)
+    assert same is photo and (unmoved == np.eye(2, 3)).all()
+    outside = _similarity(0.1, 0, (-5000, 0))
+    assert shrunk(photo, outside, 128)[0] is photo
+
+
+def test_matrices_are_chained(rng: np.random.Generator) -> None:
+    first, second = _similarity(1.3, 20, (5, 7)), _similarity(0.4, -50, (1, -9))
+    points = rng.uniform(0, 100, (9, 2))
+    expected = transform_points(transform_points(points, first), second)
+    np.testing.assert_allclose(transform_points(points, chain(second, first)), expected, atol=1e-4)
+
+
+def test_the_size_of_a_face_is_measured_along_the_face(make_mesh) -> None:
+    assert face_size(make_mesh((200, 200), 100)) == pytest.approx(100, abs=0.5)
+    assert face_size(make_mesh((200, 200), 100, roll=30)) == pytest.approx(100, abs=0.5)
 
 
 def test_crop_photo_outside_the_photo_repeats_its_border() -> None:

@@ -16,7 +16,7 @@ from facefusion.cli import bench, files, measure
 from facefusion.cli.batch import read_pairs
 from facefusion.cli.main import main
 from facefusion.pipeline import STAGES
-from facefusion.tiers import Tier
+from facefusion.tiers import TIERS, Tier
 
 
 @pytest.fixture
@@ -259,10 +259,10 @@ def test_bench_prints_a_table_and_writes_its_numbers(
     code, out, err = run("bench", "--runs", "2", "--json", "report.json")
     assert (code, err) == (0, "")
     rows = {line.split("  ")[0]: line.split()[1:] for line in out.splitlines() if line}
-    assert all(len(rows[name]) == 2 * len(Tier) for name in (*STAGES,))
-    assert rows["first result"][1:] == ["0.75"] * len(Tier) and rows["peak"] == ["-"] * len(Tier)
+    assert all(len(rows[name]) == 2 * len(TIERS) for name in (*STAGES,))
+    assert rows["first result"][1:] == ["0.75"] * len(TIERS) and rows["peak"] == ["-"] * len(TIERS)
     report = json.loads(Path("report.json").read_text())
-    assert report["runs"] == 2 and set(report["tiers"]) == {tier.value for tier in Tier}
+    assert report["runs"] == 2 and set(report["tiers"]) == {tier.value for tier in TIERS}
     assert set(report["tiers"]["best"]["stages_ms"]) == {*STAGES, "total", "again"}
     assert report["tiers"]["fast"]["cold"] == cold
     assert report["machine"]["cores"] >= 1 and report["weights_mb"]["total"] == 1.5

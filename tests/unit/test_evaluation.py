@@ -576,7 +576,8 @@ def test_the_command_writes_the_whole_report(data: Path, tmp_path: Path, capsys:
     [
         ([], "faces.csv cannot be read"),
         (["--pairs", "none.csv"], "none.csv cannot be read"),
-        (["--tiers", "slow"], "is not a list of fast, best"),
+        (["--tiers", "slow"], "is not a list of fast, balanced, best"),
+        (["--tiers", "fast,auto"], "is not a list of fast, balanced, best"),
         (["--limit", "0"], "is not a number of 1 or more"),
     ],
 )

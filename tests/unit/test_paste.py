@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
@@ -117,3 +118,22 @@ def test_only_the_face_s_region_of_a_12_megapixel_photo_is_worked_on(rng: np.ran
     top, left = touched.min(0)
     assert top >= region.top and left >= region.left
     assert touched.max(0).tolist() == [2999, 3999]
+
+
+@pytest.mark.parametrize("place", [(160, 120, 1.4, 15), (160, 120, 2.3, -33), (130, 90, 6, 170), (0, 200, 3, 5)])
+def test_an_enlarged_face_is_the_cubic_one(rng: np.random.Generator, soft: np.ndarray, place: tuple) -> None:
+    face = cv2.GaussianBlur(rng.integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8), (0, 0), 1.2)
+    photo, matrix = np.zeros((240, 320, 3), np.uint8), _place(*place)
+    result, mask = paste(photo, face, soft, matrix)
+    expected = cv2.warpAffine(face, matrix, (320, 240), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    apart = np.abs(result.astype(int) - expected)[mask == 1]
+    assert len(apart) > 2000 and apart.max() <= 6 and apart.mean() < 1
+
+
+def test_what_was_pasted_before_stays_marked(noise: np.ndarray, soft: np.ndarray) -> None:
+    _, left = paste(noise, FACE, soft, _place(100, 120))
+    before = left.copy()
+    _, right = paste(noise, FACE, soft, _place(160, 120))
+    _, both = paste(noise, FACE, soft, _place(160, 120), left)
+    assert both is left
+    np.testing.assert_array_equal(both, np.maximum(before, right))

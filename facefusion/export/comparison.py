@@ -1,0 +1,194 @@
+"""INT8 beside fp32: how far their answers are apart, what that costs, what it saves."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from facefusion.errors import FusionError
+from facefusion.evaluation.likeness import SSIM_NAME, Likeness, ssim
+from facefusion.evaluation.pairs import Pair, val_faces
+from facefusion.evaluation.sheets import sheet as contact_sheet
+from facefusion.evaluation.sheets import strip
+from facefusion.evaluation.undoing import UNTOUCHED, undo
+from facefusion.evaluation.undone import make_samples
+from facefusion.export.calibration import Feeds, fused, psnr
+from facefusion.fusion.coarse import CoarseNet
+from facefusion.fusion.refine import RefineNet
+from facefusion.photos import read_photo
+from facefusion.pipeline import FusionPipeline
+from facefusion.runtime import INT8, make_session, read_manifest
+from facefusion.tiers import Tier
+from facefusion.types import Photo
+
+#: Decibels that an INT8 network's answers must reach against the fp32 network's.
+ENOUGH: Final = 40.0
+#: Decibels against the truth that INT8 may cost.
+MOST_LOST: Final = 1.0
+#: Timed runs of each network, in turns.
+RUNS: Final = 15
+ROWS: Final = 6
+PSNR_NAME: Final = "PSNR, dB"
+COLUMNS: Final = "target, fp32, INT8, ten times their difference"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A network beside the one it was made from.
+
+    Attributes:
+        psnr, least: decibels between their fused crops inside the face, on the mean and in the worst case.
+        ratio: time of the network as a share of the other's, on the largest inputs.
+        milliseconds: of the other and of the network.
+        megabytes: of its file.
+    """
+
+    psnr: float
+    least: float
+    ratio: float
+    milliseconds: tuple[float, float]
+    megabytes: float
+
+    def __str__(self) -> str:
+        return f"{self.psnr:.1f} dB (least {self.least:.1f}), {self.megabytes:.2f} MB, {self.ratio:.2f} of the time"
+
+
+@dataclass(frozen=True)
+class Undoing:
+    """Means over undone swaps at the best tier, by measure: nothing done, fp32, INT8."""
+
+    samples: int
+    figures: dict[str, tuple[float, float, float]]
+
+    @property
+    def lost(self) -> float:
+        """Decibels that INT8 costs."""
+        _, whole, small = self.figures[PSNR_NAME]
+        return whole - small
+
+
+def judge(whole: Path, small: Path, judging: Sequence[Feeds]) -> Judgement:
+    """Compares the network `small` with `whole` on inputs that it was not calibrated on.
+
+    The two are timed in turns and their ratio is the median of the turns': what else the machine does meets both.
+    """
+    sessions = [make_session(path) for path in (whole, small)]
+    outputs = [answer.name for answer in sessions[0].get_outputs()]
+    apart = []
+    for feeds in judging:
+        inside = feeds["face"][0, 0] > 0.5
+        true, found = (fused(feeds, *session.run(outputs, feeds)) for session in sessions)
+        apart.append(psnr(found, true, inside))
+    largest = max(judging, key=lambda feeds: feeds["warped"].size)
+    seconds = np.array([[_timed(session, outputs, largest) for session in sessions] for _ in range(RUNS)])
+    ratio = float(np.median(seconds[:, 1] / seconds[:, 0]))
+    first, second = (1000 * seconds.min(0)).tolist()
+    return Judgement(float(np.mean(apart)), min(apart), ratio, (first, second), small.stat().st_size / 1e6)
+
+
+def _timed(session: Any, outputs: list[str], feeds: Feeds) -> float:
+    begin = time.perf_counter()
+    session.run(outputs, feeds)
+    return time.perf_counter() - begin
+
+
+def both(weights: Path) -> tuple[FusionPipeline, FusionPipeline]:
+    """The pipeline with its fusion networks in 32 and in 8 bits."""
+    files = read_manifest(weights)
+    whole, small = FusionPipeline.from_pretrained(weights), FusionPipeline.from_pretrained(weights)
+    whole.coarse, whole.refine = CoarseNet(files["coarse"].path), RefineNet(files["refine"].path)
+    small.coarse, small.refine = CoarseNet(files["coarse" + INT8].path), RefineNet(files["refine" + INT8].path)
+    return whole, small
+
+
+def psnr_inside(found: Photo, truth: Photo, inside: np.ndarray) -> float:
+    """`psnr` of two photos (H, W, 3) RGB uint8."""
+    first, second = ((photo / np.float32(255)).transpose(2, 0, 1) for photo in (found, truth))
+    return psnr(first, second, inside)
+
+
+def undo_both(weights: Path, folder: Path, count: int) -> Undoing:
+    """Undoes swaps with either pipeline."""
+    likeness = Likeness({PSNR_NAME: psnr_inside, SSIM_NAME: ssim})
+    samples = list(make_samples(folder, val_faces(folder), count))
+    came = [undo(pipeline, tqdm(samples, unit="swap"), [Tier.BEST], likeness).figures for pipeline in both(weights)]
+    figures = {
+        name: (float(np.mean(came[0][UNTOUCHED][name])), *(float(np.mean(each[Tier.BEST][name])) for each in came))
+        for name in likeness.measures
+    }
+    return Undoing(len(samples), figures)
+
+
+def sheet(weights: Path, folder: Path, pairs: Sequence[Pair], path: Path) -> None:
+    """Writes a picture of both results."""
+    whole, small = both(weights)
+    rows = []
+    for pair in pairs[:ROWS]:
+        source, target = read_photo(folder / pair.source, "source"), read_photo(folder / pair.target, "target")
+        try:
+            first, second = (pipeline(source, target, tier=Tier.BEST) for pipeline in (whole, small))
+        except FusionError:
+            continue
+        apart = np.clip(10 * np.abs(first.image.astype(int) - second.image), 0, 255).astype(np.uint8)
+        row = strip([target, first.image, second.image, apart], [first.target_face.mesh] * 4)
+        likeness = f"identity {first.identity_similarity:.3f} and {second.identity_similarity:.3f}"
+        rows.append((row, f"{pair.source} into {pair.target}: {likeness}"))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(contact_sheet(rows, COLUMNS)).save(path)
+
+
+def report(
+    machine: dict[str, Any],
+    found: Mapping[str, Mapping[Any, Judgement]],
+    chosen: Mapping[str, Any],
+    sizes: Mapping[str, float],
+    undoing: Undoing,
+) -> str:
+    """The report as Markdown.
+
+    Args:
+        machine: what the times hold for.
+        found: by network and recipe.
+        chosen: the recipe by network.
+        sizes: megabytes of every network's file.
+        undoing: what INT8 costs in the product.
+    """
+    lines = [
+        "# INT8\n", "`python -m facefusion.export.quantize --data DIR`\n",
+        f"{machine['cpu']}, {machine['cores']} cores, load {machine['load']}, onnxruntime {machine['onnxruntime']}. PSNR: "
+        "fused crops inside the face, INT8 against fp32, on fusions of validation photos that were not calibrated on. Time: "
+        "INT8 as a share of fp32, median of runs in turns, at the largest size.\n",
+        "| network | fp32, MB | INT8, MB | PSNR, dB (least) | ms fp32 | ms INT8 | time | recipe |",
+        "|---|---|---|---|---|---|---|---|",
+    ]  # fmt: skip
+    for name, recipe in chosen.items():
+        best = found[name][recipe]
+        lines.append(
+            f"| {name} | {sizes[name]:.2f} | {best.megabytes:.2f} | {best.psnr:.1f} ({best.least:.1f}) | "
+            f"{best.milliseconds[0]:.1f} | {best.milliseconds[1]:.1f} | {best.ratio:.2f} | {recipe} |"
+        )
+    whole, small = (sum(sizes[name + kind] for name in chosen) for kind in ("", INT8))
+    lines += [
+        f"| both | {whole:.2f} | {small:.2f} | | | | | |\n",
+        f"All networks in 32 bits {sum(size for name, size in sizes.items() if INT8 not in name):.2f} MB; fusion in both "
+        f"precisions {whole + small:.2f} MB.\n",
+        f"{undoing.samples} undone swaps at the best tier, against the truth, inside the face; INT8 costs "
+        f"{undoing.lost:.2f} dB:\n",
+        "| | nothing done | fp32 | INT8 |", "|---|---|---|---|",
+        *("| {} | {:.3f} | {:.3f} | {:.3f} |".format(name, *means) for name, means in undoing.figures.items()),
+        "\nEverything that was tried:\n",
+        "| network | recipe | INT8, MB | PSNR, dB (least) | time |", "|---|---|---|---|---|",
+    ]  # fmt: skip
+    for name, judged in found.items():
+        for recipe, each in judged.items():
+            mark = " (chosen)" if recipe == chosen[name] else ""
+            figures = f"{each.megabytes:.2f} | {each.psnr:.1f} ({each.least:.1f}) | {each.ratio:.2f}"
+            lines.append(f"| {name} | {recipe}{mark} | {figures} |")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,213 @@
+"""INT8 networks of coarse and refine: `python -m facefusion.export.quantize --data DIR`.
+
+Static post-training quantisation (Jacob et al., CVPR 2018) with ONNX Runtime, calibrated on fusions of validation photos.
+What is quantised, and how, is tried and measured on other fusions, never believed. Writes the two networks and their
+entries in `manifest.json` to the weights' directory, and a report.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import logging
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any, Final
+
+import onnx
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization.shape_inference import quant_pre_process
+
+from facefusion.cli.measure import machine
+from facefusion.evaluation.pairs import draw_pairs, val_faces
+from facefusion.export.calibration import Feeds, record
+from facefusion.export.comparison import ENOUGH, MOST_LOST, Judgement, Undoing, judge, report, sheet, undo_both
+from facefusion.export.onnx import LICENCE
+from facefusion.pipeline import FusionPipeline
+from facefusion.runtime import EMBEDDED_WEIGHTS, INT8, read_manifest
+
+NETWORKS: Final = ("coarse", "refine")
+#: Pairs of photos to calibrate on and, others, to judge by; swaps to undo.
+CALIBRATION, JUDGING, SWAPS = 24, 16, 40
+#: Kinds of nodes that are quantised: convolutions alone, or all that can pass 8 bits on to the next one.
+CONVOLUTIONS: Final = ("Conv",)
+EVERYTHING: Final = ("Conv", "Add", "Mul", "Concat", "Resize", "AveragePool", "GlobalAveragePool", "Clip")
+#: Of candidates whose time is within this factor of the quickest one's, the most exact is taken.
+AS_QUICK: Final = 1.08
+OUT: Final = Path("benchmarks/int8.md")
+SHEET: Final = Path("out/int8.jpg")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A way to quantise.
+
+    Attributes:
+        per_channel: one scale for each channel of the weights, or one for all.
+        kinds: nodes that are quantised.
+        keep: whether the attention and the output convolution stay in 32 bits.
+    """
+
+    per_channel: bool
+    kinds: tuple[str, ...]
+    keep: bool
+
+    def __str__(self) -> str:
+        scales = "per channel" if self.per_channel else "per tensor"
+        kinds = "convolutions" if self.kinds == CONVOLUTIONS else "all nodes"
+        return f"{scales}, {kinds}" + (", attention and output in 32 bits" if self.keep else "")
+
+
+RECIPES: Final = tuple(
+    Recipe(per_channel, kinds, keep)
+    for per_channel, kinds, keep in product((False, True), (CONVOLUTIONS, EVERYTHING), (True, False))
+)
+
+
+class _Reader(CalibrationDataReader):
+    def __init__(self, feeds: Sequence[Feeds]) -> None:
+        self._feeds = iter(feeds)
+
+    def get_next(self) -> Feeds | None:
+        return next(self._feeds, None)
+
+
+def prepared(path: Path, directory: Path) -> Path:
+    """A copy of a network with constants folded and names for its nodes, as the quantiser needs them."""
+    model = onnx.load(str(path))
+    for i, node in enumerate(model.graph.node):
+        node.name = f"{node.op_type}_{i}"
+    named, ready = directory / "named.onnx", directory / "prepared.onnx"
+    onnx.save(model, str(named))
+    quant_pre_process(str(named), str(ready), skip_symbolic_shape=True)
+    return ready
+
+
+def delicate(model: onnx.ModelProto) -> Iterator[str]:
+    """Names of the convolutions of the attention and of the output: few numbers, each of which decides about many pixels."""
+    made_by = {name: node.op_type for node in model.graph.node for name in node.output}
+    used_by: dict[str, set[str]] = {}
+    for node in model.graph.node:
+        for name in node.input:
+            used_by.setdefault(name, set()).add(node.op_type)
+    dims = {weights.name: tuple(weights.dims) for weights in model.graph.initializer}
+    for node in model.graph.node:
+        if node.op_type != "Conv":
+            continue
+        spatial = dims[node.input[1]][0] == 1
+        gate = made_by.get(node.input[0]) in ("GlobalAveragePool", "Relu", "Unsqueeze")  # of the channels, by the identity
+        output = "DepthToSpace" in used_by.get(node.output[0], set())
+        if spatial or gate or output:
+            yield node.name
+
+
+def quantize(ready: Path, out: Path, recipe: Recipe, feeds: Sequence[Feeds]) -> None:
+    """Writes the INT8 network of a `prepared` one.
+
+    Weights take 7 bits of the 8: on processors without VNNI the products of two 8-bit numbers are added in 16 bits, which
+    overflow otherwise.
+    """
+    model = onnx.load(str(ready))
+    quantize_static(
+        str(ready),
+        str(out),
+        _Reader(feeds),
+        quant_format=QuantFormat.QDQ,
+        op_types_to_quantize=list(recipe.kinds),
+        per_channel=recipe.per_channel,
+        reduce_range=True,
+        activation_type=QuantType.QUInt8,
+        weight_type=QuantType.QInt8,
+        nodes_to_exclude=list(delicate(model)) if recipe.keep else [],
+    )
+    made = onnx.load(str(out))
+    made.doc_string, made.producer_name = "", "facefusion"
+    del made.graph.value_info[:]
+    onnx.checker.check_model(made)
+    onnx.save(made, str(out))
+
+
+def best_of(judged: dict[Recipe, Judgement]) -> Recipe:
+    """The quickest recipe that is exact enough, or a more exact one that is about as quick; the most exact if none is."""
+    good = {recipe: found for recipe, found in judged.items() if found.psnr >= ENOUGH}
+    if not good:
+        return max(judged, key=lambda recipe: judged[recipe].psnr)
+    quickest = min(found.ratio for found in good.values())
+    return max((recipe for recipe, found in good.items() if found.ratio <= AS_QUICK * quickest), key=lambda r: good[r].psnr)
+
+
+def search(path: Path, out: Path, calibration: Sequence[Feeds], judging: Sequence[Feeds]) -> dict[Recipe, Judgement]:
+    """Tries every recipe for the network `path` and writes the best one's to `out`."""
+    judged = {}
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        ready = prepared(path, directory)
+        for i, recipe in enumerate(RECIPES):
+            quantize(ready, directory / f"{i}.onnx", recipe, calibration)
+            judged[recipe] = judge(path, directory / f"{i}.onnx", judging)
+            print(f"{path.stem}: {recipe}: {judged[recipe]}", flush=True)
+        shutil.copyfile(directory / f"{RECIPES.index(best_of(judged))}.onnx", out)
+    return judged
+
+
+def enter(directory: Path, name: str, recipe: Recipe) -> None:
+    """Enters the INT8 network of `name` in `manifest.json`, with the hash of the network that it was made from."""
+    path = directory / "manifest.json"
+    manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    whole, file = manifest["networks"][name], directory / f"{name}.int8.onnx"
+    manifest["networks"][name + INT8] = {
+        "file": file.name,
+        "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
+        "licence": LICENCE,
+        "parameters": whole["parameters"],
+        "made_from": whole["sha256"],
+        "contract": {**whole["contract"], "precision": f"INT8, static, QDQ: {recipe}"},
+    }
+    manifest["networks"] = dict(sorted(manifest["networks"].items()))
+    path.write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Quantises, judges, writes.
+
+    Returns:
+        0, or 1 where INT8 loses more than a decibel: then it should be trained with quantisation in view.
+    """
+    parser = argparse.ArgumentParser(prog="python -m facefusion.export.quantize", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder with faces.csv, mesh468.npz and the images")
+    parser.add_argument("--weights", type=Path, default=EMBEDDED_WEIGHTS, help="directory to read from and write to")
+    parser.add_argument("--out", type=Path, default=OUT, help="the report (default: %(default)s)")
+    parser.add_argument("--sheet", type=Path, default=SHEET, help="picture of both results (default: %(default)s)")
+    parser.add_argument("--limit", type=int, default=SWAPS, help="pairs of each kind and swaps at the most")
+    args = parser.parse_args(argv)
+    logging.getLogger().setLevel(logging.ERROR)  # the quantiser repeats its advice for every recipe
+    named = machine()
+    files = read_manifest(args.weights)
+    pipeline = FusionPipeline.from_pretrained(args.weights)
+    calibrating, judging = min(CALIBRATION, args.limit), min(JUDGING, args.limit)
+    pairs = draw_pairs(val_faces(args.data), calibrating + judging)
+    first, second = (record(pipeline, args.data, part) for part in (pairs[:calibrating], pairs[calibrating:]))
+    found = {}
+    for name in NETWORKS:
+        out = args.weights / f"{name}.int8.onnx"
+        found[name] = search(files[name].path, out, first[name], second[name])
+        enter(args.weights, name, best_of(found[name]))
+    undoing: Undoing = undo_both(args.weights, args.data, min(SWAPS, args.limit))
+    sizes = {name: file.path.stat().st_size / 1e6 for name, file in read_manifest(args.weights).items()}
+    chosen = {name: best_of(judged) for name, judged in found.items()}
+    text = report(named, found, chosen, sizes, undoing)
+    print(text)
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    args.out.write_text(text, encoding="utf-8")
+    sheet(args.weights, args.data, pairs[calibrating:], args.sheet)
+    return int(undoing.lost > MOST_LOST or any(found[name][chosen[name]].psnr < ENOUGH for name in NETWORKS))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

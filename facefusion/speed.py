@@ -1,0 +1,178 @@
+"""How long each tier takes on this machine: measured once, on a picture without a face, and remembered on the disk."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from facefusion.fusion.cache import FeatureCache
+from facefusion.geometry.topology import MESH_POINTS, five_points
+from facefusion.runtime import cpu_name
+from facefusion.tiers import TIERS, Tier
+from facefusion.types import Detection, Face, FloatArray, Photo
+
+if TYPE_CHECKING:
+    from facefusion.pipeline import FusionPipeline
+
+#: Directory of what is remembered, instead of the user's own cache directory.
+CACHE_VARIABLE: Final = "FACEFUSION_CACHE"
+#: Changes when what is measured changes.
+FORMAT: Final = 1
+#: Seconds after which no further round of measuring begins.
+TIME_LIMIT: Final = 0.5
+#: Side of the picture and of the face in it, which fills every tier's crop.
+SIDE, FACE_SIDE = 1024, 620
+#: Stages that come before the faces are known.
+PERCEPTION: Final = ("detect", "mesh", "identity", "glasses")
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Seconds on this machine.
+
+    Attributes:
+        perception: to find and measure the faces of two photos of 1024 px.
+        rest: by tier, everything that comes after, for a face that fills the tier's crop.
+    """
+
+    perception: float
+    rest: dict[Tier, float]
+
+    @property
+    def expected_seconds(self) -> dict[Tier, float]:
+        """By tier, a whole fusion of two photos that were never seen."""
+        return {tier: self.perception + seconds for tier, seconds in self.rest.items()}
+
+
+def known_speed(pipeline: FusionPipeline, key: str) -> Speed:
+    """The speed of `pipeline`, remembered under `key` or measured now; with an empty key it is never remembered."""
+    if not key:
+        return measure(pipeline)
+    path = cache_directory() / "speed.json"
+    kept = _read(path)
+    speed = _as_speed(kept.get(key))
+    if speed is None:
+        speed = measure(pipeline)
+        _write(path, {**kept, key: {"perception": speed.perception, "rest": speed.rest}})
+    return speed
+
+
+def machine_key(*details: str) -> str:
+    """Names what a speed depends on: processor, cores, versions, and further `details`."""
+    from facefusion import __version__
+
+    return " | ".join([str(FORMAT), cpu_name(), str(os.cpu_count()), __version__, version("onnxruntime"), *details])
+
+
+def cache_directory() -> Path:
+    """The user's cache directory for this project. It need not exist."""
+    if chosen := os.environ.get(CACHE_VARIABLE):
+        return Path(chosen)
+    home = Path(os.path.expanduser("~"))  # unlike Path.home(), no error for a user without one
+    if sys.platform == "win32":
+        parent = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        parent = home / "Library" / "Caches"
+    else:
+        parent = Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache")
+    return parent / "facefusion"
+
+
+def measure(pipeline: FusionPipeline, clock: Callable[[], float] = time.perf_counter) -> Speed:
+    """Times the pipeline's own stages on a grey picture with a pretended face.
+
+    The first fusion is not counted, since networks allocate in it; then rounds over all tiers follow while there is time,
+    and the quickest of each counts, since whatever else the machine does can only add.
+    """
+    pretended: Any = _Pretended(pipeline)
+    twin = type(pipeline)(
+        detector=pretended,
+        mesh=pretended,
+        identity=pipeline.identity,
+        spectacles=pipeline.spectacles,
+        coarse=pipeline.coarse,
+        refine=pipeline.refine,
+        cache=FeatureCache(),
+    )
+    picture = np.full((SIDE, SIDE, 3), 127, np.uint8)
+    seconds: dict[str, float] = {}
+    begin = clock()
+    twin(picture, picture, tier=Tier.BEST)
+    while not seconds or clock() - begin < TIME_LIMIT:
+        twin.cache.clear()
+        for tier in TIERS:
+            stages = twin(picture, picture, tier=tier).timings.stages
+            first = {name: stages.pop(name) for name in PERCEPTION if name in stages}
+            for name, value in (*first.items(), (tier.value, sum(stages.values()))):
+                seconds[name] = min(seconds.get(name, math.inf), value)
+    twin.cache.clear()
+    # Source and target are one picture here, which is looked at once.
+    perception = 2 * (seconds["detect"] + seconds["mesh"]) + seconds["identity"]
+    rest = {tier: seconds[tier.value] for tier in TIERS}
+    # On a busy machine a quick tier may have been the unlucky one: it needs no longer than a tier that does more.
+    return Speed(perception, {tier: min(list(rest.values())[i:]) for i, tier in enumerate(rest)})
+
+
+class _Pretended:
+    """Runs detector and mesh network for the time they take, and says that there is a face all the same."""
+
+    def __init__(self, pipeline: FusionPipeline) -> None:
+        self._detector, self._mesh = pipeline.detector, pipeline.mesh
+        self.measure = pipeline.mesh.measure
+        self._points = _disc()
+        box = np.concatenate([self._points[:, :2].min(0), self._points[:, :2].max(0)])
+        self._detection = Detection(box, 1.0, five_points(self._points))
+
+    def glance(self, photo: Photo) -> list[Detection]:
+        self._detector.glance(photo)
+        return [self._detection]
+
+    def __call__(self, photo: Photo, detection: Detection) -> Face:
+        self._mesh(photo, detection)
+        return Face(detection, self._points, 0.0, 0.0, 0.0)
+
+
+def _disc() -> FloatArray:
+    """468 points all over a disc of a face's size, like the seeds of a sunflower: no face, and as much work as one."""
+    index = np.arange(MESH_POINTS)
+    angle, radius = index * 2.399963, FACE_SIDE / 2 * np.sqrt((index + 0.5) / MESH_POINTS)
+    places = [SIDE / 2 + radius * np.cos(angle), SIDE / 2 + radius * np.sin(angle), np.zeros(MESH_POINTS)]
+    return np.stack(places, axis=1).astype(np.float32)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return kept if isinstance(kept, dict) else {}
+
+
+def _as_speed(kept: Any) -> Speed | None:
+    try:
+        speed = Speed(float(kept["perception"]), {tier: float(kept["rest"][tier.value]) for tier in TIERS})
+    except (KeyError, TypeError, ValueError):
+        return None
+    return speed if all(0 < value < math.inf for value in speed.expected_seconds.values()) else None
+
+
+def _write(path: Path, kept: dict[str, Any]) -> None:
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
+        os.replace(unfinished, path)
+    except OSError:  # a read-only home: the next start measures again
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)

@@ -1,0 +1,105 @@
+"""What a machine is measured to need, and what is remembered of it on the disk."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from facefusion import FusionPipeline, Tier, speed
+from facefusion.speed import Speed, known_speed, machine_key, measure
+from facefusion.tiers import TIERS
+
+MEASURED = Speed(0.1, {Tier.FAST: 0.05, Tier.BALANCED: 0.1, Tier.BEST: 0.2})
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv(speed.CACHE_VARIABLE, str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Whom was measured; nothing is."""
+    asked: list[Any] = []
+    monkeypatch.setattr(speed, "measure", lambda pipeline: (asked.append(pipeline), MEASURED)[1])
+    return asked
+
+
+def test_every_tier_is_measured_and_leaves_no_trace(pipeline: FusionPipeline) -> None:
+    before = len(pipeline.cache), pipeline.chooser._paced_at
+    found = measure(pipeline)
+    assert set(found.rest) == set(found.expected_seconds) == set(TIERS)
+    assert found.perception > 0 and 0 < found.rest[Tier.FAST] < found.rest[Tier.BEST]
+    assert found.expected_seconds[Tier.BEST] == pytest.approx(found.perception + found.rest[Tier.BEST])
+    assert (len(pipeline.cache), pipeline.chooser._paced_at) == before
+
+
+def test_the_pretended_face_fills_every_tier(pipeline: FusionPipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = []
+    refine = pipeline.refine
+    monkeypatch.setattr(pipeline, "refine", lambda *a: (sizes.append(a[0].shape[0]), refine(*a))[1])
+    monkeypatch.setattr(speed, "TIME_LIMIT", 0)
+    measure(pipeline)
+    assert sizes == [512, 256, 512]
+
+
+def test_a_measurement_is_remembered(cache: Path, asked: list[Any], pipe: FusionPipeline) -> None:
+    assert known_speed(pipe, "one") == known_speed(pipe, "one") == MEASURED
+    assert asked == [pipe]
+    known_speed(pipe, "other")
+    assert len(asked) == 2 and set(json.loads((cache / "speed.json").read_text())) == {"one", "other"}
+    assert [path.name for path in cache.iterdir()] == ["speed.json"]
+    known_speed(pipe, "")
+    known_speed(pipe, "")
+    assert len(asked) == 4
+
+
+@pytest.mark.parametrize(
+    "kept",
+    ["", "no json", "[]", "{}", '{"one": 3}', '{"one": {"perception": 0.1, "rest": {"fast": 1}}}',
+     '{"one": {"perception": 0.1, "rest": {"fast": 1, "balanced": 1, "best": "NaN"}}}'],
+)  # fmt: skip
+def test_what_cannot_be_read_is_measured_again(cache: Path, asked: list[Any], pipe: FusionPipeline, kept: str) -> None:
+    cache.mkdir()
+    (cache / "speed.json").write_text(kept)
+    assert known_speed(pipe, "one") == MEASURED and len(asked) == 1
+    assert known_speed(pipe, "one") == MEASURED and len(asked) == 1
+
+
+def test_a_disk_that_cannot_be_written_does_no_harm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: list[Any], pipe: FusionPipeline
+) -> None:
+    (tmp_path / "file").write_text("not a directory")
+    monkeypatch.setenv(speed.CACHE_VARIABLE, str(tmp_path / "file" / "cache"))
+    assert known_speed(pipe, "one") == MEASURED
+
+
+def test_the_key_names_the_machine_and_what_runs_on_it() -> None:
+    assert machine_key("a") != machine_key("b") and machine_key("a") == machine_key("a")
+    assert np.all([part.strip() for part in machine_key("a").split("|")])
+
+
+@pytest.mark.parametrize(
+    ("system", "variables", "expected"),
+    [
+        ("linux", {"XDG_CACHE_HOME": "/x"}, "/x/facefusion"),
+        ("linux", {"HOME": "/h"}, "/h/.cache/facefusion"),
+        ("darwin", {"HOME": "/h"}, "/h/Library/Caches/facefusion"),
+        ("win32", {"LOCALAPPDATA": "/l"}, "/l/facefusion"),
+        ("linux", {speed.CACHE_VARIABLE: "/own"}, "/own"),
+    ],
+)
+def test_the_user_s_cache_directory(
+    monkeypatch: pytest.MonkeyPatch, system: str, variables: dict[str, str], expected: str
+) -> None:
+    monkeypatch.setattr(speed.sys, "platform", system)
+    for name in (speed.CACHE_VARIABLE, "XDG_CACHE_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert speed.cache_directory() == Path(expected)
