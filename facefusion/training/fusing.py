@@ -126,7 +126,8 @@ class FusionTask(Generic[Net]):
         free = (1 - paired) * face
         # On the logits: the mask is nearly 1 almost everywhere, and its sigmoid would let no gradient through where it errs.
         wrong = functional.binary_cross_entropy_with_logits(x["logits"], 1 - covered, reduction="none")
-        kept = (wrong * (free + PAIRED_COVERING * paired * face)).sum() / (free.sum() + 1)
+        counted = free + PAIRED_COVERING * paired * face
+        kept = (wrong * counted).sum() / (counted.sum() + 1)
         tone = self._light(out, x["target"], free)
         detail = gradient_l1(out, x["warped"], free * (1 - covered), scales=1)
         smooth = gradient_l1(x["delta"], torch.zeros_like(out), face, scales=1)
