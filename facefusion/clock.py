@@ -13,8 +13,8 @@ Progress = Callable[[str, float], None]
 
 #: Stages in their order, with the share of the work that lies before each (for progress bars, not measured).
 STAGES: Final = {
-    "detect": 0.0, "mesh": 0.2, "identity": 0.35, "warp": 0.4, "coarse": 0.5, "draft": 0.53, "refine": 0.55, "compose": 0.8,
-    "check": 0.95,
+    "detect": 0.0, "mesh": 0.2, "identity": 0.35, "glasses": 0.38, "warp": 0.4, "coarse": 0.5, "draft": 0.53,
+    "refine": 0.55, "compose": 0.8, "check": 0.95,
 }  # fmt: skip
 
 

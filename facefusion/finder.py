@@ -14,6 +14,7 @@ from facefusion.perception.checks import check_face, is_consistent
 from facefusion.perception.detector import FaceDetector
 from facefusion.perception.identity import IdentityEncoder
 from facefusion.perception.mesh import FaceMesh
+from facefusion.perception.spectacles import Spectacles, SpectaclesFinder
 from facefusion.types import Detection, Face, FloatArray, Photo
 from facefusion.views import aligned_crop
 
@@ -39,13 +40,14 @@ class FaceFinder:
     """Looks at photos, and remembers what it measured by their content.
 
     Attributes:
-        detector, mesh, identity: the networks that look.
+        detector, mesh, identity, spectacles: the networks that look.
         cache: the memory.
     """
 
     detector: FaceDetector
     mesh: FaceMesh
     identity: IdentityEncoder
+    spectacles: SpectaclesFinder
     cache: FeatureCache
 
     def find_face(self, photo: Photo, which: Which, clock: Clock, number: int | None) -> Seen:
@@ -82,10 +84,25 @@ class FaceFinder:
 
         return self.cache.get_or_make(("identity", seen.key), measure, lambda value: value.nbytes)
 
-    def aligned(self, seen: Seen, size: int) -> tuple[Photo, FloatArray]:
-        """`aligned_crop` of the face, made or remembered."""
-        key = ("crop", seen.key, size)
-        return self.cache.get_or_make(key, lambda: aligned_crop(seen.photo, seen.face, size), 3 * size * size + FACE_BYTES)
+    def glasses(self, seen: Seen, clock: Clock) -> Spectacles | None:
+        """What the face wears, found or remembered; that it wears nothing is remembered, too."""
+
+        def find() -> tuple[Spectacles | None]:
+            with clock.stage("glasses"):
+                return (self.spectacles(seen.photo, seen.face.mesh),)
+
+        key = ("glasses", seen.key, seen.face.detection.box.tobytes())
+        (worn,) = self.cache.get_or_make(key, find, lambda found: found[0].nbytes if found[0] is not None else 0)
+        return worn
+
+    def aligned(self, seen: Seen, worn: Spectacles | None, size: int) -> tuple[Photo, FloatArray]:
+        """`aligned_crop` of the face without its spectacles, made or remembered."""
+
+        def cut() -> tuple[Photo, FloatArray]:
+            crop, points = aligned_crop(seen.photo, seen.face, size)
+            return (crop if worn is None else worn.taken_off(crop)), points
+
+        return self.cache.get_or_make(("crop", seen.key, size), cut, 3 * size * size + FACE_BYTES)
 
     def _looks(self, photo: Photo) -> Iterator[list[Detection]]:
         yield self.detector.glance(photo)

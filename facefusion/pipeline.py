@@ -28,6 +28,7 @@ from facefusion.perception.checks import check_face, check_pair
 from facefusion.perception.detector import FaceDetector
 from facefusion.perception.identity import IdentityEncoder
 from facefusion.perception.mesh import FaceMesh
+from facefusion.perception.spectacles import Spectacles, SpectaclesFinder
 from facefusion.photos import MAX_SOURCES, as_rgb, numbered
 from facefusion.remembered import machine_key
 from facefusion.runtime import WeightFile
@@ -47,19 +48,24 @@ SHAPE_AT_MOST: Final = 0.6
 
 @dataclass(frozen=True)
 class _Person:
-    """A source, every photo of that person, who it is, and the face of the target photo that it replaces."""
+    """A source, every photo of that person, who it is, and the face of the target photo that it replaces.
+
+    `glasses` are what the source wears, `worn` what the target's face wears.
+    """
 
     source: Seen
     every: Sequence[Seen]
     embedding: FloatArray
     face: Face
+    glasses: Spectacles | None
+    worn: Spectacles | None
 
 
 class FusionPipeline:
     """The one object of the project: the networks, and for ten minutes what they measured. Safe for concurrent calls.
 
     Args:
-        detector, mesh, identity, coarse, refine: the networks.
+        detector, mesh, identity, spectacles, coarse, refine: the networks.
         cache: remembers faces, embeddings and aligned crops by the content of their photo; `cache.clear()` forgets them.
         chooser: chooses the tier where none is asked for; by default by what this machine is measured to need.
         speed_key: names what that measurement depends on, to find it again on the disk; empty for not at all.
@@ -71,18 +77,19 @@ class FusionPipeline:
         detector: FaceDetector,
         mesh: FaceMesh,
         identity: IdentityEncoder,
+        spectacles: SpectaclesFinder,
         coarse: CoarseNet,
         refine: RefineNet,
         cache: FeatureCache | None = None,
         chooser: TierChooser | None = None,
         speed_key: str = "",
     ) -> None:
-        self.detector, self.mesh, self.identity = detector, mesh, identity
+        self.detector, self.mesh, self.identity, self.spectacles = detector, mesh, identity, spectacles
         self.coarse, self.refine = coarse, refine
         self.cache = FeatureCache() if cache is None else cache
         speed, keep = partial(known_speed, self, speed_key), partial(keep_speed, speed_key)
         self.chooser = TierChooser(speed, keep=keep) if chooser is None else chooser
-        self._finder = FaceFinder(detector, mesh, identity, self.cache)
+        self._finder = FaceFinder(detector, mesh, identity, spectacles, self.cache)
         #: The tier Studio, which `upgrades.upgrade` brings.
         self.studio: StudioNet | None = None
         #: A sentence for the page where other networks run than were asked for, or None.
@@ -129,6 +136,7 @@ class FusionPipeline:
             detector=FaceDetector(files["detector"].path, threads=threads),
             mesh=FaceMesh(files["mesh"].path, threads=threads),
             identity=IdentityEncoder(files["identity"].path, threads=threads),
+            spectacles=SpectaclesFinder(files["spectacles"].path, threads=threads),
             coarse=CoarseNet(open_network(engine, files, "coarse", threads)),
             refine=RefineNet(open_network(engine, files, "refine", threads)),
             speed_key=machine_key(f"{threads} threads", engine, files["coarse"].sha256, files["refine"].sha256),
@@ -246,14 +254,17 @@ class FusionPipeline:
         with clock.stage("warp"):
             shape = SHAPE_AT_MOST * max(0.0, 2 * likeness - 1)
             photo, faces, changed = _shaped(target, people, shape)
+            bent = photo is not target
             pairs = [
                 AlignedPair.align(
-                    partial(self._finder.aligned, person.source),
+                    partial(self._finder.aligned, person.source, person.glasses),
                     photo,
                     face,
                     largest=tier_spec(tier).detail_size,
                     mesh=self.mesh,
                     settled=1 - likeness,
+                    worn=self.spectacles(photo, face.mesh) if bent and person.worn is not None else person.worn,
+                    hidden=person.glasses.hidden if person.glasses is not None else None,
                 )
                 for person, face in zip(people, faces, strict=True)
             ]
@@ -326,13 +337,17 @@ class FusionPipeline:
         """Finds who is in the source photos, and the face of the target, if it is not given, that they replace."""
         seen = [self._finder.find_face(photo, "source", clock, number) for photo, number in photos]
         if face is None:
-            face = self._finder.find_face(target, "target", clock, None).face
+            there = self._finder.find_face(target, "target", clock, None)
         else:
             check_face(face, "target")
+            there = Seen(target, content_key(target), face)
+        face = there.face
         yaw = face.yaw
         source = min(seen, key=lambda each: abs(each.face.yaw - yaw))
         check_pair(source.face, face)
-        return _Person(source, seen, _mean_direction([self._finder.embedding(each, clock) for each in seen]), face)
+        embedding = _mean_direction([self._finder.embedding(each, clock) for each in seen])
+        worn = self._finder.glasses(there, clock)
+        return _Person(source, seen, embedding, face, self._finder.glasses(source, clock), worn)
 
 
 def _shaped(photo: Photo, people: Sequence[_Person], amount: float) -> tuple[Photo, list[Face], FloatArray]:

@@ -19,7 +19,7 @@ from facefusion.types import FloatArray
 #: The weights that ship with the project.
 EMBEDDED_WEIGHTS: Final = Path(__file__).resolve().parent.parent / "weights"
 #: The networks that a pipeline needs.
-NETWORKS: Final = ("detector", "mesh", "identity", "coarse", "refine")
+NETWORKS: Final = ("detector", "mesh", "identity", "spectacles", "coarse", "refine")
 
 
 #: The version of what the pipeline and the networks say to each other. Weights of another version are refused.

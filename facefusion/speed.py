@@ -24,7 +24,7 @@ TIME_LIMIT: Final = 0.5
 #: Side of the picture and of the face in it, which fills every tier's crop.
 SIDE, FACE_SIDE = 1024, 620
 #: Stages that come before the faces are known.
-PERCEPTION: Final = ("detect", "mesh", "identity")
+PERCEPTION: Final = ("detect", "mesh", "identity", "glasses")
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,7 @@ def measure(pipeline: FusionPipeline, clock: Callable[[], float] = time.perf_cou
         detector=pretended,
         mesh=pretended,
         identity=pipeline.identity,
+        spectacles=pipeline.spectacles,
         coarse=pipeline.coarse,
         refine=pipeline.refine,
         cache=FeatureCache(),

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from facefusion.compose.color import match_light, match_skin
-from facefusion.compose.mask import face_mask, skin_mask
+from facefusion.compose.mask import face_mask, skin_mask, uncovered
 from facefusion.fusion.coarse import COARSE_SIZE
 from facefusion.geometry.align import (
     FUSION_FACE_SHARE,
@@ -25,6 +25,8 @@ from facefusion.geometry.mirror import mirrored
 from facefusion.geometry.symmetry import FROM, hidden_turn, mirrored_share
 from facefusion.geometry.warp import MeshWarp, sample
 from facefusion.perception.mesh import FaceMesh
+from facefusion.perception.spectacles import CROP_SIZE as SPECTACLES_SIZE
+from facefusion.perception.spectacles import Spectacles
 from facefusion.types import Face, FloatArray, Photo
 
 #: Side of the crop in which the warp is settled.
@@ -39,6 +41,7 @@ class AlignedPair:
         warped: (size, size, 3) RGB uint8, the source at the detail size, in the target's tone and light.
         warped_small, target_small: (128, 128, 3) RGB uint8, for the coarse network.
         face_mask: (128, 128) float32, where change is allowed.
+        covered: (192, 192) float32, where glasses hide the target's face or the source's, or None.
         mesh: (468, 3) the target's, in the pixels of the 128 px crop.
         to_photo: (2, 3) pixels of the detail crop to pixels of the target photo.
     """
@@ -47,6 +50,7 @@ class AlignedPair:
     warped_small: Photo
     target_small: Photo
     face_mask: FloatArray
+    covered: FloatArray | None
     mesh: FloatArray
     to_photo: np.ndarray
 
@@ -63,7 +67,7 @@ class AlignedPair:
             warped = np.asarray(cv2.resize(warped, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
         crop = crop_photo(target, rescale_transform(invert(self.to_photo), size / own), size)
         view = rescale_transform(np.eye(2, 3), size / COARSE_SIZE)
-        return warped, crop, face_mask(transform_points(self.mesh, view), size)
+        return warped, crop, uncovered(face_mask(transform_points(self.mesh, view), size), self.covered)
 
     @classmethod
     def align(
@@ -75,6 +79,8 @@ class AlignedPair:
         largest: int,
         mesh: FaceMesh,
         settled: float,
+        worn: Spectacles | None = None,
+        hidden: FloatArray | None = None,
     ) -> Self:
         """Aligns the target, warps the source onto it, and corrects its tone and light.
 
@@ -85,6 +91,8 @@ class AlignedPair:
             largest: largest side of the detail crop; it is never larger than the target's face asks for.
             mesh: settles the warp.
             settled: share of the error in the expression that is taken back, in [0, 1].
+            worn: the target's glasses, which stay.
+            hidden: (192, 192) float32, where dark glass hides the source's eyes: the target's are kept.
         """
         small = mesh_crop_transform(target_face.mesh, FUSION_FACE_SHARE, COARSE_SIZE)
         size = detail_side(face_size(target_face.mesh), largest)
@@ -93,10 +101,15 @@ class AlignedPair:
 
         face, points = source(size)
         warp = MeshWarp(mesh_small, COARSE_SIZE)
+        covered = worn.covered if worn is not None else None
         if settled > 0:
             near = rescale_transform(small, SETTLE_SIZE / COARSE_SIZE)
-            points = settle(warp, face, points, target, target_face, near, mesh, settled)
-        skin = skin_mask(mesh_small, COARSE_SIZE)
+            points = settle(warp, face, points, target, target_face, near, mesh, settled, covered)
+        if hidden is not None:
+            in_hidden = rescale_transform(np.eye(2, 3), SPECTACLES_SIZE / size)
+            there = warp(hidden, transform_points(points, in_hidden), SPECTACLES_SIZE)
+            covered = there if covered is None else np.maximum(covered, there)
+        skin = uncovered(skin_mask(mesh_small, COARSE_SIZE), covered)
         warped = _lit(warp(face, points, size), target_small, skin)
         turn = hidden_turn(points, mesh_small)
         if abs(turn) > FROM:
@@ -107,7 +120,8 @@ class AlignedPair:
             warped,
             _small(warped),
             target_small,
-            face_mask(mesh_small, COARSE_SIZE),
+            uncovered(face_mask(mesh_small, COARSE_SIZE), covered),
+            covered,
             mesh_small,
             invert(rescale_transform(small, size / COARSE_SIZE)),
         )
@@ -154,6 +168,7 @@ def settle(
     matrix: np.ndarray,
     mesh: FaceMesh,
     share: float,
+    covered: FloatArray | None = None,
 ) -> FloatArray:
     """Corrects the source's points until the warped face has the target's expression to the eye that measures it.
 
@@ -171,13 +186,14 @@ def settle(
         matrix: (2, 3) photo pixels to the SETTLE_SIZE crop.
         mesh: the network that measures.
         share: how much of the difference is taken back, in [0, 1].
+        covered: (S, S) float32, where something hides the target's face, or None.
 
     Returns:
         (468, 3) corrected points.
     """
     size = SETTLE_SIZE
     crop, wanted = crop_photo(target, matrix, size), transform_points(target_face.mesh, matrix)
-    skin, inside = skin_mask(wanted, size), face_mask(wanted, size)
+    skin, inside = (uncovered(mask(wanted, size), covered) for mask in (skin_mask, face_mask))
     flow = warp.flow(points, size)
     warped, _ = match_skin(sample(face, flow), crop, skin)
     tried = cv2.blendLinear(warped, crop, inside, 1 - inside)

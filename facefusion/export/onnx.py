@@ -70,6 +70,16 @@ CONTRACTS: Final = {
         },
         {"input": {0: "batch"}},
     ),
+    "spectacles": Contract(
+        {"eyes": (1, 3, 88, 144)},
+        ("opacity",),
+        {
+            "format": "FaceFusion spectacles",
+            "input": "eyes: (1, 3, 88, 144) float32 RGB, (x - 127.5) / 127.5, rows 48..135 and columns 24..167 of a 192 px "
+            "crop with the face upright and 60 % of it",
+            "output": "opacity: (1, 2, 88, 144) float32 in [0, 1], of the frame and of the glass",
+        },
+    ),
     "coarse": Contract(
         {"warped": (1, 3, 128, 128), "target": (1, 3, 128, 128), "face": (1, 1, 128, 128), "identity": (1, 128)},
         ("mask", "delta"),

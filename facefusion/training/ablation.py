@@ -27,7 +27,7 @@ from facefusion.nets.coarse import CoarseFusionModel
 from facefusion.training.coarse import CoarseTask
 from facefusion.training.data import AlignedFaces, align_faces, load_faces
 from facefusion.training.environment import restart
-from facefusion.training.judges import Judges
+from facefusion.training.judges import JUDGING, Judges
 from facefusion.training.loop import Schedule, train
 
 #: Name, and how the network is made.
@@ -133,7 +133,7 @@ def main() -> None:
     args = parser.parse_args()
     cv2.setNumThreads(1)
     faces = align_faces(load_faces(args.data, "train")), align_faces(load_faces(args.data, "val"))
-    judges = Judges(*(args.checkpoints / f"{name}.safetensors" for name in ("identity", "judge", "mesh")))
+    judges = Judges(*(args.checkpoints / f"{name}.safetensors" for name in JUDGING))
     schedule = Schedule(steps=args.steps, batch=16, rate=2e-3, warmup=60, ema=0.99, evaluate_every=args.steps)
     results: dict[str, dict[str, float]] = {}
     for name, options in VARIANTS.items():

@@ -50,7 +50,7 @@ class Weights:
 
     reconstruction: float = 10.0
     gradient: float = 6.0
-    covering: float = 4.0
+    covering: float = 6.0
     light: float = 12.0
     detail: float = 3.0
     smooth: float = 1.5
@@ -77,10 +77,10 @@ class FusionTask(Generic[Net]):
         self, net: Net, train: AlignedFaces, val: AlignedFaces, judges: Judges, view: int, weights: Weights
     ) -> None:
         self.net, self.judges, self.weights = net, judges, weights
-        self.sampler = SwapSampler(train, view)
+        self.sampler = SwapSampler(train, judges.worn(train), view)
         self.adversary = Adversary()
         self.embeddings, self.identities = judges.embed(train), judges.embed(train, serving=True)
-        sampler = SwapSampler(val, view)
+        sampler = SwapSampler(val, judges.worn(val), view)
         samples = [sampler(np.random.default_rng((11, i))) for i in range(VAL_SAMPLES)]
         self.val_batch: Batch = {key: torch.from_numpy(np.stack([s[key] for s in samples])) for key in samples[0]}
         self.val_embeddings, self.val_identities = judges.embed(val), judges.embed(val, serving=True)
@@ -100,7 +100,7 @@ class FusionTask(Generic[Net]):
 
     def _run(self, net: Net, batch: Batch, identities: Tensor) -> dict[str, Tensor]:
         images = {k: batch[k].permute(0, 3, 1, 2).float() / 255 for k in ("warped", "target", "truth")}
-        images |= {k: batch[k][:, None] for k in ("face", "covered", "known")}
+        images |= {k: batch[k][:, None] for k in ("face", "covered")}
         images = {k: v.contiguous(memory_format=torch.channels_last) for k, v in images.items()}
         return self.run(net, images | {"identity": identities[batch["source"][:, 0]]})
 
@@ -126,9 +126,10 @@ class FusionTask(Generic[Net]):
         free = (1 - paired) * face
         # On the logits: the mask is nearly 1 almost everywhere, and its sigmoid would let no gradient through where it errs.
         wrong = functional.binary_cross_entropy_with_logits(x["logits"], 1 - covered, reduction="none")
-        kept = (wrong * x["known"] * (free + PAIRED_COVERING * paired * face)).sum() / (free.sum() + 1)
+        counted = free + PAIRED_COVERING * paired * face
+        kept = (wrong * counted).sum() / (counted.sum() + 1)
         tone = self._light(out, x["target"], free)
-        detail = gradient_l1(out, x["warped"], free * (1 - covered) * x["known"], scales=1)
+        detail = gradient_l1(out, x["warped"], free * (1 - covered), scales=1)
         smooth = gradient_l1(x["delta"], torch.zeros_like(out), face, scales=1)
         tint = x["delta"] - x["delta"].mean(1, keepdim=True)
         colour = (tint.abs() * face).sum() / (3 * face.sum() + 1)

@@ -16,10 +16,13 @@ from facefusion.geometry.shape import HELD
 from facefusion.nets.identity import JUDGE_BLOCKS, IdentityNet
 from facefusion.nets.mesh import INPUT_SIZE as MESH_SIZE
 from facefusion.nets.mesh import MeshNet
+from facefusion.nets.spectacles import SpectaclesNet
+from facefusion.perception.spectacles import Spectacles
 from facefusion.training.data import AlignedFaces
 from facefusion.training.identity import arcface_crop
 from facefusion.training.loop import to_input
 from facefusion.training.losses import arcface_crops, sampled
+from facefusion.training.wearing import find_spectacles
 
 #: The judges look at the result from slightly different places each time, or the residual learns to please one pixel grid:
 #: normal deviations of the points in shares of the side, and of MeshNet's view in radians, log scale and shares of the side.
@@ -27,6 +30,9 @@ POINT_JITTER: Final = 0.0055
 VIEW_JITTER: Final = (0.06, 0.05, 0.015)
 #: Deviations of the log gain of a colour, of the log contrast, and of the noise in shares of the range.
 CAMERA_JITTER: Final = (0.06, 0.12, 0.015)
+
+#: The networks that judge, in the order of the arguments of `Judges`.
+JUDGING: Final = ("identity", "judge", "mesh", "spectacles")
 
 
 class Judges:
@@ -39,11 +45,14 @@ class Judges:
         identity: safetensors file of IdentityNet as it serves.
         judge: safetensors file of the larger one.
         mesh: safetensors file of MeshNet.
+        spectacles: safetensors file of SpectaclesNet.
     """
 
-    def __init__(self, identity: Path, judge: Path, mesh: Path) -> None:
+    def __init__(self, identity: Path, judge: Path, mesh: Path, spectacles: Path) -> None:
         self.serving, self.identity, self.mesh = IdentityNet(), IdentityNet(JUDGE_BLOCKS), MeshNet()
-        for net, path in ((self.serving, identity), (self.identity, judge), (self.mesh, mesh)):
+        self.spectacles = SpectaclesNet()
+        files = {self.serving: identity, self.identity: judge, self.mesh: mesh, self.spectacles: spectacles}
+        for net, path in files.items():
             net.load_state_dict(load_file(path))
             net.requires_grad_(False).eval().to(memory_format=torch.channels_last)
         self.template = torch.from_numpy(ARCFACE_TEMPLATE)
@@ -55,6 +64,10 @@ class Judges:
         crops = np.stack([arcface_crop(c, m) for c, m in zip(faces.crops, faces.meshes, strict=True)])
         parts = [net(to_input(torch.from_numpy(crops[i : i + 64]))) for i in range(0, len(crops), 64)]
         return functional.normalize(torch.cat(parts))
+
+    def worn(self, faces: AlignedFaces) -> list[Spectacles | None]:
+        """The glasses of each face that wears any by its label, None for the others."""
+        return find_spectacles(self.spectacles, faces)
 
     def similarity(self, images: Tensor, points: Tensor, truth: Tensor, *, jitter: bool = False) -> Tensor:
         """Cosines between the faces in `images` and known embeddings.

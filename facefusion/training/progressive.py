@@ -28,7 +28,7 @@ from facefusion.training.ablation import remembered, undone_swaps
 from facefusion.training.coarse import CoarseTask
 from facefusion.training.data import align_faces, load_faces
 from facefusion.training.environment import restart
-from facefusion.training.judges import Judges
+from facefusion.training.judges import JUDGING, Judges
 from facefusion.training.loop import Schedule, train
 from facefusion.training.refine import LEAST_EYE_DISTANCE, REFINE_CROP, VIEW, ProgressiveTask, progressive
 
@@ -112,7 +112,7 @@ def compare(data: Path, checkpoints: Path, runs: Path, steps: int) -> dict[str, 
         align_faces([face for face in load_faces(data, split) if eye_distance(face.mesh) >= LEAST_EYE_DISTANCE], REFINE_CROP)
         for split in ("train", "val")
     ]
-    judges = Judges(*(checkpoints / f"{name}.safetensors" for name in ("identity", "judge", "mesh")))
+    judges = Judges(*(checkpoints / f"{name}.safetensors" for name in JUDGING))
     schedule = Schedule(steps=steps, batch=8, rate=1e-3, warmup=40, ema=0.99, evaluate_every=steps)
     half = replace(schedule, steps=steps // 2, evaluate_every=steps // 2)
 

@@ -17,7 +17,7 @@ from facefusion.training.data import align_faces, load_faces
 from facefusion.training.loop import Schedule, Task, train
 
 SCHEDULES: Final = Path(__file__).with_name("schedules.toml")
-STAGES: Final = ("detector", "mesh", "identity", "judge", "coarse", "refine", "joint")
+STAGES: Final = ("detector", "mesh", "identity", "judge", "spectacles", "coarse", "refine", "joint")
 
 
 def schedules(path: Path = SCHEDULES) -> dict[str, Schedule]:
@@ -61,9 +61,13 @@ def make_task(stage: str, args: argparse.Namespace) -> tuple[Task[Any], nn.Modul
         task = IdentityTask(align_faces(faces), align_faces(val), teacher, net, fused=FUSED, stagewise=0)
         task.name = "judge"
         return task, IdentityNet(JUDGE_BLOCKS)
-    from facefusion.training.judges import Judges
+    if stage == "spectacles":
+        from facefusion.training.wearing import SpectaclesNet, SpectaclesTask
 
-    judges = Judges(_built(args, "identity"), _built(args, "judge"), _built(args, "mesh"))
+        return SpectaclesTask(align_faces(faces), align_faces(val)), SpectaclesNet()
+    from facefusion.training.judges import JUDGING, Judges
+
+    judges = Judges(*(_built(args, name) for name in JUDGING))
     if stage == "coarse":
         from facefusion.training.coarse import CoarseFusionModel, CoarseTask
 
@@ -119,7 +123,7 @@ def main() -> int:
     parser.add_argument("stage", choices=(*STAGES, "all"), help="all: one after the other")
     parser.add_argument("--data", type=Path, required=True, help="folder with faces.csv, mesh468.npz and the images")
     parser.add_argument("--teacher", type=Path, help="MobileFaceNet ONNX file (identity)")
-    for built in ("identity", "mesh", "judge", "coarse", "refine"):
+    for built in ("identity", "judge", "mesh", "spectacles", "coarse", "refine"):
         parser.add_argument(f"--{built}", type=Path, help=f"safetensors file of {built}, for the stages that build on it")
     parser.add_argument("--start-from", type=Path, help="safetensors file to begin with instead of random weights")
     parser.add_argument("--run", type=Path, help="checkpoint folder (default: runs/STAGE)")

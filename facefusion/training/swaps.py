@@ -7,21 +7,25 @@ light and coverings (`training/coarse.py`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import cv2
 import numpy as np
 
 from facefusion.compose.color import match_light, match_skin
-from facefusion.compose.mask import face_mask, fill_points, skin_mask
+from facefusion.compose.mask import face_mask, skin_mask, uncovered
 from facefusion.fusion.coarse import COARSE_SIZE
 from facefusion.geometry.align import transform_points
-from facefusion.geometry.topology import LEFT_EYE, RIGHT_EYE, five_points
+from facefusion.geometry.topology import five_points
+from facefusion.perception.spectacles import CROP_SIZE as SPECTACLES_SIZE
+from facefusion.perception.spectacles import Spectacles
 from facefusion.training.augment import light, photometric
-from facefusion.training.coverings import covering, glasses_kinds, lenses
+from facefusion.training.coverings import covering, glasses_kinds
 from facefusion.training.data import CROP_SIZE, AlignedFaces
 from facefusion.training.mesh import compose, jittered
 from facefusion.training.relighting import Lamp, Lamps
+from facefusion.training.spectacles import DrawnSpectacles, draw_spectacles
 
 Rng = np.random.Generator
 
@@ -35,43 +39,9 @@ LOW_PASS: Final = (12.0, 32.0)
 UNTOUCHED: Final = 0.05
 #: Shares of targets and of sources that stand under a lamp of their own.
 LAMPS: Final = (0.4, 0.4)
+#: Share of the glasses that are found, as most are at serving; the others the network has to see for itself.
+FOUND: Final = 0.8
 _MIRRORED: Final = [1, 0, 2, 4, 3]
-
-
-def draw_glasses(rng: Rng, image: np.ndarray, mesh: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Draws spectacles on a face; returns the image and the (H, W) float32 mask of what they cover."""
-    size = image.shape[0]
-    frame, lens = np.zeros((size, size), np.uint8), np.zeros((size, size), np.uint8)
-    left, right = (mesh[list(eye), :2].mean(0) for eye in (LEFT_EYE, RIGHT_EYE))
-    span = float(np.hypot(*(right - left)))
-    angle = float(np.degrees(np.arctan2(*(right - left)[::-1])))
-    width, height = span * rng.uniform(0.34, 0.46), span * rng.uniform(0.24, 0.42)
-    drop = np.array([0, span * rng.uniform(-0.02, 0.10)])
-    thick = max(1, round(size * float(rng.uniform(0.006, 0.02))))
-    corners = float(rng.choice([1.0, 0.6, 0.45]))
-    rims = []
-    for eye in (left + drop, right + drop):
-        t = np.linspace(0, 2 * np.pi, 48, endpoint=False)
-        # A superellipse: round, rounded and nearly rectangular rims by one exponent.
-        x, y = (np.sign(f) * np.abs(f) ** corners for f in (np.cos(t), np.sin(t)))
-        turn = np.radians(angle)
-        level = np.stack([width * x, height * y], axis=1)
-        turned = level @ np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
-        rims.append((eye + turned).astype(np.float32))
-        fill_points(lens, rims[-1], 255)
-        cv2.polylines(frame, [rims[-1].astype(np.int32)], True, 255, thick, cv2.LINE_AA)
-    inner = [left + drop + [width, 0], right + drop - [width, 0]]
-    cv2.line(frame, *(tuple(int(v) for v in p) for p in inner), 255, thick, cv2.LINE_AA)
-    for eye, temple in ((left, mesh[127, :2]), (right, mesh[356, :2])):
-        outer = eye + drop + [-width if eye is left else width, 0]
-        cv2.line(frame, tuple(int(v) for v in outer), tuple(int(v) for v in temple), 255, thick, cv2.LINE_AA)
-    dark = rng.random() < 0.4
-    shade = (rng.uniform(0.75, 0.97) if dark else rng.uniform(0, 0.12)) * lens.astype(np.float32) / 255
-    colour = rng.integers(0, 60 if rng.random() < 0.7 else 255, 3)
-    covered = np.maximum(frame.astype(np.float32) / 255, shade)
-    tint = np.where(frame[..., None] > 127, colour, rng.integers(0, 70, 3) if dark else rng.integers(120, 255, 3))
-    out = image * (1 - covered[..., None]) + tint * covered[..., None]
-    return out.astype(np.uint8), np.where(covered > 0.3, covered, 0).astype(np.float32)
 
 
 def _covering(crop: np.ndarray, mesh: np.ndarray) -> np.ndarray:
@@ -102,23 +72,31 @@ class SwapSampler:
 
     Args:
         faces: aligned crops, larger than `view` by what the jitter needs.
+        worn: the glasses of each face, None for those that wear none.
         view: side of the samples.
     """
 
-    def __init__(self, faces: AlignedFaces, view: int = COARSE_SIZE) -> None:
-        self.faces, self.view = faces, view
+    def __init__(self, faces: AlignedFaces, worn: Sequence[Spectacles | None], view: int = COARSE_SIZE) -> None:
+        self.faces, self.worn, self.view = faces, worn, view
         self.size = faces.crops.shape[1]
         self.lamps = Lamps(faces)
-        self.coverings = np.stack([_covering(c, m) for c, m in zip(faces.crops, faces.meshes, strict=True)])
+        #: The faces as they are carried onto others, without their spectacles, and what covers them then.
+        self.bare = [
+            crop if glasses is None else glasses.taken_off(crop) for crop, glasses in zip(faces.crops, worn, strict=True)
+        ]
+        self.carried = np.stack([_covering(c, m) for c, m in zip(self.bare, faces.meshes, strict=True)])
+        #: What covers them as they are.
+        self.coverings = self.carried.copy()
         self.glasses = np.array(glasses_kinds(faces.names))
-        #: Where nobody knows what is covering and what is skin: inside and around real spectacles.
-        self.unknown = np.zeros_like(self.coverings)
-        for i in np.flatnonzero(self.glasses != ""):
-            where = lenses(faces.meshes[i], self.size)
-            if self.glasses[i] == "dark":
-                self.coverings[i] = np.maximum(self.coverings[i], where)
-            else:
-                self.unknown[i] = where
+        for i, glasses in enumerate(worn):
+            if glasses is not None:
+                self.coverings[i] = np.maximum(self.coverings[i], 255 * self._at_size(glasses.covered))
+
+    def _at_size(self, layer: np.ndarray) -> np.ndarray:
+        """A map of glasses (192, 192) at the crops' own side."""
+        if layer.shape[0] == self.size:
+            return layer
+        return np.asarray(cv2.resize(layer, (self.size, self.size), interpolation=cv2.INTER_LINEAR), np.float32)
 
     def _other(self, rng: Rng, face: int, within: float, *, bare: bool = False) -> int:
         """Another face that looks about the same way, on request one without glasses."""
@@ -141,20 +119,20 @@ class SwapSampler:
                 return warp(self.faces.crops[other], self.faces.meshes[other]), mask.astype(np.float32) / 255
         return None
 
-    def _cover(self, rng: Rng, image: np.ndarray, mesh: np.ndarray, onto: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Something over the face; returns the layer, its mask and the covered image."""
-        kind = rng.random()
-        if kind < 0.45:
-            out, mask = draw_glasses(rng, image, mesh)
-            return out, (mask > 0).astype(np.float32), out
-        found = self._fringe(rng, mesh, onto) if kind < 0.8 else None
-        if found is None:
-            crop = self.faces.crops[int(rng.integers(len(self.faces)))]
-            layer = light(rng, np.roll(crop, int(rng.integers(self.size)), axis=1))
-            mask = _blob(rng, self.size)
-        else:
-            layer, mask = light(rng, found[0], 0.5), found[1]
-        return layer, mask, (image * (1 - mask[..., None]) + layer * mask[..., None]).astype(np.uint8)
+    def _glasses(self, rng: Rng, image: np.ndarray, mesh: np.ndarray) -> tuple[DrawnSpectacles, Spectacles]:
+        """Glasses on a face: what was drawn, and what is found of it."""
+        drawn = draw_spectacles(rng, image, mesh, self.faces.crops[int(rng.integers(len(self.faces)))])
+        side = (SPECTACLES_SIZE, SPECTACLES_SIZE)
+        layers = (cv2.resize(layer, side, interpolation=cv2.INTER_AREA) for layer in (drawn.frame, drawn.lens))
+        return drawn, Spectacles.from_opacity(*layers)
+
+    def _thing(self, rng: Rng, mesh: np.ndarray, onto: int) -> tuple[np.ndarray, np.ndarray]:
+        """Something that lies over a face, hair or a hand or a cloth: its image and mask."""
+        found = self._fringe(rng, mesh, onto) if rng.random() < 0.6 else None
+        if found is not None:
+            return light(rng, found[0], 0.5), found[1]
+        crop = self.faces.crops[int(rng.integers(len(self.faces)))]
+        return light(rng, np.roll(crop, int(rng.integers(self.size)), axis=1)), _blob(rng, self.size)
 
     def _corrupted(self, rng: Rng, face: int, target: np.ndarray, lamp: Lamp | None) -> np.ndarray:
         """T': another face over T, under T's lamp and in T's light more often than not, under a random mask."""
@@ -177,8 +155,8 @@ class SwapSampler:
         """One sample.
 
         Returns:
-            `warped`, `target`, `truth` (view, view, 3) RGB uint8; `face`, `covered`, `known` (view, view) float32;
-            `covered` where something lies over either face, `known` where that is certain; `paired` (1,);
+            `warped`, `target`, `truth` (view, view, 3) RGB uint8; `face`, `covered` (view, view) float32, where change is
+            allowed and where something lies over either face; `paired` (1,);
             `source` (1,) index of the person in the result; `bare` (1,) whether neither face wears real glasses; `points`
             (5, 2) of the target in the crop.
         """
@@ -189,35 +167,57 @@ class SwapSampler:
         lamp = self.lamps(rng, face) if rng.random() < LAMPS[0] else None
         truth = truth if lamp is None else lamp(truth)
         covered = self.coverings[face].astype(np.float32) / 255
-        # A face that wears glasses is no truth: they would come back from the source, as they never shall.
-        paired = rng.random() >= UNPAIRED and self.glasses[face] == ""
-        unknown = self.unknown[face]
+        found, worn = np.zeros_like(covered), self.worn[face]
+        if worn is not None and rng.random() < FOUND:
+            found = self._at_size(worn.covered)
+        # Sunglasses are no truth: they would come back from the source, as they never shall.
+        paired = rng.random() >= UNPAIRED and (self.glasses[face] == "" or (worn is not None and not worn.hides_eyes))
         if paired:
             source = face
             target = truth if rng.random() < UNTOUCHED else self._corrupted(rng, face, truth, lamp)
             stop = self._other(rng, face, 28.0)
-            away = faces.warps[stop](faces.crops[face], faces.meshes[face])
+            away = faces.warps[stop](self.bare[face], faces.meshes[face])
             source_mesh = faces.meshes[stop]
         else:
             source = self._other(rng, face, MAX_YAW_DIFFERENCE)
-            target, away, source_mesh = truth, faces.crops[source], faces.meshes[source]
-            hidden = warp(self.coverings[source], source_mesh).astype(np.float32) / 255
+            target, away, source_mesh = truth, self.bare[source], faces.meshes[source]
+            hidden = warp(self.carried[source], source_mesh).astype(np.float32) / 255
+            theirs = self.worn[source]
+            if theirs is not None and theirs.hidden is not None:
+                dark = warp(self._at_size(theirs.hidden), source_mesh)
+                hidden = np.maximum(hidden, dark)
+                found = np.maximum(found, dark) if rng.random() < FOUND else found
             covered = np.maximum(covered, hidden)
-            unknown = np.maximum(unknown, warp(self.unknown[source], source_mesh))
         # As far off as the mesh network's points are, each by itself and all together.
         off = np.pad(rng.normal(0, 0.5, (468, 2)), ((0, 0), (0, 1))) + [*rng.normal(0, 0.8, 2), 0]
         warped = warp(photometric(rng, away, 0.6), (source_mesh + off * self.size / CROP_SIZE).astype(np.float32))
         if rng.random() < LAMPS[1]:
             warped = self.lamps(rng, face)(warped)
-        if rng.random() < 0.55:  # over the target: it must stay
-            layer, mask, target = self._cover(rng, target, mesh, face)
-            truth = (truth * (1 - mask[..., None]) + layer * mask[..., None]).astype(np.uint8)
+        if rng.random() < 0.25 and worn is None:  # glasses on the target: they must stay
+            drawn, seen = self._glasses(rng, target, mesh)
+            alpha = np.maximum(drawn.frame, drawn.lens)[..., None]
+            truth = (truth * (1 - alpha) + drawn.image * alpha).astype(np.uint8)
+            target, covered = drawn.image, np.maximum(covered, drawn.covered)
+            if rng.random() < FOUND:
+                found = np.maximum(found, self._at_size(seen.covered))
+        if rng.random() < 0.3:  # over the target: it must stay
+            layer, mask = self._thing(rng, mesh, face)
+            target, truth = ((i * (1 - mask[..., None]) + layer * mask[..., None]).astype(np.uint8) for i in (target, truth))
             covered = np.maximum(covered, mask)
-        if rng.random() < 0.4:  # over the source: it must not travel
-            _, mask, warped = self._cover(rng, warped, mesh, face)
+        if rng.random() < 0.18:  # glasses on the source: they must not travel
+            drawn, seen = self._glasses(rng, warped, mesh)
+            if rng.random() >= FOUND:
+                warped, covered = drawn.image, np.maximum(covered, drawn.covered)
+            elif seen.hidden is None:
+                warped = seen.taken_off(drawn.image)
+            else:
+                warped, found = drawn.image, np.maximum(found, self._at_size(seen.hidden))
+        if rng.random() < 0.22:  # over the source: it must not travel
+            layer, mask = self._thing(rng, mesh, face)
+            warped = (warped * (1 - mask[..., None]) + layer * mask[..., None]).astype(np.uint8)
             covered = np.maximum(covered, mask)
-        known = 1 - (unknown > 127).astype(np.float32)
-        return self._view(rng, mesh, warped, target, truth, covered, known) | {
+        layers = (warped, target, truth, np.maximum(covered, found), found)
+        return self._view(rng, mesh, *layers) | {
             "paired": np.array([paired], np.float32), "source": np.array([source], np.int64),
             "bare": np.array([self.glasses[source] == self.glasses[face] == ""], np.float32),
         }  # fmt: skip
@@ -230,24 +230,24 @@ class SwapSampler:
         target: np.ndarray,
         truth: np.ndarray,
         covered: np.ndarray,
-        known: np.ndarray,
+        found: np.ndarray,
     ) -> dict[str, np.ndarray]:
         """The sample's view: jittered like a detection, mirrored half of the time, colour-corrected like the product."""
         size = self.view
         scale = size / self.size
         shrink = np.array([[scale, 0, (scale - 1) / 2], [0, scale, (scale - 1) / 2]])
         matrix = compose(jittered(rng, size, 1.5, 0.03, 0.01), shrink)
-        layers = (warped, target, truth, covered, known)
+        layers = (warped, target, truth, covered, found)
         moved = [cv2.warpAffine(i, matrix, (size, size), borderMode=cv2.BORDER_REFLECT_101) for i in layers]
         points = transform_points(mesh, matrix)
-        face, skin = face_mask(points, size), skin_mask(points, size)
+        face, skin = (uncovered(mask(points, size), moved[4]) for mask in (face_mask, skin_mask))
         five = five_points(points)
         if rng.random() < 0.5:
             moved, face, skin = [i[:, ::-1] for i in moved], face[:, ::-1], skin[:, ::-1]
             five = (five * [-1, 1] + [size - 1, 0])[_MIRRORED].astype(np.float32)
-        warped, target, truth, covered, known = (np.ascontiguousarray(i) for i in moved)
+        warped, target, truth, covered, found = (np.ascontiguousarray(i) for i in moved)
         warped = match_light(warped, target, np.ascontiguousarray(skin))(warped)
         return {
-            "warped": warped, "target": target, "truth": truth, "covered": covered, "known": known,
+            "warped": warped, "target": target, "truth": truth, "covered": covered,
             "face": np.ascontiguousarray(face), "points": five,
         }  # fmt: skip

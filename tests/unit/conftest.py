@@ -13,17 +13,19 @@ from facefusion.choice import TierChooser
 from facefusion.fusion.coarse import FusionMaps
 from facefusion.geometry.pose import pose_degrees
 from facefusion.geometry.topology import five_points
+from facefusion.perception.spectacles import Spectacles
 from facefusion.speed import Speed
 from facefusion.tiers import TIERS
 from facefusion.types import Detection, Face
 
 
 class Paper:
-    """Detector, mesh, identity, coarse and refine network in one; faces are recognised by their photo's size.
+    """Detector, mesh, identity, spectacles, coarse and refine network in one; faces are recognised by their photo's size.
 
     Attributes:
         faces: the mesh to find in a photo of (height, width); none elsewhere.
         answers: the embedding to give for a photo of (height, width).
+        worn: the glasses to find in a photo of (height, width).
         unsettled: how far off the warped face is measured, in pixels.
         seen, refined: what the coarse and the refine network were given last.
     """
@@ -31,6 +33,7 @@ class Paper:
     def __init__(self) -> None:
         self.faces: dict[tuple[int, int], np.ndarray] = {}
         self.answers: dict[tuple[int, int], np.ndarray] = {}
+        self.worn: dict[tuple[int, int], Spectacles] = {}
         self.unsettled = np.zeros(3, np.float32)
         self.seen: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
         self.refined: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
@@ -54,6 +57,9 @@ class Paper:
 
     def identity(self, photo: np.ndarray, mesh: np.ndarray) -> np.ndarray:
         return self.answers.get(photo.shape[:2], np.array([1, 0], np.float32))
+
+    def spectacles(self, photo: np.ndarray, mesh: np.ndarray) -> Spectacles | None:
+        return self.worn.get(photo.shape[:2])
 
     def coarse(self, warped: np.ndarray, target: np.ndarray, face: np.ndarray, identity: np.ndarray) -> FusionMaps:
         self.seen, self.told = (warped, target, face), identity
@@ -81,8 +87,9 @@ def chooser() -> TierChooser:
 def pipe(paper: Paper, chooser: TierChooser) -> FusionPipeline:
     parts: Any = paper
     return FusionPipeline(
-        detector=parts, mesh=parts, identity=parts.identity, coarse=parts.coarse, refine=parts.refine, chooser=chooser
-    )
+        detector=parts, mesh=parts, identity=parts.identity, spectacles=parts.spectacles, coarse=parts.coarse,
+        refine=parts.refine, chooser=chooser,
+    )  # fmt: skip
 
 
 @pytest.fixture

@@ -18,17 +18,20 @@ from facefusion.nets.coarse import COLOUR_CELL, CoarseFusionModel
 from facefusion.nets.identity import JUDGE_BLOCKS, IdentityNet
 from facefusion.nets.mesh import MeshNet
 from facefusion.nets.refine import EnhancementNet
-from facefusion.training import ablation, coverings, fusing, swaps
+from facefusion.nets.spectacles import SpectaclesNet
+from facefusion.perception.spectacles import Spectacles
+from facefusion.training import ablation, coverings, fusing, swaps, wearing
 from facefusion.training.ablation import VARIANTS
 from facefusion.training.adversary import Adversary
 from facefusion.training.coarse import CoarseTask
 from facefusion.training.data import FaceImage, align_faces
 from facefusion.training.identity import IdentityTask
-from facefusion.training.judges import Judges
+from facefusion.training.judges import JUDGING, Judges
 from facefusion.training.loop import Schedule
 from facefusion.training.losses import sampled
 from facefusion.training.refine import REFINE_CROP, VIEW, ProgressiveTask, progressive
 from facefusion.training.relighting import Lamps, mesh_normals
+from facefusion.training.spectacles import draw_spectacles
 from facefusion.training.swaps import SwapSampler
 
 
@@ -44,14 +47,15 @@ def images(make_mesh: Any, make_photo: Any) -> list[FaceImage]:
 @pytest.fixture
 def judges(tmp_path: Path) -> Judges:
     torch.manual_seed(0)
-    for name, net in (("identity", IdentityNet()), ("judge", IdentityNet(JUDGE_BLOCKS)), ("mesh", MeshNet())):
+    nets = (IdentityNet(), IdentityNet(JUDGE_BLOCKS), MeshNet(), SpectaclesNet())
+    for name, net in zip(JUDGING, nets, strict=True):
         save_file({k: v.contiguous() for k, v in net.state_dict().items()}, str(tmp_path / f"{name}.safetensors"))
-    return Judges(*(tmp_path / f"{name}.safetensors" for name in ("identity", "judge", "mesh")))
+    return Judges(*(tmp_path / f"{name}.safetensors" for name in JUDGING))
 
 
 @pytest.mark.parametrize(("crop", "view"), [(192, 128), (REFINE_CROP, VIEW)])
 def test_samples_are_what_they_say_and_depend_on_the_seed_alone(images: list[FaceImage], crop: int, view: int) -> None:
-    sampler = SwapSampler(align_faces(images, crop), view)
+    sampler = SwapSampler(align_faces(images, crop), [None] * len(images), view)
     kinds = set()
     for seed in range(12):
         sample = sampler(np.random.default_rng(seed))
@@ -209,34 +213,77 @@ def test_a_lamp_lights_the_side_it_stands_on(images: list[FaceImage]) -> None:
     assert max(slopes) > 25 and 0.7 < np.mean(gains) < 1.5
 
 
-def test_glasses_are_known_by_name_and_lie_over_the_eyes(make_mesh: Any) -> None:
+def test_glasses_are_known_by_name() -> None:
     with Path(coverings.__file__).with_name("glasses.csv").open(newline="") as handle:
         rows = list(csv.DictReader(handle))
     assert {row["kind"] for row in rows} <= {"clear", "dark", "other"} and len(rows) > 100
     assert coverings.glasses_kinds([rows[0]["file"], "nobody.jpg"]) == [rows[0]["kind"], ""]
-    mesh = make_mesh((96, 96), 115, roll=20)
-    mask = coverings.lenses(mesh, 192)
-    for eye in (topology.LEFT_EYE, topology.RIGHT_EYE):
-        assert (mask[tuple(mesh[list(eye), 1::-1].astype(int).T)] == 255).all()
-    assert not mask[tuple(mesh[list(topology.OUTER_LIPS), 1::-1].astype(int).T)].any()
-    assert 0.02 < (mask > 0).mean() < 0.12
 
 
-def test_real_spectacles_teach_nothing_about_coverings(images: list[FaceImage], monkeypatch: pytest.MonkeyPatch) -> None:
+def bars(dark: float) -> Spectacles:
+    """A frame of two bars over the eyes, with glass of some opacity between them."""
+    frame, glass = np.zeros((2, 192, 192), np.float32)
+    frame[76:79, 50:142] = frame[100:103, 50:142] = 1
+    glass[79:100, 50:142] = dark
+    return Spectacles.from_opacity(frame, glass)
+
+
+@pytest.mark.parametrize(("crop", "view"), [(192, 128), (REFINE_CROP, VIEW)])
+def test_found_glasses_are_left_out_and_faces_are_carried_without(
+    images: list[FaceImage], monkeypatch: pytest.MonkeyPatch, crop: int, view: int
+) -> None:
     monkeypatch.setattr(swaps, "glasses_kinds", lambda names: ["clear", "dark", ""])
-    sampler = SwapSampler(align_faces(images))
-    paired, unknown, covered = [], [], []
-    for seed in range(40):
-        sample = sampler(np.random.default_rng(seed))
-        paired.append(bool(sample["paired"][0]))
-        unknown.append(float((sample["known"] < 0.5).mean()))
-        covered.append(float(sample["covered"].mean()))
-        # The one bare face can be put on nobody but a face with glasses: no pair but its own is judged by identity.
-        assert bool(sample["bare"][0]) == paired[-1]
-    # The bare face alone is a truth, and only unpaired samples leave something open.
-    assert any(paired) and all(share == 0 for share, pair in zip(unknown, paired, strict=True) if pair)
-    assert max(unknown) > 0.02
-    assert sampler.coverings[1].mean() > sampler.coverings[0].mean() + 3 and not sampler.unknown[1].any()
+    monkeypatch.setattr(swaps, "FOUND", 1.0)
+    faces = align_faces(images, crop)
+    sampler = SwapSampler(faces, [bars(0), bars(1), None], view)
+    changed = [float(np.abs(a.astype(int) - b).mean()) for a, b in zip(sampler.bare, faces.crops, strict=True)]
+    assert changed[0] > 0 and changed[1:] == [0, 0]  # nobody knows what is behind dark glass
+    samples = [sampler(np.random.default_rng(seed)) for seed in range(40)]
+    assert {int(s["source"][0]) for s in samples if s["paired"][0]} == {0, 2}  # sunglasses are no truth
+    # Wherever glasses were found nothing may change, and it is said that something lies there.
+    barred = [s for s in samples if (s["face"][int(0.36 * view) : int(0.62 * view), view // 2] < 0.1).any()]
+    assert 10 < len(barred) < 40
+    assert not any(bool(s["bare"][0]) for s in samples if not s["paired"][0] and s["source"][0] != 2)
+
+
+def test_drawn_glasses_lie_over_the_eyes_and_cover_what_they_say(make_mesh: Any) -> None:
+    mesh, image = make_mesh((96, 96), 115, roll=20), np.full((192, 192, 3), 150, np.uint8)
+    dark = 0
+    for seed in range(20):
+        drawn = draw_spectacles(np.random.default_rng(seed), image, mesh, image)
+        changed = np.abs(drawn.image.astype(int) - 150).max(-1) > 60
+        assert 0.004 < (drawn.frame > 0.2).mean() < 0.15 and drawn.covered.max() > 0.3
+        assert not changed[tuple(mesh[list(topology.OUTER_LIPS), 1::-1].astype(int).T)].any()
+        for eye in (topology.LEFT_EYE, topology.RIGHT_EYE):
+            behind = tuple(mesh[list(eye), 1::-1].mean(0).astype(int))
+            dark += drawn.covered[behind] > 0.7
+            assert drawn.lens[behind] == pytest.approx(drawn.lens.max(), abs=0.02) or drawn.frame[behind] > 0
+    assert 4 <= dark <= 30
+
+
+def test_the_spectacles_network_learns_from_drawn_ones(images: list[FaceImage], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wearing, "VAL_DRAWN", 4)
+    monkeypatch.setattr(wearing, "glasses_kinds", lambda names: ["clear", "", ""] * (len(names) // 3))
+    faces = align_faces(images)
+    task = wearing.SpectaclesTask(faces, faces)
+    samples = [task.sample(np.random.default_rng(seed)) for seed in range(8)]
+    batch = {key: torch.from_numpy(np.stack([s[key] for s in samples])) for key in samples[0]}
+    assert batch["eyes"].shape == (8, 88, 144, 3) and batch["opacity"].shape == (8, 2, 88, 144)
+    worn = batch["opacity"].flatten(1).max(1).values > 0.5
+    assert 3 <= int(worn.sum()) <= 8
+    optimizer = torch.optim.AdamW(task.net.parameters(), 1e-2)
+    losses = []
+    for _ in range(12):
+        loss, _ = task.loss(batch, 0.0)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < 0.8 * losses[0]
+    figures = task.evaluate(task.net.eval())
+    assert 0 < figures["val_overlap"] < 1 and 0 <= figures["real_found"] <= 1
+    found = wearing.find_spectacles(task.net, align_faces(images, REFINE_CROP))
+    assert len(found) == 3 and found[1] is None and found[2] is None
 
 
 def test_ablations_differ_in_what_they_leave_out(

@@ -1,0 +1,97 @@
+"""Glasses: the target's stay, the source's stay behind, and what dark glass hides is left to the target."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from facefusion import FusionPipeline
+from facefusion.perception.spectacles import COLUMNS, CROP_SIZE, ROWS, Spectacles, as_spectacles
+
+HIGH, WIDE = ROWS.stop - ROWS.start, COLUMNS.stop - COLUMNS.start
+
+
+def opacity(*, frame: float = 0, glass: float = 0) -> np.ndarray:
+    """Two bars and the glass between them."""
+    found = np.zeros((2, HIGH, WIDE), np.float32)
+    found[0, 30:34, 20:120] = found[0, 54:58, 20:120] = frame
+    found[1, 34:54, 20:120] = glass
+    return found
+
+
+def worn(**answer: float) -> Spectacles:
+    found = as_spectacles(opacity(**answer))
+    assert found is not None
+    return found
+
+
+def test_few_doubtful_pixels_are_no_glasses() -> None:
+    assert as_spectacles(opacity()) is None and as_spectacles(opacity(frame=0.4)) is None
+    few = opacity()
+    few[0, 30:32, 20:60] = 1
+    assert as_spectacles(few) is None
+
+
+def test_clear_glass_covers_with_its_frame_and_dark_glass_as_a_whole() -> None:
+    clear, tinted, dark = (worn(frame=1, glass=glass) for glass in (0.1, 0.34, 0.95))
+    middle, rim = (ROWS.start + 44, COLUMNS.start + 70), (ROWS.start + 32, COLUMNS.start + 70)
+    for glasses in (clear, tinted):
+        assert glasses.covered[rim] == 1 and glasses.covered[middle] < 0.01
+        assert not glasses.hides_eyes and glasses.hidden is None
+    assert dark.hides_eyes and dark.covered[middle] == dark.covered[rim] == 1
+    hidden = dark.hidden
+    assert hidden is not None and hidden[middle] > 0.99 and hidden[rim[0] - 4, rim[1]] > 0.5
+    assert (hidden > 0.01).mean() < 2 * (dark.covered > 0.01).mean()
+    assert dark.nbytes == 2 * 4 * CROP_SIZE**2
+
+
+def test_a_frame_is_taken_off_at_any_size_and_dark_glass_is_not(make_photo: Any) -> None:
+    for size in (128, CROP_SIZE, 512):
+        plain = np.full((size, size, 3), (190, 150, 130), np.uint8)
+        plain[: size // 4] = make_photo(size, size)[: size // 4]
+        glasses = worn(frame=1, glass=0.05)
+        rows = np.linspace(0, CROP_SIZE, size, endpoint=False).astype(int)
+        face = plain.copy()
+        face[glasses.frame[np.ix_(rows, rows)] > 0.5] = 10
+        without = glasses.taken_off(face)
+        assert np.abs(without.astype(int) - plain).max() < 40 and np.abs(face.astype(int) - plain).max() > 100
+        np.testing.assert_array_equal(without[: size // 4], plain[: size // 4])
+        np.testing.assert_array_equal(worn(frame=1, glass=0.9).taken_off(face), face)
+
+
+def test_the_targets_glasses_are_left_alone(paper, pipe: FusionPipeline, source: np.ndarray, target: np.ndarray) -> None:
+    without = pipe(source, target)
+    assert paper.seen is not None and paper.refined is not None
+    open_mask, open_refined = paper.seen[2], paper.refined[2]
+    paper.worn[target.shape[:2]] = glasses = worn(frame=1)
+    pipe.cache.clear()
+    result = pipe(source, target)
+    assert paper.seen[2].sum() < open_mask.sum() and paper.refined[2].sum() < open_refined.sum()
+    rim = ((ROWS.start + 32) * 128 // CROP_SIZE, 64)
+    assert glasses.frame[ROWS.start + 32, 96] == 1
+    assert paper.seen[2][rim] < 0.05 and open_mask[rim] > 0.95
+    kept = (without.mask > 0.9) & (result.mask == 0)
+    assert kept.sum() > 100
+    np.testing.assert_array_equal(result.image[kept], target[kept])
+
+
+def test_the_sources_frame_stays_behind(paper, pipe: FusionPipeline, source: np.ndarray, target: np.ndarray) -> None:
+    pipe(source, target)
+    plain, open_mask = paper.seen[0], paper.seen[2]
+    paper.worn[source.shape[:2]] = worn(frame=1)
+    pipe.cache.clear()
+    pipe(source, target)
+    np.testing.assert_array_equal(paper.seen[2], open_mask)  # skin takes the frame's place
+    assert (np.abs(paper.seen[0].astype(int) - plain) > 3).any()
+    paper.worn[source.shape[:2]] = worn(frame=1, glass=1)
+    pipe.cache.clear()
+    pipe(source, target)
+    eyes = (66, 64)  # nobody knows the eyes behind sunglasses: the target's stay
+    assert paper.seen[2][eyes] < 0.05 and open_mask[eyes] > 0.95
+
+
+def test_glasses_are_looked_for_once(paper, pipe: FusionPipeline, source: np.ndarray, target: np.ndarray) -> None:
+    first, second = pipe(source, target), pipe(source, target)
+    assert "glasses" in first.timings.stages and "glasses" not in second.timings.stages
+    np.testing.assert_array_equal(first.image, second.image)
