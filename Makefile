@@ -1,7 +1,7 @@
 # make demo   installs what serving needs (once) and opens the page on http://127.0.0.1:7860
 # make test   installs the developers' tools too (once) and runs every test
 # make lint   ruff and mypy
-# make bench  measures this machine, benchmarks/cpu.json
+# make bench  measures this machine, benchmarks/cpu.json, and compares the engines
 #
 # Wanted beforehand: Python 3.11 or newer and, on Linux, the system libraries in packages.txt.
 # `make demo PYTHON=/path/to/python` chooses the Python. After installation nothing here uses the network.
@@ -24,6 +24,7 @@ lint: $(VENV)/.development
 
 bench: $(VENV)/.serving
 	$(RUN) -m facefusion bench --json benchmarks/cpu.json
+	$(RUN) -m facefusion bench --engines
 
 clean:
 	rm -rf $(VENV)
