@@ -1,7 +1,7 @@
 # make demo   installs what serving needs (once) and opens the page on http://127.0.0.1:7860
 # make test   installs the developers' tools too (once) and runs every test
 # make lint   ruff and mypy
-# make bench  measures this machine, benchmarks/cpu.json
+# make bench  measures this machine, benchmarks/cpu.json, and compares the engines
 # make space  builds the tree of a Hugging Face Space, starts it in a fresh environment on port 7860, fuses, and reports
 #
 # Wanted beforehand: Python 3.11 or newer and, on Linux, the system libraries in packages.txt. The tests in a browser want
@@ -27,6 +27,7 @@ lint: $(VENV)/.development
 
 bench: $(VENV)/.serving
 	$(RUN) -m facefusion bench --json benchmarks/cpu.json
+	$(RUN) -m facefusion bench --engines
 
 space: $(VENV)/.serving
 	$(RUN) -m benchmarks.space

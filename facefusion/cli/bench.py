@@ -55,7 +55,7 @@ def photos() -> tuple[str, list[tuple[Photo, Photo]]]:
 
 
 def _row(title: str, cells: list[str]) -> str:
-    return f"{title:<26}" + "".join(f"{cell:>10}" for cell in cells)
+    return f"{title:<26}" + "".join(f"{cell:>14}" for cell in cells)
 
 
 def _number(value: float | None, digits: int) -> str:
@@ -71,7 +71,8 @@ def lines(report: dict[str, Any]) -> Iterator[str]:
     tiers = report["tiers"]
     yield ""
     yield _row("milliseconds", [f"{tier} {share}" for tier in tiers for share in ("p50", "p90")])
-    every = [stage for stage in (*STAGES, "total", "again") if any(stage in tier["stages_ms"] for tier in tiers.values())]
+    wanted = (*STAGES, "total", "target again", "again")
+    every = [stage for stage in wanted if any(stage in tier["stages_ms"] for tier in tiers.values())]
     for stage in every:
         times = [tier["stages_ms"].get(stage, {}).get(share) for tier in tiers.values() for share in ("p50", "p90")]
         yield _row(stage, [_number(value, 1) for value in times])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 from facefusion.cli.measure import machine
-from facefusion.engines import SIDES, Engine, quickest, try_engines
+from facefusion.engines import RUNS, SIDES, Engine, made_up, quickest, try_engines
 from facefusion.runtime import EMBEDDED_WEIGHTS, read_manifest
 
 
@@ -35,5 +37,27 @@ def lines(weights: Path | None = None, threads: int | None = None) -> Iterator[s
             times = [1000 * trial.seconds[name] for name in SIDES]
             cells = " | ".join(f"{value:.1f}" for value in (*times, sum(times), trial.psnr))
             yield f"| {engine} | {cells} | {trial.reason} |"
+    yield from _torch_line()
     yield ""
     yield f"The pipeline takes {quickest(trials)}."
+
+
+def _torch_line() -> Iterator[str]:
+    """What the networks were trained in, for comparison; nothing where that or the checkpoints are missing."""
+    try:
+        formats, framework = (import_module(name) for name in ("facefusion.export.formats", "torch"))
+        networks = {name: formats.trained(name, formats.CHECKPOINTS) for name in SIDES}
+    except (ImportError, OSError):
+        return
+    times = []
+    for name, side in SIDES.items():
+        feeds = {key: framework.from_numpy(value) for key, value in made_up(name, side).items()}
+        seconds = []
+        with framework.inference_mode():
+            for _ in range(1 + RUNS):  # the first one warms up, and is never the quickest
+                begin = time.perf_counter()
+                networks[name](**feeds)
+                seconds.append(time.perf_counter() - begin)
+        times.append(1000 * min(seconds))
+    cells = " | ".join(f"{value:.1f}" for value in (*times, sum(times)))
+    yield f"| torch, does not serve | {cells} | | |"

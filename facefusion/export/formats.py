@@ -74,7 +74,19 @@ def to_tflite(weights: Path, checkpoints: Path, out: Path) -> Iterator[Path]:
 def to_coreml(weights: Path, checkpoints: Path, out: Path) -> Iterator[Path]:
     """Core ML programs for iOS 16 and macOS 13 on, 16 bits, one for every side."""
     import coremltools
+    from coremltools.converters.mil import Builder
+    from coremltools.converters.mil.frontend.torch import register_torch_op
+    from coremltools.converters.mil.frontend.torch.ops import _get_inputs
 
+    def logit(context: Any, node: Any) -> None:
+        """The one operation that the converter lacks."""
+        x, eps = _get_inputs(context, node)
+        low = float(eps.val)
+        held = Builder.clip(x=x, alpha=low, beta=1 - low)
+        odds = Builder.real_div(x=held, y=Builder.sub(x=1.0, y=held))
+        context.add(Builder.log(x=odds, epsilon=0.0, name=node.name))
+
+    register_torch_op(logit, override=True)
     for name in NETS:
         for side in SIDES[name]:
             given = example(name, side)

@@ -68,6 +68,7 @@ h2.step > span { display: inline-flex; width: 30px; height: 30px; border-radius:
 .gradio-container [aria-label="Remove Image"], .gradio-container button.reset-button { min-width: 44px; min-height: 44px; }
 .gradio-container input[type="range"] { min-height: 44px; }
 .gradio-container input[type="number"] { min-height: 44px; }
+.gradio-container .tab-like-container { height: auto; }
 .select-all-label { min-width: 44px; min-height: 44px; display: inline-flex; align-items: center; justify-content: center; }
 #consent .wrap { flex-direction: column; }
 #consent .wrap label { width: 100%; white-space: normal; }

@@ -5,8 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from facefusion.errors import FaceTooSmallError, FaceTurnedError
-from facefusion.perception.checks import MAX_YAW, MAX_YAW_DIFFERENCE, MIN_EYE_DISTANCE, check_face, check_pair
+from facefusion.errors import FaceTooSmallError, FaceTurnedError, FusionError
+from facefusion.perception.checks import (
+    MAX_YAW,
+    MAX_YAW_DIFFERENCE,
+    MIN_EYE_DISTANCE,
+    check_face,
+    check_pair,
+    is_usable,
+)
 from facefusion.types import Detection, Face
 
 DETECTION = Detection(np.zeros(4, np.float32), 0.9, np.zeros((5, 2), np.float32))
@@ -45,3 +52,14 @@ def test_a_pair_that_looks_apart_names_the_one_that_is_turned_more(
 
 def test_a_pair_that_looks_the_same_way_passes(make_mesh) -> None:
     check_pair(_face(make_mesh, yaw=45), _face(make_mesh, yaw=45 - MAX_YAW_DIFFERENCE + 1))
+
+
+@pytest.mark.parametrize(("eyes", "yaw"), [(60, 0), (MIN_EYE_DISTANCE - 0.5, 0), (60, MAX_YAW + 1), (60, -MAX_YAW + 1)])
+def test_a_usable_face_is_one_that_passes(make_mesh, eyes: float, yaw: float) -> None:
+    face = _face(make_mesh, eyes=eyes, yaw=yaw)
+    try:
+        check_face(face, "target")
+        passes = True
+    except FusionError:
+        passes = False
+    assert is_usable(face) == passes == (eyes == 60 and abs(yaw) <= MAX_YAW)

@@ -1,0 +1,138 @@
+"""Many visitors at once, through the real server. `python -m benchmarks.load [--visitors 1,2,4,8,16] [--each 10]`
+
+Starts `app.py`, lets so many clients at once ask for one fusion after another through the page's API, and prints for each
+number of visitors: fusions a second, p50 and p95 of the time that one waits, errors, what tiers the automatic choice gave,
+and the server's memory after it. With `--long N` one visitor then fuses N more times, and the memory is printed on the way.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from gradio_client import Client, handle_file
+from PIL import Image
+
+from facefusion.cli.bench import photos
+from facefusion.cli.measure import machine
+
+ROOT = Path(__file__).resolve().parent.parent
+STARTUP_SECONDS = 60
+#: Fusions between two looks at the memory.
+STEP = 50
+
+
+@dataclass
+class Visits:
+    """What visitors met: seconds of each answer, errors by name, tiers by name."""
+
+    seconds: list[float] = field(default_factory=list)
+    errors: Counter[str] = field(default_factory=Counter)
+    tiers: Counter[str] = field(default_factory=Counter)
+
+
+@contextmanager
+def serving() -> Iterator[tuple[str, int, float]]:
+    """A server of its own: its address, process id, and the seconds until it answered."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    begin = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, "app.py", "--port", str(port)], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    url = f"http://127.0.0.1:{port}/"
+    try:
+        while True:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            if process.poll() is not None or time.perf_counter() - begin > STARTUP_SECONDS:
+                raise RuntimeError("the server did not start")
+            time.sleep(0.05)
+        yield url, process.pid, time.perf_counter() - begin
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def resident_mb(pid: int) -> float:
+    """Memory of a process in megabytes of 10^6 bytes (Linux)."""
+    fields = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":" in line)
+    return int(fields["VmRSS"].split()[0]) * 1024 / 1e6
+
+
+def visit(url: str, files: list[Any], tier: str, count: int, downloads: Path) -> Visits:
+    """One visitor who fuses `count` times in a row."""
+    found = Visits()
+    client = Client(url, verbose=False, download_files=downloads)
+    for _ in range(count):
+        begin = time.perf_counter()
+        try:
+            answer = client.predict(*files, tier, api_name="/fuse")
+        except Exception as error:  # an error is a finding
+            found.errors[type(error).__name__] += 1
+            continue
+        found.seconds.append(time.perf_counter() - begin)
+        found.tiers.update(part["tier"] for part in answer if isinstance(part, dict) and "tier" in part)
+    return found
+
+
+def main() -> None:
+    """Prints a table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.load", description=__doc__)
+    parser.add_argument("--visitors", default="1,2,4,8,16", help="how many at once, one after the other")
+    parser.add_argument("--each", type=int, default=10, help="fusions of each visitor")
+    parser.add_argument("--tier", default="auto")
+    parser.add_argument("--long", type=int, default=0, metavar="N", help="then N fusions, watching the memory")
+    args = parser.parse_args()
+    named = machine()
+    print(f"{named['cpu']}, {named['cores']} cores, load {named['load']}, {os.cpu_count()} seen\n", flush=True)
+    with tempfile.TemporaryDirectory() as name, serving() as (url, pid, started):
+        files = []
+        for role, photo in zip(("face", "photo"), photos()[1][0], strict=True):
+            Image.fromarray(photo).save(path := Path(name, f"{role}.png"))
+            files.append(handle_file(path))
+        downloads = Path(name, "downloads")
+        begin = time.perf_counter()
+        visit(url, files, args.tier, 1, downloads)
+        first = time.perf_counter() - begin
+        print(f"The server answers {started:.1f} s after its start; the first result takes {first:.1f} s more.\n")
+        print(
+            "| visitors | fusions a second | p50, s | p95, s | errors | tiers | memory, MB |\n|---|---|---|---|---|---|---|"
+        )
+        for visitors in map(int, args.visitors.split(",")):
+            begin = time.perf_counter()
+            with ThreadPoolExecutor(visitors) as pool:
+                jobs = [pool.submit(visit, url, files, args.tier, args.each, downloads) for _ in range(visitors)]
+                every = [job.result() for job in jobs]
+            took = time.perf_counter() - begin
+            seconds = [value for each in every for value in each.seconds]
+            errors, tiers = (sum((getattr(e, key) for e in every), Counter()) for key in ("errors", "tiers"))
+            p50, p95 = np.percentile(seconds, [50, 95]) if seconds else (np.nan, np.nan)
+            shown = ", ".join(f"{tier} {count}" for tier, count in sorted(tiers.items()))
+            told = ", ".join(f"{error} {count}" for error, count in errors.items()) or "0"
+            rate, memory = len(seconds) / took, resident_mb(pid)
+            print(f"| {visitors} | {rate:.2f} | {p50:.2f} | {p95:.2f} | {told} | {shown} | {memory:.0f} |", flush=True)
+        if args.long:
+            print("\n| fusions | memory, MB |\n|---|---|")
+            for done in range(0, args.long, STEP):
+                visit(url, files, args.tier, min(STEP, args.long - done), downloads)
+                print(f"| {min(done + STEP, args.long)} | {resident_mb(pid):.0f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,99 @@
+"""Export for elsewhere: what is written answers as what serves does. Formats whose package is not installed are skipped."""
+
+from __future__ import annotations
+
+import json
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+from facefusion.cli.export import FORMATS
+from facefusion.cli.main import main
+from facefusion.engines import OUTPUTS, fused, made_up, psnr
+from facefusion.export import formats
+from facefusion.export.onnx import CONTRACTS
+from facefusion.runtime import EMBEDDED_WEIGHTS, INT8, make_session, read_manifest
+
+
+def test_the_command_knows_every_format() -> None:
+    assert tuple(formats.FORMATS) == FORMATS
+
+
+def test_onnx_comes_with_its_manifest(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", "--format", "onnx", "--out", str(tmp_path / "o")]) == 0
+    entries = json.loads((tmp_path / "o" / "manifest.json").read_text())["networks"]
+    assert set(entries) == {"coarse", "refine", "coarse" + INT8, "refine" + INT8}
+    out = capsys.readouterr().out
+    for entry in entries.values():
+        path = tmp_path / "o" / entry["file"]
+        assert f"{path}: {path.stat().st_size / 1e6:.2f} MB\n" in out
+
+
+def test_tensorrt_gets_fixed_shapes_and_the_same_answers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", "--format", "tensorrt", "--out", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    files = read_manifest(EMBEDDED_WEIGHTS)
+    for name, sides in formats.SIDES.items():
+        session = make_session(files[name].path, 1)
+        for side in sides:
+            path = tmp_path / f"{name}-{side}.onnx"
+            assert f"trtexec --onnx={path} --saveEngine={path.with_suffix('.plan')}" in out
+            model = onnx.load(str(path))
+            assert model.opset_import[0].version <= 20
+            for value in (*model.graph.input, *model.graph.output):
+                assert all(dim.dim_value > 0 for dim in value.type.tensor_type.shape.dim)
+            feeds = made_up(name, side)
+            fixed = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"]).run(OUTPUTS[name], feeds)
+            for answer, expected in zip(fixed, session.run(OUTPUTS[name], feeds), strict=True):
+                np.testing.assert_allclose(answer, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize(("form", "package"), [("tflite", "litert_torch"), ("coreml", "coremltools")])
+def test_a_format_without_its_package_says_so(
+    form: str, package: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if find_spec(package) is not None:
+        pytest.skip(f"{package} is installed")
+    assert main(["export", "--format", form, "--out", str(tmp_path)]) == 2
+    assert f"{package}. requirements-export.txt says which one." in capsys.readouterr().err
+
+
+def test_tflite_runs_and_matches(tmp_path: Path) -> None:
+    pytest.importorskip("litert_torch")
+    pytest.importorskip("ai_edge_litert")
+    from facefusion.optional.litert import LiteRtNetwork
+
+    files = read_manifest(EMBEDDED_WEIGHTS)
+    for path in formats.to_tflite(EMBEDDED_WEIGHTS, formats.CHECKPOINTS, tmp_path):
+        name, network = path.stem, LiteRtNetwork(path, 1)
+        for side in formats.SIDES[name]:
+            feeds = made_up(name, side)
+            expected = fused(feeds, *make_session(files[name].path, 1).run(OUTPUTS[name], feeds))
+            assert psnr(fused(feeds, *network.run(OUTPUTS[name], feeds)), expected, feeds["face"][0, 0] > 0.5) > 60
+
+
+def test_core_ml_has_the_contract_s_names_and_shapes(tmp_path: Path) -> None:
+    coremltools = pytest.importorskip("coremltools")
+    made = list(formats.to_coreml(EMBEDDED_WEIGHTS, formats.CHECKPOINTS, tmp_path))
+    assert [path.stem for path in made] == [f"{name}-{side}" for name, sides in formats.SIDES.items() for side in sides]
+    for path in made:
+        name, side = path.stem.split("-")
+        spec = coremltools.models.MLModel(str(path), skip_model_load=True).get_spec()
+        shapes = {given.name: tuple(given.type.multiArrayType.shape) for given in spec.description.input}
+        assert shapes == formats.shapes(name, int(side))
+        assert [answer.name for answer in spec.description.output] == list(CONTRACTS[name].outputs)
+
+
+def test_a_trained_network_is_the_one_that_serves() -> None:
+    files = read_manifest(EMBEDDED_WEIGHTS)
+    for name in formats.NETS:
+        feeds = made_up(name, formats.SIDES[name][0])
+        with torch.no_grad():
+            answers = formats.trained(name, formats.CHECKPOINTS)(**{key: torch.from_numpy(x) for key, x in feeds.items()})
+        for answer, expected in zip(answers, make_session(files[name].path, 1).run(OUTPUTS[name], feeds), strict=True):
+            np.testing.assert_allclose(answer.numpy(), expected, atol=1e-4)
