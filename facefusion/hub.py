@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from facefusion.errors import WeightsError
+from facefusion.hub_errors import HubError, reason
 from facefusion.runtime import EMBEDDED_WEIGHTS, WeightFile, parse_manifest, read_manifest
 
 MANIFEST: Final = "manifest.json"
@@ -40,10 +41,6 @@ _REVISION: Final = re.compile(r"[0-9a-f]{40}")
 _T = TypeVar("_T")
 
 log = logging.getLogger("facefusion.hub")
-
-
-class HubError(Exception):
-    """Why a repository's weights cannot be had; the message ends the sentence "... could not be used: ..."."""
 
 
 @dataclass(frozen=True)
@@ -178,7 +175,7 @@ class Hub:
         """Brings a file into the Hub's cache, with a progress bar; goes on where a connection broke.
 
         Raises:
-            Exception: whatever huggingface_hub raises (`reason`).
+            Exception: whatever huggingface_hub raises (`hub_errors.reason`).
         """
         from huggingface_hub import constants, hf_hub_download
 
@@ -266,40 +263,6 @@ def embedded(name: HubName | str, why: str, hub: Hub | None = None) -> Found:
     notice = f"The networks {name} from the Hugging Face Hub could not be used: {why}. The built-in ones serve instead."
     log.warning("%s", notice)
     return Found(read_manifest((hub or Hub()).embedded), notice=notice)
-
-
-def reason(error: BaseException) -> str:
-    """What an error of huggingface_hub means, for people."""
-    import httpx2
-    from huggingface_hub import errors
-
-    if isinstance(error, errors.RevisionNotFoundError):
-        return "the repository has no such revision"
-    if isinstance(error, errors.RemoteEntryNotFoundError):
-        return "the repository lacks a file that its manifest names, or the manifest itself"
-    if isinstance(error, errors.GatedRepoError):
-        return "its owner lets in only those who ask, and the token in HF_TOKEN is not of one"
-    if isinstance(error, errors.RepositoryNotFoundError):
-        return "there is no such repository, or it is private and HF_TOKEN holds no token that opens it"
-    if isinstance(error, errors.HfHubHTTPError):
-        status = error.response.status_code
-        known = {
-            401: "the Hub asks for a token in HF_TOKEN, or does not accept it",
-            403: "HF_TOKEN does not allow it",
-            429: "the Hub has too many requests",
-        }
-        return f"{known.get(status, 'the Hub has a fault')} (HTTP {status})"
-    if isinstance(error, errors.OfflineModeIsEnabled):
-        return "HF_HUB_OFFLINE is set and the Hub's cache has not got them"
-    if isinstance(error, (errors.LocalEntryNotFoundError, RuntimeError)) and error.__cause__ is not None:
-        return reason(error.__cause__)
-    if isinstance(error, httpx2.TimeoutException):
-        return "the Hub did not answer in time"
-    if isinstance(error, (httpx2.TransportError, ConnectionError)):
-        return "there is no connection to the Hub"
-    if isinstance(error, OSError) and error.strerror:
-        return f"they cannot be kept on this disk ({error.strerror})"
-    return f"unexpected {type(error).__name__}"
 
 
 def _is_whole(file: WeightFile) -> bool:

@@ -13,7 +13,8 @@ from typing import Any, Final
 from facefusion.cli import space
 from facefusion.cli.files import CommandError, whole_file
 from facefusion.errors import WeightsError
-from facefusion.hub import MANIFEST, PUBLISHED, Hub, HubError, HubName, published_note, reason
+from facefusion.hub import MANIFEST, PUBLISHED, Hub, HubName, published_note
+from facefusion.hub_errors import HubError, reason
 from facefusion.runtime import EMBEDDED_WEIGHTS, WeightFile, parse_manifest, read_manifest
 from facefusion.upgrades import ACCEPTED, FILES, TERMS, find_models
 

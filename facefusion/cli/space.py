@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from facefusion.cli.files import CommandError
-from facefusion.hub import MANIFEST, REPO_VARIABLE, REVISION_VARIABLE, Hub, HubName, reason
+from facefusion.hub import MANIFEST, REPO_VARIABLE, REVISION_VARIABLE, Hub, HubName
+from facefusion.hub_errors import reason
 from facefusion.runtime import EMBEDDED_WEIGHTS, read_manifest
 
 ROOT: Final = EMBEDDED_WEIGHTS.parent
