@@ -11,7 +11,7 @@ from facefusion.errors import NoFaceError
 from facefusion.errors import Photo as Which
 from facefusion.fusion.cache import FeatureCache, content_key
 from facefusion.perception.checks import check_face, is_consistent
-from facefusion.perception.detector import FaceDetector
+from facefusion.perception.detector import FaceDetector, same_face
 from facefusion.perception.identity import IdentityEncoder
 from facefusion.perception.mesh import FaceMesh
 from facefusion.perception.spectacles import Spectacles, SpectaclesFinder
@@ -66,7 +66,10 @@ class FaceFinder:
         """Every face, measured or remembered, in the order of the detector: the largest first."""
 
         def measure() -> tuple[Face, ...]:
+            first = self.detector.glance(photo)  # as `find_face` sees it: one photo, one largest face
             for detections in self.detector.attempts(photo):
+                others = [each for each in detections if not any(same_face(each.box, one.box) for one in first)]
+                detections = [*first, *others]
                 measured = (self.mesh(photo, detection) for detection in detections[:MAX_FACES])
                 faces = tuple(face for face in measured if is_consistent(face))
                 if faces:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
+from functools import partial, reduce
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -16,19 +16,18 @@ from facefusion.compose.detail import compose_coarse, compose_detail
 from facefusion.compose.paste import paste
 from facefusion.engines import Engine, known_engine, open_network
 from facefusion.errors import Photo as Which
-from facefusion.finder import FaceFinder, Seen
+from facefusion.finder import FaceFinder
 from facefusion.fusion.cache import FeatureCache, content_key
 from facefusion.fusion.coarse import CoarseNet
 from facefusion.fusion.refine import LEAST_SIZE, RefineNet
 from facefusion.fusion.studio import StudioNet
-from facefusion.geometry.align import FUSION_FACE_SHARE, face_size, mesh_crop_transform
-from facefusion.geometry.shape import LATTICE, bend, towards
+from facefusion.geometry.align import face_size
 from facefusion.hub import embedded, resolve
-from facefusion.perception.checks import check_face, check_pair
+from facefusion.people import Person, shaped
 from facefusion.perception.detector import FaceDetector
 from facefusion.perception.identity import IdentityEncoder
 from facefusion.perception.mesh import FaceMesh
-from facefusion.perception.spectacles import Spectacles, SpectaclesFinder
+from facefusion.perception.spectacles import SpectaclesFinder
 from facefusion.photos import MAX_SOURCES, as_rgb, numbered
 from facefusion.remembered import machine_key
 from facefusion.runtime import WeightFile
@@ -44,21 +43,6 @@ __all__ = ["LIKENESS", "MAX_SOURCES", "STAGES", "FusionPipeline", "Progress"]
 #: features is taken back for it; from the middle on the target's face shape moves towards the person's, at 1 by this share.
 LIKENESS: Final = 0.5
 SHAPE_AT_MOST: Final = 0.6
-
-
-@dataclass(frozen=True)
-class _Person:
-    """A source, every photo of that person, who it is, and the face of the target photo that it replaces.
-
-    `glasses` are what the source wears, `worn` what the target's face wears.
-    """
-
-    source: Seen
-    every: Sequence[Seen]
-    embedding: FloatArray
-    face: Face
-    glasses: Spectacles | None
-    worn: Spectacles | None
 
 
 class FusionPipeline:
@@ -245,7 +229,8 @@ class FusionPipeline:
         clock: Clock,
     ) -> Iterator[FusionResult]:
         """The method, from photos that were read to the result: see `stream`."""
-        people = [self._person(photos, target, face, clock) for photos, face in zip(sources, chosen, strict=True)]
+        asked = zip(sources, chosen, strict=True)
+        people = [Person.met(self._finder, photos, target, face, clock) for photos, face in asked]
         largest, elapsed = max(face_size(person.face.mesh) for person in people), sum(clock.seconds.values())
         choice = None
         if tier is Tier.AUTO:
@@ -253,8 +238,7 @@ class FusionPipeline:
             tier = choice.tier
         with clock.stage("warp"):
             shape = SHAPE_AT_MOST * max(0.0, 2 * likeness - 1)
-            photo, faces, changed = _shaped(target, people, shape)
-            bent = photo is not target
+            photo, faces, bent = shaped(target, people, shape)
             pairs = [
                 AlignedPair.align(
                     partial(self._finder.aligned, person.source, person.glasses),
@@ -263,7 +247,7 @@ class FusionPipeline:
                     largest=tier_spec(tier).detail_size,
                     mesh=self.mesh,
                     settled=1 - likeness,
-                    worn=self.spectacles(photo, face.mesh) if bent and person.worn is not None else person.worn,
+                    worn=self.spectacles(photo, face.mesh) if bent is not None and person.worn is not None else person.worn,
                     hidden=person.glasses.hidden if person.glasses is not None else None,
                 )
                 for person, face in zip(people, faces, strict=True)
@@ -280,7 +264,7 @@ class FusionPipeline:
                 coarse, pasted = paste(coarse, skin, blend * mask, pair.to_photo)
                 made.append(skin)
                 masks.append(pasted)
-                changed = np.maximum(changed, pasted)
+            changed: FloatArray = reduce(np.maximum, masks if bent is None else [bent, *masks])
 
         def result(image: Photo, similarities: Sequence[float]) -> FusionResult:
             replaced = tuple(
@@ -332,38 +316,3 @@ class FusionPipeline:
         photo = as_rgb(photo, which, number=number)
         faces = self._finder.faces(photo, content_key(photo), which, number)
         return sorted(faces, key=lambda face: float(face.mesh[:, 0].mean()))
-
-    def _person(self, photos: list[tuple[Photo, int | None]], target: Photo, face: Face | None, clock: Clock) -> _Person:
-        """Finds who is in the source photos, and the face of the target, if it is not given, that they replace."""
-        seen = [self._finder.find_face(photo, "source", clock, number) for photo, number in photos]
-        if face is None:
-            there = self._finder.find_face(target, "target", clock, None)
-        else:
-            check_face(face, "target")
-            there = Seen(target, content_key(target), face)
-        face = there.face
-        yaw = face.yaw
-        source = min(seen, key=lambda each: abs(each.face.yaw - yaw))
-        check_pair(source.face, face)
-        embedding = _mean_direction([self._finder.embedding(each, clock) for each in seen])
-        worn = self._finder.glasses(there, clock)
-        return _Person(source, seen, embedding, face, self._finder.glasses(source, clock), worn)
-
-
-def _shaped(photo: Photo, people: Sequence[_Person], amount: float) -> tuple[Photo, list[Face], FloatArray]:
-    """The target with a part of the sources' face shapes: the photo, its faces, and (H, W) 1 where it was bent."""
-    faces, changed = [person.face for person in people], np.zeros(photo.shape[:2], np.float32)
-    if amount <= 0:
-        return photo, faces, changed
-    for i, person in enumerate(people):
-        moved = towards(person.source.face.mesh, person.face.mesh, amount)
-        view = mesh_crop_transform(person.face.mesh, FUSION_FACE_SHARE, LATTICE)
-        photo, bent = bend(photo, person.face.mesh, moved, view)
-        faces[i] = replace(person.face, mesh=moved)
-        changed = np.maximum(changed, bent)
-    return photo, faces, changed
-
-
-def _mean_direction(embeddings: Sequence[FloatArray]) -> FloatArray:
-    mean = np.mean(embeddings, axis=0)
-    return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-9), np.float32)

@@ -15,6 +15,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -189,7 +190,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--sheet", type=Path, default=SHEET, help="picture of both results (default: %(default)s)")
     parser.add_argument("--limit", type=int, default=SWAPS, help="pairs of each kind and swaps at the most")
     args = parser.parse_args(argv)
-    logging.getLogger().setLevel(logging.ERROR)  # the quantiser repeats its advice for every recipe
+    with _quiet():
+        return _run(args)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """The quantiser repeats its advice for every recipe."""
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        root.setLevel(level)
+
+
+def _run(args: argparse.Namespace) -> int:
     named = machine()
     files = read_manifest(args.weights)
     pipeline = FusionPipeline.from_pretrained(args.weights, engine=Engine.ONNXRUNTIME)

@@ -114,7 +114,7 @@ class FaceDetector:
             face = _largest(self._look(bgr, GLANCE_SIZE))
             if face is None or _side(face.box) < GLANCE_SHARE * frame:
                 return []
-            if face.score < SURE and not any(_same(face.box, again.box) for again in close if again.score >= SURE):
+            if face.score < SURE and not any(same_face(face.box, again.box) for again in close if again.score >= SURE):
                 return []
         ratio = np.array([photo.shape[1] / small.shape[1], photo.shape[0] / small.shape[0]], np.float32)
         return [Detection(face.box * np.tile(ratio, 2), face.score, face.points * ratio)]
@@ -133,7 +133,7 @@ class FaceDetector:
         matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
         crop = crop_photo(bgr, matrix, CLOSE_UP_SIZE, cv2.BORDER_CONSTANT)
         expected = face.box * scale + np.tile(shift, 2)
-        return any(again.score >= CONFIRMED and _same(again.box, expected) for again in self._look(crop, CLOSE_UP_SIZE))
+        return any(again.score >= CONFIRMED and same_face(again.box, expected) for again in self._look(crop, CLOSE_UP_SIZE))
 
     def attempts(self, photo: Photo) -> Iterator[list[Detection]]:
         """Looks again in other ways, each only when asked for: as it is, padded, turned by 90, 270 and 180 degrees.
@@ -174,7 +174,8 @@ def _largest(faces: list[Detection]) -> Detection | None:
     return ordered[0]
 
 
-def _same(a: np.ndarray, b: np.ndarray) -> bool:
+def same_face(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether two boxes, (4,) left, top, right, bottom, are of one face."""
     return _covers(a, b) and _covers(b, a)
 
 

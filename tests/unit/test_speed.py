@@ -35,7 +35,7 @@ def test_every_tier_is_measured_and_leaves_no_trace(pipeline: FusionPipeline) ->
     before = len(pipeline.cache), pipeline.chooser._paced_at
     found = measure(pipeline)
     assert set(found.rest) == set(found.expected_seconds) == set(TIERS)
-    assert found.perception > 0 and 0 < found.rest[Tier.FAST] < found.rest[Tier.BEST]
+    assert found.perception > 0 and 0 < found.rest[Tier.FAST] <= found.rest[Tier.BEST]
     assert found.expected_seconds[Tier.BEST] == pytest.approx(found.perception + found.rest[Tier.BEST])
     assert (len(pipeline.cache), pipeline.chooser._paced_at) == before
 
