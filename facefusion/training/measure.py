@@ -18,7 +18,9 @@ from facefusion.geometry.topology import OVAL, eye_distance, five_points
 from facefusion.perception.detector import FaceDetector
 from facefusion.perception.identity import IdentityEncoder
 from facefusion.perception.mesh import FaceMesh
+from facefusion.perception.spectacles import SpectaclesFinder
 from facefusion.runtime import EMBEDDED_WEIGHTS, read_manifest
+from facefusion.training.coverings import glasses_kinds
 from facefusion.training.data import FaceImage, align_faces, load_faces
 from facefusion.training.detector import box_iou
 from facefusion.training.detector import measure as measure_mosaics
@@ -112,6 +114,21 @@ def identity_rows(identity: IdentityEncoder, teacher: Path, val: list[FaceImage]
     ]
 
 
+def spectacles_rows(finder: SpectaclesFinder, train: list[FaceImage], val: list[FaceImage]) -> Rows:
+    """Real glasses, none of which the network was trained on, and faces of the val split without any."""
+
+    def found(faces: list[FaceImage], kinds: tuple[str, ...]) -> np.ndarray:
+        named = zip(faces, glasses_kinds([face.name for face in faces]), strict=True)
+        return np.array([finder(face.image, face.mesh) is not None for face, kind in named if kind in kinds])
+
+    clear, dark, none = found(train + val, ("clear",)), found(train + val, ("dark", "other")), found(val, ("",))
+    return [
+        (f"spectacles found, of {len(clear)}", "", f"{100 * clear.mean():.1f} %"),
+        (f"sunglasses found, of {len(dark)}", "", f"{100 * dark.mean():.1f} %"),
+        (f"glasses found on {len(none)} bare val faces", "", f"{none.sum()}"),
+    ]
+
+
 def main() -> None:
     """Prints the table and writes it to a file."""
     parser = argparse.ArgumentParser(prog="python -m facefusion.training.measure", description=__doc__)
@@ -128,6 +145,7 @@ def main() -> None:
         detector_rows(detector, val),
         mesh_rows(detector, mesh, val),
         identity_rows(IdentityEncoder(files["identity"].path), args.teacher, val),
+        spectacles_rows(SpectaclesFinder(files["spectacles"].path), load_faces(args.data, "train"), val),
     ):
         lines += [f"| {what} | {asked} | {measured} |" for what, asked, measured in rows]
     for file in files.values():

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import platform
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -85,3 +88,9 @@ def test_threads_are_as_asked_and_do_not_spin() -> None:
     assert session_options(3).intra_op_num_threads == 3
     assert session_options().intra_op_num_threads >= 1
     assert session_options().get_session_config_entry("session.intra_op.allow_spinning") == "0"
+
+
+def test_threads_share_one_heap_where_the_c_library_has_several() -> None:
+    code = "from facefusion.runtime import share_heap; print(share_heap())"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert told.split() == [str(platform.libc_ver()[0] == "glibc")]
