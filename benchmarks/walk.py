@@ -99,7 +99,7 @@ def picture(browser: Browser, url: str, width: int, locale: str, scheme: Any, wh
     page = context.new_page()
     page.goto(url)
     page.wait_for_selector("#tier label:has-text('·')")
-    page.add_style_tag(content="#example-3 { display: none !important; }")  # the one example that shows a real person
+    page.add_style_tag(content="#example-4 { display: none !important; }")  # the one example that shows a real person
     if what == "group":
         _group(page)
     else:
