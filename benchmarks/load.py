@@ -26,6 +26,7 @@ import numpy as np
 from gradio_client import Client, handle_file
 from PIL import Image
 
+from benchmarks.processes import memory_mb
 from facefusion.cli.bench import photos
 from facefusion.cli.measure import machine
 
@@ -67,12 +68,6 @@ def serving() -> Iterator[tuple[str, int, float]]:
     finally:
         process.terminate()
         process.wait(30)
-
-
-def resident_mb(pid: int) -> float:
-    """Memory of a process in megabytes of 10^6 bytes (Linux)."""
-    fields = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":" in line)
-    return int(fields["VmRSS"].split()[0]) * 1024 / 1e6
 
 
 def visit(url: str, files: list[Any], tier: str, count: int, downloads: Path) -> Visits:
@@ -125,13 +120,13 @@ def main() -> None:
             p50, p95 = np.percentile(seconds, [50, 95]) if seconds else (np.nan, np.nan)
             shown = ", ".join(f"{tier} {count}" for tier, count in sorted(tiers.items()))
             told = ", ".join(f"{error} {count}" for error, count in errors.items()) or "0"
-            rate, memory = len(seconds) / took, resident_mb(pid)
+            rate, memory = len(seconds) / took, memory_mb(pid)["now"]
             print(f"| {visitors} | {rate:.2f} | {p50:.2f} | {p95:.2f} | {told} | {shown} | {memory:.0f} |", flush=True)
         if args.long:
             print("\n| fusions | errors | memory, MB |\n|---|---|---|")
             for done in range(0, args.long, STEP):
                 errors = visit(url, files, args.tier, min(STEP, args.long - done), downloads).errors.total()
-                print(f"| {min(done + STEP, args.long)} | {errors} | {resident_mb(pid):.0f} |", flush=True)
+                print(f"| {min(done + STEP, args.long)} | {errors} | {memory_mb(pid)['now']:.0f} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.processes import memory_mb
 from facefusion.cli.measure import machine
 from facefusion.cli.space import build_tree
 
@@ -40,11 +41,7 @@ class Space:
 
     def memory_mb(self) -> dict[str, float]:
         """Resident memory now and at its peak, in megabytes of 10^6 bytes; empty where there is no /proc."""
-        status = Path(f"/proc/{self.pid}/status")
-        if not status.exists():
-            return {}
-        fields = dict(line.split(":", 1) for line in status.read_text().splitlines())
-        return {name: int(fields[key].split()[0]) * 1024 / 1e6 for name, key in (("now", "VmRSS"), ("peak", "VmHWM"))}
+        return memory_mb(self.pid)
 
 
 def fingerprint(tree: Path) -> dict[str, str]:

@@ -33,21 +33,27 @@ def is_consistent(face: Face) -> bool:
     return bool(apart <= MAX_DISAGREEMENT * scale and 0.6 < extent / max(float(width), float(height), 1.0) < 1.6)
 
 
+def _refusal(face: Face) -> type[FaceTurnedError | FaceTooSmallError] | None:
+    """Why a face cannot be used, or None."""
+    if abs(face.yaw) > MAX_YAW:
+        return FaceTurnedError
+    return FaceTooSmallError if eye_distance(face.mesh) < MIN_EYE_DISTANCE else None
+
+
 def check_face(face: Face, which: Which, *, number: int | None = None) -> None:
     """Refuses a face that is too small or turned too far.
 
     Raises:
         FaceTooSmallError, FaceTurnedError.
     """
-    if abs(face.yaw) > MAX_YAW:
-        raise FaceTurnedError(which, number=number)
-    if eye_distance(face.mesh) < MIN_EYE_DISTANCE:
-        raise FaceTooSmallError(which, number=number)
+    refusal = _refusal(face)
+    if refusal is not None:
+        raise refusal(which, number=number)
 
 
 def is_usable(face: Face) -> bool:
     """Whether `check_face` lets the face pass."""
-    return abs(face.yaw) <= MAX_YAW and eye_distance(face.mesh) >= MIN_EYE_DISTANCE
+    return _refusal(face) is None
 
 
 def check_pair(source: Face, target: Face) -> None:

@@ -13,16 +13,12 @@ import numpy as np
 from facefusion.compose.mask import fill_points, grown, outline, skin_mask
 from facefusion.geometry.topology import LEFT_BROW, LEFT_EYE, OUTER_LIPS, RIGHT_BROW, RIGHT_EYE
 
-_SQUARE: Final = ((-1, -1), (1, -1), (1, 1), (-1, 1))
 _NOSTRILS: Final = [98, 327, 2, 1, 4, 5, 195, 129, 358]
 #: Least spread of skin in Lab (OpenCV 8-bit units): lightness varies with shading, hue little.
 _SPREAD: Final = np.array([16.0, 4.5, 5.5])
 #: Distances in spreads: where skin ends, and how sharply.
 _EDGE: Final = 2.6
 _STEEPNESS: Final = 3.0
-
-#: Lenses as shares of the distance between the eyes: half width, half height, and how far below the eyes they sit.
-_LENS: Final = (0.47, 0.40, 0.05)
 
 
 def glasses_kinds(names: Sequence[str]) -> list[str]:
@@ -33,18 +29,6 @@ def glasses_kinds(names: Sequence[str]) -> list[str]:
     with Path(__file__).with_name("glasses.csv").open(newline="") as handle:
         kinds = {row["file"]: row["kind"] for row in csv.DictReader(handle)}
     return [kinds.get(name, "") for name in names]
-
-
-def lenses(mesh: np.ndarray, size: int) -> np.ndarray:
-    """Where spectacles lie on a face with the mesh (468, 3): (size, size) uint8, 0 or 255. Generous, with the bridge."""
-    mask = np.zeros((size, size), np.uint8)
-    left, right = (mesh[list(eye), :2].mean(0) for eye in (LEFT_EYE, RIGHT_EYE))
-    across = right - left
-    down = np.array([-across[1], across[0]])
-    for eye in (left, right):
-        corners = [eye + x * _LENS[0] * across + (_LENS[2] + y * _LENS[1]) * down for x, y in _SQUARE]
-        fill_points(mask, np.array(corners), 255)
-    return mask
 
 
 def _hull(mesh: np.ndarray, points: tuple[int, ...] | list[int]) -> np.ndarray:

@@ -15,13 +15,13 @@ from torch.nn import functional
 
 from facefusion.compose.color import match_light
 from facefusion.compose.mask import face_mask, skin_mask
-from facefusion.geometry.align import ARCFACE_TEMPLATE, similarity_transform
+from facefusion.geometry.align import ARCFACE_TEMPLATE, chain, similarity_transform
 from facefusion.geometry.topology import five_points
 from facefusion.nets.identity import INPUT_SIZE, IdentityNet
 from facefusion.training.augment import camera, light, photometric
 from facefusion.training.data import AlignedFaces
 from facefusion.training.loop import Batch, to_input
-from facefusion.training.mesh import compose, jittered
+from facefusion.training.mesh import jittered
 
 #: Outputs of the teacher that end where the student's stages end: 56, 28, 14, 14 and 7 pixels a side.
 TEACHER_TAPS: Final = (
@@ -144,7 +144,7 @@ class IdentityTask:
     @staticmethod
     def _view(rng: np.random.Generator, image: np.ndarray, mesh: np.ndarray) -> np.ndarray:
         matrix = similarity_transform(five_points(mesh), ARCFACE_TEMPLATE)
-        matrix = compose(jittered(rng, INPUT_SIZE, 3.5, 0.05, 2 / INPUT_SIZE), matrix)
+        matrix = chain(jittered(rng, INPUT_SIZE, 3.5, 0.05, 2 / INPUT_SIZE), matrix)
         face = cv2.warpAffine(image, matrix, (INPUT_SIZE, INPUT_SIZE), borderMode=cv2.BORDER_REFLECT_101)
         if rng.random() < 0.5:
             face = face[:, ::-1]

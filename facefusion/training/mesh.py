@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from facefusion.geometry.align import MESH_FACE_SHARE, crop_photo, mesh_crop_transform, transform_points
+from facefusion.geometry.align import MESH_FACE_SHARE, chain, crop_photo, mesh_crop_transform, transform_points
 from facefusion.geometry.shape import HELD
 from facefusion.geometry.topology import eye_distance
 from facefusion.nets.mesh import INPUT_SIZE, SHAPE_DIMENSIONS, MeshNet
@@ -30,11 +30,6 @@ def jittered(rng: np.random.Generator, size: int, turn: float, scale: float, shi
     matrix = cv2.getRotationMatrix2D((size / 2, size / 2), rng.normal(0, turn), float(np.exp(rng.normal(0, scale))))
     matrix[:, 2] += rng.normal(0, shift * size, 2)
     return np.asarray(matrix)
-
-
-def compose(outer: np.ndarray, inner: np.ndarray) -> np.ndarray:
-    """The (2, 3) affine that applies `inner`, then `outer`."""
-    return np.concatenate([outer[:, :2] @ inner[:, :2], (outer[:, :2] @ inner[:, 2] + outer[:, 2])[:, None]], axis=1)
 
 
 def occlude(rng: np.random.Generator, image: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -86,7 +81,7 @@ class MeshTask:
     @staticmethod
     def _view(rng: np.random.Generator, mesh: np.ndarray) -> np.ndarray:
         tight = mesh_crop_transform(mesh, MESH_FACE_SHARE, INPUT_SIZE)
-        return compose(jittered(rng, INPUT_SIZE, 8, 0.09, 0.045), tight)
+        return chain(jittered(rng, INPUT_SIZE, 8, 0.09, 0.045), tight)
 
     @staticmethod
     def _val_views(faces: Sequence[np.ndarray], meshes: Sequence[np.ndarray]) -> tuple[Tensor, np.ndarray]:
@@ -95,7 +90,7 @@ class MeshTask:
         crops, points = [], []
         for crop, mesh in zip(faces, meshes, strict=True):
             loose = jittered(rng, INPUT_SIZE, 3, 0.05, 0.02)
-            matrix = compose(loose, mesh_crop_transform(mesh, MESH_FACE_SHARE, INPUT_SIZE))
+            matrix = chain(loose, mesh_crop_transform(mesh, MESH_FACE_SHARE, INPUT_SIZE))
             crops.append(crop_photo(crop, matrix, INPUT_SIZE))
             points.append(transform_points(mesh, matrix))
         return torch.from_numpy(np.stack(crops)), np.stack(points)

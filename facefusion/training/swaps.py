@@ -16,14 +16,14 @@ import numpy as np
 from facefusion.compose.color import match_light, match_skin
 from facefusion.compose.mask import face_mask, skin_mask, uncovered
 from facefusion.fusion.coarse import COARSE_SIZE
-from facefusion.geometry.align import transform_points
+from facefusion.geometry.align import chain, transform_points
 from facefusion.geometry.topology import five_points
 from facefusion.perception.spectacles import CROP_SIZE as SPECTACLES_SIZE
 from facefusion.perception.spectacles import Spectacles
 from facefusion.training.augment import light, photometric
 from facefusion.training.coverings import covering, glasses_kinds
 from facefusion.training.data import CROP_SIZE, AlignedFaces
-from facefusion.training.mesh import compose, jittered
+from facefusion.training.mesh import jittered
 from facefusion.training.relighting import Lamp, Lamps
 from facefusion.training.spectacles import DrawnSpectacles, draw_spectacles
 
@@ -65,6 +65,11 @@ def _blob(rng: Rng, size: int) -> np.ndarray:
     corners = centre + rng.normal(0, size * rng.uniform(0.05, 0.14), (int(rng.integers(3, 8)), 2))
     cv2.fillConvexPoly(mask, cv2.convexHull(corners.astype(np.int32)), 255)
     return cv2.GaussianBlur(mask, (0, 0), float(rng.uniform(0.6, 2))).astype(np.float32) / 255
+
+
+def _laid(layer: np.ndarray, mask: np.ndarray, image: np.ndarray) -> np.ndarray:
+    """`layer` (S, S, 3) over `image` (S, S, 3) uint8 under the weights `mask` (S, S) in [0, 1]."""
+    return (image * (1 - mask[..., None]) + layer * mask[..., None]).astype(np.uint8)
 
 
 class SwapSampler:
@@ -149,7 +154,7 @@ class SwapSampler:
             for _ in range(int(rng.integers(1, 4))):
                 mask = mask * (1 - _blob(rng, self.size))
         mask = mask * (1 - self.coverings[face].astype(np.float32) / 255)
-        return (target * (1 - mask[..., None]) + swapped * mask[..., None]).astype(np.uint8)
+        return _laid(swapped, mask, target)
 
     def __call__(self, rng: Rng) -> dict[str, np.ndarray]:
         """One sample.
@@ -195,14 +200,13 @@ class SwapSampler:
             warped = self.lamps(rng, face)(warped)
         if rng.random() < 0.25 and worn is None:  # glasses on the target: they must stay
             drawn, seen = self._glasses(rng, target, mesh)
-            alpha = np.maximum(drawn.frame, drawn.lens)[..., None]
-            truth = (truth * (1 - alpha) + drawn.image * alpha).astype(np.uint8)
+            truth = _laid(drawn.image, np.maximum(drawn.frame, drawn.lens), truth)
             target, covered = drawn.image, np.maximum(covered, drawn.covered)
             if rng.random() < FOUND:
                 found = np.maximum(found, self._at_size(seen.covered))
         if rng.random() < 0.3:  # over the target: it must stay
             layer, mask = self._thing(rng, mesh, face)
-            target, truth = ((i * (1 - mask[..., None]) + layer * mask[..., None]).astype(np.uint8) for i in (target, truth))
+            target, truth = (_laid(layer, mask, image) for image in (target, truth))
             covered = np.maximum(covered, mask)
         if rng.random() < 0.18:  # glasses on the source: they must not travel
             drawn, seen = self._glasses(rng, warped, mesh)
@@ -214,7 +218,7 @@ class SwapSampler:
                 warped, found = drawn.image, np.maximum(found, self._at_size(seen.hidden))
         if rng.random() < 0.22:  # over the source: it must not travel
             layer, mask = self._thing(rng, mesh, face)
-            warped = (warped * (1 - mask[..., None]) + layer * mask[..., None]).astype(np.uint8)
+            warped = _laid(layer, mask, warped)
             covered = np.maximum(covered, mask)
         layers = (warped, target, truth, np.maximum(covered, found), found)
         return self._view(rng, mesh, *layers) | {
@@ -236,7 +240,7 @@ class SwapSampler:
         size = self.view
         scale = size / self.size
         shrink = np.array([[scale, 0, (scale - 1) / 2], [0, scale, (scale - 1) / 2]])
-        matrix = compose(jittered(rng, size, 1.5, 0.03, 0.01), shrink)
+        matrix = chain(jittered(rng, size, 1.5, 0.03, 0.01), shrink)
         layers = (warped, target, truth, covered, found)
         moved = [cv2.warpAffine(i, matrix, (size, size), borderMode=cv2.BORDER_REFLECT_101) for i in layers]
         points = transform_points(mesh, matrix)

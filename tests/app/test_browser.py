@@ -24,6 +24,15 @@ AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 EXAMPLES = ROOT / "examples"
 
 
+def fuse_an_example(visitor: Any) -> None:
+    """From the empty page to the finished result of the first example."""
+    visitor.page.click("#example-1")
+    visitor.page.wait_for_selector("#target-photo img")
+    visitor.consent()
+    visitor.fuse()
+    visitor.page.wait_for_selector("#report .report")
+
+
 def test_the_whole_flow(visit: Callable[..., Any], server: Any, shape: tuple[int, str]) -> None:
     """Example, ticks, Fuse: three clicks; then the draft, the result, toggle, slider, downloads, and nothing twice."""
     visitor = visit(*shape)
@@ -322,11 +331,7 @@ def test_axe_finds_nothing_serious(visit: Callable[..., Any], scheme: str, local
         pytest.skip("axe-core is not installed: run `npm ci` (make test does, where npm is)")
     visitor = visit(390, locale, scheme)
     page = visitor.page
-    page.click("#example-1")
-    page.wait_for_selector("#target-photo img")
-    visitor.consent()
-    visitor.fuse()
-    page.wait_for_selector("#report .report")
+    fuse_an_example(visitor)
     for selector in ("#fine button", "#more-photos button", "#how button", "#report summary"):
         page.click(selector)
     page.add_script_tag(path=str(AXE))
@@ -344,11 +349,7 @@ def test_nothing_scrolls_sideways_and_everything_is_large_enough_to_press(visit:
     for width in (360, 1280):
         visitor = visit(width, "en-US")
         page = visitor.page
-        page.click("#example-1")
-        page.wait_for_selector("#target-photo img")
-        visitor.consent()
-        visitor.fuse()
-        page.wait_for_selector("#report .report")
+        fuse_an_example(visitor)
         for selector in ("#fine button", "#more-photos button"):
             page.click(selector)
         visitor.fits()
