@@ -11,10 +11,10 @@ from facefusion.errors import NoFaceError
 from facefusion.errors import Photo as Which
 from facefusion.fusion.cache import FeatureCache, content_key
 from facefusion.perception.checks import check_face, is_consistent
+from facefusion.perception.coverings import Coverings, CoveringsFinder
 from facefusion.perception.detector import FaceDetector, same_face
 from facefusion.perception.identity import IdentityEncoder
 from facefusion.perception.mesh import FaceMesh
-from facefusion.perception.spectacles import Spectacles, SpectaclesFinder
 from facefusion.types import Detection, Face, FloatArray, Photo
 from facefusion.views import aligned_crop
 
@@ -40,14 +40,14 @@ class FaceFinder:
     """Looks at photos, and remembers what it measured by their content.
 
     Attributes:
-        detector, mesh, identity, spectacles: the networks that look.
+        detector, mesh, identity, coverings: the networks that look.
         cache: the memory.
     """
 
     detector: FaceDetector
     mesh: FaceMesh
     identity: IdentityEncoder
-    spectacles: SpectaclesFinder
+    coverings: CoveringsFinder
     cache: FeatureCache
 
     def find_face(self, photo: Photo, which: Which, clock: Clock, number: int | None) -> Seen:
@@ -87,23 +87,22 @@ class FaceFinder:
 
         return self.cache.get_or_make(("identity", seen.key), measure, lambda value: value.nbytes)
 
-    def glasses(self, seen: Seen, clock: Clock) -> Spectacles | None:
-        """What the face wears, found or remembered; that it wears nothing is remembered, too."""
+    def worn(self, seen: Seen, clock: Clock) -> Coverings:
+        """What lies over the face, found or remembered."""
 
-        def find() -> tuple[Spectacles | None]:
-            with clock.stage("glasses"):
-                return (self.spectacles(seen.photo, seen.face.mesh),)
+        def find() -> Coverings:
+            with clock.stage("coverings"):
+                return self.coverings(seen.photo, seen.face.mesh)
 
-        key = ("glasses", seen.key, seen.face.detection.box.tobytes())
-        (worn,) = self.cache.get_or_make(key, find, lambda found: found[0].nbytes if found[0] is not None else 0)
-        return worn
+        key = ("coverings", seen.key, seen.face.detection.box.tobytes())
+        return self.cache.get_or_make(key, find, lambda found: found.nbytes)
 
-    def aligned(self, seen: Seen, worn: Spectacles | None, size: int) -> tuple[Photo, FloatArray]:
+    def aligned(self, seen: Seen, worn: Coverings, size: int) -> tuple[Photo, FloatArray]:
         """`aligned_crop` of the face without its spectacles, made or remembered."""
 
         def cut() -> tuple[Photo, FloatArray]:
             crop, points = aligned_crop(seen.photo, seen.face, size)
-            return (crop if worn is None else worn.taken_off(crop)), points
+            return worn.taken_off(crop), points
 
         return self.cache.get_or_make(("crop", seen.key, size), cut, 3 * size * size + FACE_BYTES)
 

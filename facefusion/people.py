@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,7 +14,7 @@ from facefusion.fusion.cache import content_key
 from facefusion.geometry.align import FUSION_FACE_SHARE, mesh_crop_transform
 from facefusion.geometry.shape import LATTICE, bend, towards
 from facefusion.perception.checks import check_face, check_pair
-from facefusion.perception.spectacles import Spectacles
+from facefusion.perception.coverings import Coverings
 from facefusion.types import Face, FloatArray, Photo
 
 
@@ -21,36 +22,45 @@ from facefusion.types import Face, FloatArray, Photo
 class Person:
     """A source, every photo of that person, who it is, and the face of the target photo that it replaces.
 
-    `glasses` are what the source wears, `worn` what the target's face wears.
+    `theirs` is what lies over the source's face, `worn` what lies over the target's.
     """
 
     source: Seen
     every: Sequence[Seen]
     embedding: FloatArray
     face: Face
-    glasses: Spectacles | None
-    worn: Spectacles | None
+    theirs: Coverings
+    worn: Coverings
 
     @classmethod
     def met(
         cls, finder: FaceFinder, photos: list[tuple[Photo, int | None]], target: Photo, face: Face | None, clock: Clock
     ) -> Person:
-        """Finds who is in the numbered source photos, and the face of the target, if it is not given, that they replace.
+        """Finds who is in the numbered source photos and, at the same time, the face of the target that they replace.
 
         Raises:
             FusionError: one of the photos cannot be used.
         """
-        seen = [finder.find_face(photo, "source", clock, number) for photo, number in photos]
-        if face is None:
-            there = finder.find_face(target, "target", clock, None)
-        else:
-            check_face(face, "target")
-            there = Seen(target, content_key(target), face)
+        with clock.side_by_side() as (mine, theirs), ThreadPoolExecutor(1) as beside:
+            looking = beside.submit(_target, finder, target, face, theirs)
+            seen = [finder.find_face(photo, "source", mine, number) for photo, number in photos]
+            embedding = _mean_direction([finder.embedding(each, mine) for each in seen])
+            worn = [finder.worn(each, mine) for each in seen]
+            there, kept = looking.result()
         yaw = there.face.yaw
-        source = min(seen, key=lambda each: abs(each.face.yaw - yaw))
-        check_pair(source.face, there.face)
-        embedding = _mean_direction([finder.embedding(each, clock) for each in seen])
-        return cls(source, seen, embedding, there.face, finder.glasses(source, clock), finder.glasses(there, clock))
+        best = min(range(len(seen)), key=lambda i: abs(seen[i].face.yaw - yaw))
+        check_pair(seen[best].face, there.face)
+        return cls(seen[best], seen, embedding, there.face, worn[best], kept)
+
+
+def _target(finder: FaceFinder, photo: Photo, face: Face | None, clock: Clock) -> tuple[Seen, Coverings]:
+    """The face of the target photo, looked for if it is not given, and what lies over it."""
+    if face is None:
+        there = finder.find_face(photo, "target", clock, None)
+    else:
+        check_face(face, "target")
+        there = Seen(photo, content_key(photo), face)
+    return there, finder.worn(there, clock)
 
 
 def shaped(photo: Photo, people: Sequence[Person], amount: float) -> tuple[Photo, list[Face], FloatArray | None]:

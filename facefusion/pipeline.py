@@ -13,7 +13,7 @@ import numpy as np
 from facefusion.choice import TierChooser
 from facefusion.clock import STAGES, Clock, Progress
 from facefusion.compose.detail import compose_coarse, compose_detail
-from facefusion.compose.paste import paste
+from facefusion.compose.paste import copied, face_region, paste
 from facefusion.engines import Engine, known_engine, open_network
 from facefusion.errors import Photo as Which
 from facefusion.finder import FaceFinder
@@ -24,7 +24,9 @@ from facefusion.fusion.studio import StudioNet
 from facefusion.geometry.align import face_size
 from facefusion.hub import embedded, resolve
 from facefusion.people import Person, shaped
+from facefusion.perception.coverings import CoveringsFinder
 from facefusion.perception.detector import FaceDetector
+from facefusion.perception.hair import HairFinder
 from facefusion.perception.identity import IdentityEncoder
 from facefusion.perception.mesh import FaceMesh
 from facefusion.perception.spectacles import SpectaclesFinder
@@ -49,7 +51,7 @@ class FusionPipeline:
     """The one object of the project: the networks, and for ten minutes what they measured. Safe for concurrent calls.
 
     Args:
-        detector, mesh, identity, spectacles, coarse, refine: the networks.
+        detector, mesh, identity, coverings, coarse, refine: the networks.
         cache: remembers faces, embeddings and aligned crops by the content of their photo; `cache.clear()` forgets them.
         chooser: chooses the tier where none is asked for; by default by what this machine is measured to need.
         speed_key: names what that measurement depends on, to find it again on the disk; empty for not at all.
@@ -61,19 +63,19 @@ class FusionPipeline:
         detector: FaceDetector,
         mesh: FaceMesh,
         identity: IdentityEncoder,
-        spectacles: SpectaclesFinder,
+        coverings: CoveringsFinder,
         coarse: CoarseNet,
         refine: RefineNet,
         cache: FeatureCache | None = None,
         chooser: TierChooser | None = None,
         speed_key: str = "",
     ) -> None:
-        self.detector, self.mesh, self.identity, self.spectacles = detector, mesh, identity, spectacles
+        self.detector, self.mesh, self.identity, self.coverings = detector, mesh, identity, coverings
         self.coarse, self.refine = coarse, refine
         self.cache = FeatureCache() if cache is None else cache
         speed, keep = partial(known_speed, self, speed_key), partial(keep_speed, speed_key)
         self.chooser = TierChooser(speed, keep=keep) if chooser is None else chooser
-        self._finder = FaceFinder(detector, mesh, identity, spectacles, self.cache)
+        self._finder = FaceFinder(detector, mesh, identity, coverings, self.cache)
         #: The tier Studio, which `upgrades.upgrade` brings.
         self.studio: StudioNet | None = None
         #: A sentence for the page where other networks run than were asked for, or None.
@@ -120,7 +122,9 @@ class FusionPipeline:
             detector=FaceDetector(files["detector"].path, threads=threads),
             mesh=FaceMesh(files["mesh"].path, threads=threads),
             identity=IdentityEncoder(files["identity"].path, threads=threads),
-            spectacles=SpectaclesFinder(files["spectacles"].path, threads=threads),
+            coverings=CoveringsFinder(
+                SpectaclesFinder(files["spectacles"].path, threads=threads), HairFinder(files["hair"].path, threads=threads)
+            ),
             coarse=CoarseNet(open_network(engine, files, "coarse", threads)),
             refine=RefineNet(open_network(engine, files, "refine", threads)),
             speed_key=machine_key(f"{threads} threads", engine, files["coarse"].sha256, files["refine"].sha256),
@@ -241,14 +245,14 @@ class FusionPipeline:
             photo, faces, bent = shaped(target, people, shape)
             pairs = [
                 AlignedPair.align(
-                    partial(self._finder.aligned, person.source, person.glasses),
+                    partial(self._finder.aligned, person.source, person.theirs),
                     photo,
                     face,
                     largest=tier_spec(tier).detail_size,
                     mesh=self.mesh,
                     settled=1 - likeness,
-                    worn=self.spectacles(photo, face.mesh) if bent is not None and person.worn is not None else person.worn,
-                    hidden=person.glasses.hidden if person.glasses is not None else None,
+                    worn=person.worn if bent is None else self.coverings(photo, face.mesh),
+                    theirs=person.theirs,
                 )
                 for person, face in zip(people, faces, strict=True)
             ]
@@ -258,12 +262,13 @@ class FusionPipeline:
                 for pair, person in zip(pairs, people, strict=True)
             ]
         with clock.stage("draft"):
-            coarse, made, masks = photo, [], []
+            coarse, made, masks, regions = photo, [], [], []
             for pair, maps in zip(pairs, fused, strict=True):
                 skin, mask = compose_coarse(pair.warped_small, maps, pair.warped.shape[0])
                 coarse, pasted = paste(coarse, skin, blend * mask, pair.to_photo)
                 made.append(skin)
                 masks.append(pasted)
+                regions.append(face_region(mask, pair.to_photo, photo.shape))
             changed: FloatArray = reduce(np.maximum, masks if bent is None else [bent, *masks])
 
         def result(image: Photo, similarities: Sequence[float]) -> FusionResult:
@@ -289,7 +294,8 @@ class FusionPipeline:
                     changed = np.maximum(changed, pasted)
         if tier_spec(tier).refine_size:
             with clock.stage("compose"):
-                image, made, changed = photo, [], changed.copy()  # the draft keeps its own mask
+                # The draft keeps its own mask.
+                image, made, changed = photo, [], copied(changed, regions) if bent is None else changed.copy()
                 for pair, maps in zip(pairs, refined, strict=True):
                     skin, mask = compose_detail(pair.warped, maps)
                     image, changed = paste(image, skin, blend * mask, pair.to_photo, changed)

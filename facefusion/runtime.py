@@ -20,11 +20,9 @@ from facefusion.types import FloatArray
 #: The weights that ship with the project.
 EMBEDDED_WEIGHTS: Final = Path(__file__).resolve().parent.parent / "weights"
 #: The networks that a pipeline needs.
-NETWORKS: Final = ("detector", "mesh", "identity", "spectacles", "coarse", "refine")
-
-
+NETWORKS: Final = ("detector", "mesh", "identity", "spectacles", "hair", "coarse", "refine")
 #: The version of what the pipeline and the networks say to each other. Weights of another version are refused.
-INTERFACE: Final = 1
+INTERFACE: Final = 2
 #: Arrays by the name of a network's input.
 Feeds = Mapping[str, FloatArray]
 #: Bytes from which on an array is a picture of a photo's size, which the system gets back as soon as it is freed.
@@ -69,11 +67,11 @@ def parse_manifest(path: Path) -> dict[str, WeightFile]:
         interface = manifest.get("interface", INTERFACE)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise WeightsError(f"The weights' manifest in {path.parent} cannot be read: {error}") from error
+    if interface != INTERFACE:
+        raise WeightsError(f"The weights in {path.parent} were made for another version of FaceFusion")
     missing = [name for name in NETWORKS if name not in files]
     if missing:
         raise WeightsError(f"The weights in {path.parent} lack: {', '.join(missing)}")
-    if interface != INTERFACE:
-        raise WeightsError(f"The weights in {path.parent} were made for another version of FaceFusion")
     strange = [name for name, file in files.items() if file.path.parent != path.parent]
     if strange:  # a manifest may come from elsewhere, and must not make us read or write anywhere else
         raise WeightsError(f"The weights' manifest in {path.parent} names files outside of it: {', '.join(strange)}")

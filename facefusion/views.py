@@ -24,9 +24,9 @@ from facefusion.geometry.align import (
 from facefusion.geometry.mirror import mirrored
 from facefusion.geometry.symmetry import FROM, hidden_turn, mirrored_share
 from facefusion.geometry.warp import MeshWarp, sample
+from facefusion.perception.coverings import SIZE as COVERINGS
+from facefusion.perception.coverings import Coverings
 from facefusion.perception.mesh import FaceMesh
-from facefusion.perception.spectacles import CROP_SIZE as SPECTACLES_SIZE
-from facefusion.perception.spectacles import Spectacles
 from facefusion.types import Face, FloatArray, Photo
 
 #: Side of the crop in which the warp is settled.
@@ -41,7 +41,7 @@ class AlignedPair:
         warped: (size, size, 3) RGB uint8, the source at the detail size, in the target's tone and light.
         warped_small, target_small: (128, 128, 3) RGB uint8, for the coarse network.
         face_mask: (128, 128) float32, where change is allowed.
-        covered: (192, 192) float32, where glasses hide the target's face or the source's, or None.
+        covered: (192, 192) float32, where the target must not change (`Coverings.closed_to`).
         mesh: (468, 3) the target's, in the pixels of the 128 px crop.
         to_photo: (2, 3) pixels of the detail crop to pixels of the target photo.
     """
@@ -50,7 +50,7 @@ class AlignedPair:
     warped_small: Photo
     target_small: Photo
     face_mask: FloatArray
-    covered: FloatArray | None
+    covered: FloatArray
     mesh: FloatArray
     to_photo: np.ndarray
 
@@ -79,8 +79,8 @@ class AlignedPair:
         largest: int,
         mesh: FaceMesh,
         settled: float,
-        worn: Spectacles | None = None,
-        hidden: FloatArray | None = None,
+        worn: Coverings,
+        theirs: Coverings,
     ) -> Self:
         """Aligns the target, warps the source onto it, and corrects its tone and light.
 
@@ -91,8 +91,8 @@ class AlignedPair:
             largest: largest side of the detail crop; it is never larger than the target's face asks for.
             mesh: settles the warp.
             settled: share of the error in the expression that is taken back, in [0, 1].
-            worn: the target's glasses, which stay.
-            hidden: (192, 192) float32, where dark glass hides the source's eyes: the target's are kept.
+            worn: what lies over the target's face, and stays.
+            theirs: what lies over the source's, and does not travel.
         """
         small = mesh_crop_transform(target_face.mesh, FUSION_FACE_SHARE, COARSE_SIZE)
         size = detail_side(face_size(target_face.mesh), largest)
@@ -101,14 +101,12 @@ class AlignedPair:
 
         face, points = source(size)
         warp = MeshWarp(mesh_small, COARSE_SIZE)
-        covered = worn.covered if worn is not None else None
+        covered = worn.kept
         if settled > 0:
             near = rescale_transform(small, SETTLE_SIZE / COARSE_SIZE)
             points = settle(warp, face, points, target, target_face, near, mesh, settled, covered)
-        if hidden is not None:
-            in_hidden = rescale_transform(np.eye(2, 3), SPECTACLES_SIZE / size)
-            there = warp(hidden, transform_points(points, in_hidden), SPECTACLES_SIZE)
-            covered = there if covered is None else np.maximum(covered, there)
+        shrunk = rescale_transform(np.eye(2, 3), COVERINGS[0] / size)
+        covered = worn.closed_to(warp(theirs.hides, transform_points(points, shrunk), COVERINGS[0]))
         skin = uncovered(skin_mask(mesh_small, COARSE_SIZE), covered)
         warped = _lit(warp(face, points, size), target_small, skin)
         turn = hidden_turn(points, mesh_small)
@@ -168,7 +166,7 @@ def settle(
     matrix: np.ndarray,
     mesh: FaceMesh,
     share: float,
-    covered: FloatArray | None = None,
+    covered: FloatArray,
 ) -> FloatArray:
     """Corrects the source's points until the warped face has the target's expression to the eye that measures it.
 
@@ -186,7 +184,7 @@ def settle(
         matrix: (2, 3) photo pixels to the SETTLE_SIZE crop.
         mesh: the network that measures.
         share: how much of the difference is taken back, in [0, 1].
-        covered: (S, S) float32, where something hides the target's face, or None.
+        covered: (S, S) float32, where something hides the target's face.
 
     Returns:
         (468, 3) corrected points.

@@ -91,10 +91,8 @@ def skin_mask(mesh: FloatArray, size: int) -> FloatArray:
     return np.asarray(mask / 255, np.float32)
 
 
-def uncovered(mask: FloatArray, covered: FloatArray | None) -> FloatArray:
+def uncovered(mask: FloatArray, covered: FloatArray) -> FloatArray:
     """`mask` (N, N) without what is `covered` (S, S), both in [0, 1] and of the same view at any sides."""
-    if covered is None:
-        return mask
     size = mask.shape[0]
     return np.asarray(
         mask * (1 - np.clip(cv2.resize(covered, (size, size), interpolation=cv2.INTER_LINEAR), 0, 1)), np.float32

@@ -80,6 +80,16 @@ CONTRACTS: Final = {
             "output": "opacity: (1, 2, 88, 144) float32 in [0, 1], of the frame and of the glass",
         },
     ),
+    "hair": Contract(
+        {"head": (1, 3, 64, 96)},
+        ("opacity",),
+        {
+            "format": "FaceFusion hair",
+            "input": "head: (1, 3, 64, 96) float32 RGB, (x - 127.5) / 127.5, the upper 64 rows of a 96 px crop with the "
+            "face upright and 60 % of it",
+            "output": "opacity: (1, 1, 64, 96) float32 in [0, 1], of hair, a hat or a scarf over the face",
+        },
+    ),
     "coarse": Contract(
         {"warped": (1, 3, 128, 128), "target": (1, 3, 128, 128), "face": (1, 1, 128, 128), "identity": (1, 128)},
         ("mask", "delta"),

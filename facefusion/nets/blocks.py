@@ -2,7 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Design:
+    """What may differ between networks of one kind (`training/search.py`).
+
+    Attributes:
+        widths: channels at each resolution, from the largest on.
+        expand: of the encoder's inverted residuals.
+        kernel: of their depthwise convolutions.
+    """
+
+    widths: tuple[int, ...]
+    expand: float = 3.0
+    kernel: int = 3
 
 
 class ConvNormAct(nn.Sequential):
@@ -35,15 +52,15 @@ class ResidualBlock(nn.Module):
 
 
 class InvertedResidual(nn.Module):
-    """Expand 1x1, depthwise 3x3, project 1x1 (MobileNetV2, Sandler et al., CVPR 2018)."""
+    """Expand 1x1, depthwise convolution, project 1x1 (MobileNetV2, Sandler et al., CVPR 2018)."""
 
-    def __init__(self, inputs: int, outputs: int, stride: int = 1, expand: float = 3.0) -> None:
+    def __init__(self, inputs: int, outputs: int, stride: int = 1, expand: float = 3.0, kernel: int = 3) -> None:
         super().__init__()
         hidden = int(inputs * expand)
         self.skip = stride == 1 and inputs == outputs
         self.body = nn.Sequential(
             ConvNormAct(inputs, hidden, 1),
-            ConvNormAct(hidden, hidden, 3, stride, groups=hidden),
+            ConvNormAct(hidden, hidden, kernel, stride, groups=hidden),
             ConvNormAct(hidden, outputs, 1, act=False),
         )
 

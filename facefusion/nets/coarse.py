@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final, Literal
 
 import torch
@@ -9,16 +10,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from facefusion.nets.attention import FeatureAwareAttention
-from facefusion.nets.blocks import ConvNormAct, InvertedResidual, LightweightDecoderBlock
+from facefusion.nets.blocks import ConvNormAct, Design, InvertedResidual, LightweightDecoderBlock
 from facefusion.nets.identity import EMBEDDING_SIZE
 
 #: The residual is bounded: the network corrects light and covers seams, it does not repaint the face.
 DELTA_LIMIT: Final = 0.4
-#: Pixels of the input over which the residual's colour is averaged. Light changes slowly over a face and its colour more
-#: slowly still; a residual that is free to paint colour pleases the identity loss with stains.
-COLOUR_CELL: Final = 8
+#: Pixels of the input over which the residual's colour is averaged, wider than a nose or a mouth. Light changes slowly over
+#: a face and its colour more slowly still; a residual that is free to paint colour pleases the identity loss with red noses.
+COLOUR_CELL: Final = 32
 #: Channels at 64, 32, 16 and 8 pixels a side for a 128 px input.
-WIDTHS: Final = (24, 48, 96, 160)
+DESIGN: Final = Design((24, 48, 96, 160))
 
 Skips = Literal["gated", "plain", "none"]
 
@@ -47,7 +48,7 @@ class CoarseFusionModel(nn.Module):
 
     Inputs: `warped` and `target` (N, 3, H, W) RGB in [0, 1], the source carried onto the target's mesh and the target's
     aligned crop; `face` (N, 1, H, W) in [0, 1], where change is allowed; `identity` (N, 128), the source's unit-length
-    embedding. H and W are multiples of 16, 128 by design.
+    embedding. H and W are multiples of 32, 128 by design.
 
     Outputs: `mask` (N, 1, H, W), 0 wherever `face` is 0, and `delta` (N, 3, H, W) within +-0.4. The fused crop is
     `target + mask * (warped + delta - target)`: outside the mask nothing can change.
@@ -57,18 +58,20 @@ class CoarseFusionModel(nn.Module):
             "none".
         bottleneck: whether FAAM also attends to the features between encoder and decoder.
         conditioned: whether the identity embedding has a say in FAAM's channel attention; `identity` is ignored otherwise.
+        design: its size.
     """
 
-    def __init__(self, skips: Skips = "gated", *, bottleneck: bool = True, conditioned: bool = True) -> None:
+    def __init__(
+        self, skips: Skips = "gated", *, bottleneck: bool = True, conditioned: bool = True, design: Design = DESIGN
+    ) -> None:
         super().__init__()
         who = EMBEDDING_SIZE if conditioned else 0
-        c64, c32, c16, c8 = WIDTHS
+        c64, c32, c16, c8 = design.widths
+        block = partial(InvertedResidual, expand=design.expand, kernel=design.kernel)
         self.stem = nn.Sequential(ConvNormAct(7, c64, stride=2), InvertedResidual(c64, c64, expand=2))
-        self.down32 = nn.Sequential(
-            InvertedResidual(c64, c32, stride=2), InvertedResidual(c32, c32), InvertedResidual(c32, c32)
-        )
-        self.down16 = nn.Sequential(InvertedResidual(c32, c16, stride=2), *(InvertedResidual(c16, c16) for _ in range(2)))
-        self.down8 = nn.Sequential(InvertedResidual(c16, c8, stride=2), *(InvertedResidual(c8, c8) for _ in range(3)))
+        self.down32 = nn.Sequential(block(c64, c32, stride=2), *(block(c32, c32) for _ in range(2)))
+        self.down16 = nn.Sequential(block(c32, c16, stride=2), *(block(c16, c16) for _ in range(2)))
+        self.down8 = nn.Sequential(block(c16, c8, stride=2), *(block(c8, c8) for _ in range(3)))
         self.attend = FeatureAwareAttention(c8, who) if bottleneck else None
         self.up16, self.up32 = _Up(c8, c16, 2, skips, who), _Up(c16, c32, 2, skips, who)
         self.up64 = _Up(c32, c64, 2, skips, who)

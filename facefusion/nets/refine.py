@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 import torch
@@ -9,17 +10,18 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from facefusion.nets.attention import FeatureAwareAttention
-from facefusion.nets.blocks import ConvNormAct, InvertedResidual, LightweightDecoderBlock
+from facefusion.nets.blocks import ConvNormAct, Design, InvertedResidual, LightweightDecoderBlock
 from facefusion.nets.coarse import CoarseFusionModel
 
-#: The residual is added to the coarse network's own: edges, texture, what 128 pixels could not show.
+#: The residual is added to the coarse network's own: edges, texture, what 128 pixels could not show. It changes lightness
+#: alone; colour is the coarse network's, which sees the whole face.
 RESIDUAL_LIMIT: Final = 0.25
 #: Side that the coarse stage sees.
 COARSE_SIDE: Final = 128
 #: Pixels a side that become one position with many channels: the network works at a quarter of the resolution.
 PATCH: Final = 4
 #: Channels at a quarter, an eighth and a sixteenth of the resolution.
-WIDTHS: Final = (48, 80, 128)
+DESIGN: Final = Design((48, 80, 128))
 #: The mask's logits are bounded, so that a mask of exactly 0 or 1 can still be moved.
 _LOGIT_LIMIT: Final = 5.0
 
@@ -33,21 +35,23 @@ class EnhancementNet(nn.Module):
 
     Outputs: the refined `mask`, 0 wherever `face` is 0, and the refined `delta`. As in the coarse stage, the fused crop is
     `target + mask * (warped + delta - target)`. Untrained, it answers what it was given.
+
+    Args:
+        design: its size.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, design: Design = DESIGN) -> None:
         super().__init__()
-        c4, c8, c16 = WIDTHS
-        self.stem = nn.Sequential(
-            nn.PixelUnshuffle(PATCH), ConvNormAct(11 * PATCH**2, c4, 1), InvertedResidual(c4, c4), InvertedResidual(c4, c4)
-        )
-        self.down8 = nn.Sequential(InvertedResidual(c4, c8, stride=2), *(InvertedResidual(c8, c8) for _ in range(2)))
-        self.down16 = nn.Sequential(InvertedResidual(c8, c16, stride=2), *(InvertedResidual(c16, c16) for _ in range(2)))
+        c4, c8, c16 = design.widths
+        block = partial(InvertedResidual, expand=design.expand, kernel=design.kernel)
+        self.stem = nn.Sequential(nn.PixelUnshuffle(PATCH), ConvNormAct(11 * PATCH**2, c4, 1), block(c4, c4), block(c4, c4))
+        self.down8 = nn.Sequential(block(c4, c8, stride=2), *(block(c8, c8) for _ in range(2)))
+        self.down16 = nn.Sequential(block(c8, c16, stride=2), *(block(c16, c16) for _ in range(2)))
         self.attend16, self.attend8, self.attend4 = (FeatureAwareAttention(c) for c in (c16, c8, c4))
         self.up8, self.up4 = LightweightDecoderBlock(c16, c8), LightweightDecoderBlock(c8, c4)
         self.mix8 = nn.Sequential(ConvNormAct(2 * c8, c8, 1, act=False), InvertedResidual(c8, c8, expand=2))
         self.mix4 = nn.Sequential(ConvNormAct(2 * c4, c4, 1, act=False), InvertedResidual(c4, c4, expand=2))
-        last = nn.Conv2d(c4, 4 * PATCH**2, 1)
+        last = nn.Conv2d(c4, 2 * PATCH**2, 1)  # lightness and mask
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)
         self.head = nn.Sequential(last, nn.PixelShuffle(PATCH))
@@ -64,7 +68,7 @@ class EnhancementNet(nn.Module):
         # The coarse mask has `face` in it already: it is taken out, so that what is refined is the network's own opinion.
         own = (mask / face.clamp(min=1e-3)).clamp(0, 1)
         before = torch.logit(own, eps=1 / (1 + float(torch.e) ** _LOGIT_LIMIT))
-        return before + out[:, 3:], delta + RESIDUAL_LIMIT * torch.tanh(out[:, :3])
+        return before + out[:, 1:], delta + RESIDUAL_LIMIT * torch.tanh(out[:, :1])
 
     def forward(self, warped: Tensor, target: Tensor, face: Tensor, mask: Tensor, delta: Tensor) -> tuple[Tensor, Tensor]:
         logits, refined = self.logits(warped, target, face, mask, delta)

@@ -15,7 +15,7 @@ from facefusion.training.data import AlignedFaces
 from facefusion.training.judges import Judges
 from facefusion.training.loop import Batch
 from facefusion.training.losses import gradient_l1, low_pass, weighted_l1
-from facefusion.training.swaps import SwapSampler
+from facefusion.training.swaps import UNPAIRED, SwapSampler
 
 Net = TypeVar("Net", bound=nn.Module)
 
@@ -42,9 +42,9 @@ class Weights:
         light: the target's light on unpaired faces.
         detail: the warped source's edges on unpaired faces.
         smooth: edges of the residual.
-        colour: colour of the residual: the source was relit before, and what the residual paints beyond that pleases the
-            identity judge with stains.
-        identity, expression: what the judges say of unpaired faces.
+        colour: colour of the residual: the source was relit before.
+        identity, expression: what the judges say of unpaired faces. Twice this weight on identity gained 0.02 of similarity,
+            and painted noses and cheeks to please the judge.
         adversary: what the discriminator says of them.
     """
 
@@ -53,9 +53,9 @@ class Weights:
     covering: float = 6.0
     light: float = 12.0
     detail: float = 3.0
-    smooth: float = 1.5
-    colour: float = 5.0
-    identity: float = 8.0
+    smooth: float = 3.0
+    colour: float = 2.0
+    identity: float = 4.0
     expression: float = 24.0
     adversary: float = 0.5
 
@@ -72,15 +72,17 @@ class FusionTask(Generic[Net]):
     """
 
     name: str
+    #: Share of the samples that put another person's face onto a target.
+    unpaired = UNPAIRED
 
     def __init__(
         self, net: Net, train: AlignedFaces, val: AlignedFaces, judges: Judges, view: int, weights: Weights
     ) -> None:
         self.net, self.judges, self.weights = net, judges, weights
-        self.sampler = SwapSampler(train, judges.worn(train), view)
+        self.sampler = SwapSampler(train, judges.worn(train), view, self.unpaired)
         self.adversary = Adversary()
         self.embeddings, self.identities = judges.embed(train), judges.embed(train, serving=True)
-        sampler = SwapSampler(val, judges.worn(val), view)
+        sampler = SwapSampler(val, judges.worn(val), view, self.unpaired)
         samples = [sampler(np.random.default_rng((11, i))) for i in range(VAL_SAMPLES)]
         self.val_batch: Batch = {key: torch.from_numpy(np.stack([s[key] for s in samples])) for key in samples[0]}
         self.val_embeddings, self.val_identities = judges.embed(val), judges.embed(val, serving=True)

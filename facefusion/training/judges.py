@@ -16,9 +16,10 @@ from facefusion.geometry.shape import HELD
 from facefusion.nets.identity import JUDGE_BLOCKS, IdentityNet
 from facefusion.nets.mesh import INPUT_SIZE as MESH_SIZE
 from facefusion.nets.mesh import MeshNet
-from facefusion.nets.spectacles import SpectaclesNet
-from facefusion.perception.spectacles import Spectacles
+from facefusion.nets.segmentation import HairNet, SpectaclesNet
+from facefusion.perception.coverings import Coverings
 from facefusion.training.data import AlignedFaces
+from facefusion.training.hair import find_hair
 from facefusion.training.identity import arcface_crop
 from facefusion.training.loop import to_input
 from facefusion.training.losses import arcface_crops, sampled
@@ -32,7 +33,7 @@ VIEW_JITTER: Final = (0.06, 0.05, 0.015)
 CAMERA_JITTER: Final = (0.06, 0.12, 0.015)
 
 #: The networks that judge, in the order of the arguments of `Judges`.
-JUDGING: Final = ("identity", "judge", "mesh", "spectacles")
+JUDGING: Final = ("identity", "judge", "mesh", "spectacles", "hair")
 
 
 class Judges:
@@ -46,12 +47,15 @@ class Judges:
         judge: safetensors file of the larger one.
         mesh: safetensors file of MeshNet.
         spectacles: safetensors file of SpectaclesNet.
+        hair: safetensors file of HairNet.
     """
 
-    def __init__(self, identity: Path, judge: Path, mesh: Path, spectacles: Path) -> None:
+    def __init__(self, identity: Path, judge: Path, mesh: Path, spectacles: Path, hair: Path) -> None:
         self.serving, self.identity, self.mesh = IdentityNet(), IdentityNet(JUDGE_BLOCKS), MeshNet()
-        self.spectacles = SpectaclesNet()
-        files = {self.serving: identity, self.identity: judge, self.mesh: mesh, self.spectacles: spectacles}
+        self.spectacles, self.hair = SpectaclesNet(), HairNet()
+        files = {
+            self.serving: identity, self.identity: judge, self.mesh: mesh, self.spectacles: spectacles, self.hair: hair,
+        }  # fmt: skip
         for net, path in files.items():
             net.load_state_dict(load_file(path))
             net.requires_grad_(False).eval().to(memory_format=torch.channels_last)
@@ -65,9 +69,10 @@ class Judges:
         parts = [net(to_input(torch.from_numpy(crops[i : i + 64]))) for i in range(0, len(crops), 64)]
         return functional.normalize(torch.cat(parts))
 
-    def worn(self, faces: AlignedFaces) -> list[Spectacles | None]:
-        """The glasses of each face that wears any by its label, None for the others."""
-        return find_spectacles(self.spectacles, faces)
+    def worn(self, faces: AlignedFaces) -> list[Coverings]:
+        """What lies over each face; glasses only on those that wear any by their label."""
+        glasses, hair = find_spectacles(self.spectacles, faces), find_hair(self.hair, faces)
+        return [Coverings(*each) for each in zip(glasses, hair, strict=True)]
 
     def similarity(self, images: Tensor, points: Tensor, truth: Tensor, *, jitter: bool = False) -> Tensor:
         """Cosines between the faces in `images` and known embeddings.

@@ -24,7 +24,7 @@ VIEW: Final = 256
 REFINE_CROP: Final = 320
 #: Images whose eyes are fewer pixels apart show nothing that 256 pixels need.
 LEAST_EYE_DISTANCE: Final = 50.0
-WEIGHTS: Final = Weights(gradient=8.0, smooth=0.5)
+WEIGHTS: Final = Weights(gradient=8.0, smooth=1.0, identity=6.0)
 #: In joint training the coarse result follows the refined one, averaged down: the fast tier shows it.
 AGREEMENT: Final = 10.0
 

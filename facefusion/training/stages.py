@@ -17,7 +17,7 @@ from facefusion.training.data import align_faces, load_faces
 from facefusion.training.loop import Schedule, Task, train
 
 SCHEDULES: Final = Path(__file__).with_name("schedules.toml")
-STAGES: Final = ("detector", "mesh", "identity", "judge", "spectacles", "coarse", "refine", "joint")
+STAGES: Final = ("detector", "mesh", "identity", "judge", "spectacles", "hair", "coarse", "refine", "joint")
 
 
 def schedules(path: Path = SCHEDULES) -> dict[str, Schedule]:
@@ -65,6 +65,10 @@ def make_task(stage: str, args: argparse.Namespace) -> tuple[Task[Any], nn.Modul
         from facefusion.training.wearing import SpectaclesNet, SpectaclesTask
 
         return SpectaclesTask(align_faces(faces), align_faces(val)), SpectaclesNet()
+    if stage == "hair":
+        from facefusion.training.hair import HairNet, HairTask
+
+        return HairTask(align_faces(faces), align_faces(val)), HairNet()
     from facefusion.training.judges import JUDGING, Judges
 
     judges = Judges(*(_built(args, name) for name in JUDGING))
@@ -123,7 +127,7 @@ def main() -> int:
     parser.add_argument("stage", choices=(*STAGES, "all"), help="all: one after the other")
     parser.add_argument("--data", type=Path, required=True, help="folder with faces.csv, mesh468.npz and the images")
     parser.add_argument("--teacher", type=Path, help="MobileFaceNet ONNX file (identity)")
-    for built in ("identity", "judge", "mesh", "spectacles", "coarse", "refine"):
+    for built in ("identity", "judge", "mesh", "spectacles", "hair", "coarse", "refine"):
         parser.add_argument(f"--{built}", type=Path, help=f"safetensors file of {built}, for the stages that build on it")
     parser.add_argument("--start-from", type=Path, help="safetensors file to begin with instead of random weights")
     parser.add_argument("--run", type=Path, help="checkpoint folder (default: runs/STAGE)")

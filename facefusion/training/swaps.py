@@ -18,7 +18,8 @@ from facefusion.compose.mask import face_mask, skin_mask, uncovered
 from facefusion.fusion.coarse import COARSE_SIZE
 from facefusion.geometry.align import chain, transform_points
 from facefusion.geometry.topology import five_points
-from facefusion.perception.spectacles import CROP_SIZE as SPECTACLES_SIZE
+from facefusion.perception.coverings import SIZE as COVERINGS
+from facefusion.perception.coverings import Coverings
 from facefusion.perception.spectacles import Spectacles
 from facefusion.training.augment import light, photometric
 from facefusion.training.coverings import covering, glasses_kinds
@@ -39,8 +40,10 @@ LOW_PASS: Final = (12.0, 32.0)
 UNTOUCHED: Final = 0.05
 #: Shares of targets and of sources that stand under a lamp of their own.
 LAMPS: Final = (0.4, 0.4)
-#: Share of the glasses that are found, as most are at serving; the others the network has to see for itself.
+#: Share of the glasses, hair and hats that are found, as most are at serving; the others the network has to see for itself.
 FOUND: Final = 0.8
+#: Rows, as shares of the crop's side, between which beards begin to count as what covers a face.
+BEARDS: Final = (0.5, 0.6)
 _MIRRORED: Final = [1, 0, 2, 4, 3]
 
 
@@ -77,28 +80,37 @@ class SwapSampler:
 
     Args:
         faces: aligned crops, larger than `view` by what the jitter needs.
-        worn: the glasses of each face, None for those that wear none.
+        worn: what lies over each face.
         view: side of the samples.
+        unpaired: share of the samples that put another person's face onto T.
     """
 
-    def __init__(self, faces: AlignedFaces, worn: Sequence[Spectacles | None], view: int = COARSE_SIZE) -> None:
-        self.faces, self.worn, self.view = faces, worn, view
+    def __init__(
+        self, faces: AlignedFaces, worn: Sequence[Coverings], view: int = COARSE_SIZE, unpaired: float = UNPAIRED
+    ) -> None:
+        self.faces, self.worn, self.view, self.unpaired = faces, worn, view, unpaired
         self.size = faces.crops.shape[1]
         self.lamps = Lamps(faces)
         #: The faces as they are carried onto others, without their spectacles, and what covers them then.
-        self.bare = [
-            crop if glasses is None else glasses.taken_off(crop) for crop, glasses in zip(faces.crops, worn, strict=True)
-        ]
-        self.carried = np.stack([_covering(c, m) for c, m in zip(self.bare, faces.meshes, strict=True)])
+        self.bare = [each.taken_off(crop) for crop, each in zip(faces.crops, worn, strict=True)]
+        self.carried = np.stack([self._carried(*each) for each in zip(self.bare, faces.meshes, worn, strict=True)])
         #: What covers them as they are.
-        self.coverings = self.carried.copy()
+        self.coverings = np.stack(
+            [
+                np.maximum(carried, (255 * self._at_size(each.kept)).astype(np.uint8))
+                for carried, each in zip(self.carried, worn, strict=True)
+            ]
+        )
         self.glasses = np.array(glasses_kinds(faces.names))
-        for i, glasses in enumerate(worn):
-            if glasses is not None:
-                self.coverings[i] = np.maximum(self.coverings[i], 255 * self._at_size(glasses.covered))
+
+    def _carried(self, crop: np.ndarray, mesh: np.ndarray, worn: Coverings) -> np.ndarray:
+        """What covers a face without its glasses, (S, S) uint8: hair and hats as found, below the nose by colour."""
+        low = np.clip((np.arange(COVERINGS[0]) / COVERINGS[0] - BEARDS[0]) / (BEARDS[1] - BEARDS[0]), 0, 1)
+        beard = self._at_size(np.repeat(low.astype(np.float32)[:, None], COVERINGS[0], axis=1)) * _covering(crop, mesh)
+        return np.maximum(beard, 255 * self._at_size(worn.hides.max(-1))).astype(np.uint8)
 
     def _at_size(self, layer: np.ndarray) -> np.ndarray:
-        """A map of glasses (192, 192) at the crops' own side."""
+        """A map of coverings (192, 192) at the crops' own side."""
         if layer.shape[0] == self.size:
             return layer
         return np.asarray(cv2.resize(layer, (self.size, self.size), interpolation=cv2.INTER_LINEAR), np.float32)
@@ -127,8 +139,7 @@ class SwapSampler:
     def _glasses(self, rng: Rng, image: np.ndarray, mesh: np.ndarray) -> tuple[DrawnSpectacles, Spectacles]:
         """Glasses on a face: what was drawn, and what is found of it."""
         drawn = draw_spectacles(rng, image, mesh, self.faces.crops[int(rng.integers(len(self.faces)))])
-        side = (SPECTACLES_SIZE, SPECTACLES_SIZE)
-        layers = (cv2.resize(layer, side, interpolation=cv2.INTER_AREA) for layer in (drawn.frame, drawn.lens))
+        layers = (cv2.resize(layer, COVERINGS, interpolation=cv2.INTER_AREA) for layer in (drawn.frame, drawn.lens))
         return drawn, Spectacles.from_opacity(*layers)
 
     def _thing(self, rng: Rng, mesh: np.ndarray, onto: int) -> tuple[np.ndarray, np.ndarray]:
@@ -173,10 +184,11 @@ class SwapSampler:
         truth = truth if lamp is None else lamp(truth)
         covered = self.coverings[face].astype(np.float32) / 255
         found, worn = np.zeros_like(covered), self.worn[face]
-        if worn is not None and rng.random() < FOUND:
-            found = self._at_size(worn.covered)
+        if rng.random() < FOUND:
+            found = self._at_size(worn.kept)
         # Sunglasses are no truth: they would come back from the source, as they never shall.
-        paired = rng.random() >= UNPAIRED and (self.glasses[face] == "" or (worn is not None and not worn.hides_eyes))
+        clear = worn.glasses is not None and not worn.glasses.hides_eyes
+        paired = rng.random() >= self.unpaired and (self.glasses[face] == "" or clear)
         if paired:
             source = face
             target = truth if rng.random() < UNTOUCHED else self._corrupted(rng, face, truth, lamp)
@@ -187,18 +199,16 @@ class SwapSampler:
             source = self._other(rng, face, MAX_YAW_DIFFERENCE)
             target, away, source_mesh = truth, self.bare[source], faces.meshes[source]
             hidden = warp(self.carried[source], source_mesh).astype(np.float32) / 255
-            theirs = self.worn[source]
-            if theirs is not None and theirs.hidden is not None:
-                dark = warp(self._at_size(theirs.hidden), source_mesh)
-                hidden = np.maximum(hidden, dark)
-                found = np.maximum(found, dark) if rng.random() < FOUND else found
             covered = np.maximum(covered, hidden)
+            if rng.random() < FOUND:
+                hides = warp(self._at_size(self.worn[source].hides), source_mesh)
+                found = self._at_size(worn.closed_to(cv2.resize(hides, COVERINGS, interpolation=cv2.INTER_AREA)))
         # As far off as the mesh network's points are, each by itself and all together.
         off = np.pad(rng.normal(0, 0.5, (468, 2)), ((0, 0), (0, 1))) + [*rng.normal(0, 0.8, 2), 0]
         warped = warp(photometric(rng, away, 0.6), (source_mesh + off * self.size / CROP_SIZE).astype(np.float32))
         if rng.random() < LAMPS[1]:
             warped = self.lamps(rng, face)(warped)
-        if rng.random() < 0.25 and worn is None:  # glasses on the target: they must stay
+        if rng.random() < 0.25 and worn.glasses is None:  # glasses on the target: they must stay
             drawn, seen = self._glasses(rng, target, mesh)
             truth = _laid(drawn.image, np.maximum(drawn.frame, drawn.lens), truth)
             target, covered = drawn.image, np.maximum(covered, drawn.covered)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from facefusion.nets.spectacles import SpectaclesNet
+from facefusion.nets.segmentation import SpectaclesNet
 from facefusion.perception.spectacles import COLUMNS, CROP_SIZE, ROWS, Spectacles, as_spectacles
 from facefusion.training.augment import photometric
 from facefusion.training.coverings import glasses_kinds

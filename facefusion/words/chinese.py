@@ -73,7 +73,7 @@ CHINESE: Final[dict[str, str]] = {
     "stage.detect": "正在寻找人脸",
     "stage.mesh": "正在测量人脸",
     "stage.identity": "正在认识您的脸",
-    "stage.glasses": "正在查看眼镜",
+    "stage.coverings": "正在查看眼镜和头发",
     "stage.warp": "正在转动您的脸",
     "stage.coarse": "正在融合两张脸",
     "stage.draft": "正在制作初稿",

@@ -76,7 +76,7 @@ ENGLISH: Final[dict[str, str]] = {
     "stage.detect": "Looking for the faces",
     "stage.mesh": "Measuring the faces",
     "stage.identity": "Learning your face",
-    "stage.glasses": "Looking for glasses",
+    "stage.coverings": "Looking for glasses and hair",
     "stage.warp": "Turning your face",
     "stage.coarse": "Blending the faces",
     "stage.draft": "Making a first draft",

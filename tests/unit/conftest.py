@@ -13,6 +13,7 @@ from facefusion.choice import TierChooser
 from facefusion.fusion.coarse import FusionMaps
 from facefusion.geometry.pose import pose_degrees
 from facefusion.geometry.topology import five_points
+from facefusion.perception.coverings import Coverings
 from facefusion.perception.spectacles import Spectacles
 from facefusion.speed import Speed
 from facefusion.tiers import TIERS
@@ -20,12 +21,12 @@ from facefusion.types import Detection, Face
 
 
 class Paper:
-    """Detector, mesh, identity, spectacles, coarse and refine network in one; faces are recognised by their photo's size.
+    """Detector, mesh, identity, coverings, coarse and refine network in one; faces are recognised by their photo's size.
 
     Attributes:
         faces: the mesh to find in a photo of (height, width); none elsewhere.
         answers: the embedding to give for a photo of (height, width).
-        worn: the glasses to find in a photo of (height, width).
+        worn, hair: the glasses and the hair to find on the face of a photo of (height, width).
         unsettled: how far off the warped face is measured, in pixels.
         seen, refined: what the coarse and the refine network were given last.
     """
@@ -34,6 +35,7 @@ class Paper:
         self.faces: dict[tuple[int, int], np.ndarray] = {}
         self.answers: dict[tuple[int, int], np.ndarray] = {}
         self.worn: dict[tuple[int, int], Spectacles] = {}
+        self.hair: dict[tuple[int, int], np.ndarray] = {}
         self.unsettled = np.zeros(3, np.float32)
         self.seen: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
         self.refined: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
@@ -58,8 +60,8 @@ class Paper:
     def identity(self, photo: np.ndarray, mesh: np.ndarray) -> np.ndarray:
         return self.answers.get(photo.shape[:2], np.array([1, 0], np.float32))
 
-    def spectacles(self, photo: np.ndarray, mesh: np.ndarray) -> Spectacles | None:
-        return self.worn.get(photo.shape[:2])
+    def coverings(self, photo: np.ndarray, mesh: np.ndarray) -> Coverings:
+        return Coverings(self.worn.get(photo.shape[:2]), self.hair.get(photo.shape[:2], np.zeros((96, 96), np.float32)))
 
     def coarse(self, warped: np.ndarray, target: np.ndarray, face: np.ndarray, identity: np.ndarray) -> FusionMaps:
         self.seen, self.told = (warped, target, face), identity
@@ -87,7 +89,7 @@ def chooser() -> TierChooser:
 def pipe(paper: Paper, chooser: TierChooser) -> FusionPipeline:
     parts: Any = paper
     return FusionPipeline(
-        detector=parts, mesh=parts, identity=parts.identity, spectacles=parts.spectacles, coarse=parts.coarse,
+        detector=parts, mesh=parts, identity=parts.identity, coverings=parts.coverings, coarse=parts.coarse,
         refine=parts.refine, chooser=chooser,
     )  # fmt: skip
 

@@ -23,7 +23,7 @@ from facefusion.nets.detector import DetectorNet
 from facefusion.nets.identity import IdentityNet
 from facefusion.nets.mesh import MeshNet
 from facefusion.nets.refine import EnhancementNet
-from facefusion.nets.spectacles import SpectaclesNet
+from facefusion.nets.segmentation import HairNet, SpectaclesNet
 from facefusion.runtime import EMBEDDED_WEIGHTS, INT8, INTERFACE, read_manifest
 
 NETS: dict[str, type[nn.Module]] = {
@@ -31,6 +31,7 @@ NETS: dict[str, type[nn.Module]] = {
     "mesh": MeshNet,
     "identity": IdentityNet,
     "spectacles": SpectaclesNet,
+    "hair": HairNet,
     "coarse": CoarseFusionModel,
     "refine": EnhancementNet,
 }
@@ -101,7 +102,7 @@ def test_weights_in_half_precision_compute_what_the_network_computes(tmp_path: P
 
 
 def test_sizes_keep_the_promise() -> None:
-    limits = {"detector": 3.0, "mesh": 3.0, "identity": 5.0, "coarse": 5.0, "refine": 3.0, "spectacles": 1.0}
+    limits = {"detector": 3.0, "mesh": 3.0, "identity": 5.0, "coarse": 5.0, "refine": 3.0, "spectacles": 1.0, "hair": 1.0}
     for name, limit in limits.items():
         assert (EMBEDDED_WEIGHTS / f"{name}.onnx").stat().st_size <= limit * 1e6
     assert sum(f.stat().st_size for f in EMBEDDED_WEIGHTS.iterdir()) <= 20e6

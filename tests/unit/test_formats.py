@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -12,10 +13,13 @@ import onnxruntime
 import pytest
 import torch
 
+from facefusion import FusionPipeline
 from facefusion.cli.export import FORMATS
 from facefusion.cli.main import main
-from facefusion.engines import OUTPUTS, fused, made_up, psnr
+from facefusion.engines import OUTPUTS, Engine, fused, made_up, psnr
+from facefusion.evaluation.pairs import read_pairs
 from facefusion.export import formats
+from facefusion.export.calibration import record
 from facefusion.export.onnx import CONTRACTS
 from facefusion.runtime import EMBEDDED_WEIGHTS, INT8, make_session, read_manifest
 
@@ -51,6 +55,33 @@ def test_tensorrt_gets_fixed_shapes_and_the_same_answers(tmp_path: Path, capsys:
             fixed = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"]).run(OUTPUTS[name], feeds)
             for answer, expected in zip(fixed, session.run(OUTPUTS[name], feeds), strict=True):
                 np.testing.assert_allclose(answer, expected, atol=1e-4)
+
+
+def test_tensorrt_gets_signed_eight_bits_around_zero(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", "--format", "tensorrt", "--out", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    pairs = read_pairs(formats.EXAMPLES / "pairs.csv", formats.EXAMPLES)
+    heard = record(FusionPipeline.from_pretrained(engine=Engine.ONNXRUNTIME), formats.EXAMPLES, pairs[formats.CALIBRATION :])
+    for name in OUTPUTS:
+        feeds = heard[name][-1]  # of photos that the scales were not calibrated on
+        side = feeds["warped"].shape[-1]
+        path = tmp_path / f"{name}-{side}.int8.onnx"
+        assert f"--onnx={path} --saveEngine={path.with_suffix('.plan')} --int8" in out
+        model = onnx.load(str(path))
+        assert all(dim.dim_value > 0 for value in model.graph.input for dim in value.type.tensor_type.shape.dim)
+        kinds = Counter(node.op_type for node in model.graph.node)
+        assert kinds["QuantizeLinear"] > 10 and kinds["DequantizeLinear"] >= kinds["QuantizeLinear"]
+        constants = {each.name: onnx.numpy_helper.to_array(each) for each in model.graph.initializer}
+        zeros = [constants[node.input[2]] for node in model.graph.node if node.op_type.endswith("uantizeLinear")]
+        assert zeros and all(zero.dtype == np.int8 and not zero.any() for zero in zeros)
+        assert path.stat().st_size < 0.5 * (tmp_path / f"{name}-{side}.onnx").stat().st_size
+        eight, whole = (
+            onnxruntime.InferenceSession(str(tmp_path / f"{name}-{side}{suffix}.onnx"), providers=["CPUExecutionProvider"])
+            .run(OUTPUTS[name], feeds)
+            for suffix in (".int8", "")
+        )  # fmt: skip
+        made = [feeds["target"] + mask * (feeds["warped"] + delta - feeds["target"]) for mask, delta in (eight, whole)]
+        assert -10 * np.log10(((made[0] - made[1]) ** 2).mean()) > 40
 
 
 @pytest.mark.parametrize(("form", "package"), [("tflite", "litert_torch"), ("coreml", "coremltools")])

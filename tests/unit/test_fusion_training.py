@@ -18,7 +18,8 @@ from facefusion.nets.coarse import COLOUR_CELL, CoarseFusionModel
 from facefusion.nets.identity import JUDGE_BLOCKS, IdentityNet
 from facefusion.nets.mesh import MeshNet
 from facefusion.nets.refine import EnhancementNet
-from facefusion.nets.spectacles import SpectaclesNet
+from facefusion.nets.segmentation import HairNet, SpectaclesNet
+from facefusion.perception.coverings import Coverings
 from facefusion.perception.spectacles import Spectacles
 from facefusion.training import ablation, coverings, fusing, swaps, wearing
 from facefusion.training.ablation import VARIANTS
@@ -47,7 +48,7 @@ def images(make_mesh: Any, make_photo: Any) -> list[FaceImage]:
 @pytest.fixture
 def judges(tmp_path: Path) -> Judges:
     torch.manual_seed(0)
-    nets = (IdentityNet(), IdentityNet(JUDGE_BLOCKS), MeshNet(), SpectaclesNet())
+    nets = (IdentityNet(), IdentityNet(JUDGE_BLOCKS), MeshNet(), SpectaclesNet(), HairNet())
     for name, net in zip(JUDGING, nets, strict=True):
         save_file({k: v.contiguous() for k, v in net.state_dict().items()}, str(tmp_path / f"{name}.safetensors"))
     return Judges(*(tmp_path / f"{name}.safetensors" for name in JUDGING))
@@ -55,7 +56,7 @@ def judges(tmp_path: Path) -> Judges:
 
 @pytest.mark.parametrize(("crop", "view"), [(192, 128), (REFINE_CROP, VIEW)])
 def test_samples_are_what_they_say_and_depend_on_the_seed_alone(images: list[FaceImage], crop: int, view: int) -> None:
-    sampler = SwapSampler(align_faces(images, crop), [None] * len(images), view)
+    sampler = SwapSampler(align_faces(images, crop), [bare()] * len(images), view)
     kinds = set()
     for seed in range(12):
         sample = sampler(np.random.default_rng(seed))
@@ -220,6 +221,11 @@ def test_glasses_are_known_by_name() -> None:
     assert coverings.glasses_kinds([rows[0]["file"], "nobody.jpg"]) == [rows[0]["kind"], ""]
 
 
+def bare(glasses: Spectacles | None = None) -> Coverings:
+    """No hair, and these glasses."""
+    return Coverings(glasses, np.zeros((96, 96), np.float32))
+
+
 def bars(dark: float) -> Spectacles:
     """A frame of two bars over the eyes, with glass of some opacity between them."""
     frame, glass = np.zeros((2, 192, 192), np.float32)
@@ -235,7 +241,7 @@ def test_found_glasses_are_left_out_and_faces_are_carried_without(
     monkeypatch.setattr(swaps, "glasses_kinds", lambda names: ["clear", "dark", ""])
     monkeypatch.setattr(swaps, "FOUND", 1.0)
     faces = align_faces(images, crop)
-    sampler = SwapSampler(faces, [bars(0), bars(1), None], view)
+    sampler = SwapSampler(faces, [bare(bars(0)), bare(bars(1)), bare()], view)
     changed = [float(np.abs(a.astype(int) - b).mean()) for a, b in zip(sampler.bare, faces.crops, strict=True)]
     assert changed[0] > 0 and changed[1:] == [0, 0]  # nobody knows what is behind dark glass
     samples = [sampler(np.random.default_rng(seed)) for seed in range(40)]
@@ -244,6 +250,23 @@ def test_found_glasses_are_left_out_and_faces_are_carried_without(
     barred = [s for s in samples if (s["face"][int(0.36 * view) : int(0.62 * view), view // 2] < 0.1).any()]
     assert 10 < len(barred) < 40
     assert not any(bool(s["bare"][0]) for s in samples if not s["paired"][0] and s["source"][0] != 2)
+
+
+def test_found_hair_neither_travels_nor_changes(images: list[FaceImage], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(swaps, "FOUND", 1.0)
+    fringe = np.zeros((96, 96), np.float32)
+    fringe[:32] = 1
+    sampler = SwapSampler(align_faces(images), [Coverings(None, fringe), bare(), bare()])
+    brows, hidden = int(0.28 * 128), 0
+    for seed in range(40):
+        sample = sampler(np.random.default_rng(seed))
+        covered = bool(sample["face"][brows, 60:68].max() < 0.1)
+        hidden += covered
+        assert not covered or sample["covered"][brows, 60:68].min() > 0.9
+        if not sample["paired"][0] and sample["source"][0] == 0:
+            assert covered
+        assert sample["face"][80, 64] > 0.9 or covered  # the rest of the face may change
+    assert 5 < hidden < 35
 
 
 def test_drawn_glasses_lie_over_the_eyes_and_cover_what_they_say(make_mesh: Any) -> None:

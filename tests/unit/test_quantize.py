@@ -72,7 +72,7 @@ def test_the_attention_and_the_output_are_delicate(tmp_path: Path) -> None:
     nodes = {node.name: shapes[node.input[1]] for node in model.graph.node if node.op_type == "Conv"}
     kept = [nodes[name] for name in delicate(model)]
     # Three attention modules of two gates and a map each, and the output.
-    assert len(kept) == 10 and sum(shape[2:] == (5, 5) for shape in kept) == 3 and (64, 48, 1, 1) in kept
+    assert len(kept) == 10 and sum(shape[2:] == (5, 5) for shape in kept) == 3 and (32, 48, 1, 1) in kept
 
 
 def test_the_quickest_that_is_exact_enough_is_taken() -> None:

@@ -38,7 +38,7 @@ def test_settle_takes_back_a_share_of_what_is_seen(
     warp = MeshWarp(mesh, size)
     unmoved = np.array([[1.0, 0, 0], [0, 1, 0]])
     eye: Any = ShiftedEye(shift)
-    settled = views.settle(warp, photo, mesh, photo, face, unmoved, eye, share)
+    settled = views.settle(warp, photo, mesh, photo, face, unmoved, eye, share, np.zeros((1, 1), np.float32))
     expected = mesh + share * np.array([*shift, 0])
     # Source and target are one photo here: what is seen shifted comes from as far away in the source.
     np.testing.assert_allclose(settled[:, :2], expected[:, :2], atol=0.15)

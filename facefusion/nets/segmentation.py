@@ -1,0 +1,66 @@
+"""SpectaclesNet and HairNet: where something lies over a face."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from facefusion.nets.blocks import ConvNormAct
+
+#: Channels at full, half, a quarter and an eighth of the resolution. Rims are a pixel thin: the first level is not strided.
+SPECTACLES_WIDTHS: Final = (10, 20, 40, 64)
+HAIR_WIDTHS: Final = (10, 20, 40, 64)
+
+
+def _pair(inputs: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(ConvNormAct(inputs, outputs), ConvNormAct(outputs, outputs))
+
+
+class SegmentationNet(nn.Module):
+    """A small U-Net (Ronneberger et al., MICCAI 2015).
+
+    Input: (N, 3, H, W) RGB in [-1, 1], H and W multiples of 8. Output: (N, outputs, H, W) in [0, 1].
+
+    Args:
+        widths: channels at full, half, a quarter... of the resolution.
+        outputs: maps to make.
+    """
+
+    def __init__(self, widths: Sequence[int], outputs: int) -> None:
+        super().__init__()
+        inputs = (3, *widths)
+        self.down = nn.ModuleList(_pair(a, b) for a, b in zip(inputs, widths, strict=False))
+        self.up = nn.ModuleList(_pair(a + b, b) for a, b in zip(widths[:0:-1], widths[-2::-1], strict=True))
+        self.head = nn.Conv2d(widths[0], outputs, 1)
+
+    def logits(self, x: Tensor) -> Tensor:
+        """The output before its sigmoid."""
+        skips: list[Tensor] = []
+        for level, pair in enumerate(self.down):
+            x = pair(functional.max_pool2d(x, 2) if level else x)
+            skips.append(x)
+        for pair, skip in zip(self.up, skips[-2::-1], strict=True):
+            larger = functional.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+            x = pair(torch.cat([larger, skip], dim=1))
+        return self.head(x)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.sigmoid(self.logits(x))
+
+
+class SpectaclesNet(SegmentationNet):
+    """Input: the eyes' part of an aligned crop. Output: (N, 2, H, W), the opacity of frame and glass."""
+
+    def __init__(self) -> None:
+        super().__init__(SPECTACLES_WIDTHS, 2)
+
+
+class HairNet(SegmentationNet):
+    """Input: the upper part of an aligned crop. Output: (N, 1, H, W), where it is not the face's skin, eyes or brows."""
+
+    def __init__(self) -> None:
+        super().__init__(HAIR_WIDTHS, 1)

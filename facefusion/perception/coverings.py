@@ -1,0 +1,79 @@
+"""What lies over a face, glasses and hair and hats: the target's stays on the fused face, the source's stays behind.
+
+The target's glasses are cut out of what may change. So is what the source's hair or hat hides, wherever the target's face is
+bare: its forehead is kept rather than a fringe drawn on it. Where both have hair the fusion networks decide.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+
+from facefusion.perception.hair import HairFinder
+from facefusion.perception.spectacles import CROP_SIZE, Spectacles, SpectaclesFinder
+from facefusion.types import FloatArray, Photo
+
+#: The crop of the maps, as OpenCV wants it, and a map of nothing.
+SIZE: Final = (CROP_SIZE, CROP_SIZE)
+_NONE: Final = np.zeros(SIZE, np.float32)
+
+
+@dataclass(frozen=True)
+class Coverings:
+    """What lies over a face.
+
+    Attributes:
+        glasses: the glasses, or None.
+        hair: (96, 96) float32 in [0, 1], where hair or a hat hides the face in its aligned crop.
+    """
+
+    glasses: Spectacles | None
+    hair: FloatArray
+
+    @property
+    def kept(self) -> FloatArray:
+        """(192, 192) float32 in [0, 1]: the glasses, which stay on a target's face."""
+        return _NONE if self.glasses is None else self.glasses.covered
+
+    @property
+    def hides(self) -> FloatArray:
+        """(192, 192, 2) float32 in [0, 1]: hair, and dark glass and its surround: nobody can say what is behind them."""
+        dark = self.glasses.hidden if self.glasses is not None else None
+        return np.dstack([cv2.resize(self.hair, SIZE), _NONE if dark is None else dark])
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all maps."""
+        return self.hair.nbytes + (self.glasses.nbytes if self.glasses is not None else 0)
+
+    def taken_off(self, crop: Photo) -> Photo:
+        """The aligned crop (S, S, 3) without the frame of spectacles (`Spectacles.taken_off`)."""
+        return crop if self.glasses is None else self.glasses.taken_off(crop)
+
+    def closed_to(self, hides: FloatArray) -> FloatArray:
+        """Where this target's face must not change: (192, 192) float32 in [0, 1].
+
+        Args:
+            hides: the source's, carried onto this face.
+        """
+        bare = 1 - cv2.resize(self.hair, SIZE)
+        return np.asarray(np.maximum(np.maximum(self.kept, hides[..., 1]), hides[..., 0] * bare), np.float32)
+
+
+@dataclass(frozen=True)
+class CoveringsFinder:
+    """Finds what lies over a face.
+
+    Attributes:
+        spectacles, hair: the networks that look.
+    """
+
+    spectacles: SpectaclesFinder
+    hair: HairFinder
+
+    def __call__(self, photo: Photo, mesh: FloatArray) -> Coverings:
+        """What lies over the face with this mesh (468, 3) in `photo` (H, W, 3) RGB uint8."""
+        return Coverings(self.spectacles(photo, mesh), self.hair(photo, mesh))
