@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,13 +19,24 @@ from onnxruntime.tools.onnx_model_utils import fix_output_shapes, make_input_sha
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from facefusion.engines import Engine
+from facefusion.evaluation.pairs import read_pairs
+from facefusion.export.calibration import record
 from facefusion.export.onnx import CONTRACTS
+from facefusion.export.quantize import CONVOLUTIONS, Recipe, prepared, quantize
 from facefusion.nets.coarse import CoarseFusionModel
 from facefusion.nets.refine import EnhancementNet
+from facefusion.pipeline import FusionPipeline
 from facefusion.runtime import EMBEDDED_WEIGHTS, INT8, read_manifest
 
 CHECKPOINTS: Final = EMBEDDED_WEIGHTS.parent / "checkpoints"
 NETS: Final[dict[str, type[nn.Module]]] = {"coarse": CoarseFusionModel, "refine": EnhancementNet}
+#: What 8-bit scales for TensorRT are calibrated on, and how many of its pairs: the last one is a real person.
+EXAMPLES: Final = EMBEDDED_WEIGHTS.parent / "examples"
+CALIBRATION: Final = 3
+#: What the files in 8 bits have in their names, and how TensorRT wants them.
+EIGHT: Final = ".int8"
+TENSORRT: Final = Recipe(per_channel=True, kinds=CONVOLUTIONS, keep=True, symmetric=True)
 #: Sides at which each network is made where sizes are fixed: all that the pipeline uses.
 SIDES: Final = {"coarse": (128,), "refine": (256, 384, 512)}
 
@@ -105,24 +118,34 @@ def to_coreml(weights: Path, checkpoints: Path, out: Path) -> Iterator[Path]:
 
 
 def to_tensorrt(weights: Path, checkpoints: Path, out: Path) -> Iterator[Path]:
-    """ONNX with every shape fixed. TensorRT takes its own INT8 scales: ours are of unsigned numbers, which it refuses."""
+    """ONNX with every shape fixed, in 32 bits and with 8-bit scales (QDQ) as TensorRT takes them.
+
+    TensorRT refuses the scales of the INT8 networks that serve here, which are of unsigned numbers. Symmetric ones are
+    calibrated anew, on fusions of the examples.
+    """
     files = read_manifest(weights)
+    pairs = read_pairs(EXAMPLES / "pairs.csv", EXAMPLES)[:CALIBRATION]
+    heard = record(FusionPipeline.from_pretrained(weights, engine=Engine.ONNXRUNTIME), EXAMPLES, pairs)
     for name in NETS:
-        for side in SIDES[name]:
-            model = onnx.load(str(files[name].path))
-            for key, shape in shapes(name, side).items():
-                make_input_shape_fixed(model.graph, key, list(shape))
-            fix_output_shapes(model)
-            model = onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
-            onnx.checker.check_model(model)
-            path = out / f"{name}-{side}.onnx"
-            onnx.save(model, str(path))
-            yield path
+        with tempfile.TemporaryDirectory() as folder:
+            eight = Path(folder, "int8.onnx")
+            quantize(prepared(files[name].path, Path(folder)), eight, TENSORRT, heard[name])
+            for side, (file, suffix) in product(SIDES[name], ((files[name].path, ""), (eight, EIGHT))):
+                model = onnx.load(str(file))
+                for key, shape in shapes(name, side).items():
+                    make_input_shape_fixed(model.graph, key, list(shape))
+                fix_output_shapes(model)
+                model = onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
+                onnx.checker.check_model(model)
+                path = out / f"{name}-{side}{suffix}.onnx"
+                onnx.save(model, str(path))
+                yield path
 
 
 def trtexec(path: Path) -> str:
-    """The command that builds a TensorRT engine of a file of `to_tensorrt`, in the best of 32, 16 and 8 bits."""
-    return f"trtexec --onnx={path} --saveEngine={path.with_suffix('.plan')} --best"
+    """The command that builds a TensorRT engine of a file of `to_tensorrt`."""
+    bits = "--int8 --fp16" if path.stem.endswith(EIGHT) else "--fp16"
+    return f"trtexec --onnx={path} --saveEngine={path.with_suffix('.plan')} {bits}"
 
 
 FORMATS: Final[dict[str, Callable[[Path, Path, Path], Iterator[Path]]]] = {

@@ -43,6 +43,8 @@ CONVOLUTIONS: Final = ("Conv",)
 EVERYTHING: Final = ("Conv", "Add", "Mul", "Concat", "Resize", "AveragePool", "GlobalAveragePool", "Clip")
 #: Of candidates whose time is within this factor of the quickest one's, the most exact is taken.
 AS_QUICK: Final = 1.08
+#: Options of `quantize_static` for symmetric scales.
+FOR_TENSORRT: Final = {"ActivationSymmetric": True, "WeightSymmetric": True, "QuantizeBias": False}
 OUT: Final = Path("benchmarks/int8.md")
 SHEET: Final = Path("out/int8.jpg")
 
@@ -55,11 +57,14 @@ class Recipe:
         per_channel: one scale for each channel of the weights, or one for all.
         kinds: nodes that are quantised.
         keep: whether the attention and the output convolution stay in 32 bits.
+        symmetric: whether zero is the middle of every scale, as TensorRT wants it: signed numbers, all 8
+            bits of the weights, biases in 32 bits.
     """
 
     per_channel: bool
     kinds: tuple[str, ...]
     keep: bool
+    symmetric: bool = False
 
     def __str__(self) -> str:
         scales = "per channel" if self.per_channel else "per tensor"
@@ -113,8 +118,8 @@ def delicate(model: onnx.ModelProto) -> Iterator[str]:
 def quantize(ready: Path, out: Path, recipe: Recipe, feeds: Sequence[Feeds]) -> None:
     """Writes the INT8 network of a `prepared` one.
 
-    Weights take 7 bits of the 8: on processors without VNNI the products of two 8-bit numbers are added in 16 bits, which
-    overflow otherwise.
+    Weights take 7 bits of the 8 unless they are for TensorRT: on processors without VNNI the products of two 8-bit numbers
+    are added in 16 bits, which overflow otherwise.
     """
     model = onnx.load(str(ready))
     quantize_static(
@@ -124,10 +129,11 @@ def quantize(ready: Path, out: Path, recipe: Recipe, feeds: Sequence[Feeds]) -> 
         quant_format=QuantFormat.QDQ,
         op_types_to_quantize=list(recipe.kinds),
         per_channel=recipe.per_channel,
-        reduce_range=True,
-        activation_type=QuantType.QUInt8,
+        reduce_range=not recipe.symmetric,
+        activation_type=QuantType.QInt8 if recipe.symmetric else QuantType.QUInt8,
         weight_type=QuantType.QInt8,
         nodes_to_exclude=list(delicate(model)) if recipe.keep else [],
+        extra_options=FOR_TENSORRT if recipe.symmetric else {},
     )
     made = onnx.load(str(out))
     made.doc_string, made.producer_name = "", "facefusion"

@@ -119,6 +119,7 @@ def table(results: dict[str, dict[str, float]], steps: int) -> str:
             f"| {size} | {figures['ms']:.1f} ({figures['ms'] - first['ms']:+.1f}) |"
         )
     lines.append("\nThe method's author claims that FAAM gains 7.2 % SSIM for 0.1M parameters and 15 ms.\n")
+    lines.append("The face's shape moved or held: the last two rows of `likeness.md`. Two stages or one: `progressive.md`.\n")
     return "\n".join(lines)
 
 
@@ -134,7 +135,7 @@ def main() -> None:
     cv2.setNumThreads(1)
     faces = align_faces(load_faces(args.data, "train")), align_faces(load_faces(args.data, "val"))
     judges = Judges(*(args.checkpoints / f"{name}.safetensors" for name in JUDGING))
-    schedule = Schedule(steps=args.steps, batch=16, rate=2e-3, warmup=60, ema=0.99, evaluate_every=args.steps)
+    schedule = Schedule(steps=args.steps, batch=16, rate=2e-3, warmup=60, ema=0.99, threads=2, evaluate_every=args.steps)
     results: dict[str, dict[str, float]] = {}
     for name, options in VARIANTS.items():
         run = args.runs / str(args.steps) / name.replace(" ", "-").replace(",", "")

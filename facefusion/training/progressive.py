@@ -113,7 +113,7 @@ def compare(data: Path, checkpoints: Path, runs: Path, steps: int) -> dict[str, 
         for split in ("train", "val")
     ]
     judges = Judges(*(checkpoints / f"{name}.safetensors" for name in JUDGING))
-    schedule = Schedule(steps=steps, batch=8, rate=1e-3, warmup=40, ema=0.99, evaluate_every=steps)
+    schedule = Schedule(steps=steps, batch=8, rate=1e-3, warmup=40, ema=0.99, threads=2, evaluate_every=steps)
     half = replace(schedule, steps=steps // 2, evaluate_every=steps // 2)
 
     def direct() -> dict[str, float]:
