@@ -119,7 +119,7 @@ def table(results: dict[str, dict[str, float]], steps: int) -> str:
             f"| {size} | {figures['ms']:.1f} ({figures['ms'] - first['ms']:+.1f}) |"
         )
     lines.append("\nThe method's author claims that FAAM gains 7.2 % SSIM for 0.1M parameters and 15 ms.\n")
-    lines.append("The face's shape moved or held: the last two rows of `likeness.md`. Two stages or one: `progressive.md`.\n")
+    lines.append("The face's shape moved or held: last two rows of `likeness.md`. Two stages or one: `progressive.md`.\n")
     return "\n".join(lines)
 
 
