@@ -146,6 +146,21 @@ def _overlap(found: Tensor, truth: Tensor, inside: Tensor) -> Tensor:
     return (2 * (found * truth * inside).sum((1, 2)) + 1) / (((found + truth) * inside).sum((1, 2)) + 1)
 
 
+def agreement(found: np.ndarray, faces: AlignedFaces) -> np.ndarray:
+    """How far hair that was found is where GrabCut sees it: the Dice coefficient inside the face, above the mouth.
+
+    Args:
+        found: (N, CROP_SIZE, CROP_SIZE) of the faces, as `HairFinder` answers.
+        faces: the faces.
+
+    Returns:
+        (N,) in [0, 1].
+    """
+    inside = np.stack([_shrunk(_inside(mesh, faces.crops.shape[1])) for mesh in faces.meshes])
+    labels = np.stack([_shrunk(label) for label in _labels(faces)])
+    return _overlap(*(torch.from_numpy(each) for each in (found[:, ROWS], labels, inside))).numpy()
+
+
 def find_hair(net: HairNet, faces: AlignedFaces) -> np.ndarray:
     """(N, CROP_SIZE, CROP_SIZE) float32, what lies over the upper part of each face."""
     return np.stack([as_hair(found) for found in HairTask.predict(net, np.stack([_shrunk(crop) for crop in faces.crops]))])

@@ -118,3 +118,5 @@ def test_the_hair_network_learns(make_mesh: Any, monkeypatch: pytest.MonkeyPatch
     assert set(figures) == {"val_overlap", "pasted_overlap"} and all(0 < value <= 1 for value in figures.values())
     found = hair.find_hair(task.net, align_faces(images, 384))
     assert found.shape == (4, CROP_SIZE, CROP_SIZE)
+    exact = np.stack([as_hair(label) for label in task.val_labels])
+    assert hair.agreement(exact, faces).mean() > 0.75 > hair.agreement(1 - exact, faces).mean()

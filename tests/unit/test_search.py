@@ -87,6 +87,8 @@ def test_only_what_is_quick_enough_is_trained_and_nothing_twice(space: Space, tm
     report = table("coarse", found, space, 12)
     rows = [line for line in report.splitlines() if line.startswith("| ") and line.split("|")[2].strip()[0].isdigit()]
     assert len(rows) == len(found) and sum("made by hand" in row for row in rows) == 1
+    assert "it should be trained to the end" in report  # a larger kernel was made to give two decibels
+    assert "made by hand stays" in search.verdict({coarse.DESIGN: found[coarse.DESIGN]}, coarse.DESIGN)
     assert report.count("too slow") == sum("psnr" not in figures for figures in found.values())
     plot(found, space.hand, tmp_path / "front.png")
     picture = cv2.imread(str(tmp_path / "front.png"))
