@@ -74,7 +74,7 @@ def test_the_whole_flow(visit: Callable[..., Any], server: Any, shape: tuple[int
         with page.expect_download() as download:
             page.click(f"#{name}")
         path = download.value.path()
-        with Image.open(path) as image, Image.open(EXAMPLES / "portrait-3.jpg") as photo:
+        with Image.open(path) as image, Image.open(EXAMPLES / "portrait-1.jpg") as photo:
             assert image.format == kind and SOURCE_TYPE.encode() in image.info["xmp"]
             assert image.size == photo.size
         assert tell("png" if name == "png" else "jpeg") in page.inner_text(f"#{name}")
