@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 import torch
@@ -12,8 +11,7 @@ from torch.nn import functional
 from facefusion.nets.blocks import ConvNormAct
 
 #: Channels at full, half, a quarter and an eighth of the resolution. Rims are a pixel thin: the first level is not strided.
-SPECTACLES_WIDTHS: Final = (10, 20, 40, 64)
-HAIR_WIDTHS: Final = (10, 20, 40, 64)
+WIDTHS: Final = (10, 20, 40, 64)
 
 
 def _pair(inputs: int, outputs: int) -> nn.Sequential:
@@ -26,16 +24,15 @@ class SegmentationNet(nn.Module):
     Input: (N, 3, H, W) RGB in [-1, 1], H and W multiples of 8. Output: (N, outputs, H, W) in [0, 1].
 
     Args:
-        widths: channels at full, half, a quarter... of the resolution.
         outputs: maps to make.
     """
 
-    def __init__(self, widths: Sequence[int], outputs: int) -> None:
+    def __init__(self, outputs: int) -> None:
         super().__init__()
-        inputs = (3, *widths)
-        self.down = nn.ModuleList(_pair(a, b) for a, b in zip(inputs, widths, strict=False))
-        self.up = nn.ModuleList(_pair(a + b, b) for a, b in zip(widths[:0:-1], widths[-2::-1], strict=True))
-        self.head = nn.Conv2d(widths[0], outputs, 1)
+        inputs = (3, *WIDTHS)
+        self.down = nn.ModuleList(_pair(a, b) for a, b in zip(inputs, WIDTHS, strict=False))
+        self.up = nn.ModuleList(_pair(a + b, b) for a, b in zip(WIDTHS[:0:-1], WIDTHS[-2::-1], strict=True))
+        self.head = nn.Conv2d(WIDTHS[0], outputs, 1)
 
     def logits(self, x: Tensor) -> Tensor:
         """The output before its sigmoid."""
@@ -56,11 +53,11 @@ class SpectaclesNet(SegmentationNet):
     """Input: the eyes' part of an aligned crop. Output: (N, 2, H, W), the opacity of frame and glass."""
 
     def __init__(self) -> None:
-        super().__init__(SPECTACLES_WIDTHS, 2)
+        super().__init__(2)
 
 
 class HairNet(SegmentationNet):
     """Input: the upper part of an aligned crop. Output: (N, 1, H, W), where it is not the face's skin, eyes or brows."""
 
     def __init__(self) -> None:
-        super().__init__(HAIR_WIDTHS, 1)
+        super().__init__(1)

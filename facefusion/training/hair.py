@@ -17,6 +17,7 @@ from facefusion.training.augment import photometric
 from facefusion.training.coverings import not_face
 from facefusion.training.data import AlignedFaces
 from facefusion.training.loop import Batch, to_input
+from facefusion.training.losses import overlap
 from facefusion.training.mesh import jittered
 from facefusion.training.relighting import Lamps
 
@@ -94,8 +95,8 @@ class HairTask:
             truth = (1 - OPINION) * truth + OPINION * (logits.detach() > 0)
         pixels = functional.binary_cross_entropy_with_logits(logits, truth, reduction="none")
         pixels = (pixels * inside).sum() / inside.sum()
-        overlap = _overlap(torch.sigmoid(logits), truth, inside).mean()
-        return PIXELS * pixels + 1 - overlap, {"pixels": float(pixels.detach()), "overlap": float(overlap.detach())}
+        alike = _alike(torch.sigmoid(logits), truth, inside).mean()
+        return PIXELS * pixels + 1 - alike, {"pixels": float(pixels.detach()), "overlap": float(alike.detach())}
 
     @staticmethod
     @torch.no_grad()
@@ -108,7 +109,7 @@ class HairTask:
         real = (self.predict(net, self.val_crops), self.val_labels, self.val_inside)
         pasted = (self.predict(net, worn["head"]), worn["hair"], worn["inside"])
         return {
-            name: float(_overlap(*(torch.from_numpy(part) for part in parts)).mean())
+            name: float(_alike(*(torch.from_numpy(part) for part in parts)).mean())
             for name, parts in (("val_overlap", real), ("pasted_overlap", pasted))
         }
 
@@ -141,9 +142,9 @@ def _worn(faces: AlignedFaces, labels: np.ndarray) -> np.ndarray:
     return np.flatnonzero((labels * inner).mean((1, 2)) > LEAST_WORN)
 
 
-def _overlap(found: Tensor, truth: Tensor, inside: Tensor) -> Tensor:
-    """Soft Dice coefficient of each (N, H, W) (Milletari et al., 3DV 2016), where `inside` is 1."""
-    return (2 * (found * truth * inside).sum((1, 2)) + 1) / (((found + truth) * inside).sum((1, 2)) + 1)
+def _alike(found: Tensor, truth: Tensor, inside: Tensor) -> Tensor:
+    """Their `overlap` where `inside` is 1."""
+    return overlap(found * inside, truth * inside)
 
 
 def agreement(found: np.ndarray, faces: AlignedFaces) -> np.ndarray:
@@ -158,7 +159,7 @@ def agreement(found: np.ndarray, faces: AlignedFaces) -> np.ndarray:
     """
     inside = np.stack([_shrunk(_inside(mesh, faces.crops.shape[1])) for mesh in faces.meshes])
     labels = np.stack([_shrunk(label) for label in _labels(faces)])
-    return _overlap(*(torch.from_numpy(each) for each in (found[:, ROWS], labels, inside))).numpy()
+    return _alike(*(torch.from_numpy(each) for each in (found[:, ROWS], labels, inside))).numpy()
 
 
 def find_hair(net: HairNet, faces: AlignedFaces) -> np.ndarray:

@@ -29,6 +29,11 @@ def weighted_l1(found: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
     return ((found - truth).abs() * weight).sum() / (3 * weight.sum()).clamp(min=1)
 
 
+def overlap(found: Tensor, truth: Tensor) -> Tensor:
+    """Soft Dice coefficient of each pair of maps (N, H, W) in [0, 1]: (N,) (Milletari et al., 3DV 2016)."""
+    return (2 * (found * truth).sum((1, 2)) + 1) / (found.sum((1, 2)) + truth.sum((1, 2)) + 1)
+
+
 def gradient_l1(found: Tensor, truth: Tensor, weight: Tensor, scales: int = 3) -> Tensor:
     """Mean absolute difference of the image gradients at several scales, halving each time."""
     total = found.new_zeros(())

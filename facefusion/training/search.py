@@ -52,22 +52,22 @@ ROUNDS: Final = 60
 WORTH: Final = 0.1
 
 
-class UndoneCoarse(CoarseTask):
-    """The coarse stage on undone swaps alone: their truth is known, and no judge can be pleased."""
+class _Undone:
+    """Training on undone swaps alone: their truth is known, and no judge can be pleased."""
 
     unpaired = 0.0
 
-    def evaluate(self, net: CoarseFusionModel) -> dict[str, float]:
-        return undone_swaps(self, net)
+    def evaluate(self, net: nn.Module) -> dict[str, float]:
+        """Nothing: `measure` does it, once."""
+        return {}
 
 
-class UndoneRefine(ProgressiveTask):
-    """The refine stage on undone swaps alone."""
+class UndoneCoarse(_Undone, CoarseTask):
+    """The coarse stage."""
 
-    unpaired = 0.0
 
-    def evaluate(self, net: ProgressiveFusionNet) -> dict[str, float]:
-        return undone_swaps(self, net)
+class UndoneRefine(_Undone, ProgressiveTask):
+    """The refine stage."""
 
 
 @dataclass(frozen=True)

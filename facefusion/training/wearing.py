@@ -16,6 +16,7 @@ from facefusion.training.augment import photometric
 from facefusion.training.coverings import glasses_kinds
 from facefusion.training.data import AlignedFaces
 from facefusion.training.loop import Batch, to_input
+from facefusion.training.losses import overlap
 from facefusion.training.mesh import jittered
 from facefusion.training.spectacles import draw_spectacles
 
@@ -70,9 +71,9 @@ class SpectaclesTask:
             logits = self.net.logits(to_input(batch["eyes"]))
         logits, truth = logits.float(), batch["opacity"]
         pixels = functional.binary_cross_entropy_with_logits(logits, truth)
-        overlap = _overlap(torch.sigmoid(logits[:, 0]), truth[:, 0])
-        loss = PIXELS * pixels + 1 - overlap.mean()
-        return loss, {"pixels": float(pixels.detach()), "overlap": float(overlap.detach().mean())}
+        alike = overlap(torch.sigmoid(logits[:, 0]), truth[:, 0])
+        loss = PIXELS * pixels + 1 - alike.mean()
+        return loss, {"pixels": float(pixels.detach()), "overlap": float(alike.detach().mean())}
 
     @staticmethod
     @torch.no_grad()
@@ -82,9 +83,9 @@ class SpectaclesTask:
     def evaluate(self, net: nn.Module) -> dict[str, float]:
         found, truth = self.predict(net, self.val_eyes), self.val_opacity
         worn = truth.max((1, 2, 3)) > 0
-        overlap = _overlap(torch.from_numpy(found[worn, 0]), torch.from_numpy(truth[worn, 0]))
+        alike = overlap(torch.from_numpy(found[worn, 0]), torch.from_numpy(truth[worn, 0]))
         return {
-            "val_overlap": float(overlap.mean()),
+            "val_overlap": float(alike.mean()),
             "real_found": _share_found(self.predict(net, self.real)),
             "falsely_found": _share_found(self.predict(net, self.none)),
         }
@@ -102,11 +103,6 @@ class SpectaclesTask:
 
 def _bare(faces: AlignedFaces) -> np.ndarray:
     return np.flatnonzero([kind == "" for kind in glasses_kinds(faces.names)])
-
-
-def _overlap(found: Tensor, truth: Tensor) -> Tensor:
-    """Soft Dice coefficient of each (N, H, W) (Milletari et al., 3DV 2016)."""
-    return (2 * (found * truth).sum((1, 2)) + 1) / (found.sum((1, 2)) + truth.sum((1, 2)) + 1)
 
 
 def _share_found(opacities: np.ndarray) -> float:

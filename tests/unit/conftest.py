@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from facefusion import FusionPipeline
 from facefusion.choice import TierChooser
@@ -70,6 +71,23 @@ class Paper:
     def refine(self, warped: np.ndarray, target: np.ndarray, face: np.ndarray, coarse: FusionMaps) -> FusionMaps:
         self.refined = (warped, target, face)
         return FusionMaps(face, np.zeros((*face.shape, 3), np.float32))
+
+
+@pytest.fixture
+def fit() -> Callable[[Any, dict[str, torch.Tensor], int], list[float]]:
+    """Trains a task's network on one batch for some steps, and gives the losses."""
+
+    def fit(task: Any, batch: dict[str, torch.Tensor], steps: int) -> list[float]:
+        optimizer, losses = torch.optim.AdamW(task.net.parameters(), 1e-2), []
+        for _ in range(steps):
+            loss, _ = task.loss(batch, 0.0)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(float(loss.detach()))
+        return losses
+
+    return fit
 
 
 @pytest.fixture

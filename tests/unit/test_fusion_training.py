@@ -284,7 +284,9 @@ def test_drawn_glasses_lie_over_the_eyes_and_cover_what_they_say(make_mesh: Any)
     assert 4 <= dark <= 30
 
 
-def test_the_spectacles_network_learns_from_drawn_ones(images: list[FaceImage], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_spectacles_network_learns_from_drawn_ones(
+    images: list[FaceImage], fit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(wearing, "VAL_DRAWN", 4)
     monkeypatch.setattr(wearing, "glasses_kinds", lambda names: ["clear", "", ""] * (len(names) // 3))
     faces = align_faces(images)
@@ -294,14 +296,7 @@ def test_the_spectacles_network_learns_from_drawn_ones(images: list[FaceImage], 
     assert batch["eyes"].shape == (8, 88, 144, 3) and batch["opacity"].shape == (8, 2, 88, 144)
     worn = batch["opacity"].flatten(1).max(1).values > 0.5
     assert 3 <= int(worn.sum()) <= 8
-    optimizer = torch.optim.AdamW(task.net.parameters(), 1e-2)
-    losses = []
-    for _ in range(12):
-        loss, _ = task.loss(batch, 0.0)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(float(loss.detach()))
+    losses = fit(task, batch, 12)
     assert losses[-1] < 0.8 * losses[0]
     figures = task.evaluate(task.net.eval())
     assert 0 < figures["val_overlap"] < 1 and 0 <= figures["real_found"] <= 1

@@ -92,7 +92,7 @@ def test_a_fringe_does_not_travel_onto_a_bare_forehead(
         np.testing.assert_allclose(paper.seen[2][70:], open_mask[70:], atol=0.02)
 
 
-def test_the_hair_network_learns(make_mesh: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_hair_network_learns(make_mesh: Any, fit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hair, "VAL_WORN", 4)
     rng, images = np.random.default_rng(1), []
     for i in range(4):
@@ -105,14 +105,7 @@ def test_the_hair_network_learns(make_mesh: Any, monkeypatch: pytest.MonkeyPatch
     samples = [task.sample(np.random.default_rng(seed)) for seed in range(8)]
     batch = {key: torch.from_numpy(np.stack([s[key] for s in samples])) for key in samples[0]}
     assert batch["head"].shape == (8, 64, 96, 3) and batch["hair"].shape == batch["inside"].shape == (8, 64, 96)
-    optimizer = torch.optim.AdamW(task.net.parameters(), 1e-2)
-    losses = []
-    for _ in range(15):
-        loss, _ = task.loss(batch, 0.0)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(float(loss.detach()))
+    losses = fit(task, batch, 15)
     assert losses[-1] < 0.7 * losses[0]
     figures = task.evaluate(task.net.eval())
     assert set(figures) == {"val_overlap", "pasted_overlap"} and all(0 < value <= 1 for value in figures.values())
