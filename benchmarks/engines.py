@@ -1,9 +1,10 @@
 """The fusion networks in every engine, in 32 and in 8 bits: `python -m benchmarks.engines --data DIR`.
 
-What the product can use is opened as the product opens it. Beside the INT8 networks that ship, two more ways to 8 bits are
-tried, calibrated on fusions of the same photos: NNCF's for OpenVINO, and AI Edge Quantizer's for LiteRT. Packages that are
-not installed are named in the table; onnxruntime and torch are enough for the rest of it. They live together in one
-environment: `pip install -r requirements-dev.txt -r requirements-engines.txt nncf==3.4.0 litert-torch==0.10.0`.
+What the product can use is opened as the product opens it. Beside the INT8 networks that ship for ONNX Runtime, two more
+ways to 8 bits are tried, calibrated on fusions of the same photos: NNCF's for OpenVINO, and AI Edge Quantizer's for LiteRT,
+of which the refine network ships. Packages that are not installed are named in the table; onnxruntime and torch are enough
+for the rest of it. They live together in one environment:
+`pip install -r requirements-dev.txt -r requirements-engines.txt nncf==3.4.0 litert-torch==0.10.0`.
 """
 
 from __future__ import annotations
@@ -22,20 +23,19 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
-import cv2
 import numpy as np
 import torch
 
 from facefusion.cli.measure import machine
-from facefusion.engines import OUTPUTS, SIDES, Engine, fused, open_network, psnr
-from facefusion.errors import WeightsError
+from facefusion.engines import OUTPUTS, SIDES, Engine, fused, open_network, psnr, weights
 from facefusion.evaluation.pairs import DataError, draw_pairs, val_faces
+from facefusion.export import litert
 from facefusion.export.calibration import record
 from facefusion.export.formats import CHECKPOINTS, size, to_tflite, trained
-from facefusion.export.formats import SIDES as EXPORTED
+from facefusion.export.litert import resized
 from facefusion.export.quantize import CALIBRATION, JUDGING
 from facefusion.pipeline import FusionPipeline
-from facefusion.runtime import EMBEDDED_WEIGHTS, INT8, Feeds, Network, WeightFile, read_manifest
+from facefusion.runtime import EMBEDDED_WEIGHTS, Feeds, Network, WeightFile, read_manifest
 from facefusion.types import FloatArray
 
 #: Timed rounds, in each of which every engine runs once.
@@ -44,8 +44,6 @@ ROUNDS: Final = 25
 PAUSE: Final = 0.03
 REFERENCE: Final = "ONNX Runtime, fp32"
 PACKAGES: Final = ("onnxruntime", "torch", "openvino", "nncf", "ai-edge-litert", "ai-edge-quantizer", "litert-torch")
-#: What stays in 32 bits in LiteRT: what comes and goes, and a division by what 8 bits may round to zero.
-IN_32_BITS: Final = ("INPUT", "OUTPUT", "MAXIMUM", "DIV")
 #: Letters of an error's message that fit the table.
 REASON_LENGTH: Final = 100
 
@@ -100,12 +98,9 @@ def shipped(engine: Engine, files: Mapping[str, WeightFile], name: str) -> Opene
     """The network `name` as the product opens it.
 
     Raises:
-        WeightsError: its INT8 network is not there, or was made from other weights.
+        WeightsError: the engine has no weights of it.
     """
-    file = files.get(name + INT8) if engine.int8 else files[name]
-    if file is None or (engine.int8 and file.made_from != files[name].sha256):
-        raise WeightsError("there is no INT8 network of these weights")
-    return open_network(engine, files, name), (file.path,)
+    return open_network(engine, files, name), tuple(filter(None, [weights(engine, files, name)]))
 
 
 def by_nncf(file: Path, preset: str, folder: Path, calibration: Sequence[Feeds]) -> Opened:
@@ -158,9 +153,7 @@ def in_litert(name: str, tflite: Path | None, folder: Path, calibration: Sequenc
 
 
 def by_quantizer(name: str, tflite: Path | None, folder: Path, calibration: Sequence[Feeds]) -> Opened:
-    """LiteRT on what AI Edge Quantizer makes of the exported network: 8 bits for weights and activations, static scales.
-
-    What it cannot quantise, and `IN_32_BITS`, stays as it is. Every signature of the file is calibrated.
+    """LiteRT on the exported network in 8 bits, made as what ships of it was made (`export.litert`).
 
     Args:
         name, tflite, folder: as of `in_litert`.
@@ -170,30 +163,10 @@ def by_quantizer(name: str, tflite: Path | None, folder: Path, calibration: Sequ
         FileNotFoundError: as of `in_litert`.
     """
     _, (path,) = in_litert(name, tflite, folder)
-    from ai_edge_quantizer import qtyping, quantizer, recipe
-
-    maker = quantizer.Quantizer(str(path), recipe.static_wi8_ai8())
-    for kind in IN_32_BITS:
-        kept = qtyping.TFLOperationName(kind)
-        maker.update_quantization_recipe(".*", kept, algorithm_key=quantizer.AlgorithmName.NO_QUANTIZE)
-    samples = {f"s{side}": [resized(feeds, side) for feeds in calibration] for side in EXPORTED[name]}
-    scales = maker.calibrate(samples, num_threads=os.cpu_count() or 1)
     eight = folder / "int8"
     eight.mkdir(exist_ok=True)
-    maker.quantize(scales, enable_progress_report=False).export_model(str(eight / path.name))
+    litert.quantize(path, eight / path.name, name, calibration)
     return in_litert(name, eight, folder)
-
-
-def resized(feeds: Feeds, side: int) -> dict[str, FloatArray]:
-    """A network's inputs with their pictures at another side; those at that side already are returned as they are."""
-
-    def at_side(feed: FloatArray) -> FloatArray:
-        if feed.ndim != 4 or feed.shape[-1] == side:
-            return feed
-        planes = [cv2.resize(plane, (side, side), interpolation=cv2.INTER_AREA) for plane in feed[0]]
-        return np.stack(planes)[None].astype(np.float32)
-
-    return {key: at_side(feed) for key, feed in feeds.items()}
 
 
 def openers(name: str, files: Mapping[str, WeightFile], tflite: Path | None) -> dict[str, Opener]:

@@ -1,4 +1,4 @@
-"""Engines: what runs the fusion networks. ONNX Runtime is always there; whichever of those installed is quickest is used.
+"""Engines: what runs the fusion networks. ONNX Runtime is always there; each network takes the quickest that is installed.
 
 On one processor 8-bit integers halve the time, on another they double it, so it is measured, not believed; an engine whose
 answers are not the reference's (ONNX Runtime, 32 bits) is passed over, however quick.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -21,7 +21,7 @@ import numpy as np
 
 from facefusion.errors import WeightsError
 from facefusion.remembered import machine_key, recall, remember
-from facefusion.runtime import INT8, Feeds, Network, WeightFile, make_session
+from facefusion.runtime import INT8, INT8_TFLITE, Feeds, Network, WeightFile, make_session
 from facefusion.types import FloatArray
 
 #: Networks that engines run, and the side of the largest crop that each sees.
@@ -32,6 +32,8 @@ OUTPUTS: Final = {"coarse": ["mask", "delta"], "refine": ["refined_mask", "refin
 PARITY: Final = {False: 40.0, True: 30.0}
 #: Names the engine to use, instead of the quickest.
 ENGINE_VARIABLE: Final = "FACEFUSION_ENGINE"
+#: Seconds of a network's time that a package beside ONNX Runtime must save: each takes 50 to 200 MB of memory.
+WORTH: Final = 0.003
 #: Timed runs of each engine, of which the quickest counts.
 RUNS: Final = 4
 
@@ -44,6 +46,7 @@ class Engine(StrEnum):
     OPENVINO = "openvino"
     OPENVINO_INT8 = "openvino-int8"
     LITERT = "litert"
+    LITERT_INT8 = "litert-int8"
 
     @property
     def package(self) -> str:
@@ -58,42 +61,52 @@ class Engine(StrEnum):
 
 @dataclass(frozen=True)
 class Trial:
-    """What came of trying an engine.
+    """What came of trying an engine on a network.
 
     Attributes:
-        seconds: of each network at the largest size; None where it does not run here.
-        psnr: decibels between its fused crops and the reference's, the least of the networks'.
+        seconds: at the largest size; infinite where it does not run here.
+        psnr: decibels between its fused crop and the reference's.
         reason: why it was passed over, or empty.
     """
 
-    seconds: dict[str, float] | None
+    seconds: float
     psnr: float
     reason: str = ""
 
-    @property
-    def total(self) -> float:
-        """Seconds of all networks."""
-        return sum(self.seconds.values()) if self.seconds else float("inf")
+
+#: By network, what came of every engine that has it.
+Trials = dict[str, dict[Engine, Trial]]
 
 
-def available(files: Mapping[str, WeightFile]) -> list[Engine]:
-    """The engines that are installed and have their weights, the reference first.
+def available(files: Mapping[str, WeightFile], name: str) -> list[Engine]:
+    """The engines that are installed and have weights of the network `name`, the reference first."""
+    return [engine for engine in Engine if find_spec(engine.package) is not None and weights(engine, files, name)]
+
+
+def weights(engine: Engine, files: Mapping[str, WeightFile], name: str) -> Path | None:
+    """The file of the network `name` that an engine reads, or None where there is none.
 
     INT8 weights that were made from other weights than those beside them are as good as absent.
     """
-    has_int8 = all(name + INT8 in files and files[name + INT8].made_from == files[name].sha256 for name in SIDES)
-    return [
-        engine
-        for engine in Engine
-        if find_spec(engine.package) is not None
-        and (has_int8 or not engine.int8)
-        and (engine is not Engine.LITERT or all(_tflite(files, name).is_file() for name in SIDES))
-    ]
+    whole = files[name]
+    if engine is Engine.LITERT:
+        exported = whole.path.with_suffix(".tflite")  # `facefusion export --format tflite` puts it there
+        return exported if exported.is_file() else None
+    if not engine.int8:
+        return whole.path
+    small = files.get(name + (INT8_TFLITE if engine is Engine.LITERT_INT8 else INT8))
+    return small.path if small is not None and small.made_from == whole.sha256 else None
 
 
 def open_network(engine: Engine, files: Mapping[str, WeightFile], name: str, threads: int | None = None) -> Network:
-    """Opens the network `name` in an engine that is `available`, with so many threads (all cores by default)."""
-    path = files[name + INT8 if engine.int8 else name].path
+    """Opens the network `name` in an engine, with so many threads (all cores by default).
+
+    Raises:
+        WeightsError: the engine has no weights of it.
+    """
+    path = weights(engine, files, name)
+    if path is None:
+        raise WeightsError(f"There are no weights of the {name} network for {engine}.")
     if engine.package == "openvino":
         from facefusion.optional.openvino import OpenVinoNetwork
 
@@ -101,37 +114,47 @@ def open_network(engine: Engine, files: Mapping[str, WeightFile], name: str, thr
     if engine.package == "ai_edge_litert":
         from facefusion.optional.litert import LiteRtNetwork
 
-        return LiteRtNetwork(_tflite(files, name), threads)
+        return LiteRtNetwork(path, threads)
     session: Network = make_session(path, threads)
     return session
 
 
-def _tflite(files: Mapping[str, WeightFile], name: str) -> Path:
-    """Where `facefusion export --format tflite --out` the weights' directory puts a network."""
-    return files[name].path.with_suffix(".tflite")
+def wanted(engine: Engine | str, files: Mapping[str, WeightFile]) -> dict[str, Engine]:
+    """One engine for every network that it has, and the reference for those that it has not.
+
+    Raises:
+        ValueError: there is no such engine.
+        WeightsError: it is not installed, or has none of the networks.
+    """
+    engine = Engine(engine)
+    having = [name for name in SIDES if engine in available(files, name)]
+    if not having:
+        raise WeightsError(f"{engine} is not installed, or has no weights here.")
+    return {name: engine if name in having else Engine.ONNXRUNTIME for name in SIDES}
 
 
-def known_engine(files: Mapping[str, WeightFile], threads: int | None = None) -> Engine:
-    """The engine that the environment names, or the quickest, remembered on the disk or found now.
+def known_engines(files: Mapping[str, WeightFile], threads: int | None = None) -> dict[str, Engine]:
+    """By network, the engine that the environment names, or the quickest, remembered on the disk or found now.
 
     Raises:
         WeightsError: the environment names an engine that is not there.
     """
-    engines = available(files)
+    engines = {name: available(files, name) for name in SIDES}
+    every = [engine for engine in Engine if any(engine in some for some in engines.values())]
     if named := os.environ.get(ENGINE_VARIABLE):
-        if named not in engines:
-            raise WeightsError(f"{ENGINE_VARIABLE} is {named!r}; here it can be one of: {', '.join(engines)}.")
-        return Engine(named)
-    if len(engines) == 1:
-        return engines[0]
-    hashes = [files[name].sha256 for name in sorted(files) if name.removesuffix(INT8) in SIDES]
-    key = machine_key(f"{threads} threads", *(f"{each} {version_of(each)}" for each in engines), *hashes)
-    kept = recall("engine", key)
-    if kept in engines:
-        return Engine(kept)
-    engine = quickest(try_engines(files, threads))
-    remember("engine", key, engine.value)
-    return engine
+        if named not in every:
+            raise WeightsError(f"{ENGINE_VARIABLE} is {named!r}; here it can be one of: {', '.join(every)}.")
+        return wanted(named, files)
+    if len(every) == 1:
+        return dict.fromkeys(SIDES, every[0])
+    hashes = [file.sha256 for name, file in sorted(files.items()) if name.partition("_")[0] in SIDES]
+    key = machine_key(f"{threads} threads", *(f"{each} {version_of(each)}" for each in every), *hashes)
+    kept = recall("engines", key)
+    if isinstance(kept, dict) and all(kept.get(name) in engines[name] for name in SIDES):
+        return {name: Engine(kept[name]) for name in SIDES}
+    found = quickest(try_engines(files, threads))
+    remember("engines", key, found)
+    return found
 
 
 def version_of(engine: Engine) -> str:
@@ -141,45 +164,52 @@ def version_of(engine: Engine) -> str:
 
 def try_engines(
     files: Mapping[str, WeightFile], threads: int | None = None, clock: Callable[[], float] = time.perf_counter
-) -> dict[Engine, Trial]:
-    """Times every available engine on made-up crops, and compares its answers with the reference's.
+) -> Trials:
+    """Times every network in every available engine on made-up crops, and compares its answers with the reference's.
 
     The engines are timed in turns, so that what else the machine does meets all of them.
     """
-    given = {name: made_up(name, side) for name, side in SIDES.items()}
-    truth: dict[str, FloatArray] = {}
+    return {name: _try_network(files, name, threads, clock) for name in SIDES}
+
+
+def _try_network(
+    files: Mapping[str, WeightFile], name: str, threads: int | None, clock: Callable[[], float]
+) -> dict[Engine, Trial]:
+    feeds = made_up(name, SIDES[name])
+    truth: list[FloatArray] = []
     trials: dict[Engine, Trial] = {}
-    opened: dict[Engine, dict[str, Network]] = {}
-    for engine in available(files):
+    opened: dict[Engine, Network] = {}
+    for engine in available(files, name):
         try:
-            networks = {name: open_network(engine, files, name, threads) for name in given}
-            least = min(_agreement(name, network, given[name], truth) for name, network in networks.items())
+            network = open_network(engine, files, name, threads)
+            crop = fused(feeds, *network.run(OUTPUTS[name], feeds))
         except Exception as error:  # an optional package that is broken must not take the product down with it
             if engine is Engine.ONNXRUNTIME:
                 raise
-            trials[engine] = Trial(None, 0.0, f"it fails: {type(error).__name__}")
+            trials[engine] = Trial(float("inf"), 0.0, f"it fails: {type(error).__name__}")
             continue
-        reason = "" if least >= PARITY[engine.int8] else f"its answers are {least:.0f} dB from the reference's"
-        trials[engine], opened[engine] = Trial(dict.fromkeys(given, float("inf")), least, reason), networks
+        truth = truth or [crop]
+        apart = psnr(crop, truth[0], feeds["face"][0, 0] > 0.5)
+        reason = "" if apart >= PARITY[engine.int8] else f"its answers are {apart:.0f} dB from the reference's"
+        trials[engine], opened[engine] = Trial(float("inf"), apart, reason), network
     for _ in range(RUNS):
-        for engine, networks in opened.items():
-            seconds = trials[engine].seconds or {}
-            for name, network in networks.items():
-                begin = clock()
-                network.run(OUTPUTS[name], given[name])
-                seconds[name] = min(seconds[name], clock() - begin)
+        for engine, network in opened.items():
+            begin = clock()
+            network.run(OUTPUTS[name], feeds)
+            trials[engine] = replace(trials[engine], seconds=min(trials[engine].seconds, clock() - begin))
     return trials
 
 
-def quickest(trials: Mapping[Engine, Trial]) -> Engine:
-    """The quickest engine that was not passed over."""
-    return min((engine for engine, trial in trials.items() if not trial.reason), key=lambda engine: trials[engine].total)
+def quickest(trials: Trials) -> dict[str, Engine]:
+    """By network, the quickest engine that was not passed over; one of another package only where that is `WORTH` it."""
 
+    def cost(engine: Engine, trial: Trial) -> float:
+        return trial.seconds + (0 if engine.package == Engine.ONNXRUNTIME else WORTH)
 
-def _agreement(name: str, network: Network, feeds: Feeds, truth: dict[str, FloatArray]) -> float:
-    """Decibels between a network's fused crop and the first one's, which is kept in `truth`."""
-    crop = fused(feeds, *network.run(OUTPUTS[name], feeds))
-    return psnr(crop, truth.setdefault(name, crop), feeds["face"][0, 0] > 0.5)
+    return {
+        name: min((engine for engine, trial in tried.items() if not trial.reason), key=lambda each: cost(each, tried[each]))
+        for name, tried in trials.items()
+    }
 
 
 def made_up(name: str, side: int) -> dict[str, FloatArray]:

@@ -14,7 +14,7 @@ from facefusion.choice import TierChooser
 from facefusion.clock import STAGES, Clock, Progress
 from facefusion.compose.detail import compose_coarse, compose_detail
 from facefusion.compose.paste import copied, face_region, paste
-from facefusion.engines import Engine, known_engine, open_network
+from facefusion.engines import Engine, known_engines, open_network, wanted
 from facefusion.errors import Photo as Which
 from facefusion.finder import FaceFinder
 from facefusion.fusion.cache import FeatureCache, content_key
@@ -32,7 +32,7 @@ from facefusion.perception.mesh import FaceMesh
 from facefusion.perception.spectacles import SpectaclesFinder
 from facefusion.photos import MAX_SOURCES, as_rgb, numbered
 from facefusion.remembered import machine_key
-from facefusion.runtime import WeightFile
+from facefusion.runtime import ALGEBRA, WeightFile
 from facefusion.speed import PERCEPTION, keep_speed, known_speed
 from facefusion.tiers import TIERS, Tier, tier_spec
 from facefusion.types import Face, FloatArray, FusedFace, FusionResult, Photo, Swap, Timings
@@ -98,7 +98,7 @@ class FusionPipeline:
                 weights serve and `notice` says why.
             revision: the repository's commit, 40 hex digits.
             threads: threads of each network; all cores by default.
-            engine: runs the fusion networks; the quickest that is installed by default (`engines.known_engine`).
+            engine: runs the fusion networks; by default for each the quickest that is installed (`engines.known_engines`).
 
         Raises:
             WeightsError: a file is missing or damaged, or the name is none.
@@ -117,7 +117,7 @@ class FusionPipeline:
 
     @classmethod
     def _opened(cls, files: dict[str, WeightFile], threads: int | None, engine: Engine | str | None) -> Self:
-        engine = known_engine(files, threads) if engine is None else Engine(engine)
+        engines = known_engines(files, threads) if engine is None else wanted(engine, files)
         return cls(
             detector=FaceDetector(files["detector"].path, threads=threads),
             mesh=FaceMesh(files["mesh"].path, threads=threads),
@@ -125,9 +125,9 @@ class FusionPipeline:
             coverings=CoveringsFinder(
                 SpectaclesFinder(files["spectacles"].path, threads=threads), HairFinder(files["hair"].path, threads=threads)
             ),
-            coarse=CoarseNet(open_network(engine, files, "coarse", threads)),
-            refine=RefineNet(open_network(engine, files, "refine", threads)),
-            speed_key=machine_key(f"{threads} threads", engine, files["coarse"].sha256, files["refine"].sha256),
+            coarse=CoarseNet(open_network(engines["coarse"], files, "coarse", threads)),
+            refine=RefineNet(open_network(engines["refine"], files, "refine", threads)),
+            speed_key=machine_key(f"{threads} threads", *engines.values(), files["coarse"].sha256, files["refine"].sha256),
         )
 
     @property
@@ -216,7 +216,7 @@ class FusionPipeline:
             raise ValueError("at least one face is needed")
         sources = [numbered(swap.source) for swap in swaps]
         target = as_rgb(target, "target")
-        with self.chooser.load.one_more():
+        with self.chooser.load.one_more(), ALGEBRA.one_thread():
             yield from self._fuse(
                 sources, [swap.face for swap in swaps], target, tier, budget, likeness, blend, Clock(progress)
             )

@@ -89,7 +89,7 @@ def serve_hub() -> Iterator[HubServer]:
 
 
 def _is_large(name: str) -> bool:
-    return name.endswith((".onnx", ".safetensors", ".png", ".jpg"))
+    return name.endswith((".onnx", ".tflite", ".safetensors", ".png", ".jpg"))
 
 
 class _Handler(BaseHTTPRequestHandler):

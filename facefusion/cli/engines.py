@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
 from facefusion.cli.measure import machine
-from facefusion.engines import RUNS, SIDES, Engine, made_up, quickest, try_engines
+from facefusion.engines import RUNS, SIDES, Engine, Trial, made_up, quickest, try_engines
 from facefusion.runtime import EMBEDDED_WEIGHTS, read_manifest
 
 
@@ -24,22 +25,22 @@ def lines(weights: Path | None = None, threads: int | None = None) -> Iterator[s
     sizes = ", ".join(f"{name} at {side}" for name, side in SIDES.items())
     yield f"Milliseconds of {sizes}, the quickest of several; decibels from the first engine's answers."
     yield ""
-    yield "| engine | " + " | ".join(SIDES) + " | both | PSNR, dB | |"
-    yield "|---" * (len(SIDES) + 4) + "|"
+    yield "| engine | " + " | ".join(f"{name} | dB" for name in SIDES) + " |"
+    yield "|---" * (2 * len(SIDES) + 1) + "|"
     trials = try_engines(read_manifest(weights or EMBEDDED_WEIGHTS), threads)
     for engine in Engine:
-        trial = trials.get(engine)
-        if trial is None:
-            yield f"| {engine} | " + "- | " * (len(SIDES) + 2) + "not installed, or without weights |"
-        elif trial.seconds is None:
-            yield f"| {engine} | " + "- | " * (len(SIDES) + 2) + f"{trial.reason} |"
-        else:
-            times = [1000 * trial.seconds[name] for name in SIDES]
-            cells = " | ".join(f"{value:.1f}" for value in (*times, sum(times), trial.psnr))
-            yield f"| {engine} | {cells} | {trial.reason} |"
+        yield f"| {engine} | " + " | ".join(_cells(tried.get(engine)) for tried in trials.values()) + " |"
     yield from _torch_line()
     yield ""
-    yield f"The pipeline takes {quickest(trials)}."
+    yield "The pipeline takes " + ", ".join(f"{engine} for {name}" for name, engine in quickest(trials).items()) + "."
+
+
+def _cells(trial: Trial | None) -> str:
+    """Milliseconds and decibels, or why there are none."""
+    if trial is None:
+        return "- | not installed, or without weights"
+    milliseconds = "-" if math.isinf(trial.seconds) else f"{1000 * trial.seconds:.1f}"
+    return f"{milliseconds} | {trial.reason or f'{trial.psnr:.1f}'}"
 
 
 def _torch_line() -> Iterator[str]:
@@ -59,5 +60,4 @@ def _torch_line() -> Iterator[str]:
                 networks[name](**feeds)
                 seconds.append(time.perf_counter() - begin)
         times.append(1000 * min(seconds))
-    cells = " | ".join(f"{value:.1f}" for value in (*times, sum(times)))
-    yield f"| torch, does not serve | {cells} | | |"
+    yield "| torch, does not serve | " + " | ".join(f"{value:.1f} |" for value in times) + " |"

@@ -27,7 +27,7 @@ from facefusion.export.quantize import CONVOLUTIONS, Recipe, prepared, quantize
 from facefusion.nets.coarse import CoarseFusionModel
 from facefusion.nets.refine import EnhancementNet
 from facefusion.pipeline import FusionPipeline
-from facefusion.runtime import EMBEDDED_WEIGHTS, INT8, read_manifest
+from facefusion.runtime import EMBEDDED_WEIGHTS, INT8, INT8_TFLITE, read_manifest
 
 CHECKPOINTS: Final = EMBEDDED_WEIGHTS.parent / "checkpoints"
 NETS: Final[dict[str, type[nn.Module]]] = {"coarse": CoarseFusionModel, "refine": EnhancementNet}
@@ -72,7 +72,10 @@ def to_onnx(weights: Path, checkpoints: Path, out: Path) -> Iterator[Path]:
 
 
 def to_tflite(weights: Path, checkpoints: Path, out: Path) -> Iterator[Path]:
-    """TFLite, 32 bits: one file a network, with a signature `sSIDE` for every side, that share the weights."""
+    """TFLite, 32 bits: one file a network, with a signature `sSIDE` for every side, that share the weights.
+
+    Of what also serves in 8 bits (`export.litert`) the file is added as it serves.
+    """
     import litert_torch
 
     for name in NETS:
@@ -82,6 +85,9 @@ def to_tflite(weights: Path, checkpoints: Path, out: Path) -> Iterator[Path]:
         path = out / f"{name}.tflite"
         converter.convert().export(str(path))
         yield path
+    for small in (file for name, file in read_manifest(weights).items() if name.endswith(INT8_TFLITE)):
+        shutil.copyfile(small.path, out / small.path.name)
+        yield out / small.path.name
 
 
 def to_coreml(weights: Path, checkpoints: Path, out: Path) -> Iterator[Path]:

@@ -13,6 +13,8 @@ from facefusion.runtime import EMBEDDED_WEIGHTS, INTERFACE, make_session
 
 #: ONNX Runtime's names of the types that networks here use.
 TYPES: Final = {"tensor(float)": "float32"}
+#: How the files are called that say of themselves what goes in and out; others are as the network they were made from.
+ONNX: Final = ".onnx"
 
 
 def sha256(path: Path) -> str:
@@ -53,6 +55,31 @@ def update(directory: Path, checkpoints: Path, networks: dict[str, dict[str, Any
     path.write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
 
 
+def enter_small(directory: Path, name: str, suffix: str, file: Path, precision: str) -> None:
+    """Enters an INT8 network in `manifest.json`, with the hash of the network that it was made from.
+
+    Args:
+        directory: of the weights.
+        name: the network that it was made from.
+        suffix: what follows that name in the entry's (`runtime.INT8`, `runtime.INT8_TFLITE`).
+        file: in the directory.
+        precision: how it was made.
+    """
+    path = directory / "manifest.json"
+    manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    whole = manifest["networks"][name]
+    manifest["networks"][name + suffix] = {
+        **whole,
+        "file": file.name,
+        "sha256": sha256(file),
+        "made_from": whole["sha256"],
+        "contract": {**whole["contract"], "precision": precision},
+        **(tensors(file) if file.suffix == ONNX else {}),
+    }
+    manifest["networks"] = dict(sorted(manifest["networks"].items()))
+    path.write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+
+
 def main() -> None:
     """Describes the files of a directory again: hashes, inputs and outputs; everything else stays."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -63,7 +90,7 @@ def main() -> None:
     new = {}
     for name, each in old.items():
         file = args.weights / each["file"]
-        new[name] = {**each, "sha256": sha256(file), **tensors(file)}
+        new[name] = {**each, "sha256": sha256(file), **(tensors(file) if file.suffix == ONNX else {})}
     update(args.weights, args.checkpoints, new)
 
 

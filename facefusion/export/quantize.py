@@ -8,8 +8,6 @@ entries in `manifest.json` to the weights' directory, and a report.
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
 import logging
 import shutil
 import sys
@@ -19,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import onnx
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
@@ -30,8 +28,7 @@ from facefusion.engines import Engine
 from facefusion.evaluation.pairs import draw_pairs, val_faces
 from facefusion.export.calibration import record
 from facefusion.export.comparison import ENOUGH, MOST_LOST, Judgement, Undoing, judge, report, sheet, undo_both
-from facefusion.export.manifest import tensors
-from facefusion.export.onnx import LICENCE
+from facefusion.export.manifest import enter_small
 from facefusion.pipeline import FusionPipeline
 from facefusion.runtime import EMBEDDED_WEIGHTS, INT8, Feeds, read_manifest
 
@@ -165,24 +162,6 @@ def search(path: Path, out: Path, calibration: Sequence[Feeds], judging: Sequenc
     return judged
 
 
-def enter(directory: Path, name: str, recipe: Recipe) -> None:
-    """Enters the INT8 network of `name` in `manifest.json`, with the hash of the network that it was made from."""
-    path = directory / "manifest.json"
-    manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    whole, file = manifest["networks"][name], directory / f"{name}.int8.onnx"
-    manifest["networks"][name + INT8] = {
-        "file": file.name,
-        "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
-        "licence": LICENCE,
-        "parameters": whole["parameters"],
-        "made_from": whole["sha256"],
-        "contract": {**whole["contract"], "precision": f"INT8, static, QDQ: {recipe}"},
-        **tensors(file),
-    }
-    manifest["networks"] = dict(sorted(manifest["networks"].items()))
-    path.write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Quantises, judges, writes.
 
@@ -223,7 +202,7 @@ def _run(args: argparse.Namespace) -> int:
     for name in NETWORKS:
         out = args.weights / f"{name}.int8.onnx"
         found[name] = search(files[name].path, out, first[name], second[name])
-        enter(args.weights, name, best_of(found[name]))
+        enter_small(args.weights, name, INT8, out, f"INT8, static, QDQ: {best_of(found[name])}")
     undoing: Undoing = undo_both(args.weights, args.data, min(SWAPS, args.limit))
     sizes = {name: file.path.stat().st_size / 1e6 for name, file in read_manifest(args.weights).items()}
     chosen = {name: best_of(judged) for name, judged in found.items()}

@@ -8,11 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from benchmarks import engines
-from benchmarks.engines import REFERENCE, Opener, Row, compare, main, openers, recorded, report, resized, times, why
+from benchmarks.engines import REFERENCE, Opener, Row, compare, main, openers, recorded, report, times, why
 from facefusion.engines import SIDES, made_up
 from facefusion.evaluation.pairs import DataError, Pair, ValFace
 from facefusion.runtime import EMBEDDED_WEIGHTS, WeightFile, read_manifest
@@ -48,7 +47,7 @@ def test_torch_and_int8_are_beside_the_reference(name: str, files: dict[str, Wei
 def test_a_package_that_is_missing_is_named(
     files: dict[str, WeightFile], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for package in ("openvino", "nncf", "ai_edge_litert", "ai_edge_quantizer", "litert_torch"):
+    for package in ("openvino", "nncf", "ai_edge_litert.interpreter", "ai_edge_quantizer", "litert_torch"):
         monkeypatch.setitem(sys.modules, package, None)
     for module in ("openvino", "litert"):
         monkeypatch.delitem(sys.modules, f"facefusion.optional.{module}", raising=False)
@@ -82,7 +81,7 @@ def test_int8_of_other_weights_is_not_compared(files: dict[str, WeightFile], tmp
     retrained = {**files, "coarse_int8": files["refine_int8"]}
     for changed in (without, retrained):
         rows = compare(some_ways("coarse", changed), "coarse", tmp_path, feeds, feeds, 1)
-        assert rows[SMALL].reason == "WeightsError: there is no INT8 network of these weights"
+        assert rows[SMALL].reason == "WeightsError: There are no weights of the coarse network for onnxruntime-int8."
 
 
 def test_reasons_fit_the_table() -> None:
@@ -110,19 +109,6 @@ def test_files_for_litert_are_made_once(monkeypatch: pytest.MonkeyPatch, tmp_pat
     monkeypatch.setattr(engines, "to_tflite", to_tflite)
     made = {"coarse": tmp_path / "coarse.tflite", "refine": tmp_path / "refine.tflite"}
     assert engines.exported(tmp_path) == engines.exported(tmp_path) == made and calls == [tmp_path]
-
-
-def test_inputs_are_had_at_another_side() -> None:
-    feeds = made_up("refine", 256)
-    small = resized(feeds, 128)
-    assert {key: value.shape for key, value in small.items()} == {
-        key: (*value.shape[:2], 128, 128) for key, value in feeds.items()
-    }
-    for key, value in feeds.items():
-        assert small[key].mean() == pytest.approx(value.mean(), abs=1e-4) and small[key].dtype == np.float32
-        assert resized(feeds, 256)[key] is value
-    coarse = made_up("coarse", 128)
-    assert resized(coarse, 64)["identity"] is coarse["identity"]
 
 
 def test_nothing_is_judged_by_what_it_was_calibrated_on(monkeypatch: pytest.MonkeyPatch) -> None:

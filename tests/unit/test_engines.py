@@ -19,16 +19,18 @@ from facefusion.engines import (
     Engine,
     Trial,
     available,
-    known_engine,
+    known_engines,
     made_up,
     open_network,
     quickest,
     try_engines,
+    wanted,
 )
 from facefusion.errors import WeightsError
-from facefusion.runtime import EMBEDDED_WEIGHTS, INT8, WeightFile, read_manifest
+from facefusion.runtime import EMBEDDED_WEIGHTS, INT8, INT8_TFLITE, WeightFile, read_manifest
 
 ORT, ORT8 = Engine.ONNXRUNTIME, Engine.ONNXRUNTIME_INT8
+BOTH = dict.fromkeys(SIDES, ORT8)
 
 
 @pytest.fixture
@@ -49,37 +51,75 @@ def only_onnxruntime(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_installed_engine_is_tried_and_agrees(files: dict[str, WeightFile]) -> None:
     trials = try_engines(files)
-    assert list(trials) == available(files) and {ORT, ORT8} <= set(trials)
-    for engine, trial in trials.items():
-        assert trial.reason == "" and trial.seconds is not None and set(trial.seconds) == set(SIDES)
-        assert trial.psnr >= engines.PARITY[engine.int8]
-    assert trials[ORT].psnr == pytest.approx(120)
-    assert trials[quickest(trials)].total == min(trial.total for trial in trials.values())
+    assert list(trials) == list(SIDES)
+    for name, tried in trials.items():
+        assert list(tried) == available(files, name) and {ORT, ORT8} <= set(tried)
+        for engine, trial in tried.items():
+            assert trial.reason == "" and 0 < trial.seconds < 10 and trial.psnr >= engines.PARITY[engine.int8]
+        assert tried[ORT].psnr == pytest.approx(120)
+        assert tried[quickest(trials)[name]].seconds <= min(trial.seconds for trial in tried.values()) + engines.WORTH
+
+
+def test_another_package_must_be_worth_its_memory() -> None:
+    trials = {
+        "coarse": {ORT: Trial(0.004, 120), ORT8: Trial(0.0035, 44), Engine.OPENVINO: Trial(0.001, 120)},
+        "refine": {ORT: Trial(0.030, 120), ORT8: Trial(0.020, 44), Engine.LITERT_INT8: Trial(0.009, 44)},
+    }
+    assert quickest(trials) == {"coarse": ORT8, "refine": Engine.LITERT_INT8}
 
 
 @pytest.mark.usefixtures("only_onnxruntime")
 def test_onnxruntime_alone_is_enough(files: dict[str, WeightFile]) -> None:
-    assert available(files) == [ORT, ORT8]
+    assert all(available(files, name) == [ORT, ORT8] for name in SIDES)
 
 
-@pytest.mark.usefixtures("only_onnxruntime")
-def test_int8_of_an_older_network_is_not_used(files: dict[str, WeightFile]) -> None:
-    older = {**files, "refine" + INT8: dataclasses.replace(files["refine" + INT8], made_from="another")}
-    assert available(older) == [ORT]
-    assert available({name: file for name, file in files.items() if not name.endswith(INT8)}) == [ORT]
+def test_int8_of_an_older_network_is_not_used(files: dict[str, WeightFile], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "find_spec", lambda name: True)  # as if everything were installed
+    assert {ORT8, Engine.OPENVINO_INT8} <= set(available(files, "coarse"))
+    assert {ORT8, Engine.OPENVINO_INT8, Engine.LITERT_INT8} <= set(available(files, "refine"))
+    for suffix, lost in ((INT8, {ORT8, Engine.OPENVINO_INT8}), (INT8_TFLITE, {Engine.LITERT_INT8})):
+        name = "refine" + suffix
+        older = {**files, name: dataclasses.replace(files[name], made_from="another")}
+        without = {each: file for each, file in files.items() if each != name}
+        for changed in (older, without):
+            assert set(available(files, "refine")) - set(available(changed, "refine")) == lost
+            with pytest.raises(WeightsError, match="no weights of the refine network"):
+                open_network(min(lost), changed, "refine")
+
+
+def test_exported_files_beside_the_weights_are_an_engine(
+    files: dict[str, WeightFile], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "find_spec", lambda name: True)
+    moved = {name: dataclasses.replace(file, path=tmp_path / file.path.name) for name, file in files.items()}
+    assert Engine.LITERT not in available(moved, "coarse")
+    (tmp_path / "coarse.tflite").write_bytes(b"a network")
+    assert Engine.LITERT in available(moved, "coarse") and Engine.LITERT not in available(moved, "refine")
 
 
 @pytest.mark.usefixtures("cache")
 def test_what_is_quickest_is_found_once(files: dict[str, WeightFile], monkeypatch: pytest.MonkeyPatch) -> None:
-    found = Trial({"coarse": 0.01, "refine": 0.1}, 120)
-    quick = Trial({"coarse": 0.01, "refine": 0.05}, 44)
+    slow, quick = Trial(0.1, 120), Trial(0.05, 44)
     asked: list[Any] = []
-    monkeypatch.setattr(engines, "try_engines", lambda *a: (asked.append(a), {ORT: found, ORT8: quick})[1])
-    assert known_engine(files) is known_engine(files) is ORT8 and len(asked) == 1
-    assert known_engine(files, 1) is ORT8 and len(asked) == 2
+    trials = {"coarse": {ORT: quick, ORT8: slow}, "refine": {ORT: slow, ORT8: quick}}
+    monkeypatch.setattr(engines, "try_engines", lambda *a: (asked.append(a), trials)[1])
+    found = {"coarse": ORT, "refine": ORT8}
+    assert known_engines(files) == known_engines(files) == found and len(asked) == 1
+    assert all(isinstance(engine, Engine) for engine in known_engines(files).values())
+    assert known_engines(files, 1) == found and len(asked) == 2
     retrained = {**files, "coarse": dataclasses.replace(files["coarse"], sha256="new")}
     retrained["coarse" + INT8] = dataclasses.replace(files["coarse" + INT8], made_from="new")
-    assert known_engine(retrained) is ORT8 and len(asked) == 3
+    assert known_engines(retrained) == found and len(asked) == 3
+
+
+@pytest.mark.usefixtures("cache")
+def test_what_is_remembered_in_another_form_is_measured_anew(
+    files: dict[str, WeightFile], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "try_engines", lambda *a: {name: {ORT8: Trial(0.1, 50)} for name in SIDES})
+    for kept in ("onnxruntime", {"coarse": "onnxruntime"}, {"coarse": "onnxruntime", "refine": "abacus"}, None, [1]):
+        monkeypatch.setattr(engines, "recall", lambda name, key, kept=kept: kept)
+        assert known_engines(files) == BOTH
 
 
 @pytest.mark.usefixtures("cache")
@@ -87,10 +127,20 @@ def test_the_environment_may_name_the_engine(files: dict[str, WeightFile], monke
     monkeypatch.setattr(engines, "try_engines", lambda *a: pytest.fail("nothing is to be tried"))
     for engine in (ORT, ORT8):
         monkeypatch.setenv(engines.ENGINE_VARIABLE, engine.value)
-        assert known_engine(files) is engine
+        assert known_engines(files) == dict.fromkeys(SIDES, engine)
     monkeypatch.setenv(engines.ENGINE_VARIABLE, "abacus")
     with pytest.raises(WeightsError, match=r"'abacus'.*onnxruntime, onnxruntime-int8"):
-        known_engine(files)
+        known_engines(files)
+
+
+def test_an_engine_that_lacks_a_network_leaves_it_to_the_reference(
+    files: dict[str, WeightFile], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "find_spec", lambda name: True)
+    assert wanted("litert-int8", files) == {"coarse": ORT, "refine": Engine.LITERT_INT8}
+    monkeypatch.setattr(engines, "find_spec", lambda name: True if name == "onnxruntime" else None)
+    with pytest.raises(WeightsError, match="litert-int8 is not installed"):
+        wanted("litert-int8", files)
 
 
 class _Wrong:
@@ -112,7 +162,8 @@ def test_an_engine_that_is_wrong_or_fails_is_passed_over(
 
     monkeypatch.setattr(engines, "open_network", broken)
     trials = try_engines(files)
-    assert "dB from the reference's" in trials[ORT8].reason and quickest(trials) is ORT
+    assert quickest(trials) == dict.fromkeys(SIDES, ORT)
+    assert all("dB from the reference's" in tried[ORT8].reason for tried in trials.values())
 
     def failing(engine: Engine, *rest: Any) -> Any:
         if engine is ORT8:
@@ -121,7 +172,8 @@ def test_an_engine_that_is_wrong_or_fails_is_passed_over(
 
     monkeypatch.setattr(engines, "open_network", failing)
     trials = try_engines(files)
-    assert trials[ORT8].reason == "it fails: ImportError" and quickest(trials) is ORT
+    assert quickest(trials) == dict.fromkeys(SIDES, ORT)
+    assert all(tried[ORT8].reason == "it fails: ImportError" for tried in trials.values())
     monkeypatch.setattr(engines, "open_network", lambda *a: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         try_engines(files)
@@ -130,10 +182,10 @@ def test_an_engine_that_is_wrong_or_fails_is_passed_over(
 @pytest.mark.parametrize("engine", list(Engine))
 @pytest.mark.parametrize("name", SIDES)
 def test_an_engine_takes_every_size_of_a_network(files: dict[str, WeightFile], engine: Engine, name: str) -> None:
-    if engine not in available(files):
-        pytest.skip(f"{engine} is not installed")
+    if engine not in available(files, name):
+        pytest.skip(f"{engine} is not installed, or has no weights of {name}")
     network = open_network(engine, files, name, 1)
-    for side in {SIDES[name], 128 if name == "coarse" else 256}:
+    for side in {SIDES[name], *((128,) if name == "coarse" else (256, 384))}:
         mask, delta = network.run(OUTPUTS[name], made_up(name, side))
         assert mask.shape == (1, 1, side, side) and delta.shape == (1, 3, side, side)
         assert mask.dtype == delta.dtype == np.float32 and mask.min() >= 0 and mask.max() <= 1.001
@@ -149,11 +201,13 @@ def test_the_pipeline_takes_the_engine_it_is_told(guest: np.ndarray, astronaut: 
 
 @pytest.mark.usefixtures("only_onnxruntime")
 def test_bench_shows_every_engine(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    trials = {ORT: Trial({"coarse": 0.01, "refine": 0.1}, 120), ORT8: Trial(None, 0.0, "it fails: ImportError")}
-    monkeypatch.setattr(bench_engines, "try_engines", lambda files, threads: trials)
+    tried = {ORT: Trial(0.01, 120), ORT8: Trial(float("inf"), 0.0, "it fails: ImportError")}
+    monkeypatch.setattr(bench_engines, "try_engines", lambda files, threads: {"coarse": tried, "refine": {ORT: tried[ORT]}})
     assert main(["bench", "--engines"]) == 0
     out = capsys.readouterr().out
-    assert "| onnxruntime | 10.0 | 100.0 | 110.0 | 120.0 |  |" in out
-    assert "| onnxruntime-int8 | - | - | - | - | it fails: ImportError |" in out
-    assert "| openvino | - | - | - | - | not installed, or without weights |" in out
-    assert out.endswith("The pipeline takes onnxruntime.\n")
+    absent = "- | not installed, or without weights"
+    assert "| engine | coarse | dB | refine | dB |" in out
+    assert "| onnxruntime | 10.0 | 120.0 | 10.0 | 120.0 |" in out
+    assert f"| onnxruntime-int8 | - | it fails: ImportError | {absent} |" in out
+    assert f"| openvino | {absent} | {absent} |" in out
+    assert out.endswith("The pipeline takes onnxruntime for coarse, onnxruntime for refine.\n")

@@ -17,7 +17,8 @@ from facefusion.evaluation.pairs import Pair
 from facefusion.export import quantize as command
 from facefusion.export.calibration import record
 from facefusion.export.comparison import ENOUGH, Judgement, Undoing, both, judge, report
-from facefusion.export.quantize import CONVOLUTIONS, EVERYTHING, NETWORKS, Recipe, best_of, delicate, enter, prepared
+from facefusion.export.manifest import enter_small
+from facefusion.export.quantize import CONVOLUTIONS, EVERYTHING, NETWORKS, Recipe, best_of, delicate, prepared
 from facefusion.runtime import EMBEDDED_WEIGHTS, INT8, Feeds, read_manifest
 
 EXAMPLES = EMBEDDED_WEIGHTS.parent / "examples"
@@ -89,7 +90,7 @@ def test_the_quickest_that_is_exact_enough_is_taken() -> None:
 def test_the_manifest_says_what_it_was_made_from(tmp_path: Path) -> None:
     for name in ("manifest.json", "coarse.int8.onnx"):
         shutil.copy(EMBEDDED_WEIGHTS / name, tmp_path / name)
-    enter(tmp_path, "coarse", RECIPE)
+    enter_small(tmp_path, "coarse", INT8, tmp_path / "coarse.int8.onnx", f"INT8: {RECIPE}")
     networks = json.loads((tmp_path / "manifest.json").read_text())["networks"]
     entry = networks["coarse" + INT8]
     assert entry["made_from"] == networks["coarse"]["sha256"] and entry["file"] == "coarse.int8.onnx"

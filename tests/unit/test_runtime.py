@@ -11,10 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from facefusion import FusionPipeline
 from facefusion.errors import WeightsError
-from facefusion.runtime import NETWORKS, read_manifest, session_options
+from facefusion.runtime import NETWORKS, CalmAlgebra, read_manifest, session_options
+from facefusion.types import Photo, Swap
 
 
 @pytest.fixture
@@ -94,3 +96,29 @@ def test_threads_share_one_heap_where_the_c_library_has_several() -> None:
     code = "from facefusion.runtime import share_heap; print(share_heap())"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert told.split() == [str(platform.libc_ver()[0] == "glibc")]
+
+
+def test_linear_algebra_has_one_thread_while_a_fusion_runs() -> None:
+    def threads() -> set[int]:
+        return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
+
+    algebra = CalmAlgebra()
+    with threadpool_limits(2, user_api="blas"):
+        before = threads()
+        assert before == {2}
+        with algebra.one_thread():
+            with pytest.raises(KeyError), algebra.one_thread():
+                assert threads() == {1}
+                raise KeyError
+            assert threads() == {1}  # the one that is over has not given back what the other still holds
+        assert threads() == before
+
+
+def test_fusions_at_once_share_the_one_thread(pipeline: FusionPipeline, guest: Photo, astronaut: Photo) -> None:
+    with threadpool_limits(2, user_api="blas"):
+        first, second = (pipeline.stream([Swap(guest, None)], astronaut, tier="fast") for _ in range(2))
+        next(first), next(second)
+        list(first)
+        assert {each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"} == {1}
+        list(second)
+        assert {each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"} == {2}

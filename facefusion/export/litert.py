@@ -1,0 +1,120 @@
+"""INT8 networks for LiteRT: `python -m facefusion.export.litert --data DIR`.
+
+Static post-training quantisation (Jacob et al., CVPR 2018) by AI Edge Quantizer of what `facefusion export --format tflite`
+writes, calibrated on the fusions that the INT8 networks for ONNX Runtime are calibrated on (`export.quantize`), judged by
+others. Writes the files and their entries in `manifest.json` to the weights' directory. Not part of what serves: it needs
+`pip install -r requirements-dev.txt -r requirements-engines.txt litert-torch==0.10.0`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+
+from facefusion.engines import OUTPUTS, Engine, fused, psnr
+from facefusion.evaluation.pairs import draw_pairs, val_faces
+from facefusion.export.calibration import record
+from facefusion.export.comparison import ENOUGH
+from facefusion.export.formats import CHECKPOINTS, SIDES, to_tflite
+from facefusion.export.manifest import enter_small
+from facefusion.export.quantize import CALIBRATION, JUDGING
+from facefusion.pipeline import FusionPipeline
+from facefusion.runtime import EMBEDDED_WEIGHTS, INT8_TFLITE, Feeds, Network, make_session, read_manifest
+from facefusion.types import FloatArray
+
+#: What ships. The coarse network gains nothing: LiteRT's small convolutions are no quicker in 8 bits than ONNX Runtime's.
+NETWORKS: Final = ("refine",)
+#: What stays in 32 bits: what comes and goes, and a division by what 8 bits may round to zero.
+IN_32_BITS: Final = ("INPUT", "OUTPUT", "MAXIMUM", "DIV")
+RECIPE: Final = "INT8, static, TFLite: per channel, " + ", ".join(IN_32_BITS).lower() + " in 32 bits"
+
+
+def quantize(whole: Path, out: Path, name: str, calibration: Sequence[Feeds]) -> None:
+    """Writes the INT8 file of a network that `to_tflite` made: 8 bits for weights and activations, static scales.
+
+    Args:
+        whole: the file in 32 bits, with a signature for every side.
+        out: the file to write.
+        name: the network.
+        calibration: its inputs at any of its sides; every signature is calibrated on all of them.
+    """
+    from ai_edge_quantizer import qtyping, quantizer, recipe
+
+    maker = quantizer.Quantizer(str(whole), recipe.static_wi8_ai8())
+    for kind in IN_32_BITS:
+        kept = qtyping.TFLOperationName(kind)
+        maker.update_quantization_recipe(".*", kept, algorithm_key=quantizer.AlgorithmName.NO_QUANTIZE)
+    samples = {f"s{side}": [resized(feeds, side) for feeds in calibration] for side in SIDES[name]}
+    scales = maker.calibrate(samples, num_threads=os.cpu_count() or 1)
+    out.unlink(missing_ok=True)  # it would not write over it
+    maker.quantize(scales, enable_progress_report=False).export_model(str(out))
+
+
+def resized(feeds: Feeds, side: int) -> dict[str, FloatArray]:
+    """A network's inputs with their pictures at another side; those at that side already are returned as they are."""
+
+    def at_side(feed: FloatArray) -> FloatArray:
+        if feed.ndim != 4 or feed.shape[-1] == side:
+            return feed
+        planes = [cv2.resize(plane, (side, side), interpolation=cv2.INTER_AREA) for plane in feed[0]]
+        return np.stack(planes)[None].astype(np.float32)
+
+    return {key: at_side(feed) for key, feed in feeds.items()}
+
+
+def apart(name: str, network: Network, reference: Network, judging: Sequence[Feeds]) -> list[float]:
+    """Decibels between two networks' fused crops inside the face, for each of the inputs."""
+    found = []
+    for feeds in judging:
+        crop, expected = (fused(feeds, *each.run(OUTPUTS[name], feeds)) for each in (network, reference))
+        found.append(psnr(crop, expected, feeds["face"][0, 0] > 0.5))
+    return found
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Quantises, judges, writes.
+
+    Returns:
+        0, or 1 where a network's answers are less exact than `ENOUGH`: then its file is not written.
+    """
+    parser = argparse.ArgumentParser(prog="python -m facefusion.export.litert", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder with faces.csv, mesh468.npz and the images")
+    parser.add_argument("--weights", type=Path, default=EMBEDDED_WEIGHTS, help="directory to read from and write to")
+    parser.add_argument("--checkpoints", type=Path, default=CHECKPOINTS, help="directory of the trained networks")
+    parser.add_argument("--limit", type=int, default=CALIBRATION, help="pairs of each kind at the most")
+    args = parser.parse_args(argv)
+    from facefusion.optional.litert import LiteRtNetwork
+
+    files = read_manifest(args.weights)
+    first, second = min(CALIBRATION, args.limit), min(JUDGING, args.limit)
+    pairs = draw_pairs(val_faces(args.data), first + second)
+    pipeline = FusionPipeline.from_pretrained(args.weights, engine=Engine.ONNXRUNTIME)
+    calibration, judging = (record(pipeline, args.data, part) for part in (pairs[:first], pairs[first:]))
+    exact = True
+    with tempfile.TemporaryDirectory() as folder:
+        for whole in to_tflite(args.weights, args.checkpoints, Path(folder)):
+            name = whole.stem
+            if name not in NETWORKS:
+                continue
+            made = Path(folder, f"{name}.int8.tflite")
+            quantize(whole, made, name, calibration[name])
+            found = apart(name, LiteRtNetwork(made), make_session(files[name].path), judging[name])
+            print(f"{name}: {made.stat().st_size / 1e6:.2f} MB, {np.mean(found):.1f} dB ({min(found):.1f} at the least)")
+            if min(found) < ENOUGH:
+                exact = False
+                continue
+            (args.weights / made.name).write_bytes(made.read_bytes())
+            enter_small(args.weights, name, INT8_TFLITE, args.weights / made.name, RECIPE)
+    return int(not exact)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,80 @@
+"""INT8 for LiteRT: a file that is exact enough is written and entered, another is not."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from facefusion.engines import Engine, available, made_up
+from facefusion.evaluation.pairs import ValFace
+from facefusion.export import litert
+from facefusion.export.litert import apart, main, resized
+from facefusion.runtime import EMBEDDED_WEIGHTS, INT8_TFLITE, make_session, read_manifest
+
+
+def test_inputs_are_had_at_another_side() -> None:
+    feeds = made_up("refine", 256)
+    small = resized(feeds, 128)
+    assert {key: value.shape for key, value in small.items()} == {
+        key: (*value.shape[:2], 128, 128) for key, value in feeds.items()
+    }
+    for key, value in feeds.items():
+        assert small[key].mean() == pytest.approx(value.mean(), abs=1e-4) and small[key].dtype == np.float32
+        assert resized(feeds, 256)[key] is value
+    coarse = made_up("coarse", 128)
+    assert resized(coarse, 64)["identity"] is coarse["identity"]
+
+
+def test_a_network_agrees_with_itself_and_less_with_its_int8() -> None:
+    whole, small = (make_session(EMBEDDED_WEIGHTS / f"refine{kind}.onnx", 1) for kind in ("", ".int8"))
+    judging = [made_up("refine", side) for side in (256, 384)]
+    assert apart("refine", whole, whole, judging) == pytest.approx([120, 120])
+    assert all(40 < decibels < 80 for decibels in apart("refine", small, whole, judging))
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    """A copy of the weights before there was anything for LiteRT."""
+    folder = Path(shutil.copytree(EMBEDDED_WEIGHTS, tmp_path / "weights"))
+    (folder / "refine.int8.tflite").unlink()
+    manifest = json.loads((folder / "manifest.json").read_text())
+    del manifest["networks"]["refine" + INT8_TFLITE]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return folder
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_only_what_is_exact_enough_is_written(
+    exact: bool, weights: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("ai_edge_litert")
+
+    def to_tflite(weights: Path, checkpoints: Path, out: Path) -> Iterator[Path]:
+        yield from (out / "coarse.tflite", out / "refine.tflite")
+
+    def quantize(whole: Path, out: Path, name: str, calibration: Any) -> None:
+        assert (whole.name, name, calibration) == ("refine.tflite", "refine", heard["refine"])
+        shutil.copy(EMBEDDED_WEIGHTS / "refine.int8.tflite", out)
+
+    heard: dict[str, list[Any]] = {"coarse": [], "refine": [made_up("refine", 256)]}
+    monkeypatch.setattr(litert, "to_tflite", to_tflite)
+    monkeypatch.setattr(litert, "quantize", quantize)
+    monkeypatch.setattr(litert, "record", lambda *a: heard)
+    monkeypatch.setattr(litert, "val_faces", lambda data: [ValFace(f"{i}.jpg", 0.0) for i in range(9)])
+    monkeypatch.setattr(litert, "ENOUGH", 40.0 if exact else 90.0)
+    assert main(["--data", "data", "--weights", str(weights), "--limit", "2"]) == int(not exact)
+    assert capsys.readouterr().out.startswith("refine: 1.32 MB, ")
+    files = read_manifest(weights)
+    assert (Engine.LITERT_INT8 in available(files, "refine")) == exact
+    if exact:
+        shipped = read_manifest(EMBEDDED_WEIGHTS)["refine" + INT8_TFLITE]
+        assert files["refine" + INT8_TFLITE] == replace(shipped, path=weights / "refine.int8.tflite")
+    else:
+        assert not (weights / "refine.int8.tflite").exists()
