@@ -6,13 +6,16 @@ The metadata is XMP (ISO 16684-1) with the IPTC digital source type of a picture
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
+import cv2
 import numpy as np
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
+from PIL.PngImagePlugin import PngInfo, putchunk
 
 from facefusion.lettering import ENGLISH, lettering
 from facefusion.types import Photo
@@ -46,11 +49,16 @@ PLATE: Final = 0.62
 
 #: Pillow's format and options by extension. 4:4:4 JPEG: at 4:2:0 the colour of lips and eyes bleeds over their edge.
 FORMATS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
-    ".png": ("PNG", {"compress_level": 3}),
+    ".png": ("PNG", {}),
     ".jpg": ("JPEG", {"quality": 95, "subsampling": 0}),
     ".jpeg": ("JPEG", {"quality": 95, "subsampling": 0}),
     ".webp": ("WEBP", {"quality": 95}),
 }
+
+#: OpenCV's options: of photographs, with their noise, a run-length code is quicker and smaller than a search for repeats.
+PNG: Final = (cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE)
+#: Bytes of the signature and of the header's chunk, after which others may stand.
+PNG_HEAD: Final = 8 + 25
 
 
 def marked(image: Photo, text: str = ENGLISH, *, faces: Iterable[np.ndarray] = ()) -> Photo:
@@ -105,12 +113,26 @@ def save(image: Photo, file: Path | BinaryIO, extension: str) -> None:
     """
     kind, options = FORMATS[extension]
     if kind == "PNG":
-        chunks = PngInfo()
-        chunks.add_itxt("XML:com.adobe.xmp", XMP.decode())
-        chunks.add_text("Comment", COMMENT)
-        options = {**options, "pnginfo": chunks}
-    else:
-        options = {**options, "xmp": XMP}
-        if kind == "JPEG":
-            options["comment"] = COMMENT.encode()
+        written = _png(image)
+        with open(file, "wb") if isinstance(file, Path) else nullcontext(file) as out:
+            out.write(written)
+        return
+    options = {**options, "xmp": XMP}
+    if kind == "JPEG":
+        options["comment"] = COMMENT.encode()
     Image.fromarray(image).save(file, kind, **options)
+
+
+def _png(image: Photo) -> bytes:
+    """A PNG file. Of a 12-megapixel photo OpenCV writes it in less than half of Pillow's time, but without metadata."""
+    done, encoded = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), PNG)
+    if not done:
+        raise OSError("OpenCV cannot write the PNG")
+    whole, noted, file = encoded.tobytes(), PngInfo(), io.BytesIO()
+    noted.add_itxt("XML:com.adobe.xmp", XMP.decode())
+    noted.add_text("Comment", COMMENT)
+    file.write(whole[:PNG_HEAD])
+    for kind, content, *_ in noted.chunks:
+        putchunk(file, kind, content)
+    file.write(whole[PNG_HEAD:])
+    return file.getvalue()

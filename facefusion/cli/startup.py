@@ -16,6 +16,7 @@ _IMPORTED = time.time()  # by now `facefusion/__init__.py` has imported the whol
 import numpy as np  # noqa: E402
 
 from facefusion import FusionPipeline  # noqa: E402
+from facefusion.runtime import share_heap  # noqa: E402
 
 _STATUS = Path("/proc/self/status")
 
@@ -61,4 +62,5 @@ def main(photos: str, tier: str, weights: str | None = None) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    share_heap()
     print(json.dumps(main(*sys.argv[1:])))

@@ -19,6 +19,7 @@ from facefusion.perception.quality import doubts
 from facefusion.provenance import marked
 from facefusion.speed import PERCEPTION
 from facefusion.tiers import TIERS, Tier
+from facefusion.types import Photo
 from facefusion.words import Language, say
 
 #: Tells Gradio that a function reports its progress; the value itself holds nothing.
@@ -162,14 +163,19 @@ class Actions:
             yield {page.result: draft_file, page.draft: draft_file}
             for result in results:
                 progress(1.0, desc=say("saving", spoken))
-                yield {page.draft: draft_file, **self._finished(job, result, spoken, consented)}
+                image = self._marked(result, text)
+                jpeg = files.write(image, self.directory, ".jpg")
+                yield {page.result: jpeg, page.draft: draft_file}  # the rest, a PNG of a large photo above all, takes longer
+                yield {page.draft: draft_file, **self._finished(job, result, image, jpeg, spoken, consented)}
         except Exception as error:
             yield self._refused(error, spoken)
 
-    def _finished(self, job: Job, result: FusionResult, spoken: Language, consented: frozenset[bytes]) -> Changes:
+    def _finished(
+        self, job: Job, result: FusionResult, image: Photo, jpeg: str, spoken: Language, consented: frozenset[bytes]
+    ) -> Changes:
+        """Everything around the result, whose marked picture is `image` and has been written to `jpeg`."""
         page, text = self.layout, mark_text(spoken)
-        image = self._marked(result, text)
-        jpeg, png = (files.write(image, self.directory, extension) for extension in (".jpg", ".png"))
+        png = files.write(image, self.directory, ".png")
         before = files.write_plain(files.to_look_at(job.target), self.directory)
         after = files.write(files.to_look_at(image), self.directory, ".jpg")
         steps = pictures.steps(job.target, result, text)
@@ -257,7 +263,7 @@ class Actions:
         message = say("error.unexpected", language(request))
         return {self.layout.outcome: gr.update(visible=False), self.layout.problem: told(message)}
 
-    def _marked(self, result: FusionResult, text: str) -> Any:
+    def _marked(self, result: FusionResult, text: str) -> Photo:
         return marked(result.image, text, faces=result.boxes)
 
     def _refused(self, error: Exception, spoken: Language) -> Changes:

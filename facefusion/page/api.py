@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 import gradio as gr
@@ -86,11 +87,13 @@ class Api:
                 progress=lambda stage, share: progress(share, desc=say(f"stage.{stage}", spoken)),
             )
             text = mark_text(spoken)
-            image, draft = (
-                files.write(marked(picture, text, faces=result.boxes), self.directory, ".png")
-                for picture in (result.image, result.coarse)
-            )
-            return image, draft, numbers(result)
+
+            def written(picture: Photo) -> str:
+                return files.write(marked(picture, text, faces=result.boxes), self.directory, ".png")
+
+            with ThreadPoolExecutor(1) as beside:  # of a large photo a PNG takes longer than the fusion
+                draft = beside.submit(written, result.coarse)
+                return written(result.image), draft.result(), numbers(result)
         except Exception as error:
             raise _told(error, spoken) from None
 

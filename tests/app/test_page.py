@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import gradio as gr
 import gradio_client
 import numpy as np
 import pytest
@@ -18,8 +19,9 @@ import pytest
 import app
 from facefusion import FusionPipeline, FusionResult, Tier, TierChoice, TierReason, words
 from facefusion.choice import TierChooser
-from facefusion.page import examples, files, pieces
+from facefusion.page import examples, files, layout, pieces
 from facefusion.page.actions import Actions
+from facefusion.page.layout import CONSENTS
 from facefusion.speed import Speed
 from facefusion.tiers import TIERS
 from facefusion.types import Timings
@@ -208,3 +210,28 @@ def test_studio_is_offered_only_with_its_models(studio: bool) -> None:
     request: Any = SimpleNamespace(headers={})
     choices = Actions(pipeline, layout, "").measured(request)[layout.tier]["choices"]
     assert [value for _, value in choices] == [tier.value for tier in tiers]
+
+
+def test_the_result_is_shown_before_its_large_files_are_written(
+    pipeline: FusionPipeline, tmp_path: Path, face_file: str, photo_file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with gr.Blocks():
+        page = layout.build(None, 0)
+    written: list[str] = []
+
+    def write(image: Any, directory: Any, extension: str, name: str = "") -> str:
+        written.append(extension)
+        return f"{len(written)}{extension}"
+
+    monkeypatch.setattr(files, "write", write)
+    request: Any = SimpleNamespace(headers={})
+    uploads: Any = ({"path": face_file}, None, None, {"path": photo_file}, [], None, [])
+    settings: Any = ("best", 0.5, 1.0, list(CONSENTS), frozenset(), None)
+    do = Actions(pipeline, page, str(tmp_path))
+    steps = do.fuse(*uploads, *settings, request, lambda *_, **__: None)
+    shown = [(changes.get(page.result), list(written)) for changes in steps]
+    assert shown == [
+        ("1.jpg", [".jpg"]),
+        ("2.jpg", [".jpg", ".jpg"]),
+        ("2.jpg", [".jpg", ".jpg", ".png", ".jpg"]),
+    ]

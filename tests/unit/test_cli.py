@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import builtins
 import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -145,19 +147,25 @@ def test_broken_weights_are_told(tmp_path: Path, run, make_photo) -> None:
     assert not (tmp_path / "out.png").exists()
 
 
-def test_a_file_is_written_whole_or_not_at_all(desk: Path, run, monkeypatch: pytest.MonkeyPatch) -> None:
-    Path("out.png").write_bytes(b"what was there before")
+@pytest.mark.parametrize("output", ["out.png", "out.jpg"])
+def test_a_file_is_written_whole_or_not_at_all(desk: Path, run, monkeypatch: pytest.MonkeyPatch, output: str) -> None:
+    Path(output).write_bytes(b"what was there before")
+    opened = open
 
-    def full_disk(self: Image.Image, path: Path, *args: object, **options: object) -> None:
-        Path(path).write_bytes(b"half")
-        raise OSError(28, "No space left on device")
+    def full_disk(path: Any, mode: str = "r", *rest: Any, **options: Any) -> Any:
+        file = opened(path, mode, *rest, **options)
+        if "w" in mode and str(path).endswith(".part"):
+            file.write(b"half")
+            file.close()
+            raise OSError(28, "No space left on device")
+        return file
 
-    monkeypatch.setattr(Image.Image, "save", full_disk)
-    code, _, err = run("fuse", "face.png", "photo.png", "-o", "out.png")
+    monkeypatch.setattr(builtins, "open", full_disk)
+    code, _, err = run("fuse", "face.png", "photo.png", "-o", output)
     assert code == 2
-    assert err == "facefusion: The output out.png cannot be written: No space left on device.\n"
-    assert Path("out.png").read_bytes() == b"what was there before"
-    assert sorted(os.listdir()) == ["face.png", "notes.txt", "out.png", "photo.png", "wall.png"]
+    assert err == f"facefusion: The output {output} cannot be written: No space left on device.\n"
+    assert Path(output).read_bytes() == b"what was there before"
+    assert sorted(os.listdir()) == sorted(["face.png", "notes.txt", output, "photo.png", "wall.png"])
 
 
 def test_a_result_too_large_for_its_format(tmp_path: Path) -> None:
