@@ -70,7 +70,7 @@ def test_only_what_is_exact_enough_is_written(
     monkeypatch.setattr(litert, "val_faces", lambda data: [ValFace(f"{i}.jpg", 0.0) for i in range(9)])
     monkeypatch.setattr(litert, "ENOUGH", 40.0 if exact else 90.0)
     assert main(["--data", "data", "--weights", str(weights), "--limit", "2"]) == int(not exact)
-    assert capsys.readouterr().out.startswith("refine: 1.32 MB, ")
+    assert capsys.readouterr().out.startswith("refine: 1.05 MB, ")
     files = read_manifest(weights)
     assert (Engine.LITERT_INT8 in available(files, "refine")) == exact
     if exact:
