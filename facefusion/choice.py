@@ -7,11 +7,10 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from facefusion.fusion.refine import LEAST_SIZE
 from facefusion.load import Load
 from facefusion.speed import Speed
 from facefusion.tiers import TIERS, Tier, TierChoice, TierReason
-from facefusion.views import detail_side
+from facefusion.views import detail_side, refined_side
 
 #: Seconds that a fusion may take unless the caller says otherwise.
 BUDGET: Final = 0.8
@@ -122,8 +121,7 @@ def work(tier: Tier, face_size: float) -> tuple[int, int]:
     """Sides in pixels of the crop that `tier` composes and of what the refine network sees, 0 where it does not run."""
     spec = TIERS[tier]
     side = detail_side(face_size, spec.detail_size)
-    refined = min(side, spec.refine_size)
-    return side, refined if refined >= LEAST_SIZE else 0
+    return side, refined_side(side, spec.refine_size)
 
 
 def _useful(face_size: float) -> list[Tier]:

@@ -15,8 +15,9 @@ from facefusion.perception.coverings import Coverings, CoveringsFinder
 from facefusion.perception.detector import FaceDetector, same_face
 from facefusion.perception.identity import IdentityEncoder
 from facefusion.perception.mesh import FaceMesh
+from facefusion.tiers import TierSpec
 from facefusion.types import Detection, Face, FloatArray, Photo
-from facefusion.views import aligned_crop
+from facefusion.views import TargetView, aligned_crop
 
 #: Detections that are measured at each attempt, the largest first, before the next attempt is made.
 MAX_CANDIDATES: Final = 3
@@ -105,6 +106,15 @@ class FaceFinder:
             return worn.taken_off(crop), points
 
         return self.cache.get_or_make(("crop", seen.key, size), cut, 3 * size * size + FACE_BYTES)
+
+    def view(self, seen: Seen, tier: TierSpec) -> TargetView:
+        """The face as a target, prepared or remembered."""
+
+        def prepare() -> TargetView:
+            return TargetView.of(seen.photo, seen.face.mesh, tier)
+
+        key = ("view", seen.key, seen.face.mesh.tobytes(), tier.detail_size, tier.refine_size)
+        return self.cache.get_or_make(key, prepare, lambda view: view.nbytes)
 
     def _looks(self, photo: Photo) -> Iterator[list[Detection]]:
         yield self.detector.glance(photo)

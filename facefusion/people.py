@@ -28,9 +28,14 @@ class Person:
     source: Seen
     every: Sequence[Seen]
     embedding: FloatArray
-    face: Face
+    target: Seen
     theirs: Coverings
     worn: Coverings
+
+    @property
+    def face(self) -> Face:
+        """The face that is replaced."""
+        return self.target.face
 
     @classmethod
     def met(
@@ -50,7 +55,7 @@ class Person:
         yaw = there.face.yaw
         best = min(range(len(seen)), key=lambda i: abs(seen[i].face.yaw - yaw))
         check_pair(seen[best].face, there.face)
-        return cls(seen[best], seen, embedding, there.face, worn[best], kept)
+        return cls(seen[best], seen, embedding, there, worn[best], kept)
 
 
 def _target(finder: FaceFinder, photo: Photo, face: Face | None, clock: Clock) -> tuple[Seen, Coverings]:

@@ -18,8 +18,8 @@ from facefusion.engines import Engine, known_engines, open_network, wanted
 from facefusion.errors import Photo as Which
 from facefusion.finder import FaceFinder
 from facefusion.fusion.cache import FeatureCache, content_key
-from facefusion.fusion.coarse import CoarseNet
-from facefusion.fusion.refine import LEAST_SIZE, RefineNet
+from facefusion.fusion.coarse import COARSE_SIZE, CoarseNet
+from facefusion.fusion.refine import RefineNet
 from facefusion.fusion.studio import StudioNet
 from facefusion.geometry.align import face_size
 from facefusion.hub import embedded, resolve
@@ -37,7 +37,7 @@ from facefusion.speed import PERCEPTION, keep_speed, known_speed
 from facefusion.tiers import TIERS, Tier, tier_spec
 from facefusion.types import Face, FloatArray, FusedFace, FusionResult, Photo, Swap, Timings
 from facefusion.upgrades import upgrade_from_environment
-from facefusion.views import AlignedPair
+from facefusion.views import AlignedPair, TargetView
 
 __all__ = ["LIKENESS", "MAX_SOURCES", "STAGES", "FusionPipeline", "Progress"]
 
@@ -243,12 +243,11 @@ class FusionPipeline:
         with clock.stage("warp"):
             shape = SHAPE_AT_MOST * max(0.0, 2 * likeness - 1)
             photo, faces, bent = shaped(target, people, shape)
+            spec = tier_spec(tier)
             pairs = [
                 AlignedPair.align(
                     partial(self._finder.aligned, person.source, person.theirs),
-                    photo,
-                    face,
-                    largest=tier_spec(tier).detail_size,
+                    self._finder.view(person.target, spec) if bent is None else TargetView.of(photo, face.mesh, spec),
                     mesh=self.mesh,
                     settled=1 - likeness,
                     worn=person.worn if bent is None else self.coverings(photo, face.mesh),
@@ -258,8 +257,7 @@ class FusionPipeline:
             ]
         with clock.stage("coarse"):
             fused = [
-                self.coarse(pair.warped_small, pair.target_small, pair.face_mask, person.embedding)
-                for pair, person in zip(pairs, people, strict=True)
+                self.coarse(*pair.at(COARSE_SIZE), person.embedding) for pair, person in zip(pairs, people, strict=True)
             ]
         with clock.stage("draft"):
             coarse, made, masks, regions = photo, [], [], []
@@ -281,10 +279,9 @@ class FusionPipeline:
         yield result(coarse, [float("nan")] * len(people))
         image, refined = coarse, list(fused)
         for i, pair in enumerate(pairs):
-            size = min(tier_spec(tier).refine_size, pair.warped.shape[0])
-            if size >= LEAST_SIZE:
+            if pair.target.refined:
                 with clock.stage("refine"):
-                    refined[i] = self.refine(*pair.at(size, photo), fused[i])
+                    refined[i] = self.refine(*pair.at(pair.target.refined), fused[i])
         if tier is Tier.STUDIO and self.studio is not None:
             with clock.stage("refine"):  # in the refine network's place
                 image = photo
@@ -292,7 +289,7 @@ class FusionPipeline:
                     own = [(each.photo, each.face.mesh) for each in person.every]
                     image, pasted = self.studio(image, face.mesh, own, mask)
                     changed = np.maximum(changed, pasted)
-        if tier_spec(tier).refine_size:
+        if spec.refine_size:
             with clock.stage("compose"):
                 # The draft keeps its own mask.
                 image, made, changed = photo, [], copied(changed, regions) if bent is None else changed.copy()

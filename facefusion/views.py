@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import cv2
 import numpy as np
@@ -12,6 +12,7 @@ import numpy as np
 from facefusion.compose.color import match_light, match_skin
 from facefusion.compose.mask import face_mask, skin_mask, uncovered
 from facefusion.fusion.coarse import COARSE_SIZE
+from facefusion.fusion.refine import LEAST_SIZE
 from facefusion.geometry.align import (
     FUSION_FACE_SHARE,
     crop_photo,
@@ -27,6 +28,7 @@ from facefusion.geometry.warp import MeshWarp, sample
 from facefusion.perception.coverings import SIZE as COVERINGS
 from facefusion.perception.coverings import Coverings
 from facefusion.perception.mesh import FaceMesh
+from facefusion.tiers import TierSpec
 from facefusion.types import Face, FloatArray, Photo
 
 #: Side of the crop in which the warp is settled.
@@ -34,101 +36,141 @@ SETTLE_SIZE: Final = 256
 
 
 @dataclass(frozen=True)
+class TargetView:
+    """A target's face, prepared for whichever face comes: all that depends on it alone.
+
+    Attributes:
+        mesh: (468, 3) in the pixels of the 128 px crop.
+        warp: carries faces onto that mesh.
+        crops: by side, (S, S, 3) RGB uint8, the face upright and 60 % of the side, at 128 for the coarse network, at 256 for
+            the warp, and at the refine network's side.
+        skin, face: by side, (S, S) float32 in [0, 1], where skin is most likely, and where the face may change.
+        size: side of the crop in which the result is composed; no crop is larger.
+        refined: side that the refine network sees, or 0.
+        to_photo: (2, 3) pixels of the crop of that side to pixels of the photo.
+    """
+
+    mesh: FloatArray
+    warp: MeshWarp
+    crops: dict[int, Photo]
+    skin: dict[int, FloatArray]
+    face: dict[int, FloatArray]
+    size: int
+    refined: int
+    to_photo: np.ndarray
+
+    @classmethod
+    def of(cls, photo: Photo, mesh: FloatArray, tier: TierSpec) -> Self:
+        """Prepares the face with this mesh (468, 3) in `photo` (H, W, 3) RGB uint8.
+
+        Args:
+            photo, mesh: the target.
+            tier: the largest sides; no crop is larger than the face asks for.
+        """
+        small = mesh_crop_transform(mesh, FUSION_FACE_SHARE, COARSE_SIZE)
+        size = detail_side(face_size(mesh), tier.detail_size)
+        refined = refined_side(size, tier.refine_size)
+        within = {side: rescale_transform(small, side / COARSE_SIZE) for side in {COARSE_SIZE, SETTLE_SIZE, refined} - {0}}
+        meshes = {side: transform_points(mesh, matrix) for side, matrix in within.items()}
+        return cls(
+            mesh=meshes[COARSE_SIZE],
+            warp=MeshWarp(meshes[COARSE_SIZE], COARSE_SIZE),
+            crops={side: crop_photo(photo, matrix, side) for side, matrix in within.items()},
+            skin={side: skin_mask(meshes[side], side) for side in (COARSE_SIZE, SETTLE_SIZE)},
+            face={side: face_mask(points, side) for side, points in meshes.items()},
+            size=size,
+            refined=refined,
+            to_photo=invert(rescale_transform(small, size / COARSE_SIZE)),
+        )
+
+    @property
+    def nbytes(self) -> int:
+        """About how many bytes it takes."""
+        groups: tuple[dict[int, Any], ...] = (self.crops, self.skin, self.face)
+        return self.warp.nbytes + sum(int(each.nbytes) for group in groups for each in group.values())
+
+
+@dataclass(frozen=True)
 class AlignedPair:
     """The source on the target's mesh, in the target's aligned crop.
 
     Attributes:
+        target: the target.
         warped: (size, size, 3) RGB uint8, the source at the detail size, in the target's tone and light.
-        warped_small, target_small: (128, 128, 3) RGB uint8, for the coarse network.
-        face_mask: (128, 128) float32, where change is allowed.
+        warped_small: (128, 128, 3) RGB uint8, for the coarse network.
         covered: (192, 192) float32, where the target must not change (`Coverings.closed_to`).
-        mesh: (468, 3) the target's, in the pixels of the 128 px crop.
-        to_photo: (2, 3) pixels of the detail crop to pixels of the target photo.
     """
 
+    target: TargetView
     warped: Photo
     warped_small: Photo
-    target_small: Photo
-    face_mask: FloatArray
     covered: FloatArray
-    mesh: FloatArray
-    to_photo: np.ndarray
 
-    def at(self, size: int, target: Photo) -> tuple[Photo, Photo, FloatArray]:
-        """The warped source, the target's crop and the face mask at another side, not larger than the detail crop's.
+    @property
+    def to_photo(self) -> np.ndarray:
+        """(2, 3) pixels of the detail crop to pixels of the target photo."""
+        return self.target.to_photo
 
-        Args:
-            size: side in pixels.
-            target: the target photo.
+    def at(self, size: int) -> tuple[Photo, Photo, FloatArray]:
+        """The warped source, the target's crop and where change is allowed, at 128 or the refine network's side.
+
+        Returns:
+            (size, size, 3) RGB uint8 twice, and (size, size) float32 in [0, 1].
         """
-        own = self.warped.shape[0]
-        warped = self.warped
-        if size != own:
-            warped = np.asarray(cv2.resize(warped, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
-        crop = crop_photo(target, rescale_transform(invert(self.to_photo), size / own), size)
-        view = rescale_transform(np.eye(2, 3), size / COARSE_SIZE)
-        return warped, crop, uncovered(face_mask(transform_points(self.mesh, view), size), self.covered)
+        warped = self.warped_small
+        if size != COARSE_SIZE:
+            warped = self.warped
+            if size != self.target.size:
+                warped = np.asarray(cv2.resize(warped, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
+        return warped, self.target.crops[size], uncovered(self.target.face[size], self.covered)
 
     @classmethod
     def align(
         cls,
         source: Callable[[int], tuple[Photo, FloatArray]],
-        target: Photo,
-        target_face: Face,
+        target: TargetView,
         *,
-        largest: int,
         mesh: FaceMesh,
         settled: float,
         worn: Coverings,
         theirs: Coverings,
     ) -> Self:
-        """Aligns the target, warps the source onto it, and corrects its tone and light.
+        """Warps the source onto the target, and corrects its tone and light.
 
         Args:
             source: gives the source's `aligned_crop` of a side.
-            target: (H, W, 3) RGB uint8.
-            target_face: its face.
-            largest: largest side of the detail crop; it is never larger than the target's face asks for.
+            target: its view.
             mesh: settles the warp.
             settled: share of the error in the expression that is taken back, in [0, 1].
             worn: what lies over the target's face, and stays.
             theirs: what lies over the source's, and does not travel.
         """
-        small = mesh_crop_transform(target_face.mesh, FUSION_FACE_SHARE, COARSE_SIZE)
-        size = detail_side(face_size(target_face.mesh), largest)
-        target_small = crop_photo(target, small, COARSE_SIZE)
-        mesh_small = transform_points(target_face.mesh, small)
-
+        size, warp, small = target.size, target.warp, target.crops[COARSE_SIZE]
         face, points = source(size)
-        warp = MeshWarp(mesh_small, COARSE_SIZE)
-        covered = worn.kept
         if settled > 0:
-            near = rescale_transform(small, SETTLE_SIZE / COARSE_SIZE)
-            points = settle(warp, face, points, target, target_face, near, mesh, settled, covered)
+            points = settle(target, face, points, mesh, settled, worn.kept)
         shrunk = rescale_transform(np.eye(2, 3), COVERINGS[0] / size)
         covered = worn.closed_to(warp(theirs.hides, transform_points(points, shrunk), COVERINGS[0]))
-        skin = uncovered(skin_mask(mesh_small, COARSE_SIZE), covered)
-        warped = _lit(warp(face, points, size), target_small, skin)
-        turn = hidden_turn(points, mesh_small)
+        skin = uncovered(target.skin[COARSE_SIZE], covered)
+        warped = _lit(warp(face, points, size), small, skin)
+        turn = hidden_turn(points, target.mesh)
         if abs(turn) > FROM:
-            share = mirrored_share(warp, mesh_small, turn, size)
-            other = _lit(warp(face[:, ::-1], mirrored(points, size), size), target_small, skin)
+            share = mirrored_share(warp, target.mesh, turn, size)
+            other = _lit(warp(face[:, ::-1], mirrored(points, size), size), small, skin)
             warped = np.asarray(cv2.blendLinear(other, warped, share, 1 - share), np.uint8)
-        return cls(
-            warped,
-            _small(warped),
-            target_small,
-            uncovered(face_mask(mesh_small, COARSE_SIZE), covered),
-            covered,
-            mesh_small,
-            invert(rescale_transform(small, size / COARSE_SIZE)),
-        )
+        return cls(target, warped, _small(warped), covered)
 
 
 def detail_side(size: float, largest: int) -> int:
     """Side of the crop that shows a face of `size` pixels at its own resolution: a multiple of 128, `largest` at most."""
     own_size = size / FUSION_FACE_SHARE
     return int(np.clip(np.ceil(own_size / COARSE_SIZE), 1, largest // COARSE_SIZE)) * COARSE_SIZE
+
+
+def refined_side(size: int, largest: int) -> int:
+    """Side of what the refine network sees of a crop of `size`, `largest` at most; 0 where that is too small for it."""
+    side = min(size, largest)
+    return side if side >= LEAST_SIZE else 0
 
 
 def _small(image: Photo) -> Photo:
@@ -158,15 +200,7 @@ def aligned_crop(photo: Photo, face: Face, size: int) -> tuple[Photo, FloatArray
 
 
 def settle(
-    warp: MeshWarp,
-    face: Photo,
-    points: FloatArray,
-    target: Photo,
-    target_face: Face,
-    matrix: np.ndarray,
-    mesh: FaceMesh,
-    share: float,
-    covered: FloatArray,
+    target: TargetView, face: Photo, points: FloatArray, mesh: FaceMesh, share: float, covered: FloatArray
 ) -> FloatArray:
     """Corrects the source's points until the warped face has the target's expression to the eye that measures it.
 
@@ -176,12 +210,9 @@ def settle(
     own features: a second round was measured to cost more likeness than it gained in expression.
 
     Args:
-        warp: onto the target's mesh.
+        target: the target.
         face: (S, S, 3) the source's aligned crop.
         points: (468, 3) the source's mesh in it.
-        target: the photo.
-        target_face: its face.
-        matrix: (2, 3) photo pixels to the SETTLE_SIZE crop.
         mesh: the network that measures.
         share: how much of the difference is taken back, in [0, 1].
         covered: (S, S) float32, where something hides the target's face.
@@ -190,9 +221,9 @@ def settle(
         (468, 3) corrected points.
     """
     size = SETTLE_SIZE
-    crop, wanted = crop_photo(target, matrix, size), transform_points(target_face.mesh, matrix)
-    skin, inside = (uncovered(mask(wanted, size), covered) for mask in (skin_mask, face_mask))
-    flow = warp.flow(points, size)
+    crop, wanted = target.crops[size], transform_points(target.mesh, rescale_transform(np.eye(2, 3), size / COARSE_SIZE))
+    skin, inside = (uncovered(mask, covered) for mask in (target.skin[size], target.face[size]))
+    flow = target.warp.flow(points, size)
     warped, _ = match_skin(sample(face, flow), crop, skin)
     tried = cv2.blendLinear(warped, crop, inside, 1 - inside)
     error = mesh.measure(np.asarray(tried, np.uint8), wanted)[:, :2] - wanted[:, :2]

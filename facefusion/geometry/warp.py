@@ -82,6 +82,11 @@ class MeshWarp:
         #: (grid * grid, points + 3) takes the coefficients to the flow on the lattice.
         self._basis = np.concatenate([kernel, np.ones((len(lattice), 1), np.float32), lattice], axis=1)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its matrices."""
+        return int(self._solver.nbytes + self._basis.nbytes)
+
     def spread(self, values: np.ndarray, size: int | None = None) -> np.ndarray:
         """What the mesh points carry, smoothly between and around them.
 
