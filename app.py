@@ -24,7 +24,7 @@ from facefusion.page import api, examples, layout, style
 from facefusion.page.actions import Actions
 from facefusion.page.files import INTERVAL, LIFETIME, Sweeper
 from facefusion.page.texts import I18N
-from facefusion.runtime import share_heap, wants_gpu
+from facefusion.runtime import own_process, wants_gpu
 from facefusion.words import say
 
 EXAMPLES: Final = Path(__file__).resolve().parent / "examples"
@@ -167,7 +167,7 @@ def main() -> None:
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
     log = logging.getLogger("facefusion.app")
     log.setLevel(logging.INFO)
-    share_heap()
+    own_process()
     try:
         pipeline = FusionPipeline.from_pretrained()
     except WeightsError as error:

@@ -18,7 +18,7 @@ from facefusion.fusion.coarse import COARSE_SIZE
 from facefusion.geometry.align import FUSION_FACE_SHARE, MESH_FACE_SHARE, crop_photo, mesh_crop_transform, transform_points
 from facefusion.geometry.warp import MeshWarp
 from facefusion.perception.mesh import INPUT_SIZE, PLAIN
-from facefusion.runtime import share_heap
+from facefusion.runtime import own_process
 
 RUNS = 60
 
@@ -38,7 +38,7 @@ def timed(call: Callable[[], object]) -> str:
 
 def main() -> None:
     """Prints a table."""
-    share_heap()  # as the page and the command line do
+    own_process()  # as the page and the command line do
     pipeline = FusionPipeline.from_pretrained()
     photo = np.ascontiguousarray(np.pad(skimage.data.astronaut(), ((64, 64), (64, 64), (0, 0)), mode="reflect"))  # 640 px
     detection = pipeline.detector(photo)[0]

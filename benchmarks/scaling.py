@@ -17,7 +17,7 @@ import numpy as np
 from facefusion import FusionPipeline
 from facefusion.cli.bench import photos
 from facefusion.cli.measure import machine, percentiles
-from facefusion.runtime import share_heap
+from facefusion.runtime import own_process
 from facefusion.tiers import TIERS, Tier
 
 #: Megapixels of the photos, 4:3.
@@ -69,7 +69,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     named = machine()
-    share_heap()  # as the page and the command line do
+    own_process()  # as the page and the command line do
     pipeline = FusionPipeline.from_pretrained()
     source, portrait = photos()[1][0]
     sizes = [size for size in SIZES if size <= args.largest]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 
 from facefusion.cli.main import main
-from facefusion.runtime import share_heap
+from facefusion.runtime import own_process
 
 if __name__ == "__main__":
-    share_heap()
+    own_process()
     sys.exit(main())

@@ -32,7 +32,7 @@ from facefusion.perception.mesh import FaceMesh
 from facefusion.perception.spectacles import SpectaclesFinder
 from facefusion.photos import MAX_SOURCES, as_rgb, numbered
 from facefusion.remembered import machine_key
-from facefusion.runtime import ALGEBRA, WeightFile
+from facefusion.runtime import WeightFile
 from facefusion.speed import PERCEPTION, keep_speed, known_speed
 from facefusion.tiers import TIERS, Tier, tier_spec
 from facefusion.types import Face, FloatArray, FusedFace, FusionResult, Photo, Swap, Timings
@@ -216,7 +216,7 @@ class FusionPipeline:
             raise ValueError("at least one face is needed")
         sources = [numbered(swap.source) for swap in swaps]
         target = as_rgb(target, "target")
-        with self.chooser.load.one_more(), ALGEBRA.one_thread():
+        with self.chooser.load.one_more():
             yield from self._fuse(
                 sources, [swap.face for swap in swaps], target, tier, budget, likeness, blend, Clock(progress)
             )

@@ -7,16 +7,13 @@ import hashlib
 import json
 import os
 import platform
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 import onnxruntime
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import threadpool_limits
 
 from facefusion.errors import WeightsError
 from facefusion.types import FloatArray
@@ -31,7 +28,7 @@ INTERFACE: Final = 2
 Feeds = Mapping[str, FloatArray]
 #: Bytes from which on an array is a picture of a photo's size, which the system gets back as soon as it is freed: more than
 #: the largest crop takes, 512 x 512 x 3 numbers. Of what is smaller, so much is kept for the next fusion.
-PICTURE_BYTES: Final = 8 * 1024 * 1024
+PICTURE_BYTES: Final = 4 * 1024 * 1024
 KEPT_BYTES: Final = 32 * 1024 * 1024
 #: What follows a network's name where its weights are 8-bit integers: in ONNX, and in TFLite for LiteRT.
 INT8: Final = "_int8"
@@ -134,45 +131,22 @@ def make_session(path: Path, threads: int | None = None) -> onnxruntime.Inferenc
     return onnxruntime.InferenceSession(str(path), session_options(threads), providers=["CPUExecutionProvider"])
 
 
-class CalmAlgebra:
-    """Keeps the process's linear algebra (BLAS) to one thread while a fusion runs, and gives the threads back afterwards.
-
-    A fusion's matrices are small. OpenBLAS wakes a thread on every core for them all the same, which then spins for some
-    30 ms and takes that core from the networks that follow: with two cores a quarter of the time of a fusion.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._running = 0
-        self._limits: Any = None
-
-    @cached_property
-    def _libraries(self) -> ThreadpoolController:
-        return ThreadpoolController()  # looks for them among all that the process has loaded, once
-
-    @contextmanager
-    def one_thread(self) -> Iterator[None]:
-        """One thread while the context lasts; contexts may overlap, and the last one gives the threads back."""
-        with self._lock:
-            if not self._running:
-                self._limits = self._libraries.limit(limits=1, user_api="blas")
-            self._running += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._running -= 1
-                if not self._running:
-                    self._limits.restore_original_limits()
-
-
-#: The one of this process.
-ALGEBRA: Final = CalmAlgebra()
-
-
 def wants_gpu() -> bool:
     """Whether this process is on ZeroGPU, or its environment asks for CUDA (`facefusion.gpu`)."""
     return bool(os.environ.get("SPACES_ZERO_GPU")) or os.environ.get("FACEFUSION_DEVICE") == "cuda"
+
+
+def own_process() -> None:
+    """Sets up a process that does nothing but fuse, such as the page's: its heap, and linear algebra in one thread.
+
+    To be called by the main thread before others are started, and before the first fusion. A program that uses the pipeline
+    beside other things may call it too; what it costs is that the program's own BLAS has one thread.
+
+    A fusion's matrices are small. OpenBLAS wakes a thread on every core for them all the same, which then spins for some
+    30 ms and takes that core from the networks that follow: with two cores a quarter of a fusion's time.
+    """
+    share_heap()
+    threadpool_limits(1, user_api="blas")
 
 
 def share_heap() -> bool:

@@ -16,7 +16,7 @@ _IMPORTED = time.time()  # by now `facefusion/__init__.py` has imported the whol
 import numpy as np  # noqa: E402
 
 from facefusion import FusionPipeline  # noqa: E402
-from facefusion.runtime import share_heap  # noqa: E402
+from facefusion.runtime import own_process  # noqa: E402
 
 _STATUS = Path("/proc/self/status")
 
@@ -62,5 +62,5 @@ def main(photos: str, tier: str, weights: str | None = None) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    share_heap()
+    own_process()
     print(json.dumps(main(*sys.argv[1:])))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -11,12 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from threadpoolctl import threadpool_info, threadpool_limits
 
 from facefusion import FusionPipeline
 from facefusion.errors import WeightsError
-from facefusion.runtime import NETWORKS, CalmAlgebra, read_manifest, session_options
-from facefusion.types import Photo, Swap
+from facefusion.runtime import NETWORKS, read_manifest, session_options
 
 
 @pytest.fixture
@@ -98,27 +97,18 @@ def test_threads_share_one_heap_where_the_c_library_has_several() -> None:
     assert told.split() == [str(platform.libc_ver()[0] == "glibc")]
 
 
-def test_linear_algebra_has_one_thread_while_a_fusion_runs() -> None:
-    def threads() -> set[int]:
-        return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
-
-    algebra = CalmAlgebra()
-    with threadpool_limits(2, user_api="blas"):
-        before = threads()
-        assert before == {2}
-        with algebra.one_thread():
-            with pytest.raises(KeyError), algebra.one_thread():
-                assert threads() == {1}
-                raise KeyError
-            assert threads() == {1}  # the one that is over has not given back what the other still holds
-        assert threads() == before
-
-
-def test_fusions_at_once_share_the_one_thread(pipeline: FusionPipeline, guest: Photo, astronaut: Photo) -> None:
-    with threadpool_limits(2, user_api="blas"):
-        first, second = (pipeline.stream([Swap(guest, None)], astronaut, tier="fast") for _ in range(2))
-        next(first), next(second)
-        list(first)
-        assert {each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"} == {1}
-        list(second)
-        assert {each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"} == {2}
+def test_linear_algebra_has_one_thread_in_a_process_of_our_own() -> None:
+    code = """
+from concurrent.futures import ThreadPoolExecutor
+from threadpoolctl import threadpool_info
+from facefusion import FusionPipeline
+from facefusion.runtime import own_process
+count = lambda: {each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"}
+before = count()
+own_process()
+with ThreadPoolExecutor(1) as visitor:
+    print(before, count(), visitor.submit(count).result())
+"""
+    several = {**os.environ, "OPENBLAS_NUM_THREADS": "2"}
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=several).stdout
+    assert told == "{2} {1} {1}\n"
