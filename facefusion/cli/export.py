@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
         made = formats.export(args.format, args.weights, args.checkpoints, out)
     except ImportError as error:
         needed = f"The format {args.format} needs a package that is not installed: {error.name}."
-        raise CommandError(f"{needed} requirements-export.txt says which one.") from error
+        raise CommandError(f"{needed} requirements-dev.txt says which one.") from error
     except OSError as error:
         raise CommandError(f"The files cannot be written to {out}: {error.strerror or error}.") from error
     for file in made:

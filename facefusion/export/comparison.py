@@ -98,9 +98,9 @@ def _timed(session: Any, outputs: list[str], feeds: Feeds) -> float:
     return time.perf_counter() - begin
 
 
-def both(weights: Path) -> tuple[FusionPipeline, FusionPipeline]:
+def both(weights: Path, engines: tuple[Engine, Engine] = PAIR) -> tuple[FusionPipeline, FusionPipeline]:
     """The pipeline with its fusion networks in 32 and in 8 bits."""
-    whole, small = (FusionPipeline.from_pretrained(weights, engine=engine) for engine in PAIR)
+    whole, small = (FusionPipeline.from_pretrained(weights, engine=engine) for engine in engines)
     return whole, small
 
 
@@ -110,11 +110,11 @@ def psnr_inside(found: Photo, truth: Photo, inside: np.ndarray) -> float:
     return psnr(first, second, inside)
 
 
-def undo_both(weights: Path, folder: Path, count: int) -> Undoing:
+def undo_both(weights: Path, folder: Path, count: int, engines: tuple[Engine, Engine] = PAIR) -> Undoing:
     """Undoes swaps with either pipeline."""
     likeness = Likeness({PSNR_NAME: psnr_inside, SSIM_NAME: ssim})
     samples = list(make_samples(folder, val_faces(folder), count))
-    came = [undo(pipeline, tqdm(samples, unit="swap"), [Tier.BEST], likeness).figures for pipeline in both(weights)]
+    came = [undo(pipeline, tqdm(samples, unit="swap"), [Tier.BEST], likeness).figures for pipeline in both(weights, engines)]
     figures = {
         name: (float(np.mean(came[0][UNTOUCHED][name])), *(float(np.mean(each[Tier.BEST][name])) for each in came))
         for name in likeness.measures
@@ -175,10 +175,7 @@ def report(
         f"| both | {whole:.2f} | {small:.2f} | | | | | |\n",
         f"All networks in 32 bits {sum(size for name, size in sizes.items() if INT8 not in name):.2f} MB; fusion in both "
         f"precisions {whole + small:.2f} MB.\n",
-        f"{undoing.samples} undone swaps at the best tier, against the truth, inside the face; INT8 costs "
-        f"{undoing.lost:.2f} dB:\n",
-        "| | nothing done | fp32 | INT8 |", "|---|---|---|---|",
-        *("| {} | {:.3f} | {:.3f} | {:.3f} |".format(name, *means) for name, means in undoing.figures.items()),
+        *undone(undoing),
         "\nEverything that was tried:\n",
         "| network | recipe | INT8, MB | PSNR, dB (least) | time |", "|---|---|---|---|---|",
     ]  # fmt: skip
@@ -188,3 +185,14 @@ def report(
             figures = f"{each.megabytes:.2f} | {each.psnr:.1f} ({each.least:.1f}) | {each.ratio:.2f}"
             lines.append(f"| {name} | {recipe}{mark} | {figures} |")
     return "\n".join(lines) + "\n"
+
+
+def undone(undoing: Undoing) -> list[str]:
+    """What INT8 costs in the product, as lines of Markdown."""
+    return [
+        f"{undoing.samples} undone swaps at the best tier, against the truth, inside the face; INT8 costs "
+        f"{undoing.lost:.2f} dB:\n",
+        "| | nothing done | fp32 | INT8 |",
+        "|---|---|---|---|",
+        *("| {} | {:.3f} | {:.3f} | {:.3f} |".format(name, *means) for name, means in undoing.figures.items()),
+    ]

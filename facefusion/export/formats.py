@@ -1,6 +1,6 @@
 """The fusion networks for elsewhere: ONNX, TFLite (Android), Core ML (iOS, macOS) and ONNX as TensorRT accepts it.
 
-Each format needs its own package, which is imported only when it is asked for: `requirements-export.txt` names them.
+Each format needs its own package, which is imported only when it is asked for: `requirements-dev.txt` names them.
 """
 
 from __future__ import annotations

@@ -2,30 +2,31 @@
 
 Static post-training quantisation (Jacob et al., CVPR 2018) by AI Edge Quantizer of what `facefusion export --format tflite`
 writes, calibrated on the fusions that the INT8 networks for ONNX Runtime are calibrated on (`export.quantize`), judged by
-others. Writes the files and their entries in `manifest.json` to the weights' directory. Not part of what serves: it needs
-`pip install -r requirements-dev.txt -r requirements-engines.txt litert-torch==0.10.0`.
+others. Writes the files and their entries in `manifest.json` to the weights' directory, and a report.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
 
+from facefusion.cli.measure import machine
 from facefusion.engines import OUTPUTS, Engine, fused, psnr
 from facefusion.evaluation.pairs import draw_pairs, val_faces
 from facefusion.export.calibration import record
-from facefusion.export.comparison import ENOUGH
+from facefusion.export.comparison import ENOUGH, MOST_LOST, Undoing, undo_both, undone
 from facefusion.export.formats import CHECKPOINTS, SIDES, to_tflite
 from facefusion.export.manifest import enter_small
-from facefusion.export.quantize import CALIBRATION, JUDGING
+from facefusion.export.quantize import CALIBRATION, JUDGING, SWAPS
 from facefusion.pipeline import FusionPipeline
 from facefusion.runtime import EMBEDDED_WEIGHTS, INT8_TFLITE, Feeds, Network, make_session, read_manifest
 from facefusion.types import FloatArray
@@ -34,6 +35,7 @@ from facefusion.types import FloatArray
 NETWORKS: Final = ("refine",)
 #: What stays in 32 bits: what comes and goes, and a division by what 8 bits may round to zero.
 IN_32_BITS: Final = ("INPUT", "OUTPUT", "MAXIMUM", "DIV")
+OUT: Final = Path("benchmarks/litert.md")
 RECIPE: Final = "INT8, static, TFLite: per channel, " + ", ".join(IN_32_BITS).lower() + " in 32 bits"
 
 
@@ -95,22 +97,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Quantises, judges, writes.
 
     Returns:
-        0, or 1 where a network's answers are less exact than `ENOUGH`: then its file is not written.
+        0, or 1 where a network is less exact than `ENOUGH`, and nothing is written, or costs more than `MOST_LOST`.
     """
     parser = argparse.ArgumentParser(prog="python -m facefusion.export.litert", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder with faces.csv, mesh468.npz and the images")
     parser.add_argument("--weights", type=Path, default=EMBEDDED_WEIGHTS, help="directory to read from and write to")
     parser.add_argument("--checkpoints", type=Path, default=CHECKPOINTS, help="directory of the trained networks")
-    parser.add_argument("--limit", type=int, default=CALIBRATION, help="pairs of each kind at the most")
+    parser.add_argument("--out", type=Path, default=OUT, help="the report (default: %(default)s)")
+    parser.add_argument("--limit", type=int, default=SWAPS, help="pairs of each kind and swaps at the most")
     args = parser.parse_args(argv)
     from facefusion.optional.litert import LiteRtNetwork
 
+    named = machine()
     files = read_manifest(args.weights)
     first, second = min(CALIBRATION, args.limit), min(JUDGING, args.limit)
     pairs = draw_pairs(val_faces(args.data), first + second)
     pipeline = FusionPipeline.from_pretrained(args.weights, engine=Engine.ONNXRUNTIME)
     calibration, judging = (record(pipeline, args.data, part) for part in (pairs[:first], pairs[first:]))
-    exact = True
+    rows: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
         for whole in to_tflite(args.weights, args.checkpoints, Path(folder)):
             name = whole.stem
@@ -119,13 +123,35 @@ def main(argv: Sequence[str] | None = None) -> int:
             made = Path(folder, f"{name}.int8.tflite")
             quantize(whole, made, name, calibration[name])
             found = apart(name, LiteRtNetwork(made), make_session(files[name].path), judging[name])
-            print(f"{name}: {made.stat().st_size / 1e6:.2f} MB, {np.mean(found):.1f} dB ({min(found):.1f} at the least)")
+            size = made.stat().st_size / 1e6
+            print(f"{name}: {size:.2f} MB, {np.mean(found):.1f} dB ({min(found):.1f} at the least)")
             if min(found) < ENOUGH:
-                exact = False
-                continue
-            (args.weights / made.name).write_bytes(made.read_bytes())
+                return 1
+            shutil.copyfile(made, args.weights / made.name)
             enter_small(args.weights, name, INT8_TFLITE, args.weights / made.name, RECIPE)
-    return int(not exact)
+            rows.append(f"| {name} | {size:.2f} | {np.mean(found):.1f} ({min(found):.1f}) | {RECIPE} |")
+    undoing = undo_both(args.weights, args.data, min(SWAPS, args.limit), (Engine.ONNXRUNTIME, Engine.LITERT_INT8))
+    text = report(named, rows, undoing)
+    print(text)
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    args.out.write_text(text, encoding="utf-8")
+    return int(undoing.lost > MOST_LOST)
+
+
+def report(named: dict[str, Any], rows: Sequence[str], undoing: Undoing) -> str:
+    """The report as Markdown: of each network a row of its table, and what it costs in the product."""
+    lines = [
+        "# INT8 for LiteRT\n",
+        "`python -m facefusion.export.litert --data DIR`\n",
+        f"{named['cpu']}, {named['cores']} cores. PSNR: fused crops inside the face, against fp32 in ONNX Runtime, on "
+        "fusions of validation photos that were not calibrated on. Its time beside the other engines: `engines.md`.\n",
+        "| network | MB | PSNR, dB (least) | recipe |",
+        "|---|---|---|---|",
+        *rows,
+        "\nThe other network runs in ONNX Runtime, in 32 bits:\n",
+        *undone(undoing),
+    ]
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

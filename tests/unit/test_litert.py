@@ -15,6 +15,7 @@ import pytest
 from facefusion.engines import Engine, available, made_up
 from facefusion.evaluation.pairs import ValFace
 from facefusion.export import litert
+from facefusion.export.comparison import Undoing
 from facefusion.export.litert import apart, main, resized
 from facefusion.runtime import EMBEDDED_WEIGHTS, INT8_TFLITE, make_session, read_manifest
 
@@ -68,13 +69,27 @@ def test_only_what_is_exact_enough_is_written(
     monkeypatch.setattr(litert, "quantize", quantize)
     monkeypatch.setattr(litert, "record", lambda *a: heard)
     monkeypatch.setattr(litert, "val_faces", lambda data: [ValFace(f"{i}.jpg", 0.0) for i in range(9)])
+    monkeypatch.setattr(litert, "undo_both", lambda *a: Undoing(7, {"PSNR, dB": (15, 21.5, 21.25)}))
     monkeypatch.setattr(litert, "ENOUGH", 40.0 if exact else 90.0)
-    assert main(["--data", "data", "--weights", str(weights), "--limit", "2"]) == int(not exact)
+    written = weights.parent / "new" / "litert.md"
+    assert main(["--data", "data", "--weights", str(weights), "--limit", "2", "--out", str(written)]) == int(not exact)
     assert capsys.readouterr().out.startswith("refine: 1.05 MB, ")
+    assert written.exists() == exact
     files = read_manifest(weights)
     assert (Engine.LITERT_INT8 in available(files, "refine")) == exact
     if exact:
+        text = written.read_text()
+        assert "| refine | 1.05 | " in text and "7 undone swaps" in text and "INT8 costs 0.25 dB" in text
         shipped = read_manifest(EMBEDDED_WEIGHTS)["refine" + INT8_TFLITE]
         assert files["refine" + INT8_TFLITE] == replace(shipped, path=weights / "refine.int8.tflite")
     else:
         assert not (weights / "refine.int8.tflite").exists()
+
+
+def test_what_costs_too_much_is_told(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("ai_edge_litert")
+    monkeypatch.setattr(litert, "to_tflite", lambda *a: [])
+    monkeypatch.setattr(litert, "record", lambda *a: {"coarse": [], "refine": []})
+    monkeypatch.setattr(litert, "val_faces", lambda data: [ValFace(f"{i}.jpg", 0.0) for i in range(9)])
+    monkeypatch.setattr(litert, "undo_both", lambda *a: Undoing(7, {"PSNR, dB": (15, 21.5, 20.25)}))
+    assert main(["--data", "data", "--weights", str(weights), "--limit", "2", "--out", str(weights / "litert.md")]) == 1
