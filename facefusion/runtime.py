@@ -29,7 +29,7 @@ Feeds = Mapping[str, FloatArray]
 #: Bytes from which on an array is a picture of a photo's size, which the system gets back as soon as it is freed: more than
 #: the largest crop takes, 512 x 512 x 3 numbers. Of what is smaller, so much is kept for the next fusion.
 PICTURE_BYTES: Final = 4 * 1024 * 1024
-KEPT_BYTES: Final = 32 * 1024 * 1024
+KEPT_BYTES: Final = 16 * 1024 * 1024
 #: What follows a network's name where its weights are 8-bit integers: in ONNX, and in TFLite for LiteRT.
 INT8: Final = "_int8"
 INT8_TFLITE: Final = "_int8_tflite"
