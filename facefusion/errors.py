@@ -65,5 +65,11 @@ class FaceTurnedError(FusionError):
     code = "face_turned"
 
 
+class FaceTiltedError(FusionError):
+    """One of the two faces looks much further up or down than the other."""
+
+    code = "face_tilted"
+
+
 class WeightsError(RuntimeError):
     """The networks' files are missing or damaged; a fault of the installation, not of a photo."""

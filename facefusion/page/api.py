@@ -35,7 +35,8 @@ FUSE: Final = (
 DETECT: Final = (
     "Finds the faces of `photo`. Returns `width`, `height` and `faces` from left to right, each with its `number`, `box` "
     "(left, top, right, bottom), five `points` (eyes, nose, corners of the mouth) in pixels, `yaw`, `pitch`, `roll` in "
-    "degrees, `usable`, `problem` (why not), `doubts` (small, dark, bright, blurred, turned, eyes_covered, mouth_covered)."
+    "degrees, `usable`, `problem` (why not), `doubts` (small, dark, bright, blurred, turned, tilted, eyes_covered, "
+    "mouth_covered)."
 )
 
 

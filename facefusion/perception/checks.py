@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from facefusion.errors import FaceTooSmallError, FaceTurnedError
+from facefusion.errors import FaceTiltedError, FaceTooSmallError, FaceTurnedError
 from facefusion.errors import Photo as Which
 from facefusion.geometry.topology import eye_distance, five_points
 from facefusion.types import Face
@@ -17,6 +17,10 @@ MIN_EYE_DISTANCE: Final = 14.0
 MAX_YAW: Final = 50.0
 #: Degrees between the two faces beyond which even the mirrored half of the source does not make a whole face.
 MAX_YAW_DIFFERENCE: Final = 40.0
+#: Degrees of pitch between them beyond which one shows the underside of a nose that the other hides, and the pitch of a face
+#: seen from its own height (the median of the training faces).
+MAX_PITCH_DIFFERENCE: Final = 40.0
+LEVEL_PITCH: Final = 8.0
 #: Mean distance, in eye distances, between the detector's and the mesh's five points beyond which one of them is wrong.
 MAX_DISAGREEMENT: Final = 0.3
 
@@ -60,7 +64,10 @@ def check_pair(source: Face, target: Face) -> None:
     """Refuses two faces that look in too different directions.
 
     Raises:
-        FaceTurnedError: naming the photo whose face is turned more.
+        FaceTurnedError, FaceTiltedError: naming the photo whose face is turned or tilted more.
     """
     if abs(source.yaw - target.yaw) > MAX_YAW_DIFFERENCE:
         raise FaceTurnedError("source" if abs(source.yaw) >= abs(target.yaw) else "target")
+    if abs(source.pitch - target.pitch) > MAX_PITCH_DIFFERENCE:
+        tilts = [abs(face.pitch - LEVEL_PITCH) for face in (source, target)]
+        raise FaceTiltedError("source" if tilts[0] >= tilts[1] else "target")

@@ -18,6 +18,7 @@ import numpy as np
 from facefusion.compose.mask import fill_points, grown, skin_mask
 from facefusion.geometry.align import FUSION_FACE_SHARE, crop_photo, mesh_crop_transform, transform_points
 from facefusion.geometry.topology import INNER_LIPS, LEFT_EYE, OUTER_LIPS, OVAL, RIGHT_EYE, eye_distance
+from facefusion.perception.checks import LEVEL_PITCH
 from facefusion.types import Face, FloatArray, Photo
 
 
@@ -29,6 +30,7 @@ class Doubt(StrEnum):
     BRIGHT = "bright"
     BLURRED = "blurred"
     TURNED = "turned"
+    TILTED = "tilted"
     EYES_COVERED = "eyes_covered"
     MOUTH_COVERED = "mouth_covered"
 
@@ -38,6 +40,8 @@ SIZE: Final = 192
 SMALL_EYE_DISTANCE: Final = 28.0
 #: Degrees of yaw beyond which much of the face is guessed.
 TURNED_YAW: Final = 32.0
+#: Degrees of pitch away from a level face beyond which the same is true.
+TILTED_PITCH: Final = 28.0
 #: Lightness (CIE L, 0 to 100) of the skin. The darkest skin in the darkest light of the portraits had 16, the lightest 81.
 DARK: Final = 13.0
 BRIGHT: Final = 90.0
@@ -112,6 +116,7 @@ def doubts(photo: Photo, face: Face) -> list[Doubt]:
         Doubt.SMALL: small,
         Doubt.BLURRED: not small and light >= DARK and _sharpness(view) < SHARP,
         Doubt.TURNED: abs(face.yaw) > TURNED_YAW,
+        Doubt.TILTED: abs(face.pitch - LEVEL_PITCH) > TILTED_PITCH,
     }
     return [doubt for doubt, is_so in found.items() if is_so]
 

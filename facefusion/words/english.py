@@ -121,6 +121,7 @@ ENGLISH: Final[dict[str, str]] = {
     "doubt.bright": "The face is overexposed. Step out of the glare, or switch off the flash, and take it again.",
     "doubt.blurred": "The picture is blurred. Hold still, wipe the lens, and take it again.",
     "doubt.turned": "The face is turned far to the side. Look towards the camera for a better result.",
+    "doubt.tilted": "The face looks far up or down. A picture taken at eye level gives a better result.",
     "doubt.eyes_covered": "The eyes seem to be covered. Take off the sunglasses for a better result.",
     "doubt.mouth_covered": "The mouth seems to be covered. Take off the mask, or take your hand away, for a better result.",
     "doubt.several": "There are several faces here. The largest is used; a picture of one person alone is surer.",
@@ -143,6 +144,10 @@ ENGLISH: Final[dict[str, str]] = {
     "error.face_turned": "shows the face turned too far to the side",
     "error.face_turned.remedy": (
         "Please choose a photo where both eyes are visible and the face looks roughly the same way as in the other one."
+    ),
+    "error.face_tilted": "shows the face looking too far up or down",
+    "error.face_tilted.remedy": (
+        "Please choose a photo taken at eye level, or one where the face looks up or down as much as in the other one."
     ),
     "error.deleted": "has been deleted, as all photos are after 10 minutes",
     "error.deleted.remedy": "Please choose it again.",

@@ -74,6 +74,8 @@ def test_small_and_turned(astronaut: np.ndarray, face: Face) -> None:
     small = Face(face.detection, face.mesh / 2, face.yaw, face.pitch, face.roll)
     assert doubts(half, small) == [Doubt.SMALL]
     assert doubts(astronaut, Face(face.detection, face.mesh, -40, 0, 0)) == [Doubt.TURNED]
+    for pitch in (-25, 40):
+        assert doubts(astronaut, Face(face.detection, face.mesh, 0, pitch, 0)) == [Doubt.TILTED]
 
 
 def test_a_face_at_the_edge_of_its_photo(astronaut: np.ndarray, face: Face) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from facefusion.errors import FaceTooSmallError, FaceTurnedError, FusionError
+from facefusion.errors import FaceTiltedError, FaceTooSmallError, FaceTurnedError, FusionError
 from facefusion.perception.checks import (
+    MAX_PITCH_DIFFERENCE,
     MAX_YAW,
     MAX_YAW_DIFFERENCE,
     MIN_EYE_DISTANCE,
@@ -19,8 +20,8 @@ from facefusion.types import Detection, Face
 DETECTION = Detection(np.zeros(4, np.float32), 0.9, np.zeros((5, 2), np.float32))
 
 
-def _face(make_mesh, *, eyes: float = 60, yaw: float = 0) -> Face:
-    return Face(DETECTION, make_mesh(height=eyes / 0.34), yaw, 0, 0)
+def _face(make_mesh, *, eyes: float = 60, yaw: float = 0, pitch: float = 0) -> Face:
+    return Face(DETECTION, make_mesh(height=eyes / 0.34), yaw, pitch, 0)
 
 
 def test_a_good_face_passes(make_mesh) -> None:
@@ -50,8 +51,18 @@ def test_a_pair_that_looks_apart_names_the_one_that_is_turned_more(
     assert caught.value.photo == named
 
 
+@pytest.mark.parametrize(("source", "target", "named"), [(14, -43, "target"), (-30, 12, "source"), (40, -1, "source")])
+def test_a_pair_of_which_one_looks_up_names_the_one_that_is_further_from_level(
+    make_mesh, source: float, target: float, named: str
+) -> None:
+    with pytest.raises(FaceTiltedError) as caught:
+        check_pair(_face(make_mesh, pitch=source), _face(make_mesh, pitch=target))
+    assert caught.value.photo == named
+
+
 def test_a_pair_that_looks_the_same_way_passes(make_mesh) -> None:
     check_pair(_face(make_mesh, yaw=45), _face(make_mesh, yaw=45 - MAX_YAW_DIFFERENCE + 1))
+    check_pair(_face(make_mesh, pitch=-30), _face(make_mesh, pitch=-30 + MAX_PITCH_DIFFERENCE - 1))
 
 
 @pytest.mark.parametrize(("eyes", "yaw"), [(60, 0), (MIN_EYE_DISTANCE - 0.5, 0), (60, MAX_YAW + 1), (60, -MAX_YAW + 1)])
