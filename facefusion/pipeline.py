@@ -26,6 +26,7 @@ from facefusion.hub import embedded, resolve
 from facefusion.people import Person, shaped
 from facefusion.perception.coverings import CoveringsFinder
 from facefusion.perception.detector import FaceDetector
+from facefusion.perception.eyelids import EyelidsFinder
 from facefusion.perception.hair import HairFinder
 from facefusion.perception.identity import IdentityEncoder
 from facefusion.perception.mesh import FaceMesh
@@ -123,7 +124,9 @@ class FusionPipeline:
             mesh=FaceMesh(files["mesh"].path, threads=threads),
             identity=IdentityEncoder(files["identity"].path, threads=threads),
             coverings=CoveringsFinder(
-                SpectaclesFinder(files["spectacles"].path, threads=threads), HairFinder(files["hair"].path, threads=threads)
+                SpectaclesFinder(files["spectacles"].path, threads=threads),
+                HairFinder(files["hair"].path, threads=threads),
+                EyelidsFinder(files["eyelids"].path, threads=threads),
             ),
             coarse=CoarseNet(open_network(engines["coarse"], files, "coarse", threads)),
             refine=RefineNet(open_network(engines["refine"], files, "refine", threads)),

@@ -21,9 +21,9 @@ from facefusion.types import FloatArray
 #: The weights that ship with the project.
 EMBEDDED_WEIGHTS: Final = Path(__file__).resolve().parent.parent / "weights"
 #: The networks that a pipeline needs.
-NETWORKS: Final = ("detector", "mesh", "identity", "spectacles", "hair", "coarse", "refine")
+NETWORKS: Final = ("detector", "mesh", "identity", "spectacles", "hair", "eyelids", "coarse", "refine")
 #: The version of what the pipeline and the networks say to each other. Weights of another version are refused.
-INTERFACE: Final = 2
+INTERFACE: Final = 3
 #: Arrays by the name of a network's input.
 Feeds = Mapping[str, FloatArray]
 #: Bytes from which on an array is a picture of a photo's size, which the system gets back as soon as it is freed: more than

@@ -90,6 +90,18 @@ CONTRACTS: Final = {
             "output": "opacity: (1, 1, 64, 96) float32 in [0, 1], of hair, a hat or a scarf over the face",
         },
     ),
+    "eyelids": Contract(
+        {"eyes": (2, 3, 32, 48)},
+        ("shut",),
+        {
+            "format": "FaceFusion eyelids",
+            "input": "eyes: (N, 3, 32, 48) float32 RGB, (x - 127.5) / 127.5, an eye from corner to corner over 60 % of the "
+            "width, its outer corner on the left",
+            "output": "shut: (N, 1) float32 in [0, 1], the probability that the eye is shut",
+        },
+        {"eyes": {0: "batch"}},
+        half=True,
+    ),
     "coarse": Contract(
         {"warped": (1, 3, 128, 128), "target": (1, 3, 128, 128), "face": (1, 1, 128, 128), "identity": (1, 128)},
         ("mask", "delta"),

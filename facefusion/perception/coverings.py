@@ -1,6 +1,7 @@
-"""What lies over a face, glasses and hair and hats: the target's stays on the fused face, the source's stays behind.
+"""What lies over a face, glasses, hair, hats, lids: the target's stays on the fused face, the source's stays behind.
 
-The target's glasses are cut out of what may change. So is what the source's hair or hat hides, wherever the target's face is
+The target's glasses are cut out of what may change, and so are its eyes where they are shut: from open eyes no shut ones can
+be warped. So is what the source's hair or hat hides, wherever the target's face is
 bare: its forehead is kept rather than a fringe drawn on it. Where both have hair the fusion networks decide.
 """
 
@@ -12,6 +13,8 @@ from typing import Final
 import cv2
 import numpy as np
 
+from facefusion.geometry.align import FUSION_FACE_SHARE, mesh_crop_transform, transform_points
+from facefusion.perception.eyelids import EyelidsFinder, lids
 from facefusion.perception.hair import HairFinder
 from facefusion.perception.spectacles import CROP_SIZE, Spectacles, SpectaclesFinder
 from facefusion.types import FloatArray, Photo
@@ -28,15 +31,18 @@ class Coverings:
     Attributes:
         glasses: the glasses, or None.
         hair: (96, 96) float32 in [0, 1], where hair or a hat hides the face in its aligned crop.
+        lids: (192, 192) float32 in [0, 1], the lids of shut eyes, or None.
     """
 
     glasses: Spectacles | None
     hair: FloatArray
+    lids: FloatArray | None = None
 
     @property
     def kept(self) -> FloatArray:
-        """(192, 192) float32 in [0, 1]: the glasses, which stay on a target's face."""
-        return _NONE if self.glasses is None else self.glasses.covered
+        """(192, 192) float32 in [0, 1]: glasses and the lids of shut eyes, which stay on a target's face."""
+        glasses = _NONE if self.glasses is None else self.glasses.covered
+        return glasses if self.lids is None else np.maximum(glasses, self.lids)
 
     @property
     def hides(self) -> FloatArray:
@@ -47,7 +53,7 @@ class Coverings:
     @property
     def nbytes(self) -> int:
         """Bytes of all maps."""
-        return self.hair.nbytes + (self.glasses.nbytes if self.glasses is not None else 0)
+        return self.hair.nbytes + sum(each.nbytes for each in (self.glasses, self.lids) if each is not None)
 
     def taken_off(self, crop: Photo) -> Photo:
         """The aligned crop (S, S, 3) without the frame of spectacles (`Spectacles.taken_off`)."""
@@ -68,12 +74,15 @@ class CoveringsFinder:
     """Finds what lies over a face.
 
     Attributes:
-        spectacles, hair: the networks that look.
+        spectacles, hair, eyelids: the networks that look.
     """
 
     spectacles: SpectaclesFinder
     hair: HairFinder
+    eyelids: EyelidsFinder
 
     def __call__(self, photo: Photo, mesh: FloatArray) -> Coverings:
         """What lies over the face with this mesh (468, 3) in `photo` (H, W, 3) RGB uint8."""
-        return Coverings(self.spectacles(photo, mesh), self.hair(photo, mesh))
+        within = transform_points(mesh, mesh_crop_transform(mesh, FUSION_FACE_SHARE, CROP_SIZE))
+        shut = lids(within, self.eyelids(photo, mesh), CROP_SIZE)
+        return Coverings(self.spectacles(photo, mesh), self.hair(photo, mesh), shut)

@@ -16,6 +16,7 @@ import skimage.data
 from facefusion.geometry.align import crop_photo
 from facefusion.geometry.topology import OVAL, eye_distance, five_points
 from facefusion.perception.detector import FaceDetector
+from facefusion.perception.eyelids import EyelidsFinder
 from facefusion.perception.hair import HairFinder
 from facefusion.perception.identity import IdentityEncoder
 from facefusion.perception.mesh import FaceMesh
@@ -25,6 +26,7 @@ from facefusion.training.coverings import glasses_kinds
 from facefusion.training.data import FaceImage, align_faces, load_faces
 from facefusion.training.detector import box_iou
 from facefusion.training.detector import measure as measure_mosaics
+from facefusion.training.eyelids import LIMIT, shut_eyes
 from facefusion.training.hair import agreement
 from facefusion.training.identity import Teacher, arcface_crop, augmented_copy, verification_auc
 from facefusion.training.mosaics import make_mosaic
@@ -137,6 +139,17 @@ def hair_rows(finder: HairFinder, val: list[FaceImage]) -> Rows:
     return [("hair and hats, mean Dice coefficient with GrabCut", "", f"{agreement(found, align_faces(val)).mean():.3f}")]
 
 
+def eyelids_rows(finder: EyelidsFinder, val: list[FaceImage]) -> Rows:
+    """Shut and open eyes of the val split, of which few are shut."""
+    labels = shut_eyes([face.name for face in val])
+    found = np.stack([finder(face.image, face.mesh) for face in val]) > LIMIT
+    shut, opened = labels == 1, labels == 0
+    return [
+        (f"shut eyes found, of {shut.sum()} in val", "", f"{found[shut].sum()}"),
+        (f"open eyes called shut, of {opened.sum()} in val", "", f"{found[opened].sum()}"),
+    ]
+
+
 def main() -> None:
     """Prints the table and writes it to a file."""
     parser = argparse.ArgumentParser(prog="python -m facefusion.training.measure", description=__doc__)
@@ -155,6 +168,7 @@ def main() -> None:
         identity_rows(IdentityEncoder(files["identity"].path), args.teacher, val),
         spectacles_rows(SpectaclesFinder(files["spectacles"].path), load_faces(args.data, "train"), val),
         hair_rows(HairFinder(files["hair"].path), val),
+        eyelids_rows(EyelidsFinder(files["eyelids"].path), val),
     ):
         lines += [f"| {what} | {asked} | {measured} |" for what, asked, measured in rows]
     for file in files.values():

@@ -17,7 +17,7 @@ from facefusion.training.data import align_faces, load_faces
 from facefusion.training.loop import Schedule, Task, train
 
 SCHEDULES: Final = Path(__file__).with_name("schedules.toml")
-STAGES: Final = ("detector", "mesh", "identity", "judge", "spectacles", "hair", "coarse", "refine", "joint")
+STAGES: Final = ("detector", "mesh", "identity", "judge", "spectacles", "hair", "eyelids", "coarse", "refine", "joint")
 
 
 def schedules(path: Path = SCHEDULES) -> dict[str, Schedule]:
@@ -69,6 +69,10 @@ def make_task(stage: str, args: argparse.Namespace) -> tuple[Task[Any], nn.Modul
         from facefusion.training.hair import HairNet, HairTask
 
         return HairTask(align_faces(faces), align_faces(val)), HairNet()
+    if stage == "eyelids":
+        from facefusion.training.eyelids import EyelidsNet, EyelidsTask
+
+        return EyelidsTask(faces, val), EyelidsNet()
     from facefusion.training.judges import JUDGING, Judges
 
     judges = Judges(*(_built(args, name) for name in JUDGING))
