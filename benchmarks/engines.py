@@ -4,7 +4,7 @@ What the product can use is opened as the product opens it. Beside the INT8 netw
 ways to 8 bits are tried, calibrated on fusions of the same photos: NNCF's for OpenVINO, and AI Edge Quantizer's for LiteRT,
 of which the refine network ships. Packages that are not installed are named in the table; onnxruntime and torch are enough
 for the rest of it. They live together in one environment:
-`pip install -r requirements-dev.txt -r requirements-engines.txt nncf==3.4.0 litert-torch==0.10.0`.
+`pip install -r requirements-dev.txt nncf==3.4.0`.
 """
 
 from __future__ import annotations
