@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from facefusion.compose.color import match_light, match_skin
+from facefusion.compose.hairline import without_hairline
 from facefusion.compose.mask import face_mask, skin_mask, uncovered
 from facefusion.fusion.coarse import COARSE_SIZE
 from facefusion.fusion.refine import LEAST_SIZE
@@ -150,7 +151,8 @@ class AlignedPair:
         if settled > 0:
             points = settle(target, face, points, mesh, settled, worn.kept)
         shrunk = rescale_transform(np.eye(2, 3), COVERINGS[0] / size)
-        covered = worn.closed_to(warp(theirs.hides, transform_points(points, shrunk), COVERINGS[0]))
+        hides = warp(theirs.hides, transform_points(points, shrunk), COVERINGS[0])
+        covered = worn.closed_to(hides)
         skin = uncovered(target.skin[COARSE_SIZE], covered)
         warped = _lit(warp(face, points, size), small, skin)
         turn = hidden_turn(points, target.mesh)
@@ -158,6 +160,7 @@ class AlignedPair:
             share = mirrored_share(warp, target.mesh, turn, size)
             other = _lit(warp(face[:, ::-1], mirrored(points, size), size), small, skin)
             warped = np.asarray(cv2.blendLinear(other, warped, share, 1 - share), np.uint8)
+        warped = without_hairline(warped, worn.foreign_hair(hides))
         return cls(target, warped, _small(warped), covered)
 
 

@@ -1,8 +1,8 @@
 """What lies over a face, glasses, hair, hats, lids: the target's stays on the fused face, the source's stays behind.
 
 The target's glasses are cut out of what may change, and so are its eyes where they are shut: from open eyes no shut ones can
-be warped. So is what the source's hair or hat hides, wherever the target's face is
-bare: its forehead is kept rather than a fringe drawn on it. Where both have hair the fusion networks decide.
+be warped. So is what the source's hair or hat hides, wherever the target's face is bare: its forehead is kept rather than a
+fringe drawn on it, and what the cut leaves of its edge is painted over. Where both have hair the fusion networks decide.
 """
 
 from __future__ import annotations
@@ -59,14 +59,21 @@ class Coverings:
         """The aligned crop (S, S, 3) without the frame of spectacles (`Spectacles.taken_off`)."""
         return crop if self.glasses is None else self.glasses.taken_off(crop)
 
+    def foreign_hair(self, hides: FloatArray) -> FloatArray:
+        """The source's hair where this target's face is bare: (192, 192) float32 in [0, 1].
+
+        Args:
+            hides: the source's, carried onto this face.
+        """
+        return np.asarray(hides[..., 0] * (1 - cv2.resize(self.hair, SIZE)), np.float32)
+
     def closed_to(self, hides: FloatArray) -> FloatArray:
         """Where this target's face must not change: (192, 192) float32 in [0, 1].
 
         Args:
             hides: the source's, carried onto this face.
         """
-        bare = 1 - cv2.resize(self.hair, SIZE)
-        return np.asarray(np.maximum(np.maximum(self.kept, hides[..., 1]), hides[..., 0] * bare), np.float32)
+        return np.asarray(np.maximum(np.maximum(self.kept, hides[..., 1]), self.foreign_hair(hides)), np.float32)
 
 
 @dataclass(frozen=True)
