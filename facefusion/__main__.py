@@ -7,6 +7,12 @@ import sys
 from facefusion.cli.main import main
 from facefusion.runtime import own_process
 
-if __name__ == "__main__":
+
+def run() -> int:
+    """The command `facefusion`, in a process of its own."""
     own_process()
-    sys.exit(main())
+    return main()
+
+
+if __name__ == "__main__":
+    sys.exit(run())
