@@ -28,13 +28,11 @@ import torch
 
 from facefusion.cli.measure import machine
 from facefusion.engines import OUTPUTS, SIDES, Engine, fused, open_network, psnr, weights
-from facefusion.evaluation.pairs import DataError, draw_pairs, val_faces
+from facefusion.evaluation.pairs import DataError
+from facefusion.export import calibration as calibrated
 from facefusion.export import litert
-from facefusion.export.calibration import record
 from facefusion.export.formats import CHECKPOINTS, size, to_tflite, trained
 from facefusion.export.litert import resized
-from facefusion.export.quantize import CALIBRATION, JUDGING
-from facefusion.pipeline import FusionPipeline
 from facefusion.runtime import EMBEDDED_WEIGHTS, Feeds, Network, WeightFile, read_manifest
 from facefusion.types import FloatArray
 
@@ -272,10 +270,7 @@ def recorded(data: Path, samples: int) -> tuple[dict[str, list[Feeds]], dict[str
     Raises:
         DataError: the data cannot be used, or too few of its photos can be fused.
     """
-    first, second = min(CALIBRATION, samples), min(JUDGING, samples)
-    pairs = draw_pairs(val_faces(data), first + second)
-    pipeline = FusionPipeline.from_pretrained(EMBEDDED_WEIGHTS, engine=Engine.ONNXRUNTIME)
-    calibration, judging = (record(pipeline, data, part) for part in (pairs[:first], pairs[first:]))
+    calibration, judging = calibrated.recorded(EMBEDDED_WEIGHTS, data, calibrated.drawn(data, samples))
     if not all((*calibration.values(), *judging.values())):
         raise DataError(f"Too few of the photos in {data} can be fused.")
     return calibration, judging
@@ -330,7 +325,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.engines", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder with faces.csv, mesh468.npz and the images")
     parser.add_argument("--tflite", type=Path, help="what `export --format tflite` made (default: it is made here)")
-    parser.add_argument("--samples", type=int, default=CALIBRATION, help="pairs to calibrate on and judge by, at the most")
+    parser.add_argument("--samples", type=int, default=calibrated.CALIBRATION, help="pairs for either purpose at the most")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="timed rounds (default: %(default)s)")
     parser.add_argument("--out", type=Path, help="also write the table to a file")
     args = parser.parse_args(argv)

@@ -118,11 +118,7 @@ class AlignedPair:
         Returns:
             (size, size, 3) RGB uint8 twice, and (size, size) float32 in [0, 1].
         """
-        warped = self.warped_small
-        if size != COARSE_SIZE:
-            warped = self.warped
-            if size != self.target.size:
-                warped = np.asarray(cv2.resize(warped, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
+        warped = self.warped_small if size == COARSE_SIZE else _smaller(self.warped, size)
         return warped, self.target.crops[size], uncovered(self.target.face[size], self.covered)
 
     @classmethod
@@ -161,7 +157,7 @@ class AlignedPair:
             other = _lit(warp(face[:, ::-1], mirrored(points, size), size), small, skin)
             warped = np.asarray(cv2.blendLinear(other, warped, share, 1 - share), np.uint8)
         warped = without_hairline(warped, worn.foreign_hair(hides))
-        return cls(target, warped, _small(warped), covered)
+        return cls(target, warped, _smaller(warped), covered)
 
 
 def detail_side(size: float, largest: int) -> int:
@@ -176,15 +172,15 @@ def refined_side(size: int, largest: int) -> int:
     return side if side >= LEAST_SIZE else 0
 
 
-def _small(image: Photo) -> Photo:
-    if image.shape[0] == COARSE_SIZE:
+def _smaller(image: Photo, size: int = COARSE_SIZE) -> Photo:
+    if image.shape[0] == size:
         return image
-    return np.asarray(cv2.resize(image, (COARSE_SIZE, COARSE_SIZE), interpolation=cv2.INTER_AREA), np.uint8)
+    return np.asarray(cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _lit(warped: Photo, target_small: Photo, skin: FloatArray) -> Photo:
     """The warped source (S, S, 3) in the tone and light of the target, whose 128 px crop and skin are given."""
-    return match_light(_small(warped), target_small, skin)(warped)
+    return match_light(_smaller(warped), target_small, skin)(warped)
 
 
 def aligned_crop(photo: Photo, face: Face, size: int) -> tuple[Photo, FloatArray]:

@@ -7,6 +7,7 @@ from typing import Final
 import cv2
 import numpy as np
 
+from facefusion.compose.inpaint import painted_over
 from facefusion.types import FloatArray, Photo
 
 #: Side at which is painted: skin without its detail. What is covered by more than this share is painted over, widened by so
@@ -24,7 +25,7 @@ def without_hairline(warped: Photo, hair: FloatArray) -> Photo:
     """The warped source without hair where the target's face is bare.
 
     The target's own forehead shows there, but hair ends in single strands and throws a shadow: what is left of both at the
-    edge of the cut would be a dark line across the new face. It takes the colours of the skin beside it (Telea, 2004).
+    edge of the cut would be a dark line across the new face. It takes the colours of the skin beside it.
 
     Args:
         warped: (S, S, 3) RGB uint8, the source on the target's mesh.
@@ -33,13 +34,8 @@ def without_hairline(warped: Photo, hair: FloatArray) -> Photo:
     Returns:
         (S, S, 3) RGB uint8; `warped` itself where there is nothing to paint over.
     """
-    size = warped.shape[0]
     covered = (cv2.resize(hair, (SIDE, SIDE), interpolation=cv2.INTER_AREA) > COVERED).astype(np.uint8)
     if np.count_nonzero(covered) < FEWEST:
         return warped
-    covered = np.asarray(cv2.dilate(covered, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (WIDER, WIDER))), np.uint8)
-    small = warped if size == SIDE else cv2.resize(warped, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-    painted = cv2.resize(cv2.inpaint(small, covered, REACH, cv2.INPAINT_TELEA), (size, size), interpolation=cv2.INTER_CUBIC)
-    soft = cv2.GaussianBlur(covered.astype(np.float32), (0, 0), EDGE)
-    share = cv2.resize(soft, (size, size), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(cv2.blendLinear(painted, warped, share, 1 - share), np.uint8)
+    hole = cv2.dilate(covered, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (WIDER, WIDER)))
+    return painted_over(warped, hole, REACH, EDGE)

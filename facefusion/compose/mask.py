@@ -28,8 +28,8 @@ def fill_points(mask: np.ndarray, points: np.ndarray, value: int) -> None:
     cv2.fillPoly(mask, [scaled.reshape(-1, 1, 2)], value, cv2.LINE_AA, _SUBPIXEL)
 
 
-def grown(points: np.ndarray, share: float) -> np.ndarray:
-    """`points` (N, 2) moved away from their centre by `share` of their distance to it."""
+def grown(points: np.ndarray, share: float | np.ndarray) -> np.ndarray:
+    """`points` (N, 2) moved away from their centre by a share of their distance to it, or by (2,) shares in x and y."""
     centre = points.mean(0)
     return np.asarray(centre + (points - centre) * (1 + share))
 

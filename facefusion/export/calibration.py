@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from facefusion.engines import Engine
 from facefusion.errors import FusionError
-from facefusion.evaluation.pairs import Pair
+from facefusion.evaluation.pairs import Pair, draw_pairs, val_faces
 from facefusion.photos import read_photo
 from facefusion.pipeline import FusionPipeline
 from facefusion.runtime import Feeds
@@ -18,6 +19,10 @@ from facefusion.types import FloatArray
 
 #: Both sizes that the refine network meets.
 RECORDED: Final = (Tier.BALANCED, Tier.BEST)
+
+
+#: Pairs of photos to calibrate on and, others, to judge by.
+CALIBRATION, JUDGING = 24, 16
 
 
 @dataclass
@@ -64,3 +69,20 @@ def record(pipeline: FusionPipeline, folder: Path, pairs: Iterable[Pair]) -> dic
                 except FusionError:
                     continue
     return heard
+
+
+def drawn(folder: Path, limit: int) -> tuple[list[Pair], list[Pair]]:
+    """Pairs of the validation split to calibrate on, and others to judge by, `limit` of each at the most.
+
+    Raises:
+        DataError: the data cannot be used.
+    """
+    calibrating, judging = min(CALIBRATION, limit), min(JUDGING, limit)
+    pairs = draw_pairs(val_faces(folder), calibrating + judging)
+    return pairs[:calibrating], pairs[calibrating:]
+
+
+def recorded(weights: Path, folder: Path, parts: Iterable[Iterable[Pair]]) -> list[dict[str, list[Feeds]]]:
+    """`record` of each part, with the networks of `weights` in 32 bits."""
+    pipeline = FusionPipeline.from_pretrained(weights, engine=Engine.ONNXRUNTIME)
+    return [record(pipeline, folder, part) for part in parts]

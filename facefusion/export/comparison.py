@@ -22,7 +22,7 @@ from facefusion.evaluation.undoing import UNTOUCHED, undo
 from facefusion.evaluation.undone import make_samples
 from facefusion.photos import read_photo
 from facefusion.pipeline import FusionPipeline
-from facefusion.runtime import INT8, Feeds, make_session
+from facefusion.runtime import INT8, Feeds, Network, make_session
 from facefusion.tiers import Tier
 from facefusion.types import Photo
 
@@ -80,16 +80,21 @@ def judge(whole: Path, small: Path, judging: Sequence[Feeds]) -> Judgement:
     """
     sessions = [make_session(path) for path in (whole, small)]
     outputs = [answer.name for answer in sessions[0].get_outputs()]
-    apart = []
-    for feeds in judging:
-        inside = feeds["face"][0, 0] > 0.5
-        true, found = (fused(feeds, *session.run(outputs, feeds)) for session in sessions)
-        apart.append(psnr(found, true, inside))
+    found = apart(sessions[0], sessions[1], outputs, judging)
     largest = max(judging, key=lambda feeds: feeds["warped"].size)
     seconds = np.array([[_timed(session, outputs, largest) for session in sessions] for _ in range(RUNS)])
     ratio = float(np.median(seconds[:, 1] / seconds[:, 0]))
     first, second = (1000 * seconds.min(0)).tolist()
-    return Judgement(float(np.mean(apart)), min(apart), ratio, (first, second), small.stat().st_size / 1e6)
+    return Judgement(float(np.mean(found)), min(found), ratio, (first, second), small.stat().st_size / 1e6)
+
+
+def apart(reference: Network, network: Network, outputs: list[str], judging: Sequence[Feeds]) -> list[float]:
+    """Decibels between two networks' fused crops inside the face, for each of the inputs."""
+    found = []
+    for feeds in judging:
+        true, crop = (fused(feeds, *each.run(outputs, feeds)) for each in (reference, network))
+        found.append(psnr(crop, true, feeds["face"][0, 0] > 0.5))
+    return found
 
 
 def _timed(session: Any, outputs: list[str], feeds: Feeds) -> float:

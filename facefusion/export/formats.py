@@ -71,20 +71,22 @@ def to_onnx(weights: Path, checkpoints: Path, out: Path) -> Iterator[Path]:
     (out / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
 
 
-def to_tflite(weights: Path, checkpoints: Path, out: Path) -> Iterator[Path]:
-    """TFLite, 32 bits: one file a network, with a signature `sSIDE` for every side, that share the weights.
-
-    Of what also serves in 8 bits (`export.litert`) the file is added as it serves.
-    """
+def tflite(name: str, checkpoints: Path, out: Path) -> Path:
+    """A TFLite file of a network, 32 bits, with a signature `sSIDE` for every side, that share the weights."""
     import litert_torch
 
+    net, converter = trained(name, checkpoints), litert_torch
+    for side in SIDES[name]:
+        converter = converter.signature(f"s{side}", net, sample_kwargs=example(name, side))
+    path = out / f"{name}.tflite"
+    converter.convert().export(str(path))
+    return path
+
+
+def to_tflite(weights: Path, checkpoints: Path, out: Path) -> Iterator[Path]:
+    """TFLite, 32 bits, one file a network; of what also serves in 8 bits (`export.litert`) the file as it serves."""
     for name in NETS:
-        net, converter = trained(name, checkpoints), litert_torch
-        for side in SIDES[name]:
-            converter = converter.signature(f"s{side}", net, sample_kwargs=example(name, side))
-        path = out / f"{name}.tflite"
-        converter.convert().export(str(path))
-        yield path
+        yield tflite(name, checkpoints, out)
     for small in (file for name, file in read_manifest(weights).items() if name.endswith(INT8_TFLITE)):
         shutil.copyfile(small.path, out / small.path.name)
         yield out / small.path.name

@@ -20,15 +20,13 @@ import cv2
 import numpy as np
 
 from facefusion.cli.measure import machine
-from facefusion.engines import OUTPUTS, Engine, fused, psnr
-from facefusion.evaluation.pairs import draw_pairs, val_faces
-from facefusion.export.calibration import record
-from facefusion.export.comparison import ENOUGH, MOST_LOST, Undoing, undo_both, undone
-from facefusion.export.formats import CHECKPOINTS, SIDES, to_tflite
+from facefusion.engines import OUTPUTS, Engine
+from facefusion.export.calibration import drawn, recorded
+from facefusion.export.comparison import ENOUGH, MOST_LOST, Undoing, apart, undo_both, undone
+from facefusion.export.formats import CHECKPOINTS, SIDES, tflite
 from facefusion.export.manifest import enter_small
-from facefusion.export.quantize import CALIBRATION, JUDGING, SWAPS
-from facefusion.pipeline import FusionPipeline
-from facefusion.runtime import EMBEDDED_WEIGHTS, INT8_TFLITE, Feeds, Network, make_session, read_manifest
+from facefusion.export.quantize import SWAPS
+from facefusion.runtime import EMBEDDED_WEIGHTS, INT8_TFLITE, Feeds, make_session, read_manifest
 from facefusion.types import FloatArray
 
 #: What ships. The coarse network gains nothing: LiteRT's small convolutions are no quicker in 8 bits than ONNX Runtime's.
@@ -40,7 +38,7 @@ RECIPE: Final = "INT8, static, TFLite: per channel, " + ", ".join(IN_32_BITS).lo
 
 
 def quantize(whole: Path, out: Path, name: str, calibration: Sequence[Feeds]) -> None:
-    """Writes the INT8 file of a network that `to_tflite` made: 8 bits for weights and activations, static scales.
+    """Writes the INT8 file of a network that `formats.tflite` made: 8 bits for weights and activations, static scales.
 
     Args:
         whole: the file in 32 bits, with a signature for every side.
@@ -84,15 +82,6 @@ def resized(feeds: Feeds, side: int) -> dict[str, FloatArray]:
     return {key: at_side(feed) for key, feed in feeds.items()}
 
 
-def apart(name: str, network: Network, reference: Network, judging: Sequence[Feeds]) -> list[float]:
-    """Decibels between two networks' fused crops inside the face, for each of the inputs."""
-    found = []
-    for feeds in judging:
-        crop, expected = (fused(feeds, *each.run(OUTPUTS[name], feeds)) for each in (network, reference))
-        found.append(psnr(crop, expected, feeds["face"][0, 0] > 0.5))
-    return found
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Quantises, judges, writes.
 
@@ -110,19 +99,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     named = machine()
     files = read_manifest(args.weights)
-    first, second = min(CALIBRATION, args.limit), min(JUDGING, args.limit)
-    pairs = draw_pairs(val_faces(args.data), first + second)
-    pipeline = FusionPipeline.from_pretrained(args.weights, engine=Engine.ONNXRUNTIME)
-    calibration, judging = (record(pipeline, args.data, part) for part in (pairs[:first], pairs[first:]))
+    calibration, judging = recorded(args.weights, args.data, drawn(args.data, args.limit))
     rows: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
-        for whole in to_tflite(args.weights, args.checkpoints, Path(folder)):
-            name = whole.stem
-            if name not in NETWORKS:
-                continue
+        for name in NETWORKS:
             made = Path(folder, f"{name}.int8.tflite")
-            quantize(whole, made, name, calibration[name])
-            found = apart(name, LiteRtNetwork(made), make_session(files[name].path), judging[name])
+            quantize(tflite(name, args.checkpoints, Path(folder)), made, name, calibration[name])
+            found = apart(make_session(files[name].path), LiteRtNetwork(made), OUTPUTS[name], judging[name])
             size = made.stat().st_size / 1e6
             print(f"{name}: {size:.2f} MB, {np.mean(found):.1f} dB ({min(found):.1f} at the least)")
             if min(found) < ENOUGH:

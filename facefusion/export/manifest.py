@@ -13,8 +13,6 @@ from facefusion.runtime import EMBEDDED_WEIGHTS, INTERFACE, make_session
 
 #: ONNX Runtime's names of the types that networks here use.
 TYPES: Final = {"tensor(float)": "float32"}
-#: How the files are called that say of themselves what goes in and out; others are as the network they were made from.
-ONNX: Final = ".onnx"
 
 
 def sha256(path: Path) -> str:
@@ -23,7 +21,12 @@ def sha256(path: Path) -> str:
 
 
 def tensors(path: Path) -> dict[str, dict[str, str]]:
-    """The `inputs` and `outputs` of an ONNX file by name, such as "float32[batch, 3, 112, 112]": a word is any size."""
+    """The `inputs` and `outputs` of an ONNX file by name, such as "float32[batch, 3, 112, 112]": a word is any size.
+
+    Of another file, nothing: it takes what the network takes that it was made from.
+    """
+    if path.suffix != ".onnx":
+        return {}
     session = make_session(path)
 
     def described(values: Iterable[Any]) -> dict[str, str]:
@@ -74,7 +77,7 @@ def enter_small(directory: Path, name: str, suffix: str, file: Path, precision: 
         "sha256": sha256(file),
         "made_from": whole["sha256"],
         "contract": {**whole["contract"], "precision": precision},
-        **(tensors(file) if file.suffix == ONNX else {}),
+        **tensors(file),
     }
     manifest["networks"] = dict(sorted(manifest["networks"].items()))
     path.write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
@@ -90,7 +93,7 @@ def main() -> None:
     new = {}
     for name, each in old.items():
         file = args.weights / each["file"]
-        new[name] = {**each, "sha256": sha256(file), **(tensors(file) if file.suffix == ONNX else {})}
+        new[name] = {**each, "sha256": sha256(file), **tensors(file)}
     update(args.weights, args.checkpoints, new)
 
 

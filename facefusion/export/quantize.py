@@ -24,17 +24,14 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from facefusion.cli.measure import machine
-from facefusion.engines import Engine
-from facefusion.evaluation.pairs import draw_pairs, val_faces
-from facefusion.export.calibration import record
+from facefusion.export.calibration import drawn, recorded
 from facefusion.export.comparison import ENOUGH, MOST_LOST, Judgement, Undoing, judge, report, sheet, undo_both
 from facefusion.export.manifest import enter_small
-from facefusion.pipeline import FusionPipeline
 from facefusion.runtime import EMBEDDED_WEIGHTS, INT8, Feeds, read_manifest
 
 NETWORKS: Final = ("coarse", "refine")
-#: Pairs of photos to calibrate on and, others, to judge by; swaps to undo.
-CALIBRATION, JUDGING, SWAPS = 24, 16, 40
+#: Swaps to undo.
+SWAPS: Final = 40
 #: Kinds of nodes that are quantised: convolutions alone, or all that can pass 8 bits on to the next one.
 CONVOLUTIONS: Final = ("Conv",)
 EVERYTHING: Final = ("Conv", "Add", "Mul", "Concat", "Resize", "AveragePool", "GlobalAveragePool", "Clip")
@@ -194,10 +191,8 @@ def _quiet() -> Iterator[None]:
 def _run(args: argparse.Namespace) -> int:
     named = machine()
     files = read_manifest(args.weights)
-    pipeline = FusionPipeline.from_pretrained(args.weights, engine=Engine.ONNXRUNTIME)
-    calibrating, judging = min(CALIBRATION, args.limit), min(JUDGING, args.limit)
-    pairs = draw_pairs(val_faces(args.data), calibrating + judging)
-    first, second = (record(pipeline, args.data, part) for part in (pairs[:calibrating], pairs[calibrating:]))
+    parts = drawn(args.data, args.limit)
+    first, second = recorded(args.weights, args.data, parts)
     found = {}
     for name in NETWORKS:
         out = args.weights / f"{name}.int8.onnx"
@@ -210,7 +205,7 @@ def _run(args: argparse.Namespace) -> int:
     print(text)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text(text, encoding="utf-8")
-    sheet(args.weights, args.data, pairs[calibrating:], args.sheet)
+    sheet(args.weights, args.data, parts[1], args.sheet)
     return int(undoing.lost > MOST_LOST or any(found[name][chosen[name]].psnr < ENOUGH for name in NETWORKS))
 
 

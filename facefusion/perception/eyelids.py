@@ -8,9 +8,10 @@ from typing import Final
 import cv2
 import numpy as np
 
-from facefusion.compose.mask import fill_points
+from facefusion.compose.mask import fill_points, grown
 from facefusion.geometry.align import crop_photo
 from facefusion.geometry.topology import LEFT_EYE, RIGHT_EYE
+from facefusion.perception.inputs import centred
 from facefusion.runtime import make_session
 from facefusion.types import FloatArray, Photo
 
@@ -25,8 +26,8 @@ LEAST_WIDTH: Final = 10.0
 SHUT: Final = (0.5, 0.8)
 #: Probability from which on an eye goes with the other: eyes are shut together, or one winks and the other is wide open.
 TOGETHER: Final = 0.25
-#: The eye's outline grown to its lids, across and along; the region's soft edge as a share of the crop's side.
-LIDS: Final = (1.25, 2.0)
+#: Growth of the eye's outline to its lids, in x and y; the region's soft edge as a share of the crop's side.
+LIDS: Final = (0.25, 1.0)
 EDGE: Final = 0.013
 
 
@@ -64,9 +65,8 @@ def lids(mesh: FloatArray, shut: FloatArray, size: int) -> FloatArray | None:
         t = float(np.clip((probability - SHUT[0]) / (SHUT[1] - SHUT[0]), 0, 1))
         if t == 0:
             continue
-        eye = mesh[list(points), :2]
         mask = np.zeros((size, size), np.uint8)
-        fill_points(mask, eye.mean(0) + (eye - eye.mean(0)) * LIDS, round(255 * t))
+        fill_points(mask, grown(mesh[list(points), :2], np.array(LIDS)), round(255 * t))
         found = mask if found is None else np.maximum(found, mask)
     if found is None:
         return None
@@ -89,8 +89,7 @@ class EyelidsFinder:
 
         The image-left eye comes first. Of an eye that is too small to be seen the answer is 0.
         """
-        x = (eye_crops(photo, mesh).transpose(0, 3, 1, 2).astype(np.float32) - 127.5) / 127.5
-        shut = self._session.run(None, {"eyes": np.ascontiguousarray(x)})[0][:, 0]
+        shut = self._session.run(None, {"eyes": centred(eye_crops(photo, mesh))})[0][:, 0]
         widths = np.array([np.hypot(*(mesh[b, :2] - mesh[a, :2])) for a, b in CORNERS])
         seen = np.where(widths >= LEAST_WIDTH, shut, 0).astype(np.float32)
         return np.where(seen >= TOGETHER, seen.max(), seen)

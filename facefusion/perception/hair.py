@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from facefusion.geometry.align import FUSION_FACE_SHARE, crop_photo, mesh_crop_transform
+from facefusion.perception.inputs import centred
 from facefusion.runtime import make_session
 from facefusion.types import FloatArray, Photo
 
@@ -53,5 +54,4 @@ class HairFinder:
             (96, 96) float32 in [0, 1], in the face's aligned crop.
         """
         crop = crop_photo(photo, mesh_crop_transform(mesh, FUSION_FACE_SHARE, CROP_SIZE), CROP_SIZE)[ROWS]
-        x = (crop.transpose(2, 0, 1)[None].astype(np.float32) - 127.5) / 127.5
-        return as_hair(self._session.run(None, {"head": x})[0][0, 0])
+        return as_hair(self._session.run(None, {"head": centred(crop[None])})[0][0, 0])

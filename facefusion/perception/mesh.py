@@ -21,6 +21,7 @@ from facefusion.geometry.align import (
 )
 from facefusion.geometry.mirror import mirrored
 from facefusion.geometry.pose import pose_degrees
+from facefusion.perception.inputs import centred
 from facefusion.runtime import make_session
 from facefusion.types import Detection, Face, FloatArray, Photo
 
@@ -74,8 +75,7 @@ class FaceMesh:
             matrices.append(chain(moved, matrix))
             crop = crop_photo(part, chain(moved, near), INPUT_SIZE)
             crops.append(crop[:, ::-1] if flip else crop)
-        x = (np.stack(crops).transpose(0, 3, 1, 2).astype(np.float32) - 127.5) / 127.5
-        meshes = self._session.run(None, {self._input: x})[0] * INPUT_SIZE
+        meshes = self._session.run(None, {self._input: centred(np.stack(crops))})[0] * INPUT_SIZE
         measured = [
             transform_points(mirrored(points, INPUT_SIZE) if flip else points, invert(each))
             for points, each, (_, _, flip) in zip(meshes, matrices, views, strict=True)

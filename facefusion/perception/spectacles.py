@@ -9,7 +9,9 @@ from typing import Final, Self
 import cv2
 import numpy as np
 
+from facefusion.compose.inpaint import painted_over
 from facefusion.geometry.align import FUSION_FACE_SHARE, crop_photo, mesh_crop_transform
+from facefusion.perception.inputs import centred
 from facefusion.runtime import make_session
 from facefusion.types import FloatArray, Photo
 
@@ -77,15 +79,8 @@ class Spectacles:
         """
         if self.hides_eyes:
             return crop
-        size = crop.shape[0]
-        small = cv2.resize(crop, (CROP_SIZE, CROP_SIZE), interpolation=cv2.INTER_AREA)
         hole = cv2.dilate((self.frame > 0.25).astype(np.uint8), np.ones((3, 3), np.uint8))
-        filled = cv2.inpaint(small, hole, 3, cv2.INPAINT_TELEA)
-        soft = cv2.GaussianBlur(hole.astype(np.float32), (0, 0), 0.7)
-        if size != CROP_SIZE:
-            filled = cv2.resize(filled, (size, size), interpolation=cv2.INTER_CUBIC)
-            soft = np.clip(cv2.resize(soft, (size, size), interpolation=cv2.INTER_LINEAR), 0, 1)
-        return np.asarray(cv2.blendLinear(filled, crop, soft, 1 - soft), np.uint8)
+        return painted_over(crop, hole, 3, 0.7)
 
 
 def as_spectacles(opacity: FloatArray) -> Spectacles | None:
@@ -118,5 +113,4 @@ class SpectaclesFinder:
     def __call__(self, photo: Photo, mesh: FloatArray) -> Spectacles | None:
         """The glasses on the face with this mesh (468, 3) in `photo` (H, W, 3) RGB uint8, or None."""
         crop = crop_photo(photo, mesh_crop_transform(mesh, FUSION_FACE_SHARE, CROP_SIZE), CROP_SIZE)[ROWS, COLUMNS]
-        x = (crop.transpose(2, 0, 1)[None].astype(np.float32) - 127.5) / 127.5
-        return as_spectacles(self._session.run(None, {"eyes": x})[0][0])
+        return as_spectacles(self._session.run(None, {"eyes": centred(crop[None])})[0][0])

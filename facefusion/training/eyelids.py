@@ -14,19 +14,17 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from facefusion.nets.eyelids import EyelidsNet
-from facefusion.perception.eyelids import CORNERS, eye_crops
+from facefusion.perception.eyelids import CORNERS, SHUT, eye_crops
 from facefusion.training.augment import photometric
 from facefusion.training.data import FaceImage
 from facefusion.training.loop import Batch, to_input
 
 #: Share of the samples that are shut.
-SHUT: Final = 0.3
+SHUT_SHARE: Final = 0.3
 #: Normal deviation of the corners of an eye, as a share of its width: what the mesh network errs by, and more.
 JITTER: Final = 0.07
 #: Labels are not wholly certain.
 CERTAIN: Final = 0.97
-#: Probability from which on an eye is called shut.
-LIMIT: Final = 0.5
 
 
 def shut_eyes(names: Sequence[str]) -> np.ndarray:
@@ -59,7 +57,7 @@ class EyelidsTask:
         self.val_labels = shut_eyes([face.name for face in val]).reshape(-1)
 
     def sample(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        shut = bool(rng.random() < SHUT)
+        shut = bool(rng.random() < SHUT_SHARE)
         eyes = self.shut if shut else self.open
         index, eye = eyes[int(rng.integers(len(eyes)))]
         face = self.faces[index]
@@ -84,8 +82,8 @@ class EyelidsTask:
     def evaluate(self, net: nn.Module) -> dict[str, float]:
         found = self.predict(net, self.val_eyes)
         return {
-            "val_shut_found": float((found[self.val_labels == 1] > LIMIT).mean()) if (self.val_labels == 1).any() else 0.0,
-            "val_open_called_shut": float((found[self.val_labels == 0] > LIMIT).mean()),
+            "val_shut_found": float((found[self.val_labels == 1] > SHUT[0]).mean()) if (self.val_labels == 1).any() else 0.0,
+            "val_open_called_shut": float((found[self.val_labels == 0] > SHUT[0]).mean()),
         }
 
     def picture(self, net: nn.Module) -> np.ndarray:

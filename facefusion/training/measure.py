@@ -16,7 +16,7 @@ import skimage.data
 from facefusion.geometry.align import crop_photo
 from facefusion.geometry.topology import OVAL, eye_distance, five_points
 from facefusion.perception.detector import FaceDetector
-from facefusion.perception.eyelids import EyelidsFinder
+from facefusion.perception.eyelids import SHUT, EyelidsFinder
 from facefusion.perception.hair import HairFinder
 from facefusion.perception.identity import IdentityEncoder
 from facefusion.perception.mesh import FaceMesh
@@ -26,7 +26,7 @@ from facefusion.training.coverings import glasses_kinds
 from facefusion.training.data import FaceImage, align_faces, load_faces
 from facefusion.training.detector import box_iou
 from facefusion.training.detector import measure as measure_mosaics
-from facefusion.training.eyelids import LIMIT, shut_eyes
+from facefusion.training.eyelids import shut_eyes
 from facefusion.training.hair import agreement
 from facefusion.training.identity import Teacher, arcface_crop, augmented_copy, verification_auc
 from facefusion.training.mosaics import make_mosaic
@@ -142,7 +142,7 @@ def hair_rows(finder: HairFinder, val: list[FaceImage]) -> Rows:
 def eyelids_rows(finder: EyelidsFinder, val: list[FaceImage]) -> Rows:
     """Shut and open eyes of the val split, of which few are shut."""
     labels = shut_eyes([face.name for face in val])
-    found = np.stack([finder(face.image, face.mesh) for face in val]) > LIMIT
+    found = np.stack([finder(face.image, face.mesh) for face in val]) > SHUT[0]
     shut, opened = labels == 1, labels == 0
     return [
         (f"shut eyes found, of {shut.sum()} in val", "", f"{found[shut].sum()}"),

@@ -14,6 +14,7 @@ from benchmarks import engines
 from benchmarks.engines import REFERENCE, Opener, Row, compare, main, openers, recorded, report, times, why
 from facefusion.engines import SIDES, made_up
 from facefusion.evaluation.pairs import DataError, Pair, ValFace
+from facefusion.export import calibration as calibrated
 from facefusion.runtime import EMBEDDED_WEIGHTS, WeightFile, read_manifest
 
 SMALL, TORCH = "ONNX Runtime, INT8 that ships", "torch, fp32"
@@ -115,11 +116,11 @@ def test_nothing_is_judged_by_what_it_was_calibrated_on(monkeypatch: pytest.Monk
     def record(pipeline: Any, data: Path, pairs: list[Pair]) -> dict[str, list[Pair]]:
         return {"coarse": pairs, "refine": pairs[:-1]}
 
-    monkeypatch.setattr(engines, "record", record)
-    monkeypatch.setattr(engines.FusionPipeline, "from_pretrained", lambda *a, **k: None)
-    monkeypatch.setattr(engines, "val_faces", lambda data: [ValFace(f"{i}.jpg", 0.0) for i in range(60)])
+    monkeypatch.setattr(calibrated, "record", record)
+    monkeypatch.setattr(calibrated.FusionPipeline, "from_pretrained", lambda *a, **k: None)
+    monkeypatch.setattr(calibrated, "val_faces", lambda data: [ValFace(f"{i}.jpg", 0.0) for i in range(60)])
     calibration, judging = recorded(Path("data"), 1000)
-    assert len(calibration["coarse"]) == engines.CALIBRATION and len(judging["coarse"]) == engines.JUDGING
+    assert len(calibration["coarse"]) == calibrated.CALIBRATION and len(judging["coarse"]) == calibrated.JUDGING
     drawn: list[Any] = [*calibration["coarse"], *judging["coarse"]]
     assert len({pair.target for pair in drawn}) == len(drawn)
     calibration, judging = recorded(Path("data"), 3)

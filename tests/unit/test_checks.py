@@ -42,21 +42,22 @@ def test_turned(make_mesh, yaw: float) -> None:
     assert caught.value.photo == "target"
 
 
-@pytest.mark.parametrize(("source", "target", "named"), [(40, -20, "source"), (-10, 42, "target"), (-30, 30, "source")])
-def test_a_pair_that_looks_apart_names_the_one_that_is_turned_more(
-    make_mesh, source: float, target: float, named: str
+@pytest.mark.parametrize(
+    ("angle", "source", "target", "error", "named"),
+    [
+        ("yaw", 40, -20, FaceTurnedError, "source"),
+        ("yaw", -10, 42, FaceTurnedError, "target"),
+        ("yaw", -30, 30, FaceTurnedError, "source"),
+        ("pitch", 14, -43, FaceTiltedError, "target"),
+        ("pitch", -30, 12, FaceTiltedError, "source"),
+        ("pitch", 40, -1, FaceTiltedError, "source"),
+    ],
+)
+def test_a_pair_that_looks_apart_names_the_one_that_is_turned_or_tilted_more(
+    make_mesh, angle: str, source: float, target: float, error: type[FusionError], named: str
 ) -> None:
-    with pytest.raises(FaceTurnedError) as caught:
-        check_pair(_face(make_mesh, yaw=source), _face(make_mesh, yaw=target))
-    assert caught.value.photo == named
-
-
-@pytest.mark.parametrize(("source", "target", "named"), [(14, -43, "target"), (-30, 12, "source"), (40, -1, "source")])
-def test_a_pair_of_which_one_looks_up_names_the_one_that_is_further_from_level(
-    make_mesh, source: float, target: float, named: str
-) -> None:
-    with pytest.raises(FaceTiltedError) as caught:
-        check_pair(_face(make_mesh, pitch=source), _face(make_mesh, pitch=target))
+    with pytest.raises(error) as caught:
+        check_pair(_face(make_mesh, **{angle: source}), _face(make_mesh, **{angle: target}))
     assert caught.value.photo == named
 
 

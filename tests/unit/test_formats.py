@@ -16,10 +16,11 @@ import torch
 from facefusion import FusionPipeline
 from facefusion.cli.export import FORMATS
 from facefusion.cli.main import main
-from facefusion.engines import OUTPUTS, Engine, fused, made_up, psnr
+from facefusion.engines import OUTPUTS, Engine, made_up
 from facefusion.evaluation.pairs import read_pairs
 from facefusion.export import formats
 from facefusion.export.calibration import record
+from facefusion.export.comparison import apart
 from facefusion.export.onnx import CONTRACTS
 from facefusion.runtime import EMBEDDED_WEIGHTS, INT8, INT8_TFLITE, make_session, read_manifest
 
@@ -114,13 +115,8 @@ def _least_agreement(name: str, path: Path) -> float:
     """Decibels between a TFLite file's fused crops and those of what it was made from, the least of all its sides."""
     from facefusion.optional.litert import LiteRtNetwork
 
-    network, reference = LiteRtNetwork(path, 1), make_session(EMBEDDED_WEIGHTS / f"{name}.onnx", 1)
-    found = []
-    for side in formats.SIDES[name]:
-        feeds = made_up(name, side)
-        crops = [fused(feeds, *each.run(OUTPUTS[name], feeds)) for each in (network, reference)]
-        found.append(psnr(*crops, feeds["face"][0, 0] > 0.5))
-    return min(found)
+    reference, judging = make_session(EMBEDDED_WEIGHTS / f"{name}.onnx", 1), [made_up(name, n) for n in formats.SIDES[name]]
+    return min(apart(reference, LiteRtNetwork(path, 1), OUTPUTS[name], judging))
 
 
 def test_core_ml_has_the_contract_s_names_and_shapes(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,11 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from facefusion.engines import Engine, available, made_up
-from facefusion.evaluation.pairs import ValFace
+from facefusion.engines import OUTPUTS, Engine, available, made_up
 from facefusion.export import litert
-from facefusion.export.comparison import Undoing
-from facefusion.export.litert import apart, main, resized
+from facefusion.export.comparison import Undoing, apart
+from facefusion.export.litert import main, resized
 from facefusion.runtime import EMBEDDED_WEIGHTS, INT8_TFLITE, make_session, read_manifest
 
 
@@ -36,8 +34,8 @@ def test_inputs_are_had_at_another_side() -> None:
 def test_a_network_agrees_with_itself_and_less_with_its_int8() -> None:
     whole, small = (make_session(EMBEDDED_WEIGHTS / f"refine{kind}.onnx", 1) for kind in ("", ".int8"))
     judging = [made_up("refine", side) for side in (256, 384)]
-    assert apart("refine", whole, whole, judging) == pytest.approx([120, 120])
-    assert all(40 < decibels < 80 for decibels in apart("refine", small, whole, judging))
+    assert apart(whole, whole, OUTPUTS["refine"], judging) == pytest.approx([120, 120])
+    assert all(40 < decibels < 80 for decibels in apart(whole, small, OUTPUTS["refine"], judging))
 
 
 @pytest.fixture
@@ -57,18 +55,15 @@ def test_only_what_is_exact_enough_is_written(
 ) -> None:
     pytest.importorskip("ai_edge_litert")
 
-    def to_tflite(weights: Path, checkpoints: Path, out: Path) -> Iterator[Path]:
-        yield from (out / "coarse.tflite", out / "refine.tflite")
-
     def quantize(whole: Path, out: Path, name: str, calibration: Any) -> None:
         assert (whole.name, name, calibration) == ("refine.tflite", "refine", heard["refine"])
         shutil.copy(EMBEDDED_WEIGHTS / "refine.int8.tflite", out)
 
     heard: dict[str, list[Any]] = {"coarse": [], "refine": [made_up("refine", 256)]}
-    monkeypatch.setattr(litert, "to_tflite", to_tflite)
+    monkeypatch.setattr(litert, "tflite", lambda name, checkpoints, out: out / f"{name}.tflite")
     monkeypatch.setattr(litert, "quantize", quantize)
-    monkeypatch.setattr(litert, "record", lambda *a: heard)
-    monkeypatch.setattr(litert, "val_faces", lambda data: [ValFace(f"{i}.jpg", 0.0) for i in range(9)])
+    monkeypatch.setattr(litert, "recorded", lambda *a: [heard, heard])
+    monkeypatch.setattr(litert, "drawn", lambda *a: ([], []))
     monkeypatch.setattr(litert, "undo_both", lambda *a: Undoing(7, {"PSNR, dB": (15, 21.5, 21.25)}))
     monkeypatch.setattr(litert, "ENOUGH", 40.0 if exact else 90.0)
     written = weights.parent / "new" / "litert.md"
@@ -88,8 +83,8 @@ def test_only_what_is_exact_enough_is_written(
 
 def test_what_costs_too_much_is_told(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("ai_edge_litert")
-    monkeypatch.setattr(litert, "to_tflite", lambda *a: [])
-    monkeypatch.setattr(litert, "record", lambda *a: {"coarse": [], "refine": []})
-    monkeypatch.setattr(litert, "val_faces", lambda data: [ValFace(f"{i}.jpg", 0.0) for i in range(9)])
+    monkeypatch.setattr(litert, "NETWORKS", ())
+    monkeypatch.setattr(litert, "recorded", lambda *a: [{}, {}])
+    monkeypatch.setattr(litert, "drawn", lambda *a: ([], []))
     monkeypatch.setattr(litert, "undo_both", lambda *a: Undoing(7, {"PSNR, dB": (15, 21.5, 20.25)}))
     assert main(["--data", "data", "--weights", str(weights), "--limit", "2", "--out", str(weights / "litert.md")]) == 1
