@@ -35,6 +35,7 @@ from facefusion.photos import MAX_SOURCES, as_rgb, numbered
 from facefusion.remembered import machine_key
 from facefusion.runtime import WeightFile
 from facefusion.speed import PERCEPTION, keep_speed, known_speed
+from facefusion.steps import Steps
 from facefusion.tiers import TIERS, Tier, tier_spec
 from facefusion.types import Face, FloatArray, FusedFace, FusionResult, Photo, Swap, Timings
 from facefusion.upgrades import upgrade_from_environment
@@ -56,6 +57,7 @@ class FusionPipeline:
         cache: remembers faces, embeddings and aligned crops by the content of their photo; `cache.clear()` forgets them.
         chooser: chooses the tier where none is asked for; by default by what this machine is measured to need.
         speed_key: names what that measurement depends on, to find it again on the disk; empty for not at all.
+        steps: which steps of the warp and of composing are done; all by default.
     """
 
     def __init__(
@@ -70,9 +72,11 @@ class FusionPipeline:
         cache: FeatureCache | None = None,
         chooser: TierChooser | None = None,
         speed_key: str = "",
+        steps: Steps | None = None,
     ) -> None:
         self.detector, self.mesh, self.identity, self.coverings = detector, mesh, identity, coverings
         self.coarse, self.refine = coarse, refine
+        self.steps = Steps() if steps is None else steps
         self.cache = FeatureCache() if cache is None else cache
         speed, keep = partial(known_speed, self, speed_key), partial(keep_speed, speed_key)
         self.chooser = TierChooser(speed, keep=keep) if chooser is None else chooser
@@ -90,6 +94,7 @@ class FusionPipeline:
         revision: str | None = None,
         threads: int | None = None,
         engine: Engine | str | None = None,
+        steps: Steps | None = None,
     ) -> Self:
         """Opens the networks.
 
@@ -100,24 +105,27 @@ class FusionPipeline:
             revision: the repository's commit, 40 hex digits.
             threads: threads of each network; all cores by default.
             engine: runs the fusion networks; by default for each the quickest that is installed (`engines.known_engines`).
+            steps: which steps of the warp and of composing are done; all by default.
 
         Raises:
             WeightsError: a file is missing or damaged, or the name is none.
         """
         found = resolve(weights, revision)
         try:
-            pipe = cls._opened(found.files, threads, engine)
+            pipe = cls._opened(found.files, threads, engine, steps)
         except Exception as error:
             if not found.name:
                 raise
             found = embedded(found.name, f"they cannot be opened ({type(error).__name__})")
-            pipe = cls._opened(found.files, threads, engine)
+            pipe = cls._opened(found.files, threads, engine, steps)
         pipe.notice = found.notice
         upgrade_from_environment(pipe, threads)
         return pipe
 
     @classmethod
-    def _opened(cls, files: dict[str, WeightFile], threads: int | None, engine: Engine | str | None) -> Self:
+    def _opened(
+        cls, files: dict[str, WeightFile], threads: int | None, engine: Engine | str | None, steps: Steps | None
+    ) -> Self:
         engines = known_engines(files, threads) if engine is None else wanted(engine, files)
         return cls(
             detector=FaceDetector(files["detector"].path, threads=threads),
@@ -131,6 +139,7 @@ class FusionPipeline:
             coarse=CoarseNet(open_network(engines["coarse"], files, "coarse", threads)),
             refine=RefineNet(open_network(engines["refine"], files, "refine", threads)),
             speed_key=machine_key(f"{threads} threads", *engines.values(), files["coarse"].sha256, files["refine"].sha256),
+            steps=steps,
         )
 
     @property

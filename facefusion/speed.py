@@ -81,6 +81,7 @@ def measure(pipeline: FusionPipeline, clock: Callable[[], float] = time.perf_cou
         coarse=pipeline.coarse,
         refine=pipeline.refine,
         cache=FeatureCache(),
+        steps=pipeline.steps,
     )
     pictures = [np.full((SIDE, SIDE, 3), level, np.uint8) for level in (127, 128)]
     perception, rest = math.inf, dict.fromkeys(TIERS, math.inf)

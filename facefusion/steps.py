@@ -1,0 +1,48 @@
+"""Which of the steps that make a new face belong to its photo are done: the one place to switch any of them off."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Switches of the warp and of composing, all on by default. Made for measuring: the page does not offer them.
+
+    Attributes:
+        triangles: warp by the mesh's triangles with depth; off, by the thin-plate spline alone.
+        single_sampling: sample the source photo once, at the resolution of the result; off, through an aligned crop.
+        sharpness: give the new face the target's band energies.
+        grain: add noise of the target's kind where the new face lacks it.
+        hairline: leave the target's own skin around the source's hair where the target is bare.
+        strands: keep single strands of the target's hair in front of the new face.
+        monochrome: bring the new face to the colour curve of a grey, sepia or duotone target.
+        lips: correct the source's lips by a gain instead of the skin's gamma.
+        skin_chroma: give the new skin the target's low frequencies of chroma.
+    """
+
+    triangles: bool = True
+    single_sampling: bool = True
+    sharpness: bool = True
+    grain: bool = True
+    hairline: bool = True
+    strands: bool = True
+    monochrome: bool = True
+    lips: bool = True
+    skin_chroma: bool = True
+
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """The steps' names, in the order in which they are listed."""
+        return tuple(field.name for field in fields(cls))
+
+    def without(self, *names: str) -> Steps:
+        """The same steps with those named switched off.
+
+        Raises:
+            ValueError: there is no step of that name.
+        """
+        unknown = set(names) - set(self.names())
+        if unknown:
+            raise ValueError(f"there is no step named {', '.join(sorted(unknown))}")
+        return replace(self, **dict.fromkeys(names, False))
