@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from facefusion.cli.files import CommandError
 from facefusion.cli.measure import machine
 from facefusion.tiers import TIERS, Tier
 
+if TYPE_CHECKING:
+    from facefusion.evaluation.run import Request
+
 OUT: Final = Path("out/evaluation")
 WORST: Final = 8
+#: Tables that are made instead of the report card, and what they show.
+TABLES: Final = {
+    "steps": "instead: what each step of the warp and of composing brings, steps.md",
+    "degraded": "instead: sharpness and grain of faces in noisy, blurred and small targets, degraded.md",
+}
 
 
 def add_parser(commands: Any) -> None:
@@ -28,6 +36,9 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--worst", type=_count, default=WORST, metavar="N", help="rows of a sheet, 0 for no sheets")
     parser.add_argument("--identity-judge", type=Path, metavar="FILE", help="MobileFaceNet ONNX (default: our own network)")
     parser.add_argument("--gallery", type=Path, metavar="FILE", help=".npy, embeddings of other people by that judge")
+    table = parser.add_mutually_exclusive_group()
+    for name, made in TABLES.items():
+        table.add_argument(f"--{name}", dest="table", action="store_const", const=name, default="", help=made)
     parser.add_argument("--weights", type=Path, metavar="DIR", help="directory of the networks (default: embedded)")
     parser.set_defaults(run=run)
 
@@ -58,19 +69,37 @@ def run(args: argparse.Namespace) -> int:
     """
     # Not at the top: the command line serves too, and the evaluation is no part of serving.
     from facefusion.evaluation.pairs import DataError
-    from facefusion.evaluation.run import Request, evaluate
+    from facefusion.evaluation.run import Request
 
     named = machine()  # first: its load is to be that of others
     request = Request(**{name: value for name, value in vars(args).items() if name != "run"})
     try:
         request.out.mkdir(parents=True, exist_ok=True)
-        path, sections = evaluate(request, named)
+        print("\n".join(_made(request, named)))
     except DataError as error:
         raise CommandError(str(error)) from error
     except OSError as error:
         raise CommandError(f"The report cannot be written to {request.out}: {error.strerror or error}.") from error
+    return 0
+
+
+def _made(request: Request, named: dict[str, Any]) -> list[str]:
+    """Makes what was asked for, and says what came of it."""
+    if request.table == "steps":
+        from facefusion.evaluation.steps_report import steps_report
+
+        path, failed = steps_report(request, named)
+        return [f"{failed} results failed", f"{path}: the table"]
+    if request.table == "degraded":
+        from facefusion.evaluation.degraded_report import degraded_report
+
+        path, failed = degraded_report(request, named)
+        return [f"{failed} results failed", f"{path}: the table"]
+    from facefusion.evaluation.run import evaluate
+
+    path, sections = evaluate(request, named)
+    told = []
     for section in sections:
         failed = sum(case.failure is not None for case in section.cases)
-        print(f"{section.title}: {len(section.cases)} results, {failed} failed")
-    print(f"{path}: the report")
-    return 0
+        told.append(f"{section.title}: {len(section.cases)} results, {failed} failed")
+    return [*told, f"{path}: the report"]

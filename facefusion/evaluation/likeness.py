@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from facefusion.evaluation import perceptual
+from facefusion.evaluation import lite0, perceptual
 from facefusion.evaluation.measures import mean_inside
 from facefusion.types import Photo
 
@@ -54,7 +54,7 @@ def open_likeness() -> Likeness:
         likeness.missing[SSIM_NAME] = "scikit-image is not installed"
     else:
         likeness.measures[SSIM_NAME] = ssim
-    missing = perceptual.missing_packages()
+    missing = lite0.missing_packages()
     if missing:
         likeness.missing[perceptual.NAME] = f"{' and '.join(missing)} not installed"
     else:

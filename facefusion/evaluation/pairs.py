@@ -15,6 +15,12 @@ DEFAULT_PAIRS: Final = 60
 SEED: Final = 20
 #: Degrees of yaw between the two faces of a drawn pair.
 MAX_YAW_DIFFERENCE: Final = 20.0
+#: What realism is measured on: faces turned by less than so many degrees of yaw, with more pixels than that between the eyes
+#: (a smaller face has nothing in the finest band), each paired with the one so many places further in a drawn order.
+FRONTAL_YAW: Final = 14.0
+LEAST_EYE_DISTANCE: Final = 60.0
+SHIFT: Final = 11
+ORDER_SEED: Final = 20261122
 
 
 class DataError(ValueError):
@@ -104,3 +110,38 @@ def draw_pairs(faces: list[ValFace], count: int = DEFAULT_PAIRS, seed: int = SEE
                 pairs.append(Pair(sources.pop(i).file, target.file))
                 break
     return pairs
+
+
+def frontal_faces(folder: Path) -> list[str]:
+    """Files of the validation split, in its order, that realism is measured on.
+
+    Raises:
+        DataError: `faces.csv` cannot be read or has another form.
+    """
+    path = folder / "faces.csv"
+    try:
+        return [
+            row["file"]
+            for row in _rows(path, {"file", "split", "yaw_deg", "eye_distance_px"})
+            if row["split"] == "val"
+            and abs(float(row["yaw_deg"])) < FRONTAL_YAW
+            and float(row["eye_distance_px"]) > LEAST_EYE_DISTANCE
+        ]
+    except ValueError as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"{path}: yaw_deg and eye_distance_px must be numbers.") from error
+
+
+def shifted_pairs(files: list[str], shift: int = SHIFT, seed: int = ORDER_SEED) -> list[Pair]:
+    """Pairs each file with the one `shift` places further in a drawn order; every file is a source once and a target once.
+
+    Args:
+        files: what to pair; a single one is paired with none.
+        shift: places; of fewer files than that it is taken modulo their number.
+        seed: of the order.
+    """
+    order = [files[i] for i in np.random.default_rng(seed).permutation(len(files))]
+    count = len(order)
+    pairs = [Pair(order[i], order[(i + shift) % count]) for i in range(count)]
+    return [pair for pair in pairs if pair.source != pair.target]

@@ -52,7 +52,8 @@ def write_report(report: Report, folder: Path) -> Path:
     Returns:
         The path of the report.
     """
-    lines = ["# Report card", "", f"`{report.command}`", "", *_machine(report.machine), *_judges(report), *_definitions()]
+    lines = ["# Report card", "", f"`{report.command}`", "", *machine_lines(report.machine)]
+    lines += [*_judges(report), *_definitions()]
     for section in report.sections:
         lines += section_lines(section, report.tiers, report.worst, folder)
     lines += _undone(report, folder)
@@ -62,7 +63,8 @@ def write_report(report: Report, folder: Path) -> Path:
     return path
 
 
-def _machine(machine: dict[str, Any]) -> list[str]:
+def machine_lines(machine: dict[str, Any]) -> list[str]:
+    """Where the figures were measured: `cli.measure.machine()` as a sentence."""
     versions = ", ".join(f"{name} {machine[name]}" for name in ("python", "onnxruntime", "opencv") if name in machine)
     return [
         f"Machine: {machine['cpu']}, {machine['cores']} cores, load before the run {machine['load']}, {machine['system']},"
@@ -72,15 +74,17 @@ def _machine(machine: dict[str, Any]) -> list[str]:
 
 
 def _judges(report: Report) -> list[str]:
-    judges = report.judges
+    named = judge_lines(report.judges)
+    return ["## Judges", "", *named[:2], f"- retrieval: {report.gallery}", *named[2:], ""]
+
+
+def judge_lines(judges: Judges) -> list[str]:
+    """A list in Markdown of who judged: geometry, identity, and what the reader must know about them."""
     return [
-        "## Judges", "",
         f"- geometry: {judges.mesh_name}",
         f"- identity: {judges.identity_name}",
-        f"- retrieval: {report.gallery}",
         *[f"- **Not independent:** {warning}" for warning in judges.warnings],
-        "",
-    ]  # fmt: skip
+    ]
 
 
 def _definitions() -> list[str]:

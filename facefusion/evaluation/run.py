@@ -41,6 +41,7 @@ class Request:
         identity_judge: MobileFaceNet as ONNX, or None for the product's own network.
         gallery: .npy of that judge's embeddings of other people, or None.
         weights: directory of the product's networks, or None for the embedded ones.
+        table: which table is made instead of the report card, `"steps"` or `"degraded"`; empty for none.
     """
 
     data: Path
@@ -53,17 +54,19 @@ class Request:
     identity_judge: Path | None = None
     gallery: Path | None = None
     weights: Path | None = None
+    table: str = ""
 
     def command(self) -> str:
         """The command that reproduces the report; folders of this machine are left out of it."""
         words = ["python -m facefusion evaluate --data DIR"]
+        words += [f"--{self.table}"] if self.table else []
         files = {
             "pairs": self.pairs, "hard": self.hard, "identity-judge": self.identity_judge, "gallery": self.gallery,
         }  # fmt: skip
         words += [f"--{name} {_shown(path)}" for name, path in files.items() if path is not None]
-        words.append(f"--tiers {','.join(self.tiers)}")
+        words += [f"--tiers {','.join(self.tiers)}"] if not self.table else []
         words += [f"--limit {self.limit}"] if self.limit is not None else []
-        words += [f"--worst {self.worst}"] if self.worst != WORST else []
+        words += [f"--worst {self.worst}"] if self.worst != WORST and not self.table else []
         words += [f"--weights {_shown(self.weights)}"] if self.weights is not None else []
         return " ".join(words)
 

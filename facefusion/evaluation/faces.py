@@ -1,0 +1,102 @@
+"""The real faces that fused ones are measured against, seen once by the judges."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from tqdm import tqdm
+
+from facefusion.errors import FusionError
+from facefusion.evaluation.judges import Judges
+from facefusion.evaluation.lite0 import missing_packages
+from facefusion.evaluation.pairs import DataError, Pair, frontal_faces, shifted_pairs
+from facefusion.evaluation.realism import FaceCrop, FaceFeatures, RealFaces
+from facefusion.photos import read_photo
+from facefusion.types import FloatArray, Photo
+
+
+@dataclass(frozen=True)
+class KnownFace:
+    """What the judges saw: `mesh` (468, 3) in the photo's pixels, `embedding` (D,), and `crop`."""
+
+    mesh: FloatArray
+    embedding: FloatArray
+    crop: FaceCrop
+
+
+@dataclass(frozen=True)
+class KnownFaces:
+    """The frontal faces of a data folder's validation split.
+
+    Attributes:
+        folder: the data folder.
+        faces: by file, in the order of the split, without those that the mesh judge does not find.
+        network: gives features, or None where its packages are not installed.
+        real: the faces' features, or None without the network or for fewer than four faces.
+        missing: why there are no features, a sentence, or empty.
+    """
+
+    folder: Path
+    faces: dict[str, KnownFace]
+    network: FaceFeatures | None
+    real: RealFaces | None
+    missing: str
+
+    @classmethod
+    def of(cls, folder: Path, judges: Judges, *, features: bool = True) -> Self:
+        """Lets the judges look at every frontal face of `folder`.
+
+        Args:
+            folder: the data folder.
+            judges: who judges.
+            features: whether the kernel distance is wanted.
+
+        Raises:
+            DataError: `faces.csv` cannot be used, it names no photo, or no two faces are left.
+        """
+        faces = {}
+        for file in tqdm(frontal_faces(folder), desc="real faces", unit="face"):
+            photo = read(folder, file)
+            mesh = judges.mesh(photo)
+            if mesh is not None:
+                faces[file] = KnownFace(
+                    mesh, judges.identity(photo, mesh), FaceCrop.of(photo, mesh)
+                )
+        if len(faces) < 2:
+            raise DataError(
+                "The validation split of faces.csv has no two large faces that look at the camera."
+            )
+        network, real, missing = None, None, ""
+        if features and missing_packages():
+            packages = " and ".join(missing_packages())
+            missing = f"Not measured: the kernel distance; {packages} not installed."
+        elif features and len(faces) < 4:
+            missing = "Not measured: the kernel distance; it needs four real faces at the least."
+        elif features:
+            network = FaceFeatures()
+            real = RealFaces.of([network(face.crop) for face in faces.values()])
+        return cls(folder, faces, network, real, missing)
+
+    def pairs(self, limit: int | None) -> list[Pair]:
+        """The pairs that are fused, the first `limit` of them."""
+        return shifted_pairs(list(self.faces))[:limit]
+
+    def read(self, file: str) -> Photo:
+        """One of the photos, (H, W, 3) RGB uint8."""
+        return read(self.folder, file)
+
+
+def read(folder: Path, file: str) -> Photo:
+    """A photo of the data folder, (H, W, 3) RGB uint8.
+
+    Raises:
+        DataError: there is none.
+    """
+    try:
+        return read_photo(folder / file, "target")
+    except (FusionError, OSError) as error:
+        raise DataError(
+            f"faces.csv names {file}, which is no picture in the data folder."
+        ) from error

@@ -1,0 +1,231 @@
+"""What each step of the warp and of composing brings: pairs with all, all but one, and no steps."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from tqdm import tqdm
+
+from facefusion.errors import FusionError
+from facefusion.evaluation.cases import JudgeError, see, sentence
+from facefusion.evaluation.faces import KnownFace, KnownFaces
+from facefusion.evaluation.judges import Judges, choose_judges
+from facefusion.evaluation.measures import Seen, measure
+from facefusion.evaluation.pairs import Pair
+from facefusion.evaluation.realism import BANDS, FaceCrop, band_ratios, stains
+from facefusion.evaluation.recipe import NAME as RECIPE
+from facefusion.evaluation.recipe import opencv_recipe
+from facefusion.evaluation.report import judge_lines, machine_lines
+from facefusion.evaluation.run import Request
+from facefusion.evaluation.tables import number, table
+from facefusion.pipeline import FusionPipeline
+from facefusion.steps import Steps
+from facefusion.tiers import Tier
+from facefusion.types import FloatArray, Photo
+
+FILE: Final = "steps.md"
+#: Stages of `FusionResult.timings` in which the steps work.
+STAGES: Final = ("warp", "compose")
+COLUMNS: Final = (
+    "realism, kernel distance x 1000",
+    *[f"band {band}" for band in BANDS],
+    "stains, mean dE",
+    "stains, p95 dE",
+    "identity",
+    "expression, %",
+    "skin tone, dE",
+    "warp + compose, ms",
+    "pairs",
+)
+NOTES: Final = (
+    "Realism: kernel distance (Binkowski et al., ICLR 2018) x 1000 of the results from the real"
+    " faces, on means and deviations of EfficientNet-Lite0's features inside the face; lower is"
+    " better, down to the floor. Band: energy of the luminance inside the face, result over target,"
+    " median over the pairs; differences of Gaussians, standard deviations in pixels of a 224 px"
+    " crop; 1 is right. Stains: CIELAB difference of result and target on skin, averaged over an"
+    " eye's width; mean and 95th percentile over the skin, means over the pairs. Identity: cosine"
+    " to the source. Expression: error of mesh points in % of the eye distance. Skin tone:"
+    " difference on the cheeks. All three are means over the pairs. Milliseconds: median, the rows"
+    " measured in turns.",
+    "A result that copies its target is real by these measures, and nobody new: read realism beside"
+    " the identity.",
+)
+
+#: (source photo, target photo, pair) to the result and the seconds of warping and composing.
+Method = Callable[[Photo, Photo, Pair], tuple[Photo, float]]
+
+
+@dataclass
+class Row:
+    """What was measured of one method.
+
+    Attributes:
+        features: (D,) of each result, where there is a network for them.
+        bands: (5,) of each result, fused over target.
+        figures: of each result: stains' mean and 95th percentile, identity, expression, skin tone.
+        seconds: of each result.
+        failures: a sentence for each pair that failed.
+    """
+
+    features: list[FloatArray] = field(default_factory=list)
+    bands: list[FloatArray] = field(default_factory=list)
+    figures: list[list[float]] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+
+def settings() -> dict[str, Steps]:
+    """By the name of a row, the steps that are done: all, all but one, none."""
+    every, names = Steps(), Steps.names()
+    return {
+        "all steps": every,
+        **{f"without {name}": every.without(name) for name in names},
+        "no step": every.without(*names),
+    }
+
+
+def with_steps(pipeline: FusionPipeline, steps: Steps) -> FusionPipeline:
+    """A pipeline with the same networks, other steps and a cache of its own."""
+    return FusionPipeline(
+        detector=pipeline.detector,
+        mesh=pipeline.mesh,
+        identity=pipeline.identity,
+        coverings=pipeline.coverings,
+        coarse=pipeline.coarse,
+        refine=pipeline.refine,
+        steps=steps,
+    )
+
+
+def _product(pipeline: FusionPipeline) -> Method:
+    def run(source: Photo, target: Photo, pair: Pair) -> tuple[Photo, float]:
+        # Nothing is remembered from an earlier pair: every pair costs what it costs the first time.
+        pipeline.cache.clear()
+        fused = pipeline(source, target, tier=Tier.BEST)
+        return fused.image, sum(fused.timings.stages.get(stage, 0.0) for stage in STAGES)
+
+    return run
+
+
+def _recipe(known: KnownFaces) -> Method:
+    def run(source: Photo, target: Photo, pair: Pair) -> tuple[Photo, float]:
+        begin = time.perf_counter()
+        image = opencv_recipe(
+            source, target, known.faces[pair.source].mesh, known.faces[pair.target].mesh
+        )
+        return image, time.perf_counter() - begin
+
+    return run
+
+
+def compare(
+    methods: dict[str, Method], known: KnownFaces, judges: Judges, pairs: Sequence[Pair]
+) -> dict[str, Row]:
+    """Fuses every pair with every method, in turns, and measures the results.
+
+    Args:
+        methods: by the name of their row. Each pair begins with another one.
+        known: the real faces.
+        judges: who judges.
+        pairs: of files that are `known`.
+    """
+    names, rows = list(methods), {name: Row() for name in methods}
+    for i, pair in enumerate(tqdm(pairs, desc="steps", unit="pair")):
+        source, target = known.read(pair.source), known.read(pair.target)
+        first = i % len(names)
+        for name in names[first:] + names[:first]:
+            try:
+                image, seconds = methods[name](source, target, pair)
+                figures = _judged(known, judges, pair, source, target, image)
+            except (FusionError, JudgeError) as error:
+                rows[name].failures.append(f"{name}, {pair.source} -> {pair.target}: {error}")
+            except Exception as error:  # a fault of ours must not cost the rest of the table
+                said = sentence(error)
+                rows[name].failures.append(f"{name}, {pair.source} -> {pair.target}: {said}")
+            else:
+                _add(rows[name], known, known.faces[pair.target], image, figures, seconds)
+    return rows
+
+
+def _judged(
+    known: KnownFaces, judges: Judges, pair: Pair, source: Photo, target: Photo, image: Photo
+) -> list[float]:
+    """Identity, expression and skin tone of a result."""
+    theirs, own = (
+        Seen(photo, known.faces[file].mesh, known.faces[file].embedding)
+        for photo, file in ((source, pair.source), (target, pair.target))
+    )
+    found = measure(theirs, own, see(judges, image, "result"), 0.0)
+    return [found[key] for key in ("id_similarity", "expression_error_pct", "skin_tone_delta_e")]
+
+
+def _add(
+    row: Row,
+    known: KnownFaces,
+    target: KnownFace,
+    image: Photo,
+    figures: list[float],
+    seconds: float,
+) -> None:
+    """Adds a result to its row."""
+    crop = FaceCrop.of(image, target.mesh)
+    if known.network is not None:
+        row.features.append(known.network(crop))
+    row.bands.append(band_ratios(crop, target.crop))
+    row.figures.append([*stains(crop, target.crop), *figures])
+    row.seconds.append(seconds)
+
+
+def row_cells(row: Row, known: KnownFaces) -> list[str]:
+    """A row's figures, one for each of `COLUMNS`."""
+    if not row.bands:
+        return ["-"] * (len(COLUMNS) - 1) + ["0"]
+    realism = known.real.distance(row.features) if known.real is not None else float("nan")
+    bands = np.median(row.bands, axis=0)
+    means = np.mean(row.figures, axis=0)
+    return [
+        number(realism, 0),
+        *[number(float(band), 2) for band in bands],
+        *[number(float(mean), digits) for mean, digits in zip(means, (1, 1, 3, 2, 1), strict=True)],
+        number(1000 * float(np.median(row.seconds)), 0),
+        str(len(row.bands)),
+    ]
+
+
+def steps_report(request: Request, machine: dict[str, Any]) -> tuple[Path, int]:
+    """Measures every setting and the OpenCV recipe, writes `steps.md` into the request's folder.
+
+    Args:
+        request: what to evaluate: its folders, judge, weights and limit.
+        machine: `cli.measure.machine()`, taken before the run.
+
+    Returns:
+        The path of the table, and how many results there are not, because they failed.
+
+    Raises:
+        DataError: the data or a judge cannot be used.
+        WeightsError: the product's networks are missing or damaged.
+        OSError: the table cannot be written.
+    """
+    pipeline = FusionPipeline.from_pretrained(request.weights)
+    judges = choose_judges(pipeline, request.identity_judge)
+    known = KnownFaces.of(request.data, judges)
+    methods = {name: _product(with_steps(pipeline, steps)) for name, steps in settings().items()}
+    rows = compare({**methods, RECIPE: _recipe(known)}, known, judges, known.pairs(request.limit))
+    failures = [failure for row in rows.values() for failure in row.failures]
+    floor = ""
+    if known.real is not None:
+        floor = f"Floor of realism, halves of {len(known.faces)} faces: {known.real.floor():.0f}."
+    lines = ["# What each step brings", "", f"`{request.command()}`", ""]
+    lines += [*machine_lines(machine), *judge_lines(judges), ""]
+    lines += table(["", *COLUMNS], [[name, *row_cells(row, known)] for name, row in rows.items()])
+    lines += [f"{note}\n" for note in (floor, known.missing, *NOTES) if note]
+    lines += [f"- {failure}" for failure in failures]
+    path = request.out / FILE
+    path.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
+    return path, len(failures)
