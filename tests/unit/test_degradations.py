@@ -1,4 +1,4 @@
-"""Degraded targets: each is worse in the way that it says, and what follows it is told from what does not."""
+"""Degraded targets: each is worse in the way that it says, and what follows it is told apart."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each step brings: methods of paper with known figures, and the whole command on the examples."""
+"""What each step brings: methods of paper with known figures, and the command on the examples."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ COUNT = 5
 
 @pytest.fixture
 def judges(make_mesh) -> Judges:
-    """Finds a face in every photo but a black one, and knows a person by the photo's mean colour."""
+    """Finds a face in every photo but a black one, and knows a person by the mean colour."""
 
     def mesh(photo: np.ndarray) -> np.ndarray | None:
         return make_mesh((110, 110), 150) if photo.any() else None
