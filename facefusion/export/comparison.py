@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -28,8 +28,10 @@ from facefusion.types import Photo
 
 #: Decibels that an INT8 network's answers must reach against the fp32 network's.
 ENOUGH: Final = 40.0
-#: Decibels against the truth that INT8 may cost.
-MOST_LOST: Final = 1.0
+#: Largest cost of INT8 against fp32, too small to see: decibels of undone swaps, and cosine
+#: similarity to the source's identity.
+MOST_LOST: Final = 0.5
+MOST_UNLIKE: Final = 0.01
 #: Timed runs of each network, in turns.
 RUNS: Final = 15
 ROWS: Final = 6
@@ -60,17 +62,29 @@ class Judgement:
 
 
 @dataclass(frozen=True)
-class Undoing:
-    """Means over undone swaps at the best tier, by measure: nothing done, fp32, INT8."""
+class Cost:
+    """What INT8 costs in the product, at the best tier.
+
+    Attributes:
+        samples: how many swaps were undone.
+        figures: their means by measure: nothing done, fp32, INT8.
+        identity: mean cosine similarity of other fusions to their sources, fp32 and INT8.
+    """
 
     samples: int
     figures: dict[str, tuple[float, float, float]]
+    identity: tuple[float, float]
 
     @property
-    def lost(self) -> float:
-        """Decibels that INT8 costs."""
+    def decibels(self) -> float:
+        """PSNR of undone swaps that INT8 loses."""
         _, whole, small = self.figures[PSNR_NAME]
         return whole - small
+
+    @property
+    def too_much(self) -> bool:
+        """Whether it is more than INT8 may cost."""
+        return self.decibels > MOST_LOST or self.identity[0] - self.identity[1] > MOST_UNLIKE
 
 
 def judge(whole: Path, small: Path, judging: Sequence[Feeds]) -> Judgement:
@@ -115,16 +129,50 @@ def psnr_inside(found: Photo, truth: Photo, inside: np.ndarray) -> float:
     return psnr(first, second, inside)
 
 
-def undo_both(weights: Path, folder: Path, count: int, engines: tuple[Engine, Engine] = PAIR) -> Undoing:
-    """Undoes swaps with either pipeline."""
+def cost(
+    weights: Path,
+    folder: Path,
+    swaps: int,
+    pairs: Sequence[Pair],
+    engines: tuple[Engine, Engine] = PAIR,
+) -> Cost:
+    """Lets either pipeline undo swaps and fuse pairs of photos.
+
+    Args:
+        weights: directory of the networks.
+        folder: the data folder.
+        swaps: how many to undo.
+        pairs: photos in it to fuse.
+        engines: in 32 bits and in 8.
+    """
     likeness = Likeness({PSNR_NAME: psnr_inside, SSIM_NAME: ssim})
-    samples = list(make_samples(folder, val_faces(folder), count))
-    came = [undo(pipeline, tqdm(samples, unit="swap"), [Tier.BEST], likeness).figures for pipeline in both(weights, engines)]
+    samples = list(make_samples(folder, val_faces(folder), swaps))
+    pipelines = both(weights, engines)
+    came = [
+        undo(pipeline, tqdm(samples, unit="swap"), [Tier.BEST], likeness).figures
+        for pipeline in pipelines
+    ]
     figures = {
         name: (float(np.mean(came[0][UNTOUCHED][name])), *(float(np.mean(each[Tier.BEST][name])) for each in came))
         for name in likeness.measures
     }
-    return Undoing(len(samples), figures)
+    found = list(_identities(pipelines, folder, pairs)) or [(float("nan"), float("nan"))]
+    whole, small = np.mean(found, axis=0).tolist()
+    return Cost(len(samples), figures, (whole, small))
+
+
+def _identities(
+    pipelines: tuple[FusionPipeline, FusionPipeline], folder: Path, pairs: Sequence[Pair]
+) -> Iterator[tuple[float, float]]:
+    """Similarity to the source of either pipeline's fusion of each pair that can be fused."""
+    for pair in pairs:
+        source = read_photo(folder / pair.source, "source")
+        target = read_photo(folder / pair.target, "target")
+        try:
+            first, second = (pipeline(source, target, tier=Tier.BEST) for pipeline in pipelines)
+        except FusionError:
+            continue
+        yield first.identity_similarity, second.identity_similarity
 
 
 def sheet(weights: Path, folder: Path, pairs: Sequence[Pair], path: Path) -> None:
@@ -150,7 +198,7 @@ def report(
     found: Mapping[str, Mapping[Any, Judgement]],
     chosen: Mapping[str, Any],
     sizes: Mapping[str, float],
-    undoing: Undoing,
+    costs: Cost,
 ) -> str:
     """The report as Markdown.
 
@@ -159,7 +207,7 @@ def report(
         found: by network and recipe.
         chosen: the recipe by network.
         sizes: megabytes of every network's file.
-        undoing: what INT8 costs in the product.
+        costs: what INT8 costs in the product.
     """
     lines = [
         "# INT8\n", "`python -m facefusion.export.quantize --data DIR`\n",
@@ -180,7 +228,7 @@ def report(
         f"| both | {whole:.2f} | {small:.2f} | | | | | |\n",
         f"All networks in 32 bits {sum(size for name, size in sizes.items() if INT8 not in name):.2f} MB; fusion in both "
         f"precisions {whole + small:.2f} MB.\n",
-        *undone(undoing),
+        *undone(costs),
         "\nEverything that was tried:\n",
         "| network | recipe | INT8, MB | PSNR, dB (least) | time |", "|---|---|---|---|---|",
     ]  # fmt: skip
@@ -192,12 +240,14 @@ def report(
     return "\n".join(lines) + "\n"
 
 
-def undone(undoing: Undoing) -> list[str]:
+def undone(costs: Cost) -> list[str]:
     """What INT8 costs in the product, as lines of Markdown."""
+    whole, small = costs.identity
     return [
-        f"{undoing.samples} undone swaps at the best tier, against the truth, inside the face; INT8 costs "
-        f"{undoing.lost:.2f} dB:\n",
+        f"{costs.samples} undone swaps at the best tier, against the truth, inside the face; INT8 "
+        f"costs {costs.decibels:.2f} dB. Identity similarity of other fusions {whole:.4f}, in INT8 "
+        f"{small:.4f}.\n",
         "| | nothing done | fp32 | INT8 |",
         "|---|---|---|---|",
-        *("| {} | {:.3f} | {:.3f} | {:.3f} |".format(name, *means) for name, means in undoing.figures.items()),
+        *("| {} | {:.3f} | {:.3f} | {:.3f} |".format(name, *means) for name, means in costs.figures.items()),
     ]

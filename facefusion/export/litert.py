@@ -22,7 +22,7 @@ import numpy as np
 from facefusion.cli.measure import machine
 from facefusion.engines import OUTPUTS, Engine
 from facefusion.export.calibration import drawn, recorded
-from facefusion.export.comparison import ENOUGH, MOST_LOST, Undoing, apart, undo_both, undone
+from facefusion.export.comparison import ENOUGH, Cost, apart, cost, undone
 from facefusion.export.formats import CHECKPOINTS, SIDES, tflite
 from facefusion.export.manifest import enter_small
 from facefusion.export.quantize import SWAPS
@@ -86,7 +86,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Quantises, judges, writes.
 
     Returns:
-        0, or 1 where a network is less exact than `ENOUGH`, and nothing is written, or costs more than `MOST_LOST`.
+        0, or 1 where a network is less exact than `ENOUGH`, and nothing is written, or costs more
+        than `Cost` allows.
     """
     parser = argparse.ArgumentParser(prog="python -m facefusion.export.litert", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder with faces.csv, mesh468.npz and the images")
@@ -99,7 +100,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     named = machine()
     files = read_manifest(args.weights)
-    calibration, judging = recorded(args.weights, args.data, drawn(args.data, args.limit))
+    parts = drawn(args.data, args.limit)
+    calibration, judging = recorded(args.weights, args.data, parts)
     rows: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
         for name in NETWORKS:
@@ -113,15 +115,16 @@ def main(argv: Sequence[str] | None = None) -> int:
             shutil.copyfile(made, args.weights / made.name)
             enter_small(args.weights, name, INT8_TFLITE, args.weights / made.name, RECIPE)
             rows.append(f"| {name} | {size:.2f} | {np.mean(found):.1f} ({min(found):.1f}) | {RECIPE} |")
-    undoing = undo_both(args.weights, args.data, min(SWAPS, args.limit), (Engine.ONNXRUNTIME, Engine.LITERT_INT8))
-    text = report(named, rows, undoing)
+    engines = (Engine.ONNXRUNTIME, Engine.LITERT_INT8)
+    costs = cost(args.weights, args.data, min(SWAPS, args.limit), parts[1], engines)
+    text = report(named, rows, costs)
     print(text)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text(text, encoding="utf-8")
-    return int(undoing.lost > MOST_LOST)
+    return int(costs.too_much)
 
 
-def report(named: dict[str, Any], rows: Sequence[str], undoing: Undoing) -> str:
+def report(named: dict[str, Any], rows: Sequence[str], costs: Cost) -> str:
     """The report as Markdown: of each network a row of its table, and what it costs in the product."""
     lines = [
         "# INT8 for LiteRT\n",
@@ -132,7 +135,7 @@ def report(named: dict[str, Any], rows: Sequence[str], undoing: Undoing) -> str:
         "|---|---|---|---|",
         *rows,
         "\nThe other network runs in ONNX Runtime, in 32 bits:\n",
-        *undone(undoing),
+        *undone(costs),
     ]
     return "\n".join(lines) + "\n"
 

@@ -109,7 +109,8 @@ CONTRACTS: Final = {
             "format": "FaceFusion coarse",
             "input": "warped, target: (1, 3, 128, 128) float32 RGB in [0, 1]; face: (1, 1, 128, 128) float32 in [0, 1]; "
             "identity: (1, 128) float32, the source's embedding, of length 1",
-            "output": "mask: (1, 1, 128, 128); delta: (1, 3, 128, 128); fused = target + mask * (warped + delta - target)",
+            "output": "mask: (1, 1, 128, 128) in [0, 1]; delta: (1, 3, 128, 128) RGB in [-1, 1]; "
+            "fused = target + mask * (warped + delta - target)",
         },
     ),
     "refine": Contract(
@@ -125,7 +126,8 @@ CONTRACTS: Final = {
             "format": "FaceFusion refine",
             "input": "warped, target: (1, 3, S, S) float32 RGB in [0, 1]; face, mask: (1, 1, S, S); delta: (1, 3, S, S); "
             "S a multiple of 16, 256 to 512; mask and delta of the coarse network, upsampled",
-            "output": "refined_mask: (1, 1, S, S); refined_delta: (1, 3, S, S); fused as in the coarse network's contract",
+            "output": "refined_mask: (1, 1, S, S) in [0, 1]; refined_delta: (1, 3, S, S) RGB, within "
+            "0.5 of delta; fused as in the coarse network's contract",
         },
         {name: {2: "size", 3: "size"} for name in ("warped", "target", "face", "mask", "delta")},
     ),

@@ -25,7 +25,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from facefusion.cli.measure import machine
 from facefusion.export.calibration import drawn, recorded
-from facefusion.export.comparison import ENOUGH, MOST_LOST, Judgement, Undoing, judge, report, sheet, undo_both
+from facefusion.export.comparison import ENOUGH, Judgement, cost, judge, report, sheet
 from facefusion.export.manifest import enter_small
 from facefusion.runtime import EMBEDDED_WEIGHTS, INT8, Feeds, read_manifest
 
@@ -163,7 +163,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Quantises, judges, writes.
 
     Returns:
-        0, or 1 where INT8 loses more than a decibel: then it should be trained with quantisation in view.
+        0, or 1 where INT8 costs more than `comparison.Cost` allows: then it should be trained with
+        quantisation in view.
     """
     parser = argparse.ArgumentParser(prog="python -m facefusion.export.quantize", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder with faces.csv, mesh468.npz and the images")
@@ -198,15 +199,15 @@ def _run(args: argparse.Namespace) -> int:
         out = args.weights / f"{name}.int8.onnx"
         found[name] = search(files[name].path, out, first[name], second[name])
         enter_small(args.weights, name, INT8, out, f"INT8, static, QDQ: {best_of(found[name])}")
-    undoing: Undoing = undo_both(args.weights, args.data, min(SWAPS, args.limit))
+    costs = cost(args.weights, args.data, min(SWAPS, args.limit), parts[1])
     sizes = {name: file.path.stat().st_size / 1e6 for name, file in read_manifest(args.weights).items()}
     chosen = {name: best_of(judged) for name, judged in found.items()}
-    text = report(named, found, chosen, sizes, undoing)
+    text = report(named, found, chosen, sizes, costs)
     print(text)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text(text, encoding="utf-8")
     sheet(args.weights, args.data, parts[1], args.sheet)
-    return int(undoing.lost > MOST_LOST or any(found[name][chosen[name]].psnr < ENOUGH for name in NETWORKS))
+    return int(costs.too_much or any(found[name][chosen[name]].psnr < ENOUGH for name in NETWORKS))
 
 
 if __name__ == "__main__":

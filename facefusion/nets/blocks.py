@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from torch import Tensor, nn
+from torch.nn import functional
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,31 @@ class ConvNormAct(nn.Sequential):
         if act:
             layers.append(nn.ReLU6(inplace=True))
         super().__init__(*layers)
+
+
+class Centred(nn.Module):
+    """[0, 1] to [-1, 1]."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * 2 - 1
+
+
+class PatchConv(nn.Conv2d):
+    """PixelUnshuffle and a 1x1 convolution without bias, computed as one strided convolution.
+
+    The weights are those of the 1x1 convolution. No copy of the picture is made, which at 512
+    pixels was a quarter of the refine network's time on two cores.
+
+    Input (N, inputs, H, W), sides multiples of `patch`; output (N, outputs, H / patch, W / patch).
+    """
+
+    def __init__(self, inputs: int, outputs: int, patch: int) -> None:
+        super().__init__(inputs * patch**2, outputs, 1, bias=False)
+        self.patch = patch
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = self.weight.view(self.out_channels, -1, self.patch, self.patch)
+        return functional.conv2d(x, weight, stride=self.patch)
 
 
 class ResidualBlock(nn.Module):

@@ -13,13 +13,8 @@ from facefusion.nets.attention import FeatureAwareAttention
 from facefusion.nets.blocks import ConvNormAct, Design, InvertedResidual, LightweightDecoderBlock
 from facefusion.nets.identity import EMBEDDING_SIZE
 
-#: The residual is bounded: the network corrects light and covers seams, it does not repaint the face.
-DELTA_LIMIT: Final = 0.4
-#: Pixels of the input over which the residual's colour is averaged, wider than a nose or a mouth. Light changes slowly over
-#: a face and its colour more slowly still; a residual that is free to paint colour pleases the identity loss with red noses.
-COLOUR_CELL: Final = 32
 #: Channels at 64, 32, 16 and 8 pixels a side for a 128 px input.
-DESIGN: Final = Design((24, 48, 96, 160))
+DESIGN: Final = Design((40, 80, 144, 240))
 
 Skips = Literal["gated", "plain", "none"]
 
@@ -50,8 +45,10 @@ class CoarseFusionModel(nn.Module):
     aligned crop; `face` (N, 1, H, W) in [0, 1], where change is allowed; `identity` (N, 128), the source's unit-length
     embedding. H and W are multiples of 32, 128 by design.
 
-    Outputs: `mask` (N, 1, H, W), 0 wherever `face` is 0, and `delta` (N, 3, H, W) within +-0.4. The fused crop is
-    `target + mask * (warped + delta - target)`: outside the mask nothing can change.
+    Outputs: `mask` (N, 1, H, W), 0 wherever `face` is 0, and the residual `delta` (N, 3, H, W), RGB
+    in [-1, 1]. The fused crop is `target + mask * (warped + delta - target)`: outside the mask
+    nothing can change. The residual may be any colour at any pixel; a loss penalises its fine chroma
+    (`training.losses.fine_chroma`).
 
     Args:
         skips: what reaches the decoder from the encoder: "gated" by FAAM, as in the method, and for ablations "plain" or
@@ -94,20 +91,13 @@ class CoarseFusionModel(nn.Module):
         x = self.up32(x, x32, pyramid[1], identity)
         x = self.up64(x, x64, pyramid[0], identity)
         out = self.head(x)
-        return out[:, 3:], _steady_colour(DELTA_LIMIT * torch.tanh(out[:, :3]))
+        return out[:, 3:], torch.tanh(out[:, :3])
 
     def forward(self, warped: Tensor, target: Tensor, face: Tensor, identity: Tensor) -> tuple[Tensor, Tensor]:
         mask, delta = self.logits(warped, target, face, identity)
         return torch.sigmoid(mask) * face, delta
 
 
-def _steady_colour(delta: Tensor) -> Tensor:
-    """`delta` (N, 3, H, W) with its lightness as it is and its colour averaged over cells of `COLOUR_CELL` pixels."""
-    lightness = delta.mean(1, keepdim=True)
-    colour = functional.avg_pool2d(delta - lightness, COLOUR_CELL)
-    return lightness + functional.interpolate(colour, scale_factor=float(COLOUR_CELL), mode="bilinear", align_corners=False)
-
-
-def fuse(warped: Tensor, target: Tensor, mask: Tensor, delta: Tensor) -> Tensor:
+def fuse(warped: Tensor, target: Tensor, mask: Tensor, delta: Tensor | float) -> Tensor:
     """The fused crop, (N, 3, H, W) in about [0, 1]."""
     return target + mask * (warped + delta - target)

@@ -10,18 +10,25 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from facefusion.nets.attention import FeatureAwareAttention
-from facefusion.nets.blocks import ConvNormAct, Design, InvertedResidual, LightweightDecoderBlock
+from facefusion.nets.blocks import (
+    Centred,
+    ConvNormAct,
+    Design,
+    InvertedResidual,
+    LightweightDecoderBlock,
+    PatchConv,
+)
 from facefusion.nets.coarse import CoarseFusionModel
 
-#: The residual is added to the coarse network's own: edges, texture, what 128 pixels could not show. It changes lightness
-#: alone; colour is the coarse network's, which sees the whole face.
-RESIDUAL_LIMIT: Final = 0.25
+#: Largest change of the coarse residual, in shares of the range of RGB: enough for any edge or
+#: texture, while light and tone of the whole face stay with the coarse network.
+RESIDUAL_LIMIT: Final = 0.5
 #: Side that the coarse stage sees.
 COARSE_SIDE: Final = 128
 #: Pixels a side that become one position with many channels: the network works at a quarter of the resolution.
 PATCH: Final = 4
 #: Channels at a quarter, an eighth and a sixteenth of the resolution.
-DESIGN: Final = Design((48, 80, 128))
+DESIGN: Final = Design((64, 112, 176))
 #: The mask's logits are bounded, so that a mask of exactly 0 or 1 can still be moved.
 _LOGIT_LIMIT: Final = 5.0
 
@@ -33,7 +40,8 @@ class EnhancementNet(nn.Module):
     (N, 1, S, S) in [0, 1], where change is allowed; `mask` (N, 1, S, S) and `delta` (N, 3, S, S), the coarse network's
     answer, upsampled.
 
-    Outputs: the refined `mask`, 0 wherever `face` is 0, and the refined `delta`. As in the coarse stage, the fused crop is
+    Outputs: the refined `mask`, 0 wherever `face` is 0, and the refined `delta`, RGB within 0.5 of
+    the one given. As in the coarse stage, the fused crop is
     `target + mask * (warped + delta - target)`. Untrained, it answers what it was given.
 
     Args:
@@ -44,14 +52,15 @@ class EnhancementNet(nn.Module):
         super().__init__()
         c4, c8, c16 = design.widths
         block = partial(InvertedResidual, expand=design.expand, kernel=design.kernel)
-        self.stem = nn.Sequential(nn.PixelUnshuffle(PATCH), ConvNormAct(11 * PATCH**2, c4, 1), block(c4, c4), block(c4, c4))
+        first = (PatchConv(11, c4, PATCH), nn.BatchNorm2d(c4), nn.ReLU6(inplace=True))
+        self.stem = nn.Sequential(Centred(), nn.Sequential(*first), block(c4, c4), block(c4, c4))
         self.down8 = nn.Sequential(block(c4, c8, stride=2), *(block(c8, c8) for _ in range(2)))
         self.down16 = nn.Sequential(block(c8, c16, stride=2), *(block(c16, c16) for _ in range(2)))
         self.attend16, self.attend8, self.attend4 = (FeatureAwareAttention(c) for c in (c16, c8, c4))
         self.up8, self.up4 = LightweightDecoderBlock(c16, c8), LightweightDecoderBlock(c8, c4)
         self.mix8 = nn.Sequential(ConvNormAct(2 * c8, c8, 1, act=False), InvertedResidual(c8, c8, expand=2))
         self.mix4 = nn.Sequential(ConvNormAct(2 * c4, c4, 1, act=False), InvertedResidual(c4, c4, expand=2))
-        last = nn.Conv2d(c4, 2 * PATCH**2, 1)  # lightness and mask
+        last = nn.Conv2d(c4, 4 * PATCH**2, 1)  # RGB residual and mask
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)
         self.head = nn.Sequential(last, nn.PixelShuffle(PATCH))
@@ -59,7 +68,7 @@ class EnhancementNet(nn.Module):
     def logits(self, warped: Tensor, target: Tensor, face: Tensor, mask: Tensor, delta: Tensor) -> tuple[Tensor, Tensor]:
         """The refined mask before its sigmoid and without `face`, for losses that must not saturate; and `delta`."""
         pyramid = [functional.avg_pool2d(face, k) for k in (4, 8, 16)]
-        x4 = self.stem(torch.cat([warped, target, warped + delta, face, mask], dim=1) * 2 - 1)
+        x4 = self.stem(torch.cat([warped, target, warped + delta, face, mask], dim=1))
         x8 = self.down8(x4)
         x16 = self.attend16(self.down16(x8), pyramid[2])
         x = self.mix8(torch.cat([self.up8(x16), self.attend8(x8, pyramid[1])], dim=1))
@@ -68,7 +77,7 @@ class EnhancementNet(nn.Module):
         # The coarse mask has `face` in it already: it is taken out, so that what is refined is the network's own opinion.
         own = (mask / face.clamp(min=1e-3)).clamp(0, 1)
         before = torch.logit(own, eps=1 / (1 + float(torch.e) ** _LOGIT_LIMIT))
-        return before + out[:, 1:], delta + RESIDUAL_LIMIT * torch.tanh(out[:, :1])
+        return before + out[:, 3:], delta + RESIDUAL_LIMIT * torch.tanh(out[:, :3])
 
     def forward(self, warped: Tensor, target: Tensor, face: Tensor, mask: Tensor, delta: Tensor) -> tuple[Tensor, Tensor]:
         logits, refined = self.logits(warped, target, face, mask, delta)

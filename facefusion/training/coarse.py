@@ -8,7 +8,7 @@ from torch import Tensor
 from facefusion.fusion.coarse import COARSE_SIZE
 from facefusion.nets.coarse import CoarseFusionModel, fuse
 from facefusion.training.data import AlignedFaces
-from facefusion.training.fusing import FusionTask, Weights
+from facefusion.training.fusing import FusionTask
 from facefusion.training.judges import Judges
 
 
@@ -19,7 +19,7 @@ class CoarseTask(FusionTask[CoarseFusionModel]):
     view = COARSE_SIZE
 
     def __init__(self, train: AlignedFaces, val: AlignedFaces, judges: Judges, net: CoarseFusionModel | None = None) -> None:
-        super().__init__(net or CoarseFusionModel(), train, val, judges, self.view, Weights())
+        super().__init__(net or CoarseFusionModel(), train, val, judges, self.view)
 
     def run(self, net: CoarseFusionModel, images: dict[str, Tensor]) -> dict[str, Tensor]:
         with torch.autocast("cpu", torch.bfloat16, enabled=net.training):

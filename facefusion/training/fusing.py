@@ -10,11 +10,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from facefusion.nets.coarse import fuse
 from facefusion.training.adversary import Adversary
 from facefusion.training.data import AlignedFaces
 from facefusion.training.judges import Judges
 from facefusion.training.loop import Batch
-from facefusion.training.losses import gradient_l1, low_pass, weighted_l1
+from facefusion.training.losses import (
+    fine_chroma,
+    gradient_l1,
+    identity_leak,
+    low_pass,
+    weighted_l1,
+)
 from facefusion.training.swaps import UNPAIRED, SwapSampler
 
 Net = TypeVar("Net", bound=nn.Module)
@@ -28,36 +35,43 @@ INSIDE: Final = 4.0
 #: Side at which light is compared; larger views are averaged down in larger cells.
 LIGHT_CELLS: Final = 16
 VAL_SAMPLES: Final = 160
+#: Hinge loss of a discriminator that knows nothing.
+IGNORANT: Final = 2.0
 #: Deviation of each of an embedding's 128 numbers, which are about 0.09 themselves.
 IDENTITY_NOISE: Final = 0.03
 
 
 @dataclass(frozen=True)
 class Weights:
-    """Weights of the losses.
+    """Weights of the losses, by the names that the log has them under.
 
     Attributes:
         reconstruction, gradient: undone swaps, pixels and edges.
         covering: the mask where something covers either face.
         light: the target's light on unpaired faces.
         detail: the warped source's edges on unpaired faces.
-        smooth: edges of the residual.
-        colour: colour of the residual: the source was relit before.
-        identity, expression: what the judges say of unpaired faces. Twice this weight on identity gained 0.02 of similarity,
-            and painted noses and cheeks to please the judge.
+        chroma: colour of the residual that changes within a cheek's width (`losses.fine_chroma`).
+        identity, expression: what the judges say of unpaired faces.
+        leak: the target's person in unpaired faces (`losses.identity_leak`). Twice this weight
+            costs light and expression.
         adversary: what the discriminator says of them.
     """
 
     reconstruction: float = 10.0
-    gradient: float = 6.0
+    gradient: float = 8.0
     covering: float = 6.0
-    light: float = 12.0
-    detail: float = 3.0
-    smooth: float = 3.0
-    colour: float = 2.0
+    light: float = 11.0
+    detail: float = 2.0
+    chroma: float = 6.0
     identity: float = 4.0
-    expression: float = 24.0
-    adversary: float = 0.5
+    expression: float = 28.0
+    leak: float = 3.5
+    adversary: float = 0.7
+
+
+#: Losses whose weight ramps up until `JUDGED_FROM`: the judges know nothing of such faces as come
+#: out of an untrained network.
+JUDGED: Final = ("identity", "expression", "leak", "adversary")
 
 
 class FusionTask(Generic[Net]):
@@ -68,17 +82,17 @@ class FusionTask(Generic[Net]):
         train, val: aligned faces.
         judges: who judges.
         view: side of the samples.
-        weights: of the losses.
     """
 
     name: str
     #: Share of the samples that put another person's face onto a target.
     unpaired = UNPAIRED
+    weights = Weights()
 
     def __init__(
-        self, net: Net, train: AlignedFaces, val: AlignedFaces, judges: Judges, view: int, weights: Weights
+        self, net: Net, train: AlignedFaces, val: AlignedFaces, judges: Judges, view: int
     ) -> None:
-        self.net, self.judges, self.weights = net, judges, weights
+        self.net, self.judges = net, judges
         self.sampler = SwapSampler(train, judges.worn(train), view, self.unpaired)
         self.adversary = Adversary()
         self.embeddings, self.identities = judges.embed(train), judges.embed(train, serving=True)
@@ -119,46 +133,55 @@ class FusionTask(Generic[Net]):
         # Another photo of the same person would have another embedding.
         identities = functional.normalize(self.identities + IDENTITY_NOISE * torch.randn_like(self.identities))
         x = self._run(self.net, batch, identities)
-        paired = batch["paired"].view(-1, 1, 1, 1)
+        judged, knows = self._judged(x, batch)
+        losses = self._measured(x, batch["paired"].view(-1, 1, 1, 1)) | judged
+        ramp, total = min(1.0, progress / JUDGED_FROM), x["out"].new_zeros(())
+        for name, loss in losses.items():
+            total = total + getattr(self.weights, name) * (ramp if name in JUDGED else 1.0) * loss
+        further, more = self.beside(x, batch)
+        figures = {name: float(loss.detach()) for name, loss in losses.items()}
+        return total + further, figures | more | {"knows": knows}
+
+    def _measured(self, x: dict[str, Tensor], paired: Tensor) -> dict[str, Tensor]:
+        """The losses that need no judge, by name."""
         face, covered, out = x["face"], x["covered"], x["out"]
         weight = paired * (1 + (INSIDE - 1) * face)
-        reconstruction = weighted_l1(out, x["truth"], weight)
-        gradient = gradient_l1(out, x["truth"], weight)
         # Unpaired: what covers either face is the target's, the rest is the source's, in the target's light.
         free = (1 - paired) * face
         # On the logits: the mask is nearly 1 almost everywhere, and its sigmoid would let no gradient through where it errs.
         wrong = functional.binary_cross_entropy_with_logits(x["logits"], 1 - covered, reduction="none")
         counted = free + PAIRED_COVERING * paired * face
-        kept = (wrong * counted).sum() / (counted.sum() + 1)
-        tone = self._light(out, x["target"], free)
-        detail = gradient_l1(out, x["warped"], free * (1 - covered), scales=1)
-        smooth = gradient_l1(x["delta"], torch.zeros_like(out), face, scales=1)
-        tint = x["delta"] - x["delta"].mean(1, keepdim=True)
-        colour = (tint.abs() * face).sum() / (3 * face.sum() + 1)
+        return {
+            "reconstruction": weighted_l1(out, x["truth"], weight),
+            "gradient": gradient_l1(out, x["truth"], weight),
+            "covering": (wrong * counted).sum() / (counted.sum() + 1),
+            "light": self._light(out, x["target"], free),
+            "detail": gradient_l1(out, x["warped"], free * (1 - covered), scales=1),
+            "chroma": fine_chroma(x["delta"], face),
+        }
+
+    def _judged(self, x: dict[str, Tensor], batch: Batch) -> tuple[dict[str, Tensor], float]:
+        """The losses of judges and discriminator on unpaired faces, by name; the latter's own loss."""
         who = torch.nonzero(batch["paired"][:, 0] == 0)[:, 0]
-        similarity, expression, disbelief, knows = out.new_ones(()), out.new_zeros(()), out.new_zeros(()), 2.0
-        if len(who):
-            knows = self.adversary.learn(x["truth"][who], out[who], face[who])
-            disbelief = self.adversary.disbelief(out[who], face[who])
-            truth, points = self.embeddings[batch["source"][who, 0]], batch["points"][who]
-            # Who wears glasses is recognised by them: they would be carried over, or taken away, to please the judge.
-            bare = batch["bare"][who, 0]
-            similarities = self.judges.similarity(out[who], points, truth, jitter=True)
-            similarity = (similarities * bare).sum() / bare.sum().clamp(min=1) + (1 - bare.max())
-            expression = self.judges.expression_error(out[who], x["target"][who], points, jitter=True)
-        ramp, w = min(1.0, progress / JUDGED_FROM), self.weights
-        total = (
-            w.reconstruction * reconstruction + w.gradient * gradient + w.covering * kept + w.light * tone
-            + w.detail * detail + w.smooth * smooth + w.colour * colour
-            + ramp * (w.identity * (1 - similarity) + w.expression * expression + w.adversary * disbelief)
-        )  # fmt: skip
-        further, more = self.beside(x, batch)
-        figures = {
-            "l1": reconstruction, "grad": gradient, "cover": kept, "light": tone, "detail": detail, "colour": colour,
-            "id": similarity, "expr": expression, "adv": disbelief,
-        }  # fmt: skip
-        known = {key: float(value.detach()) for key, value in figures.items()}
-        return total + further, known | more | {"knows": knows}
+        if not len(who):
+            return dict.fromkeys(JUDGED, x["out"].new_zeros(())), IGNORANT
+        out, target, warped, face = (x[name][who] for name in ("out", "target", "warped", "face"))
+        points, source = batch["points"][who], self.embeddings[batch["source"][who, 0]]
+        bare = batch["bare"][who, 0]
+        found = self.judges.recognise(out, points, jitter=True)
+        with torch.no_grad():
+            plain = self.judges.recognise(fuse(warped, target, face, 0.0), points)
+            theirs = self.judges.recognise(target, points)
+        knows = self.adversary.learn(x["truth"][who], out, face)
+        # Who wears glasses is recognised by them: they would be carried over, or taken away, for
+        # the judge's sake.
+        unlike = (1 - (found * source).sum(1)) * bare
+        return {
+            "identity": unlike.sum() / bare.sum().clamp(min=1),
+            "expression": self.judges.expression_error(out, target, points, jitter=True),
+            "leak": identity_leak(found, plain, theirs, source, bare),
+            "adversary": self.adversary.disbelief(out, face),
+        }, knows
 
     @torch.no_grad()
     def evaluate(self, net: Net) -> dict[str, float]:
@@ -170,12 +193,14 @@ class FusionTask(Generic[Net]):
         who = ~paired
         points, target = self.val_batch["points"][who], x["target"][who]
         truth = self.val_embeddings[self.val_batch["source"][who, 0]]
-        plain = (x["target"] + x["face"] * (x["warped"] - x["target"]))[who]
+        plain = fuse(x["warped"], x["target"], x["face"], 0.0)[who]
+        seen = (self.judges.recognise(images, points) for images in (x["out"][who], plain))
+        like = [(embeddings * truth).sum(1).mean() for embeddings in seen]
         wrong = ((x["mask"] - x["face"] * (1 - x["covered"])).abs() * x["face"])[who].sum() / x["face"][who].sum()
         return {
             "val_psnr": float((-10 * torch.log10(error)).mean()),
-            "val_id": float(self.judges.similarity(x["out"][who], points, truth).mean()),
-            "plain_warp_id": float(self.judges.similarity(plain, points, truth).mean()),
+            "val_id": float(like[0]),
+            "plain_warp_id": float(like[1]),
             "val_expression": float(self.judges.expression_error(x["out"][who], target, points)),
             "plain_warp_expression": float(self.judges.expression_error(plain, target, points)),
             "val_cover_error": float(wrong),

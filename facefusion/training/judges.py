@@ -74,17 +74,16 @@ class Judges:
         glasses, hair = find_spectacles(self.spectacles, faces), find_hair(self.hair, faces)
         return [Coverings(*each) for each in zip(glasses, hair, strict=True)]
 
-    def similarity(self, images: Tensor, points: Tensor, truth: Tensor, *, jitter: bool = False) -> Tensor:
-        """Cosines between the faces in `images` and known embeddings.
+    def recognise(self, images: Tensor, points: Tensor, *, jitter: bool = False) -> Tensor:
+        """The unit-length embeddings of the faces in `images`, by the judge.
 
         Args:
             images: (N, 3, S, S) in [0, 1].
             points: (N, 5, 2) eyes, nose, mouth corners in pixels of `images`.
-            truth: (N, 128) unit-length.
             jitter: look from a slightly different place, through a slightly different camera, each time.
 
         Returns:
-            (N,).
+            (N, 128).
         """
         if jitter:
             points = points + POINT_JITTER * images.shape[-1] * torch.randn_like(points)
@@ -96,7 +95,7 @@ class Judges:
             crops = crops * torch.exp(gain * torch.randn(len(crops), 3, 1, 1)) + noise * torch.randn_like(crops)
         with torch.autocast("cpu", torch.bfloat16):
             found = self.identity((crops * 2 - 1).contiguous(memory_format=torch.channels_last))
-        return (functional.normalize(found.float()) * truth).sum(1)
+        return functional.normalize(found.float())
 
     def expression_error(self, out: Tensor, target: Tensor, points: Tensor, *, jitter: bool = False) -> Tensor:
         """Mean distance, in eye distances, between the expression that MeshNet sees in the result and in the target.

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+#: Standard deviation of the blur that separates a residual's slow colour from its fine one, in
+#: shares of the side: about a cheek's width, over which light and its colour change.
+SLOW_COLOUR: Final = 0.12
+#: Pixels a side that are averaged before that blur, which is far wider: 16 times quicker.
+SLOW_COLOUR_CELL: Final = 4
+#: Cosine similarity by which a fused face may exceed the plain warp's to the target's person, and
+#: fall short of the plain warp's to the source's where glasses are worn: what the target's light and
+#: the edge of the mask cost.
+GAIN_MARGIN: Final = 0.03
+LOSS_MARGIN: Final = 0.05
 
 
 def blur(x: Tensor, sigma: float) -> Tensor:
@@ -27,6 +40,48 @@ def low_pass(x: Tensor, factor: int = 8) -> Tensor:
 def weighted_l1(found: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
     """Mean absolute difference under a weight."""
     return ((found - truth).abs() * weight).sum() / (3 * weight.sum()).clamp(min=1)
+
+
+def fine_chroma(delta: Tensor, weight: Tensor) -> Tensor:
+    """Mean absolute fine chroma of a residual under a weight.
+
+    Chroma is RGB less its mean; fine is what a blur of `SLOW_COLOUR` takes away. Without this loss
+    a free residual gains identity similarity by red noses and lips; the slow colour of light costs
+    nothing.
+
+    Args:
+        delta: (N, 3, H, W) RGB; H and W multiples of 4.
+        weight: (N, 1, H, W).
+    """
+    chroma = delta - delta.mean(1, keepdim=True)
+    small = functional.avg_pool2d(chroma, SLOW_COLOUR_CELL)
+    slow = blur(small, SLOW_COLOUR * small.shape[-1])
+    slow = functional.interpolate(slow, size=delta.shape[-2:], mode="bilinear", align_corners=False)
+    return weighted_l1(chroma, slow, weight)
+
+
+def identity_leak(
+    fused: Tensor, plain: Tensor, target: Tensor, source: Tensor, bare: Tensor
+) -> Tensor:
+    """Mean cosine similarity gained to the target's person, and lost to the source's, by a fusion.
+
+    Both are relative to the plain warp. Glasses dominate an identity embedding, so the identity
+    loss leaves out pairs that wear any; for those this loss alone keeps the residual from drawing
+    the target's own face.
+
+    Args:
+        fused, plain: (N, D) unit-length embeddings of the fused faces, and of the warped sources
+            under the face masks.
+        target, source: (N, D) of the two people.
+        bare: (N,) 1 where neither wears glasses: there the identity loss holds the source's person.
+    """
+
+    def like(face: Tensor, person: Tensor) -> Tensor:
+        return (face * person).sum(1)
+
+    gained = functional.relu(like(fused, target) - like(plain, target) - GAIN_MARGIN)
+    lost = functional.relu(like(plain, source) - like(fused, source) - LOSS_MARGIN)
+    return (gained + lost * (1 - bare)).mean()
 
 
 def overlap(found: Tensor, truth: Tensor) -> Tensor:

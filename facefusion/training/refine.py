@@ -13,7 +13,7 @@ from torch.nn import functional
 from facefusion.nets.coarse import CoarseFusionModel, fuse
 from facefusion.nets.refine import COARSE_SIDE, EnhancementNet, ProgressiveFusionNet
 from facefusion.training.data import AlignedFaces
-from facefusion.training.fusing import FusionTask, Weights
+from facefusion.training.fusing import FusionTask
 from facefusion.training.judges import Judges
 from facefusion.training.loop import Batch
 from facefusion.training.losses import weighted_l1
@@ -24,7 +24,6 @@ VIEW: Final = 256
 REFINE_CROP: Final = 320
 #: Images whose eyes are fewer pixels apart show nothing that 256 pixels need.
 LEAST_EYE_DISTANCE: Final = 50.0
-WEIGHTS: Final = Weights(gradient=8.0, smooth=1.0, identity=6.0)
 #: In joint training the coarse result follows the refined one, averaged down: the fast tier shows it.
 AGREEMENT: Final = 10.0
 
@@ -45,7 +44,7 @@ class ProgressiveTask(FusionTask[ProgressiveFusionNet]):
         self.name = "refine" if frozen else "joint"
         self.frozen = frozen
         net.coarse.requires_grad_(not frozen)
-        super().__init__(net, train, val, judges, VIEW, WEIGHTS)
+        super().__init__(net, train, val, judges, VIEW)
 
     def run(self, net: ProgressiveFusionNet, images: dict[str, Tensor]) -> dict[str, Tensor]:
         if self.frozen:

@@ -40,7 +40,7 @@ from facefusion.training.loop import Schedule, Task, train
 from facefusion.training.refine import LEAST_EYE_DISTANCE, REFINE_CROP, ProgressiveTask, progressive
 
 #: What a design may be: the share of the widths made by hand, and the other two.
-SHARES: Final = (0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.4)
+SHARES: Final = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.4)
 EXPANSIONS: Final = (1.5, 2.0, 2.5, 3.0, 4.0)
 KERNELS: Final = (3, 5)
 #: Channels are multiples of this, which is how many a core computes at once.

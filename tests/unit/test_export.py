@@ -106,11 +106,11 @@ def test_weights_in_half_precision_compute_what_the_network_computes(tmp_path: P
 def test_sizes_keep_the_promise() -> None:
     limits = {
         "detector": 3.0, "mesh": 3.0, "identity": 5.0, "spectacles": 1.0, "hair": 1.0, "eyelids": 0.2,
-        "coarse": 5.0, "refine": 3.0,
+        "coarse": 8.0, "refine": 3.6,
     }  # fmt: skip
     for name, limit in limits.items():
         assert (EMBEDDED_WEIGHTS / f"{name}.onnx").stat().st_size <= limit * 1e6
-    assert sum(f.stat().st_size for f in EMBEDDED_WEIGHTS.iterdir()) <= 20e6
+    assert sum(f.stat().st_size for f in EMBEDDED_WEIGHTS.iterdir()) <= 28e6
 
 
 def test_fused_crop_is_the_target_wherever_the_face_mask_is_zero() -> None:
@@ -120,7 +120,7 @@ def test_fused_crop_is_the_target_wherever_the_face_mask_is_zero() -> None:
     mask, delta = (torch.from_numpy(o) for o in outputs_of(CoarseFusionModel(), [warped, target, face, identity]))
     assert float(mask[..., :64].abs().max()) == 0
     assert float(mask[..., 64:].max()) > 0.5
-    assert float(delta.abs().max()) <= 0.4
+    assert float(delta.abs().max()) <= 1
 
 
 def test_the_manifest_describes_the_files_that_are_there() -> None:

@@ -107,7 +107,7 @@ def test_tflite_runs_and_matches(tmp_path: Path) -> None:
 def test_tflite_in_eight_bits_runs_and_nearly_matches() -> None:
     pytest.importorskip("ai_edge_litert")
     file = read_manifest(EMBEDDED_WEIGHTS)["refine" + INT8_TFLITE]
-    assert file.path.stat().st_size < 1.1e6
+    assert file.path.stat().st_size < 1.7e6
     assert _least_agreement("refine", file.path) > 40
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from facefusion.engines import OUTPUTS, Engine, available, made_up
 from facefusion.export import litert
-from facefusion.export.comparison import Undoing, apart
+from facefusion.export.comparison import Cost, apart
 from facefusion.export.litert import main, resized
 from facefusion.runtime import EMBEDDED_WEIGHTS, INT8_TFLITE, make_session, read_manifest
 
@@ -64,17 +64,20 @@ def test_only_what_is_exact_enough_is_written(
     monkeypatch.setattr(litert, "quantize", quantize)
     monkeypatch.setattr(litert, "recorded", lambda *a: [heard, heard])
     monkeypatch.setattr(litert, "drawn", lambda *a: ([], []))
-    monkeypatch.setattr(litert, "undo_both", lambda *a: Undoing(7, {"PSNR, dB": (15, 21.5, 21.25)}))
+    costs = Cost(7, {"PSNR, dB": (15, 21.5, 21.25)}, (0.65, 0.65))
+    monkeypatch.setattr(litert, "cost", lambda *a: costs)
     monkeypatch.setattr(litert, "ENOUGH", 40.0 if exact else 90.0)
     written = weights.parent / "new" / "litert.md"
     assert main(["--data", "data", "--weights", str(weights), "--limit", "2", "--out", str(written)]) == int(not exact)
-    assert capsys.readouterr().out.startswith("refine: 1.05 MB, ")
+    megabytes = f"{(EMBEDDED_WEIGHTS / 'refine.int8.tflite').stat().st_size / 1e6:.2f}"
+    assert capsys.readouterr().out.startswith(f"refine: {megabytes} MB, ")
     assert written.exists() == exact
     files = read_manifest(weights)
     assert (Engine.LITERT_INT8 in available(files, "refine")) == exact
     if exact:
         text = written.read_text()
-        assert "| refine | 1.05 | " in text and "7 undone swaps" in text and "INT8 costs 0.25 dB" in text
+        assert f"| refine | {megabytes} | " in text
+        assert "7 undone swaps" in text and "INT8 costs 0.25 dB" in text
         shipped = read_manifest(EMBEDDED_WEIGHTS)["refine" + INT8_TFLITE]
         assert files["refine" + INT8_TFLITE] == replace(shipped, path=weights / "refine.int8.tflite")
     else:
@@ -86,5 +89,6 @@ def test_what_costs_too_much_is_told(weights: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(litert, "NETWORKS", ())
     monkeypatch.setattr(litert, "recorded", lambda *a: [{}, {}])
     monkeypatch.setattr(litert, "drawn", lambda *a: ([], []))
-    monkeypatch.setattr(litert, "undo_both", lambda *a: Undoing(7, {"PSNR, dB": (15, 21.5, 20.25)}))
+    costs = Cost(7, {"PSNR, dB": (15, 21.5, 20.25)}, (0.65, 0.65))
+    monkeypatch.setattr(litert, "cost", lambda *a: costs)
     assert main(["--data", "data", "--weights", str(weights), "--limit", "2", "--out", str(weights / "litert.md")]) == 1

@@ -16,7 +16,7 @@ from facefusion.engines import fused, psnr
 from facefusion.evaluation.pairs import Pair
 from facefusion.export import quantize as command
 from facefusion.export.calibration import record
-from facefusion.export.comparison import ENOUGH, Judgement, Undoing, both, judge, report
+from facefusion.export.comparison import ENOUGH, Cost, Judgement, both, judge, report
 from facefusion.export.manifest import enter_small
 from facefusion.export.quantize import CONVOLUTIONS, EVERYTHING, NETWORKS, Recipe, best_of, delicate, prepared
 from facefusion.runtime import EMBEDDED_WEIGHTS, INT8, INT8_TFLITE, Feeds, read_manifest
@@ -51,7 +51,8 @@ def test_all_int8_networks_are_small_enough() -> None:
     files = read_manifest(EMBEDDED_WEIGHTS)
     kinds = [name + kind for name in NETWORKS for kind in (INT8, INT8_TFLITE)]
     small = sum(files[name].path.stat().st_size for name in kinds if name in files)
-    assert small <= 3e6 and small + sum(files[name].path.stat().st_size for name in NETWORKS) <= 12e6
+    whole = sum(files[name].path.stat().st_size for name in NETWORKS)
+    assert small <= 5.5e6 and small + whole <= 17e6
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -74,7 +75,7 @@ def test_the_attention_and_the_output_are_delicate(tmp_path: Path) -> None:
     nodes = {node.name: shapes[node.input[1]] for node in model.graph.node if node.op_type == "Conv"}
     kept = [nodes[name] for name in delicate(model)]
     # Three attention modules of two gates and a map each, and the output.
-    assert len(kept) == 10 and sum(shape[2:] == (5, 5) for shape in kept) == 3 and (32, 48, 1, 1) in kept
+    assert len(kept) == 10 and sum(shape[2:] == (5, 5) for shape in kept) == 3 and (64, 64, 1, 1) in kept
 
 
 def test_the_quickest_that_is_exact_enough_is_taken() -> None:
@@ -126,10 +127,25 @@ def test_the_report_names_what_was_chosen() -> None:
     chosen = {"coarse": command.RECIPES[1]}
     machine = {"cpu": "Abacus", "cores": 2, "load": 0.1, "onnxruntime": "1.0"}
     sizes = {"coarse": 3.5, "coarse" + INT8: 1.25, "mesh": 2.0}
-    text = report(machine, {"coarse": judged}, chosen, sizes, Undoing(7, {"PSNR, dB": (15, 21.5, 21.25)}))
+    costs = Cost(7, {"PSNR, dB": (15, 21.5, 21.25)}, (0.6512, 0.6498))
+    text = report(machine, {"coarse": judged}, chosen, sizes, costs)
     assert f"| coarse | 3.50 | 1.25 | 45.0 (44.0) | 10.0 | 6.0 | 0.60 | {command.RECIPES[1]} |" in text
     assert "All networks in 32 bits 5.50 MB; fusion in both precisions 4.75 MB." in text
+    assert "Identity similarity of other fusions 0.6512, in INT8 0.6498." in text
     assert "7 undone swaps" in text and "INT8 costs 0.25 dB" in text and f"{command.RECIPES[1]} (chosen)" in text
+
+
+@pytest.mark.parametrize(
+    ("psnr", "identity", "too_much"),
+    [
+        (21.1, (0.65, 0.645), False),
+        (20.9, (0.65, 0.65), True),
+        (21.5, (0.65, 0.635), True),
+        (22, (0.65, 0.7), False),
+    ],
+)
+def test_int8_may_cost_so_much(psnr: float, identity: tuple[float, float], too_much: bool) -> None:
+    assert Cost(7, {"PSNR, dB": (15, 21.5, psnr)}, identity).too_much == too_much
 
 
 def test_the_command(tmp_path: Path) -> None:

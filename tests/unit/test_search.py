@@ -27,7 +27,7 @@ def size(net: torch.nn.Module) -> int:
 def test_a_design_is_what_a_network_is_built_of() -> None:
     assert scaled(coarse.DESIGN, 1.0, coarse.DESIGN.expand, coarse.DESIGN.kernel) == coarse.DESIGN
     small = scaled(coarse.DESIGN, 0.6, 2.0, 5)
-    assert small == Design((16, 32, 56, 96), 2.0, 5)
+    assert small == Design((24, 48, 88, 144), 2.0, 5)
     images = torch.rand(1, 3, 128, 128)
     face, who = torch.ones(1, 1, 128, 128), torch.rand(1, 128)
     whole, part = CoarseFusionModel().eval(), CoarseFusionModel(design=small).eval()
