@@ -1,0 +1,154 @@
+"""Band energies of a face: what is structure and what is noise in each level of a Laplacian pyramid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import cv2
+import numpy as np
+
+from facefusion.types import FloatArray
+
+#: Rec. 601 luma of RGB.
+LUMA: Final = np.array([0.299, 0.587, 0.114], np.float32)
+#: Most pixels of a zone that a level's statistics are taken from, and fewest that say anything.
+SAMPLES: Final = 8000
+FEWEST: Final = 60
+#: Share of magnitudes that count as dense (the rest are edges, hairs, wrinkles), share beyond which magnitudes are cut
+#: off in the energy, and what both measures are for a Gaussian of standard deviation 1.
+DENSE: Final = 0.8
+CUT: Final = 0.995
+_DENSE_OF_GAUSSIAN: Final = 0.6616
+_CUT_OF_GAUSSIAN: Final = 0.9952
+#: Standard deviation of the rounding to whole levels, below which there is nothing to measure.
+ROUNDING: Final = 0.25
+#: Side in pixels of a level of the surroundings whose energy is local, and the shares of skin that count as quiet.
+NEAR: Final = 5
+QUIET: Final = (0.1, 0.25)
+#: Dense scale and local energy of quiet skin, over the energy of skin, at places in pixels of a 224 px crop: without noise
+#: (the 90th percentile of clean portraits), and of noise alone whose deviation varies with brightness. Shading at coarse
+#: places is as dense and as even as noise: there it cannot be told apart.
+_PLACES: Final = (0.75, 1.5, 3.0, 6.0)
+_SKIN_DENSE: Final = (0.82, 0.86, 0.92, 0.98)
+_SKIN_QUIET: Final = (0.47, 0.49, 0.6, 0.72)
+_NOISE_DENSE: Final = 0.95
+_NOISE_QUIET: Final = 0.67
+_LEAST_CONTRAST: Final = 0.05
+#: Ratios of the standard deviations of noise between a level and the next finer one: of white noise, which no photo's
+#: noise falls off quicker than, and the largest, of coarse film grain.
+WHITE: Final = (0.24, 0.43, 0.47, 0.5)
+COARSE_GRAIN: Final = (1.2, 0.7, 0.6, 0.5)
+#: Dense scales of luma within which a pixel counts as noise where colours are measured.
+_NEAR_NOISE: Final = 2.5
+
+
+@dataclass(frozen=True)
+class Zones:
+    """Where is measured: flat indices into each of a pyramid's `details`, finest first, at most `SAMPLES` spread evenly.
+
+    Attributes:
+        skin, features: indices of skin, and of eyes, brows and lips.
+    """
+
+    skin: tuple[np.ndarray, ...]
+    features: tuple[np.ndarray, ...]
+
+    @classmethod
+    def of(cls, skin: FloatArray, features: FloatArray, mask: FloatArray, levels: int) -> Zones:
+        """The zones of (h, w) weights in [0, 1] under a mask (h, w), in as many levels as have enough skin."""
+        grids = [1, *range(1, levels)]  # the finest level is measured on the next one's
+        on_skin = [_places(skin, mask, k) for k in grids]
+        enough = [len(each) >= FEWEST for each in on_skin]
+        count = enough.index(False) if False in enough else levels
+        return cls(tuple(on_skin[:count]), tuple(_places(features, mask, k) for k in grids[:count]))
+
+
+def _places(zone: FloatArray, mask: FloatArray, k: int) -> np.ndarray:
+    grid = np.s_[:: 1 << k, :: 1 << k]
+    inside = np.flatnonzero((zone[grid] > 0.5) & (mask[grid] > 0.5))
+    return inside[:: max(1, -(-len(inside) // SAMPLES))]
+
+
+@dataclass(frozen=True)
+class Band:
+    """One level of a Laplacian pyramid, measured on skin and on features; energies are of luma, in grey levels.
+
+    Attributes:
+        place: the level's scale in pixels of a face crop of 224 px.
+        energy: robust rms on skin.
+        dense: scale of the dense part on skin, consistent with the rms for a Gaussian.
+        quiet: local energy where skin has least.
+        features: robust rms on eyes, brows and lips; NaN where they are hidden.
+        colour: (3, 3) covariance of the dense part's RGB over its luma's variance.
+        noise: standard deviation of its noise.
+    """
+
+    place: float
+    energy: float
+    dense: float
+    quiet: float
+    features: float
+    colour: FloatArray
+    noise: float = 0.0
+
+
+def robust(values: np.ndarray) -> tuple[float, float]:
+    """Energy (rms with the strongest 0.5 % cut off) and dense scale of (N,) values, both consistent for a Gaussian."""
+    sizes = np.sort(np.abs(values))
+    cut = sizes[min(int(CUT * len(sizes)), len(sizes) - 1)]
+    energy = float(np.sqrt(np.mean(np.minimum(sizes, cut) ** 2))) / _CUT_OF_GAUSSIAN
+    return energy, float(np.sqrt(np.mean(sizes[: int(DENSE * len(sizes))] ** 2))) / _DENSE_OF_GAUSSIAN
+
+
+def bands(levels: Sequence[FloatArray], zones: Zones, unit: float) -> list[Band]:
+    """Measures a face in every level of detail in which it shows enough skin, finest first.
+
+    Args:
+        levels: `Pyramid.details` of RGB in [0, 255].
+        zones: where.
+        unit: pixels of the image per pixel of a face crop of 224 px.
+    """
+    each = zip(zones.skin, zones.features, strict=True)
+    return _with_noise([_measured(levels[k], 2**k / unit, *where) for k, where in enumerate(each)])
+
+
+def _measured(level: FloatArray, place: float, skin: np.ndarray, features: np.ndarray) -> Band:
+    colours, gray = level.reshape(-1, 3), cv2.cvtColor(level, cv2.COLOR_RGB2GRAY)
+    luma = gray.ravel()[skin]
+    energy, dense = robust(luma)
+    local = cv2.boxFilter(cv2.multiply(gray, gray), -1, (NEAR, NEAR)).ravel()[skin]
+    quiet = float(np.sqrt(np.maximum(np.quantile(local, QUIET), 0)).mean())
+    near = colours[skin[np.abs(luma) <= _NEAR_NOISE * dense]]
+    colour = near.T @ near / max(len(near), 1)
+    colour /= max(float(LUMA @ colour @ LUMA), 1e-6)
+    edges = robust(gray.ravel()[features])[0] if len(features) >= FEWEST else float("nan")
+    return Band(place, energy, dense, quiet, edges, colour)
+
+
+def _share(measured: float, skin: tuple[float, ...], noise: float, place: float) -> float:
+    """Share of noise in the variance of a level, from a measure over its energy of which skin's and noise's are known."""
+    without = float(np.interp(np.log2(place), np.log2(_PLACES), skin))
+    contrast = max(noise**2 - without**2, _LEAST_CONTRAST)
+    return float(np.clip((measured**2 - without**2) / contrast, 0, 1))
+
+
+def _noise(band: Band) -> float:
+    """Standard deviation of noise: as dense as a Gaussian, and everywhere, where structure is sparse and here and there."""
+    energy = max(band.energy, ROUNDING)
+    dense = _share(band.dense / energy, _SKIN_DENSE, _NOISE_DENSE, band.place)
+    quiet = _share(band.quiet / energy, _SKIN_QUIET, _NOISE_QUIET, band.place)
+    return band.energy * float((dense * quiet) ** 0.25)
+
+
+def _with_noise(bands: Sequence[Band]) -> list[Band]:
+    """The bands with their noise, whose spectrum lies between white noise's and coarse grain's."""
+    found: list[Band] = []
+    for k, band in enumerate(bands):
+        noise = _noise(band)
+        if found:
+            step = min(k, len(WHITE)) - 1
+            noise = float(np.clip(noise, WHITE[step] * found[-1].noise, COARSE_GRAIN[step] * found[-1].noise))
+        found.append(replace(band, noise=min(noise, band.energy)))
+    return found

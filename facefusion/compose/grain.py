@@ -1,0 +1,188 @@
+"""Noise of a photo's kind: its spectrum, its colours, and its dependence on brightness."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+import cv2
+import numpy as np
+
+from facefusion.compose.bands import FEWEST, LUMA, Band, robust
+from facefusion.types import FloatArray
+
+#: Side in pixels of the noise that is repeated over a face, its seed, and its levels.
+SIDE: Final = 512
+SEED: Final = 1983
+LEVELS: Final = 5
+#: Steps of an int8 per standard deviation of the noise: it is cut off at 4.
+STEPS: Final = 31
+#: Places up to which missing skin texture, too, is made up for by noise, in pixels of a 224 px crop, and the share of its
+#: variance: pores are no noise, and more than this looks like grain.
+FINE: Final = 1.1
+TEXTURE: Final = 0.25
+_TINY: Final = 1e-6
+#: Rounds of the search for deviations that give a spectrum.
+ROUNDS: Final = 30
+#: Bins of brightness, and the range of their standard deviation over the mean one.
+BINS: Final = 6
+RANGE: Final = (0.2, 2.0)
+#: Most that the deviation changes, as a share of it, beyond the darkest and the brightest skin.
+BEYOND: Final = 0.6
+
+
+@lru_cache(maxsize=1)
+def unit_noise() -> tuple[np.ndarray, ...]:
+    """Laplacian pyramid of white noise that repeats itself: (s, s, 3) int8, independent channels, equal deviations."""
+    fine: FloatArray = np.random.default_rng(SEED).standard_normal((SIDE, SIDE, 3), np.float32)
+    levels = []
+    for _ in range(LEVELS):
+        fine, level = _down(fine)
+        levels.append(np.clip(np.rint(STEPS / level.std() * level), -127, 127).astype(np.int8))
+        levels[-1].flags.writeable = False  # shared by all threads
+    return tuple(levels)
+
+
+def _up(level: FloatArray) -> FloatArray:
+    wide = cv2.copyMakeBorder(level, 2, 2, 2, 2, cv2.BORDER_WRAP)
+    return np.asarray(cv2.pyrUp(wide)[4:-4, 4:-4], np.float32)
+
+
+def _down(fine: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The next level of the Gaussian pyramid of a periodic image, and its level of the Laplacian pyramid."""
+    size = fine.shape[0]
+    wide = cv2.copyMakeBorder(fine, 4, 4, 4, 4, cv2.BORDER_WRAP)
+    down = cv2.pyrDown(wide)
+    level = (wide - cv2.pyrUp(down, dstsize=wide.shape[1::-1]))[4:-4, 4:-4]
+    return np.asarray(down[2 : 2 + size // 2, 2 : 2 + size // 2], np.float32), np.asarray(level, np.float32)
+
+
+@lru_cache(maxsize=1)
+def coupling() -> np.ndarray:
+    """How noise put into one level comes out of others: a Laplacian pyramid is no orthogonal transform.
+
+    Returns:
+        (n, n, n): the variance of level j of noise that was put together with deviations s is s @ coupling[j] @ s.
+    """
+    parts = []
+    for k, tile in enumerate(unit_noise()):
+        image: FloatArray = np.asarray(tile / np.float32(STEPS), np.float32)
+        for _ in range(k):
+            image = _up(image)
+        levels: list[np.ndarray] = []
+        for _ in range(LEVELS):
+            image, level = _down(image)
+            levels.append((level[::2, 1::2] if not levels else level).ravel())  # as bands are measured
+        parts.append(levels)
+    grams = [np.stack([part[j] for part in parts]) for j in range(LEVELS)]
+    return np.stack([gram @ gram.T / gram.shape[1] for gram in grams])
+
+
+def decoupled(wanted: Sequence[FloatArray]) -> list[FloatArray]:
+    """Covariances to put into the levels, so that noise with the wanted ones comes out of them."""
+    variances = np.zeros(LEVELS)
+    variances[: len(wanted)] = [max(float(np.trace(each)), 0.0) for each in wanted]
+    couple, found = coupling(), np.sqrt(variances)
+    for _ in range(ROUNDS):
+        given = np.einsum("i,jik,k->j", found, couple, found)
+        found *= np.sqrt((variances + _TINY) / (given + _TINY))
+    shares = found**2 / np.maximum(variances, _TINY)
+    return [np.asarray(each * share, np.float32) for each, share in zip(wanted, shares, strict=False)]
+
+
+def root_of(covariance: FloatArray) -> FloatArray:
+    """The symmetric square root of a positive semidefinite (3, 3) matrix."""
+    values, vectors = np.linalg.eigh(covariance.astype(np.float64))
+    return np.asarray((vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T, np.float32)
+
+
+def noise_of(root: FloatArray, k: int, shape: tuple[int, int], origin: tuple[int, int]) -> FloatArray:
+    """Noise for level k of a Laplacian pyramid.
+
+    Args:
+        root: (3, 3) root of the covariance of the RGB channels.
+        k: the level, below `LEVELS`.
+        shape: (h, w) of the level, or of a strip of it.
+        origin: its top and left in the level's pixels: the noise lies still in the photo, wherever the window is.
+
+    Returns:
+        (h, w, 3) float32.
+    """
+    tile = unit_noise()[k]
+    size = tile.shape[0]
+    (top, height), (left, width) = ((start % size, length) for start, length in zip(origin, shape, strict=True))
+    rows = tile[top : top + height] if top + height <= size else tile
+    coloured = cv2.transform(rows.astype(np.float32), root / np.float32(STEPS))
+    top = 0 if rows is not tile else top
+    repeated = cv2.repeat(coloured, -(-(top + height) // len(rows)), -(-(left + width) // size))
+    return np.asarray(repeated[top : top + height, left : left + width], np.float32)
+
+
+def _semidefinite(matrix: np.ndarray) -> np.ndarray:
+    values, vectors = np.linalg.eigh(matrix)
+    return np.asarray((vectors * np.maximum(values, 0)) @ vectors.T)
+
+
+def _noise_colour(theirs: Band, own: Band) -> np.ndarray:
+    """(3, 3) covariance of the target's noise over its luma's variance: what skin's structure, coloured as the new face's,
+    does not explain."""
+    structure = max(theirs.dense**2 - theirs.noise**2, 0.0)
+    left = _semidefinite(theirs.dense**2 * theirs.colour - structure * own.colour)
+    return np.asarray(left / max(float(LUMA @ left @ LUMA), 1e-6))
+
+
+def missing(target: Sequence[Band], face: Sequence[Band], gains: Sequence[float]) -> list[FloatArray]:
+    """Covariances (3, 3) of the noise that each level of the new face lacks once its gains are applied, finest first."""
+    found: list[FloatArray] = []
+    colour, surest = np.zeros((3, 3)), 0.0
+    for theirs, own, gain in zip(target[:LEVELS], face[:LEVELS], gains[:LEVELS], strict=True):
+        if theirs.noise > surest * theirs.energy:
+            colour, surest = _noise_colour(theirs, own), theirs.noise / theirs.energy
+        lacking = max(theirs.energy**2 - (gain * own.energy) ** 2, 0.0)
+        noise = float(np.clip(theirs.noise**2 - (gain * own.noise) ** 2, 0, lacking))
+        texture = 0.0
+        if theirs.place <= FINE:
+            texture = float(np.clip(TEXTURE * (theirs.dense**2 - (gain * own.dense) ** 2) - noise, 0, lacking - noise))
+        along = theirs.colour @ LUMA
+        found.append(np.asarray(noise * colour + texture * np.outer(along, along), np.float32))
+    return found
+
+
+@dataclass(frozen=True)
+class Brightness:
+    """How the deviation of noise depends on brightness.
+
+    Attributes:
+        table: (256,) float32, over the mean deviation on skin.
+    """
+
+    table: FloatArray
+
+    @classmethod
+    def measured(cls, band: Band, luma: np.ndarray, brightness: np.ndarray) -> Brightness:
+        """Measures it on skin, as far as the band is noise.
+
+        Args:
+            band: the level with most noise.
+            luma: (N,) the level's luma at places on skin.
+            brightness: (N,) luma in [0, 255] of a smooth version of the photo there.
+        """
+        order = np.array_split(np.argsort(brightness, kind="stable"), BINS)
+        if len(luma) < BINS * FEWEST or band.noise <= 0:
+            return cls(np.ones(256, np.float32))
+        scales = np.array([robust(luma[bin])[1] for bin in order]) / max(band.dense, 1e-6)
+        scales = np.clip(scales, *RANGE) ** (band.noise / max(band.dense, band.noise))
+        middles = np.array([np.median(brightness[bin]) for bin in order])
+        levels = np.arange(256)
+        table = np.interp(levels, middles, scales)
+        darker, brighter = np.minimum(levels - middles[0], 0), np.maximum(levels - middles[-1], 0)
+        for end, inner, beyond in ((0, 1, darker), (-1, -2, brighter)):
+            slope = (scales[end] - scales[inner]) / max(middles[end] - middles[inner], 1.0, key=abs)
+            table += np.clip(slope * beyond, -BEYOND * scales[end], BEYOND * scales[end])
+        return cls(np.clip(table, *RANGE).astype(np.float32))
+
+    def over(self, luma: np.ndarray) -> FloatArray:
+        """Factors for the noise where a smooth face has this luma, of its shape."""
+        return np.asarray(self.table[np.clip(luma + 0.5, 0, 255).astype(np.uint8)], np.float32)

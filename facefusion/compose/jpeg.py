@@ -1,0 +1,85 @@
+"""Compression: the blocks of a JPEG photo, and its quality."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import cv2
+import numpy as np
+
+from facefusion.types import Photo
+
+#: Pixels of a block of luma, and of a unit of blocks with chroma at half the resolution.
+BLOCK: Final = 8
+UNIT: Final = 16
+#: Mean step across the edges of blocks over the mean step inside of them, from which on blocks show.
+SHOWS: Final = 1.2
+#: Every so many rows and columns are looked at.
+STRIDE: Final = 3
+#: Side of the part of the photo that is encoded anew, and the qualities that are tried.
+SIDE: Final = 256
+QUALITIES: Final = tuple(range(10, 86, 5))
+#: Mean squared change over the least one, and beyond it in squared levels, that counts as no more than that.
+SAME: Final = 1.5
+ROUNDING: Final = 0.1
+
+
+def blockiness(photo: Photo, origin: tuple[int, int] = (0, 0)) -> float:
+    """Mean step of green across the edges of 8 x 8 blocks over the mean step elsewhere: 1 without blocks.
+
+    Args:
+        photo: (h, w, 3) RGB uint8.
+        origin: top and left of the window in the photo whose corner the blocks start from.
+    """
+    edges, others = [], []
+    for axis in (0, 1):
+        lines = photo[:, ::STRIDE, 1] if axis == 0 else photo[::STRIDE, :, 1].T
+        lines = np.ascontiguousarray(lines)
+        steps = cv2.absdiff(lines[1:], lines[:-1])
+        each = cv2.reduce(steps, 1, cv2.REDUCE_AVG, dtype=cv2.CV_32F)[:, 0]
+        phase = (np.arange(1, len(lines)) + origin[axis]) % BLOCK
+        edges.append(each[phase == 0])
+        others.append(each[(phase != 0)])
+    return float((np.concatenate(edges).mean() + 0.1) / (np.concatenate(others).mean() + 0.1))
+
+
+def quality_of(photo: Photo, origin: tuple[int, int] = (0, 0)) -> int | None:
+    """The JPEG quality that a photo whose blocks show was saved at, None where none do.
+
+    Encoded once more at its own quality, a JPEG changes least (Farid, "Exposing digital forgeries from JPEG ghosts",
+    IEEE Transactions on Information Forensics and Security, 2009). Steps of a better quality that
+    divide its own change as little: the worst of these qualities is its own.
+
+    Args:
+        photo: (h, w, 3) RGB uint8, a window of the photo.
+        origin: its top and left in the photo.
+    """
+    if min(photo.shape[:2]) < 2 * UNIT or blockiness(photo, origin) < SHOWS:
+        return None
+    top, left = (-start % BLOCK for start in origin)
+    height, width = ((length - start) // BLOCK * BLOCK for length, start in zip(photo.shape[:2], (top, left), strict=True))
+    top += max(0, (height - SIDE) // 2 // BLOCK * BLOCK)
+    left += max(0, (width - SIDE) // 2 // BLOCK * BLOCK)
+    part = cv2.cvtColor(photo[top : top + min(height, SIDE), left : left + min(width, SIDE)], cv2.COLOR_RGB2GRAY)
+    changes = [float(np.mean(cv2.absdiff(part, _again(part, quality)) ** 2.0)) for quality in QUALITIES]
+    same = np.array(changes) <= SAME * min(changes) + ROUNDING
+    return QUALITIES[int(np.argmax(same))]
+
+
+def _again(image: np.ndarray, quality: int) -> Photo:
+    _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return np.asarray(cv2.imdecode(data, cv2.IMREAD_UNCHANGED), np.uint8)
+
+
+def compressed(photo: Photo, quality: int, origin: tuple[int, int] = (0, 0)) -> Photo:
+    """A window (h, w, 3) RGB uint8 of a photo, saved as JPEG and read again, on the blocks of the photo.
+
+    Args:
+        photo: the window.
+        quality: of the JPEG, 1 to 100.
+        origin: the window's top and left in the photo.
+    """
+    top, left = (start % UNIT for start in origin)
+    padded = cv2.copyMakeBorder(photo, top, 0, left, 0, cv2.BORDER_REPLICATE)
+    again = _again(cv2.cvtColor(padded, cv2.COLOR_RGB2BGR), quality)
+    return np.asarray(cv2.cvtColor(again[top:, left:], cv2.COLOR_BGR2RGB), np.uint8)

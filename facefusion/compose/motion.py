@@ -1,0 +1,120 @@
+"""Motion blur: its direction and length in the target, and a face that moved as far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+
+from facefusion.compose.bands import ROUNDING, Zones
+from facefusion.compose.pyramid import Pyramid, gray, laplacian
+from facefusion.types import FloatArray, Photo
+
+#: Level of the pyramid at which gradients are compared: the finest of a photo are noise.
+LEVEL: Final = 1
+#: Ratio of the gradients' changes along and across, target over face, below which the photo is blurred by motion. Two
+#: people's faces without motion differ down to 0.6.
+MOVED: Final = 0.5
+#: Lengths that are tried, in pixels of the photo.
+LENGTHS: Final = (4, 6, 8, 11, 15, 20, 26, 34, 44)
+#: Share of the gradients that is not cut off.
+CUT: Final = 0.97
+#: Steps to a pixel of a line's length while it is drawn.
+_STEPS: Final = 8
+
+
+@dataclass(frozen=True)
+class Motion:
+    """A movement in a straight line while a photo was taken.
+
+    Attributes:
+        along: (2,) unit vector, x and y.
+        length: pixels of the photo.
+    """
+
+    along: FloatArray
+    length: float
+
+    def kernel(self, scale: float = 1.0) -> FloatArray:
+        """The line as a kernel of odd sides, at a scale of the photo, drawn with linear interpolation; its sum is 1."""
+        length = self.length * scale
+        reach = int(np.ceil(length / 2)) + 1
+        kernel = np.zeros((2 * reach + 1,) * 2, np.float32)
+        steps = np.linspace(-0.5, 0.5, int(np.ceil(_STEPS * length)) + 1) * length
+        places = reach + steps[:, None] * self.along[::-1]
+        whole = np.floor(places).astype(int)
+        part = places - whole
+        for row in (0, 1):
+            for column in (0, 1):
+                weights = np.abs(1 - row - part[:, 0]) * np.abs(1 - column - part[:, 1])
+                np.add.at(kernel, (whole[:, 0] + row, whole[:, 1] + column), weights)
+        return np.asarray(kernel / kernel.sum(), np.float32)
+
+    def applied(self, image: Photo) -> Photo:
+        """An image (h, w, 3) uint8 that moved so."""
+        return np.asarray(cv2.filter2D(image, -1, self.kernel(), borderType=cv2.BORDER_REPLICATE), np.uint8)
+
+
+def motion_of(target: np.ndarray, face: Pyramid, zones: Zones) -> Motion | None:
+    """The motion that blurred the target and not the new face; None where there is none that shows.
+
+    Motion takes the gradients along its direction from every edge and leaves those across. The direction is the one in which
+    the target's gradients are weakest beside the face's (the smallest generalised eigenvalue of their covariances), the
+    length the one with which the moved face has the target's ratio of gradients along and across.
+
+    Args:
+        target: (2, 2) from `gradients_of`.
+        face: in the same photo's pixels.
+        zones: where they are compared.
+    """
+    values, vectors = np.linalg.eigh(gradients_of(face, zones))
+    whitening = (vectors / np.sqrt(values)) @ vectors.T
+    ratios, directions = np.linalg.eigh(whitening @ target @ whitening)
+    if np.sqrt(ratios[0] / ratios[1]) > MOVED:
+        return None
+    along = whitening @ directions[:, 0]
+    along = np.asarray(along / np.linalg.norm(along), np.float32)
+    return Motion(along, _length(along, target, gray(face.half), _where(zones)))
+
+
+def gradients_of(face: Pyramid, zones: Zones) -> np.ndarray:
+    """(2, 2) covariance of the gradients in x and y of a face's detail, on skin and features.
+
+    Where a window has no such level it is the identity, in which no motion shows.
+    """
+    if len(zones.skin) <= LEVEL:
+        return np.eye(2)
+    return _covariance(gray(face.coarser[LEVEL - 1]), _where(zones))
+
+
+def _where(zones: Zones) -> np.ndarray:
+    return np.concatenate([zones.skin[LEVEL], zones.features[LEVEL]])
+
+
+def _length(along: FloatArray, target: np.ndarray, face: FloatArray, where: np.ndarray) -> float:
+    across = np.array([-along[1], along[0]])
+
+    def ratio(gradients: np.ndarray) -> float:
+        return float((along @ gradients @ along) / (across @ gradients @ across))
+
+    wanted = ratio(target)
+    shortest, longest = 0, len(LENGTHS) - 1  # of those that are still possible
+    while shortest < longest:
+        middle = (shortest + longest) // 2
+        moved = cv2.filter2D(face, -1, Motion(along, LENGTHS[middle]).kernel(0.5), borderType=cv2.BORDER_REPLICATE)
+        if ratio(_covariance(laplacian(np.asarray(moved, np.float32), 1)[0], where)) <= wanted:
+            longest = middle
+        else:
+            shortest = middle + 1
+    return float(np.sqrt(LENGTHS[longest] * LENGTHS[max(longest - 1, 0)]))
+
+
+def _covariance(level: FloatArray, where: np.ndarray) -> np.ndarray:
+    """(2, 2) covariance of the gradients of (h, w) detail at flat indices, the strongest ones cut off."""
+    both = [cv2.Sobel(level, cv2.CV_32F, *order, scale=1 / 8).ravel()[where] for order in ((1, 0), (0, 1))]
+    gradients = np.stack(both, axis=1)
+    sizes = np.hypot(*gradients.T)
+    gradients *= np.minimum(1, np.quantile(sizes, CUT) / np.maximum(sizes, 1e-6))[:, None]
+    return np.asarray(gradients.T @ gradients / len(where) + (ROUNDING / 4) ** 2 * np.eye(2))

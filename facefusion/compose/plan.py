@@ -1,0 +1,137 @@
+"""What is done to the levels of the new face's pyramid, and doing it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Final
+
+import cv2
+import numpy as np
+
+from facefusion.compose.bands import Band
+from facefusion.compose.gains import FAINT
+from facefusion.compose.grain import Brightness, noise_of, root_of
+from facefusion.compose.pyramid import SAME_GAIN, Gains, Pyramid, rebuilt, smoothed, times
+from facefusion.types import FloatArray, Photo
+
+#: Standard deviation of noise in grey levels that is not worth the time.
+NO_NOISE: Final = 0.15
+#: Range of the correction of gains and of noise for what compression takes from them.
+COMPRESSION: Final = (0.8, 1.7)
+#: Level of the pyramid whose brightness the noise depends on: finer ones are noisy themselves.
+SMOOTH: Final = 2
+#: Rows of the result that are made at a time, an even number: what is needed for them stays in the processor's cache.
+ROWS: Final = 32
+#: Rows beyond a strip that it needs for smoothing, and of level 1 for enlarging.
+MARGIN: Final = 6
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is done to the levels of the new face's pyramid, finest first.
+
+    Attributes:
+        gains: on skin and on features.
+        smoothing: standard deviations in pixels of each level of the Gaussian over it.
+        noise: (3, 3) covariances of what is added.
+        features: for each gain float32 in [0, 1], of the level's height and width, where the second one holds.
+        brightness: how the noise depends on it.
+        origin: top and left of the window in the photo.
+    """
+
+    gains: Sequence[Gains]
+    smoothing: Sequence[float]
+    noise: Sequence[FloatArray]
+    features: Sequence[FloatArray]
+    brightness: Brightness
+    origin: tuple[int, int]
+
+    def corrected(self, wanted: Sequence[float], made: Sequence[Band]) -> Plan:
+        """The plan with more of each level whose energy came out too small, or less."""
+        ratios = [(energy + FAINT) / (band.energy + FAINT) for energy, band in zip(wanted, made, strict=True)]
+        more = np.clip(ratios, *COMPRESSION).tolist()
+        gains = [(skin * by, features * by) for (skin, features), by in zip(self.gains, more, strict=True)]
+        noise = [np.asarray(each * by**2, np.float32) for each, by in zip(self.noise, more, strict=False)]
+        return replace(self, gains=gains, noise=noise)
+
+    def applied(self, face: Pyramid) -> Photo:
+        """The face, changed: (h, w, 3) RGB uint8."""
+        rest = rebuilt(face.coarser, self.gains[1:], self.features[1:], self.smoothing[1:])
+        factors = self.brightness.over(face.smooth(SMOOTH))
+        coarse_noise = self._coarse_noise(face, factors)
+        if coarse_noise is not None and not self.smoothing[0]:
+            rest, coarse_noise = np.asarray(cv2.add(rest, coarse_noise), np.float32), None
+        finest = _Finest(face, rest, self.gains[0], self.features[0], self.smoothing[0])
+        near = np.asarray(cv2.resize(factors, rest.shape[1::-1], interpolation=cv2.INTER_LINEAR), np.float32)
+        root = root_of(self.noise[0]) if self._noisy(0) else None
+        result, (height, width) = np.empty_like(face.image), face.image.shape[:2]
+        for top in range(0, height, ROWS):
+            bottom = min(top + ROWS, height)
+            made = finest.rows(top, bottom)
+            if coarse_noise is not None:
+                made = np.asarray(cv2.add(made, finest.enlarged(coarse_noise, top, bottom)), np.float32)
+            if root is not None:
+                grain = noise_of(root, 0, (bottom - top, width), (self.origin[0] + top, self.origin[1]))
+                made = np.asarray(cv2.add(made, times(grain, finest.enlarged(near, top, bottom))), np.float32)
+            result[top:bottom] = cv2.addWeighted(made, 1, made, 0, 0, dtype=cv2.CV_8U)
+        return result
+
+    def _noisy(self, k: int) -> bool:
+        return k < len(self.noise) and float(np.trace(self.noise[k])) > NO_NOISE**2
+
+    def _coarse_noise(self, face: Pyramid, factors: FloatArray) -> FloatArray | None:
+        """The noise of all levels but the finest, at level 1: kept apart, for the Gaussians blur the face alone."""
+        total: FloatArray | None = None
+        for k in reversed(range(1, len(self.noise))):
+            height, width = face.coarser[k - 1].shape[:2]
+            if total is not None:
+                total = np.asarray(cv2.pyrUp(total, dstsize=(width, height)), np.float32)
+            if self._noisy(k):
+                origin = (self.origin[0] >> k, self.origin[1] >> k)
+                near = cv2.resize(factors, (width, height), interpolation=cv2.INTER_LINEAR)
+                noise = times(noise_of(root_of(self.noise[k]), k, (height, width), origin), np.asarray(near, np.float32))
+                total = noise if total is None else np.asarray(cv2.add(total, noise), np.float32)
+        return total
+
+
+@dataclass(frozen=True)
+class _Finest:
+    """The result without the finest level's noise, made in strips.
+
+    Attributes:
+        face: the face.
+        rest: level 1 of the result.
+        gains, features, smoothing: of the finest level, as in `Plan`.
+    """
+
+    face: Pyramid
+    rest: FloatArray
+    gains: Gains
+    features: FloatArray
+    smoothing: float
+
+    @cached_property
+    def below(self) -> FloatArray:
+        """What is enlarged below the image itself: gain * (image - up(half)) + up(rest) = gain * image + up(below)."""
+        return np.asarray(cv2.addWeighted(self.rest, 1, self.face.half, -self.gains[0], 0), np.float32)
+
+    def enlarged(self, level: FloatArray, top: int, bottom: int) -> FloatArray:
+        """Rows of what `pyrUp` makes of a level 1; at the window's edges with the border that it has there."""
+        height, width = self.face.image.shape[:2]
+        first, last = max(top // 2 - MARGIN, 0), min((bottom + 1) // 2 + MARGIN, len(level))
+        larger = cv2.pyrUp(level[first:last], dstsize=(width, min(2 * last, height) - 2 * first))
+        return np.asarray(larger[top - 2 * first : bottom - 2 * first], np.float32)
+
+    def rows(self, top: int, bottom: int) -> FloatArray:
+        """Rows of it."""
+        (skin, other), margin = self.gains, MARGIN if self.smoothing else 0
+        above, below = max(top - margin, 0), min(bottom + margin, len(self.face.image))
+        rows, features = self.face.image[above:below], self.features[above:below]
+        made = cv2.addWeighted(rows, skin, self.enlarged(self.below, above, below), 1, 0, dtype=cv2.CV_32F)
+        if abs(other - skin) >= SAME_GAIN and features.any():
+            fine = cv2.subtract(rows, self.enlarged(self.face.half, above, below), dtype=cv2.CV_32F)
+            more = (other - skin) * features
+            made = cv2.add(made, times(np.asarray(fine, np.float32), more))
+        return smoothed(np.asarray(made, np.float32), self.smoothing)[top - above : bottom - above]

@@ -1,0 +1,117 @@
+"""Sharpness and grain: band by band, the new face gets what the target's own skin has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+
+from facefusion.compose.bands import LUMA, Band, Zones, bands
+from facefusion.compose.gains import settled, wanted_gains
+from facefusion.compose.grain import Brightness, decoupled, missing
+from facefusion.compose.jpeg import compressed, quality_of
+from facefusion.compose.motion import gradients_of, motion_of
+from facefusion.compose.plan import SMOOTH, Plan
+from facefusion.compose.pyramid import Gains, Pyramid, smoothing_for, steps_for
+from facefusion.types import FloatArray, Photo
+
+#: Shortest side of a window in which anything can be measured.
+SHORTEST: Final = 16
+
+
+def match_texture(
+    face: Photo,
+    target: Photo,
+    skin: FloatArray,
+    features: FloatArray,
+    mask: FloatArray,
+    unit: float,
+    *,
+    sharpness: bool = True,
+    grain: bool = True,
+    origin: tuple[int, int] = (0, 0),
+) -> Photo:
+    """Gives the new face the sharpness, the noise and the compression of the photo that it is put into.
+
+    Each level of the face's Laplacian pyramid is multiplied by the ratio of the target's energy to its own, apart on skin
+    and on features, and gets the noise that it lacks then.
+
+    Args:
+        face: (h, w, 3) RGB uint8, the new face in the target photo's pixels, valid where `mask` > 0.
+        target: (h, w, 3) RGB uint8, the same window of the target photo.
+        skin: (h, w) float32 in [0, 1], where both show skin.
+        features: (h, w) float32 in [0, 1], eyes, brows and lips.
+        mask: (h, w) float32 in [0, 1], how much of the new face will be seen.
+        unit: pixels of the window per pixel of a face crop of 224 px, in which the face's longer side is 179 px.
+        sharpness: match the energies of the bands.
+        grain: add the noise and the blocks of compression that the face lacks.
+        origin: top and left of the window in the photo, in pixels.
+
+    Returns:
+        (h, w, 3) RGB uint8; `face` itself where there is too little skin to measure. The same input gives the same output.
+    """
+    if min(face.shape[:2]) < SHORTEST:
+        return face
+    steps = steps_for(face.shape, unit)
+    zones = Zones.of(skin, features, mask, steps)
+    if not zones.skin:
+        return face
+    their = _Target.measured(target, zones, unit, steps)
+    new = Pyramid.of(face, steps)
+    motion = motion_of(their.gradients, new, zones) if sharpness else None
+    if motion is not None:
+        face = motion.applied(face)
+        new = Pyramid.of(face, steps)
+    quality = quality_of(target, origin) if grain else None
+    judged = new if quality is None else Pyramid.of(compressed(face, quality, origin), steps)
+    own = bands(judged.details, zones, unit)
+    wanted = [wanted_gains(*each) if sharpness else (1.0, 1.0) for each in zip(their.bands, own, strict=True)]
+    noise = missing(their.bands, own, [gain for gain, _ in wanted]) if grain else []
+    shares = [np.ascontiguousarray(features[:: 1 << k, :: 1 << k], np.float32) for k in (1, *range(1, len(own)))]
+    gains = settled(judged, wanted, own, shares, zones) if sharpness else wanted
+    everywhere = [np.asarray(features, np.float32), *shares[1:]]
+    smoothing = [smoothing_for(each) for each in wanted]
+    plan = Plan(gains, smoothing, decoupled(noise), everywhere, their.brightness, origin)
+    result = plan.applied(new)
+    if quality is None:
+        return result
+    result = compressed(result, quality, origin)
+    if sharpness:
+        made = bands(Pyramid.of(result, steps).details, zones, unit)
+        plan = plan.corrected(_energies(own, wanted, noise), made)
+        result = compressed(plan.applied(new), quality, origin)
+    return result
+
+
+@dataclass(frozen=True)
+class _Target:
+    """What is measured in the target."""
+
+    bands: list[Band]
+    gradients: np.ndarray
+    brightness: Brightness
+
+    @classmethod
+    def measured(cls, target: Photo, zones: Zones, unit: float, steps: int) -> _Target:
+        levels = Pyramid.of(target, steps)
+        found = bands(levels.details, zones, unit)
+        k = int(np.argmax([band.noise for band in found[:2]]))  # of the finer two levels the one with more noise
+        luma = levels.details[k].reshape(-1, 3)[zones.skin[k]] @ LUMA
+        brightness = Brightness.measured(found[k], luma, _shade(levels, k, zones))
+        return cls(found, gradients_of(levels, zones), brightness)
+
+
+def _shade(face: Pyramid, k: int, zones: Zones) -> np.ndarray:
+    """(N,) smooth luma at the places on skin of level k."""
+    size = face.details[k].shape[1::-1]
+    return np.asarray(cv2.resize(face.smooth(SMOOTH), size, interpolation=cv2.INTER_LINEAR).ravel()[zones.skin[k]])
+
+
+def _energies(face: Sequence[Band], gains: Sequence[Gains], noise: Sequence[FloatArray]) -> list[float]:
+    """The energies on skin that each level has with its gain and its noise."""
+    variances = [float(LUMA @ each @ LUMA) for each in noise] + [0.0] * (len(face) - len(noise))
+    each = zip(face, gains, variances, strict=True)
+    return [float(np.hypot(gain * band.energy, variance**0.5)) for band, (gain, _), variance in each]
