@@ -1,4 +1,4 @@
-"""Band energies of a face: what is structure and what is noise in each level of a Laplacian pyramid."""
+"""Band energies of a face, and how much of them is noise."""
 
 from __future__ import annotations
 
@@ -16,28 +16,31 @@ LUMA: Final = np.array([0.299, 0.587, 0.114], np.float32)
 #: Most pixels of a zone that a level's statistics are taken from, and fewest that say anything.
 SAMPLES: Final = 8000
 FEWEST: Final = 60
-#: Share of magnitudes that count as dense (the rest are edges, hairs, wrinkles), share beyond which magnitudes are cut
-#: off in the energy, and what both measures are for a Gaussian of standard deviation 1.
+#: Share of magnitudes that count as dense (the rest are edges, hairs, wrinkles), share beyond which
+#: magnitudes are cut off in the energy, and what both measures are for a Gaussian of standard
+#: deviation 1.
 DENSE: Final = 0.8
 CUT: Final = 0.995
 _DENSE_OF_GAUSSIAN: Final = 0.6616
 _CUT_OF_GAUSSIAN: Final = 0.9952
 #: Standard deviation of the rounding to whole levels, below which there is nothing to measure.
 ROUNDING: Final = 0.25
-#: Side in pixels of a level of the surroundings whose energy is local, and the shares of skin that count as quiet.
+#: Side in pixels of a level of the surroundings whose energy is local, and the shares of skin that
+#: count as quiet.
 NEAR: Final = 5
 QUIET: Final = (0.1, 0.25)
-#: Dense scale and local energy of quiet skin, over the energy of skin, at places in pixels of a 224 px crop: without noise
-#: (the 90th percentile of clean portraits), and of noise alone whose deviation varies with brightness. Shading at coarse
-#: places is as dense and as even as noise: there it cannot be told apart.
+#: Dense scale and local energy of quiet skin, over the energy of skin, at places in pixels of a 224
+#: px crop: without noise (the 90th percentile of clean portraits), and of noise alone whose
+#: deviation varies with brightness. Shading at coarse places is as dense and as even as noise:
+#: there it cannot be told apart.
 _PLACES: Final = (0.75, 1.5, 3.0, 6.0)
 _SKIN_DENSE: Final = (0.82, 0.86, 0.92, 0.98)
 _SKIN_QUIET: Final = (0.47, 0.49, 0.6, 0.72)
 _NOISE_DENSE: Final = 0.95
 _NOISE_QUIET: Final = 0.67
 _LEAST_CONTRAST: Final = 0.05
-#: Ratios of the standard deviations of noise between a level and the next finer one: of white noise, which no photo's
-#: noise falls off quicker than, and the largest, of coarse film grain.
+#: Ratios of the standard deviations of noise between a level and the next finer one: of white
+#: noise, which no photo's noise falls off quicker than, and the largest, of coarse film grain.
 WHITE: Final = (0.24, 0.43, 0.47, 0.5)
 COARSE_GRAIN: Final = (1.2, 0.7, 0.6, 0.5)
 #: Dense scales of luma within which a pixel counts as noise where colours are measured.
@@ -46,7 +49,7 @@ _NEAR_NOISE: Final = 2.5
 
 @dataclass(frozen=True)
 class Zones:
-    """Where is measured: flat indices into each of a pyramid's `details`, finest first, at most `SAMPLES` spread evenly.
+    """Flat indices of measured pixels in each of `Pyramid.details`, at most `SAMPLES` a level.
 
     Attributes:
         skin, features: indices of skin, and of eyes, brows and lips.
@@ -57,7 +60,7 @@ class Zones:
 
     @classmethod
     def of(cls, skin: FloatArray, features: FloatArray, mask: FloatArray, levels: int) -> Zones:
-        """The zones of (h, w) weights in [0, 1] under a mask (h, w), in as many levels as have enough skin."""
+        """Zones from (h, w) weights in [0, 1], in as many levels as have enough skin."""
         grids = [1, *range(1, levels)]  # the finest level is measured on the next one's
         on_skin = [_places(skin, mask, k) for k in grids]
         enough = [len(each) >= FEWEST for each in on_skin]
@@ -73,7 +76,7 @@ def _places(zone: FloatArray, mask: FloatArray, k: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Band:
-    """One level of a Laplacian pyramid, measured on skin and on features; energies are of luma, in grey levels.
+    """Measures of one level of a Laplacian pyramid; energies are of luma, in grey levels.
 
     Attributes:
         place: the level's scale in pixels of a face crop of 224 px.
@@ -95,11 +98,16 @@ class Band:
 
 
 def robust(values: np.ndarray) -> tuple[float, float]:
-    """Energy (rms with the strongest 0.5 % cut off) and dense scale of (N,) values, both consistent for a Gaussian."""
+    """Energy (rms, strongest 0.5 % cut off) and dense scale of (N,) values.
+
+    Both are the standard deviation for a Gaussian.
+    """
     sizes = np.sort(np.abs(values))
     cut = sizes[min(int(CUT * len(sizes)), len(sizes) - 1)]
     energy = float(np.sqrt(np.mean(np.minimum(sizes, cut) ** 2))) / _CUT_OF_GAUSSIAN
-    return energy, float(np.sqrt(np.mean(sizes[: int(DENSE * len(sizes))] ** 2))) / _DENSE_OF_GAUSSIAN
+    return energy, float(
+        np.sqrt(np.mean(sizes[: int(DENSE * len(sizes))] ** 2))
+    ) / _DENSE_OF_GAUSSIAN
 
 
 def bands(levels: Sequence[FloatArray], zones: Zones, unit: float) -> list[Band]:
@@ -128,14 +136,24 @@ def _measured(level: FloatArray, place: float, skin: np.ndarray, features: np.nd
 
 
 def _share(measured: float, skin: tuple[float, ...], noise: float, place: float) -> float:
-    """Share of noise in the variance of a level, from a measure over its energy of which skin's and noise's are known."""
+    """Share of noise in the variance of a level.
+
+    Args:
+        measured: a measure over the level's energy.
+        skin: what it is for skin without noise, at `_PLACES`.
+        noise: what it is for noise alone.
+        place: the level's place.
+    """
     without = float(np.interp(np.log2(place), np.log2(_PLACES), skin))
     contrast = max(noise**2 - without**2, _LEAST_CONTRAST)
     return float(np.clip((measured**2 - without**2) / contrast, 0, 1))
 
 
 def _noise(band: Band) -> float:
-    """Standard deviation of noise: as dense as a Gaussian, and everywhere, where structure is sparse and here and there."""
+    """Standard deviation of noise.
+
+    Noise is as dense as a Gaussian and lies everywhere, structure is sparse and lies in places.
+    """
     energy = max(band.energy, ROUNDING)
     dense = _share(band.dense / energy, _SKIN_DENSE, _NOISE_DENSE, band.place)
     quiet = _share(band.quiet / energy, _SKIN_QUIET, _NOISE_QUIET, band.place)
@@ -149,6 +167,8 @@ def _with_noise(bands: Sequence[Band]) -> list[Band]:
         noise = _noise(band)
         if found:
             step = min(k, len(WHITE)) - 1
-            noise = float(np.clip(noise, WHITE[step] * found[-1].noise, COARSE_GRAIN[step] * found[-1].noise))
+            noise = float(
+                np.clip(noise, WHITE[step] * found[-1].noise, COARSE_GRAIN[step] * found[-1].noise)
+            )
         found.append(replace(band, noise=min(noise, band.energy)))
     return found

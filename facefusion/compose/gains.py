@@ -23,17 +23,20 @@ from facefusion.compose.pyramid import (
 )  # fmt: skip
 from facefusion.types import FloatArray
 
-#: Largest gains by place in pixels of a 224 px crop: a smooth face gets no wrinkles of an old target's.
+#: Largest gains by place in pixels of a 224 px crop: a smooth face gets no wrinkles of an old
+#: target's.
 _PLACES: Final = (0.75, 1.5, 3.0)
 _LARGEST: Final = (1.7, 1.25, 1.08)
-#: Smallest gain, and smallest on skin at places from 3 px on, where a face's own shape lies, unless features are blurred.
+#: Smallest gain, and smallest on skin at places from 3 px on, where a face's own shape lies, unless
+#: features are blurred.
 SMALLEST: Final = 0.03
 SMALLEST_COARSE: Final = 0.6
 #: Ratio of the energies of two people's eyes, brows and lips above which nothing is blurred.
 OTHER_EYES: Final = 0.8
 #: Share of structure in the variance of a level from which on the structure's ratio is trusted.
 TRUSTED: Final = 0.3
-#: Rounds of settling, the range of a round's correction of a gain, and levels of energy that are not told apart.
+#: Rounds of settling, the range of a round's correction of a gain, and levels of energy that are
+#: not told apart.
 ROUNDS: Final = 2
 CORRECTION: Final = (0.5, 1.6)
 FAINT: Final = 0.1
@@ -44,7 +47,10 @@ def _structure(energy: float, noise: float) -> float:
 
 
 def _on_features(target: Band, face: Band) -> float:
-    """Gain on eyes, brows and lips: 1 where they cannot be measured, and where brows and lashes of two people explain it."""
+    """Gain on eyes, brows and lips.
+
+    It is 1 where they cannot be measured, and where two people's brows and lashes explain it.
+    """
     if not (np.isfinite(target.features) and np.isfinite(face.features)):
         return 1.0
     ratio = _structure(target.features, target.noise) / _structure(face.features, face.noise)
@@ -52,13 +58,16 @@ def _on_features(target: Band, face: Band) -> float:
 
 
 def wanted_gains(target: Band, face: Band) -> Gains:
-    """Gains of one level on skin and on features, from the measures of the target and of the new face.
+    """Gains of one level on skin and on features.
 
-    The ratio of structure, not of energy: what noise adds to the target is no sharpness. Where noise hides the target's
-    structure on skin, the features tell how blurred the photo is.
+    The ratio of structure, not of energy: what noise adds to the target is no sharpness. Where
+    noise hides the target's structure on skin, the features tell how blurred the photo is.
     """
     features = _on_features(target, face)
-    blur, largest = min(1.0, features), float(np.exp(np.interp(np.log(target.place), np.log(_PLACES), np.log(_LARGEST))))
+    blur, largest = (
+        min(1.0, features),
+        float(np.exp(np.interp(np.log(target.place), np.log(_PLACES), np.log(_LARGEST)))),
+    )
     own = _structure(target.energy, target.noise)
     trust = min(1.0, (own / max(target.energy, ROUNDING)) ** 2 / TRUSTED)
     skin = (own / _structure(face.energy, face.noise)) ** trust * blur ** (1 - trust)
@@ -71,18 +80,23 @@ def wanted_gains(target: Band, face: Band) -> Gains:
 
 
 def settled(
-    face: Pyramid, wanted: Sequence[Gains], bands: Sequence[Band], features: Sequence[FloatArray], zones: Zones
+    face: Pyramid,
+    wanted: Sequence[Gains],
+    bands: Sequence[Band],
+    features: Sequence[FloatArray],
+    zones: Zones,
 ) -> list[Gains]:
     """Gains that change the energies of the face's levels as wanted.
 
-    A Laplacian pyramid is no orthogonal transform: what one level is multiplied by shows in its neighbours. The face's luma
-    is rebuilt, measured and corrected.
+    A Laplacian pyramid is no orthogonal transform: what one level is multiplied by shows in its
+    neighbours. The face's luma is rebuilt, measured and corrected.
 
     Args:
         face: the face.
         wanted: by how much the energy of each level is to change.
         bands: what was measured in it.
-        features: for each gain float32 in [0, 1], where the second one holds, on the grid of `Pyramid.details`.
+        features: for each gain float32 in [0, 1], where the second one holds, on the grid of
+            `Pyramid.details`.
         zones: where is measured.
     """
     finest, half, *coarser = (gray(level) for level in (face.finest, face.half, *face.coarser))
@@ -90,8 +104,12 @@ def settled(
     plain, up = Upsampling.of(), Upsampling.of(sigma)
     small = half
     if sigma:
-        whole = np.asarray(cv2.GaussianBlur(cv2.cvtColor(face.image, cv2.COLOR_RGB2GRAY), (0, 0), sigma), np.uint8)
-        finest = np.asarray(cv2.subtract(some_of(whole), up.measured(half), dtype=cv2.CV_32F), np.float32)
+        whole = np.asarray(
+            cv2.GaussianBlur(cv2.cvtColor(face.image, cv2.COLOR_RGB2GRAY), (0, 0), sigma), np.uint8
+        )
+        finest = np.asarray(
+            cv2.subtract(some_of(whole), up.measured(half), dtype=cv2.CV_32F), np.float32
+        )
         small = np.asarray(cv2.pyrDown(whole), np.float32)
     small = small - filtered(half, up.small, up.small)  # the finest level, made small
     gains = list(wanted)

@@ -19,8 +19,8 @@ SEED: Final = 1983
 LEVELS: Final = 5
 #: Steps of an int8 per standard deviation of the noise: it is cut off at 4.
 STEPS: Final = 31
-#: Places up to which missing skin texture, too, is made up for by noise, in pixels of a 224 px crop, and the share of its
-#: variance: pores are no noise, and more than this looks like grain.
+#: Places up to which missing skin texture, too, is made up for by noise, in pixels of a 224 px
+#: crop, and the share of its variance: pores are no noise, and more than this looks like grain.
 FINE: Final = 1.1
 TEXTURE: Final = 0.25
 _TINY: Final = 1e-6
@@ -35,7 +35,11 @@ BEYOND: Final = 0.6
 
 @lru_cache(maxsize=1)
 def unit_noise() -> tuple[np.ndarray, ...]:
-    """Laplacian pyramid of white noise that repeats itself: (s, s, 3) int8, independent channels, equal deviations."""
+    """Laplacian pyramid of periodic white noise.
+
+    Returns:
+        (s, s, 3) int8 levels, finest first; independent channels, `STEPS` a standard deviation.
+    """
     fine: FloatArray = np.random.default_rng(SEED).standard_normal((SIDE, SIDE, 3), np.float32)
     levels = []
     for _ in range(LEVELS):
@@ -51,20 +55,22 @@ def _up(level: FloatArray) -> FloatArray:
 
 
 def _down(fine: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """The next level of the Gaussian pyramid of a periodic image, and its level of the Laplacian pyramid."""
+    """One level of the Gaussian and of the Laplacian pyramid of a periodic image."""
     size = fine.shape[0]
     wide = cv2.copyMakeBorder(fine, 4, 4, 4, 4, cv2.BORDER_WRAP)
     down = cv2.pyrDown(wide)
     level = (wide - cv2.pyrUp(down, dstsize=wide.shape[1::-1]))[4:-4, 4:-4]
-    return np.asarray(down[2 : 2 + size // 2, 2 : 2 + size // 2], np.float32), np.asarray(level, np.float32)
+    coarse = down[2 : 2 + size // 2, 2 : 2 + size // 2]
+    return np.asarray(coarse, np.float32), np.asarray(level, np.float32)
 
 
 @lru_cache(maxsize=1)
 def coupling() -> np.ndarray:
-    """How noise put into one level comes out of others: a Laplacian pyramid is no orthogonal transform.
+    """Coupling of the levels: a Laplacian pyramid is no orthogonal transform.
 
     Returns:
-        (n, n, n): the variance of level j of noise that was put together with deviations s is s @ coupling[j] @ s.
+        (n, n, n): noise put together with deviations s has the variance s @ coupling[j] @ s in
+        level j.
     """
     parts = []
     for k, tile in enumerate(unit_noise()):
@@ -74,7 +80,8 @@ def coupling() -> np.ndarray:
         levels: list[np.ndarray] = []
         for _ in range(LEVELS):
             image, level = _down(image)
-            levels.append((level[::2, 1::2] if not levels else level).ravel())  # as bands are measured
+            measured = level if levels else level[::2, 1::2]  # the finest as in `Pyramid`
+            levels.append(measured.ravel())
         parts.append(levels)
     grams = [np.stack([part[j] for part in parts]) for j in range(LEVELS)]
     return np.stack([gram @ gram.T / gram.shape[1] for gram in grams])
@@ -89,7 +96,9 @@ def decoupled(wanted: Sequence[FloatArray]) -> list[FloatArray]:
         given = np.einsum("i,jik,k->j", found, couple, found)
         found *= np.sqrt((variances + _TINY) / (given + _TINY))
     shares = found**2 / np.maximum(variances, _TINY)
-    return [np.asarray(each * share, np.float32) for each, share in zip(wanted, shares, strict=False)]
+    return [
+        np.asarray(each * share, np.float32) for each, share in zip(wanted, shares, strict=False)
+    ]
 
 
 def root_of(covariance: FloatArray) -> FloatArray:
@@ -98,21 +107,26 @@ def root_of(covariance: FloatArray) -> FloatArray:
     return np.asarray((vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T, np.float32)
 
 
-def noise_of(root: FloatArray, k: int, shape: tuple[int, int], origin: tuple[int, int]) -> FloatArray:
+def noise_of(
+    root: FloatArray, k: int, shape: tuple[int, int], origin: tuple[int, int]
+) -> FloatArray:
     """Noise for level k of a Laplacian pyramid.
 
     Args:
         root: (3, 3) root of the covariance of the RGB channels.
         k: the level, below `LEVELS`.
         shape: (h, w) of the level, or of a strip of it.
-        origin: its top and left in the level's pixels: the noise lies still in the photo, wherever the window is.
+        origin: its top and left in the level's pixels: the noise lies still in the photo, wherever
+            the window is.
 
     Returns:
         (h, w, 3) float32.
     """
     tile = unit_noise()[k]
     size = tile.shape[0]
-    (top, height), (left, width) = ((start % size, length) for start, length in zip(origin, shape, strict=True))
+    (top, height), (left, width) = (
+        (start % size, length) for start, length in zip(origin, shape, strict=True)
+    )
     rows = tile[top : top + height] if top + height <= size else tile
     coloured = cv2.transform(rows.astype(np.float32), root / np.float32(STEPS))
     top = 0 if rows is not tile else top
@@ -126,15 +140,19 @@ def _semidefinite(matrix: np.ndarray) -> np.ndarray:
 
 
 def _noise_colour(theirs: Band, own: Band) -> np.ndarray:
-    """(3, 3) covariance of the target's noise over its luma's variance: what skin's structure, coloured as the new face's,
-    does not explain."""
+    """(3, 3) covariance of the target's noise over the variance of its luma.
+
+    It is what structure coloured as the new face's does not explain.
+    """
     structure = max(theirs.dense**2 - theirs.noise**2, 0.0)
     left = _semidefinite(theirs.dense**2 * theirs.colour - structure * own.colour)
     return np.asarray(left / max(float(LUMA @ left @ LUMA), 1e-6))
 
 
-def missing(target: Sequence[Band], face: Sequence[Band], gains: Sequence[float]) -> list[FloatArray]:
-    """Covariances (3, 3) of the noise that each level of the new face lacks once its gains are applied, finest first."""
+def missing(
+    target: Sequence[Band], face: Sequence[Band], gains: Sequence[float]
+) -> list[FloatArray]:
+    """Covariances (3, 3) of the noise that each level lacks once its gain is applied."""
     found: list[FloatArray] = []
     colour, surest = np.zeros((3, 3)), 0.0
     for theirs, own, gain in zip(target[:LEVELS], face[:LEVELS], gains[:LEVELS], strict=True):
@@ -144,7 +162,13 @@ def missing(target: Sequence[Band], face: Sequence[Band], gains: Sequence[float]
         noise = float(np.clip(theirs.noise**2 - (gain * own.noise) ** 2, 0, lacking))
         texture = 0.0
         if theirs.place <= FINE:
-            texture = float(np.clip(TEXTURE * (theirs.dense**2 - (gain * own.dense) ** 2) - noise, 0, lacking - noise))
+            texture = float(
+                np.clip(
+                    TEXTURE * (theirs.dense**2 - (gain * own.dense) ** 2) - noise,
+                    0,
+                    lacking - noise,
+                )
+            )
         along = theirs.colour @ LUMA
         found.append(np.asarray(noise * colour + texture * np.outer(along, along), np.float32))
     return found

@@ -12,24 +12,29 @@ from facefusion.types import Photo
 #: Pixels of a block of luma, and of a unit of blocks with chroma at half the resolution.
 BLOCK: Final = 8
 UNIT: Final = 16
-#: Mean step across the edges of blocks over the mean step inside of them, from which on blocks show.
+#: Mean step across the edges of blocks over the mean step inside of them, from which on blocks
+#: show.
 SHOWS: Final = 1.2
 #: Every so many rows and columns are looked at.
 STRIDE: Final = 3
 #: Side of the part of the photo that is encoded anew, and the qualities that are tried.
 SIDE: Final = 256
 QUALITIES: Final = tuple(range(10, 86, 5))
-#: Mean squared change over the least one, and beyond it in squared levels, that counts as no more than that.
+#: Mean squared change over the least one, and beyond it in squared levels, that counts as no more
+#: than that.
 SAME: Final = 1.5
 ROUNDING: Final = 0.1
 
 
 def blockiness(photo: Photo, origin: tuple[int, int] = (0, 0)) -> float:
-    """Mean step of green across the edges of 8 x 8 blocks over the mean step elsewhere: 1 without blocks.
+    """Mean step of green across the edges of 8 x 8 blocks over the mean step elsewhere.
 
     Args:
         photo: (h, w, 3) RGB uint8.
         origin: top and left of the window in the photo whose corner the blocks start from.
+
+    Returns:
+        1 without blocks, more with them.
     """
     edges, others = [], []
     for axis in (0, 1):
@@ -46,9 +51,9 @@ def blockiness(photo: Photo, origin: tuple[int, int] = (0, 0)) -> float:
 def quality_of(photo: Photo, origin: tuple[int, int] = (0, 0)) -> int | None:
     """The JPEG quality that a photo whose blocks show was saved at, None where none do.
 
-    Encoded once more at its own quality, a JPEG changes least (Farid, "Exposing digital forgeries from JPEG ghosts",
-    IEEE Transactions on Information Forensics and Security, 2009). Steps of a better quality that
-    divide its own change as little: the worst of these qualities is its own.
+    Encoded once more at its own quality, a JPEG changes least (Farid, "Exposing digital forgeries
+    from JPEG ghosts", IEEE Transactions on Information Forensics and Security, 2009). Steps of a
+    better quality that divide its own change as little: the worst of these qualities is its own.
 
     Args:
         photo: (h, w, 3) RGB uint8, a window of the photo.
@@ -57,11 +62,18 @@ def quality_of(photo: Photo, origin: tuple[int, int] = (0, 0)) -> int | None:
     if min(photo.shape[:2]) < 2 * UNIT or blockiness(photo, origin) < SHOWS:
         return None
     top, left = (-start % BLOCK for start in origin)
-    height, width = ((length - start) // BLOCK * BLOCK for length, start in zip(photo.shape[:2], (top, left), strict=True))
+    height, width = (
+        (length - start) // BLOCK * BLOCK
+        for length, start in zip(photo.shape[:2], (top, left), strict=True)
+    )
     top += max(0, (height - SIDE) // 2 // BLOCK * BLOCK)
     left += max(0, (width - SIDE) // 2 // BLOCK * BLOCK)
-    part = cv2.cvtColor(photo[top : top + min(height, SIDE), left : left + min(width, SIDE)], cv2.COLOR_RGB2GRAY)
-    changes = [float(np.mean(cv2.absdiff(part, _again(part, quality)) ** 2.0)) for quality in QUALITIES]
+    part = cv2.cvtColor(
+        photo[top : top + min(height, SIDE), left : left + min(width, SIDE)], cv2.COLOR_RGB2GRAY
+    )
+    changes = [
+        float(np.mean(cv2.absdiff(part, _again(part, quality)) ** 2.0)) for quality in QUALITIES
+    ]
     same = np.array(changes) <= SAME * min(changes) + ROUNDING
     return QUALITIES[int(np.argmax(same))]
 
@@ -72,10 +84,10 @@ def _again(image: np.ndarray, quality: int) -> Photo:
 
 
 def compressed(photo: Photo, quality: int, origin: tuple[int, int] = (0, 0)) -> Photo:
-    """A window (h, w, 3) RGB uint8 of a photo, saved as JPEG and read again, on the blocks of the photo.
+    """A window of a photo, saved as JPEG and read again, on the photo's blocks.
 
     Args:
-        photo: the window.
+        photo: (h, w, 3) RGB uint8, the window.
         quality: of the JPEG, 1 to 100.
         origin: the window's top and left in the photo.
     """

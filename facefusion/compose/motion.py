@@ -14,8 +14,8 @@ from facefusion.types import FloatArray, Photo
 
 #: Level of the pyramid at which gradients are compared: the finest of a photo are noise.
 LEVEL: Final = 1
-#: Ratio of the gradients' changes along and across, target over face, below which the photo is blurred by motion. Two
-#: people's faces without motion differ down to 0.6.
+#: Ratio of the gradients' changes along and across, target over face, below which the photo is
+#: blurred by motion. Two people's faces without motion differ down to 0.6.
 MOVED: Final = 0.5
 #: Lengths that are tried, in pixels of the photo.
 LENGTHS: Final = (4, 6, 8, 11, 15, 20, 26, 34, 44)
@@ -38,7 +38,7 @@ class Motion:
     length: float
 
     def kernel(self, scale: float = 1.0) -> FloatArray:
-        """The line as a kernel of odd sides, at a scale of the photo, drawn with linear interpolation; its sum is 1."""
+        """Kernel of the line, of odd sides and sum 1, at a scale of the photo."""
         length = self.length * scale
         reach = int(np.ceil(length / 2)) + 1
         kernel = np.zeros((2 * reach + 1,) * 2, np.float32)
@@ -54,15 +54,18 @@ class Motion:
 
     def applied(self, image: Photo) -> Photo:
         """An image (h, w, 3) uint8 that moved so."""
-        return np.asarray(cv2.filter2D(image, -1, self.kernel(), borderType=cv2.BORDER_REPLICATE), np.uint8)
+        return np.asarray(
+            cv2.filter2D(image, -1, self.kernel(), borderType=cv2.BORDER_REPLICATE), np.uint8
+        )
 
 
 def motion_of(target: np.ndarray, face: Pyramid, zones: Zones) -> Motion | None:
     """The motion that blurred the target and not the new face; None where there is none that shows.
 
-    Motion takes the gradients along its direction from every edge and leaves those across. The direction is the one in which
-    the target's gradients are weakest beside the face's (the smallest generalised eigenvalue of their covariances), the
-    length the one with which the moved face has the target's ratio of gradients along and across.
+    Motion takes the gradients along its direction from every edge and leaves those across. The
+    direction is the one in which the target's gradients are weakest beside the face's (the smallest
+    generalised eigenvalue of their covariances), the length the one with which the moved face has
+    the target's ratio of gradients along and across.
 
     Args:
         target: (2, 2) from `gradients_of`.
@@ -103,7 +106,9 @@ def _length(along: FloatArray, target: np.ndarray, face: FloatArray, where: np.n
     shortest, longest = 0, len(LENGTHS) - 1  # of those that are still possible
     while shortest < longest:
         middle = (shortest + longest) // 2
-        moved = cv2.filter2D(face, -1, Motion(along, LENGTHS[middle]).kernel(0.5), borderType=cv2.BORDER_REPLICATE)
+        moved = cv2.filter2D(
+            face, -1, Motion(along, LENGTHS[middle]).kernel(0.5), borderType=cv2.BORDER_REPLICATE
+        )
         if ratio(_covariance(laplacian(np.asarray(moved, np.float32), 1)[0], where)) <= wanted:
             longest = middle
         else:
@@ -112,8 +117,11 @@ def _length(along: FloatArray, target: np.ndarray, face: FloatArray, where: np.n
 
 
 def _covariance(level: FloatArray, where: np.ndarray) -> np.ndarray:
-    """(2, 2) covariance of the gradients of (h, w) detail at flat indices, the strongest ones cut off."""
-    both = [cv2.Sobel(level, cv2.CV_32F, *order, scale=1 / 8).ravel()[where] for order in ((1, 0), (0, 1))]
+    """(2, 2) covariance of gradients of (h, w) detail, the strongest ones cut off."""
+    both = [
+        cv2.Sobel(level, cv2.CV_32F, *order, scale=1 / 8).ravel()[where]
+        for order in ((1, 0), (0, 1))
+    ]
     gradients = np.stack(both, axis=1)
     sizes = np.hypot(*gradients.T)
     gradients *= np.minimum(1, np.quantile(sizes, CUT) / np.maximum(sizes, 1e-6))[:, None]

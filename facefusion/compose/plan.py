@@ -22,7 +22,8 @@ NO_NOISE: Final = 0.15
 COMPRESSION: Final = (0.8, 1.7)
 #: Level of the pyramid whose brightness the noise depends on: finer ones are noisy themselves.
 SMOOTH: Final = 2
-#: Rows of the result that are made at a time, an even number: what is needed for them stays in the processor's cache.
+#: Rows of the result that are made at a time, an even number: what is needed for them stays in the
+#: processor's cache.
 ROWS: Final = 32
 #: Rows beyond a strip that it needs for smoothing, and of level 1 for enlarging.
 MARGIN: Final = 6
@@ -36,7 +37,8 @@ class Plan:
         gains: on skin and on features.
         smoothing: standard deviations in pixels of each level of the Gaussian over it.
         noise: (3, 3) covariances of what is added.
-        features: for each gain float32 in [0, 1], of the level's height and width, where the second one holds.
+        features: for each gain float32 in [0, 1], of the level's height and width, where the second
+            one holds.
         brightness: how the noise depends on it.
         origin: top and left of the window in the photo.
     """
@@ -50,10 +52,18 @@ class Plan:
 
     def corrected(self, wanted: Sequence[float], made: Sequence[Band]) -> Plan:
         """The plan with more of each level whose energy came out too small, or less."""
-        ratios = [(energy + FAINT) / (band.energy + FAINT) for energy, band in zip(wanted, made, strict=True)]
+        ratios = [
+            (energy + FAINT) / (band.energy + FAINT)
+            for energy, band in zip(wanted, made, strict=True)
+        ]
         more = np.clip(ratios, *COMPRESSION).tolist()
-        gains = [(skin * by, features * by) for (skin, features), by in zip(self.gains, more, strict=True)]
-        noise = [np.asarray(each * by**2, np.float32) for each, by in zip(self.noise, more, strict=False)]
+        gains = [
+            (skin * by, features * by)
+            for (skin, features), by in zip(self.gains, more, strict=True)
+        ]
+        noise = [
+            np.asarray(each * by**2, np.float32) for each, by in zip(self.noise, more, strict=False)
+        ]
         return replace(self, gains=gains, noise=noise)
 
     def applied(self, face: Pyramid) -> Photo:
@@ -64,17 +74,25 @@ class Plan:
         if coarse_noise is not None and not self.smoothing[0]:
             rest, coarse_noise = np.asarray(cv2.add(rest, coarse_noise), np.float32), None
         finest = _Finest(face, rest, self.gains[0], self.features[0], self.smoothing[0])
-        near = np.asarray(cv2.resize(factors, rest.shape[1::-1], interpolation=cv2.INTER_LINEAR), np.float32)
+        near = np.asarray(
+            cv2.resize(factors, rest.shape[1::-1], interpolation=cv2.INTER_LINEAR), np.float32
+        )
         root = root_of(self.noise[0]) if self._noisy(0) else None
         result, (height, width) = np.empty_like(face.image), face.image.shape[:2]
         for top in range(0, height, ROWS):
             bottom = min(top + ROWS, height)
             made = finest.rows(top, bottom)
             if coarse_noise is not None:
-                made = np.asarray(cv2.add(made, finest.enlarged(coarse_noise, top, bottom)), np.float32)
+                made = np.asarray(
+                    cv2.add(made, finest.enlarged(coarse_noise, top, bottom)), np.float32
+                )
             if root is not None:
-                grain = noise_of(root, 0, (bottom - top, width), (self.origin[0] + top, self.origin[1]))
-                made = np.asarray(cv2.add(made, times(grain, finest.enlarged(near, top, bottom))), np.float32)
+                grain = noise_of(
+                    root, 0, (bottom - top, width), (self.origin[0] + top, self.origin[1])
+                )
+                made = np.asarray(
+                    cv2.add(made, times(grain, finest.enlarged(near, top, bottom))), np.float32
+                )
             result[top:bottom] = cv2.addWeighted(made, 1, made, 0, 0, dtype=cv2.CV_8U)
         return result
 
@@ -82,7 +100,7 @@ class Plan:
         return k < len(self.noise) and float(np.trace(self.noise[k])) > NO_NOISE**2
 
     def _coarse_noise(self, face: Pyramid, factors: FloatArray) -> FloatArray | None:
-        """The noise of all levels but the finest, at level 1: kept apart, for the Gaussians blur the face alone."""
+        """Noise of all levels but the finest, at level 1: the Gaussians blur the face alone."""
         total: FloatArray | None = None
         for k in reversed(range(1, len(self.noise))):
             height, width = face.coarser[k - 1].shape[:2]
@@ -91,7 +109,10 @@ class Plan:
             if self._noisy(k):
                 origin = (self.origin[0] >> k, self.origin[1] >> k)
                 near = cv2.resize(factors, (width, height), interpolation=cv2.INTER_LINEAR)
-                noise = times(noise_of(root_of(self.noise[k]), k, (height, width), origin), np.asarray(near, np.float32))
+                noise = times(
+                    noise_of(root_of(self.noise[k]), k, (height, width), origin),
+                    np.asarray(near, np.float32),
+                )
                 total = noise if total is None else np.asarray(cv2.add(total, noise), np.float32)
         return total
 
@@ -114,11 +135,13 @@ class _Finest:
 
     @cached_property
     def below(self) -> FloatArray:
-        """What is enlarged below the image itself: gain * (image - up(half)) + up(rest) = gain * image + up(below)."""
-        return np.asarray(cv2.addWeighted(self.rest, 1, self.face.half, -self.gains[0], 0), np.float32)
+        """Level 1 that gain * image is added to: rest - gain * half, as `pyrUp` is linear."""
+        return np.asarray(
+            cv2.addWeighted(self.rest, 1, self.face.half, -self.gains[0], 0), np.float32
+        )
 
     def enlarged(self, level: FloatArray, top: int, bottom: int) -> FloatArray:
-        """Rows of what `pyrUp` makes of a level 1; at the window's edges with the border that it has there."""
+        """Rows of `pyrUp` of a level 1, with the borders that it has at the window's edges."""
         height, width = self.face.image.shape[:2]
         first, last = max(top // 2 - MARGIN, 0), min((bottom + 1) // 2 + MARGIN, len(level))
         larger = cv2.pyrUp(level[first:last], dstsize=(width, min(2 * last, height) - 2 * first))
@@ -129,7 +152,9 @@ class _Finest:
         (skin, other), margin = self.gains, MARGIN if self.smoothing else 0
         above, below = max(top - margin, 0), min(bottom + margin, len(self.face.image))
         rows, features = self.face.image[above:below], self.features[above:below]
-        made = cv2.addWeighted(rows, skin, self.enlarged(self.below, above, below), 1, 0, dtype=cv2.CV_32F)
+        made = cv2.addWeighted(
+            rows, skin, self.enlarged(self.below, above, below), 1, 0, dtype=cv2.CV_32F
+        )
         if abs(other - skin) >= SAME_GAIN and features.any():
             fine = cv2.subtract(rows, self.enlarged(self.face.half, above, below), dtype=cv2.CV_32F)
             more = (other - skin) * features

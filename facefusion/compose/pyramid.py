@@ -1,7 +1,8 @@
 """Laplacian pyramids (Burt and Adelson, "The Laplacian pyramid as a compact image code", 1983).
 
-The finest level is the largest by far. It is measured at even rows and odd columns alone, which lie on the next coarser
-level's grid, and is only made in strips of a few rows while the result is written.
+The finest level is the largest by far. It is measured at even rows and odd columns alone, which lie
+on the next coarser level's grid, and is only made in strips of a few rows while the result is
+written.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ import numpy as np
 
 from facefusion.types import FloatArray, Photo
 
-#: Coarsest level of detail in pixels of a face crop of 224 px: beyond it lies shading, which is the networks' work.
+#: Coarsest level of detail in pixels of a face crop of 224 px: beyond it lies shading, which is the
+#: networks' work.
 COARSEST: Final = 8.0
 #: Difference of two gains that is not worth the time.
 SAME_GAIN: Final = 0.02
-#: Standard deviation in its pixels of the Gaussian that smooths a level, by the larger one of its gains: in a photo out of
-#: focus a level keeps its coarser half, and what the next coarser one brings into it is little.
+#: Standard deviation in its pixels of the Gaussian that smooths a level, by the larger one of its
+#: gains: in a photo out of focus a level keeps its coarser half, and what the next coarser one
+#: brings into it is little.
 _GAINS: Final = (0.1, 0.9)
 _SMOOTHING: Final = (1.3, 0.0)
 #: Smallest standard deviation that is worth the time, and steps of it to a pixel.
@@ -61,8 +64,11 @@ def smoothed(image: FloatArray, sigma: float) -> FloatArray:
 
 
 def filtered(image: FloatArray, rows: FloatArray, columns: FloatArray) -> FloatArray:
-    """`image` under a separable kernel, across rows and across columns, with the borders of OpenCV's pyramids."""
-    return np.asarray(cv2.sepFilter2D(image, cv2.CV_32F, columns, rows, borderType=cv2.BORDER_REFLECT_101), np.float32)
+    """`image` under a separable kernel, with the borders of OpenCV's pyramids."""
+    return np.asarray(
+        cv2.sepFilter2D(image, cv2.CV_32F, columns, rows, borderType=cv2.BORDER_REFLECT_101),
+        np.float32,
+    )
 
 
 @dataclass(frozen=True)
@@ -85,7 +91,9 @@ class Upsampling:
         kernel = np.pad(_UP, 6)
         if sigma:
             kernel = np.convolve(kernel, cv2.getGaussianKernel(9, sigma)[:, 0], "same")
-        return cls(_phase(kernel, 0), _phase(kernel, 1), _phase(np.convolve(kernel, _DOWN, "same"), 0))
+        return cls(
+            _phase(kernel, 0), _phase(kernel, 1), _phase(np.convolve(kernel, _DOWN, "same"), 0)
+        )
 
     def measured(self, image: FloatArray) -> FloatArray:
         """The enlarged image at even rows and odd columns."""
@@ -132,7 +140,9 @@ class Pyramid:
 
     def smooth(self, level: int) -> FloatArray:
         """Luma of a level of the Gaussian pyramid, at least 1 and no coarser than there are."""
-        return rebuilt([gray(each) for each in self.coarser[min(level, len(self.coarser)) - 1 :]], [], [])
+        return rebuilt(
+            [gray(each) for each in self.coarser[min(level, len(self.coarser)) - 1 :]], [], []
+        )
 
 
 def gray(image: FloatArray) -> FloatArray:
@@ -144,7 +154,9 @@ def some_of(image: np.ndarray) -> np.ndarray:
     """Even rows and odd columns of an image, as many as `pyrDown` leaves."""
     size = ((image.shape[1] + 1) // 2, (image.shape[0] + 1) // 2)
     how = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
-    return np.asarray(cv2.warpAffine(image, _SOME, size, flags=how, borderMode=cv2.BORDER_REPLICATE))
+    return np.asarray(
+        cv2.warpAffine(image, _SOME, size, flags=how, borderMode=cv2.BORDER_REPLICATE)
+    )
 
 
 def laplacian(image: FloatArray, steps: int) -> list[FloatArray]:
@@ -152,14 +164,18 @@ def laplacian(image: FloatArray, steps: int) -> list[FloatArray]:
     levels = []
     for _ in range(steps):
         down = np.asarray(cv2.pyrDown(image), np.float32)
-        levels.append(np.asarray(cv2.subtract(image, cv2.pyrUp(down, dstsize=image.shape[1::-1])), np.float32))
+        levels.append(
+            np.asarray(cv2.subtract(image, cv2.pyrUp(down, dstsize=image.shape[1::-1])), np.float32)
+        )
         image = down
     return [*levels, image]
 
 
 def gain_map(gains: Gains, features: FloatArray) -> FloatArray:
     """(h, w) gains, the second where `features` (h, w) in [0, 1] is 1."""
-    return np.asarray(cv2.addWeighted(features, gains[1] - gains[0], features, 0, gains[0]), np.float32)
+    return np.asarray(
+        cv2.addWeighted(features, gains[1] - gains[0], features, 0, gains[0]), np.float32
+    )
 
 
 def rebuilt(
@@ -173,7 +189,8 @@ def rebuilt(
     Args:
         levels: the pyramid, finest first.
         gains: on skin and on features; levels beyond the last one stay as they are.
-        features: for each gain float32 in [0, 1], of the level's height and width, how far the second gain holds.
+        features: for each gain float32 in [0, 1], of the level's height and width, how far the
+            second gain holds.
         smoothing: for each gain the standard deviation of the Gaussian over what it gives.
 
     Returns:

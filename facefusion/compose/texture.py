@@ -34,24 +34,26 @@ def match_texture(
     grain: bool = True,
     origin: tuple[int, int] = (0, 0),
 ) -> Photo:
-    """Gives the new face the sharpness, the noise and the compression of the photo that it is put into.
+    """Gives the new face the sharpness, noise and compression of the photo around it.
 
-    Each level of the face's Laplacian pyramid is multiplied by the ratio of the target's energy to its own, apart on skin
-    and on features, and gets the noise that it lacks then.
+    Each level of the face's Laplacian pyramid is multiplied by the ratio of the target's energy to
+    its own, apart on skin and on features, and gets the noise that it lacks then.
 
     Args:
-        face: (h, w, 3) RGB uint8, the new face in the target photo's pixels, valid where `mask` > 0.
+        face: (h, w, 3) RGB uint8, the new face in the target photo's pixels, valid under `mask`.
         target: (h, w, 3) RGB uint8, the same window of the target photo.
         skin: (h, w) float32 in [0, 1], where both show skin.
         features: (h, w) float32 in [0, 1], eyes, brows and lips.
         mask: (h, w) float32 in [0, 1], how much of the new face will be seen.
-        unit: pixels of the window per pixel of a face crop of 224 px, in which the face's longer side is 179 px.
+        unit: pixels of the window per pixel of a face crop of 224 px, in which the face's longer
+            side is 179 px.
         sharpness: match the energies of the bands.
         grain: add the noise and the blocks of compression that the face lacks.
         origin: top and left of the window in the photo, in pixels.
 
     Returns:
-        (h, w, 3) RGB uint8; `face` itself where there is too little skin to measure. The same input gives the same output.
+        (h, w, 3) RGB uint8; `face` itself where there is too little skin to measure. The same input
+        gives the same output.
     """
     if min(face.shape[:2]) < SHORTEST:
         return face
@@ -68,27 +70,53 @@ def match_texture(
     quality = quality_of(target, origin) if grain else None
     judged = new if quality is None else Pyramid.of(compressed(face, quality, origin), steps)
     own = bands(judged.details, zones, unit)
-    wanted = [wanted_gains(*each) if sharpness else (1.0, 1.0) for each in zip(their.bands, own, strict=True)]
-    noise = missing(their.bands, own, [gain for gain, _ in wanted]) if grain else []
-    shares = [np.ascontiguousarray(features[:: 1 << k, :: 1 << k], np.float32) for k in (1, *range(1, len(own)))]
-    gains = settled(judged, wanted, own, shares, zones) if sharpness else wanted
-    everywhere = [np.asarray(features, np.float32), *shares[1:]]
-    smoothing = [smoothing_for(each) for each in wanted]
-    plan = Plan(gains, smoothing, decoupled(noise), everywhere, their.brightness, origin)
+    plan, energies = _planned(their, own, judged, features, zones, sharpness, grain, origin)
     result = plan.applied(new)
     if quality is None:
         return result
     result = compressed(result, quality, origin)
     if sharpness:
         made = bands(Pyramid.of(result, steps).details, zones, unit)
-        plan = plan.corrected(_energies(own, wanted, noise), made)
-        result = compressed(plan.applied(new), quality, origin)
+        result = compressed(plan.corrected(energies, made).applied(new), quality, origin)
     return result
+
+
+def _planned(
+    their: _Target,
+    own: Sequence[Band],
+    face: Pyramid,
+    features: FloatArray,
+    zones: Zones,
+    sharpness: bool,
+    grain: bool,
+    origin: tuple[int, int],
+) -> tuple[Plan, list[float]]:
+    """What is done to the new face, and the energy on skin that each level has then."""
+    pairs = zip(their.bands, own, strict=True)
+    wanted = [wanted_gains(*pair) if sharpness else (1.0, 1.0) for pair in pairs]
+    noise = missing(their.bands, own, [gain for gain, _ in wanted]) if grain else []
+    grids = (1, *range(1, len(own)))  # the finest level is measured on the next one's
+    shares = [np.ascontiguousarray(features[:: 1 << k, :: 1 << k], np.float32) for k in grids]
+    plan = Plan(
+        gains=settled(face, wanted, own, shares, zones) if sharpness else wanted,
+        smoothing=[smoothing_for(each) for each in wanted],
+        noise=decoupled(noise),
+        features=[np.asarray(features, np.float32), *shares[1:]],
+        brightness=their.brightness,
+        origin=origin,
+    )
+    return plan, _energies(own, wanted, noise)
 
 
 @dataclass(frozen=True)
 class _Target:
-    """What is measured in the target."""
+    """What is measured in the target.
+
+    Attributes:
+        bands: its levels, finest first.
+        gradients: (2, 2) covariance, for motion blur.
+        brightness: how its noise depends on brightness.
+    """
 
     bands: list[Band]
     gradients: np.ndarray
@@ -96,9 +124,11 @@ class _Target:
 
     @classmethod
     def measured(cls, target: Photo, zones: Zones, unit: float, steps: int) -> _Target:
+        """Measures (h, w, 3) RGB uint8 in `steps` levels."""
         levels = Pyramid.of(target, steps)
         found = bands(levels.details, zones, unit)
-        k = int(np.argmax([band.noise for band in found[:2]]))  # of the finer two levels the one with more noise
+        # Of the finer two levels the one with more noise.
+        k = int(np.argmax([band.noise for band in found[:2]]))
         luma = levels.details[k].reshape(-1, 3)[zones.skin[k]] @ LUMA
         brightness = Brightness.measured(found[k], luma, _shade(levels, k, zones))
         return cls(found, gradients_of(levels, zones), brightness)
@@ -107,11 +137,16 @@ class _Target:
 def _shade(face: Pyramid, k: int, zones: Zones) -> np.ndarray:
     """(N,) smooth luma at the places on skin of level k."""
     size = face.details[k].shape[1::-1]
-    return np.asarray(cv2.resize(face.smooth(SMOOTH), size, interpolation=cv2.INTER_LINEAR).ravel()[zones.skin[k]])
+    smooth = cv2.resize(face.smooth(SMOOTH), size, interpolation=cv2.INTER_LINEAR)
+    return np.asarray(smooth.ravel()[zones.skin[k]])
 
 
-def _energies(face: Sequence[Band], gains: Sequence[Gains], noise: Sequence[FloatArray]) -> list[float]:
+def _energies(
+    face: Sequence[Band], gains: Sequence[Gains], noise: Sequence[FloatArray]
+) -> list[float]:
     """The energies on skin that each level has with its gain and its noise."""
     variances = [float(LUMA @ each @ LUMA) for each in noise] + [0.0] * (len(face) - len(noise))
     each = zip(face, gains, variances, strict=True)
-    return [float(np.hypot(gain * band.energy, variance**0.5)) for band, (gain, _), variance in each]
+    return [
+        float(np.hypot(gain * band.energy, variance**0.5)) for band, (gain, _), variance in each
+    ]

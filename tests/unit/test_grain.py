@@ -1,4 +1,6 @@
-"""Noise with a given spectrum, given colours, and a given dependence on brightness, always the same."""
+"""Noise with a given spectrum, given colours, and a given dependence on brightness, always the
+same.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,15 @@ import numpy as np
 import pytest
 
 from facefusion.compose.bands import LUMA, Band
-from facefusion.compose.grain import SIDE, Brightness, decoupled, missing, noise_of, root_of, unit_noise
+from facefusion.compose.grain import (
+    SIDE,
+    Brightness,
+    decoupled,
+    missing,
+    noise_of,
+    root_of,
+    unit_noise,
+)
 from facefusion.compose.pyramid import laplacian
 
 COLOURED = np.array([[9, 3, 1], [3, 4, -1], [1, -1, 16]], np.float32)
@@ -63,7 +73,9 @@ def test_only_what_lacks_is_added() -> None:
 
 
 def test_missing_skin_texture_is_made_up_for_at_fine_places_alone() -> None:
-    fine, coarse = (missing([_band(10, 0, place)], [_band(4, 0, place)], [1.0])[0] for place in (0.5, 3.0))
+    fine, coarse = (
+        missing([_band(10, 0, place)], [_band(4, 0, place)], [1.0])[0] for place in (0.5, 3.0)
+    )
     assert 0 < LUMA @ fine @ LUMA < 0.3 * (100 - 16)
     assert not coarse.any()
 
@@ -72,7 +84,9 @@ def test_brightness_is_measured_and_goes_on_beyond_skin(rng: np.random.Generator
     shade = rng.uniform(80, 200, 6000)
     luma = rng.standard_normal(6000) * (4 + 8 * (shade - 80) / 120)
     noise = Brightness.measured(_band(float(luma.std()), float(luma.std())), luma, shade)
-    assert noise.table[180] / noise.table[100] == pytest.approx((4 + 8 * 100 / 120) / (4 + 8 * 20 / 120), rel=0.15)
+    assert noise.table[180] / noise.table[100] == pytest.approx(
+        (4 + 8 * 100 / 120) / (4 + 8 * 20 / 120), rel=0.15
+    )
     assert noise.table[60] < noise.table[90] and noise.table[240] > noise.table[190]
     np.testing.assert_array_equal(noise.over(np.array([[100.2, 180.0]])), noise.table[[[100, 180]]])
     structure = Brightness.measured(_band(float(luma.std()), 0), luma, shade)

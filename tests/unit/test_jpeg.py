@@ -14,7 +14,10 @@ ORIGINS = [(0, 0), (5, 11), (16, 3)]
 @pytest.fixture(scope="module")
 def photo() -> np.ndarray:
     rng, shape = np.random.default_rng(1), (360, 330)
-    parts = [cv2.GaussianBlur(rng.standard_normal((*shape, 3)).astype(np.float32), (0, 0), sigma) for sigma in (1, 3, 12)]
+    parts = [
+        cv2.GaussianBlur(rng.standard_normal((*shape, 3)).astype(np.float32), (0, 0), sigma)
+        for sigma in (1, 3, 12)
+    ]
     luma = sum(share * part / part.std() for share, part in zip((4, 8, 25), parts, strict=True))
     return np.clip(130 + luma, 0, 255).astype(np.uint8)
 
@@ -32,7 +35,11 @@ def test_the_quality_is_found(photo: np.ndarray, quality: int, origin: tuple[int
     assert quality_of(np.ascontiguousarray(window), origin) == quality
 
 
-CHANGES = [lambda p: p, lambda p: _saved(p, 97), lambda p: cv2.GaussianBlur(_saved(p, 20), (0, 0), 2)]
+CHANGES = [
+    lambda p: p,
+    lambda p: _saved(p, 97),
+    lambda p: cv2.GaussianBlur(_saved(p, 20), (0, 0), 2),
+]
 
 
 @pytest.mark.parametrize("change", CHANGES)

@@ -15,7 +15,10 @@ SHAPE, STEPS = (260, 240), 4
 
 def _person(seed: int) -> np.ndarray:
     rng = np.random.default_rng(seed)
-    parts = [cv2.GaussianBlur(rng.standard_normal(SHAPE).astype(np.float32), (0, 0), sigma) for sigma in (1, 2, 4, 8)]
+    parts = [
+        cv2.GaussianBlur(rng.standard_normal(SHAPE).astype(np.float32), (0, 0), sigma)
+        for sigma in (1, 2, 4, 8)
+    ]
     luma = 130 + sum(12 * part / part.std() for part in parts)
     return np.clip(luma[..., None] * [1.0, 0.9, 0.8], 0, 255).astype(np.uint8)
 
@@ -49,7 +52,9 @@ def test_where_nothing_moved_none_is_found(zones: Zones, change) -> None:
 def test_a_window_without_the_level_tells_nothing() -> None:
     everywhere = np.ones((24, 24), np.float32)
     zones = Zones.of(everywhere, 0 * everywhere, everywhere, 1)
-    np.testing.assert_array_equal(gradients_of(Pyramid.of(_person(1)[:24, :24], 1), zones), np.eye(2))
+    np.testing.assert_array_equal(
+        gradients_of(Pyramid.of(_person(1)[:24, :24], 1), zones), np.eye(2)
+    )
 
 
 def test_the_kernel_is_a_line() -> None:

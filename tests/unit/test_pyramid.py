@@ -1,4 +1,6 @@
-"""A pyramid whose finest level is measured at some pixels and made in strips is still the pyramid."""
+"""A pyramid whose finest level is measured at some pixels and made in strips is still the
+pyramid.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,16 @@ import pytest
 
 from facefusion.compose.grain import Brightness
 from facefusion.compose.plan import Plan
-from facefusion.compose.pyramid import Gains, Pyramid, Upsampling, laplacian, rebuilt, smoothing_for, some_of, steps_for
+from facefusion.compose.pyramid import (
+    Gains,
+    Pyramid,
+    Upsampling,
+    laplacian,
+    rebuilt,
+    smoothing_for,
+    some_of,
+    steps_for,
+)
 
 SHAPES = [(64, 48), (101, 98), (98, 101), (203, 65)]
 STEPS = 3
@@ -16,7 +27,9 @@ EVEN = Brightness(np.ones(256, np.float32))
 
 
 def _photo(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
-    coarse = cv2.resize(rng.integers(60, 190, (7, 7, 3), dtype=np.uint8), shape[::-1], interpolation=cv2.INTER_CUBIC)
+    coarse = cv2.resize(
+        rng.integers(60, 190, (7, 7, 3), dtype=np.uint8), shape[::-1], interpolation=cv2.INTER_CUBIC
+    )
     return np.clip(coarse + rng.normal(0, 12, (*shape, 3)), 0, 255).astype(np.uint8)
 
 
@@ -34,7 +47,9 @@ def test_a_photo_is_rebuilt_bit_by_bit(rng: np.random.Generator, shape: tuple[in
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("smoothing", [[0.0, 0.0, 0.0], [1.2, 0.7, 0.0]])
-def test_strips_give_what_the_whole_gives(rng: np.random.Generator, shape: tuple[int, int], smoothing: list[float]) -> None:
+def test_strips_give_what_the_whole_gives(
+    rng: np.random.Generator, shape: tuple[int, int], smoothing: list[float]
+) -> None:
     photo, gains = _photo(rng, shape), [(0.2, 0.6), (0.5, 1.1), (1.2, 1.2)]
     features = np.zeros(shape, np.float32)
     features[shape[0] // 4 : shape[0] // 2, 5:40] = 1
@@ -54,7 +69,9 @@ def test_filters_on_the_coarser_grid_are_the_enlargement(
         large = cv2.GaussianBlur(large, (9, 9), sigma)
     inside = np.s_[5:-5, 5:-5]
     assert np.abs(filters.measured(half) - some_of(large))[inside].max() < 2e-3
-    small = cv2.sepFilter2D(half, cv2.CV_32F, filters.small, filters.small, borderType=cv2.BORDER_REFLECT_101)
+    small = cv2.sepFilter2D(
+        half, cv2.CV_32F, filters.small, filters.small, borderType=cv2.BORDER_REFLECT_101
+    )
     assert np.abs(small - cv2.pyrDown(large))[inside].max() < 2e-3
 
 
@@ -62,7 +79,9 @@ def test_the_finest_level_is_the_laplacians(rng: np.random.Generator) -> None:
     photo = _photo(rng, (98, 64))
     whole = laplacian(photo.astype(np.float32), 1)[0]
     inside = np.s_[4:-4, 4:-4]
-    assert np.abs(Pyramid.of(photo, STEPS).finest - whole[::2, 1::2])[inside].max() < 0.6  # level 1 is rounded
+    assert (
+        np.abs(Pyramid.of(photo, STEPS).finest - whole[::2, 1::2])[inside].max() < 0.6
+    )  # level 1 is rounded
 
 
 def test_larger_faces_have_more_levels() -> None:

@@ -31,7 +31,9 @@ def _rgb(luma: np.ndarray) -> np.ndarray:
 
 
 def _person(seed: int, texture: float = 1.0) -> np.ndarray:
-    """Skin whose texture is strong in few places, as skin's is, with eyes that are bars of half a unit to 3."""
+    """Skin whose texture is strong in few places, as skin's is, with eyes that are bars of half a
+    unit to 3.
+    """
     rng = np.random.default_rng(seed)
     strength = np.exp(0.9 * _soft(rng, 14))
     strength /= np.sqrt(np.mean(strength[SKIN] ** 2))
@@ -61,7 +63,12 @@ def zones() -> Zones:
 @pytest.fixture(scope="module")
 def match(zones: Zones) -> Callable[..., np.ndarray]:
     def match(face: np.ndarray, target: np.ndarray, **options: object) -> np.ndarray:
-        given = {"skin": zones.skin, "features": zones.features, "mask": zones.mask, "unit": UNIT} | options
+        given = {
+            "skin": zones.skin,
+            "features": zones.features,
+            "mask": zones.mask,
+            "unit": UNIT,
+        } | options
         return match_texture(face, target, **given)
 
     return match
@@ -120,7 +127,9 @@ def test_every_band_of_skin_gets_the_targets_energy(match, name: str) -> None:
 @pytest.mark.parametrize("sigma", [2, 4])
 def test_a_target_out_of_focus_gets_a_face_out_of_focus(match, sigma: float) -> None:
     face, target = _person(1), _blurred(sigma)(_person(2))
-    before, after = (_energies(image)[:2] / _energies(target)[:2] for image in (face, match(face, target)))
+    before, after = (
+        _energies(image)[:2] / _energies(target)[:2] for image in (face, match(face, target))
+    )
     assert before.min() > 1.7 and before.max() > 5
     assert after.max() < 1.5
     eyes = _energies(match(face, target), EYES) / _energies(face, EYES)
@@ -157,7 +166,9 @@ def test_noise_has_the_colours_of_the_targets_noise(match) -> None:
 
     wanted, made = (np.cov(noise(image).T) for image in (target, match(face, target)))
     assert np.sqrt(np.diag(made) / np.diag(wanted)) == pytest.approx([1, 1, 1], abs=0.15)
-    assert np.corrcoef(noise(match(face, target)).T)[0, 2] == pytest.approx(np.corrcoef(noise(target).T)[0, 2], abs=0.15)
+    assert np.corrcoef(noise(match(face, target)).T)[0, 2] == pytest.approx(
+        np.corrcoef(noise(target).T)[0, 2], abs=0.15
+    )
 
 
 def test_noise_follows_brightness(match, zones: Zones) -> None:
@@ -165,7 +176,9 @@ def test_noise_follows_brightness(match, zones: Zones) -> None:
     shade = np.linspace(-90, 40, WIDTH)[None, :, None]
     face, target = (np.clip(image + shade, 0, 255).astype(np.uint8) for image in (face, target))
     strength = 7 + 10 * np.arange(WIDTH)[None, :, None] / WIDTH
-    target = np.clip(target + strength * np.random.default_rng(4).standard_normal(target.shape), 0, 255).astype(np.uint8)
+    target = np.clip(
+        target + strength * np.random.default_rng(4).standard_normal(target.shape), 0, 255
+    ).astype(np.uint8)
     result = match(face, target)
     dark, bright = np.s_[110:290, 10:70], np.s_[110:290, 170:230]
     for place in (dark, bright):
@@ -182,8 +195,12 @@ def test_a_noisy_source_loses_its_noise_in_a_clean_photo(match) -> None:
 
 
 def test_a_grey_photo_gets_grey_noise(match) -> None:
-    face, target = (cv2.merge([cv2.cvtColor(_person(seed), cv2.COLOR_RGB2GRAY)] * 3) for seed in (1, 2))
-    target = np.clip(target + 15 * np.random.default_rng(5).standard_normal((HEIGHT, WIDTH, 1)), 0, 255).astype(np.uint8)
+    face, target = (
+        cv2.merge([cv2.cvtColor(_person(seed), cv2.COLOR_RGB2GRAY)] * 3) for seed in (1, 2)
+    )
+    target = np.clip(
+        target + 15 * np.random.default_rng(5).standard_normal((HEIGHT, WIDTH, 1)), 0, 255
+    ).astype(np.uint8)
     result = match(face, target).astype(int)
     assert np.ptp(result, axis=2).max() <= 1
     assert _energies(match(face, target))[0] > 2 * _energies(face)[0]
@@ -223,7 +240,10 @@ def test_it_is_repeatable_and_changes_nothing_else(match, zones: Zones) -> None:
 @pytest.mark.parametrize("unit", [0.3, 1.0, 6.0])
 @pytest.mark.parametrize("shape", [(16, 17), (40, 33), (120, 90)])
 def test_windows_of_any_size(shape: tuple[int, int], unit: float) -> None:
-    face, target = (np.ascontiguousarray(_person(seed)[120 : 120 + shape[0], 20 : 20 + shape[1]]) for seed in (1, 2))
+    face, target = (
+        np.ascontiguousarray(_person(seed)[120 : 120 + shape[0], 20 : 20 + shape[1]])
+        for seed in (1, 2)
+    )
     everywhere = np.ones(shape, np.float32)
     result = match_texture(face, target, everywhere, 0 * everywhere, everywhere, unit)
     assert result.shape == face.shape and result.dtype == np.uint8
