@@ -1,0 +1,116 @@
+"""Black-and-white, toned and single-lamp photos: all their colours lie on one curve, and the new
+face's have to as well."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Final, Self
+
+import cv2
+import numpy as np
+
+from facefusion.types import FloatArray, Photo
+
+#: Rec. 601 luma, the weights of JPEG.
+LUMA: Final = np.array([0.299, 0.587, 0.114], np.float32)
+#: Side at which the colours are read.
+SIDE: Final = 128
+#: Standard deviation, in levels, of the kernel that smooths the curve.
+SMOOTH: Final = 5.0
+#: Standard deviation, in pixels of that side, over which distances from the curve are averaged:
+#: the chroma noise of JPEG and of film averages out, lips and eyes do not.
+SPREAD: Final = 1.5
+#: Share of the pixels that have to lie within a distance of the curve, in levels of an image
+#: whose lights are at 255: this far, and farther by a share of what the curve's mean chroma
+#: (largest less smallest channel) exceeds so many levels by. Of 1,565 portraits, those that are
+#: black and white or toned have at most 3.8, and 44 of chroma; colour portraits have 4.0 and more
+#: up to a chroma of 30, 6.1 up to 60, and 11 beyond. Toned and lit in one colour by program, then
+#: JPEG of quality 75: 2 to 4.
+SHARE: Final = 0.9
+FARTHEST: Final = 3.8
+CHROMA_SHARE: Final = 0.04
+CHROMA_FROM: Final = 30.0
+#: A curve that is nowhere farther than this from the grey axis, in levels, is the grey axis.
+GREY: Final = 1.5
+#: Luminances with fewer pixels than this share take the chroma of the nearest that have more.
+FEWEST: Final = 2e-4
+#: Lights darker than this say nothing about colour.
+DARKEST: Final = 8.0
+
+
+@dataclass(frozen=True)
+class ColourCurve:
+    """The colours of a monochrome photo, by luminance.
+
+    Attributes:
+        weights: (3,) float32, the share of each channel in the luminance; they sum to 1. For a grey
+            photo those of Rec. 601; a channel that a coloured lamp leaves dark counts less.
+        table: (1, 256, 3) uint8 RGB by luminance.
+    """
+
+    weights: FloatArray
+    table: Photo
+
+    @classmethod
+    def of(cls, crop: Photo) -> Self | None:
+        """The curve on which the colours of a photo lie.
+
+        Args:
+            crop: (S, S, 3) RGB uint8, a face with its surroundings.
+
+        Returns:
+            None for a photo in colour, or one that is all but black.
+        """
+        if crop.shape[0] > SIDE:
+            less = cv2.resize(crop, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+            crop = np.asarray(less, np.uint8)
+        low, high = np.percentile(crop[::2, ::2].reshape(-1, 3), (1, 99), axis=0)
+        if high.max() < DARKEST:
+            return None
+        weights = LUMA * (high - low + 1)
+        weights = np.asarray(weights / weights.sum(), np.float32)
+        level = _luminance(crop, weights)
+        table = _smooth_table(crop, level)
+        apart = np.abs(cv2.GaussianBlur(crop - table[level], (0, 0), SPREAD))
+        largest = np.maximum(np.maximum(apart[..., 0], apart[..., 1]), apart[..., 2])
+        lights, chroma = 255 / high.max(), float(np.ptp(table, axis=1)[level].mean())
+        farthest = FARTHEST + CHROMA_SHARE * max(chroma * lights - CHROMA_FROM, 0.0)
+        if np.quantile(largest, SHARE) * lights > farthest:
+            return None
+        axis = np.arange(256, dtype=np.float32)[:, None]
+        if np.abs(table - axis).max() <= GREY:
+            table = np.repeat(axis, 3, axis=1)
+        return cls(weights, np.clip(np.rint(table), 0, 255).astype(np.uint8)[None])
+
+    def __call__(self, image: Photo) -> Photo:
+        """Gives an image (H, W, 3) RGB uint8 the colours of this curve at its own luminance."""
+        level = cv2.cvtColor(_luminance(image, self.weights), cv2.COLOR_GRAY2RGB)
+        return np.asarray(cv2.LUT(level, self.table), np.uint8)
+
+
+@cache
+def _kernel() -> FloatArray:
+    """(256, 256) float32, weights of luminances around each."""
+    axis = np.arange(256, dtype=np.float32)
+    return np.asarray(np.exp(-0.5 * ((axis[:, None] - axis) / SMOOTH) ** 2), np.float32)
+
+
+def _luminance(image: Photo, weights: FloatArray) -> Photo:
+    """(H, W) uint8."""
+    return np.asarray(cv2.transform(image, weights[None]), np.uint8)
+
+
+def _smooth_table(crop: Photo, level: Photo) -> FloatArray:
+    """(256, 3) float32: the mean colour of each luminance, smooth along it; at the ends the chroma
+    is held."""
+    index, colours = level.ravel(), crop.reshape(-1, 3)
+    count = np.bincount(index, minlength=256).astype(np.float32)
+    total = np.stack([np.bincount(index, colours[:, i], 256) for i in range(3)], 1)
+    chroma = (total - count[:, None] * np.arange(256)[:, None]).astype(np.float32)
+    axis, kernel = np.arange(256, dtype=np.float32), _kernel()
+    near = kernel @ count
+    mean = (kernel @ chroma) / np.maximum(near, 1e-6)[:, None]
+    known = np.flatnonzero(near >= FEWEST * len(index))
+    mean = np.stack([np.interp(axis, known, mean[known, i]) for i in range(3)], 1)
+    return np.asarray(axis[:, None] + mean, np.float32)

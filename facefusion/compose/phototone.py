@@ -1,0 +1,56 @@
+"""The tone of a photo that is out of the ordinary: too dark, lit in one colour, or monochrome."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+from facefusion.compose.exposure import Exposure
+from facefusion.compose.monochrome import ColourCurve
+from facefusion.types import FloatArray, Photo
+
+
+@dataclass(frozen=True)
+class PhotoTone:
+    """How a target photo is brought into ordinary light for the networks, and a new face back into
+    the photo's.
+
+    Attributes:
+        exposure: the photo's light, or None where it is ordinary.
+        curve: the photo's colours, where it is monochrome, or None.
+        raised_curve: the same in ordinary light.
+    """
+
+    exposure: Exposure | None = None
+    curve: ColourCurve | None = None
+    raised_curve: ColourCurve | None = None
+
+    @classmethod
+    def of(
+        cls, crop: Photo, skin: FloatArray, *, exposure: bool = True, monochrome: bool = True
+    ) -> Self:
+        """The tone of a face and its surroundings.
+
+        Args:
+            crop: (S, S, 3) RGB uint8, the aligned crop.
+            skin: (S, S) float32 in [0, 1], where skin is most likely.
+            exposure, monochrome: look for either.
+        """
+        curve = ColourCurve.of(crop) if monochrome else None
+        light = Exposure.of(crop, skin, neutral=curve is not None) if exposure else None
+        if curve is None or light is None:
+            return cls(light, curve, curve)
+        return cls(light, curve, ColourCurve.of(light.raised(crop)))
+
+    def raised(self, image: Photo) -> Photo:
+        """A part of the photo, (H, W, 3) RGB uint8, in ordinary light."""
+        return image if self.exposure is None else self.exposure.raised(image)
+
+    def lowered(self, image: Photo) -> Photo:
+        """An image of ordinary light, (H, W, 3) RGB uint8, in the photo's."""
+        return image if self.exposure is None else self.exposure.lowered(image)
+
+    def coloured(self, image: Photo) -> Photo:
+        """An image of ordinary light, (H, W, 3) RGB uint8, in the colours of a monochrome photo in
+        ordinary light."""
+        return image if self.raised_curve is None else self.raised_curve(image)
