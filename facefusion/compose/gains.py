@@ -33,6 +33,8 @@ SMALLEST: Final = 0.03
 SMALLEST_COARSE: Final = 0.6
 #: Ratio of the energies of two people's eyes, brows and lips above which nothing is blurred.
 OTHER_EYES: Final = 0.8
+#: The same ratio below which the photo is out of focus and people do not count.
+OUT_OF_FOCUS: Final = 0.3
 #: Share of structure in the variance of a level from which on the structure's ratio is trusted.
 TRUSTED: Final = 0.3
 #: Rounds of settling, the range of a round's correction of a gain, and levels of energy that are
@@ -54,7 +56,8 @@ def _on_features(target: Band, face: Band) -> float:
     if not (np.isfinite(target.features) and np.isfinite(face.features)):
         return 1.0
     ratio = _structure(target.features, target.noise) / _structure(face.features, face.noise)
-    return ratio if ratio > 1 else min(1.0, ratio / OTHER_EYES)
+    people = np.interp(ratio, (OUT_OF_FOCUS, OTHER_EYES), (1.0, 1 / OTHER_EYES))
+    return ratio if ratio > 1 else min(1.0, ratio * float(people))
 
 
 def wanted_gains(target: Band, face: Band) -> Gains:

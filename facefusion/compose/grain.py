@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from facefusion.compose.bands import FEWEST, LUMA, Band, robust
+from facefusion.compose.pyramid import laplacian
 from facefusion.types import FloatArray
 
 #: Side in pixels of the noise that is repeated over a face, its seed, and its levels.
@@ -24,8 +25,14 @@ STEPS: Final = 31
 FINE: Final = 1.1
 TEXTURE: Final = 0.25
 _TINY: Final = 1e-6
+#: Levels over which noise spreads.
+REACH: Final = 4
 #: Rounds of the search for deviations that give a spectrum.
-ROUNDS: Final = 30
+ROUNDS: Final = 60
+#: Standard deviations in pixels of the Gaussians between which an octave of noise lies: of the finest
+#: level, and of the others on the next finer grid; and pixels beyond a tile that they need.
+OCTAVES: Final = ((0.0, 1.0), (1.0, 2.2))
+_EDGE: Final = 12
 #: Bins of brightness, and the range of their standard deviation over the mean one.
 BINS: Final = 6
 RANGE: Final = (0.2, 2.0)
@@ -33,35 +40,28 @@ RANGE: Final = (0.2, 2.0)
 BEYOND: Final = 0.6
 
 
+def grid_of(k: int) -> int:
+    """Level on whose grid the noise of level k is made: finer than it, or it would lack detail."""
+    return max(k - 1, 0)
+
+
 @lru_cache(maxsize=1)
 def unit_noise() -> tuple[np.ndarray, ...]:
-    """Laplacian pyramid of periodic white noise.
+    """Periodic noise for each level, of that level's octave, on the grid of `grid_of`.
 
     Returns:
-        (s, s, 3) int8 levels, finest first; independent channels, `STEPS` a standard deviation.
+        (s, s, 3) int8, finest first; independent channels, `STEPS` a standard deviation.
     """
-    fine: FloatArray = np.random.default_rng(SEED).standard_normal((SIDE, SIDE, 3), np.float32)
-    levels = []
-    for _ in range(LEVELS):
-        fine, level = _down(fine)
-        levels.append(np.clip(np.rint(STEPS / level.std() * level), -127, 127).astype(np.int8))
-        levels[-1].flags.writeable = False  # shared by all threads
-    return tuple(levels)
-
-
-def _up(level: FloatArray) -> FloatArray:
-    wide = cv2.copyMakeBorder(level, 2, 2, 2, 2, cv2.BORDER_WRAP)
-    return np.asarray(cv2.pyrUp(wide)[4:-4, 4:-4], np.float32)
-
-
-def _down(fine: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """One level of the Gaussian and of the Laplacian pyramid of a periodic image."""
-    size = fine.shape[0]
-    wide = cv2.copyMakeBorder(fine, 4, 4, 4, 4, cv2.BORDER_WRAP)
-    down = cv2.pyrDown(wide)
-    level = (wide - cv2.pyrUp(down, dstsize=wide.shape[1::-1]))[4:-4, 4:-4]
-    coarse = down[2 : 2 + size // 2, 2 : 2 + size // 2]
-    return np.asarray(coarse, np.float32), np.asarray(level, np.float32)
+    rng, tiles = np.random.default_rng(SEED), []
+    for k in range(LEVELS):
+        white = rng.standard_normal((SIDE >> grid_of(k),) * 2 + (3,), np.float32)
+        wide = cv2.copyMakeBorder(white, *(_EDGE,) * 4, cv2.BORDER_WRAP)
+        finer, coarser = OCTAVES[min(k, 1)]
+        sharp = cv2.GaussianBlur(wide, (0, 0), finer) if finer else wide
+        band = (sharp - cv2.GaussianBlur(wide, (0, 0), coarser))[_EDGE:-_EDGE, _EDGE:-_EDGE]
+        tiles.append(np.clip(np.rint(STEPS / band.std() * band), -127, 127).astype(np.int8))
+        tiles[-1].flags.writeable = False  # shared by all threads
+    return tuple(tiles)
 
 
 @lru_cache(maxsize=1)
@@ -69,36 +69,36 @@ def coupling() -> np.ndarray:
     """Coupling of the levels: a Laplacian pyramid is no orthogonal transform.
 
     Returns:
-        (n, n, n): noise put together with deviations s has the variance s @ coupling[j] @ s in
-        level j.
+        (n, n): the variance in level j of the unit noise of level k.
     """
-    parts = []
+    variances = np.zeros((LEVELS, LEVELS))
     for k, tile in enumerate(unit_noise()):
+        grid = grid_of(k)
+        first = max(grid - 1, 0)  # nothing of it lies in finer levels
         image: FloatArray = np.asarray(tile / np.float32(STEPS), np.float32)
-        for _ in range(k):
-            image = _up(image)
-        levels: list[np.ndarray] = []
-        for _ in range(LEVELS):
-            image, level = _down(image)
-            measured = level if levels else level[::2, 1::2]  # the finest as in `Pyramid`
-            levels.append(measured.ravel())
-        parts.append(levels)
-    grams = [np.stack([part[j] for part in parts]) for j in range(LEVELS)]
-    return np.stack([gram @ gram.T / gram.shape[1] for gram in grams])
+        image = np.asarray(cv2.copyMakeBorder(image, *(_EDGE,) * 4, cv2.BORDER_WRAP), np.float32)
+        for _ in range(grid - first):
+            image = np.asarray(cv2.pyrUp(image), np.float32)
+        for j, level in enumerate(laplacian(image, min(LEVELS - first, REACH))[:-1], first):
+            measured = level if j else level[::2, 1::2]  # the finest as in `Pyramid`
+            # Away from the edges, where the pyramids know no periodic border.
+            edge = min(_EDGE, len(measured) // 4)
+            variances[j, k] = np.mean(measured[edge:-edge, edge:-edge] ** 2)
+    return variances
 
 
 def decoupled(wanted: Sequence[FloatArray]) -> list[FloatArray]:
-    """Covariances to put into the levels, so that noise with the wanted ones comes out of them."""
-    variances = np.zeros(LEVELS)
-    variances[: len(wanted)] = [max(float(np.trace(each)), 0.0) for each in wanted]
-    couple, found = coupling(), np.sqrt(variances)
+    """Covariances to put into the levels, so that noise with the wanted ones comes out of them.
+
+    The non-negative solution of Richardson (1972) and Lucy (1974): not every spectrum can be had.
+    """
+    variances = np.full(LEVELS, _TINY)
+    variances[: len(wanted)] += [max(float(np.trace(each)), 0.0) for each in wanted]
+    couple, found = coupling(), variances.copy()
     for _ in range(ROUNDS):
-        given = np.einsum("i,jik,k->j", found, couple, found)
-        found *= np.sqrt((variances + _TINY) / (given + _TINY))
-    shares = found**2 / np.maximum(variances, _TINY)
-    return [
-        np.asarray(each * share, np.float32) for each, share in zip(wanted, shares, strict=False)
-    ]
+        found *= couple.T @ (variances / (couple @ found)) / couple.sum(0)
+    shares = found / variances
+    return [np.asarray(each * by, np.float32) for each, by in zip(wanted, shares, strict=False)]
 
 
 def root_of(covariance: FloatArray) -> FloatArray:
@@ -110,13 +110,13 @@ def root_of(covariance: FloatArray) -> FloatArray:
 def noise_of(
     root: FloatArray, k: int, shape: tuple[int, int], origin: tuple[int, int]
 ) -> FloatArray:
-    """Noise for level k of a Laplacian pyramid.
+    """Noise for level k of a Laplacian pyramid, on the grid of `grid_of`.
 
     Args:
         root: (3, 3) root of the covariance of the RGB channels.
         k: the level, below `LEVELS`.
-        shape: (h, w) of the level, or of a strip of it.
-        origin: its top and left in the level's pixels: the noise lies still in the photo, wherever
+        shape: (h, w) of the grid, or of a strip of it.
+        origin: its top and left in the grid's pixels: the noise lies still in the photo, wherever
             the window is.
 
     Returns:
@@ -185,6 +185,11 @@ class Brightness:
     table: FloatArray
 
     @classmethod
+    def even(cls) -> Brightness:
+        """The same deviation everywhere."""
+        return cls(np.ones(256, np.float32))
+
+    @classmethod
     def measured(cls, band: Band, luma: np.ndarray, brightness: np.ndarray) -> Brightness:
         """Measures it on skin, as far as the band is noise.
 
@@ -195,7 +200,7 @@ class Brightness:
         """
         order = np.array_split(np.argsort(brightness, kind="stable"), BINS)
         if len(luma) < BINS * FEWEST or band.noise <= 0:
-            return cls(np.ones(256, np.float32))
+            return cls.even()
         scales = np.array([robust(luma[bin])[1] for bin in order]) / max(band.dense, 1e-6)
         scales = np.clip(scales, *RANGE) ** (band.noise / max(band.dense, band.noise))
         middles = np.array([np.median(brightness[bin]) for bin in order])

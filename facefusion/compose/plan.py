@@ -12,14 +12,14 @@ import numpy as np
 
 from facefusion.compose.bands import Band
 from facefusion.compose.gains import FAINT
-from facefusion.compose.grain import Brightness, noise_of, root_of
+from facefusion.compose.grain import Brightness, grid_of, noise_of, root_of
 from facefusion.compose.pyramid import SAME_GAIN, Gains, Pyramid, rebuilt, smoothed, times
 from facefusion.types import FloatArray, Photo
 
 #: Standard deviation of noise in grey levels that is not worth the time.
 NO_NOISE: Final = 0.15
 #: Range of the correction of gains and of noise for what compression takes from them.
-COMPRESSION: Final = (0.8, 1.7)
+COMPRESSION: Final = (0.7, 1.6)
 #: Level of the pyramid whose brightness the noise depends on: finer ones are noisy themselves.
 SMOOTH: Final = 2
 #: Rows of the result that are made at a time, an even number: what is needed for them stays in the
@@ -51,18 +51,22 @@ class Plan:
     origin: tuple[int, int]
 
     def corrected(self, wanted: Sequence[float], made: Sequence[Band]) -> Plan:
-        """The plan with more of each level whose energy came out too small, or less."""
+        """The plan with more of each level whose energy came out too small, or less.
+
+        Where a level has noise, of that; else of its detail on skin.
+        """
         ratios = [
             (energy + FAINT) / (band.energy + FAINT)
             for energy, band in zip(wanted, made, strict=True)
         ]
         more = np.clip(ratios, *COMPRESSION).tolist()
-        gains = [
-            (skin * by, features * by)
-            for (skin, features), by in zip(self.gains, more, strict=True)
-        ]
         noise = [
             np.asarray(each * by**2, np.float32) for each, by in zip(self.noise, more, strict=False)
+        ]
+        noisy = [float(np.trace(each)) > NO_NOISE**2 for each in noise] + [False] * len(more)
+        gains = [
+            (skin if has else skin * by, features)
+            for (skin, features), by, has in zip(self.gains, more, noisy, strict=False)
         ]
         return replace(self, gains=gains, noise=noise)
 
@@ -77,42 +81,44 @@ class Plan:
         near = np.asarray(
             cv2.resize(factors, rest.shape[1::-1], interpolation=cv2.INTER_LINEAR), np.float32
         )
-        root = root_of(self.noise[0]) if self._noisy(0) else None
-        result, (height, width) = np.empty_like(face.image), face.image.shape[:2]
+        result, height = np.empty_like(face.image), face.image.shape[0]
         for top in range(0, height, ROWS):
             bottom = min(top + ROWS, height)
             made = finest.rows(top, bottom)
             if coarse_noise is not None:
-                made = np.asarray(
-                    cv2.add(made, finest.enlarged(coarse_noise, top, bottom)), np.float32
-                )
-            if root is not None:
-                grain = noise_of(
-                    root, 0, (bottom - top, width), (self.origin[0] + top, self.origin[1])
-                )
-                made = np.asarray(
-                    cv2.add(made, times(grain, finest.enlarged(near, top, bottom))), np.float32
-                )
+                more = finest.enlarged(coarse_noise, top, bottom)
+                made = np.asarray(cv2.add(made, more), np.float32)
+            noise = self._noise(0, made.shape[:2], (self.origin[0] + top, self.origin[1]))
+            if noise is not None:
+                noise = times(noise, finest.enlarged(near, top, bottom))
+                made = np.asarray(cv2.add(made, noise), np.float32)
             result[top:bottom] = cv2.addWeighted(made, 1, made, 0, 0, dtype=cv2.CV_8U)
         return result
 
-    def _noisy(self, k: int) -> bool:
-        return k < len(self.noise) and float(np.trace(self.noise[k])) > NO_NOISE**2
+    def _noise(
+        self, grid: int, shape: tuple[int, ...], origin: tuple[int, int]
+    ) -> FloatArray | None:
+        """Noise of all levels that is made on a level's grid, None where there is none."""
+        total: FloatArray | None = None
+        for k, covariance in enumerate(self.noise):
+            if grid_of(k) == grid and float(np.trace(covariance)) > NO_NOISE**2:
+                noise = noise_of(root_of(covariance), k, (shape[0], shape[1]), origin)
+                total = noise if total is None else np.asarray(cv2.add(total, noise), np.float32)
+        return total
 
     def _coarse_noise(self, face: Pyramid, factors: FloatArray) -> FloatArray | None:
-        """Noise of all levels but the finest, at level 1: the Gaussians blur the face alone."""
+        """Noise of all grids but the finest, at level 1: the Gaussians blur the face alone."""
         total: FloatArray | None = None
-        for k in reversed(range(1, len(self.noise))):
-            height, width = face.coarser[k - 1].shape[:2]
+        for grid in reversed(range(1, len(self.noise))):
+            height, width = face.coarser[grid - 1].shape[:2]
             if total is not None:
                 total = np.asarray(cv2.pyrUp(total, dstsize=(width, height)), np.float32)
-            if self._noisy(k):
-                origin = (self.origin[0] >> k, self.origin[1] >> k)
+            noise = self._noise(
+                grid, (height, width), (self.origin[0] >> grid, self.origin[1] >> grid)
+            )
+            if noise is not None:
                 near = cv2.resize(factors, (width, height), interpolation=cv2.INTER_LINEAR)
-                noise = times(
-                    noise_of(root_of(self.noise[k]), k, (height, width), origin),
-                    np.asarray(near, np.float32),
-                )
+                noise = times(noise, np.asarray(near, np.float32))
                 total = noise if total is None else np.asarray(cv2.add(total, noise), np.float32)
         return total
 

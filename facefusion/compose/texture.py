@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import cv2
@@ -18,6 +18,8 @@ from facefusion.compose.plan import SMOOTH, Plan
 from facefusion.compose.pyramid import Gains, Pyramid, smoothing_for, steps_for
 from facefusion.types import FloatArray, Photo
 
+#: Times that what compression took from noise and detail is measured and made up for.
+CORRECTIONS: Final = 2
 #: Shortest side of a window in which anything can be measured.
 SHORTEST: Final = 16
 
@@ -62,12 +64,14 @@ def match_texture(
     if not zones.skin:
         return face
     their = _Target.measured(target, zones, unit, steps)
+    quality = quality_of(target, origin) if grain else None
+    if quality is not None:  # it flattens noise here and leaves it there
+        their = replace(their, brightness=Brightness.even())
     new = Pyramid.of(face, steps)
     motion = motion_of(their.gradients, new, zones) if sharpness else None
     if motion is not None:
         face = motion.applied(face)
         new = Pyramid.of(face, steps)
-    quality = quality_of(target, origin) if grain else None
     judged = new if quality is None else Pyramid.of(compressed(face, quality, origin), steps)
     own = bands(judged.details, zones, unit)
     plan, energies = _planned(their, own, judged, features, zones, sharpness, grain, origin)
@@ -75,9 +79,9 @@ def match_texture(
     if quality is None:
         return result
     result = compressed(result, quality, origin)
-    if sharpness:
-        made = bands(Pyramid.of(result, steps).details, zones, unit)
-        result = compressed(plan.corrected(energies, made).applied(new), quality, origin)
+    for _ in range(CORRECTIONS if sharpness else 0):
+        plan = plan.corrected(energies, bands(Pyramid.of(result, steps).details, zones, unit))
+        result = compressed(plan.applied(new), quality, origin)
     return result
 
 
