@@ -25,12 +25,14 @@ STEPS: Final = 31
 FINE: Final = 1.1
 TEXTURE: Final = 0.25
 _TINY: Final = 1e-6
+#: Standard deviation of noise in grey levels that is not worth the time.
+NO_NOISE: Final = 0.15
 #: Levels over which noise spreads.
 REACH: Final = 4
 #: Rounds of the search for deviations that give a spectrum.
 ROUNDS: Final = 60
-#: Standard deviations in pixels of the Gaussians between which an octave of noise lies: of the finest
-#: level, and of the others on the next finer grid; and pixels beyond a tile that they need.
+#: Standard deviations in pixels of the Gaussians between which an octave of noise lies: of the
+#: finest level, and of the others on the next finer grid; and pixels beyond a tile that they need.
 OCTAVES: Final = ((0.0, 1.0), (1.0, 2.2))
 _EDGE: Final = 12
 #: Bins of brightness, and the range of their standard deviation over the mean one.
@@ -107,30 +109,40 @@ def root_of(covariance: FloatArray) -> FloatArray:
     return np.asarray((vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T, np.float32)
 
 
-def noise_of(
-    root: FloatArray, k: int, shape: tuple[int, int], origin: tuple[int, int]
-) -> FloatArray:
-    """Noise for level k of a Laplacian pyramid, on the grid of `grid_of`.
+def tile_of(covariances: Sequence[FloatArray], grid: int) -> FloatArray | None:
+    """Periodic noise of all levels that are made on a grid.
 
     Args:
-        root: (3, 3) root of the covariance of the RGB channels.
-        k: the level, below `LEVELS`.
-        shape: (h, w) of the grid, or of a strip of it.
-        origin: its top and left in the grid's pixels: the noise lies still in the photo, wherever
-            the window is.
+        covariances: (3, 3) of the RGB channels for each level, finest first.
+        grid: see `grid_of`.
 
     Returns:
-        (h, w, 3) float32.
+        (s, s, 3) float32; None where there is next to none.
     """
-    tile = unit_noise()[k]
-    size = tile.shape[0]
+    total: FloatArray | None = None
+    for k, covariance in enumerate(covariances):
+        if grid_of(k) == grid and float(np.trace(covariance)) > NO_NOISE**2:
+            tile = unit_noise()[k].astype(np.float32)
+            noise = cv2.transform(tile, root_of(covariance) / np.float32(STEPS))
+            total = np.asarray(noise if total is None else cv2.add(total, noise), np.float32)
+    return total
+
+
+def placed(tile: FloatArray, shape: tuple[int, ...], origin: tuple[int, int]) -> FloatArray:
+    """A window of periodic noise, which lies still in the photo wherever the window is.
+
+    Args:
+        tile: (s, s, 3).
+        shape: (h, w, ...) of the window.
+        origin: its top and left in the photo, on the tile's grid.
+    """
+    size = len(tile)
     (top, height), (left, width) = (
-        (start % size, length) for start, length in zip(origin, shape, strict=True)
+        (start % size, length) for start, length in zip(origin, shape[:2], strict=True)
     )
-    rows = tile[top : top + height] if top + height <= size else tile
-    coloured = cv2.transform(rows.astype(np.float32), root / np.float32(STEPS))
-    top = 0 if rows is not tile else top
-    repeated = cv2.repeat(coloured, -(-(top + height) // len(rows)), -(-(left + width) // size))
+    if top + height <= size:
+        tile, top = tile[top : top + height], 0
+    repeated = cv2.repeat(tile, -(-(top + height) // len(tile)), -(-(left + width) // size))
     return np.asarray(repeated[top : top + height, left : left + width], np.float32)
 
 

@@ -12,12 +12,10 @@ import numpy as np
 
 from facefusion.compose.bands import Band
 from facefusion.compose.gains import FAINT
-from facefusion.compose.grain import Brightness, grid_of, noise_of, root_of
+from facefusion.compose.grain import NO_NOISE, Brightness, placed, tile_of
 from facefusion.compose.pyramid import SAME_GAIN, Gains, Pyramid, rebuilt, smoothed, times
 from facefusion.types import FloatArray, Photo
 
-#: Standard deviation of noise in grey levels that is not worth the time.
-NO_NOISE: Final = 0.15
 #: Range of the correction of gains and of noise for what compression takes from them.
 COMPRESSION: Final = (0.7, 1.6)
 #: Level of the pyramid whose brightness the noise depends on: finer ones are noisy themselves.
@@ -81,6 +79,7 @@ class Plan:
         near = np.asarray(
             cv2.resize(factors, rest.shape[1::-1], interpolation=cv2.INTER_LINEAR), np.float32
         )
+        tile = tile_of(self.noise, 0)
         result, height = np.empty_like(face.image), face.image.shape[0]
         for top in range(0, height, ROWS):
             bottom = min(top + ROWS, height)
@@ -88,23 +87,12 @@ class Plan:
             if coarse_noise is not None:
                 more = finest.enlarged(coarse_noise, top, bottom)
                 made = np.asarray(cv2.add(made, more), np.float32)
-            noise = self._noise(0, made.shape[:2], (self.origin[0] + top, self.origin[1]))
-            if noise is not None:
+            if tile is not None:
+                noise = placed(tile, made.shape, (self.origin[0] + top, self.origin[1]))
                 noise = times(noise, finest.enlarged(near, top, bottom))
                 made = np.asarray(cv2.add(made, noise), np.float32)
             result[top:bottom] = cv2.addWeighted(made, 1, made, 0, 0, dtype=cv2.CV_8U)
         return result
-
-    def _noise(
-        self, grid: int, shape: tuple[int, ...], origin: tuple[int, int]
-    ) -> FloatArray | None:
-        """Noise of all levels that is made on a level's grid, None where there is none."""
-        total: FloatArray | None = None
-        for k, covariance in enumerate(self.noise):
-            if grid_of(k) == grid and float(np.trace(covariance)) > NO_NOISE**2:
-                noise = noise_of(root_of(covariance), k, (shape[0], shape[1]), origin)
-                total = noise if total is None else np.asarray(cv2.add(total, noise), np.float32)
-        return total
 
     def _coarse_noise(self, face: Pyramid, factors: FloatArray) -> FloatArray | None:
         """Noise of all grids but the finest, at level 1: the Gaussians blur the face alone."""
@@ -113,12 +101,11 @@ class Plan:
             height, width = face.coarser[grid - 1].shape[:2]
             if total is not None:
                 total = np.asarray(cv2.pyrUp(total, dstsize=(width, height)), np.float32)
-            noise = self._noise(
-                grid, (height, width), (self.origin[0] >> grid, self.origin[1] >> grid)
-            )
-            if noise is not None:
+            tile = tile_of(self.noise, grid)
+            if tile is not None:
+                origin = (self.origin[0] >> grid, self.origin[1] >> grid)
                 near = cv2.resize(factors, (width, height), interpolation=cv2.INTER_LINEAR)
-                noise = times(noise, np.asarray(near, np.float32))
+                noise = times(placed(tile, (height, width), origin), np.asarray(near, np.float32))
                 total = noise if total is None else np.asarray(cv2.add(total, noise), np.float32)
         return total
 

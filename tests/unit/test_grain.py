@@ -13,10 +13,9 @@ from facefusion.compose.grain import (
     SIDE,
     Brightness,
     decoupled,
-    grid_of,
     missing,
-    noise_of,
-    root_of,
+    placed,
+    tile_of,
     unit_noise,
 )
 from facefusion.compose.pyramid import laplacian
@@ -39,17 +38,20 @@ def test_the_tile_is_noise_without_a_seam() -> None:
 
 
 def test_noise_lies_still_in_the_photo() -> None:
-    root, (top, left) = root_of(COLOURED), (SIDE - 50, 2 * SIDE - 31)
-    whole = noise_of(root, 0, (200, 700), (top, left))
+    tile, (top, left) = tile_of([COLOURED], 0), (SIDE - 50, 2 * SIDE - 31)
+    assert tile is not None
+    whole = placed(tile, (200, 700), (top, left))
     assert whole.dtype == np.float32 and whole.shape == (200, 700, 3)
     for rows in (slice(0, 32), slice(32, 64), slice(64, 200)):
-        strip = noise_of(root, 0, (rows.stop - rows.start, 650), (top + rows.start, left + 50))
-        np.testing.assert_allclose(strip, whole[rows, 50:], atol=1e-4)
+        strip = placed(tile, (rows.stop - rows.start, 650), (top + rows.start, left + 50))
+        np.testing.assert_array_equal(strip, whole[rows, 50:])
 
 
 def test_noise_has_the_given_colours() -> None:
-    noise = noise_of(root_of(COLOURED), 0, (SIDE, SIDE), (0, 0)).reshape(-1, 3)
-    np.testing.assert_allclose(np.cov(noise.T), COLOURED, atol=0.1)
+    tile = tile_of([COLOURED], 0)
+    assert tile is not None
+    np.testing.assert_allclose(np.cov(tile.reshape(-1, 3).T), COLOURED, atol=0.1)
+    assert tile_of([0.0001 * COLOURED], 0) is None and tile_of([COLOURED], 1) is None
 
 
 @pytest.mark.parametrize("wanted", [(10, 2.4, 1, 0.5), (9, 9, 6, 3), (6, 6, 4, 2)])
@@ -58,9 +60,8 @@ def test_levels_come_out_with_the_wanted_deviations(wanted: tuple[float, ...]) -
     image = np.zeros((SIDE >> len(wanted),) * 2 + (3,), np.float32)
     for grid in reversed(range(len(wanted))):
         image = cv2.pyrUp(image)
-        for k in range(len(wanted)):
-            if grid_of(k) == grid:
-                image = image + noise_of(root_of(put[k]), k, (SIDE >> grid,) * 2, (0, 0))
+        tile = tile_of(put, grid)
+        image = image if tile is None else image + tile
     made = [level.std() for level in laplacian(image, len(wanted))[:-1]]
     assert made == pytest.approx(wanted, rel=0.2)
 
