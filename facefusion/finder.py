@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from facefusion.clock import Clock
 from facefusion.errors import NoFaceError
 from facefusion.errors import Photo as Which
 from facefusion.fusion.cache import FeatureCache, content_key
+from facefusion.geometry.sampling import PhotoPart, shrinks
 from facefusion.perception.checks import check_face, is_consistent
 from facefusion.perception.coverings import Coverings, CoveringsFinder
 from facefusion.perception.detector import FaceDetector, same_face
 from facefusion.perception.identity import IdentityEncoder
 from facefusion.perception.mesh import FaceMesh
+from facefusion.steps import Steps
 from facefusion.tiers import TierSpec
 from facefusion.types import Detection, Face, FloatArray, Photo
-from facefusion.views import TargetView, aligned_crop
+from facefusion.views import AlignedFace, SourceView, TargetView
 
 #: Detections that are measured at each attempt, the largest first, before the next attempt is made.
 MAX_CANDIDATES: Final = 3
@@ -98,20 +101,29 @@ class FaceFinder:
         key = ("coverings", seen.key, seen.face.detection.box.tobytes())
         return self.cache.get_or_make(key, find, lambda found: found.nbytes)
 
-    def aligned(self, seen: Seen, worn: Coverings, size: int) -> tuple[Photo, FloatArray]:
-        """`aligned_crop` of the face without its spectacles, made or remembered."""
+    def source(self, seen: Seen, worn: Coverings, steps: Steps) -> SourceView:
+        """The face as a source: its crops and the parts of its photo are made when asked for, and remembered."""
+        return SourceView(seen.face.mesh, partial(self._aligned, seen, worn, steps), partial(self._part, seen))
 
-        def cut() -> tuple[Photo, FloatArray]:
-            crop, points = aligned_crop(seen.photo, seen.face, size)
-            return worn.taken_off(crop), points
+    def _aligned(self, seen: Seen, worn: Coverings, steps: Steps, size: int) -> AlignedFace:
+        def cut() -> AlignedFace:
+            return AlignedFace.of(seen.photo, seen.face, worn, size, strands=steps.hairline)
 
         return self.cache.get_or_make(("crop", seen.key, size), cut, 3 * size * size + FACE_BYTES)
 
-    def view(self, seen: Seen, tier: TierSpec) -> TargetView:
+    def _part(self, seen: Seen, size: int) -> PhotoPart:
+        def cut() -> PhotoPart:
+            return PhotoPart.around(seen.photo, seen.face.mesh, size)
+
+        if not shrinks(seen.face.mesh, size):  # the photo itself: nothing to remember
+            return cut()
+        return self.cache.get_or_make(("part", seen.key, size), cut, lambda part: part.image.nbytes)
+
+    def view(self, seen: Seen, worn: Coverings, tier: TierSpec, steps: Steps) -> TargetView:
         """The face as a target, prepared or remembered."""
 
         def prepare() -> TargetView:
-            return TargetView.of(seen.photo, seen.face.mesh, tier)
+            return TargetView.of(seen.photo, seen.face.mesh, worn, tier, steps)
 
         key = ("view", seen.key, seen.face.mesh.tobytes(), tier.detail_size, tier.refine_size)
         return self.cache.get_or_make(key, prepare, lambda view: view.nbytes)

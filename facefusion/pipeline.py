@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial, reduce
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self
 
 import numpy as np
 
+from facefusion.canvas import Canvas
 from facefusion.choice import TierChooser
 from facefusion.clock import STAGES, Clock, Progress
-from facefusion.compose.detail import compose_coarse, compose_detail
-from facefusion.compose.paste import copied, face_region, paste
 from facefusion.engines import Engine, known_engines, open_network, wanted
 from facefusion.errors import Photo as Which
 from facefusion.finder import FaceFinder
@@ -37,7 +36,7 @@ from facefusion.runtime import WeightFile
 from facefusion.speed import PERCEPTION, keep_speed, known_speed
 from facefusion.steps import Steps
 from facefusion.tiers import TIERS, Tier, tier_spec
-from facefusion.types import Face, FloatArray, FusedFace, FusionResult, Photo, Swap, Timings
+from facefusion.types import Face, FusedFace, FusionResult, Photo, Swap, Timings
 from facefusion.upgrades import upgrade_from_environment
 from facefusion.views import AlignedPair, TargetView
 
@@ -256,30 +255,26 @@ class FusionPipeline:
             shape = SHAPE_AT_MOST * max(0.0, 2 * likeness - 1)
             photo, faces, bent = shaped(target, people, shape)
             spec = tier_spec(tier)
-            pairs = [
-                AlignedPair.align(
-                    partial(self._finder.aligned, person.source, person.theirs),
-                    self._finder.view(person.target, spec) if bent is None else TargetView.of(photo, face.mesh, spec),
-                    mesh=self.mesh,
-                    settled=1 - likeness,
-                    worn=person.worn if bent is None else self.coverings(photo, face.mesh),
-                    theirs=person.theirs,
+            pairs = []
+            for person, face in zip(people, faces, strict=True):
+                if bent is None:
+                    worn, view = person.worn, self._finder.view(person.target, person.worn, spec, self.steps)
+                else:
+                    worn = self.coverings(photo, face.mesh)
+                    view = TargetView.of(photo, face.mesh, worn, spec, self.steps)
+                source = self._finder.source(person.source, person.theirs, self.steps)
+                settled = 1 - likeness
+                pairs.append(
+                    AlignedPair.align(source, view, mesh=self.mesh, settled=settled, worn=worn, steps=self.steps)
                 )
-                for person, face in zip(people, faces, strict=True)
-            ]
         with clock.stage("coarse"):
-            fused = [
-                self.coarse(*pair.at(COARSE_SIZE), person.embedding) for pair, person in zip(pairs, people, strict=True)
-            ]
+            maps = [self.coarse(*pair.at(COARSE_SIZE), person.embedding) for pair, person in zip(pairs, people, strict=True)]
         with clock.stage("draft"):
-            coarse, made, masks, regions = photo, [], [], []
-            for pair, maps in zip(pairs, fused, strict=True):
-                skin, mask = compose_coarse(pair.warped_small, maps, pair.warped.shape[0])
-                coarse, pasted = paste(coarse, skin, blend * mask, pair.to_photo)
-                made.append(skin)
-                masks.append(pasted)
-                regions.append(face_region(mask, pair.to_photo, photo.shape))
-            changed: FloatArray = reduce(np.maximum, masks if bent is None else [bent, *masks])
+            canvas = Canvas.of(photo, bent)
+            for pair, answer in zip(pairs, maps, strict=True):
+                canvas.add_coarse(pair, answer, blend, self.steps)
+            made = [pair.fused(answer) for pair, answer in zip(pairs, maps, strict=True)]
+        coarse, changed = canvas.image, canvas.changed
 
         def result(image: Photo, similarities: Sequence[float]) -> FusionResult:
             replaced = tuple(
@@ -289,26 +284,25 @@ class FusionPipeline:
             return FusionResult(image, coarse, changed, Timings(dict(clock.seconds)), tier, replaced, choice)
 
         yield result(coarse, [float("nan")] * len(people))
-        image, refined = coarse, list(fused)
+        image, refined = coarse, list(maps)
         for i, pair in enumerate(pairs):
             if pair.target.refined:
                 with clock.stage("refine"):
-                    refined[i] = self.refine(*pair.at(pair.target.refined), fused[i])
+                    refined[i] = self.refine(*pair.at(pair.target.refined), maps[i])
         if tier is Tier.STUDIO and self.studio is not None:
             with clock.stage("refine"):  # in the refine network's place
                 image = photo
-                for person, face, mask in zip(people, faces, masks, strict=True):
+                for person, face, pair, mask in zip(people, faces, pairs, canvas.masks, strict=True):
                     own = [(each.photo, each.face.mesh) for each in person.every]
-                    image, pasted = self.studio(image, face.mesh, own, mask)
+                    image, pasted = self.studio(image, face.mesh, own, pair.target.mask_over(mask, photo.shape))
                     changed = np.maximum(changed, pasted)
         if spec.refine_size:
             with clock.stage("compose"):
-                # The draft keeps its own mask.
-                image, made, changed = photo, [], copied(changed, regions) if bent is None else changed.copy()
-                for pair, maps in zip(pairs, refined, strict=True):
-                    skin, mask = compose_detail(pair.warped, maps)
-                    image, changed = paste(image, skin, blend * mask, pair.to_photo, changed)
-                    made.append(skin)
+                canvas = canvas.again()
+                for pair, answer in zip(pairs, refined, strict=True):
+                    canvas.add_detail(pair, answer, blend, self.steps)
+                made = [pair.fused(answer) for pair, answer in zip(pairs, refined, strict=True)]
+            image, changed = canvas.image, canvas.changed
         with clock.stage("check"):
             similarities = [
                 float(self.identity(image, face.mesh) @ person.embedding) for face, person in zip(faces, people, strict=True)

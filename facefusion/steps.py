@@ -18,6 +18,7 @@ class Steps:
         strands: keep single strands of the target's hair in front of the new face.
         monochrome: bring the new face to the colour curve of a grey, sepia or duotone target.
         lips: correct the source's lips by a gain instead of the skin's gamma.
+        exposure: show the networks a dark or coloured target in ordinary light.
         skin_chroma: give the new skin the target's low frequencies of chroma.
     """
 
@@ -29,6 +30,7 @@ class Steps:
     strands: bool = True
     monochrome: bool = True
     lips: bool = True
+    exposure: bool = True
     skin_chroma: bool = True
 
     @classmethod

@@ -27,7 +27,8 @@ class TierSpec:
     Attributes:
         label: the tier's name on the page.
         description: one line for the page.
-        detail_size: largest side in pixels of the crop that is composed; the coarse network always sees 128.
+        detail_size: side in pixels of the aligned crop, 5/3 of the face, up to which faces are composed at the photo's own
+            resolution; larger ones are composed smaller and enlarged.
         refine_size: largest side in pixels that the refine network sees; 0 shows the coarse network's result.
     """
 
@@ -39,12 +40,12 @@ class TierSpec:
 
 #: The tiers that run, from the quickest to the best.
 TIERS: Final[dict[Tier, TierSpec]] = {
-    Tier.FAST: TierSpec("Fast", "The quickest result; fine for small faces.", 256, 0),
-    Tier.BALANCED: TierSpec("Balanced", "Sharp on faces of middle size.", 512, 256),
-    Tier.BEST: TierSpec("Best", "Full detail at the photo's own resolution.", 1024, 512),
+    Tier.FAST: TierSpec("Fast", "The quickest result; fine for small faces.", 1024, 0),
+    Tier.BALANCED: TierSpec("Balanced", "Sharp on faces of middle size.", 1536, 256),
+    Tier.BEST: TierSpec("Best", "Full detail at the photo's own resolution.", 2048, 512),
 }
 #: The tier that needs others' models; the refine network has no part in it.
-STUDIO: Final = TierSpec("Studio, non-commercial", "insightface's inswapper_128; for non-commercial research.", 256, 0)
+STUDIO: Final = TierSpec("Studio, non-commercial", "insightface's inswapper_128; for non-commercial research.", 1024, 0)
 
 
 def tier_spec(tier: Tier) -> TierSpec:

@@ -1,4 +1,4 @@
-"""Two faces on top of each other: what the fusion networks see."""
+"""Two faces on top of each other: what the fusion networks see, and what is shown of them in the photo."""
 
 from __future__ import annotations
 
@@ -9,10 +9,15 @@ from typing import Any, Final, Self
 import cv2
 import numpy as np
 
-from facefusion.compose.color import match_light, match_skin
-from facefusion.compose.hairline import without_hairline
-from facefusion.compose.mask import face_mask, skin_mask, uncovered
-from facefusion.fusion.coarse import COARSE_SIZE
+from facefusion.compose.color import Relight, match_light, match_skin
+from facefusion.compose.detail import compose_detail
+from facefusion.compose.features import FeatureMasks
+from facefusion.compose.hairline import hairline_patch
+from facefusion.compose.inpaint import Patch, covered_with_skin
+from facefusion.compose.mask import face_mask, feature_mask, outline_mask, skin_mask, uncovered, whole_skin_mask
+from facefusion.compose.phototone import PhotoTone
+from facefusion.compose.window import FaceWindow
+from facefusion.fusion.coarse import COARSE_SIZE, FusionMaps
 from facefusion.fusion.refine import LEAST_SIZE
 from facefusion.geometry.align import (
     FUSION_FACE_SHARE,
@@ -23,17 +28,28 @@ from facefusion.geometry.align import (
     rescale_transform,
     transform_points,
 )
+from facefusion.geometry.frames import Frame
 from facefusion.geometry.mirror import mirrored
+from facefusion.geometry.sampling import PhotoPart, crop_part, shown_size
+from facefusion.geometry.stretch import too_oblique
 from facefusion.geometry.symmetry import FROM, hidden_turn, mirrored_share
 from facefusion.geometry.warp import MeshWarp, sample
 from facefusion.perception.coverings import SIZE as COVERINGS
 from facefusion.perception.coverings import Coverings
 from facefusion.perception.mesh import FaceMesh
+from facefusion.perception.strands import CROP_SIZE as STRANDS
+from facefusion.perception.strands import Strands, dense, find_strands
+from facefusion.steps import Steps
 from facefusion.tiers import TierSpec
 from facefusion.types import Face, FloatArray, Photo
+from facefusion.warped import WarpedFace, WarpedSource
 
 #: Side of the crop in which the warp is settled.
 SETTLE_SIZE: Final = 256
+#: Longer side of the face in a crop of 224 px, in pixels: lengths on faces are given in those.
+UNIT_FACE: Final = 179.0
+#: Reach and edge in pixels of the skin that covers strands.
+PATCH: Final = (6.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -44,11 +60,18 @@ class TargetView:
         mesh: (468, 3) in the pixels of the 128 px crop.
         warp: carries faces onto that mesh.
         crops: by side, (S, S, 3) RGB uint8, the face upright and 60 % of the side, at 128 for the coarse network, at 256 for
-            the warp, and at the refine network's side.
+            settling, and at the refine network's side.
         skin, face: by side, (S, S) float32 in [0, 1], where skin is most likely, and where the face may change.
-        size: side of the crop in which the result is composed; no crop is larger.
+        whole_skin, features: (256, 256) float32 in [0, 1], all of the face's skin; eyes, brows and lips.
+        side: side in pixels at which the source is rendered for the networks.
         refined: side that the refine network sees, or 0.
-        to_photo: (2, 3) pixels of the crop of that side to pixels of the photo.
+        size: side of the detail crop, which is composed where the source is not sampled once.
+        to_photo: (2, 3) pixels of the crop of `side` to pixels of the photo.
+        strands: single strands of its hair over its forehead, or None.
+        window: where the face is composed, or None where it lies outside of the photo.
+        unit: pixels of the window per pixel of a face crop of 224 px.
+        tone: how the photo is brought into ordinary light, in which `crops` are, and back.
+        parts: what of the face takes a tone of its own, over the 128 px crop, or None.
     """
 
     mesh: FloatArray
@@ -56,39 +79,144 @@ class TargetView:
     crops: dict[int, Photo]
     skin: dict[int, FloatArray]
     face: dict[int, FloatArray]
-    size: int
+    whole_skin: FloatArray
+    features: FloatArray
+    side: int
     refined: int
+    size: int
     to_photo: np.ndarray
+    strands: Strands | None
+    window: FaceWindow | None
+    unit: float
+    tone: PhotoTone
+    parts: FeatureMasks | None
 
     @classmethod
-    def of(cls, photo: Photo, mesh: FloatArray, tier: TierSpec) -> Self:
+    def of(cls, photo: Photo, mesh: FloatArray, worn: Coverings, tier: TierSpec, steps: Steps | None = None) -> Self:
         """Prepares the face with this mesh (468, 3) in `photo` (H, W, 3) RGB uint8.
 
         Args:
             photo, mesh: the target.
+            worn: what lies over its face.
             tier: the largest sides; no crop is larger than the face asks for.
+            steps: what is done; everything by default.
         """
+        steps = Steps() if steps is None else steps
         small = mesh_crop_transform(mesh, FUSION_FACE_SHARE, COARSE_SIZE)
         size = detail_side(face_size(mesh), tier.detail_size)
         refined = refined_side(size, tier.refine_size)
-        within = {side: rescale_transform(small, side / COARSE_SIZE) for side in {COARSE_SIZE, SETTLE_SIZE, refined} - {0}}
-        meshes = {side: transform_points(mesh, matrix) for side, matrix in within.items()}
+        side = refined or min(size, SETTLE_SIZE)
+        within = {s: rescale_transform(small, s / COARSE_SIZE) for s in {COARSE_SIZE, SETTLE_SIZE, refined} - {0}}
+        meshes = {s: transform_points(mesh, matrix) for s, matrix in within.items()}
+        face = {s: face_mask(meshes[s], s) for s in (COARSE_SIZE, SETTLE_SIZE)}
+        if refined > SETTLE_SIZE:  # smooth: nothing that a larger side would add
+            face[refined] = Frame.crop(refined).placed(face[SETTLE_SIZE])
+        to_photo = {s: invert(matrix) for s, matrix in within.items()}
+        window = FaceWindow.of(face[SETTLE_SIZE], to_photo[SETTLE_SIZE], photo.shape, tier.detail_size)
+        crops = {s: crop_photo(photo, matrix, s) for s, matrix in within.items()}
+        skin = {s: skin_mask(meshes[s], s) for s in (COARSE_SIZE, SETTLE_SIZE)}
+        tone = PhotoTone.of(
+            crops[COARSE_SIZE], skin[COARSE_SIZE], exposure=steps.exposure, monochrome=steps.monochrome
+        )
+        strands = Strands.of(crops[STRANDS], meshes[STRANDS], worn.hair) if steps.strands else None
+        crops = {s: tone.raised(crop) for s, crop in crops.items()}
         return cls(
             mesh=meshes[COARSE_SIZE],
-            warp=MeshWarp(meshes[COARSE_SIZE], COARSE_SIZE),
-            crops={side: crop_photo(photo, matrix, side) for side, matrix in within.items()},
-            skin={side: skin_mask(meshes[side], side) for side in (COARSE_SIZE, SETTLE_SIZE)},
-            face={side: face_mask(points, side) for side, points in meshes.items()},
-            size=size,
+            warp=MeshWarp(meshes[COARSE_SIZE], COARSE_SIZE, triangles=steps.triangles),
+            crops=crops,
+            skin=skin,
+            tone=tone,
+            parts=FeatureMasks.of(meshes[COARSE_SIZE], COARSE_SIZE) if steps.lips else None,
+            face=face,
+            whole_skin=whole_skin_mask(meshes[SETTLE_SIZE], SETTLE_SIZE),
+            features=feature_mask(meshes[SETTLE_SIZE], SETTLE_SIZE),
+            side=side,
             refined=refined,
-            to_photo=invert(rescale_transform(small, size / COARSE_SIZE)),
+            size=size,
+            to_photo=invert(rescale_transform(small, side / COARSE_SIZE)),
+            strands=strands,
+            window=window,
+            unit=face_size(mesh) * (window.scale if window is not None else 1.0) / UNIT_FACE,
         )
+
+    def mask_over(self, mask: FloatArray, shape: tuple[int, ...]) -> FloatArray:
+        """A mask (height, width) in the window, as (H, W) float32 over a photo of this shape."""
+        return np.zeros(shape[:2], np.float32) if self.window is None else self.window.over(mask, shape)
+
+    @property
+    def bare_face(self) -> FloatArray:
+        """(256, 256) float32 in [0, 1], all of the face with its forehead, without eyes, brows and lips."""
+        mesh = _at_side(self.mesh, COARSE_SIZE, SETTLE_SIZE)
+        return np.asarray(outline_mask(mesh, SETTLE_SIZE) * (1 - self.features), np.float32)
 
     @property
     def nbytes(self) -> int:
         """About how many bytes it takes."""
         groups: tuple[dict[int, Any], ...] = (self.crops, self.skin, self.face)
-        return self.warp.nbytes + sum(int(each.nbytes) for group in groups for each in group.values())
+        single = self.whole_skin.nbytes + self.features.nbytes + (0 if self.strands is None else self.strands.nbytes)
+        return self.warp.nbytes + single + sum(int(each.nbytes) for group in groups for each in group.values())
+
+
+@dataclass(frozen=True)
+class SourceView:
+    """A source's face, as it is carried onto targets.
+
+    Attributes:
+        mesh: (468, 3) in the photo's pixels.
+        aligned: gives the `AlignedFace` of a side.
+        part: gives the part of the photo for a face of so many pixels.
+    """
+
+    mesh: FloatArray
+    aligned: Callable[[int], AlignedFace]
+    part: Callable[[int], PhotoPart]
+
+
+@dataclass(frozen=True)
+class AlignedFace:
+    """A source's aligned crop.
+
+    Attributes:
+        crop: (S, S, 3) RGB uint8, the face upright and 60 % of the side, with the patches over it.
+        mesh: (468, 3) in the crop's pixels.
+        to_crop: (2, 3) pixels of the photo to pixels of the crop.
+        patches: skin over the frame of spectacles and over single strands of hair, over the crop.
+        hides: (192, 192, 2) float32 in [0, 1], `Coverings.hides` with fringes of single strands.
+    """
+
+    crop: Photo
+    mesh: FloatArray
+    to_crop: np.ndarray
+    patches: tuple[Patch, ...]
+    hides: FloatArray
+
+    @classmethod
+    def of(cls, photo: Photo, face: Face, worn: Coverings, size: int, *, strands: bool = True) -> Self:
+        """Cuts a face out at a size, area-averaged where the photo shows it larger.
+
+        Args:
+            photo: (H, W, 3) RGB uint8.
+            face: a face in it.
+            worn: what lies over it.
+            size: side of the crop.
+            strands: also look for single strands.
+        """
+        cut = mesh_crop_transform(face.mesh, FUSION_FACE_SHARE, size)
+        crop, mesh, hides = crop_photo(photo, cut, size), transform_points(face.mesh, cut), worn.hides
+        patches = [] if worn.glasses is None else [worn.glasses.patch(crop)]
+        if strands:
+            small = np.asarray(cv2.resize(crop, (STRANDS, STRANDS), interpolation=cv2.INTER_AREA), np.uint8)
+            found = find_strands(small, _at_side(mesh, size, STRANDS), worn.hair)
+            if found.any():
+                skin = outline_mask(_at_side(mesh, size, STRANDS), STRANDS)
+                bare = uncovered(skin, worn.hair)
+                patches.append(covered_with_skin(small, found, bare, *PATCH))
+                fringe = cv2.resize(dense(found), COVERINGS, interpolation=cv2.INTER_AREA)
+                hides = np.dstack([np.maximum(hides[..., 0], fringe), hides[..., 1]])
+        kept = tuple(patch for patch in patches if patch is not None)
+        for patch in kept:
+            crop = patch.onto(crop)
+        return cls(crop, mesh, cut, kept, hides)
 
 
 @dataclass(frozen=True)
@@ -97,19 +225,27 @@ class AlignedPair:
 
     Attributes:
         target: the target.
-        warped: (size, size, 3) RGB uint8, the source at the detail size, in the target's tone and light.
+        source: the source.
+        carried: the source on the target's mesh.
+        warped: (side, side, 3) RGB uint8, that as the networks see it, in the target's tone and light.
         warped_small: (128, 128, 3) RGB uint8, for the coarse network.
         covered: (192, 192) float32, where the target must not change (`Coverings.closed_to`).
+        cut: (192, 192) float32, where it is kept besides, around the source's hair, or None.
+        single: whether the source photo is sampled once, at the resolution of the result.
     """
 
     target: TargetView
+    source: SourceView
+    carried: WarpedSource
     warped: Photo
     warped_small: Photo
     covered: FloatArray
+    cut: FloatArray | None = None
+    single: bool = True
 
     @property
     def to_photo(self) -> np.ndarray:
-        """(2, 3) pixels of the detail crop to pixels of the target photo."""
+        """(2, 3) pixels of `warped` to pixels of the target photo."""
         return self.target.to_photo
 
     def at(self, size: int) -> tuple[Photo, Photo, FloatArray]:
@@ -121,43 +257,108 @@ class AlignedPair:
         warped = self.warped_small if size == COARSE_SIZE else _smaller(self.warped, size)
         return warped, self.target.crops[size], uncovered(self.target.face[size], self.covered)
 
+    def bare(self, region: FloatArray) -> FloatArray:
+        """A region (S, S) of the target's aligned crop without what is covered or cut."""
+        return self.shown(uncovered(region, self.covered))
+
+    def shown(self, mask: FloatArray) -> FloatArray:
+        """A network's mask (S, S) without what is cut."""
+        return mask if self.cut is None else uncovered(mask, self.cut)
+
+    def fused(self, answer: FusionMaps) -> Photo:
+        """What the networks made of the two, in the pixels of `warped`: (side, side, 3) RGB uint8."""
+        frame = Frame.crop(self.target.side)
+        face = compose_detail(self.warped, answer, frame)
+        mask = np.clip(frame.placed(self.shown(answer.mask)), 0, 1)
+        return np.asarray(cv2.blendLinear(face, self.target.crops[self.target.side], mask, 1 - mask), np.uint8)
+
+    def rendered(self, window: FaceWindow) -> Photo:
+        """The warped source in the window, (height, width, 3) RGB uint8."""
+        if self.single:
+            return self.carried.at(self.source.part(shown_size(UNIT_FACE * self.target.unit)), window.frame)
+        size = self.target.size
+        crop = self.carried.at(_cropped(self.source, size), Frame.crop(size))
+        matrix = window.frame.from_crop(size)
+        flags, border = cv2.INTER_CUBIC, cv2.BORDER_REPLICATE
+        return np.asarray(cv2.warpAffine(crop, matrix, window.size, flags=flags, borderMode=border), np.uint8)
+
     @classmethod
     def align(
         cls,
-        source: Callable[[int], tuple[Photo, FloatArray]],
+        source: SourceView,
         target: TargetView,
         *,
         mesh: FaceMesh,
         settled: float,
         worn: Coverings,
-        theirs: Coverings,
+        steps: Steps | None = None,
     ) -> Self:
         """Warps the source onto the target, and corrects its tone and light.
 
         Args:
-            source: gives the source's `aligned_crop` of a side.
-            target: its view.
+            source, target: their views.
             mesh: settles the warp.
             settled: share of the error in the expression that is taken back, in [0, 1].
             worn: what lies over the target's face, and stays.
-            theirs: what lies over the source's, and does not travel.
+            steps: what is done; everything by default.
         """
-        size, warp, small = target.size, target.warp, target.crops[COARSE_SIZE]
-        face, points = source(size)
+        steps = Steps() if steps is None else steps
+        warp, side, aligned = target.warp, target.side, source.aligned(SETTLE_SIZE)
+        points = aligned.mesh
         if settled > 0:
-            points = settle(target, face, points, mesh, settled, worn.kept)
-        shrunk = rescale_transform(np.eye(2, 3), COVERINGS[0] / size)
-        hides = warp(theirs.hides, transform_points(points, shrunk), COVERINGS[0])
-        covered = worn.closed_to(hides)
-        skin = uncovered(target.skin[COARSE_SIZE], covered)
-        warped = _lit(warp(face, points, size), small, skin)
+            points = settle(target, aligned.crop, points, mesh, settled, worn.kept)
+        hides = warp(aligned.hides, _at_side(points, SETTLE_SIZE, COVERINGS[0]), COVERINGS[0])
+        covered, cut = worn.closed_to(hides), worn.around_hair(hides, target.face[SETTLE_SIZE]) if steps.hairline else None
         turn = hidden_turn(points, target.mesh)
-        if abs(turn) > FROM:
-            share = mirrored_share(warp, target.mesh, turn, size)
-            other = _lit(warp(face[:, ::-1], mirrored(points, size), size), small, skin)
-            warped = np.asarray(cv2.blendLinear(other, warped, share, 1 - share), np.uint8)
-        warped = without_hairline(warped, worn.foreign_hair(hides))
-        return cls(target, warped, _smaller(warped), covered)
+        share = mirrored_share(warp, target.mesh, turn, warp.flow_size) if abs(turn) > FROM else None
+        if steps.triangles:
+            covered = np.maximum(covered, _too_oblique(target, points, share))
+        skin = uncovered(target.skin[COARSE_SIZE], covered)
+        placed = transform_points(points, invert(aligned.to_crop))
+        frame = Frame.crop(side)
+        part = source.part(round(FUSION_FACE_SHARE * side)) if steps.single_sampling else _cropped(source, target.size)
+
+        def relit(*, mirror: bool) -> tuple[WarpedFace, Relight]:
+            face = WarpedFace.of(warp, placed, aligned.patches, aligned.to_crop, mirror=mirror)
+            plain = _smaller(face.sampled(part, frame))
+            return face, match_light(plain, target.crops[COARSE_SIZE], skin, target.parts)
+
+        face, relight = relit(mirror=False)
+        other = None if share is None else relit(mirror=True)
+        carried = WarpedSource(face, relight, other, share, tone=target.tone)
+        warped = carried.at(part, frame)
+        hairline = hairline_patch(warped, worn.foreign_hair(hides))
+        if hairline is not None:
+            carried = WarpedSource(face, relight, other, share, hairline, target.tone)
+            warped = hairline.onto(warped)
+        return cls(target, source, carried, warped, _smaller(warped), covered, cut, steps.single_sampling)
+
+
+def _at_side(points: FloatArray, side: int, other: int) -> FloatArray:
+    """Points of a crop of `side` pixels in the crop of `other` pixels."""
+    return transform_points(points, rescale_transform(np.eye(2, 3), other / side))
+
+
+def _too_oblique(target: TargetView, points: FloatArray, share: FloatArray | None) -> FloatArray:
+    """Where the source does not show enough of the face: (192, 192) float32 in [0, 1] over the target's crop.
+
+    Args:
+        target: the target.
+        points: (468, 3) the source's mesh.
+        share: (S, S) float32, how much of its mirror image is taken, or None.
+    """
+    own, other = (too_oblique(mesh, target.mesh) for mesh in (points, mirrored(points, 1)))
+    both = target.warp.spread(np.stack([own, other], axis=1), COVERINGS[0])
+    if share is None:
+        return np.asarray(np.clip(both[..., 0], 0, 1), np.float32)
+    taken = cv2.resize(share, COVERINGS, interpolation=cv2.INTER_AREA)
+    return np.asarray(np.clip(both[..., 0] + taken * (both[..., 1] - both[..., 0]), 0, 1), np.float32)
+
+
+def _cropped(source: SourceView, size: int) -> PhotoPart:
+    """The source's aligned crop as a part of its photo."""
+    aligned = source.aligned(size)
+    return crop_part(aligned.crop, aligned.to_crop)
 
 
 def detail_side(size: float, largest: int) -> int:
@@ -176,26 +377,6 @@ def _smaller(image: Photo, size: int = COARSE_SIZE) -> Photo:
     if image.shape[0] == size:
         return image
     return np.asarray(cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
-
-
-def _lit(warped: Photo, target_small: Photo, skin: FloatArray) -> Photo:
-    """The warped source (S, S, 3) in the tone and light of the target, whose 128 px crop and skin are given."""
-    return match_light(_smaller(warped), target_small, skin)(warped)
-
-
-def aligned_crop(photo: Photo, face: Face, size: int) -> tuple[Photo, FloatArray]:
-    """A face cut out at the size at which it is needed, area-averaged, so that the warp does not alias.
-
-    Args:
-        photo: (H, W, 3) RGB uint8.
-        face: a face in it.
-        size: side of the crop.
-
-    Returns:
-        (size, size, 3) RGB uint8, the face upright and 60 % of the side; its mesh (468, 3) in the crop's pixels.
-    """
-    cut = mesh_crop_transform(face.mesh, FUSION_FACE_SHARE, size)
-    return crop_photo(photo, cut, size), transform_points(face.mesh, cut)
 
 
 def settle(
@@ -228,4 +409,5 @@ def settle(
     error = mesh.measure(np.asarray(tried, np.uint8), wanted)[:, :2] - wanted[:, :2]
     # Where the points that the network sees at `wanted + error` come from in the source.
     origin = sample(flow, (wanted[:, :2] + share * error)[:, None], cv2.BORDER_REPLICATE)
-    return np.concatenate([origin.reshape(-1, 2), points[:, 2:]], axis=1)
+    moved = (origin - sample(flow, wanted[:, None, :2], cv2.BORDER_REPLICATE)).reshape(-1, 2)
+    return np.concatenate([points[:, :2] + moved, points[:, 2:]], axis=1)

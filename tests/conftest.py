@@ -14,6 +14,7 @@ from facefusion import FusionPipeline, Tier
 from facefusion.choice import TierChooser
 from facefusion.engines import Engine
 from facefusion.geometry import topology
+from facefusion.geometry.triangles import TRIANGLES
 from facefusion.remembered import CACHE_VARIABLE
 from facefusion.speed import Speed
 
@@ -31,9 +32,7 @@ def _ring(count: int, start: float, centre: tuple[float, float], radii: tuple[fl
 
 def _front(mouth_open: bool) -> np.ndarray:
     """(468, 3) frontal, symmetric face: its oval is an ellipse of 0.76 x 1.0 around the origin; z grows to the back."""
-    turn = np.arange(topology.MESH_POINTS) * 2.399963  # a sunflower fills what has no name
-    radius = np.sqrt((np.arange(topology.MESH_POINTS) + 0.5) / topology.MESH_POINTS) * 0.9
-    flat = np.stack([0.38 * radius * np.cos(turn), 0.5 * radius * np.sin(turn)], axis=1)
+    flat = np.full((topology.MESH_POINTS, 2), np.nan)
     flat[list(topology.OVAL)] = _ring(36, -np.pi / 2, (0, 0), (0.38, 0.5), 1)
     flat[list(topology.LEFT_EYE)] = _ring(16, np.pi, (-0.17, -0.12), (0.07, 0.03), -1)
     flat[list(topology.RIGHT_EYE)] = _ring(16, 0, (0.17, -0.12), (0.07, 0.03), 1)
@@ -44,18 +43,29 @@ def _front(mouth_open: bool) -> np.ndarray:
     flat[list(topology.OUTER_LIPS)] = _ring(20, np.pi, (0, 0.24), (0.13, 0.06), -1)
     flat[list(topology.INNER_LIPS)] = _ring(20, np.pi, (0, 0.24), (0.10, 0.035 if mouth_open else 0.002), -1)
     flat[list(topology.NOSE[:10])] = np.stack([np.zeros(10), np.linspace(-0.11, 0.14, 10)], axis=1)
-    _pairs(flat, topology.NOSE[10:], [(0.03, 0.13), (0.05, 0.10), (0.06, 0.08), (0.045, 0.12)])
+    _pairs(flat, topology.NOSE[10:], [(0.045, 0.13), (0.075, 0.09), (0.06, 0.085), (0.06, 0.11)])
     _pairs(
         flat,
         topology.CHEEKS,
-        [(0.2, 0.02), (0.16, 0.1), (0.2, 0.2), (0.26, 0), (0.12, 0), (0.1, 0.06), (0.3, 0.06), (0.26, 0.13)],
+        [(0.2, 0.02), (0.16, 0.1), (0.22, 0.13), (0.26, 0), (0.12, 0), (0.1, 0.06), (0.3, 0.06), (0.28, 0.13)],
     )
     flat[list(topology.FOREHEAD[:3])] = [(0, -0.42), (0, -0.33), (0, -0.26)]
-    _pairs(flat, topology.FOREHEAD[3:], [(0.08, -0.36), (0.18, -0.34), (0.12, -0.3)])
+    _pairs(flat, topology.FOREHEAD[3:], [(0.08, -0.36), (0.12, -0.34), (0.18, -0.3)])
     flat[list(topology.CHIN[:4])] = [(0, 0.42), (0, 0.38), (0, 0.34), (0, 0.45)]
     _pairs(flat, topology.CHIN[4:], [(0.06, 0.4)])
+    _fill(flat)
     height = np.sqrt(np.clip(1 - (flat[:, 0] / 0.4) ** 2 - (flat[:, 1] / 0.53) ** 2, 0, None))
     return np.concatenate([flat, -0.35 * height[:, None]], axis=1)
+
+
+def _fill(flat: np.ndarray) -> None:
+    """Puts each point that is still NaN in the middle of its neighbours (Tutte, "How to draw a graph", 1963)."""
+    apart = np.zeros((len(flat), len(flat)))
+    for a, b in (TRIANGLES[:, [0, 1]].T, TRIANGLES[:, [1, 2]].T, TRIANGLES[:, [2, 0]].T):
+        apart[a, b] = apart[b, a] = -1
+    np.fill_diagonal(apart, -apart.sum(1))
+    free = np.isnan(flat[:, 0])
+    flat[free] = np.linalg.solve(apart[free][:, free], -apart[free][:, ~free] @ flat[~free])
 
 
 def _pairs(flat: np.ndarray, points: tuple[int, ...], places: list[tuple[float, float]]) -> None:

@@ -1,4 +1,4 @@
-"""From the coarse network's 128 px answer to a crop at the photo's own resolution."""
+"""From the networks' answers to a new face at the resolution of the result."""
 
 from __future__ import annotations
 
@@ -6,47 +6,37 @@ import cv2
 import numpy as np
 
 from facefusion.fusion.coarse import FusionMaps
-from facefusion.types import FloatArray, Photo
+from facefusion.geometry.frames import Frame
+from facefusion.types import Photo
 
 
-def _larger(field: FloatArray, size: int) -> FloatArray:
-    return np.asarray(cv2.resize(field, (size, size), interpolation=cv2.INTER_CUBIC), np.float32)
-
-
-def _mask_at(fused: FusionMaps, size: int) -> FloatArray:
-    mask = np.clip(_larger(fused.mask, size), 0, 1)
-    mask[mask < 1 / 512] = 0
-    return mask
-
-
-def compose_coarse(warped: Photo, fused: FusionMaps, size: int) -> tuple[Photo, FloatArray]:
-    """The coarse result, upsampled: what the network made at 128, as soft as that is.
+def compose_coarse(warped: Photo, fused: FusionMaps, frame: Frame) -> Photo:
+    """The coarse network's result, enlarged: as soft as its 128 pixels are.
 
     Args:
         warped: (128, 128, 3) RGB uint8, the warped source that the network saw.
         fused: its answer.
-        size: side of the crop to fill.
+        frame: pixels to fill.
 
     Returns:
-        (size, size, 3) RGB uint8 face and (size, size) float32 mask, for `paste`.
+        (height, width, 3) RGB uint8.
     """
-    face = _larger(warped + 255 * fused.delta, size)
-    return np.clip(face + 0.5, 0, 255).astype(np.uint8), _mask_at(fused, size)
+    face = frame.placed(np.asarray(warped + 255 * fused.delta, np.float32))
+    return np.asarray(np.clip(face + 0.5, 0, 255), np.uint8)
 
 
-def compose_detail(warped: Photo, fused: FusionMaps) -> tuple[Photo, FloatArray]:
-    """The warped source at full detail with the network's change of light and colour.
+def compose_detail(warped: Photo, fused: FusionMaps, frame: Frame) -> Photo:
+    """The warped source at full detail with the networks' change of light and colour.
 
-    The network's mask and residual are smooth, the detail is the source's own: `warped + up(delta)` under `up(mask)` is
-    the coarse change upsampled, with the target's high frequencies under the mask replaced by the warped source's.
+    The networks' residual is smooth, the detail is the source's own.
 
     Args:
-        warped: (S, S, 3) RGB uint8, the warped source at the detail size.
+        warped: (height, width, 3) RGB uint8, the warped source in the frame.
         fused: the networks' answer, at 128 or refined at a larger side.
+        frame: pixels to fill.
 
     Returns:
-        (S, S, 3) RGB uint8 face and (S, S) float32 mask, for `paste`.
+        (height, width, 3) RGB uint8.
     """
-    size = warped.shape[0]
-    face = cv2.add(warped, _larger(255 * fused.delta, size), dtype=cv2.CV_8U)
-    return np.asarray(face, np.uint8), _mask_at(fused, size)
+    face = cv2.add(warped, frame.placed(255 * fused.delta), dtype=cv2.CV_8U)
+    return np.asarray(face, np.uint8)

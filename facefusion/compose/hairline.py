@@ -7,7 +7,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from facefusion.compose.inpaint import painted_over
+from facefusion.compose.inpaint import Patch, inpainted
 from facefusion.types import FloatArray, Photo
 
 #: Side at which is painted: skin without its detail. What is covered by more than this share is painted over, widened by so
@@ -21,8 +21,8 @@ REACH: Final = 2
 FEWEST: Final = 3
 
 
-def without_hairline(warped: Photo, hair: FloatArray) -> Photo:
-    """The warped source without hair where the target's face is bare.
+def hairline_patch(warped: Photo, hair: FloatArray) -> Patch | None:
+    """Skin over the source's hair where the target's face is bare.
 
     The target's own forehead shows there, but hair ends in single strands and throws a shadow: what is left of both at the
     edge of the cut would be a dark line across the new face. It takes the colours of the skin beside it.
@@ -32,10 +32,10 @@ def without_hairline(warped: Photo, hair: FloatArray) -> Photo:
         hair: (N, N) float32 in [0, 1] of the same view, the source's hair where the target has none.
 
     Returns:
-        (S, S, 3) RGB uint8; `warped` itself where there is nothing to paint over.
+        The patch, or None where there is nothing to cover.
     """
     covered = (cv2.resize(hair, (SIDE, SIDE), interpolation=cv2.INTER_AREA) > COVERED).astype(np.uint8)
     if np.count_nonzero(covered) < FEWEST:
-        return warped
+        return None
     hole = cv2.dilate(covered, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (WIDER, WIDER)))
-    return painted_over(warped, hole, REACH, EDGE)
+    return inpainted(warped, hole, REACH, EDGE)

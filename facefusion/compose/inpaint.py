@@ -2,27 +2,78 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import cv2
 import numpy as np
 
-from facefusion.types import Photo
+from facefusion.geometry.frames import Frame
+from facefusion.types import FloatArray, Photo
 
 
-def painted_over(image: Photo, hole: np.ndarray, reach: float, edge: float) -> Photo:
-    """The image with a hole in it filled from around (Telea, Journal of Graphics Tools, 2004).
+@dataclass(frozen=True)
+class Patch:
+    """Inpainted skin, without fine detail, to be laid over an aligned crop.
+
+    Attributes:
+        filled: (N, N, 3) RGB uint8, the crop with the hole filled.
+        opacity: (N, N) float32 in [0, 1], where it is shown.
+    """
+
+    filled: Photo
+    opacity: FloatArray
+
+    def onto(self, image: Photo, frame: Frame | None = None) -> Photo:
+        """The image with the patch over it.
+
+        Args:
+            image: (h, w, 3) RGB uint8.
+            frame: what of the crop the image shows; the whole crop by default.
+        """
+        frame = Frame.crop(image.shape[0]) if frame is None else frame
+        filled = frame.placed(self.filled.astype(np.float32))
+        opacity = np.clip(frame.placed(self.opacity), 0, 1)
+        above = np.clip(filled + 0.5, 0, 255).astype(np.uint8)
+        return np.asarray(cv2.blendLinear(above, image, opacity, 1 - opacity), np.uint8)
+
+    def moved(self, x: FloatArray, y: FloatArray) -> Patch:
+        """The patch carried onto another crop.
+
+        Args:
+            x, y: (S, S) float32, places in the crop of the patch at its own side.
+        """
+        filled = cv2.remap(self.filled, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        opacity = cv2.remap(self.opacity, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+        return replace(self, filled=np.asarray(filled, np.uint8), opacity=np.asarray(opacity, np.float32))
+
+
+def inpainted(image: Photo, hole: np.ndarray, reach: float, edge: float) -> Patch:
+    """Fills a hole in an image from around it (Telea, Journal of Graphics Tools, 2004).
 
     Args:
         image: (S, S, 3) RGB uint8.
         hole: (N, N) uint8 of the same view, other than 0 where it is filled: at this side, without finer detail.
         reach: pixels of the hole around a place from which its colour is taken.
         edge: standard deviation of the hole's soft edge, in its pixels.
-
-    Returns:
-        (S, S, 3) RGB uint8.
     """
-    size, side = (image.shape[0],) * 2, (hole.shape[0],) * 2
+    side = (hole.shape[0],) * 2
     filled = cv2.inpaint(cv2.resize(image, side, interpolation=cv2.INTER_AREA), hole, reach, cv2.INPAINT_TELEA)
-    soft = cv2.GaussianBlur(hole.astype(np.float32), (0, 0), edge)
-    filled = cv2.resize(filled, size, interpolation=cv2.INTER_CUBIC)
-    soft = cv2.resize(soft, size, interpolation=cv2.INTER_LINEAR)
-    return np.asarray(cv2.blendLinear(filled, image, soft, 1 - soft), np.uint8)
+    opacity = cv2.GaussianBlur(hole.astype(np.float32), (0, 0), edge)
+    return Patch(np.asarray(filled, np.uint8), np.asarray(opacity, np.float32))
+
+
+def covered_with_skin(image: Photo, hole: np.ndarray, skin: FloatArray, reach: float, edge: float) -> Patch:
+    """Covers a hole with the mean colour of the skin around it (normalised convolution, Knutsson and Westin, CVPR 1993).
+
+    Args:
+        image: (N, N, 3) RGB uint8.
+        hole: (N, N) uint8, other than 0 where it is covered.
+        skin: (N, N) float32 in [0, 1], where colours are taken from.
+        reach: standard deviation in pixels of the Gaussian over which they are averaged.
+        edge: standard deviation in pixels of the hole's soft edge.
+    """
+    weight = np.asarray(skin * (hole == 0), np.float32)
+    near = cv2.GaussianBlur(weight, (0, 0), reach)
+    colour = cv2.GaussianBlur(image * weight[..., None], (0, 0), reach) / np.maximum(near, 1e-6)[..., None]
+    opacity = cv2.GaussianBlur(hole.astype(np.float32), (0, 0), edge) * (near > 1e-4)
+    return Patch(np.clip(colour + 0.5, 0, 255).astype(np.uint8), np.asarray(opacity, np.float32))

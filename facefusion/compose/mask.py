@@ -86,9 +86,41 @@ def skin_mask(mesh: FloatArray, size: int) -> FloatArray:
     for part, growth in ((LEFT_EYE, 0.5), (RIGHT_EYE, 0.5), (OUTER_LIPS, 0.15)):
         fill_points(mask, grown(mesh[list(part), :2], growth), 0)
     for brow in (LEFT_BROW, RIGHT_BROW):
-        hull = cv2.convexHull(mesh[list(brow), :2].astype(np.float32))[:, 0]
-        fill_points(mask, grown(hull, 0.25), 0)
+        fill_points(mask, grown(_hull(mesh, brow), 0.25), 0)
     return np.asarray(mask / 255, np.float32)
+
+
+def whole_skin_mask(mesh: FloatArray, size: int) -> FloatArray:
+    """All of the face's skin: the outline without eyes, brows and lips. (size, size) float32 in [0, 1]."""
+    mask = np.zeros((size, size), np.uint8)
+    fill_points(mask, grown(mesh[list(OVAL), :2], -0.04), 255)
+    for part, growth in ((LEFT_EYE, 0.5), (RIGHT_EYE, 0.5), (OUTER_LIPS, 0.12)):
+        fill_points(mask, grown(mesh[list(part), :2], growth), 0)
+    for brow in (LEFT_BROW, RIGHT_BROW):
+        fill_points(mask, grown(_hull(mesh, brow), 0.25), 0)
+    return np.asarray(mask / 255, np.float32)
+
+
+def outline_mask(mesh: FloatArray, size: int) -> FloatArray:
+    """All of the face with its forehead. (size, size) float32 in [0, 1]."""
+    mask = np.zeros((size, size), np.uint8)
+    fill_points(mask, outline(mesh), 255)
+    return np.asarray(mask / 255, np.float32)
+
+
+def feature_mask(mesh: FloatArray, size: int) -> FloatArray:
+    """Eyes, brows and lips. (size, size) float32 in [0, 1]."""
+    mask = np.zeros((size, size), np.uint8)
+    for part, growth in ((LEFT_EYE, 0.3), (RIGHT_EYE, 0.3), (OUTER_LIPS, 0.05)):
+        fill_points(mask, grown(mesh[list(part), :2], growth), 255)
+    for brow in (LEFT_BROW, RIGHT_BROW):
+        fill_points(mask, grown(_hull(mesh, brow), 0.1), 255)
+    return np.asarray(mask / 255, np.float32)
+
+
+def _hull(mesh: FloatArray, points: tuple[int, ...]) -> np.ndarray:
+    """(N, 2) convex hull of some points of a mesh."""
+    return np.asarray(cv2.convexHull(mesh[list(points), :2].astype(np.float32))[:, 0])
 
 
 def uncovered(mask: FloatArray, covered: FloatArray) -> FloatArray:

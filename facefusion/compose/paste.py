@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -86,15 +85,6 @@ def paste(
     result[region.window] = cv2.blendLinear(new, np.ascontiguousarray(photo[region.window]), alpha, 1 - alpha)
     full[region.window] = cv2.max(np.ascontiguousarray(full[region.window]), alpha)
     return result, full
-
-
-def copied(changed: FloatArray, regions: Iterable[Region | None]) -> FloatArray:
-    """A copy of a mask (H, W) that is 0 outside of these regions. Of a large photo, what is never written costs nothing."""
-    copy = np.zeros(changed.shape, np.float32)
-    for region in regions:
-        if region is not None:
-            copy[region.window] = changed[region.window]
-    return copy
 
 
 def _carried(face: Photo, matrix: np.ndarray, size: tuple[int, int]) -> Photo:

@@ -1,7 +1,7 @@
-"""Mesh-to-mesh warping by thin-plate splines (Bookstein, PAMI 1989).
+"""Mesh-to-mesh warping: by the mesh's triangles with depth, and by a thin-plate spline around them.
 
-The spline's linear system depends on the *destination* points only. A `MeshWarp` is therefore built once for a target face
-and carries any number of source faces (or fields) onto it with one small matrix product and one `cv2.remap` each.
+Both depend on the *destination* points only: the spline's linear system (Bookstein, PAMI 1989) and the raster of the
+triangles. A `MeshWarp` is therefore built once for a target face and carries any number of source faces (or fields) onto it.
 """
 
 from __future__ import annotations
@@ -12,11 +12,20 @@ from typing import Any, Final
 import cv2
 import numpy as np
 
+from facefusion.geometry.align import rescale_transform, transform_points
 from facefusion.geometry.slits import SLITS, around, jump, sides
 from facefusion.geometry.topology import WARP_POINTS
+from facefusion.geometry.triangles import MeshRaster
+from facefusion.types import FloatArray
 
 #: The flow is solved on a GRID x GRID lattice over the crop and upsampled: faces bend smoothly between the points.
 GRID: Final = 33
+#: Side in pixels at which a flow is computed; other sides are interpolated from it.
+FLOW_SIZE: Final = 256
+#: Standard deviation of the seam between triangles and spline, as a share of the crop's side.
+SEAM: Final = 1 / 90
+#: The slits around which the spline warps: lids are thinner than the mesh is exact.
+EYES: Final = SLITS[1:]
 #: Smoothing of the spline. Points that fall together at the destination (closed lips, closed eyes) but lie apart in the
 #: source would fold an exactly interpolating spline.
 SMOOTHNESS: Final = 1e-4
@@ -56,16 +65,30 @@ class MeshWarp:
     """Carries faces onto one destination mesh.
 
     Args:
-        destination: (468, 2 or 3) mesh in crop pixels that warped faces will have.
+        destination: (468, 3) mesh in crop pixels that warped faces will have; (468, 2) without triangles.
         size: side of the crop in pixels that `destination` refers to.
         grid: lattice points a side.
         anchors: (N, 2) places in the crop that stay where they are, for images of the crop's own frame.
+        triangles: warp by the mesh's triangles, and by the spline only outside of the mesh, around the eyes and at a slit
+            that jumps; otherwise by the spline alone.
+        flow_size: side in pixels at which flows are computed.
     """
 
-    def __init__(self, destination: np.ndarray, size: int, grid: int = GRID, *, anchors: np.ndarray | None = None) -> None:
+    def __init__(
+        self,
+        destination: np.ndarray,
+        size: int,
+        grid: int = GRID,
+        *,
+        anchors: np.ndarray | None = None,
+        triangles: bool = False,
+        flow_size: int = FLOW_SIZE,
+    ) -> None:
         self.size = size
         self.grid = grid
+        self.flow_size = flow_size
         self._destination = np.asarray(destination, np.float32)
+        self._placed = transform_points(self._destination, rescale_transform(np.eye(2, 3), flow_size / size))
         self._anchors = np.zeros((0, 2)) if anchors is None else anchors
         points = np.concatenate([destination[WARP_POINTS, :2], self._anchors]).astype(np.float64) / size
         count = len(points)
@@ -81,11 +104,22 @@ class MeshWarp:
         kernel = _kernel(_squared_distances(lattice, points.astype(np.float32)))
         #: (grid * grid, points + 3) takes the coefficients to the flow on the lattice.
         self._basis = np.concatenate([kernel, np.ones((len(lattice), 1), np.float32), lattice], axis=1)
+        self._raster = MeshRaster(self._destination, size, flow_size) if triangles else None
+        #: (flow_size, flow_size) where the triangles warp, before the seam is softened.
+        self._meshed = np.zeros((0, 0), np.float32) if self._raster is None else self._without_eyes(self._raster)
+
+    def _without_eyes(self, raster: MeshRaster) -> FloatArray:
+        meshed = raster.covered.astype(np.float32)
+        for eye in EYES:
+            window, near, _ = around(self._placed, eye, self.flow_size)
+            meshed[window] *= 1 - near
+        return meshed
 
     @property
     def nbytes(self) -> int:
-        """Bytes of its matrices."""
-        return int(self._solver.nbytes + self._basis.nbytes)
+        """Bytes of its matrices and of its raster."""
+        raster = 0 if self._raster is None else self._raster.nbytes + self._meshed.nbytes
+        return int(self._solver.nbytes + self._basis.nbytes) + raster
 
     def spread(self, values: np.ndarray, size: int | None = None) -> np.ndarray:
         """What the mesh points carry, smoothly between and around them.
@@ -109,17 +143,31 @@ class MeshWarp:
         Returns:
             (size, size, 2) float32 map of x, y in the source image's pixels, for `cv2.remap`.
         """
+        flow = self._flow(source)
         size = size or self.size
-        flow = self.spread(source, size)
+        if size == self.flow_size:
+            return flow
+        return np.asarray(cv2.resize(flow, (size, size), interpolation=cv2.INTER_LINEAR), np.float32)
+
+    def _flow(self, source: np.ndarray) -> np.ndarray:
+        """`flow` at the side at which it is computed."""
+        side = self.flow_size
+        flow, meshed = self.spread(source, side), self._meshed
         for slit in SLITS:
             share = jump(source, self._destination, slit)
             if share > 0:
-                factor = size / self.size
-                there = self._destination[:, :2] * factor + (factor - 1) / 2
-                window, near, below = around(there, slit, size)
-                upper, lower = (self._window(p, size, window) for p in sides(source, self._destination, slit))
+                window, near, below = around(self._placed, slit, side)
+                upper, lower = (self._window(p, side, window) for p in sides(source, self._destination, slit))
                 jumped = upper + below[..., None] * (lower - upper)
                 flow[window] += (share * near)[..., None] * (jumped - flow[window])
+                if self._raster is not None and slit not in EYES:
+                    meshed = meshed.copy()
+                    meshed[window] *= 1 - share * near
+        if self._raster is not None:
+            carried, covered = self._raster.carried(source[:, :2]), self._raster.covered
+            blurred = cv2.GaussianBlur(meshed, (0, 0), SEAM * side)[covered][:, None]
+            soft = np.clip(2 * blurred - 1, 0, 1)  # 0 at the rim of the mesh
+            flow[covered] += soft * (carried - flow[covered])
         return flow
 
     def _window(self, values: np.ndarray, size: int, window: tuple[slice, slice]) -> np.ndarray:

@@ -21,6 +21,8 @@ from facefusion.types import FloatArray, Photo
 
 #: The crop of the maps, as OpenCV wants it, and a map of nothing.
 SIZE: Final = (CROP_SIZE, CROP_SIZE)
+#: Pixels of 192 by which the cut around the source's hair is widened: strands and their shadow are that long.
+HAIRLINE: Final = 7
 _NONE: Final = np.zeros(SIZE, np.float32)
 
 
@@ -74,6 +76,18 @@ class Coverings:
             hides: the source's, carried onto this face.
         """
         return np.asarray(np.maximum(np.maximum(self.kept, hides[..., 1]), self.foreign_hair(hides)), np.float32)
+
+    def around_hair(self, hides: FloatArray, face: FloatArray) -> FloatArray:
+        """The source's hair on this target's bare face, and what its strands and shadow reach: (192, 192) in [0, 1].
+
+        Args:
+            hides: the source's, carried onto this face.
+            face: (N, N) float32 in [0, 1] of the same view, the face.
+        """
+        hair = self.foreign_hair(hides) * cv2.resize(face, SIZE, interpolation=cv2.INTER_AREA)
+        disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (HAIRLINE, HAIRLINE))
+        wider = cv2.dilate(np.asarray(hair, np.float32), disc)
+        return np.asarray(cv2.GaussianBlur(wider, (0, 0), HAIRLINE / 4), np.float32)
 
 
 @dataclass(frozen=True)

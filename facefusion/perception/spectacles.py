@@ -9,7 +9,7 @@ from typing import Final, Self
 import cv2
 import numpy as np
 
-from facefusion.compose.inpaint import painted_over
+from facefusion.compose.inpaint import Patch, inpainted
 from facefusion.geometry.align import FUSION_FACE_SHARE, crop_photo, mesh_crop_transform
 from facefusion.perception.inputs import centred
 from facefusion.runtime import make_session
@@ -71,16 +71,25 @@ class Spectacles:
         around = cv2.dilate(self.covered, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_AROUND, _AROUND)))
         return np.asarray(cv2.GaussianBlur(around, (0, 0), 2.0), np.float32)
 
-    def taken_off(self, crop: Photo) -> Photo:
-        """The face without the frame, skin from around it in its place. Sunglasses stay: there is nothing behind them.
+    def patch(self, crop: Photo) -> Patch | None:
+        """Skin from around the frame, to be laid over it; None for sunglasses: there is nothing behind them.
 
         Args:
             crop: (S, S, 3) RGB uint8, the face's aligned crop at any side.
         """
         if self.hides_eyes:
-            return crop
+            return None
         hole = cv2.dilate((self.frame > 0.25).astype(np.uint8), np.ones((3, 3), np.uint8))
-        return painted_over(crop, hole, 3, 0.7)
+        return inpainted(crop, hole, 3, 0.7)
+
+    def taken_off(self, crop: Photo) -> Photo:
+        """The face without the frame, skin from around it in its place. Sunglasses stay.
+
+        Args:
+            crop: (S, S, 3) RGB uint8, the face's aligned crop at any side.
+        """
+        patch = self.patch(crop)
+        return crop if patch is None else patch.onto(crop)
 
 
 def as_spectacles(opacity: FloatArray) -> Spectacles | None:

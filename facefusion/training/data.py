@@ -20,6 +20,8 @@ CROP_SIZE: Final = 192
 MAX_EYE_DISTANCE: Final = 150.0
 #: Lattice of the precomputed training warps: a third of the serving lattice's cost.
 TRAINING_GRID: Final = 25
+#: Side in pixels at which their flows are computed: rasters of a thousand faces have to fit into memory.
+TRAINING_FLOW_SIZE: Final = 128
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,6 @@ def align_faces(faces: list[FaceImage], size: int = CROP_SIZE) -> AlignedFaces:
         matrix = mesh_crop_transform(face.mesh, FUSION_FACE_SHARE, size)
         crops.append(crop_photo(face.image, matrix, size, cv2.BORDER_REFLECT_101))
         meshes.append(transform_points(face.mesh, matrix))
-        warps.append(MeshWarp(meshes[-1], size, TRAINING_GRID))
+        warps.append(MeshWarp(meshes[-1], size, TRAINING_GRID, triangles=True, flow_size=TRAINING_FLOW_SIZE))
     yaws = np.array([face.yaw for face in faces], np.float32)
     return AlignedFaces(np.stack(crops), np.stack(meshes), yaws, warps, [face.name for face in faces])

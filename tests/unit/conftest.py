@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -16,13 +18,18 @@ from facefusion import FusionPipeline
 from facefusion.choice import TierChooser
 from facefusion.fusion.coarse import FusionMaps
 from facefusion.geometry.pose import pose_degrees
+from facefusion.geometry.sampling import PhotoPart
 from facefusion.geometry.topology import eye_distance, five_points
 from facefusion.perception.coverings import Coverings
 from facefusion.perception.spectacles import Spectacles
 from facefusion.speed import Speed
-from facefusion.tiers import TIERS
+from facefusion.steps import Steps
+from facefusion.tiers import TIERS, Tier
 from facefusion.types import Detection, Face
+from facefusion.views import AlignedFace, AlignedPair, SourceView, TargetView
 
+#: Colours of `make_forehead`, and its row in 256 above which hair or a hat lies.
+SKIN, HAIR, HAIRLINE = (205, 160, 140), (60, 42, 35), 56
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
@@ -100,6 +107,78 @@ def paper(make_mesh) -> Paper:
     paper = Paper()
     paper.faces = {(300, 240): make_mesh((120, 150), 180), (400, 500): make_mesh((250, 200), 160, roll=15)}
     return paper
+
+
+def bare_face() -> Coverings:
+    """Nothing lies over the face."""
+    return Coverings(None, np.zeros((96, 96), np.float32))
+
+
+def as_face(photo: np.ndarray, mesh: np.ndarray) -> Face:
+    """The face with this mesh, found by a network of paper."""
+    paper = Paper()
+    paper.faces[photo.shape[:2]] = mesh
+    return paper(photo, paper.glance(photo)[0])
+
+
+@pytest.fixture(scope="session")
+def make_forehead(make_mesh) -> Callable[..., tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """A function that draws a face under hair, and lines over its forehead."""
+
+    def make_forehead(
+        *lines: tuple[int, int, int, int],
+        colour: tuple[int, int, int] = HAIR,
+        width: int = 3,
+        hair: tuple[int, int, int] = HAIR,
+        skin: tuple[int, int, int] = SKIN,
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Takes the ends of the lines, x and y twice.
+
+        Returns:
+            (256, 256, 3) RGB uint8, an aligned crop; (468, 3) its mesh; (96, 96) float32, where the hair is.
+        """
+        mesh = make_mesh((128, 128), 153.6)
+        noise = np.random.default_rng(3).normal(0, 2, (256, 256, 1))
+        image = np.asarray(skin) + noise + np.linspace(-12, 12, 256)[:, None]
+        image[:HAIRLINE] = np.asarray(hair) + noise[:HAIRLINE]
+        photo = np.clip(image, 0, 255).astype(np.uint8)
+        for line in lines:
+            cv2.line(photo, line[:2], line[2:], colour, width, cv2.LINE_AA)
+        found = np.zeros((96, 96), np.float32)
+        found[: HAIRLINE * 96 // 256] = 1
+        return photo, mesh, found
+
+    return make_forehead
+
+
+@pytest.fixture(scope="session")
+def make_face() -> Callable[[np.ndarray, np.ndarray], Face]:
+    """`as_face`."""
+    return as_face
+
+
+@pytest.fixture(scope="session")
+def make_pair() -> Callable[..., AlignedPair]:
+    """A function that puts one face onto another, as the pipeline does, without settling."""
+
+    def make_pair(
+        source: tuple[np.ndarray, np.ndarray],
+        target: tuple[np.ndarray, np.ndarray],
+        *,
+        tier: Tier = Tier.BEST,
+        steps: Steps | None = None,
+        theirs: Coverings | None = None,
+        worn: Coverings | None = None,
+    ) -> AlignedPair:
+        """Takes photo and mesh of each, and what lies over the source's and the target's face."""
+        steps, theirs, worn = steps or Steps(), theirs or bare_face(), worn or bare_face()
+        aligned = partial(AlignedFace.of, source[0], as_face(*source), theirs, strands=steps.hairline)
+        seen = SourceView(source[1], aligned, partial(PhotoPart.around, *source))
+        view = TargetView.of(*target, worn, TIERS[tier], steps)
+        mesh: Any = None  # nothing is settled
+        return AlignedPair.align(seen, view, mesh=mesh, settled=0.0, worn=worn, steps=steps)
+
+    return make_pair
 
 
 @pytest.fixture

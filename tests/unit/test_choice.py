@@ -60,7 +60,8 @@ def test_the_work_of_a_tier() -> None:
     assert work(BEST, 60) == (128, 0)
     assert work(BEST, 90) == work(BALANCED, 90) == (256, 256)
     assert work(BEST, 200) == (384, 384)
-    assert work(BEST, LARGE) == (1024, 512) and work(BALANCED, LARGE) == (512, 256) and work(FAST, LARGE) == (256, 0)
+    assert work(BEST, LARGE) == (1024, 512) and work(BALANCED, LARGE) == (1024, 256) and work(FAST, LARGE) == (1024, 0)
+    assert [work(tier, 4 * LARGE)[0] for tier in (FAST, BALANCED, BEST)] == [1024, 1536, 2048]
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,14 @@
-"""What the cut leaves of the source's hair is painted over."""
+"""What the cut leaves of the source's hair is painted over; skin in the place of what should not be there."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from facefusion.compose.hairline import without_hairline
-from facefusion.perception.coverings import Coverings
+from facefusion.compose.hairline import hairline_patch
+from facefusion.compose.inpaint import Patch, covered_with_skin, inpainted
+from facefusion.geometry.frames import Frame
+from facefusion.perception.coverings import HAIRLINE, Coverings
 
 SKIN, HAIR = (200, 150, 130), (40, 30, 20)
 
@@ -17,7 +19,9 @@ def test_hair_and_its_edge_take_the_colour_of_the_skin_beside_them(size: int) ->
     hair = np.zeros((192, 192), np.float32)
     hair[:40] = 1
     warped[: round(0.22 * size)] = HAIR  # a little further down than the map says: 40 of 192 rows are 0.208
-    painted = without_hairline(warped, hair)
+    patch = hairline_patch(warped, hair)
+    assert patch is not None
+    painted = patch.onto(warped)
     assert painted.shape == warped.shape and painted.dtype == np.uint8
     assert np.abs(painted[round(0.1 * size) : round(0.24 * size)].astype(int) - SKIN).max() < 25
     below = round(0.3 * size)
@@ -27,9 +31,9 @@ def test_hair_and_its_edge_take_the_colour_of_the_skin_beside_them(size: int) ->
 def test_where_there_is_no_hair_nothing_is_painted() -> None:
     warped = np.random.default_rng(0).integers(0, 255, (128, 128, 3)).astype(np.uint8)
     hair = np.zeros((192, 192), np.float32)
-    assert without_hairline(warped, hair) is warped
+    assert hairline_patch(warped, hair) is None
     hair[:] = 0.2  # hardly any
-    assert without_hairline(warped, hair) is warped
+    assert hairline_patch(warped, hair) is None
 
 
 def test_only_hair_over_a_bare_face_is_foreign() -> None:
@@ -40,3 +44,65 @@ def test_only_hair_over_a_bare_face_is_foreign() -> None:
     foreign = Coverings(None, own).foreign_hair(hides)
     assert foreign.shape == (192, 192) and foreign[:60, :94].min() == 1
     assert foreign[60:].max() == 0 and foreign[:, 98:].max() == 0
+
+
+def test_around_the_source_s_hair_the_target_is_kept_a_little_further() -> None:
+    hides, face = np.zeros((192, 192, 2), np.float32), np.ones((256, 256), np.float32)
+    hides[:60, :, 0] = 1
+    face[:, :128] = 0  # hair beside the face is not cut
+    bald, hairy = (Coverings(None, np.full((96, 96), hair, np.float32)) for hair in (0, 1))
+    cut = bald.around_hair(hides, face)
+    assert cut.shape == (192, 192) and cut.dtype == np.float32 and cut.min() >= 0 and cut.max() <= 1 + 1e-6
+    edge, reach = 60 + HAIRLINE // 2, 3 * HAIRLINE
+    assert cut[:60, 96 + reach :].min() > 0.9 and cut[60 + reach :].max() < 0.01 and cut[:, : 96 - reach].max() < 0.01
+    assert 0.5 < cut[edge - 1, 150] < 0.8 and 0.2 < cut[edge, 150] < 0.5
+    assert hairy.around_hair(hides, face).max() == 0
+
+
+def test_a_patch_lies_over_its_place_at_any_size_and_in_any_frame() -> None:
+    patch = Patch(np.full((64, 64, 3), HAIR, np.uint8), np.zeros((64, 64), np.float32))
+    patch.opacity[16:32, 32:48] = 1
+    for side in (64, 256):
+        image = np.full((side, side, 3), SKIN, np.uint8)
+        made = patch.onto(image)
+        box = np.s_[side // 4 + 3 : side // 2 - 3, side // 2 + 3 : side * 3 // 4 - 3]
+        assert made.dtype == np.uint8 and (made[box] == HAIR).all() and (image == SKIN).all()
+        np.testing.assert_array_equal(made[: side // 4 - 3], image[: side // 4 - 3])
+        np.testing.assert_array_equal(made[:, : side // 2 - 3], image[:, : side // 2 - 3])
+    part = Frame(np.array([[256.0, 0, 127.5 - 100], [0, 256, 127.5 - 40]]), 120, 110)
+    whole = patch.onto(np.full((256, 256, 3), SKIN, np.uint8))
+    seen = patch.onto(np.full((110, 120, 3), SKIN, np.uint8), part)
+    assert np.abs(seen.astype(int) - whole[40:150, 100:220]).mean() < 1.5
+
+
+def test_a_patch_is_carried_by_a_flow_and_ends_with_its_crop() -> None:
+    patch = Patch(np.zeros((64, 64, 3), np.uint8), np.ones((64, 64), np.float32))
+    patch.filled[20, 30], patch.opacity[20, 30] = SKIN, 0.25
+    x, y = np.meshgrid(np.arange(50, dtype=np.float32) - 20, np.arange(40, dtype=np.float32) + 10)
+    moved = patch.moved(x, y)
+    assert moved.filled.shape == (40, 50, 3) and moved.opacity.shape == (40, 50)
+    assert moved.filled[10, 49].tolist() == [0, 0, 0] and moved.opacity[:, :20].max() == 0
+    assert moved.opacity[:, 20:].min() == 1
+    moved = patch.moved(x + 15, y)
+    assert tuple(moved.filled[10, 35]) == SKIN and moved.opacity[10, 35] == 0.25
+
+
+@pytest.mark.parametrize("size", [64, 200])
+def test_a_hole_is_filled_from_around_it(size: int) -> None:
+    image, hole = np.full((size, size, 3), SKIN, np.uint8), np.zeros((64, 64), np.uint8)
+    hole[20:26, 10:50] = 1
+    image[20 * size // 64 : 26 * size // 64, 10 * size // 64 : 50 * size // 64] = HAIR
+    patch = inpainted(image, hole, 3, 0.7)
+    assert patch.filled.shape == (64, 64, 3) and np.abs(patch.filled[21:25, 12:48].astype(int) - SKIN).max() < 25
+    assert patch.opacity[22, 30] > 0.95 and patch.opacity[30:].max() == 0
+
+
+def test_a_hole_takes_the_mean_colour_of_skin_and_of_nothing_else() -> None:
+    image, hole = np.full((96, 96, 3), SKIN, np.uint8), np.zeros((96, 96), np.uint8)
+    skin = np.ones((96, 96), np.float32)
+    image[:40], skin[:40] = (0, 0, 255), 0  # no skin
+    hole[40:46, 20:30], image[40:46, 20:30] = 1, HAIR
+    hole[5:9, 60:70] = 1  # no skin near
+    patch = covered_with_skin(image, hole, skin, 6.0, 1.0)
+    assert (patch.filled[41:45, 21:29] == SKIN).all() and patch.opacity[43, 25] > 0.9
+    assert patch.opacity[:12].max() == 0 and patch.opacity[60:].max() == 0

@@ -5,8 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from facefusion.compose.mask import FOREHEAD, face_mask, mouth_openness, outline, skin_mask
-from facefusion.geometry.topology import INNER_LIPS, LEFT_EYE, OVAL, RIGHT_BROW
+from facefusion.compose.mask import (
+    FOREHEAD,
+    face_mask,
+    feature_mask,
+    mouth_openness,
+    outline,
+    outline_mask,
+    skin_mask,
+    uncovered,
+    whole_skin_mask,
+)
+from facefusion.geometry.topology import INNER_LIPS, LEFT_BROW, LEFT_EYE, OUTER_LIPS, OVAL, RIGHT_BROW, RIGHT_EYE
 
 
 def _ellipse_distance(size: int, mesh: np.ndarray) -> np.ndarray:
@@ -82,3 +92,47 @@ def test_skin_has_no_eyes_brows_or_mouth(make_mesh) -> None:
     cheek_x, cheek_y = np.rint(mesh[50, :2]).astype(int)
     assert skin[cheek_y, cheek_x] == 1
     assert skin[distance > 0.85].max() == 0
+
+
+def test_the_whole_skin_reaches_the_outline_and_leaves_the_features_out(make_mesh) -> None:
+    mesh = make_mesh((128, 128), 153.6)
+    whole, likely, distance = whole_skin_mask(mesh, 256), skin_mask(mesh, 256), _ellipse_distance(256, mesh)
+    assert whole.dtype == np.float32 and whole.min() == 0 and whole.max() == 1
+    assert (whole >= likely - 0.02).all() and whole.sum() > 1.3 * likely.sum()
+    assert whole[distance > 1].max() == 0
+    x, y = np.rint(mesh[454, :2] - [8, 0]).astype(int)  # beside the ear
+    assert whole[y, x] == 1 and likely[y, x] == 0
+    assert (whole * feature_mask(mesh, 256)).sum() < 0.02 * whole.sum()
+
+
+def test_the_features_are_eyes_brows_and_lips(make_mesh) -> None:
+    mesh = make_mesh((128, 128), 153.6)
+    features, distance = feature_mask(mesh, 256), _ellipse_distance(256, mesh)
+    assert features.dtype == np.float32 and features.min() == 0 and features.max() == 1
+    for part in (LEFT_EYE, RIGHT_EYE, LEFT_BROW, RIGHT_BROW, OUTER_LIPS):
+        x, y = np.rint(mesh[list(part), :2].mean(0)).astype(int)
+        assert features[y, x] == 1
+    for point in (4, 50, 280, 151, 199):
+        x, y = np.rint(mesh[point, :2]).astype(int)
+        assert features[y, x] == 0
+    assert 0.03 < features[distance < 1].mean() < 0.15 and features[distance > 0.9].max() == 0
+
+
+def test_the_outline_holds_the_forehead(make_mesh) -> None:
+    mesh = make_mesh((128, 128), 153.6)
+    whole, distance = outline_mask(mesh, 256), _ellipse_distance(256, mesh)
+    assert whole.dtype == np.float32 and whole[distance < 0.97].min() == 1
+    x, y = np.rint(mesh[10, :2]).astype(int)
+    assert whole[y - 8, x] == 1 and whole[y - round(153.6 * FOREHEAD) - 3, x] == 0
+    assert whole[140:][distance[140:] > 1.03].max() == 0
+
+
+def test_what_is_covered_is_taken_out_at_any_side() -> None:
+    covered = np.zeros((64, 64), np.float32)
+    covered[:32], covered[40:48] = 1, 0.25
+    for side in (32, 64, 192):
+        left = uncovered(np.full((side, side), 0.8, np.float32), covered)
+        assert left.shape == (side, side) and left.dtype == np.float32
+        assert left[: side // 2 - 3].max() == 0 and left[-side // 8 :].min() == pytest.approx(0.8)
+        assert left[side * 44 // 64, 0] == pytest.approx(0.6, abs=1e-5)
+    assert uncovered(np.ones((8, 8), np.float32), np.full((8, 8), 1.5, np.float32)).max() == 0

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from facefusion.compose.paste import copied, face_region, paste
+from facefusion.compose.paste import face_region, paste
 
 SIZE = 128
 
@@ -118,18 +118,6 @@ def test_only_the_face_s_region_of_a_12_megapixel_photo_is_worked_on(rng: np.ran
     top, left = touched.min(0)
     assert top >= region.top and left >= region.left
     assert touched.max(0).tolist() == [2999, 3999]
-
-
-def test_a_mask_is_copied_where_it_is_not_zero(soft: np.ndarray) -> None:
-    photo = np.zeros((300, 400, 3), np.uint8)
-    places = [np.array([[1.0, 0, left], [0, 1, 40]]) for left in (-20.0, 230.0)]
-    _, changed = paste(photo, FACE, soft, places[0])
-    _, changed = paste(photo, FACE, soft, places[1], changed)
-    regions = [face_region(soft, place, photo.shape) for place in places]
-    copy = copied(changed, [*regions, None])
-    np.testing.assert_array_equal(copy, changed)
-    copy[:] = 1
-    assert changed.min() == 0
 
 
 @pytest.mark.parametrize("place", [(160, 120, 1.4, 15), (160, 120, 2.3, -33), (130, 90, 6, 170), (0, 200, 3, 5)])

@@ -10,12 +10,13 @@ import cv2
 import numpy as np
 import pytest
 
-from facefusion import FusionPipeline, Tier, pipeline
+from facefusion import FusionPipeline, Tier, canvas
 from facefusion.errors import EmptyPhotoError, FaceTooSmallError, FaceTurnedError, NoFaceError, UnreadablePhotoError
 from facefusion.fusion.cache import FeatureCache
 from facefusion.geometry.shape import HELD
 from facefusion.pipeline import STAGES
 from facefusion.tiers import TIERS
+from facefusion.types import Swap
 
 
 @pytest.mark.parametrize("tier", list(TIERS))
@@ -199,30 +200,52 @@ def test_wrong_calls(pipe: FusionPipeline, source: np.ndarray, target: np.ndarra
 
 
 @pytest.mark.parametrize("tier", list(TIERS))
-@pytest.mark.parametrize(("height", "own"), [(60, 128), (120, 256), (400, 768), (3000, 5120)])
-def test_the_crop_has_the_photo_s_own_resolution(
-    paper,
-    pipe: FusionPipeline,
-    make_mesh,
-    source: np.ndarray,
-    target: np.ndarray,
-    monkeypatch,
-    tier: Tier,
-    height: int,
-    own: int,
+@pytest.mark.parametrize("height", [60, 400, 3000])
+def test_faces_are_composed_at_the_photo_s_own_resolution(
+    paper, pipe: FusionPipeline, make_mesh, source: np.ndarray, target: np.ndarray, monkeypatch, tier: Tier, height: int
 ) -> None:
-    """The face takes 0.6 of the crop; the crop's side is a multiple of 128 and no larger than the tier allows."""
-    sizes = []
-    real = pipeline.compose_coarse
+    """The face takes 0.6 of the crop, whose side in the window is no larger than the tier allows."""
+    composed: list[tuple[int, int]] = []
+    real = canvas.finished
 
-    def spy(warped: np.ndarray, fused: object, size: int) -> object:
-        sizes.append(size)
-        return real(warped, fused, size)
+    def spy(face: np.ndarray, *others: Any) -> np.ndarray:
+        composed.append(face.shape[:2])
+        return real(face, *others)
 
-    monkeypatch.setattr(pipeline, "compose_coarse", spy)
+    monkeypatch.setattr(canvas, "finished", spy)
     paper.faces[(400, 500)] = make_mesh((250, 200), height)
-    pipe(source, target, tier=tier)
-    assert sizes == [min(own, TIERS[tier].detail_size)]
+    result = pipe(source, target, tier=tier)
+    rows, columns = (np.ptp(np.flatnonzero(result.mask.any(axis))) + 1 for axis in (1, 0))
+    scale = min(1, 0.6 * height**-1 * TIERS[tier].detail_size)
+    assert len(composed) == 1 + bool(TIERS[tier].refine_size) and len(set(composed)) == 1
+    margin = 12 + 0.05 * height  # around what is seen of the mask
+    for side, seen in zip(composed[0], (rows, columns), strict=True):
+        assert scale * (seen - 1) - 1 <= side <= scale * (seen + margin)
+
+
+def test_several_faces_leave_the_rest_of_the_photo_alone(
+    paper, pipe: FusionPipeline, make_mesh, source: np.ndarray, target: np.ndarray
+) -> None:
+    meshes = [make_mesh((150, 200), 130, roll=-10), make_mesh((350, 200), 120)]
+    faces = []
+    for mesh in meshes:
+        paper.faces[target.shape[:2]] = mesh
+        faces.append(paper(target, paper.glance(target)[0]))
+    results = list(pipe.stream([Swap(source, face) for face in faces], target, tier="best"))
+    for result in results:
+        np.testing.assert_array_equal(result.image[result.mask == 0], target[result.mask == 0])
+        for x in (150, 350):
+            here = np.s_[195:205, x - 5 : x + 5]
+            assert result.mask[here].min() > 0.99 and (result.image[here] != target[here]).any(2).mean() > 0.5
+        assert result.mask[:, 255].max() < 0.01
+
+
+def test_how_much_of_the_face_is_seen(pipe: FusionPipeline, source: np.ndarray, target: np.ndarray) -> None:
+    none, half, whole = (pipe(source, target, blend=blend) for blend in (0.0, 0.5, 1.0))
+    for image in (none.image, none.coarse):
+        np.testing.assert_array_equal(image, target)
+    assert none.mask.max() == 0 and half.mask.max() == pytest.approx(0.5)
+    assert np.abs(half.image - (whole.image.astype(float) + target) / 2).max() <= 1
 
 
 def test_a_photo_is_measured_once(paper, pipe: FusionPipeline, source: np.ndarray, target: np.ndarray, make_photo) -> None:

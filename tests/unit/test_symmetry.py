@@ -26,9 +26,10 @@ def test_what_the_source_hides_and_the_target_shows(make_mesh: Any, source: floa
 
 
 @pytest.mark.parametrize("turn", [30.0, -30.0])
-def test_the_hidden_half_is_taken_from_the_mirror_and_the_other_is_not(make_mesh: Any, turn: float) -> None:
+@pytest.mark.parametrize("triangles", [True, False])
+def test_the_hidden_half_is_taken_from_the_mirror_and_the_other_is_not(make_mesh: Any, turn: float, triangles: bool) -> None:
     mesh = face(make_mesh, 0)
-    share = mirrored_share(MeshWarp(mesh, SIZE), mesh, turn, SIZE)
+    share = mirrored_share(MeshWarp(mesh, SIZE, triangles=triangles), mesh, turn, SIZE)
     assert share.shape == (SIZE, SIZE) and share.min() >= 0 and share.max() <= 1
     hidden, seen = (slice(85, 92), slice(35, 42))[:: 1 if turn > 0 else -1]
     assert share[50:80, hidden].min() > 0.9

@@ -1,0 +1,64 @@
+"""Soft masks of what is not skin: lips, eyes with teeth, and brows with lashes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Self
+
+import cv2
+import numpy as np
+
+from facefusion.compose.mask import fill_points, grown
+from facefusion.geometry.topology import (
+    INNER_LIPS,
+    LEFT_BROW,
+    LEFT_EYE,
+    OUTER_LIPS,
+    RIGHT_BROW,
+    RIGHT_EYE,
+)
+from facefusion.types import FloatArray
+
+#: Standard deviation of the masks' soft edge, as a share of the crop's side.
+EDGE: Final = 0.006
+#: Growth of a brow's and an eye's outline, in x and y: the mesh draws brows thin, and lashes
+#: stand out of the eye.
+BROW_GROWTH: Final = (0.15, 0.5)
+LASH_GROWTH: Final = (0.2, 0.5)
+
+
+@dataclass(frozen=True)
+class FeatureMasks:
+    """What of a face is not skin, over its crop.
+
+    Attributes:
+        lips: (S, S) float32 in [0, 1], the red of the lips.
+        whites: (S, S) float32 in [0, 1], between the lids, and between the lips, where whites of
+            eyes and teeth are.
+        hairs: (S, S) float32 in [0, 1], brows, and lashes around the eyes, with the skin between
+            the hairs.
+    """
+
+    lips: FloatArray
+    whites: FloatArray
+    hairs: FloatArray
+
+    @classmethod
+    def of(cls, mesh: FloatArray, size: int) -> Self:
+        """The masks of a mesh (468, 2 or 3) in the pixels of a crop of side `size`."""
+        points = mesh[:, :2]
+        mouth = _filled([points[list(INNER_LIPS)]], size)
+        eyes = _filled([points[list(eye)] for eye in (LEFT_EYE, RIGHT_EYE)], size)
+        around = [grown(points[list(eye)], np.array(LASH_GROWTH)) for eye in (LEFT_EYE, RIGHT_EYE)]
+        lines = [points[list(brow)].astype(np.float32) for brow in (LEFT_BROW, RIGHT_BROW)]
+        brows = [cv2.convexHull(line)[:, 0] for line in lines]
+        hairs = _filled([*around, *(grown(brow, np.array(BROW_GROWTH)) for brow in brows)], size)
+        lips = np.clip(_filled([points[list(OUTER_LIPS)]], size) - mouth, 0, 1)
+        return cls(lips, np.maximum(eyes, mouth), np.clip(hairs - eyes, 0, 1))
+
+
+def _filled(polygons: list[np.ndarray], size: int) -> FloatArray:
+    mask = np.zeros((size, size), np.uint8)
+    for polygon in polygons:
+        fill_points(mask, polygon, 255)
+    return cv2.GaussianBlur(mask, (0, 0), EDGE * size).astype(np.float32) / np.float32(255)

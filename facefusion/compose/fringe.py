@@ -1,0 +1,36 @@
+"""The target's single strands of hair in front of the new face."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from facefusion.types import FloatArray, Photo
+
+#: Opacity below which a place is left as it is.
+LEAST: Final = 0.02
+
+
+def draw_strands(face: Photo, target: Photo, skin: FloatArray, opacity: FloatArray) -> Photo:
+    """Darkens a new face by the strands that hang over the target's.
+
+    A strand lets through the share of light that the photo shows of the skin beneath it, and of any other skin as well.
+
+    Args:
+        face: (h, w, 3) RGB uint8, the new face.
+        target: (h, w, 3) RGB uint8, the photo.
+        skin: (h, w, 3) float32 in [0, 255], the photo without strands.
+        opacity: (h, w) float32 in [0, 1], where strands are.
+
+    Returns:
+        (h, w, 3) RGB uint8; equal to `face` where the opacity is 0.
+    """
+    rows, columns = (np.flatnonzero(opacity.max(axis) > LEAST) for axis in (1, 0))
+    if not len(rows) or not len(columns):
+        return face
+    here = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    passed = np.clip((target[here] + 1.0) / (skin[here] + 1.0), 0, 1)
+    result = face.copy()
+    result[here] = (face[here] * (1 - opacity[here][..., None] * (1 - passed)) + 0.5).astype(np.uint8)
+    return result

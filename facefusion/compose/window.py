@@ -1,0 +1,102 @@
+"""The part of a photo around a face in which the new face is composed and blended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Self
+
+import cv2
+import numpy as np
+
+from facefusion.compose.paste import Region, face_region
+from facefusion.geometry.align import chain, rescale_transform
+from facefusion.geometry.frames import Frame
+from facefusion.types import FloatArray, Photo
+
+#: Opacity below which a pixel is left untouched.
+LEAST_OPACITY: Final = 1 / 512
+
+
+@dataclass(frozen=True)
+class FaceWindow:
+    """A rectangle of a photo, at the photo's own resolution or, for very large faces, a lower one.
+
+    Attributes:
+        region: the rectangle.
+        frame: the window's pixels.
+        scale: pixels of the window per pixel of the photo, at most 1.
+    """
+
+    region: Region
+    frame: Frame
+    scale: float
+
+    @classmethod
+    def of(
+        cls, mask: FloatArray, to_photo: np.ndarray, shape: tuple[int, ...], largest: int
+    ) -> Self | None:
+        """The window that holds all of a mask.
+
+        Args:
+            mask: (S, S) float32 over the aligned crop, 0 where the photo stays as it is.
+            to_photo: (2, 3) pixels of that crop to pixels of the photo.
+            shape: (H, W, ...) of the photo.
+            largest: side in pixels that the aligned crop has at most in the window.
+
+        Returns:
+            None where the mask is empty or lies outside of the photo.
+        """
+        region, side = face_region(mask, to_photo, shape), mask.shape[0]
+        if region is None:
+            return None
+        own = side * float(np.hypot(to_photo[0, 0], to_photo[1, 0]))
+        scale = min(1.0, largest / own)
+        width, height = (max(1, round(scale * each)) for each in (region.width, region.height))
+        matrix = rescale_transform(chain(region.matrix, rescale_transform(np.eye(2, 3), side)), scale)
+        return cls(region, Frame(matrix, width, height), scale)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return self.frame.size
+
+    def of_photo(self, photo: Photo) -> Photo:
+        """What the window shows of a photo (H, W, 3) RGB uint8: (height, width, 3)."""
+        part = np.ascontiguousarray(photo[self.region.window])
+        if self.scale == 1:
+            return part
+        return np.asarray(cv2.resize(part, self.size, interpolation=cv2.INTER_AREA), np.uint8)
+
+    def opacity(self, mask: FloatArray) -> FloatArray:
+        """A mask (S, S) over the aligned crop at the window's pixels, exactly 0 where it is hardly anything."""
+        alpha = np.clip(self.frame.placed(mask, outside=0.0), 0, 1)
+        return np.asarray(cv2.threshold(alpha, LEAST_OPACITY, 0, cv2.THRESH_TOZERO)[1], np.float32)
+
+    def blend(self, photo: Photo, face: Photo, alpha: FloatArray, changed: FloatArray) -> None:
+        """Blends a new face into a photo in place (alpha blending, Porter and Duff, SIGGRAPH 1984).
+
+        Args:
+            photo: (H, W, 3) RGB uint8, changed in place; bit-identical where the opacity is 0.
+            face: (height, width, 3) RGB uint8, in the window's pixels.
+            alpha: (height, width) float32 in [0, 1], its opacity.
+            changed: (H, W) float32, the opacity of all that was blended; raised in place.
+        """
+        if self.scale != 1:
+            size = (self.region.width, self.region.height)
+            face = np.asarray(cv2.resize(face, size, interpolation=cv2.INTER_CUBIC), np.uint8)
+            alpha = self._in_photo(alpha)
+        here = self.region.window
+        # Where alpha is 0 this gives the old pixels bit by bit: OpenCV divides by the sum of the weights plus 0.00001.
+        photo[here] = cv2.blendLinear(face, np.ascontiguousarray(photo[here]), alpha, 1 - alpha)
+        changed[here] = cv2.max(np.ascontiguousarray(changed[here]), alpha)
+
+    def over(self, alpha: FloatArray, shape: tuple[int, ...]) -> FloatArray:
+        """An opacity (height, width) in the window, as (H, W) float32 over a photo of this shape."""
+        whole = np.zeros(shape[:2], np.float32)
+        whole[self.region.window] = alpha if self.scale == 1 else self._in_photo(alpha)
+        return whole
+
+    def _in_photo(self, alpha: FloatArray) -> FloatArray:
+        size = (self.region.width, self.region.height)
+        alpha = np.asarray(cv2.resize(alpha, size, interpolation=cv2.INTER_LINEAR), np.float32)
+        return np.asarray(cv2.threshold(alpha, LEAST_OPACITY, 0, cv2.THRESH_TOZERO)[1], np.float32)

@@ -1,0 +1,111 @@
+"""Sampling a photo once, through a flow, at the resolution at which the result is seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+import cv2
+import numpy as np
+
+from facefusion.geometry.align import (
+    FUSION_FACE_SHARE,
+    face_size,
+    invert,
+    mesh_crop_transform,
+    transform_points,
+)
+from facefusion.geometry.frames import Frame
+from facefusion.types import FloatArray, Photo
+
+#: Pixels of the photo for one of the result from which on areas are averaged before sampling.
+DENSE: Final = 1.25
+#: Sizes at which a face is shown are rounded up to a multiple of this, so that a part of a photo
+#: serves again.
+SIZE_STEP: Final = 64
+#: The part reaches beyond the aligned crop by this share of its side.
+MARGIN: Final = 0.05
+
+
+@dataclass(frozen=True)
+class PhotoPart:
+    """The part of a photo around a face, with about as many pixels as the result will show.
+
+    Attributes:
+        image: (h, w, 3) RGB uint8.
+        to_part: (2, 3) pixels of the photo to pixels of `image`.
+        kernel: OpenCV's interpolation.
+    """
+
+    image: Photo
+    to_part: np.ndarray
+    kernel: int = cv2.INTER_CUBIC
+
+    @classmethod
+    def around(cls, photo: Photo, mesh: FloatArray, size: int) -> Self:
+        """Averages areas of the photo where the result is smaller than the face in the photo.
+
+        Args:
+            photo: (H, W, 3) RGB uint8.
+            mesh: (468, 3) of the face in its pixels.
+            size: longer side in pixels of the face where it is shown.
+        """
+        if not shrinks(mesh, size):
+            return cls(photo, np.eye(2, 3))
+        shrink = face_size(mesh) / size
+        back = invert(mesh_crop_transform(mesh, FUSION_FACE_SHARE, 1))
+        low, high = -MARGIN, 1 + MARGIN
+        square = np.array([[low, low], [high, low], [low, high], [high, high]])
+        corners = transform_points(square, back)
+        left, top = np.maximum(np.floor(corners.min(0)).astype(int), 0)
+        limits = [photo.shape[1], photo.shape[0]]
+        right, bottom = np.minimum(np.ceil(corners.max(0)).astype(int) + 1, limits)
+        if right <= left or bottom <= top:
+            return cls(photo, np.eye(2, 3))
+        part = photo[top:bottom, left:right]
+        width, height = (max(1, round((b - a) / shrink)) for a, b in ((left, right), (top, bottom)))
+        x, y = width / (right - left), height / (bottom - top)
+        image = cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA)
+        shift = [x * (0.5 - left) - 0.5, y * (0.5 - top) - 0.5]
+        return cls(np.asarray(image, np.uint8), np.array([[x, 0, shift[0]], [0, y, shift[1]]]))
+
+    def sampled(self, flow: FloatArray, frame: Frame) -> Photo:
+        """The photo at the places of a flow.
+
+        Args:
+            flow: (S, S, 2) float32 over the target's aligned crop, x and y in the photo's pixels.
+            frame: pixels to fill.
+
+        Returns:
+            (height, width, 3) RGB uint8.
+        """
+        # Three channels: OpenCV interpolates those exactly, two only in steps of 1/32.
+        padded = np.zeros((*flow.shape[:2], 3), np.float32)
+        padded[..., :2] = flow @ self.to_part[:, :2].T.astype(np.float32) + self.to_part[:, 2].astype(np.float32)
+        x, y, _ = cv2.split(frame.placed(padded))
+        return remapped(self.image, x, y, self.kernel)
+
+
+def remapped(image: Photo, x: Any, y: Any, kernel: int) -> Photo:
+    """`image` (H, W, 3) uint8 at the places x and y (h, w) float32 in its pixels, mirrored at its border."""
+    return np.asarray(cv2.remap(image, x, y, kernel, borderMode=cv2.BORDER_REFLECT_101), np.uint8)
+
+
+def shrinks(mesh: FloatArray, size: int) -> bool:
+    """Whether a face with this mesh (468, 3) has to be averaged to be shown with `size` pixels."""
+    return face_size(mesh) / size > DENSE
+
+
+def shown_size(size: float) -> int:
+    """The size in pixels of a face, rounded up to a multiple of `SIZE_STEP`."""
+    return int(np.ceil(size / SIZE_STEP)) * SIZE_STEP
+
+
+def crop_part(crop: Photo, to_crop: np.ndarray) -> PhotoPart:
+    """An aligned crop in the photo's place, sampled bilinearly.
+
+    Args:
+        crop: (S, S, 3) RGB uint8.
+        to_crop: (2, 3) pixels of the photo to pixels of the crop.
+    """
+    return PhotoPart(crop, to_crop, cv2.INTER_LINEAR)

@@ -1,0 +1,152 @@
+"""What reaches over a forehead beyond what the hair network sees: strands, the edge of a hat or cloth, their shadow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+
+from facefusion.compose.mask import fill_points, grown, outline, skin_mask
+from facefusion.geometry.topology import LEFT_BROW, RIGHT_BROW
+from facefusion.types import FloatArray, Photo
+
+#: Side in pixels of the aligned crop in which strands are looked for, and their largest width there.
+CROP_SIZE: Final = 256
+WIDEST: Final = 15
+#: How much darker than the skin around it a strand is, as a share: its core, and what belongs to it.
+CORE, EDGE = 0.28, 0.15
+#: CIELAB distance from the skin's colour from which on a pixel is not skin, and the standard deviation, in pixels, of the
+#: Gaussian over which the skin's colour is averaged.
+UNLIKE: Final = 30.0
+#: By how much smaller the skin's colour is averaged.
+SHRINK: Final = 4
+#: Share of the distance that counts where a pixel is brighter than the skin: gloss is.
+GLOSS: Final = 0.7
+AROUND: Final = 40.0
+#: Opacity of hair next to which strands begin, and the reach in pixels from there.
+HAIR: Final = 0.3
+REACH: Final = 9
+#: Growth of the outline within which strands are looked for: at its rim the face turns dark.
+RIM: Final = -0.06
+#: Growth of the brows, which are no strands.
+BROWS: Final = 0.35
+#: Least length of a strand in pixels: what is shorter is a mole or a pore.
+SHORTEST: Final = 12
+#: Distance in pixels at which strands count as one fringe.
+JOINED: Final = 9
+#: Standard deviation in pixels of the edge of a fringe.
+SOFT: Final = 1.3
+#: Pixels by which a strand is widened, to cover its shadow.
+WIDER: Final = 3
+
+
+def find_strands(crop: Photo, mesh: FloatArray, hair: FloatArray, *, wide: bool = True) -> np.ndarray:
+    """Finds what hangs from the hair or hat over the forehead.
+
+    A closing along rows (Serra, "Image Analysis and Mathematical Morphology", 1982) fills whatever is dark and hangs; the
+    wrinkles of a forehead lie. What it fills is a strand if it is dark enough, long enough and begins at the hair. What is
+    wider is told from skin by its colour.
+
+    Args:
+        crop: (256, 256, 3) RGB uint8, the face upright and 60 % of the side.
+        mesh: (468, 3) in its pixels.
+        hair: (N, N) float32 in [0, 1] of the same view, where hair or a hat hides the face.
+        wide: also find what is wider than a strand.
+
+    Returns:
+        (256, 256) uint8, 1 on strands.
+    """
+    forehead = _forehead(mesh)
+    grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    closed = without_strands(grey)
+    darker = (closed - grey) / np.maximum(closed, 32)
+    core = darker > CORE
+    if wide:
+        core |= _distance_from_skin(crop, mesh) > UNLIKE
+    candidates = (((darker > EDGE) | core) & (forehead > 0)).astype(np.uint8)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(candidates, connectivity=8)
+    if count < 2:
+        return np.asarray(candidates, np.uint8)
+    whole = cv2.resize(hair, (CROP_SIZE, CROP_SIZE), interpolation=cv2.INTER_LINEAR)
+    near = cv2.dilate((whole > HAIR).astype(np.uint8), _disc(2 * REACH + 1))
+    longest = np.maximum(stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT])
+    kept = (longest >= SHORTEST) & np.isin(np.arange(count), labels[near > 0])
+    kept &= np.isin(np.arange(count), labels[core])
+    kept[0] = False
+    return np.asarray(cv2.dilate(kept[labels].astype(np.uint8), _disc(WIDER)), np.uint8)
+
+
+def without_strands(crop: np.ndarray) -> np.ndarray:
+    """A crop (256, 256) or (256, 256, 3) without what is dark and thin in it."""
+    row = cv2.getStructuringElement(cv2.MORPH_RECT, (WIDEST, 1))
+    return np.asarray(cv2.morphologyEx(cv2.GaussianBlur(crop, (0, 0), 0.7), cv2.MORPH_CLOSE, row))
+
+
+@dataclass(frozen=True)
+class Strands:
+    """Single strands of a target's hair over its forehead.
+
+    Attributes:
+        skin: (256, 256, 3) float32 in [0, 255], the aligned crop without them.
+        opacity: (256, 256) float32 in [0, 1], where they are.
+    """
+
+    skin: FloatArray
+    opacity: FloatArray
+
+    @classmethod
+    def of(cls, crop: Photo, mesh: FloatArray, hair: FloatArray) -> Strands | None:
+        """Finds the strands, or None where there are none; arguments as of `find_strands`."""
+        found = find_strands(crop, mesh, hair, wide=False)
+        if not found.any():
+            return None
+        opacity = cv2.GaussianBlur(found.astype(np.float32), (0, 0), SOFT)
+        return cls(np.asarray(without_strands(crop), np.float32), np.asarray(opacity, np.float32))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of both maps."""
+        return self.skin.nbytes + self.opacity.nbytes
+
+
+def dense(strands: np.ndarray) -> FloatArray:
+    """Where strands lie side by side, as a fringe: (256, 256) float32 in [0, 1] from (256, 256) uint8."""
+    joined = cv2.morphologyEx(strands, cv2.MORPH_CLOSE, _disc(JOINED))
+    whole = np.asarray(cv2.morphologyEx(joined, cv2.MORPH_OPEN, _disc(JOINED)), np.float32)
+    return np.asarray(cv2.GaussianBlur(whole, (0, 0), SOFT), np.float32)
+
+
+def _distance_from_skin(crop: Photo, mesh: FloatArray) -> FloatArray:
+    """CIELAB distance (256, 256) from the colour of the nearest skin below the brows."""
+    lab = cv2.cvtColor(crop.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    skin = skin_mask(mesh, CROP_SIZE)
+    skin[: _brow_row(mesh)] = 0
+    small, sigma = (CROP_SIZE // SHRINK,) * 2, AROUND / SHRINK
+    weight = cv2.resize(skin, small, interpolation=cv2.INTER_AREA)
+    near = cv2.GaussianBlur(weight, (0, 0), sigma)
+    sums = cv2.GaussianBlur(cv2.resize(lab * skin[..., None], small, interpolation=cv2.INTER_AREA), (0, 0), sigma)
+    mean = cv2.resize(sums / np.maximum(near, 1e-6)[..., None], (CROP_SIZE, CROP_SIZE), interpolation=cv2.INTER_LINEAR)
+    apart = np.linalg.norm(lab - mean, axis=-1)
+    return np.asarray(np.where(lab[..., 0] > mean[..., 0], GLOSS * apart, apart), np.float32)
+
+
+def _forehead(mesh: FloatArray) -> np.ndarray:
+    """(256, 256) uint8, 1 on the forehead, above the brows."""
+    mask = np.zeros((CROP_SIZE, CROP_SIZE), np.uint8)
+    fill_points(mask, outline(mesh, RIM), 1)
+    for brow in (LEFT_BROW, RIGHT_BROW):
+        hull = cv2.convexHull(mesh[list(brow), :2].astype(np.float32))[:, 0]
+        fill_points(mask, grown(hull, BROWS), 0)
+    mask[_brow_row(mesh) :] = 0
+    return mask
+
+
+def _brow_row(mesh: FloatArray) -> int:
+    """The row of the brows."""
+    return round(float(mesh[list(LEFT_BROW + RIGHT_BROW), 1].mean()))
+
+
+def _disc(size: int) -> np.ndarray:
+    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)))

@@ -1,0 +1,128 @@
+"""A source carried onto a target's mesh, sampled from its photo wherever it is looked at."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from facefusion.compose.color import Relight
+from facefusion.compose.inpaint import Patch
+from facefusion.geometry.align import (
+    FUSION_FACE_SHARE,
+    crop_photo,
+    invert,
+    mesh_crop_transform,
+    rescale_transform,
+    transform_points,
+)
+from facefusion.geometry.frames import Frame
+from facefusion.geometry.mirror import mirrored
+from facefusion.geometry.sampling import PhotoPart
+from facefusion.geometry.warp import MeshWarp
+from facefusion.warped import PATCH_SIZE, WarpedFace, WarpedSource
+
+SIDE = 128
+FRAME = Frame.crop(SIDE)
+#: Where a face is in its aligned crop, well inside.
+FACE = np.s_[40:95, 45:85]
+SAME = Relight(np.arange(256, dtype=np.uint8)[None, :, None].repeat(3, 2), np.ones((8, 8, 3), np.float32))
+
+
+def onto(mesh: np.ndarray, triangles: bool = True) -> MeshWarp:
+    """Onto this mesh in its own aligned crop."""
+    return MeshWarp(transform_points(mesh, mesh_crop_transform(mesh, FUSION_FACE_SHARE, SIDE)), SIDE, triangles=triangles)
+
+
+def to_crop(mesh: np.ndarray) -> np.ndarray:
+    return mesh_crop_transform(mesh, FUSION_FACE_SHARE, PATCH_SIZE)
+
+
+def apart(found: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    return np.abs(found[FACE].astype(int) - expected[FACE].astype(int))
+
+
+@pytest.fixture
+def photo(make_photo: Any) -> np.ndarray:
+    return make_photo(300, 320)
+
+
+@pytest.fixture
+def mesh(make_mesh: Any) -> np.ndarray:
+    return make_mesh((170, 140), 150, roll=12)
+
+
+@pytest.mark.parametrize("triangles", [True, False])
+def test_a_face_on_its_own_mesh_is_the_aligned_crop(photo: np.ndarray, mesh: np.ndarray, triangles: bool) -> None:
+    face = WarpedFace.of(onto(mesh, triangles), mesh, [], to_crop(mesh))
+    found = face.sampled(PhotoPart(photo, np.eye(2, 3)), FRAME)
+    expected = crop_photo(photo, mesh_crop_transform(mesh, FUSION_FACE_SHARE, SIDE), SIDE)
+    assert found.shape == (SIDE, SIDE, 3) and found.dtype == np.uint8
+    assert apart(found, expected).mean() < 1 and np.quantile(apart(found, expected), 0.99) <= 3
+
+
+@pytest.mark.parametrize("triangles", [True, False])
+def test_the_mirror_image_is_that_of_the_mirrored_photo(make_mesh: Any, photo: np.ndarray, triangles: bool) -> None:
+    mesh, target = make_mesh((150, 140), 150, yaw=25), make_mesh((60, 60), 76, yaw=-10)
+    warp = onto(target, triangles)
+    face = WarpedFace.of(warp, mesh, [], to_crop(mesh), mirror=True)
+    assert face.flow[64:190, 84:172].min() > 0  # places in the photo, not in its mirror image
+    found = face.sampled(PhotoPart(photo, np.eye(2, 3)), FRAME)
+    flipped, theirs = np.ascontiguousarray(photo[:, ::-1]), mirrored(mesh, photo.shape[1])
+    expected = WarpedFace.of(warp, theirs, [], to_crop(theirs)).sampled(PhotoPart(flipped, np.eye(2, 3)), FRAME)
+    plain = WarpedFace.of(warp, mesh, [], to_crop(mesh)).sampled(PhotoPart(photo, np.eye(2, 3)), FRAME)
+    assert apart(found, expected).max() <= 1 < apart(found, plain).mean()
+
+
+@pytest.mark.parametrize("side", [64, 192, 256])
+def test_a_patch_travels_with_the_skin_that_it_covers(make_mesh: Any, side: int) -> None:
+    mesh, target = make_mesh((170, 140), 150, roll=12), make_mesh((64, 64), 76)
+    skin = np.full((300, 320, 3), 180, np.uint8)
+    nose = transform_points(mesh[[4]], to_crop(mesh))[0, :2] * side / PATCH_SIZE
+    y, x = np.mgrid[:side, :side]
+    opacity = (np.hypot(x - nose[0], y - nose[1]) < side / 20).astype(np.float32)
+    patch = Patch(np.full((side, side, 3), 20, np.uint8), opacity)
+    face = WarpedFace.of(onto(target), mesh, [patch], to_crop(mesh))
+    found = face.sampled(PhotoPart(skin, np.eye(2, 3)), FRAME)[..., 0] < 100
+    rows, columns = np.nonzero(found)
+    expected = transform_points(target[[4]], mesh_crop_transform(target, FUSION_FACE_SHARE, SIDE))[0]
+    np.testing.assert_allclose([columns.mean(), rows.mean()], expected[:2], atol=1.5)
+    assert 0.6 < found.sum() / (np.pi * (SIDE / 20) ** 2) < 1.4
+
+
+def test_a_window_shows_what_the_crop_does(photo: np.ndarray, mesh: np.ndarray) -> None:
+    gains = np.linspace(0.6, 1.2, 64, dtype=np.float32).reshape(8, 8, 1).repeat(3, 2)
+    hairline = Patch(np.full((64, 64, 3), 90, np.uint8), np.zeros((64, 64), np.float32))
+    hairline.opacity[:22] = 1
+    warp, part = onto(mesh), PhotoPart(photo, np.eye(2, 3))
+    face = WarpedFace.of(warp, mesh, [], to_crop(mesh))
+    carried = WarpedSource(face, Relight(SAME.table, gains), hairline=hairline)
+    back = invert(rescale_transform(mesh_crop_transform(mesh, FUSION_FACE_SHARE, SIDE), 1 / SIDE))
+    window = carried.at(part, Frame(back, 320, 300))
+    again = crop_photo(window, mesh_crop_transform(mesh, FUSION_FACE_SHARE, SIDE), SIDE)
+    crop = carried.at(part, FRAME)
+    assert window.shape == (300, 320, 3)
+    assert apart(again, crop).mean() < 1.5 and np.quantile(apart(again, crop), 0.98) < 8
+
+
+def test_the_mirror_image_is_seen_by_its_share(photo: np.ndarray, mesh: np.ndarray) -> None:
+    warp, part = onto(mesh), PhotoPart(photo, np.eye(2, 3))
+    faces = [WarpedFace.of(warp, mesh, [], to_crop(mesh), mirror=mirror) for mirror in (False, True)]
+    own, other = (face.sampled(part, FRAME) for face in faces)
+    for share, expected in ((0.0, own), (1.0, other), (0.5, (own.astype(float) + other) / 2)):
+        shares = np.full((64, 64), share, np.float32)
+        found = WarpedSource(faces[0], SAME, (faces[1], SAME), shares).at(part, FRAME)
+        assert np.abs(found - expected.astype(float)).max() <= 1
+    np.testing.assert_array_equal(WarpedSource(faces[0], SAME).at(part, FRAME), own)
+
+
+def test_each_image_has_its_own_correction_and_the_hairline_lies_over_both(photo: np.ndarray, mesh: np.ndarray) -> None:
+    warp, part, half = onto(mesh), PhotoPart(photo, np.eye(2, 3)), np.full((64, 64), 0.5, np.float32)
+    face = WarpedFace.of(warp, mesh, [], to_crop(mesh))
+    dark = Relight(0 * SAME.table, SAME.gains)
+    hairline = Patch(np.full((64, 64, 3), (200, 10, 90), np.uint8), np.zeros((64, 64), np.float32))
+    hairline.opacity[:16] = 1
+    found = WarpedSource(face, SAME, (face, dark), half, hairline).at(part, FRAME)
+    assert apart(found, face.sampled(part, FRAME) / 2).max() <= 1
+    assert (found[:30] == (200, 10, 90)).all()
