@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from facefusion.compose.chroma import match_skin_chroma
 from facefusion.compose.fringe import draw_strands
 from facefusion.compose.texture import match_texture
@@ -10,6 +12,8 @@ from facefusion.steps import Steps
 from facefusion.types import FloatArray, Photo
 from facefusion.views import AlignedPair
 
+#: Share of the skin's difference in chroma that is made up for: more takes stains away, and the person as well.
+CHROMA_SHARE: Final = 0.25
 
 def finished(face: Photo, target: Photo, pair: AlignedPair, window: FaceWindow, mask: FloatArray, steps: Steps) -> Photo:
     """Brings a new face to the target's colours, sharpness and grain.
@@ -30,7 +34,7 @@ def finished(face: Photo, target: Photo, pair: AlignedPair, window: FaceWindow, 
     skin = window.opacity(pair.bare(view.whole_skin))
     if steps.skin_chroma and view.tone.curve is None:
         bare = window.opacity(pair.bare(view.bare_face))
-        face = match_skin_chroma(face, target, bare, mask, view.unit)
+        face = match_skin_chroma(face, target, bare, mask, view.unit, CHROMA_SHARE)
     if steps.sharpness or steps.grain:
         features = window.opacity(pair.bare(view.features))
         origin = (window.region.top, window.region.left)

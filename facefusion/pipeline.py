@@ -43,7 +43,8 @@ from facefusion.views import AlignedPair, TargetView
 __all__ = ["LIKENESS", "MAX_SOURCES", "STAGES", "FusionPipeline", "Progress"]
 
 #: What `likeness` does. At 0 the target's expression is held as far as it can be measured, at 1 nothing of the person's own
-#: features is taken back for it; from the middle on the target's face shape moves towards the person's, at 1 by this share.
+#: features is taken back for it (the share falls with the third power: the first part of it costs least); from the middle on
+#: the target's face shape moves towards the person's, at 1 by `SHAPE_AT_MOST`.
 LIKENESS: Final = 0.5
 SHAPE_AT_MOST: Final = 0.6
 
@@ -263,7 +264,7 @@ class FusionPipeline:
                     worn = self.coverings(photo, face.mesh)
                     view = TargetView.of(photo, face.mesh, worn, spec, self.steps)
                 source = self._finder.source(person.source, person.theirs, self.steps)
-                settled = 1 - likeness
+                settled = (1 - likeness) ** 3
                 pairs.append(
                     AlignedPair.align(source, view, mesh=self.mesh, settled=settled, worn=worn, steps=self.steps)
                 )
@@ -272,7 +273,7 @@ class FusionPipeline:
         with clock.stage("draft"):
             canvas = Canvas.of(photo, bent)
             for pair, answer in zip(pairs, maps, strict=True):
-                canvas.add_coarse(pair, answer, blend, self.steps)
+                canvas.add_coarse(pair, pair.steadied(answer), blend, self.steps)
             made = [pair.fused(answer) for pair, answer in zip(pairs, maps, strict=True)]
         coarse, changed = canvas.image, canvas.changed
 
@@ -289,6 +290,7 @@ class FusionPipeline:
             if pair.target.refined:
                 with clock.stage("refine"):
                     refined[i] = self.refine(*pair.at(pair.target.refined), maps[i])
+            refined[i] = pair.steadied(refined[i])
         if tier is Tier.STUDIO and self.studio is not None:
             with clock.stage("refine"):  # in the refine network's place
                 image = photo

@@ -12,10 +12,10 @@ import numpy as np
 from facefusion.compose.color import Relight, match_light, match_skin
 from facefusion.compose.detail import compose_detail
 from facefusion.compose.features import FeatureMasks
-from facefusion.compose.hairline import hairline_patch
 from facefusion.compose.inpaint import Patch, covered_with_skin
 from facefusion.compose.mask import face_mask, feature_mask, outline_mask, skin_mask, uncovered, whole_skin_mask
 from facefusion.compose.phototone import PhotoTone
+from facefusion.compose.residual import steadied
 from facefusion.compose.window import FaceWindow
 from facefusion.fusion.coarse import COARSE_SIZE, FusionMaps
 from facefusion.fusion.refine import LEAST_SIZE
@@ -48,6 +48,9 @@ from facefusion.warped import WarpedFace, WarpedSource
 SETTLE_SIZE: Final = 256
 #: Longer side of the face in a crop of 224 px, in pixels: lengths on faces are given in those.
 UNIT_FACE: Final = 179.0
+#: Opacity of a cut below which nothing is cut, and pixels of 192 beside it in which the residual is not trusted.
+LEAST_CUT: Final = 0.05
+BESIDE: Final = 4.0
 #: Reach and edge in pixels of the skin that covers strands.
 PATCH: Final = (6.0, 1.0)
 
@@ -265,6 +268,12 @@ class AlignedPair:
         """A network's mask (S, S) without what is cut."""
         return mask if self.cut is None else uncovered(mask, self.cut)
 
+    def steadied(self, answer: FusionMaps) -> FusionMaps:
+        """A network's answer without what it leaves beside the source's hair (`steadied`)."""
+        if self.cut is None or self.cut.max() < LEAST_CUT:
+            return answer
+        return steadied(answer, np.clip(BESIDE * cv2.GaussianBlur(self.cut, (0, 0), BESIDE), 0, 1))
+
     def fused(self, answer: FusionMaps) -> Photo:
         """What the networks made of the two, in the pixels of `warped`: (side, side, 3) RGB uint8."""
         frame = Frame.crop(self.target.side)
@@ -325,12 +334,8 @@ class AlignedPair:
 
         face, relight = relit(mirror=False)
         other = None if share is None else relit(mirror=True)
-        carried = WarpedSource(face, relight, other, share, tone=target.tone)
+        carried = WarpedSource(face, relight, other, share, target.tone)
         warped = carried.at(part, frame)
-        hairline = hairline_patch(warped, worn.foreign_hair(hides))
-        if hairline is not None:
-            carried = WarpedSource(face, relight, other, share, hairline, target.tone)
-            warped = hairline.onto(warped)
         return cls(target, source, carried, warped, _smaller(warped), covered, cut, steps.single_sampling)
 
 

@@ -81,7 +81,6 @@ class WarpedSource:
         relight: its correction.
         mirror: its mirror image with the correction of that, where it hides what the target shows, or None.
         share: (S, S) float32 in [0, 1] over the aligned crop, how much of the mirror image is seen.
-        hairline: skin over the edge of the source's hair, over the target's aligned crop, or None.
         tone: gives it the colours of a monochrome target.
     """
 
@@ -89,7 +88,6 @@ class WarpedSource:
     relight: Relight
     mirror: tuple[WarpedFace, Relight] | None = None
     share: FloatArray | None = None
-    hairline: Patch | None = None
     tone: PhotoTone = field(default_factory=PhotoTone)
 
     def at(self, part: PhotoPart, frame: Frame) -> Photo:
@@ -108,5 +106,4 @@ class WarpedSource:
             share = np.clip(frame.placed(self.share), 0, 1)
             other = relight(face.sampled(part, frame), frame)
             image = np.asarray(cv2.blendLinear(other, image, share, 1 - share), np.uint8)
-        image = self.tone.coloured(image)
-        return image if self.hairline is None else self.hairline.onto(image, frame)
+        return self.tone.coloured(image)

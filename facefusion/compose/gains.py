@@ -27,10 +27,9 @@ from facefusion.types import FloatArray
 #: target's.
 _PLACES: Final = (0.75, 1.5, 3.0)
 _LARGEST: Final = (1.7, 1.25, 1.08)
-#: Smallest gain, and smallest on skin at places from 3 px on, where a face's own shape lies, unless
-#: features are blurred.
+#: Smallest gain, and smallest on skin where eyes, brows and lips are as sharp as the new face's.
 SMALLEST: Final = 0.03
-SMALLEST_COARSE: Final = 0.6
+LEAST_SHARP: Final = 0.8
 #: Ratio of the energies of two people's eyes, brows and lips above which nothing is blurred.
 OTHER_EYES: Final = 0.8
 #: The same ratio below which the photo is out of focus and people do not count.
@@ -67,19 +66,19 @@ def wanted_gains(target: Band, face: Band) -> Gains:
     noise hides the target's structure on skin, the features tell how blurred the photo is.
     """
     features = _on_features(target, face)
-    blur, largest = (
-        min(1.0, features),
-        float(np.exp(np.interp(np.log(target.place), np.log(_PLACES), np.log(_LARGEST)))),
-    )
+    blur = min(1.0, features)
+    largest = float(np.exp(np.interp(np.log(target.place), np.log(_PLACES), np.log(_LARGEST))))
     own = _structure(target.energy, target.noise)
     trust = min(1.0, (own / max(target.energy, ROUNDING)) ** 2 / TRUSTED)
     skin = (own / _structure(face.energy, face.noise)) ** trust * blur ** (1 - trust)
     skin = min(skin, max(target.energy, ROUNDING) / max(face.energy, ROUNDING))
-    coarse = float(np.interp(np.log(target.place), np.log(_PLACES[1:]), [0.0, 1.0]))
-    smallest = SMALLEST ** (1 - coarse) * max(SMALLEST, min(SMALLEST_COARSE, blur)) ** coarse
+    # What is smooth in a sharp photo is that person's skin: it is followed only so far.
+    least = max(SMALLEST, LEAST_SHARP * blur * _structure(face.energy, face.noise) / max(face.energy, ROUNDING))
+    skin = float(np.clip(skin, min(least, 1.0), largest))
+    features = max(features, skin)
     if face.noise > target.noise:  # the source's noise goes from the features too
         features = min(features, skin)
-    return float(np.clip(skin, smallest, largest)), float(np.clip(features, SMALLEST, largest))
+    return skin, float(np.clip(features, SMALLEST, largest))
 
 
 def settled(

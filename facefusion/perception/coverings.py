@@ -22,7 +22,7 @@ from facefusion.types import FloatArray, Photo
 #: The crop of the maps, as OpenCV wants it, and a map of nothing.
 SIZE: Final = (CROP_SIZE, CROP_SIZE)
 #: Pixels of 192 by which the cut around the source's hair is widened: strands and their shadow are that long.
-HAIRLINE: Final = 7
+HAIRLINE: Final = 5
 _NONE: Final = np.zeros(SIZE, np.float32)
 
 
@@ -85,9 +85,9 @@ class Coverings:
             face: (N, N) float32 in [0, 1] of the same view, the face.
         """
         hair = self.foreign_hair(hides) * cv2.resize(face, SIZE, interpolation=cv2.INTER_AREA)
-        disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (HAIRLINE, HAIRLINE))
+        disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * HAIRLINE + 1,) * 2)
         wider = cv2.dilate(np.asarray(hair, np.float32), disc)
-        return np.asarray(cv2.GaussianBlur(wider, (0, 0), HAIRLINE / 4), np.float32)
+        return np.asarray(cv2.GaussianBlur(wider, (0, 0), HAIRLINE / 2), np.float32)
 
 
 @dataclass(frozen=True)
