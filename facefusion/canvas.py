@@ -55,19 +55,30 @@ class Canvas:
 
     def add_coarse(self, pair: AlignedPair, fused: FusionMaps, blend: float, steps: Steps) -> None:
         """Adds a face as the coarse network made it, with a share `blend` of its opacity."""
-        window = pair.target.window
+        window = pair.target.draft
         if window is None:
             self.masks.append(np.zeros((0, 0), np.float32))
             return
         face = compose_coarse(pair.warped_small, fused, window.frame)
         self._add(face, pair, window, fused, blend, steps)
 
-    def add_detail(self, pair: AlignedPair, fused: FusionMaps, blend: float, steps: Steps) -> None:
-        """Adds a face with the source's own detail, with a share `blend` of its opacity."""
+    def add_detail(
+        self, pair: AlignedPair, fused: FusionMaps, blend: float, steps: Steps, rendered: Photo | None = None
+    ) -> None:
+        """Adds a face with the source's own detail.
+
+        Args:
+            pair: source and target.
+            fused: a network's answer.
+            blend: share of the face's opacity.
+            steps: what is done.
+            rendered: what `pair.rendered()` gave, if it was called before.
+        """
         window = pair.target.window
-        if window is not None:
-            face = compose_detail(pair.rendered(window), fused, window.frame)
-            self._add(face, pair, window, fused, blend, steps)
+        if window is None:
+            return
+        rendered = pair.rendered(window) if rendered is None else rendered
+        self._add(compose_detail(rendered, fused, window.frame), pair, window, fused, blend, steps)
 
     def _add(
         self, face: Photo, pair: AlignedPair, window: FaceWindow, fused: FusionMaps, blend: float, steps: Steps

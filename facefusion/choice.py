@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from facefusion.load import Load
-from facefusion.speed import Speed
+from facefusion.speed import FACE_SIDE, Speed
 from facefusion.tiers import TIERS, Tier, TierChoice, TierReason
 from facefusion.views import detail_side, refined_side
 
@@ -97,6 +97,7 @@ class TierChooser:
 
         Calls that ran beside others teach nothing: the others are counted, not measured. A call that was much quicker than
         was measured shows that the measurement was made on a busy machine: then it is the measurement that is corrected.
+        Only faces at least as large as the measured one tell: smaller ones are quicker on any machine.
         """
         with self._lock:
             speed = self._speed
@@ -104,7 +105,7 @@ class TierChooser:
                 return
             low, high = RATIOS
             ratio = min(max(seconds / (faces * _rest(speed, tier, face_size)), low), high)
-            better = ratio < QUICKER and work(tier, face_size) == (TIERS[tier].detail_size, TIERS[tier].refine_size)
+            better = ratio < QUICKER and face_size >= FACE_SIDE
             if better:
                 speed = self._speed = speed.scaled(ratio)
             self._pace = (1 - LEARNED) * self._current_pace() + LEARNED * (1.0 if better else ratio)

@@ -29,17 +29,17 @@ def finished(face: Photo, target: Photo, pair: AlignedPair, window: FaceWindow, 
     Returns:
         (height, width, 3) RGB uint8.
     """
-    view = pair.target
+    view, unit = pair.target, pair.target.unit(window)
     face = view.tone.lowered(face)
     skin = window.opacity(pair.bare(view.whole_skin))
     if steps.skin_chroma and view.tone.curve is None:
         bare = window.opacity(pair.bare(view.bare_face))
-        face = match_skin_chroma(face, target, bare, mask, view.unit, CHROMA_SHARE)
+        face = match_skin_chroma(face, target, bare, mask, unit, CHROMA_SHARE)
     if steps.sharpness or steps.grain:
         features = window.opacity(pair.bare(view.features))
         origin = (window.region.top, window.region.left)
         face = match_texture(
-            face, target, skin * mask, features, mask, view.unit,
+            face, target, skin * mask, features, mask, unit,
             sharpness=steps.sharpness, grain=steps.grain, origin=origin,
         )  # fmt: skip
     if view.strands is not None:  # as sharp as they are in the photo

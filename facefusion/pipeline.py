@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -35,7 +37,7 @@ from facefusion.remembered import machine_key
 from facefusion.runtime import WeightFile
 from facefusion.speed import PERCEPTION, keep_speed, known_speed
 from facefusion.steps import Steps
-from facefusion.tiers import TIERS, Tier, tier_spec
+from facefusion.tiers import TIERS, Tier, TierChoice, tier_spec
 from facefusion.types import Face, FusedFace, FusionResult, Photo, Swap, Timings
 from facefusion.upgrades import upgrade_from_environment
 from facefusion.views import AlignedPair, TargetView
@@ -252,24 +254,52 @@ class FusionPipeline:
         if tier is Tier.AUTO:
             choice = self.chooser.choose(largest, elapsed=elapsed, faces=len(people), budget=budget)
             tier = choice.tier
+        with ThreadPoolExecutor(1) as beside:
+            yield from self._composed(people, target, tier, largest, choice, likeness, blend, clock, beside)
+
+    def _composed(
+        self,
+        people: Sequence[Person],
+        target: Photo,
+        tier: Tier,
+        largest: float,
+        choice: TierChoice | None,
+        likeness: float,
+        blend: float,
+        clock: Clock,
+        beside: Executor,
+    ) -> Iterator[FusionResult]:
+        """The method, from people who were met to the result; `beside` does what can be done at the same time."""
         with clock.stage("warp"):
             shape = SHAPE_AT_MOST * max(0.0, 2 * likeness - 1)
             photo, faces, bent = shaped(target, people, shape)
             spec = tier_spec(tier)
+            sources = [self._finder.source(person.source, person.theirs, self.steps) for person in people]
+            sources = [source.prepared(beside) for source in sources]
             pairs = []
-            for person, face in zip(people, faces, strict=True):
+            for person, face, source in zip(people, faces, sources, strict=True):
                 if bent is None:
                     worn, view = person.worn, self._finder.view(person.target, person.worn, spec, self.steps)
                 else:
                     worn = self.coverings(photo, face.mesh)
                     view = TargetView.of(photo, face.mesh, worn, spec, self.steps)
-                source = self._finder.source(person.source, person.theirs, self.steps)
                 settled = (1 - likeness) ** 3
                 pairs.append(
                     AlignedPair.align(source, view, mesh=self.mesh, settled=settled, worn=worn, steps=self.steps)
                 )
+        windows = [pair.target.window for pair in pairs]
+        rendered = [
+            beside.submit(pair.rendered, window) if window is not None and spec.refine_size else None
+            for pair, window in zip(pairs, windows, strict=True)
+        ]
         with clock.stage("coarse"):
             maps = [self.coarse(*pair.at(COARSE_SIZE), person.embedding) for pair, person in zip(pairs, people, strict=True)]
+        # The refine network answers while the draft is composed and shown.
+        refining = {
+            i: beside.submit(copy_context().run, partial(self.refine, *pair.at(pair.target.refined), maps[i]))
+            for i, pair in enumerate(pairs)
+            if pair.target.refined
+        }
         with clock.stage("draft"):
             canvas = Canvas.of(photo, bent)
             for pair, answer in zip(pairs, maps, strict=True):
@@ -286,11 +316,10 @@ class FusionPipeline:
 
         yield result(coarse, [float("nan")] * len(people))
         image, refined = coarse, list(maps)
-        for i, pair in enumerate(pairs):
-            if pair.target.refined:
-                with clock.stage("refine"):
-                    refined[i] = self.refine(*pair.at(pair.target.refined), maps[i])
-            refined[i] = pair.steadied(refined[i])
+        for i, later in refining.items():
+            with clock.stage("refine"):
+                refined[i] = later.result()
+        refined = [pair.steadied(answer) for pair, answer in zip(pairs, refined, strict=True)]
         if tier is Tier.STUDIO and self.studio is not None:
             with clock.stage("refine"):  # in the refine network's place
                 image = photo
@@ -301,8 +330,9 @@ class FusionPipeline:
         if spec.refine_size:
             with clock.stage("compose"):
                 canvas = canvas.again()
-                for pair, answer in zip(pairs, refined, strict=True):
-                    canvas.add_detail(pair, answer, blend, self.steps)
+                for pair, ready, answer in zip(pairs, rendered, refined, strict=True):
+                    face_image = None if ready is None else ready.result()
+                    canvas.add_detail(pair, answer, blend, self.steps, face_image)
                 made = [pair.fused(answer) for pair, answer in zip(pairs, refined, strict=True)]
             image, changed = canvas.image, canvas.changed
         with clock.stage("check"):

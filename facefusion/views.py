@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
 import cv2
@@ -46,6 +47,8 @@ from facefusion.warped import WarpedFace, WarpedSource
 
 #: Side of the crop in which the warp is settled.
 SETTLE_SIZE: Final = 256
+#: Side in pixels of the aligned crop up to which the coarse network's face is composed: it was made at 128.
+DRAFT_SIZE: Final = 384
 #: Longer side of the face in a crop of 224 px, in pixels: lengths on faces are given in those.
 UNIT_FACE: Final = 179.0
 #: Opacity of a cut below which nothing is cut, and pixels of 192 beside it in which the residual is not trusted.
@@ -72,7 +75,8 @@ class TargetView:
         to_photo: (2, 3) pixels of the crop of `side` to pixels of the photo.
         strands: single strands of its hair over its forehead, or None.
         window: where the face is composed, or None where it lies outside of the photo.
-        unit: pixels of the window per pixel of a face crop of 224 px.
+        draft: where the coarse network's face is, at a resolution that is enough for it, or None.
+        face_size: longer side of the face in the photo, in pixels.
         tone: how the photo is brought into ordinary light, in which `crops` are, and back.
         parts: what of the face takes a tone of its own, over the 128 px crop, or None.
     """
@@ -90,7 +94,8 @@ class TargetView:
     to_photo: np.ndarray
     strands: Strands | None
     window: FaceWindow | None
-    unit: float
+    draft: FaceWindow | None
+    face_size: float
     tone: PhotoTone
     parts: FeatureMasks | None
 
@@ -115,7 +120,10 @@ class TargetView:
         if refined > SETTLE_SIZE:  # smooth: nothing that a larger side would add
             face[refined] = Frame.crop(refined).placed(face[SETTLE_SIZE])
         to_photo = {s: invert(matrix) for s, matrix in within.items()}
-        window = FaceWindow.of(face[SETTLE_SIZE], to_photo[SETTLE_SIZE], photo.shape, tier.detail_size)
+        window, draft = (
+            FaceWindow.of(face[SETTLE_SIZE], to_photo[SETTLE_SIZE], photo.shape, largest)
+            for largest in (tier.detail_size, DRAFT_SIZE)
+        )
         crops = {s: crop_photo(photo, matrix, s) for s, matrix in within.items()}
         skin = {s: skin_mask(meshes[s], s) for s in (COARSE_SIZE, SETTLE_SIZE)}
         tone = PhotoTone.of(
@@ -123,6 +131,9 @@ class TargetView:
         )
         strands = Strands.of(crops[STRANDS], meshes[STRANDS], worn.hair) if steps.strands else None
         crops = {s: tone.raised(crop) for s, crop in crops.items()}
+        whole_skin = whole_skin_mask(meshes[SETTLE_SIZE], SETTLE_SIZE)
+        if strands is not None:  # they are no texture of the skin
+            whole_skin = uncovered(whole_skin, strands.opacity)
         return cls(
             mesh=meshes[COARSE_SIZE],
             warp=MeshWarp(meshes[COARSE_SIZE], COARSE_SIZE, triangles=steps.triangles),
@@ -131,7 +142,7 @@ class TargetView:
             tone=tone,
             parts=FeatureMasks.of(meshes[COARSE_SIZE], COARSE_SIZE) if steps.lips else None,
             face=face,
-            whole_skin=whole_skin_mask(meshes[SETTLE_SIZE], SETTLE_SIZE),
+            whole_skin=whole_skin,
             features=feature_mask(meshes[SETTLE_SIZE], SETTLE_SIZE),
             side=side,
             refined=refined,
@@ -139,12 +150,17 @@ class TargetView:
             to_photo=invert(rescale_transform(small, side / COARSE_SIZE)),
             strands=strands,
             window=window,
-            unit=face_size(mesh) * (window.scale if window is not None else 1.0) / UNIT_FACE,
+            draft=draft,
+            face_size=face_size(mesh),
         )
 
+    def unit(self, window: FaceWindow) -> float:
+        """Pixels of a window per pixel of a face crop of 224 px."""
+        return self.face_size * window.scale / UNIT_FACE
+
     def mask_over(self, mask: FloatArray, shape: tuple[int, ...]) -> FloatArray:
-        """A mask (height, width) in the window, as (H, W) float32 over a photo of this shape."""
-        return np.zeros(shape[:2], np.float32) if self.window is None else self.window.over(mask, shape)
+        """A mask (height, width) in the draft's window, as (H, W) float32 over a photo of this shape."""
+        return np.zeros(shape[:2], np.float32) if self.draft is None else self.draft.over(mask, shape)
 
     @property
     def bare_face(self) -> FloatArray:
@@ -173,6 +189,11 @@ class SourceView:
     mesh: FloatArray
     aligned: Callable[[int], AlignedFace]
     part: Callable[[int], PhotoPart]
+
+    def prepared(self, beside: Executor) -> SourceView:
+        """The same, with its crop for settling made by an executor meanwhile."""
+        ready = beside.submit(self.aligned, SETTLE_SIZE)
+        return replace(self, aligned=lambda size: ready.result() if size == SETTLE_SIZE else self.aligned(size))
 
 
 @dataclass(frozen=True)
@@ -282,9 +303,10 @@ class AlignedPair:
         return np.asarray(cv2.blendLinear(face, self.target.crops[self.target.side], mask, 1 - mask), np.uint8)
 
     def rendered(self, window: FaceWindow) -> Photo:
-        """The warped source in the window, (height, width, 3) RGB uint8."""
+        """The warped source in a window, (height, width, 3) RGB uint8."""
         if self.single:
-            return self.carried.at(self.source.part(shown_size(UNIT_FACE * self.target.unit)), window.frame)
+            part = self.source.part(shown_size(self.target.face_size * window.scale))
+            return self.carried.at(part, window.frame)
         size = self.target.size
         crop = self.carried.at(_cropped(self.source, size), Frame.crop(size))
         matrix = window.frame.from_crop(size)

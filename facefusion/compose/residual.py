@@ -29,13 +29,13 @@ def steadied(answer: FusionMaps, beside: FloatArray) -> FusionMaps:
     """
     size, small = answer.mask.shape[0], (SIDE, SIDE)
     mask = cv2.resize(answer.mask, small, interpolation=cv2.INTER_AREA)
-    weight = mask * mask
+    weight = np.asarray(mask * mask, np.float32)
     near = cv2.GaussianBlur(weight, (0, 0), SIGMA)
     delta = cv2.resize(answer.delta, small, interpolation=cv2.INTER_AREA) * weight[..., None]
-    inner = cv2.GaussianBlur(delta, (0, 0), SIGMA) / np.maximum(near, 1e-4)[..., None]
-    inner = cv2.resize(inner, (size, size), interpolation=cv2.INTER_LINEAR)
+    mean = cv2.GaussianBlur(delta, (0, 0), SIGMA) / np.maximum(near, 1e-4)[..., None]
+    inner = cv2.resize(mean, (size, size), interpolation=cv2.INTER_LINEAR)
     low, high = TRUSTED
-    share = cv2.resize(beside, (size, size), interpolation=cv2.INTER_LINEAR)
+    share = np.asarray(cv2.resize(beside, (size, size), interpolation=cv2.INTER_LINEAR))
     doubt = share * (1 - np.clip((answer.mask - low) / (high - low), 0, 1))
     steady = answer.delta + doubt[..., None] * (inner - answer.delta)
     return FusionMaps(answer.mask, np.asarray(steady, np.float32))

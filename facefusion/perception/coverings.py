@@ -2,7 +2,7 @@
 
 The target's glasses are cut out of what may change, and so are its eyes where they are shut: from open eyes no shut ones can
 be warped. So is what the source's hair or hat hides, wherever the target's face is bare: its forehead is kept rather than a
-fringe drawn on it, and what the cut leaves of its edge is painted over. Where both have hair the fusion networks decide.
+fringe drawn on it, with a margin for strands and shadow. Where both have hair the fusion networks decide.
 """
 
 from __future__ import annotations

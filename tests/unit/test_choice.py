@@ -11,7 +11,7 @@ import pytest
 from facefusion import FusionPipeline, Tier, TierReason
 from facefusion.choice import HALF_LIFE, RATIOS, TierChooser, work
 from facefusion.load import Load
-from facefusion.speed import Speed
+from facefusion.speed import FACE_SIDE, Speed
 
 FAST, BALANCED, BEST = Tier.FAST, Tier.BALANCED, Tier.BEST
 #: In all 0.15, 0.2 and 0.3 seconds.
@@ -139,15 +139,17 @@ def test_quick_fusions_undo_slow_ones_without_any_waiting(chooser: TierChooser) 
     assert chooser.pace == pytest.approx(1, abs=0.3) and chooser.choose(LARGE).tier is BEST
 
 
-def test_a_measurement_of_a_busy_machine_is_corrected(clock: Clock) -> None:
+@pytest.mark.parametrize("tier", [FAST, BALANCED, BEST])
+def test_a_measurement_of_a_busy_machine_is_corrected(clock: Clock, tier: Tier) -> None:
     kept: list[Speed] = []
     chooser = TierChooser(lambda: SPEED.scaled(10), keep=kept.append, clock=clock)
     assert chooser.choose(LARGE).reason is TierReason.TOO_SLOW
-    chooser.observe(FAST, 60, 0.05)  # a small face is quick on any machine
+    for small in (60, 0.9 * FACE_SIDE):  # a smaller face than was measured is quick on any machine
+        chooser.observe(tier, small, SPEED.rest[tier])
     assert kept == [] and chooser.pace < 1
     clock.now += 100 * HALF_LIFE
     for _ in range(3):
-        chooser.observe(FAST, LARGE, 0.05)
+        chooser.observe(tier, FACE_SIDE, SPEED.rest[tier])
     assert chooser.speed.rest == pytest.approx(SPEED.rest) and kept[-1] == chooser.speed
     assert chooser.choose(LARGE).tier is BEST
     clock.now += 100 * HALF_LIFE

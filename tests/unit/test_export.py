@@ -110,7 +110,7 @@ def test_sizes_keep_the_promise() -> None:
     }  # fmt: skip
     for name, limit in limits.items():
         assert (EMBEDDED_WEIGHTS / f"{name}.onnx").stat().st_size <= limit * 1e6
-    assert sum(f.stat().st_size for f in EMBEDDED_WEIGHTS.iterdir()) <= 28e6
+    assert sum(f.stat().st_size for f in EMBEDDED_WEIGHTS.iterdir()) <= 28.5e6
 
 
 def test_fused_crop_is_the_target_wherever_the_face_mask_is_zero() -> None:

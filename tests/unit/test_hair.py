@@ -11,7 +11,7 @@ import torch
 
 from facefusion import FusionPipeline
 from facefusion.compose.mask import outline
-from facefusion.perception.coverings import Coverings
+from facefusion.perception.coverings import HAIRLINE, Coverings
 from facefusion.perception.hair import CROP_SIZE, FADE, ROWS, as_hair
 from facefusion.perception.spectacles import Spectacles
 from facefusion.training import hair
@@ -74,6 +74,30 @@ def test_coverings_put_hair_and_glasses_together() -> None:
     assert alone.nbytes == fringe.nbytes and clear.nbytes == fringe.nbytes + 2 * frame.nbytes
     crop = np.full((192, 192, 3), 90, np.uint8)
     assert alone.taken_off(crop) is crop
+
+
+def test_only_hair_over_a_bare_face_is_foreign() -> None:
+    own = np.zeros((96, 96), np.float32)
+    own[:, 48:] = 1
+    hides = np.zeros((192, 192, 2), np.float32)
+    hides[:60, :, 0], hides[:, :, 1] = 1, 1
+    foreign = Coverings(None, own).foreign_hair(hides)
+    assert foreign.shape == (192, 192) and foreign[:60, :94].min() == 1
+    assert foreign[60:].max() == 0 and foreign[:, 98:].max() == 0
+
+
+def test_around_the_source_s_hair_the_target_is_kept_a_little_further() -> None:
+    hides, face = np.zeros((192, 192, 2), np.float32), np.ones((256, 256), np.float32)
+    hides[:60, :, 0] = 1
+    face[:, :128] = 0  # hair beside the face is not cut
+    bald, hairy = (Coverings(None, np.full((96, 96), hair, np.float32)) for hair in (0, 1))
+    cut = bald.around_hair(hides, face)
+    assert cut.shape == (192, 192) and cut.dtype == np.float32 and cut.min() >= 0 and cut.max() <= 1 + 1e-6
+    edge, soft = 60 + HAIRLINE, 2 * HAIRLINE  # widened by the radius, with a soft edge
+    assert cut[: edge - soft, 96 + soft :].min() > 0.9
+    assert cut[edge + soft :].max() < 0.01 and cut[:, : 96 - HAIRLINE - soft].max() < 0.01
+    assert 0.5 < cut[edge - 1, 150] < 0.7 and 0.3 < cut[edge, 150] < 0.5
+    assert hairy.around_hair(hides, face).max() == 0
 
 
 def test_a_fringe_does_not_travel_onto_a_bare_forehead(

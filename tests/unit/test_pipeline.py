@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from facefusion import FusionPipeline, Tier, canvas
+from facefusion import FusionPipeline, Tier, canvas, views
 from facefusion.errors import EmptyPhotoError, FaceTooSmallError, FaceTurnedError, NoFaceError, UnreadablePhotoError
 from facefusion.fusion.cache import FeatureCache
 from facefusion.geometry.shape import HELD
@@ -216,11 +216,13 @@ def test_faces_are_composed_at_the_photo_s_own_resolution(
     paper.faces[(400, 500)] = make_mesh((250, 200), height)
     result = pipe(source, target, tier=tier)
     rows, columns = (np.ptp(np.flatnonzero(result.mask.any(axis))) + 1 for axis in (1, 0))
-    scale = min(1, 0.6 * height**-1 * TIERS[tier].detail_size)
-    assert len(composed) == 1 + bool(TIERS[tier].refine_size) and len(set(composed)) == 1
     margin = 12 + 0.05 * height  # around what is seen of the mask
-    for side, seen in zip(composed[0], (rows, columns), strict=True):
-        assert scale * (seen - 1) - 1 <= side <= scale * (seen + margin)
+    largest = [384, *([TIERS[tier].detail_size] if TIERS[tier].refine_size else [])]  # of the draft and of the result
+    assert len(composed) == len(largest)
+    for sides, most in zip(composed, largest, strict=True):
+        scale = min(1, 0.6 * height**-1 * most)
+        for side, seen in zip(sides, (rows, columns), strict=True):
+            assert scale * (seen - 1) - 1 <= side <= scale * (seen + margin)
 
 
 def test_several_faces_leave_the_rest_of_the_photo_alone(
@@ -317,3 +319,21 @@ def test_likeness_settles_the_less_the_more_of_the_person_is_asked_for(
     for wrong in (-0.1, 1.1, float("nan")):
         with pytest.raises(ValueError, match="likeness"):
             pipe(source, target, likeness=wrong)
+
+
+@pytest.mark.parametrize(("likeness", "share"), [(0.0, 1.0), (0.5, 0.125), (0.8, 0.008)])
+def test_the_share_that_is_settled_falls_with_the_third_power(
+    pipe: FusionPipeline, source: np.ndarray, target: np.ndarray, monkeypatch, likeness: float, share: float
+) -> None:
+    shares: list[float] = []
+    real = views.settle
+
+    def spy(*given: Any) -> np.ndarray:
+        shares.append(given[4])
+        return real(*given)
+
+    monkeypatch.setattr(views, "settle", spy)
+    pipe(source, target, likeness=likeness)
+    assert shares == [pytest.approx(share)]
+    pipe(source, target, likeness=1.0)
+    assert len(shares) == 1

@@ -78,9 +78,11 @@ def test_a_face_is_composed_at_the_photo_s_own_resolution_up_to_a_limit(
     assert TIERS[tier].detail_size == largest and target.window is not None
     scale = min(1, largest * views.FUSION_FACE_SHARE / height)
     assert target.window.scale == pytest.approx(scale, rel=1e-3)
-    assert target.unit == pytest.approx(scale * height / 179, rel=0.01)
+    assert target.unit(target.window) == pytest.approx(scale * height / 179, rel=0.01)
+    small = min(1, views.DRAFT_SIZE * views.FUSION_FACE_SHARE / height)
+    assert target.draft is not None and target.draft.scale == pytest.approx(small, rel=1e-3)
     window = target.window.region.window
-    whole = target.mask_over(target.window.opacity(target.face[256]), photo.shape)
+    whole = target.mask_over(target.draft.opacity(target.face[256]), photo.shape)
     outside = np.ones((400, 500), bool)
     outside[window] = False
     assert whole.shape == (400, 500) and not whole[outside].any() and whole[200, 250] == pytest.approx(1, abs=1e-3)

@@ -93,11 +93,9 @@ def test_a_patch_travels_with_the_skin_that_it_covers(make_mesh: Any, side: int)
 
 def test_a_window_shows_what_the_crop_does(photo: np.ndarray, mesh: np.ndarray) -> None:
     gains = np.linspace(0.6, 1.2, 64, dtype=np.float32).reshape(8, 8, 1).repeat(3, 2)
-    hairline = Patch(np.full((64, 64, 3), 90, np.uint8), np.zeros((64, 64), np.float32))
-    hairline.opacity[:22] = 1
     warp, part = onto(mesh), PhotoPart(photo, np.eye(2, 3))
     face = WarpedFace.of(warp, mesh, [], to_crop(mesh))
-    carried = WarpedSource(face, Relight(SAME.table, gains), hairline=hairline)
+    carried = WarpedSource(face, Relight(SAME.table, gains))
     back = invert(rescale_transform(mesh_crop_transform(mesh, FUSION_FACE_SHARE, SIDE), 1 / SIDE))
     window = carried.at(part, Frame(back, 320, 300))
     again = crop_photo(window, mesh_crop_transform(mesh, FUSION_FACE_SHARE, SIDE), SIDE)
@@ -117,12 +115,9 @@ def test_the_mirror_image_is_seen_by_its_share(photo: np.ndarray, mesh: np.ndarr
     np.testing.assert_array_equal(WarpedSource(faces[0], SAME).at(part, FRAME), own)
 
 
-def test_each_image_has_its_own_correction_and_the_hairline_lies_over_both(photo: np.ndarray, mesh: np.ndarray) -> None:
+def test_each_image_has_its_own_correction(photo: np.ndarray, mesh: np.ndarray) -> None:
     warp, part, half = onto(mesh), PhotoPart(photo, np.eye(2, 3)), np.full((64, 64), 0.5, np.float32)
     face = WarpedFace.of(warp, mesh, [], to_crop(mesh))
     dark = Relight(0 * SAME.table, SAME.gains)
-    hairline = Patch(np.full((64, 64, 3), (200, 10, 90), np.uint8), np.zeros((64, 64), np.float32))
-    hairline.opacity[:16] = 1
-    found = WarpedSource(face, SAME, (face, dark), half, hairline).at(part, FRAME)
+    found = WarpedSource(face, SAME, (face, dark), half).at(part, FRAME)
     assert apart(found, face.sampled(part, FRAME) / 2).max() <= 1
-    assert (found[:30] == (200, 10, 90)).all()

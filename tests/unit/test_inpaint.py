@@ -1,62 +1,14 @@
-"""What the cut leaves of the source's hair is painted over; skin in the place of what should not be there."""
+"""Skin in the place of what should not be there: patches, and how their colour is made."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from facefusion.compose.hairline import hairline_patch
 from facefusion.compose.inpaint import Patch, covered_with_skin, inpainted
 from facefusion.geometry.frames import Frame
-from facefusion.perception.coverings import HAIRLINE, Coverings
 
 SKIN, HAIR = (200, 150, 130), (40, 30, 20)
-
-
-@pytest.mark.parametrize("size", [64, 128, 384])
-def test_hair_and_its_edge_take_the_colour_of_the_skin_beside_them(size: int) -> None:
-    warped = np.full((size, size, 3), SKIN, np.uint8)
-    hair = np.zeros((192, 192), np.float32)
-    hair[:40] = 1
-    warped[: round(0.22 * size)] = HAIR  # a little further down than the map says: 40 of 192 rows are 0.208
-    patch = hairline_patch(warped, hair)
-    assert patch is not None
-    painted = patch.onto(warped)
-    assert painted.shape == warped.shape and painted.dtype == np.uint8
-    assert np.abs(painted[round(0.1 * size) : round(0.24 * size)].astype(int) - SKIN).max() < 25
-    below = round(0.3 * size)
-    np.testing.assert_array_equal(painted[below:], warped[below:])
-
-
-def test_where_there_is_no_hair_nothing_is_painted() -> None:
-    warped = np.random.default_rng(0).integers(0, 255, (128, 128, 3)).astype(np.uint8)
-    hair = np.zeros((192, 192), np.float32)
-    assert hairline_patch(warped, hair) is None
-    hair[:] = 0.2  # hardly any
-    assert hairline_patch(warped, hair) is None
-
-
-def test_only_hair_over_a_bare_face_is_foreign() -> None:
-    own = np.zeros((96, 96), np.float32)
-    own[:, 48:] = 1
-    hides = np.zeros((192, 192, 2), np.float32)
-    hides[:60, :, 0], hides[:, :, 1] = 1, 1
-    foreign = Coverings(None, own).foreign_hair(hides)
-    assert foreign.shape == (192, 192) and foreign[:60, :94].min() == 1
-    assert foreign[60:].max() == 0 and foreign[:, 98:].max() == 0
-
-
-def test_around_the_source_s_hair_the_target_is_kept_a_little_further() -> None:
-    hides, face = np.zeros((192, 192, 2), np.float32), np.ones((256, 256), np.float32)
-    hides[:60, :, 0] = 1
-    face[:, :128] = 0  # hair beside the face is not cut
-    bald, hairy = (Coverings(None, np.full((96, 96), hair, np.float32)) for hair in (0, 1))
-    cut = bald.around_hair(hides, face)
-    assert cut.shape == (192, 192) and cut.dtype == np.float32 and cut.min() >= 0 and cut.max() <= 1 + 1e-6
-    edge, reach = 60 + HAIRLINE // 2, 3 * HAIRLINE
-    assert cut[:60, 96 + reach :].min() > 0.9 and cut[60 + reach :].max() < 0.01 and cut[:, : 96 - reach].max() < 0.01
-    assert 0.5 < cut[edge - 1, 150] < 0.8 and 0.2 < cut[edge, 150] < 0.5
-    assert hairy.around_hair(hides, face).max() == 0
 
 
 def test_a_patch_lies_over_its_place_at_any_size_and_in_any_frame() -> None:

@@ -1,0 +1,70 @@
+"""The networks' residual beside a cut is that of the face inside, not what they leave outside of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from facefusion.compose.residual import steadied
+from facefusion.fusion.coarse import FusionMaps
+from facefusion.perception.coverings import Coverings
+from facefusion.steps import Steps
+
+INSIDE, OUTSIDE = 0.1, -0.8
+
+
+def answer(size: int) -> FusionMaps:
+    """A mask that ends softly at the middle row, and a residual that is dark where it ends."""
+    row = np.arange(size, dtype=np.float32)[:, None, None] / size
+    mask = np.clip((row[..., 0] - 0.5) / 0.06 + 0.5, 0, 1).repeat(size, 1)
+    delta = np.where(mask[..., None] > 0.25, INSIDE, OUTSIDE).repeat(3, 2)
+    return FusionMaps(np.asarray(mask, np.float32), np.asarray(delta, np.float32))
+
+
+@pytest.mark.parametrize("size", [128, 384])
+def test_the_soft_edge_takes_the_residual_of_the_inside(size: int) -> None:
+    given = answer(size)
+    found = steadied(given, np.ones((192, 192), np.float32))
+    np.testing.assert_array_equal(found.mask, given.mask)
+    assert found.delta.shape == given.delta.shape and found.delta.dtype == np.float32
+    edge = (given.mask > 0.02) & (given.mask < 0.25)
+    assert edge.any() and given.delta[edge].max() < -0.7
+    assert np.abs(found.delta[edge] - INSIDE).max() < 0.2  # of a difference of 0.9
+    np.testing.assert_array_equal(found.delta[given.mask >= 0.75], given.delta[given.mask >= 0.75])
+
+
+@pytest.mark.parametrize("size", [128, 384])
+def test_away_from_cuts_nothing_is_changed(size: int) -> None:
+    given, beside = answer(size), np.zeros((192, 192), np.float32)
+    np.testing.assert_array_equal(steadied(given, beside).delta, given.delta)
+    beside[:, 120:] = 1
+    found = steadied(given, beside)
+    np.testing.assert_array_equal(found.delta[:, : size // 2], given.delta[:, : size // 2])
+    assert np.abs(found.delta - given.delta)[:, 3 * size // 4 :].max() > 0.5
+
+
+def test_the_given_answer_stays_as_it_is() -> None:
+    given = answer(128)
+    before = given.mask.copy(), given.delta.copy()
+    steadied(given, np.ones((192, 192), np.float32))
+    np.testing.assert_array_equal(given.mask, before[0])
+    np.testing.assert_array_equal(given.delta, before[1])
+
+
+def test_a_pair_steadies_the_residual_beside_the_sources_hair(make_pair: Any, make_mesh: Any, make_photo: Any) -> None:
+    face, fringe = (make_photo(300, 300), make_mesh((150, 150), 180)), np.zeros((96, 96), np.float32)
+    fringe[:32] = 1
+    hung = Coverings(None, fringe)
+    delta = np.full((128, 128, 3), INSIDE, np.float32)
+    delta[:46] = OUTSIDE
+    pair = make_pair(face, face, theirs=hung)
+    given = FusionMaps(pair.shown(pair.at(128)[2]), delta)
+    found = pair.steadied(given)
+    near = (given.mask > 0.05) & (given.mask < 0.25) & (np.arange(128) < 46)[:, None]
+    near[:, :50] = near[:, 78:] = False
+    assert near.any() and np.abs(found.delta - INSIDE)[near].mean() < 0.5 * np.abs(delta - INSIDE)[near].mean()
+    np.testing.assert_array_equal(found.delta[80:], delta[80:])
+    for other in (make_pair(face, face), make_pair(face, face, theirs=hung, steps=Steps().without("hairline"))):
+        assert other.steadied(given) is given  # nothing is cut
