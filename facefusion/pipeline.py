@@ -44,9 +44,8 @@ from facefusion.views import AlignedPair, TargetView
 
 __all__ = ["LIKENESS", "MAX_SOURCES", "STAGES", "FusionPipeline", "Progress"]
 
-#: What `likeness` does. At 0 the target's expression is held as far as it can be measured, at 1 nothing of the person's own
-#: features is taken back for it (the share falls with the third power: the first part of it costs least); from the middle on
-#: the target's face shape moves towards the person's, at 1 by `SHAPE_AT_MOST`.
+#: What `likeness` does. At 0 the target's expression is held as far as it can be measured, in the middle as far as the two
+#: meshes tell it; from there on the target's face shape moves towards the person's, at 1 by `SHAPE_AT_MOST`.
 LIKENESS: Final = 0.5
 SHAPE_AT_MOST: Final = 0.6
 
@@ -283,7 +282,7 @@ class FusionPipeline:
                 else:
                     worn = self.coverings(photo, face.mesh)
                     view = TargetView.of(photo, face.mesh, worn, spec, self.steps)
-                settled = (1 - likeness) ** 3
+                settled = max(0.0, 1 - 2 * likeness)
                 pairs.append(
                     AlignedPair.align(source, view, mesh=self.mesh, settled=settled, worn=worn, steps=self.steps)
                 )
@@ -304,8 +303,8 @@ class FusionPipeline:
             canvas = Canvas.of(photo, bent)
             for pair, answer in zip(pairs, maps, strict=True):
                 canvas.add_coarse(pair, pair.steadied(answer), blend, self.steps)
+            coarse, changed = canvas.image, canvas.changed
             made = [pair.fused(answer) for pair, answer in zip(pairs, maps, strict=True)]
-        coarse, changed = canvas.image, canvas.changed
 
         def result(image: Photo, similarities: Sequence[float]) -> FusionResult:
             replaced = tuple(

@@ -15,7 +15,7 @@ CHROMA_SCALE: Final = 5.0
 LIGHT_SCALE: Final = 7.0
 EDGE: Final = 1.5
 #: Pixels of a 224 px face for one at which the change is computed.
-STEP: Final = 1.5
+STEP: Final = 2.5
 #: Weight of the skin around a place from which on its colour counts wholly, and pixels of it
 #: below which nothing is changed.
 ENOUGH: Final = 0.15
