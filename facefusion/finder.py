@@ -109,7 +109,7 @@ class FaceFinder:
         def cut() -> AlignedFace:
             return AlignedFace.of(seen.photo, seen.face, worn, size, strands=steps.hairline)
 
-        return self.cache.get_or_make(("crop", seen.key, size), cut, 3 * size * size + FACE_BYTES)
+        return self.cache.get_or_make(("crop", seen.key, size, steps), cut, 3 * size * size + FACE_BYTES)
 
     def _part(self, seen: Seen, size: int) -> PhotoPart:
         def cut() -> PhotoPart:
@@ -125,7 +125,7 @@ class FaceFinder:
         def prepare() -> TargetView:
             return TargetView.of(seen.photo, seen.face.mesh, worn, tier, steps)
 
-        key = ("view", seen.key, seen.face.mesh.tobytes(), tier.detail_size, tier.refine_size)
+        key = ("view", seen.key, seen.face.mesh.tobytes(), tier.detail_size, tier.refine_size, steps)
         return self.cache.get_or_make(key, prepare, lambda view: view.nbytes)
 
     def _looks(self, photo: Photo) -> Iterator[list[Detection]]:

@@ -15,6 +15,7 @@ from facefusion.views import AlignedPair
 #: Share of the skin's difference in chroma that is made up for: more takes stains away, and the person as well.
 CHROMA_SHARE: Final = 0.25
 
+
 def finished(face: Photo, target: Photo, pair: AlignedPair, window: FaceWindow, mask: FloatArray, steps: Steps) -> Photo:
     """Brings a new face to the target's colours, sharpness and grain.
 

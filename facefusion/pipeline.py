@@ -301,15 +301,17 @@ class FusionPipeline:
         }
         with clock.stage("draft"):
             canvas = Canvas.of(photo, bent)
-            for pair, answer in zip(pairs, maps, strict=True):
-                canvas.add_coarse(pair, pair.steadied(answer), blend, self.steps)
+            answers = [pair.steadied(answer) for pair, answer in zip(pairs, maps, strict=True)]
+            for pair, answer in zip(pairs, answers, strict=True):
+                canvas.add_coarse(pair, answer, blend, self.steps)
             coarse, changed = canvas.image, canvas.changed
-            made = [pair.fused(answer) for pair, answer in zip(pairs, maps, strict=True)]
+            again = canvas.again()  # before anybody else has the draft
+            made = [pair.fused(answer) for pair, answer in zip(pairs, answers, strict=True)]
 
         def result(image: Photo, similarities: Sequence[float]) -> FusionResult:
             replaced = tuple(
-                FusedFace(person.source.face, person.face, similarity, pair.warped, skin, pair.to_photo)
-                for person, similarity, pair, skin in zip(people, similarities, pairs, made, strict=True)
+                FusedFace(person.source.face, person.face, similarity, pair.warped, fused, pair.to_photo)
+                for person, similarity, pair, fused in zip(people, similarities, pairs, made, strict=True)
             )
             return FusionResult(image, coarse, changed, Timings(dict(clock.seconds)), tier, replaced, choice)
 
@@ -328,7 +330,7 @@ class FusionPipeline:
                     changed = np.maximum(changed, pasted)
         if spec.refine_size:
             with clock.stage("compose"):
-                canvas = canvas.again()
+                canvas = again
                 for pair, ready, answer in zip(pairs, rendered, refined, strict=True):
                     face_image = None if ready is None else ready.result()
                     canvas.add_detail(pair, answer, blend, self.steps, face_image)

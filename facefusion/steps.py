@@ -14,12 +14,14 @@ class Steps:
         single_sampling: sample the source photo once, at the resolution of the result; off, through an aligned crop.
         sharpness: give the new face the target's band energies.
         grain: add noise of the target's kind where the new face lacks it.
-        hairline: leave the target's own skin around the source's hair where the target is bare.
-        strands: keep single strands of the target's hair in front of the new face.
+        hairline: cover the source's strands with skin, and keep the target's skin around the source's
+            hair where the target is bare.
+        strands: draw single strands of the target's hair over the new face.
         monochrome: bring the new face to the colour curve of a grey, sepia or duotone target.
         lips: correct the source's lips by a gain instead of the skin's gamma.
         exposure: show the networks a dark or coloured target in ordinary light.
-        skin_chroma: give the new skin the target's low frequencies of chroma.
+        skin_chroma: move the skin's chroma towards the target's low frequencies, and lightness that is
+            far off nearer to it.
     """
 
     triangles: bool = True

@@ -27,8 +27,8 @@ class TierSpec:
     Attributes:
         label: the tier's name on the page.
         description: one line for the page.
-        detail_size: side in pixels of the aligned crop, 5/3 of the face, up to which faces are composed at the photo's own
-            resolution; larger ones are composed smaller and enlarged.
+        detail_size: side in pixels of the aligned crop, 5/3 of the face, up to which the tiers that refine compose at the
+            photo's own resolution; larger faces are composed smaller and enlarged. The draft has `views.DRAFT_SIZE`.
         refine_size: largest side in pixels that the refine network sees; 0 shows the coarse network's result.
     """
 

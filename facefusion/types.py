@@ -79,8 +79,8 @@ class FusedFace:
     Attributes:
         source, target: the face that was used of the source, and the one that it replaced.
         identity_similarity: cosine between the source's and the result's identity embeddings, in [-1, 1]; NaN in a draft.
-        warped: (S, S, 3) RGB uint8, the source on the target's mesh, in the target's light, in an upright crop.
-        fused: (S, S, 3) RGB uint8, what the networks made of it, before it is blended into the photo.
+        warped: (S, S, 3) RGB uint8, the source on the target's mesh, in the target's tone, in an upright crop.
+        fused: (S, S, 3) RGB uint8, what the networks made of it, in the target's crop.
         to_photo: (2, 3) pixels of that crop to pixels of the photo.
     """
 

@@ -51,10 +51,12 @@ SETTLE_SIZE: Final = 256
 DRAFT_SIZE: Final = 384
 #: Longer side of the face in a crop of 224 px, in pixels: lengths on faces are given in those.
 UNIT_FACE: Final = 179.0
-#: Opacity of a cut below which nothing is cut, and pixels of 192 beside it in which the residual is not trusted.
+#: Opacity of a cut below which nothing is cut; standard deviation in pixels of 192 of what is
+#: beside it, and its gain.
 LEAST_CUT: Final = 0.05
 BESIDE: Final = 4.0
-#: Reach and edge in pixels of the skin that covers strands.
+BESIDE_GAIN: Final = 4.0
+#: Standard deviations in pixels: of the Gaussian that averages the skin which covers strands, and of its edge.
 PATCH: Final = (6.0, 1.0)
 
 
@@ -251,9 +253,11 @@ class AlignedPair:
         target: the target.
         source: the source.
         carried: the source on the target's mesh.
-        warped: (side, side, 3) RGB uint8, that as the networks see it, in the target's tone and light.
+        warped: (side, side, 3) RGB uint8, that as the networks see it, in the target's tone; of a dark target in ordinary
+            light (`PhotoTone.raised`).
         warped_small: (128, 128, 3) RGB uint8, for the coarse network.
-        covered: (192, 192) float32, where the target must not change (`Coverings.closed_to`).
+        covered: (192, 192) float32, where the target must not change: `Coverings.closed_to`, and where
+            the source is seen too obliquely.
         cut: (192, 192) float32, where it is kept besides, around the source's hair, or None.
         single: whether the source photo is sampled once, at the resolution of the result.
     """
@@ -290,10 +294,10 @@ class AlignedPair:
         return mask if self.cut is None else uncovered(mask, self.cut)
 
     def steadied(self, answer: FusionMaps) -> FusionMaps:
-        """A network's answer without what it leaves beside the source's hair (`steadied`)."""
+        """A network's answer without what it leaves beside the source's hair (`residual.steadied`)."""
         if self.cut is None or self.cut.max() < LEAST_CUT:
             return answer
-        return steadied(answer, np.clip(BESIDE * cv2.GaussianBlur(self.cut, (0, 0), BESIDE), 0, 1))
+        return steadied(answer, np.clip(BESIDE_GAIN * cv2.GaussianBlur(self.cut, (0, 0), BESIDE), 0, 1))
 
     def fused(self, answer: FusionMaps) -> Photo:
         """What the networks made of the two, in the pixels of `warped`: (side, side, 3) RGB uint8."""
@@ -329,7 +333,7 @@ class AlignedPair:
         Args:
             source, target: their views.
             mesh: settles the warp.
-            settled: share of the error in the expression that is taken back, in [0, 1].
+            settled: share of the measured difference in expression that is corrected, in [0, 1].
             worn: what lies over the target's face, and stays.
             steps: what is done; everything by default.
         """
@@ -409,7 +413,7 @@ def _smaller(image: Photo, size: int = COARSE_SIZE) -> Photo:
 def settle(
     target: TargetView, face: Photo, points: FloatArray, mesh: FaceMesh, share: float, covered: FloatArray
 ) -> FloatArray:
-    """Corrects the source's points until the warped face has the target's expression to the eye that measures it.
+    """Corrects the source's points until the mesh network measures the target's expression on the warped face.
 
     The mesh network errs a little differently on the two faces, and a brow that it puts too high on one of them is warped
     too low. It errs alike on the warped face and on the target, which share pose and expression; so the warped face is

@@ -1,4 +1,4 @@
-"""Chroma of skin: blotches and casts that the photo's light does not have are taken out."""
+"""Chroma of skin: blotches and casts that the photo's light does not have are reduced."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def match_skin_chroma(
 ) -> Photo:
     """Gives new skin the low frequencies of the target's chroma, and holds its light near.
 
-    In CIELAB: a* and b*, averaged over skin, become the target's; L* is moved only where it is far
-    off. All finer detail is the new face's own. Computed at a low resolution as a change of RGB,
+    In CIELAB: a* and b*, averaged over skin, move to the target's by a share; L* is moved only where
+    it is far off. All finer detail is the new face's own. Computed at a low resolution as a change of RGB,
     which is enlarged and added.
 
     Args:

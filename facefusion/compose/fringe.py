@@ -8,7 +8,7 @@ import numpy as np
 
 from facefusion.types import FloatArray, Photo
 
-#: Opacity below which a place is left as it is.
+#: Opacity below which rows and columns at the border are left out.
 LEAST: Final = 0.02
 
 

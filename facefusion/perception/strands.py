@@ -15,16 +15,17 @@ from facefusion.types import FloatArray, Photo
 #: Side in pixels of the aligned crop in which strands are looked for, and their largest width there.
 CROP_SIZE: Final = 256
 WIDEST: Final = 15
-#: How much darker than the skin around it a strand is, as a share: its core, and what belongs to it.
-CORE, EDGE = 0.28, 0.15
-#: CIELAB distance from the skin's colour from which on a pixel is not skin, and the standard deviation, in pixels, of the
-#: Gaussian over which the skin's colour is averaged.
+#: Share by which a strand is darker than the skin around it: its core, and what belongs to it.
+CORE: Final = 0.28
+EDGE: Final = 0.15
+#: CIELAB distance from the skin's colour above which a pixel is not skin.
 UNLIKE: Final = 30.0
-#: By how much smaller the skin's colour is averaged.
-SHRINK: Final = 4
 #: Share of the distance that counts where a pixel is brighter than the skin: gloss is.
 GLOSS: Final = 0.7
+#: Standard deviation in pixels of the Gaussian that averages the skin's colour, and the factor by
+#: which the crop is reduced for that.
 AROUND: Final = 40.0
+SHRINK: Final = 4
 #: Opacity of hair next to which strands begin, and the reach in pixels from there.
 HAIR: Final = 0.3
 REACH: Final = 9
@@ -38,7 +39,7 @@ SHORTEST: Final = 12
 JOINED: Final = 9
 #: Standard deviation in pixels of the edge of a fringe.
 SOFT: Final = 1.3
-#: Pixels by which a strand is widened, to cover its shadow.
+#: Diameter in pixels of the dilation that covers a strand's shadow.
 WIDER: Final = 3
 
 

@@ -312,17 +312,17 @@ def test_likeness_settles_the_less_the_more_of_the_person_is_asked_for(
 ) -> None:
     paper.unsettled = np.array([6, 0, 0], np.float32)
     seen = {}
-    for likeness in (0.0, 0.5, 1.0):
+    for likeness in (0.0, 0.25, 0.5):
         pipe(source, target, likeness=likeness)
         seen[likeness] = paper.seen[0].astype(float)
-    assert 0 < np.abs(seen[0.5] - seen[1.0]).mean() < np.abs(seen[0.0] - seen[1.0]).mean()
+    assert 0 < np.abs(seen[0.25] - seen[0.5]).mean() < np.abs(seen[0.0] - seen[0.5]).mean()
     for wrong in (-0.1, 1.1, float("nan")):
         with pytest.raises(ValueError, match="likeness"):
             pipe(source, target, likeness=wrong)
 
 
-@pytest.mark.parametrize(("likeness", "share"), [(0.0, 1.0), (0.5, 0.125), (0.8, 0.008)])
-def test_the_share_that_is_settled_falls_with_the_third_power(
+@pytest.mark.parametrize(("likeness", "share"), [(0.0, 1.0), (0.25, 0.5), (0.4, 0.2)])
+def test_the_correction_of_expression_ends_at_the_default_likeness(
     pipe: FusionPipeline, source: np.ndarray, target: np.ndarray, monkeypatch, likeness: float, share: float
 ) -> None:
     shares: list[float] = []
@@ -335,5 +335,6 @@ def test_the_share_that_is_settled_falls_with_the_third_power(
     monkeypatch.setattr(views, "settle", spy)
     pipe(source, target, likeness=likeness)
     assert shares == [pytest.approx(share)]
+    pipe(source, target, likeness=0.5)
     pipe(source, target, likeness=1.0)
     assert len(shares) == 1
