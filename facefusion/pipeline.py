@@ -305,7 +305,7 @@ class FusionPipeline:
             for pair, answer in zip(pairs, answers, strict=True):
                 canvas.add_coarse(pair, answer, blend, self.steps)
             coarse, changed = canvas.image, canvas.changed
-            again = canvas.again()  # before anybody else has the draft
+            again = canvas.again() if spec.refine_size else canvas  # before anybody else has the draft
             made = [pair.fused(answer) for pair, answer in zip(pairs, answers, strict=True)]
 
         def result(image: Photo, similarities: Sequence[float]) -> FusionResult:
