@@ -14,7 +14,7 @@ from facefusion.types import FloatArray
 #: Rec. 601 luma of RGB.
 LUMA: Final = np.array([0.299, 0.587, 0.114], np.float32)
 #: Most pixels of a zone that a level's statistics are taken from, and fewest that say anything.
-SAMPLES: Final = 2500
+SAMPLES: Final = 4000
 FEWEST: Final = 60
 #: Share of magnitudes that count as dense (the rest are edges, hairs, wrinkles), share beyond which
 #: magnitudes are cut off in the energy, and what both measures are for a Gaussian of standard
