@@ -43,10 +43,10 @@ from facefusion.perception.strands import Strands, dense, find_strands
 from facefusion.steps import Steps
 from facefusion.tiers import TierSpec
 from facefusion.types import Face, FloatArray, Photo
-from facefusion.warped import WarpedFace, WarpedSource
+from facefusion.warped import PATCH_SIZE, WarpedFace, WarpedSource
 
 #: Side of the crop in which the warp is settled.
-SETTLE_SIZE: Final = 256
+SETTLE_SIZE: Final = PATCH_SIZE
 #: Side in pixels of the aligned crop up to which the coarse network's face is composed: it was made at 128.
 DRAFT_SIZE: Final = 384
 #: Longer side of the face in a crop of 224 px, in pixels: lengths on faces are given in those.
@@ -71,6 +71,7 @@ class TargetView:
             settling, and at the refine network's side.
         skin, face: by side, (S, S) float32 in [0, 1], where skin is most likely, and where the face may change.
         whole_skin, features: (256, 256) float32 in [0, 1], all of the face's skin; eyes, brows and lips.
+        bare_face: (256, 256) float32 in [0, 1], all of the face with its forehead, without eyes, brows and lips.
         side: side in pixels at which the source is rendered for the networks.
         refined: side that the refine network sees, or 0.
         size: side of the detail crop, which is composed where the source is not sampled once.
@@ -90,6 +91,7 @@ class TargetView:
     face: dict[int, FloatArray]
     whole_skin: FloatArray
     features: FloatArray
+    bare_face: FloatArray
     side: int
     refined: int
     size: int
@@ -134,6 +136,7 @@ class TargetView:
         strands = Strands.of(crops[STRANDS], meshes[STRANDS], worn.hair) if steps.strands else None
         crops = {s: tone.raised(crop) for s, crop in crops.items()}
         whole_skin = whole_skin_mask(meshes[SETTLE_SIZE], SETTLE_SIZE)
+        features = feature_mask(meshes[SETTLE_SIZE], SETTLE_SIZE)
         if strands is not None:  # they are no texture of the skin
             whole_skin = uncovered(whole_skin, strands.opacity)
         return cls(
@@ -145,7 +148,8 @@ class TargetView:
             parts=FeatureMasks.of(meshes[COARSE_SIZE], COARSE_SIZE) if steps.lips else None,
             face=face,
             whole_skin=whole_skin,
-            features=feature_mask(meshes[SETTLE_SIZE], SETTLE_SIZE),
+            features=features,
+            bare_face=np.asarray(outline_mask(meshes[SETTLE_SIZE], SETTLE_SIZE) * (1 - features), np.float32),
             side=side,
             refined=refined,
             size=size,
@@ -165,16 +169,11 @@ class TargetView:
         return np.zeros(shape[:2], np.float32) if self.draft is None else self.draft.over(mask, shape)
 
     @property
-    def bare_face(self) -> FloatArray:
-        """(256, 256) float32 in [0, 1], all of the face with its forehead, without eyes, brows and lips."""
-        mesh = _at_side(self.mesh, COARSE_SIZE, SETTLE_SIZE)
-        return np.asarray(outline_mask(mesh, SETTLE_SIZE) * (1 - self.features), np.float32)
-
-    @property
     def nbytes(self) -> int:
         """About how many bytes it takes."""
         groups: tuple[dict[int, Any], ...] = (self.crops, self.skin, self.face)
-        single = self.whole_skin.nbytes + self.features.nbytes + (0 if self.strands is None else self.strands.nbytes)
+        maps = (self.whole_skin, self.features, self.bare_face)
+        single = sum(each.nbytes for each in maps) + (0 if self.strands is None else self.strands.nbytes)
         return self.warp.nbytes + single + sum(int(each.nbytes) for group in groups for each in group.values())
 
 

@@ -9,10 +9,9 @@ from typing import Final
 import cv2
 import numpy as np
 
+from facefusion.compose.tone import LUMA
 from facefusion.types import FloatArray
 
-#: Rec. 601 luma of RGB.
-LUMA: Final = np.array([0.299, 0.587, 0.114], np.float32)
 #: Most pixels of a zone that a level's statistics are taken from, and fewest that say anything.
 SAMPLES: Final = 4000
 FEWEST: Final = 60

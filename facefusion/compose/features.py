@@ -8,7 +8,7 @@ from typing import Final, Self
 import cv2
 import numpy as np
 
-from facefusion.compose.mask import fill_points, grown
+from facefusion.compose.mask import fill_points, grown, hull
 from facefusion.geometry.topology import (
     INNER_LIPS,
     LEFT_BROW,
@@ -50,8 +50,7 @@ class FeatureMasks:
         mouth = _filled([points[list(INNER_LIPS)]], size)
         eyes = _filled([points[list(eye)] for eye in (LEFT_EYE, RIGHT_EYE)], size)
         around = [grown(points[list(eye)], np.array(LASH_GROWTH)) for eye in (LEFT_EYE, RIGHT_EYE)]
-        lines = [points[list(brow)].astype(np.float32) for brow in (LEFT_BROW, RIGHT_BROW)]
-        brows = [cv2.convexHull(line)[:, 0] for line in lines]
+        brows = [hull(mesh, brow) for brow in (LEFT_BROW, RIGHT_BROW)]
         hairs = _filled([*around, *(grown(brow, np.array(BROW_GROWTH)) for brow in brows)], size)
         lips = np.clip(_filled([points[list(OUTER_LIPS)]], size) - mouth, 0, 1)
         return cls(lips, np.maximum(eyes, mouth), np.clip(hairs - eyes, 0, 1))

@@ -10,8 +10,9 @@ from typing import Final
 import cv2
 import numpy as np
 
-from facefusion.compose.bands import FEWEST, LUMA, Band, robust
+from facefusion.compose.bands import FEWEST, Band, robust
 from facefusion.compose.pyramid import laplacian
+from facefusion.compose.tone import LUMA
 from facefusion.types import FloatArray
 
 #: Side in pixels of the noise that is repeated over a face, its seed, and its levels.

@@ -83,21 +83,15 @@ def skin_mask(mesh: FloatArray, size: int) -> FloatArray:
     """Where skin is most likely: the shrunken oval without eyes, brows and mouth. (size, size) float32 in {0..1}."""
     mask = np.zeros((size, size), np.uint8)
     fill_points(mask, grown(mesh[list(OVAL), :2], -0.22), 255)
-    for part, growth in ((LEFT_EYE, 0.5), (RIGHT_EYE, 0.5), (OUTER_LIPS, 0.15)):
-        fill_points(mask, grown(mesh[list(part), :2], growth), 0)
-    for brow in (LEFT_BROW, RIGHT_BROW):
-        fill_points(mask, grown(_hull(mesh, brow), 0.25), 0)
+    _fill_features(mask, mesh, 0, eyes=0.5, lips=0.15, brows=0.25)
     return np.asarray(mask / 255, np.float32)
 
 
 def whole_skin_mask(mesh: FloatArray, size: int) -> FloatArray:
-    """All of the face's skin: the outline without eyes, brows and lips. (size, size) float32 in [0, 1]."""
+    """The mesh's oval, shrunk by 4 %, without eyes, brows and lips. (size, size) float32 in [0, 1]."""
     mask = np.zeros((size, size), np.uint8)
     fill_points(mask, grown(mesh[list(OVAL), :2], -0.04), 255)
-    for part, growth in ((LEFT_EYE, 0.5), (RIGHT_EYE, 0.5), (OUTER_LIPS, 0.12)):
-        fill_points(mask, grown(mesh[list(part), :2], growth), 0)
-    for brow in (LEFT_BROW, RIGHT_BROW):
-        fill_points(mask, grown(_hull(mesh, brow), 0.25), 0)
+    _fill_features(mask, mesh, 0, eyes=0.5, lips=0.12, brows=0.25)
     return np.asarray(mask / 255, np.float32)
 
 
@@ -111,15 +105,20 @@ def outline_mask(mesh: FloatArray, size: int) -> FloatArray:
 def feature_mask(mesh: FloatArray, size: int) -> FloatArray:
     """Eyes, brows and lips. (size, size) float32 in [0, 1]."""
     mask = np.zeros((size, size), np.uint8)
-    for part, growth in ((LEFT_EYE, 0.3), (RIGHT_EYE, 0.3), (OUTER_LIPS, 0.05)):
-        fill_points(mask, grown(mesh[list(part), :2], growth), 255)
-    for brow in (LEFT_BROW, RIGHT_BROW):
-        fill_points(mask, grown(_hull(mesh, brow), 0.1), 255)
+    _fill_features(mask, mesh, 255, eyes=0.3, lips=0.05, brows=0.1)
     return np.asarray(mask / 255, np.float32)
 
 
-def _hull(mesh: FloatArray, points: tuple[int, ...]) -> np.ndarray:
-    """(N, 2) convex hull of some points of a mesh."""
+def _fill_features(mask: np.ndarray, mesh: FloatArray, value: int, *, eyes: float, lips: float, brows: float) -> None:
+    """Fills eyes, lips and brows, each grown by a share, in `mask` (H, W) uint8 in place."""
+    for part, growth in ((LEFT_EYE, eyes), (RIGHT_EYE, eyes), (OUTER_LIPS, lips)):
+        fill_points(mask, grown(mesh[list(part), :2], growth), value)
+    for brow in (LEFT_BROW, RIGHT_BROW):
+        fill_points(mask, grown(hull(mesh, brow), brows), value)
+
+
+def hull(mesh: FloatArray, points: tuple[int, ...]) -> np.ndarray:
+    """(N, 2) convex hull of some points of a mesh (468, 2 or 3)."""
     return np.asarray(cv2.convexHull(mesh[list(points), :2].astype(np.float32))[:, 0])
 
 

@@ -10,10 +10,9 @@ from typing import Final, Self
 import cv2
 import numpy as np
 
+from facefusion.compose.tone import LUMA
 from facefusion.types import FloatArray, Photo
 
-#: Rec. 601 luma, the weights of JPEG.
-LUMA: Final = np.array([0.299, 0.587, 0.114], np.float32)
 #: Side at which the colours are read.
 SIDE: Final = 128
 #: Standard deviation, in levels, of the kernel that smooths the curve.

@@ -9,8 +9,9 @@ import cv2
 import numpy as np
 
 from facefusion.compose.features import FeatureMasks
-from facefusion.compose.monochrome import LUMA, ColourCurve
+from facefusion.compose.monochrome import ColourCurve
 from facefusion.compose.tone import (
+    LUMA,
     from_lab,
     gain_curve,
     lab,

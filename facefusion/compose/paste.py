@@ -11,6 +11,8 @@ import numpy as np
 from facefusion.geometry.align import chain, invert, rescale_transform
 from facefusion.types import FloatArray, Photo
 
+#: Opacity below which a pixel is left untouched.
+LEAST_OPACITY: Final = 1 / 512
 #: Pixels around a place that a cubic looks at, and one more.
 _REACH: Final = 3
 
@@ -80,7 +82,7 @@ def paste(
     size = (region.width, region.height)
     new = _carried(face, region.matrix, size)
     alpha = cv2.warpAffine(mask, region.matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-    alpha = cv2.threshold(alpha, 1 / 512, 0, cv2.THRESH_TOZERO)[1]
+    alpha = cv2.threshold(alpha, LEAST_OPACITY, 0, cv2.THRESH_TOZERO)[1]
     # Where alpha is 0 this gives the old pixels bit by bit: OpenCV divides by the sum of the weights plus 0.00001.
     result[region.window] = cv2.blendLinear(new, np.ascontiguousarray(photo[region.window]), alpha, 1 - alpha)
     full[region.window] = cv2.max(np.ascontiguousarray(full[region.window]), alpha)

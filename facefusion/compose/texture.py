@@ -9,13 +9,14 @@ from typing import Final
 import cv2
 import numpy as np
 
-from facefusion.compose.bands import LUMA, Band, Zones, bands
+from facefusion.compose.bands import Band, Zones, bands
 from facefusion.compose.gains import settled, wanted_gains
 from facefusion.compose.grain import Brightness, decoupled, missing
 from facefusion.compose.jpeg import compressed, quality_of
 from facefusion.compose.motion import gradients_of, motion_of
 from facefusion.compose.plan import SMOOTH, Plan
 from facefusion.compose.pyramid import Gains, Pyramid, smoothing_for, steps_for
+from facefusion.compose.tone import LUMA
 from facefusion.types import FloatArray, Photo
 
 #: Times that what compression took from noise and detail is measured and made up for.

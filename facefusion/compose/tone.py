@@ -9,6 +9,8 @@ import numpy as np
 
 from facefusion.types import FloatArray, Photo
 
+#: Rec. 601 luma of RGB, the weights of JPEG.
+LUMA: Final = np.array([0.299, 0.587, 0.114], np.float32)
 #: Gammas are held in this range: beyond it there is noise where there was shadow.
 GAMMA_RANGE: Final = (0.4, 2.5)
 #: Tones, as shares of 255, are held in this range before their logarithm is taken.
@@ -27,8 +29,8 @@ def tone_curve(source: FloatArray, target: FloatArray) -> Photo:
     """The look-up table that takes one skin tone to another.
 
     A gamma for each channel: black stays black and white stays white, so that pupils and teeth
-        survive, while the tone in between moves to the target's. A gain would grey the eyes on the
-        way to darker skin, an offset the lashes on the way to lighter skin.
+    survive, while the tone in between moves to the target's. A gain would grey the eyes on the
+    way to darker skin, an offset the lashes on the way to lighter skin.
 
     Args:
         source: (3,) mean colour in [0, 255].
@@ -37,8 +39,7 @@ def tone_curve(source: FloatArray, target: FloatArray) -> Photo:
     Returns:
         (1, 256, 3) uint8 table for `cv2.LUT`.
     """
-    low, high = np.clip(source / 255, *TONE_RANGE), np.clip(target / 255, *TONE_RANGE)
-    gamma = np.clip(np.log(high) / np.log(low), *GAMMA_RANGE)
+    _, _, gamma = _gammas(source, target)
     table: Photo = np.rint(255 * _ramp() ** gamma)[None].astype(np.uint8)
     return table
 
@@ -46,8 +47,7 @@ def tone_curve(source: FloatArray, target: FloatArray) -> Photo:
 def scaled_curve(source: FloatArray, target: FloatArray) -> Photo:
     """`tone_curve`, with a gain for what a gamma at its upper limit leaves of the way to a darker
     tone."""
-    low, high = np.clip(source / 255, *TONE_RANGE), np.clip(target / 255, *TONE_RANGE)
-    gamma = np.clip(np.log(high) / np.log(low), *GAMMA_RANGE)
+    low, high, gamma = _gammas(source, target)
     gain = np.minimum(high / low**gamma, 1)
     return np.asarray(np.rint(255 * gain * _ramp() ** gamma)[None], np.uint8)
 
@@ -82,6 +82,12 @@ def from_lab(colour: FloatArray) -> FloatArray:
     """The sRGB colour (3,) in [0, 255] of CIELAB (D65), as near as there is one."""
     pixel = cv2.cvtColor(np.asarray(colour, np.float32)[None, None], cv2.COLOR_LAB2RGB)[0, 0]
     return np.asarray(np.clip(255 * pixel, 0, 255), np.float32)
+
+
+def _gammas(source: FloatArray, target: FloatArray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Both colours (3,) as shares of 255, and the gamma a channel, held in its range, from one to the other."""
+    low, high = np.clip(source / 255, *TONE_RANGE), np.clip(target / 255, *TONE_RANGE)
+    return low, high, np.clip(np.log(high) / np.log(low), *GAMMA_RANGE)
 
 
 def _ramp() -> np.ndarray:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Self
 
 import cv2
 import numpy as np
 
-from facefusion.compose.paste import Region, face_region
+from facefusion.compose.paste import LEAST_OPACITY, Region, face_region
 from facefusion.geometry.align import chain, rescale_transform
 from facefusion.geometry.frames import Frame
 from facefusion.types import FloatArray, Photo
-
-#: Opacity below which a pixel is left untouched.
-LEAST_OPACITY: Final = 1 / 512
 
 
 @dataclass(frozen=True)

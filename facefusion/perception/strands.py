@@ -8,7 +8,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from facefusion.compose.mask import fill_points, grown, outline, skin_mask
+from facefusion.compose.mask import fill_points, grown, hull, outline, skin_mask
 from facefusion.geometry.topology import LEFT_BROW, RIGHT_BROW
 from facefusion.types import FloatArray, Photo
 
@@ -138,8 +138,7 @@ def _forehead(mesh: FloatArray) -> np.ndarray:
     mask = np.zeros((CROP_SIZE, CROP_SIZE), np.uint8)
     fill_points(mask, outline(mesh, RIM), 1)
     for brow in (LEFT_BROW, RIGHT_BROW):
-        hull = cv2.convexHull(mesh[list(brow), :2].astype(np.float32))[:, 0]
-        fill_points(mask, grown(hull, BROWS), 0)
+        fill_points(mask, grown(hull(mesh, brow), BROWS), 0)
     mask[_brow_row(mesh) :] = 0
     return mask
 
