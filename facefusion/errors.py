@@ -6,12 +6,14 @@ names or other user text, so they are safe to show as HTML, and they hold nothin
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+import traceback
+from typing import ClassVar, Literal, TypeVar
 
 from facefusion import words
 
 #: Which of the two uploads is meant.
 Photo = Literal["source", "target"]
+Caught = TypeVar("Caught", bound=BaseException)
 
 
 class FusionError(Exception):
@@ -39,6 +41,30 @@ class UnreadablePhotoError(FusionError):
     """The file is no picture, or a damaged one."""
 
     code = "unreadable"
+
+
+class TooLargePhotoError(FusionError):
+    """The photo has too many pixels, or a side is too long."""
+
+    code = "too_large"
+
+
+class TooLongPhotoError(FusionError):
+    """One side of the photo is very many times the other."""
+
+    code = "too_long"
+
+
+class HeicPhotoError(FusionError):
+    """The file is an HEVC picture, as iPhones write them."""
+
+    code = "heic"
+
+
+class SlowPhotoError(FusionError):
+    """The file takes too long to decode."""
+
+    code = "slow_photo"
 
 
 class EmptyPhotoError(FusionError):
@@ -69,6 +95,37 @@ class FaceTiltedError(FusionError):
     """One of the two faces looks much further up or down than the other."""
 
     code = "face_tilted"
+
+
+def refusing(code: str) -> type[FusionError]:
+    """The error with this code.
+
+    Raises:
+        KeyError: there is none.
+    """
+    return {kind.code: kind for kind in FusionError.__subclasses__()}[code]
+
+
+def released(error: Caught) -> Caught:
+    """Lets go of the arrays that an exception's traceback holds, so that it can be kept or logged.
+
+    Clears the local variables of all frames of its traceback that have ended, and of those of its causes, and takes the
+    tracebacks away.
+
+    Returns:
+        The same exception.
+    """
+    todo: list[BaseException] = [error]
+    seen: set[int] = set()
+    while todo:
+        each = todo.pop()
+        if id(each) in seen:
+            continue
+        seen.add(id(each))
+        todo += [other for other in (each.__cause__, each.__context__) if other is not None]
+        traceback.clear_frames(each.__traceback__)
+        each.__traceback__ = None
+    return error
 
 
 class WeightsError(RuntimeError):

@@ -6,14 +6,18 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from PIL import Image, ImageOps
 
-from facefusion.errors import EmptyPhotoError, UnreadablePhotoError
+from facefusion.decoding import reading
+from facefusion.decoding.headers import RefusedPhotoError
+from facefusion.decoding.reading import over_white
+from facefusion.errors import EmptyPhotoError, FusionError, UnreadablePhotoError, refusing
 from facefusion.errors import Photo as Which
 from facefusion.types import Photo
 
 #: Face photos of one person that a call takes at most.
 MAX_SOURCES: Final = 3
+#: Pixels that are converted at once.
+STRIP_PIXELS: Final = 1 << 18
 
 
 def as_rgb(image: Any, which: Which, *, number: int | None = None) -> Photo:
@@ -39,24 +43,33 @@ def as_rgb(image: Any, which: Which, *, number: int | None = None) -> Photo:
         raise EmptyPhotoError(which, number=number)
     if array.ndim == 2:
         array = array[..., None]
-    if array.ndim != 3 or array.shape[2] not in (1, 3, 4):
+    floats = np.issubdtype(array.dtype, np.floating)
+    known = floats or array.dtype in (np.uint8, np.uint16, np.bool_)
+    if array.ndim != 3 or array.shape[2] not in (1, 3, 4) or not known:
         raise UnreadablePhotoError(which, number=number)
-    if array.dtype == np.uint16:
-        array = (array >> 8).astype(np.uint8)
-    elif array.dtype == np.bool_:
-        array = array.astype(np.uint8) * 255
-    elif np.issubdtype(array.dtype, np.floating):
-        if not np.isfinite(array).all():
+    if array.dtype == np.uint8 and array.shape[2] == 3:
+        return np.ascontiguousarray(array)
+    height, width = array.shape[:2]
+    whole = np.empty((height, width, 3), np.uint8)
+    rows = max(1, STRIP_PIXELS // width)
+    for top in range(0, height, rows):  # in between it takes several times the bytes
+        strip = array[top : top + rows]
+        if floats and not np.isfinite(strip).all():
             raise UnreadablePhotoError(which, number=number)
-        array = (np.clip(array, 0, 1) * 255 + 0.5).astype(np.uint8)
-    elif array.dtype != np.uint8:
-        raise UnreadablePhotoError(which, number=number)
-    if array.shape[2] == 1:
-        array = np.repeat(array, 3, axis=2)
-    elif array.shape[2] == 4:
-        alpha = array[..., 3:].astype(np.uint16)
-        array = ((array[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
-    return np.ascontiguousarray(array)
+        strip = _bytes(strip)
+        whole[top : top + rows] = over_white(strip) if strip.shape[2] == 4 else strip
+    return whole
+
+
+def _bytes(strip: np.ndarray) -> np.ndarray:
+    """A strip with the types of `as_rgb` as uint8."""
+    if strip.dtype == np.uint16:
+        return (strip >> 8).astype(np.uint8)
+    if strip.dtype == np.bool_:
+        return strip.astype(np.uint8) * 255
+    if strip.dtype == np.uint8:
+        return strip
+    return np.asarray((np.clip(strip, 0, 1) * 255 + 0.5).astype(np.uint8))
 
 
 def numbered(source: Any) -> list[tuple[Photo, int | None]]:
@@ -73,19 +86,28 @@ def numbered(source: Any) -> list[tuple[Photo, int | None]]:
     return [(as_rgb(s, "source", number=n), n) for s, n in zip(sources or [None], numbers, strict=True)]
 
 
-def read_photo(path: str | Path, which: Which) -> Photo:
-    """Reads a picture file, turned as its EXIF orientation says.
+def read_photo(path: str | Path, which: Which, *, number: int | None = None) -> Photo:
+    """Reads a picture file in this process, turned as its EXIF orientation says.
+
+    For files whose origin is known; `decoding.pool.DecoderPool` reads those of strangers.
+
+    Args:
+        path: a JPEG, PNG, WebP, GIF, TIFF, BMP or AVIF file; of several pictures in it, the first counts.
+        which: the role of the photo: a JPEG "source" of more than 16 megapixels comes at half its width and height.
+        number: its position among several face photos, for the error.
+
+    Returns:
+        (H, W, 3) RGB uint8.
 
     Raises:
-        UnreadablePhotoError: the file is missing, no picture, damaged, or a picture of absurd size.
+        UnreadablePhotoError: the file is missing, no picture of these, or damaged.
+        TooLargePhotoError, TooLongPhotoError: its sides are beyond the limits of `decoding.headers`.
+        HeicPhotoError: it is HEIC.
     """
     try:
-        with Image.open(path) as opened:
-            upright = ImageOps.exif_transpose(opened)
-            if upright.mode in ("RGBA", "LA", "PA") or "transparency" in upright.info:
-                return as_rgb(np.asarray(upright.convert("RGBA")), which)
-            if upright.mode.startswith("I;16"):
-                return as_rgb(np.asarray(upright).astype(np.uint16), which)
-            return as_rgb(np.asarray(upright.convert("RGB")), which)
-    except (OSError, ValueError, SyntaxError, RuntimeError, Image.DecompressionBombError) as error:  # RuntimeError: AVIF
-        raise UnreadablePhotoError(which) from error
+        return reading.pixels(Path(path).read_bytes(), half=which == "source")
+    except OSError:
+        refused: type[FusionError] = UnreadablePhotoError
+    except RefusedPhotoError as error:
+        refused = refusing(error.reason)
+    raise refused(which, number=number)

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from facefusion.errors import FusionError
 from facefusion.errors import Photo as Which
 from facefusion.photos import read_photo
 from facefusion.provenance import FORMATS, marked, save
@@ -32,10 +31,7 @@ def read_input(path: Path, which: Which, *, number: int | None = None) -> Photo:
     """
     if not path.is_file():
         raise CommandError(f"There is no file {path}.")
-    try:
-        return read_photo(path, which)
-    except FusionError as error:
-        raise type(error)(which, number=number) from error
+    return read_photo(path, which, number=number)
 
 
 def check_output(path: Path) -> None:

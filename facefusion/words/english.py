@@ -132,7 +132,17 @@ ENGLISH: Final[dict[str, str]] = {
     "error.unusable": "cannot be used",
     "error.unusable.remedy": "Please try another photo.",
     "error.unreadable": "could not be read as a picture",
-    "error.unreadable.remedy": "Please choose a JPEG, PNG or WebP picture, or save it again and retry.",
+    "error.unreadable.remedy": (
+        "Please choose a JPEG, PNG, WebP, GIF, TIFF, BMP or AVIF picture, or save it again as JPEG and retry."
+    ),
+    "error.too_large": "is too large: we take up to 64 megapixels and sides of up to 20,000 pixels",
+    "error.too_large.remedy": "Please make it smaller or cut a part out of it, save it as JPEG, and choose it again.",
+    "error.too_long": "is too long and narrow: one side is more than 12 times the other",
+    "error.too_long.remedy": "Please cut the part with the face out of it and choose that.",
+    "error.heic": "is in the HEIC format of iPhones, which we cannot open",
+    "error.heic.remedy": "Please save it as JPEG (iPhone: Settings, Camera, Formats, Most Compatible) and choose that.",
+    "error.slow_photo": "takes too long to open",
+    "error.slow_photo.remedy": "Please save it again as a plain JPEG, smaller if you can, and choose that.",
     "error.empty": "is missing or empty",
     "error.empty.remedy": "Please choose a photo first.",
     "error.no_face": "shows no face that we can find",
@@ -149,7 +159,7 @@ ENGLISH: Final[dict[str, str]] = {
     "error.face_tilted.remedy": (
         "Please choose a photo taken at eye level, or one where the face looks up or down as much as in the other one."
     ),
-    "error.deleted": "has been deleted, as all photos are after 10 minutes",
+    "error.deleted": "is no longer here: photos are deleted after 10 minutes, or sooner when many people are here",
     "error.deleted.remedy": "Please choose it again.",
     "error.no_choice": "has no face chosen in it",
     "error.no_choice.remedy": "Please choose at least one of its faces below the photo.",
@@ -161,6 +171,23 @@ ENGLISH: Final[dict[str, str]] = {
     "error.no_such_tier": "There is no such quality. Please choose one of: auto, fast, balanced, best.",
     "error.no_such_face": "There is no such face. Please choose from the numbers that are returned by detect.",
     "error.no_such_share": "Likeness and blend are numbers from 0 to 1.",
+    # What the server refuses before it looks at a photo.
+    "error.malformed": "This request cannot be understood. Please reload the page and try again.",
+    "error.no_such_address": "There is nothing at this address.",
+    "error.request_too_large": "This request is larger than any that the page makes.",
+    "error.file_too_large": "The picture's file is larger than 30 MB. Please save it smaller, as JPEG, and try again.",
+    "error.too_many_files": "These are too many files at once. Please send at most five.",
+    "error.too_many_requests": "That was a lot within a minute. Please wait a minute and try again.",
+    "error.too_many_jobs": "Several of your pictures are being made already. Please wait until one is finished.",
+    "error.queue_full": (
+        "Many people are here: {waiting} pictures come before yours, about {seconds} seconds. Your photos and settings "
+        "stay as they are. Please press the button again in a moment."
+    ),
+    "error.busy": "Several large photos are being worked on. Please try again in a moment.",
+    "error.too_slow": "This took longer than 10 seconds and was stopped. Please try smaller photos, or again in a moment.",
+    "error.slow": "The connection was too slow or broke off. Please try again.",
+    "error.stopping": "The server is about to start anew. Please try again in a minute.",
+    "error.not_made": "No picture was made. Your photos are still here. Please try again in a moment.",
     "error.unexpected": (
         "Something went wrong on our side and no picture was made. Please choose your photos again and retry."
     ),

@@ -1,0 +1,180 @@
+"""Decodes photo files to upright RGB; the same code in a process of its own and in the one that asks.
+
+It imports Pillow, NumPy and the standard library alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from PIL import (
+    AvifImagePlugin,
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    JpegImagePlugin,
+    MpoImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+
+from facefusion.decoding.headers import Refusal, RefusedPhotoError, check_file, check_size
+
+#: What a file may be. All are registered by their import, so `Image.open` never loads Pillow's other forty readers.
+READERS: Final = (
+    JpegImagePlugin.JpegImageFile,
+    PngImagePlugin.PngImageFile,
+    WebPImagePlugin.WebPImageFile,
+    GifImagePlugin.GifImageFile,
+    TiffImagePlugin.TiffImageFile,
+    BmpImagePlugin.BmpImageFile,
+    AvifImagePlugin.AvifImageFile,
+)
+FORMATS: Final = tuple(str(reader.format) for reader in READERS)
+#: Several JPEG pictures in a file, as phones write them; opened by the reader of JPEG.
+MPO: Final = MpoImagePlugin.MpoImageFile.format
+#: Pixels from which on a JPEG is decoded at half its width and height where the photo only gives a face.
+HALVED_FROM: Final = 16_000_000
+#: Bytes of pixels that are converted at once.
+STRIP_BYTES: Final = 1 << 20
+
+_ORIENTATION: Final = 0x0112
+_TURNS: Final = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A photo that is ready to be converted.
+
+    Attributes:
+        width, height: in pixels, upright.
+        image: the photo as Pillow decoded it.
+        orientation: EXIF's, 1 to 8.
+    """
+
+    width: int
+    height: int
+    image: Image.Image
+    orientation: int
+
+    def strips(self) -> Iterator[np.ndarray]:
+        """Yields the upright photo from top to bottom, each strip (rows, width, 3) RGB uint8."""
+        rows = max(1, STRIP_BYTES // (3 * self.width))
+        for top in range(0, self.height, rows):
+            yield _rgb(self._upright(top, min(top + rows, self.height)))
+
+    def _upright(self, top: int, bottom: int) -> Image.Image:
+        """Rows `top` to `bottom` of the upright photo, cut from the photo as it lies."""
+        if self.orientation in (3, 4, 7, 8):  # they are counted from the other end
+            top, bottom = self.height - bottom, self.height - top
+        lying = self.orientation >= 5
+        box = (top, 0, bottom, self.width) if lying else (0, top, self.width, bottom)
+        part = self.image.crop(box)
+        return part.transpose(_TURNS[self.orientation]) if self.orientation in _TURNS else part
+
+
+def over_white(rgba: np.ndarray) -> np.ndarray:
+    """Lays transparency over white: (H, W, 4) uint8 to (H, W, 3), in uint16 in between."""
+    alpha = rgba[..., 3:].astype(np.uint16)
+    return np.asarray(((rgba[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8))
+
+
+def size(data: bytes, *, half: bool = False) -> tuple[int, int]:
+    """Width and height of the photo that `decode` gives, from the file's header.
+
+    Raises:
+        RefusedPhotoError: it is none that is decoded here.
+    """
+    with _refusing(), _opened(data, half) as image:
+        turned = isinstance(image, PngImagePlugin.PngImageFile) and "exif" not in image.info
+        orientation = 1 if turned else _orientation(image)  # Pillow would decode the PNG to look for EXIF behind it
+        lying = orientation >= 5 and not isinstance(image, TiffImagePlugin.TiffImageFile)  # which turns its size itself
+        return image.size[::-1] if lying else image.size
+
+
+def decode(data: bytes, *, half: bool = False) -> Decoded:
+    """Decodes a photo: the first picture of its file.
+
+    Args:
+        data: the file.
+        half: whether a JPEG of more than `HALVED_FROM` pixels may come at half its width and height.
+
+    Raises:
+        RefusedPhotoError: it is none that is decoded here.
+    """
+    with _refusing():
+        image = _opened(data, half)
+        image.load()
+        check_size(*image.size)
+        orientation = _orientation(image)
+        width, height = image.size[::-1] if orientation >= 5 else image.size
+        decoded = Decoded(width, height, image, orientation)
+        _rgb(image.crop((0, 0, 1, 1)))  # a mode that has no way to RGB is refused before anything is answered
+        return decoded
+
+
+def pixels(data: bytes, *, half: bool = False) -> np.ndarray:
+    """The photo of `decode`, (H, W, 3) RGB uint8.
+
+    Raises:
+        RefusedPhotoError: it is none that is decoded here.
+    """
+    photo = decode(data, half=half)
+    with _refusing():
+        whole = np.empty((photo.height, photo.width, 3), np.uint8)
+        top = 0
+        for strip in photo.strips():
+            whole[top : top + len(strip)] = strip
+            top += len(strip)
+        return whole
+
+
+def _opened(data: bytes, half: bool) -> Image.Image:
+    check_file(data)
+    image = Image.open(io.BytesIO(data), formats=FORMATS)
+    check_size(*image.size)
+    if half and image.size[0] * image.size[1] > HALVED_FROM and isinstance(image, JpegImagePlugin.JpegImageFile):
+        image.draft(None, (image.size[0] // 2, image.size[1] // 2))
+    return image
+
+
+def _orientation(image: Image.Image) -> int:
+    found = image.getexif().get(_ORIENTATION, 1)
+    return found if isinstance(found, int) and 1 <= found <= 8 else 1
+
+
+def _rgb(part: Image.Image) -> np.ndarray:
+    if part.mode in ("RGBA", "LA", "PA") or "transparency" in part.info:
+        return over_white(np.asarray(part.convert("RGBA")))
+    if part.mode.startswith("I;16"):
+        return np.repeat((np.asarray(part).astype(np.uint16) >> 8).astype(np.uint8)[..., None], 3, axis=2)
+    return np.asarray(part if part.mode == "RGB" else part.convert("RGB"))
+
+
+@contextlib.contextmanager
+def _refusing() -> Iterator[None]:
+    """Says of whatever a decoder raises that the photo is refused; what the error held is let go."""
+    try:
+        yield
+        return
+    except RefusedPhotoError as error:
+        reason = error.reason
+    except (MemoryError, Image.DecompressionBombError, Image.DecompressionBombWarning):
+        reason = Refusal.TOO_LARGE
+    except Exception:  # Pillow's decoders raise nearly all kinds on damaged files
+        reason = Refusal.UNREADABLE
+    raise RefusedPhotoError(reason)
