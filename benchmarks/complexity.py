@@ -6,6 +6,8 @@ figures are their authors' own, as cited in the project's issues.
 
 from __future__ import annotations
 
+from facefusion import silence as silence  # isort: skip  # before the packages that it silences
+
 from math import prod
 from typing import Final
 

@@ -1,6 +1,9 @@
 """One face into another at 128 pixels, with the ONNX files alone: python use_onnx.py WEIGHTS FACE.jpg PHOTO.jpg OUT.png"""
 
+import os
 import sys
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # or ONNX Runtime reports to its maker
 
 import cv2
 import numpy as np

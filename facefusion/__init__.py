@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from facefusion import silence as silence  # isort: skip  # before the packages that it silences
+
 from facefusion.errors import FusionError
 from facefusion.pipeline import FusionPipeline
 from facefusion.tiers import Tier, TierChoice, TierReason

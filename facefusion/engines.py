@@ -6,19 +6,21 @@ answers are not the reference's (ONNX Runtime, 32 bits) is passed over, however 
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
 
+from facefusion.child import ChildError, ask
 from facefusion.errors import WeightsError
 from facefusion.remembered import machine_key, recall, remember
 from facefusion.runtime import INT8, INT8_TFLITE, Feeds, Network, WeightFile, make_session
@@ -36,6 +38,10 @@ ENGINE_VARIABLE: Final = "FACEFUSION_ENGINE"
 WORTH: Final = 0.003
 #: Timed runs of each engine, of which the quickest counts.
 RUNS: Final = 4
+#: Seconds that the comparison in a child process may take: ten times what it takes on two idle cores.
+TRIAL_SECONDS: Final = 30.0
+
+log = logging.getLogger("facefusion.engines")
 
 
 class Engine(StrEnum):
@@ -152,9 +158,45 @@ def known_engines(files: Mapping[str, WeightFile], threads: int | None = None) -
     kept = recall("engines", key)
     if isinstance(kept, dict) and all(kept.get(name) in engines[name] for name in SIDES):
         return {name: Engine(kept[name]) for name in SIDES}
-    found = quickest(try_engines(files, threads))
+    if {engine.package for engine in every} == {Engine.ONNXRUNTIME.package}:
+        found = quickest(try_engines(files, threads))
+    else:
+        try:
+            found = quickest(try_apart(files, threads))
+        except ChildError as error:
+            log.warning("The engines could not be compared, and ONNX Runtime serves: %s.", error)
+            return dict.fromkeys(SIDES, Engine.ONNXRUNTIME)  # not remembered: the next start tries again
     remember("engines", key, found)
     return found
+
+
+def try_apart(files: Mapping[str, WeightFile], threads: int | None = None) -> Trials:
+    """`try_engines` in a child process, so that what is not taken leaves nothing here: neither memory nor signal stacks.
+
+    Raises:
+        ChildError: there is no answer; a package crashed, or hangs.
+    """
+    needed = {name: asdict(file) for name, file in files.items() if name.partition("_")[0] in SIDES}
+    request = {"threads": threads, "files": {name: {**each, "path": str(each["path"])} for name, each in needed.items()}}
+    answer = ask("facefusion.engines_trial", request, TRIAL_SECONDS)
+    try:
+        return {name: {Engine(engine): Trial(*each) for engine, each in answer[name].items()} for name in SIDES}
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ChildError("it answered something else") from error
+
+
+def unpacked(request: Any) -> tuple[dict[str, WeightFile], int | None]:
+    """The files and threads of a request that `try_apart` made."""
+    files = {name: WeightFile(**{**each, "path": Path(each["path"])}) for name, each in request["files"].items()}
+    return files, request["threads"]
+
+
+def answered(trials: Trials) -> dict[str, dict[str, tuple[float, float, str]]]:
+    """Trials as `try_apart` reads them."""
+    return {
+        name: {engine.value: (trial.seconds, trial.psnr, trial.reason) for engine, trial in tried.items()}
+        for name, tried in trials.items()
+    }
 
 
 def version_of(engine: Engine) -> str:

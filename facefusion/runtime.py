@@ -18,6 +18,9 @@ from threadpoolctl import threadpool_limits
 from facefusion.errors import WeightsError
 from facefusion.types import FloatArray
 
+# Before the first session: on Windows there is no variable for it (`silence`).
+onnxruntime.disable_telemetry_events()
+
 #: The weights that ship with the project.
 EMBEDDED_WEIGHTS: Final = Path(__file__).resolve().parent.parent / "weights"
 #: The networks that a pipeline needs.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from facefusion import silence as silence  # isort: skip  # before the packages that it silences
+
 from collections.abc import Callable, Iterator
 
 import cv2

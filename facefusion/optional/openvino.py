@@ -4,12 +4,32 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import openvino
 
 from facefusion.types import FloatArray
+
+
+@cache
+def _core() -> openvino.Core:
+    """The process's one core, with its CPU plugin loaded in a thread that ends.
+
+    The plugin gives the thread that loads it an alternate signal stack (sigaltstack(2)) and frees it when the last model
+    is dropped. With a plugin for each core the main thread is then left with the freed stack of another one, and the next
+    signal, such as SIGTERM, is a segmentation fault. Loaded here, it leaves every other thread as it is.
+    """
+
+    def load() -> openvino.Core:
+        core = openvino.Core()
+        core.get_versions("CPU")
+        return core
+
+    with ThreadPoolExecutor(1, thread_name_prefix="openvino") as thread:
+        return thread.submit(load).result()
 
 
 class OpenVinoNetwork:
@@ -26,7 +46,7 @@ class OpenVinoNetwork:
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_PRECISION_HINT": "f32",  # on some processors it would choose bfloat16
         }
-        self._model = openvino.Core().compile_model(str(path), "CPU", settings)
+        self._model = _core().compile_model(str(path), "CPU", settings)
 
     def run(self, outputs: list[str], feeds: Mapping[str, FloatArray], /) -> list[FloatArray]:
         """The named outputs. Every call has a request of its own, so that threads do not meet."""

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import subprocess
+import sys
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +15,7 @@ import numpy as np
 import pytest
 
 from facefusion import FusionPipeline, engines, remembered
+from facefusion.child import ChildError
 from facefusion.cli import engines as bench_engines
 from facefusion.cli.main import main
 from facefusion.engines import (
@@ -102,7 +107,9 @@ def test_what_is_quickest_is_found_once(files: dict[str, WeightFile], monkeypatc
     slow, quick = Trial(0.1, 120), Trial(0.05, 44)
     asked: list[Any] = []
     trials = {"coarse": {ORT: quick, ORT8: slow}, "refine": {ORT: slow, ORT8: quick}}
-    monkeypatch.setattr(engines, "try_engines", lambda *a: (asked.append(a), trials)[1])
+    monkeypatch.setattr(engines, "try_apart", lambda *a: (asked.append(a), trials)[1])
+    monkeypatch.setattr(engines, "find_spec", lambda name: True)
+    monkeypatch.setattr(engines, "version_of", lambda engine: "1")
     found = {"coarse": ORT, "refine": ORT8}
     assert known_engines(files) == known_engines(files) == found and len(asked) == 1
     assert all(isinstance(engine, Engine) for engine in known_engines(files).values())
@@ -112,7 +119,7 @@ def test_what_is_quickest_is_found_once(files: dict[str, WeightFile], monkeypatc
     assert known_engines(retrained) == found and len(asked) == 3
 
 
-@pytest.mark.usefixtures("cache")
+@pytest.mark.usefixtures("cache", "only_onnxruntime")
 def test_what_is_remembered_in_another_form_is_measured_anew(
     files: dict[str, WeightFile], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -120,6 +127,63 @@ def test_what_is_remembered_in_another_form_is_measured_anew(
     for kept in ("onnxruntime", {"coarse": "onnxruntime"}, {"coarse": "onnxruntime", "refine": "abacus"}, None, [1]):
         monkeypatch.setattr(engines, "recall", lambda name, key, kept=kept: kept)
         assert known_engines(files) == BOTH
+
+
+def test_a_child_process_compares_the_engines_and_what_is_not_taken_is_not_imported(tmp_path: Path) -> None:
+    code = """
+import json, sys
+from facefusion.engines import SIDES, available, quickest, try_apart
+from facefusion.runtime import EMBEDDED_WEIGHTS, read_manifest
+files = read_manifest(EMBEDDED_WEIGHTS)
+trials = try_apart(files, 1)
+assert {name: list(tried) for name, tried in trials.items()} == {name: available(files, name) for name in SIDES}
+assert all(trial.reason == "" and trial.psnr > 30 for tried in trials.values() for trial in tried.values())
+assert not {"openvino", "ai_edge_litert"} & set(sys.modules)
+print(*sorted(quickest(trials)))
+"""
+    # Elsewhere, and with a module there that must not be taken for NumPy.
+    (tmp_path / "numpy.py").write_text("raise SystemExit('the current directory is on the path')")
+    command, root = [sys.executable, "-P", "-c", code], str(EMBEDDED_WEIGHTS.parent)
+    environment = {**os.environ, "PYTHONPATH": root}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert (done.stdout.split(), done.returncode) == (sorted(SIDES), 0), done.stderr
+
+
+@pytest.mark.usefixtures("cache")
+@pytest.mark.parametrize("answer", [{}, [], {"coarse": {}, "refine": {"abacus": [1, 2, ""]}}, None])
+def test_without_the_child_the_reference_serves_and_the_next_start_tries_again(
+    files: dict[str, WeightFile], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, answer: Any
+) -> None:
+    def ask(*request: Any) -> Any:
+        asked.append(request)
+        if answer is None:
+            raise ChildError("it ended with code -11")
+        return answer
+
+    asked: list[Any] = []
+    monkeypatch.setattr(engines, "ask", ask)
+    monkeypatch.setattr(engines, "find_spec", lambda name: True)
+    monkeypatch.setattr(engines, "version_of", lambda engine: "1")
+    for _ in range(2):
+        assert known_engines(files) == dict.fromkeys(SIDES, ORT)
+    assert len(asked) == 2 and caplog.text.count("ONNX Runtime serves") == 2
+
+
+@pytest.mark.skipif(find_spec("openvino") is None, reason="OpenVINO is not installed")
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM")
+def test_a_signal_after_models_of_openvino_were_dropped_is_handled() -> None:
+    code = """
+import os, signal, sys
+from facefusion.engines import Engine, open_network
+from facefusion.runtime import EMBEDDED_WEIGHTS, read_manifest
+files = read_manifest(EMBEDDED_WEIGHTS)
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
+opened = [open_network(Engine.OPENVINO, files, name, 1) for name in ("coarse", "refine")]
+while opened:
+    del opened[0]
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+    assert subprocess.run([sys.executable, "-c", code], cwd=EMBEDDED_WEIGHTS.parent).returncode == 7
 
 
 @pytest.mark.usefixtures("cache")

@@ -1,0 +1,56 @@
+"""A function of this package in a Python process of its own: its crash, memory and libraries stay there."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+_PACKAGE_PARENT: Final = str(Path(__file__).resolve().parent.parent)
+#: Windows would open a console for it.
+_NO_WINDOW: Final = int(getattr(subprocess, "CREATE_NO_WINDOW", 0))
+
+
+class ChildError(RuntimeError):
+    """A child process could not be started, failed, or took too long."""
+
+
+def ask(module: str, request: Any, seconds: float) -> Any:
+    """Runs a module that reads JSON from its standard input and writes JSON as the last line of its standard output.
+
+    The child has the environment of this process and finds the same packages.
+
+    Args:
+        module: run as `__main__`.
+        request: what it is given.
+        seconds: until it is killed.
+
+    Raises:
+        ChildError: there is no answer.
+    """
+    if not sys.executable or getattr(sys, "frozen", False):  # the executable is a program that embeds Python
+        raise ChildError("there is no Python to start")
+    places = [_PACKAGE_PARENT, *filter(None, sys.path)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(places), "PYTHONIOENCODING": "utf-8"}
+    try:
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", module],  # -P: nothing is imported from the current directory
+            input=json.dumps(request),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            encoding="utf-8",
+            env=environment,
+            timeout=seconds,
+            check=True,
+            creationflags=_NO_WINDOW,
+        )
+        return json.loads(done.stdout.splitlines()[-1])
+    except subprocess.TimeoutExpired as error:
+        raise ChildError(f"it took longer than {seconds:g} seconds") from error
+    except subprocess.CalledProcessError as error:
+        raise ChildError(f"it ended with code {error.returncode}") from error
+    except (OSError, ValueError, IndexError) as error:
+        raise ChildError(type(error).__name__) from error

@@ -1,0 +1,18 @@
+"""The comparison of engines, in a process of its own: `engines.try_apart` runs it and reads its answer."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from facefusion.engines import answered, try_engines, unpacked
+
+
+def main() -> None:
+    """Answers one request from standard input."""
+    files, threads = unpacked(json.load(sys.stdin))
+    print(json.dumps(answered(try_engines(files, threads))))
+
+
+if __name__ == "__main__":
+    main()
