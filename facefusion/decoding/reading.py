@@ -121,10 +121,10 @@ def decode(data: bytes, *, half: bool = False) -> Decoded:
         image.load()
         check_size(*image.size)
         orientation = _orientation(image)
-        width, height = image.size[::-1] if orientation >= 5 else image.size
-        decoded = Decoded(width, height, image, orientation)
+        image = image._new(image.im)  # without the decoder, which may hold as much again
         _rgb(image.crop((0, 0, 1, 1)))  # a mode that has no way to RGB is refused before anything is answered
-        return decoded
+        width, height = image.size[::-1] if orientation >= 5 else image.size
+        return Decoded(width, height, image, orientation)
 
 
 def pixels(data: bytes, *, half: bool = False) -> np.ndarray:

@@ -30,9 +30,9 @@ from PIL import AvifImagePlugin
 from facefusion.decoding import reading
 from facefusion.decoding.headers import Refusal, RefusedPhotoError
 
-#: Address space of a worker in bytes. A photo of 65 megapixels takes 260 MB in Pillow and its decoder may take more than as
-#: much again; Python, NumPy and Pillow map 200 MB.
-ADDRESS_SPACE: Final = 1 << 30
+#: Address space of a worker in bytes. A WebP of 64 megapixels takes the most, 980 MB, other formats
+#: up to 430 MB; Python, NumPy and Pillow map 115 MB.
+ADDRESS_SPACE: Final = 1152 * 1024 * 1024
 #: Files that a worker may have open: its pipes, and libraries while they are loaded.
 OPEN_FILES: Final = 16
 
@@ -99,6 +99,7 @@ def serve(requests: BinaryIO, out: int, seconds: float) -> None:
             return
         _watch(seconds)
         answer(ask, bool(half), data, out)
+        del data  # while the next request is waited for
         _watch(0)
 
 

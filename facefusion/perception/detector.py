@@ -72,13 +72,11 @@ class FaceDetector:
             Faces by size, the largest first; behind them, by size too, what the network is much less sure of. Coordinates
             are the photo's pixels.
         """
-        height, width = photo.shape[:2]
-        scale = min(1.0, DETECTION_SIZE / max(height, width))
-        small = photo
-        if scale < 1:
-            shape = (max(1, round(width * scale)), max(1, round(height * scale)))
-            small = np.asarray(cv2.resize(photo, shape, interpolation=cv2.INTER_AREA), np.uint8)
-        ratio = np.array([width / small.shape[1], height / small.shape[0]], np.float32)
+        return self._faces(_shrunk(photo, DETECTION_SIZE), photo.shape)
+
+    def _faces(self, small: Photo, shape: tuple[int, ...]) -> list[Detection]:
+        """The faces of a photo of `shape` that was shrunk to `small`, in its pixels."""
+        ratio = np.array([shape[1] / small.shape[1], shape[0] / small.shape[0]], np.float32)
         bgr = _padded(small)
         side = min(DETECTION_SIZE, -(-max(small.shape[:2]) // 32) * 32)
         large = [face for face in self._look(bgr, CLOSE_UP_SIZE) if _side(face.box) > CLOSE_UP_SHARE * max(bgr.shape[:2])]
@@ -104,8 +102,9 @@ class FaceDetector:
             One face, in the photo's pixels, or none.
         """
         small = photo
-        while max(small.shape[:2]) > DETECTION_SIZE and min(small.shape[:2]) > 1:
-            small = np.asarray(cv2.resize(small, (small.shape[1] // 2, small.shape[0] // 2), interpolation=cv2.INTER_AREA))
+        while max(small.shape[:2]) > DETECTION_SIZE:
+            half = (max(1, small.shape[1] // 2), max(1, small.shape[0] // 2))
+            small = np.asarray(cv2.resize(small, half, interpolation=cv2.INTER_AREA))
         bgr = _padded(small)
         frame = max(bgr.shape[:2])
         close = self._look(bgr, CLOSE_UP_SIZE)
@@ -144,19 +143,40 @@ class FaceDetector:
         Yields:
             The faces of each look, in the photo's own pixels; an empty list for a look that found none.
         """
-        yield self(photo)
-        margin = round(max(photo.shape[:2]) * PADDING)
-        padded = cv2.copyMakeBorder(photo, margin, margin, margin, margin, cv2.BORDER_CONSTANT, value=(127, 127, 127))
-        yield [_moved(face, lambda xy: xy - margin) for face in self(np.asarray(padded, np.uint8))]
-        height, width = photo.shape[:2]
+        small, (height, width) = _shrunk(photo, DETECTION_SIZE), photo.shape[:2]
+        yield self._faces(small, photo.shape)
+        yield self._faces_of_padded(photo)
         for turns in (1, 3, 2):
             turn_back = partial(_turned_back, quarter_turns=turns, width=width, height=height)
-            faces = self(np.ascontiguousarray(np.rot90(photo, turns)))
+            turned = np.ascontiguousarray(np.rot90(small, turns))
+            faces = self._faces(turned, (width, height) if turns % 2 else (height, width))
             yield [_moved(face, turn_back) for face in faces if face.score >= TURNED_SCORE]
+
+    def _faces_of_padded(self, photo: Photo) -> list[Detection]:
+        """The faces of the photo with a margin of `PADDING` around it, in the photo's pixels."""
+        longest = max(photo.shape[:2])
+        share = longest / (longest + 2 * round(longest * PADDING))
+        small = _shrunk(photo, round(DETECTION_SIZE * share))
+        margin = round(max(small.shape[:2]) * PADDING)
+        grey = (127, 127, 127)
+        padded = cv2.copyMakeBorder(small, margin, margin, margin, margin, cv2.BORDER_CONSTANT, value=grey)
+        ratio = np.array([photo.shape[1] / small.shape[1], photo.shape[0] / small.shape[0]], np.float32)
+        faces = self._faces(np.asarray(padded, np.uint8), padded.shape)
+        return [_moved(face, lambda xy: (xy - margin) * ratio) for face in faces]
 
     def with_retries(self, photo: Photo) -> list[Detection]:
         """The faces of the first of the `attempts` that finds any."""
         return next((faces for faces in self.attempts(photo) if faces), [])
+
+
+def _shrunk(photo: Photo, longest: int) -> Photo:
+    """A photo whose longer side has `longest` pixels at most, by areas; the photo itself where it is no larger."""
+    height, width = photo.shape[:2]
+    scale = longest / max(height, width)
+    if scale >= 1:
+        return photo
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return np.asarray(cv2.resize(photo, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _padded(small: Photo) -> np.ndarray:
