@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
@@ -11,6 +11,7 @@ from facefusion.compose.detail import compose_coarse, compose_detail
 from facefusion.compose.window import FaceWindow
 from facefusion.finish import finished
 from facefusion.fusion.coarse import FusionMaps
+from facefusion.patches import Area, Patch, Patched, around
 from facefusion.steps import Steps
 from facefusion.types import FloatArray, Photo
 from facefusion.views import AlignedPair
@@ -18,21 +19,15 @@ from facefusion.views import AlignedPair
 
 @dataclass
 class Canvas:
-    """A photo with new faces in it.
+    """A photo with new faces in it. Only the rectangles around them are kept, so that a large photo is not copied.
 
     Attributes:
-        photo: (H, W, 3) RGB uint8, the target photo; it is not changed.
-        image: (H, W, 3) RGB uint8, the photo with the faces that were added.
-        changed: (H, W) float32 in [0, 1], how much of each pixel is new; 1 where the photo was bent.
+        made: the photo, which is not changed, and what is new in it.
         masks: the opacity of each face that was added, (height, width) in its window.
-        regions: the rectangles in which anything is new; the whole photo where it was bent.
     """
 
-    photo: Photo
-    image: Photo
-    changed: FloatArray
+    made: Patched
     masks: list[FloatArray] = field(default_factory=list)
-    regions: list[tuple[slice, slice]] = field(default_factory=list)
 
     @classmethod
     def of(cls, photo: Photo, bent: FloatArray | None) -> Self:
@@ -42,16 +37,27 @@ class Canvas:
             photo: (H, W, 3) RGB uint8.
             bent: (H, W) float32, where the photo was bent, or None.
         """
-        if bent is None:
-            return cls(photo, photo.copy(), np.zeros(photo.shape[:2], np.float32))
-        return cls(photo, photo.copy(), bent.copy(), regions=[np.s_[:, :]])
+        counted = None if bent is None else around(bent)
+        return cls(Patched(photo, changes=() if counted is None else (counted,)))
 
     def again(self) -> Canvas:
         """The photo without faces, of which as much counts as new as here."""
-        changed = np.zeros(self.photo.shape[:2], np.float32)
-        for region in self.regions:  # of a large photo, what is never written costs nothing
-            changed[region] = self.changed[region]
-        return Canvas(self.photo, self.photo.copy(), changed, regions=list(self.regions))
+        return Canvas(replace(self.made, painted=()))
+
+    @property
+    def image(self) -> Photo:
+        """(H, W, 3) RGB uint8, the photo with the faces that were added; a new array each time."""
+        return self.made.image()
+
+    @property
+    def changed(self) -> FloatArray:
+        """(H, W) float32 in [0, 1], how much of each pixel is new, 1 where the photo was bent; a new array each time."""
+        return self.made.mask()
+
+    @property
+    def regions(self) -> list[Area]:
+        """The rectangles in which anything is new."""
+        return [patch.area for patch in self.made.changes]
 
     def add_coarse(self, pair: AlignedPair, fused: FusionMaps, blend: float, steps: Steps) -> None:
         """Adds a face as the coarse network made it, with a share `blend` of its opacity."""
@@ -83,8 +89,12 @@ class Canvas:
     def _add(
         self, face: Photo, pair: AlignedPair, window: FaceWindow, fused: FusionMaps, blend: float, steps: Steps
     ) -> None:
-        mask, target = window.opacity(pair.shown(fused.mask)), window.of_photo(self.photo)
+        mask, target = window.opacity(pair.shown(fused.mask)), window.of_photo(self.made.photo)
         face = finished(face, target, pair, window, mask, steps)
-        window.blend(self.image, face, blend * mask, self.changed)
+        area = window.region.window
+        image, changed = self.made.image_in(area), self.made.mask_in(area)
+        part = replace(window, region=replace(window.region, top=0, left=0))
+        part.blend(image, face, blend * mask, changed)
+        painted, changes = Patch(area, image), Patch(area, changed)
+        self.made = Patched(self.made.photo, (*self.made.painted, painted), (*self.made.changes, changes))
         self.masks.append(mask)
-        self.regions.append(window.region.window)

@@ -24,6 +24,7 @@ from facefusion.fusion.refine import RefineNet
 from facefusion.fusion.studio import StudioNet
 from facefusion.geometry.align import face_size
 from facefusion.hub import embedded, resolve
+from facefusion.patches import Patched, whole_patch
 from facefusion.people import Person, shaped
 from facefusion.perception.coverings import CoveringsFinder
 from facefusion.perception.detector import FaceDetector
@@ -304,46 +305,49 @@ class FusionPipeline:
             answers = [pair.steadied(answer) for pair, answer in zip(pairs, maps, strict=True)]
             for pair, answer in zip(pairs, answers, strict=True):
                 canvas.add_coarse(pair, answer, blend, self.steps)
-            coarse, changed = canvas.image, canvas.changed
-            again = canvas.again() if spec.refine_size else canvas  # before anybody else has the draft
+            draft = canvas.made
             made = [pair.fused(answer) for pair, answer in zip(pairs, answers, strict=True)]
 
-        def result(image: Photo, similarities: Sequence[float]) -> FusionResult:
+        def result(picture: Patched, similarities: Sequence[float]) -> FusionResult:
             replaced = tuple(
                 FusedFace(person.source.face, person.face, similarity, pair.warped, fused, pair.to_photo)
                 for person, similarity, pair, fused in zip(people, similarities, pairs, made, strict=True)
             )
-            return FusionResult(image, coarse, changed, Timings(dict(clock.seconds)), tier, replaced, choice)
+            timings = Timings(dict(clock.seconds))
+            return FusionResult(picture.image, draft.image, picture.mask, timings, tier, replaced, choice)
 
-        yield result(coarse, [float("nan")] * len(people))
-        image, refined = coarse, list(maps)
+        yield result(draft, [float("nan")] * len(people))
+        picture, refined = draft, list(maps)
         for i, later in refining.items():
             with clock.stage("refine"):
                 refined[i] = later.result()
         refined = [pair.steadied(answer) for pair, answer in zip(pairs, refined, strict=True)]
         if tier is Tier.STUDIO and self.studio is not None:
             with clock.stage("refine"):  # in the refine network's place
-                image = photo
+                image, changed = photo, canvas.changed
                 for person, face, pair, mask in zip(people, faces, pairs, canvas.masks, strict=True):
                     own = [(each.photo, each.face.mesh) for each in person.every]
                     image, pasted = self.studio(image, face.mesh, own, pair.target.mask_over(mask, photo.shape))
                     changed = np.maximum(changed, pasted)
+                picture = Patched(photo, (whole_patch(image),), (whole_patch(changed),))
         if spec.refine_size:
             with clock.stage("compose"):
-                canvas = again
+                canvas = canvas.again()
                 for pair, ready, answer in zip(pairs, rendered, refined, strict=True):
                     face_image = None if ready is None else ready.result()
                     canvas.add_detail(pair, answer, blend, self.steps, face_image)
                 made = [pair.fused(answer) for pair, answer in zip(pairs, refined, strict=True)]
-            image, changed = canvas.image, canvas.changed
+            picture = canvas.made
         with clock.stage("check"):
+            image = picture.image()
             similarities = [
                 float(self.identity(image, face.mesh) @ person.embedding) for face, person in zip(faces, people, strict=True)
             ]
+            del image
         rest = sum(seconds for stage, seconds in clock.seconds.items() if stage not in PERCEPTION)
         if tier in TIERS:
             self.chooser.observe(tier, largest, rest, faces=len(people))
-        yield result(image, similarities)
+        yield result(picture, similarities)
 
     def find_faces(self, photo: Any, which: Which = "target", *, number: int | None = None) -> list[Face]:
         """Every face of a photo, from left to right, also those that are too small or too far turned to be used.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from facefusion.tiers import Tier, TierChoice
 #: (H, W, 3) RGB uint8.
 Photo = NDArray[np.uint8]
 FloatArray = NDArray[np.float32]
+Array = TypeVar("Array", bound=np.ndarray)
 
 
 @dataclass(frozen=True)
@@ -92,9 +94,34 @@ class FusedFace:
     to_photo: NDArray[np.float64]
 
 
+class _Made(Generic[Array]):
+    """A field that holds an array, or what makes it: then each access gives a new one, and none is kept."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = f"_{name}"
+
+    @overload
+    def __get__(self, owner: None, kind: type) -> Any: ...
+
+    @overload
+    def __get__(self, owner: object, kind: type) -> Array: ...
+
+    def __get__(self, owner: object | None, kind: type) -> Any:
+        if owner is None:  # asked by `dataclass`: there is no default
+            raise AttributeError(self._name)
+        held = getattr(owner, self._name)
+        return held() if callable(held) else held
+
+    def __set__(self, owner: object, value: Array | Callable[[], Array]) -> None:
+        object.__setattr__(owner, self._name, value)
+
+
 @dataclass(frozen=True)
 class FusionResult:
     """A fused photo.
+
+    Of large photos, `image`, `coarse` and `mask` would take most of the memory: the pipeline's results hold what is new and
+    make these whole at each access.
 
     Attributes:
         image: the result at the chosen tier, RGB uint8, the target's size.
@@ -107,12 +134,13 @@ class FusionResult:
         choice: why this tier, where the pipeline chose it.
     """
 
-    image: Photo
-    coarse: Photo
-    mask: FloatArray
-    timings: Timings
-    tier: Tier
-    faces: tuple[FusedFace, ...]
+    image: _Made[Photo] = _Made()
+    coarse: _Made[Photo] = _Made()
+    mask: _Made[FloatArray] = _Made()
+    # mypy takes the three above for fields with a default; they have none.
+    timings: Timings  # type: ignore[misc]
+    tier: Tier  # type: ignore[misc]
+    faces: tuple[FusedFace, ...]  # type: ignore[misc]
     choice: TierChoice | None = None
 
     @property
