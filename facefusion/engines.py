@@ -23,7 +23,7 @@ import numpy as np
 from facefusion.child import ChildError, ask
 from facefusion.errors import WeightsError
 from facefusion.remembered import machine_key, recall, remember
-from facefusion.runtime import INT8, INT8_TFLITE, Feeds, Network, WeightFile, make_session
+from facefusion.runtime import INT8, INT8_TFLITE, Feeds, Network, WeightFile, check_contracts, make_session
 from facefusion.types import FloatArray
 
 #: Networks that engines run, and the side of the largest crop that each sees.
@@ -108,11 +108,20 @@ def open_network(engine: Engine, files: Mapping[str, WeightFile], name: str, thr
     """Opens the network `name` in an engine, with so many threads (all cores by default).
 
     Raises:
-        WeightsError: the engine has no weights of it.
+        WeightsError: the engine has no weights of it, or cannot open them, or they are another network's.
     """
     path = weights(engine, files, name)
     if path is None:
         raise WeightsError(f"There are no weights of the {name} network for {engine}.")
+    try:
+        return _opened(engine, path, name, threads)
+    except WeightsError:
+        raise
+    except Exception as error:  # each package has exceptions of its own
+        raise WeightsError(f"{engine} cannot open {path.name}: {type(error).__name__}.") from error
+
+
+def _opened(engine: Engine, path: Path, name: str, threads: int | None) -> Network:
     if engine.package == "openvino":
         from facefusion.optional.openvino import OpenVinoNetwork
 
@@ -120,7 +129,9 @@ def open_network(engine: Engine, files: Mapping[str, WeightFile], name: str, thr
     if engine.package == "ai_edge_litert":
         from facefusion.optional.litert import LiteRtNetwork
 
-        return LiteRtNetwork(path, threads)
+        network = LiteRtNetwork(path, threads)
+        network.check(name, SIDES[name])
+        return network
     session: Network = make_session(path, threads)
     return session
 
@@ -130,8 +141,9 @@ def wanted(engine: Engine | str, files: Mapping[str, WeightFile]) -> dict[str, E
 
     Raises:
         ValueError: there is no such engine.
-        WeightsError: it is not installed, or has none of the networks.
+        WeightsError: it is not installed, or has none of the networks; a network is not what the pipeline calls.
     """
+    check_contracts(files)
     engine = Engine(engine)
     having = [name for name in SIDES if engine in available(files, name)]
     if not having:
@@ -143,7 +155,7 @@ def known_engines(files: Mapping[str, WeightFile], threads: int | None = None) -
     """By network, the engine that the environment names, or the quickest, remembered on the disk or found now.
 
     Raises:
-        WeightsError: the environment names an engine that is not there.
+        WeightsError: the environment names an engine that is not there; a network is not what the pipeline calls.
     """
     engines = {name: available(files, name) for name in SIDES}
     every = [engine for engine in Engine if any(engine in some for some in engines.values())]
@@ -151,6 +163,7 @@ def known_engines(files: Mapping[str, WeightFile], threads: int | None = None) -
         if named not in every:
             raise WeightsError(f"{ENGINE_VARIABLE} is {named!r}; here it can be one of: {', '.join(every)}.")
         return wanted(named, files)
+    check_contracts(files)
     if len(every) == 1:
         return dict.fromkeys(SIDES, every[0])
     hashes = [file.sha256 for name, file in sorted(files.items()) if name.partition("_")[0] in SIDES]
@@ -228,7 +241,7 @@ def _try_network(
         except Exception as error:  # an optional package that is broken must not take the product down with it
             if engine is Engine.ONNXRUNTIME:
                 raise
-            trials[engine] = Trial(float("inf"), 0.0, f"it fails: {type(error).__name__}")
+            trials[engine] = Trial(float("inf"), 0.0, f"it fails: {type(error.__cause__ or error).__name__}")
             continue
         truth = truth or [crop]
         apart = psnr(crop, truth[0], feeds["face"][0, 0] > 0.5)

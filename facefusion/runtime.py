@@ -8,13 +8,14 @@ import json
 import os
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 import onnxruntime
 from threadpoolctl import threadpool_limits
 
+from facefusion.contracts import CONTRACTS, check
 from facefusion.errors import WeightsError
 from facefusion.types import FloatArray
 
@@ -40,13 +41,18 @@ INT8_TFLITE: Final = "_int8_tflite"
 
 @dataclass(frozen=True)
 class WeightFile:
-    """One entry of `manifest.json`: where a network is, its hash, licence and contract; of INT8 ones what they come from."""
+    """One entry of `manifest.json`: where a network is, its hash, licence and contract; of INT8 ones what they come from.
+
+    `inputs` and `outputs` describe its tensors (`contracts.Tensors`); an entry may lack them.
+    """
 
     path: Path
     sha256: str
     licence: str
     contract: dict[str, Any]
     made_from: str | None = None
+    inputs: dict[str, str] = field(default_factory=dict)
+    outputs: dict[str, str] = field(default_factory=dict)
 
     def is_whole(self) -> bool:
         """Whether the file is the one that the manifest describes.
@@ -67,7 +73,12 @@ def parse_manifest(path: Path) -> dict[str, WeightFile]:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         files = {
             name: WeightFile(
-                path.parent / entry["file"], entry["sha256"], entry["licence"], entry["contract"], entry.get("made_from")
+                path.parent / entry["file"],
+                entry["sha256"],
+                entry["licence"],
+                entry["contract"],
+                entry.get("made_from"),
+                *({key: str(value) for key, value in entry.get(put, {}).items()} for put in ("inputs", "outputs")),
             )
             for name, entry in manifest["networks"].items()
         }
@@ -109,6 +120,20 @@ def read_manifest(directory: Path) -> dict[str, WeightFile]:
     return files
 
 
+def check_contracts(files: Mapping[str, WeightFile]) -> None:
+    """Checks that every ONNX file of the pipeline's takes and gives what the pipeline and its manifest say.
+
+    Raises:
+        WeightsError: one sentence that names the network and what differs.
+    """
+    for name, file in files.items():
+        if name.partition("_")[0] in CONTRACTS and not name.endswith(INT8_TFLITE):
+            try:
+                check(name, file.path, file.inputs, file.outputs)
+            except OSError as error:
+                raise WeightsError(f"The {name} network cannot be read: {error}") from error
+
+
 def cpu_name() -> str:
     """The processor's model, as the system names it."""
     cpu_info = Path("/proc/cpuinfo")
@@ -130,8 +155,16 @@ def session_options(threads: int | None = None) -> onnxruntime.SessionOptions:
 
 
 def make_session(path: Path, threads: int | None = None) -> onnxruntime.InferenceSession:
-    """Opens an ONNX file on the CPU."""
-    return onnxruntime.InferenceSession(str(path), session_options(threads), providers=["CPUExecutionProvider"])
+    """Opens an ONNX file on the CPU.
+
+    Raises:
+        WeightsError: ONNX Runtime cannot open it.
+    """
+    options = session_options(threads)
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # its exceptions share no class of their own
+        raise WeightsError(f"ONNX Runtime cannot open {path.name}: {type(error).__name__}.") from error
 
 
 def wants_gpu() -> bool:

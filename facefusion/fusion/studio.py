@@ -19,7 +19,7 @@ from facefusion.compose.paste import paste
 from facefusion.errors import WeightsError
 from facefusion.geometry.align import crop_photo, invert, transform_points
 from facefusion.geometry.topology import five_points
-from facefusion.perception.identity import IdentityEncoder
+from facefusion.perception.identity import INPUT_SIZE, IdentityEncoder
 from facefusion.runtime import session_options
 from facefusion.types import FloatArray, Photo
 
@@ -51,6 +51,9 @@ class StudioNet:
             shapes = [each.shape for each in (*session.get_inputs(), *session.get_outputs())]
         except Exception as error:
             raise WeightsError(f"The models of Studio cannot be opened: {type(error).__name__}.") from error
+        known = self._arcface.shapes
+        if [shape[1:] for shape in known] != [[3, INPUT_SIZE, INPUT_SIZE], [EMBEDDING_SIZE]]:
+            raise WeightsError(f"{arcface.name} is not w600k_r50: its inputs and outputs are {known}.")
         picture = [1, 3, SIDE, SIDE]
         if [shape[1:] for shape in shapes] != [picture[1:], [EMBEDDING_SIZE], picture[1:]]:
             raise WeightsError(f"{swapper.name} is not inswapper_128: its inputs and outputs are {shapes}.")

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
+from facefusion.contracts import CONTRACTS
+from facefusion.errors import WeightsError
 from facefusion.types import FloatArray
 
 
@@ -26,6 +28,24 @@ class LiteRtNetwork:
         self._interpreter: Any = Interpreter(str(path), num_threads=threads or os.cpu_count() or 1)
         self._lock = threading.Lock()  # an interpreter holds its tensors, so it serves one caller at a time
         self._runners: dict[int, Any] = {}
+
+    def check(self, name: str, side: int) -> None:
+        """Checks that the file is the network `name` of `contracts.CONTRACTS`, with a signature for this side.
+
+        Raises:
+            WeightsError: it takes or gives something else.
+        """
+        signatures = self._interpreter.get_signature_list()
+        if f"s{side}" not in signatures:
+            raise WeightsError(f"The {name} network for LiteRT has no signature for a side of {side} pixels.")
+        inputs, outputs = (sorted(each) for each in CONTRACTS[name])
+        for signature in signatures.values():
+            found = sorted(signature["inputs"])
+            if found != inputs or len(signature["outputs"]) != len(outputs):
+                raise WeightsError(
+                    f"The {name} network for LiteRT does not fit this pipeline: its inputs are {', '.join(found)} with "
+                    f"{len(signature['outputs'])} outputs, and should be {', '.join(inputs)} with {len(outputs)}."
+                )
 
     def run(self, outputs: list[str], feeds: Mapping[str, FloatArray], /) -> list[FloatArray]:
         """All outputs, in the order of the ONNX file's, as many as are named."""

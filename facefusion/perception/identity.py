@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -33,6 +33,12 @@ class IdentityEncoder:
             providers=["CPUExecutionProvider"],
             sess_options=session_options(threads),
         )
+
+    @property
+    def shapes(self) -> list[list[Any]]:
+        """Shapes of the network's inputs, and behind them of its outputs."""
+        session = self._net.session
+        return [list(each.shape) for each in (*session.get_inputs(), *session.get_outputs())]
 
     def __call__(self, photo: Photo, mesh: FloatArray) -> FloatArray:
         """The unit-length (D,) embedding of the face with this mesh (468, 3) in `photo` (H, W, 3) RGB uint8."""

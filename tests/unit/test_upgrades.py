@@ -151,6 +151,8 @@ def _spoilt(folder: Path, what: str) -> None:
         make_swapper(folder / SWAPPER, np.eye(256, dtype=np.float32), length=256)
     elif what == "other":
         shutil.copy(folder / ARCFACE, folder / SWAPPER)
+    elif what == "identity":
+        shutil.copy(EMBEDDED_WEIGHTS / "identity.onnx", folder / ARCFACE)
     elif what == "cut":
         (folder / SWAPPER).write_bytes((folder / SWAPPER).read_bytes()[:999])
     elif what == "alone":
@@ -170,6 +172,7 @@ def _spoilt(folder: Path, what: str) -> None:
         ("nan", "should be the 512 x 512 map"),
         ("length", "is not inswapper_128: its inputs and outputs"),
         ("other", "is not inswapper_128: its inputs and outputs"),
+        ("identity", "is not w600k_r50: its inputs and outputs"),
         ("cut", "cannot be opened"),
         ("alone", f"Studio needs both {ARCFACE} and {SWAPPER}"),
         ("detector", "det_10g.onnx is no SCRFD detector|det_10g.onnx cannot be opened"),
