@@ -11,7 +11,8 @@ import logging
 import os
 import signal
 import sys
-import tempfile
+import threading
+import time
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -19,48 +20,63 @@ from typing import Any, Final
 import gradio as gr
 
 from facefusion import FusionPipeline
+from facefusion.decoding.budget import PixelBudget
+from facefusion.decoding.pool import DecoderPool
 from facefusion.errors import WeightsError
-from facefusion.page import api, examples, layout, style
+from facefusion.page import api, examples, layout, server, style
 from facefusion.page.actions import Actions
-from facefusion.page.files import INTERVAL, LIFETIME, Sweeper
+from facefusion.page.directory import PrivateDirectory
+from facefusion.page.headers import PROXY_VARIABLE, trusted_proxies
+from facefusion.page.photos import Photos
+from facefusion.page.queue import CHECKS, FUSIONS, Jobs
 from facefusion.page.texts import I18N
+from facefusion.page.uploads import MAX_FILE_BYTES, Uploads
 from facefusion.runtime import own_process, wants_gpu
 from facefusion.words import say
 
 EXAMPLES: Final = Path(__file__).resolve().parent / "examples"
-#: Gradio's own clock: files older than the second number of seconds are deleted, every first number of seconds.
-DELETE_CACHE: Final = (60, 600)
-#: One fusion for each core: for half of its time, and while photos are read and written, it has work for one core only. Two
-#: visitors at two cores have 1.4 times as many results as one after the other. More than eight would want much memory.
+#: One fusion for each core: for half of its time, and while photos are read and written, it has
+#: work for one core only. Two visitors at two cores have 1.4 times as many results as one after
+#: the other. More than eight would want much memory.
 FUSIONS_AT_ONCE: Final = min(os.cpu_count() or 1, 8)
-#: The one queue of everything that fuses, and that of the quick looks at a photo that has just been chosen.
-FUSION_QUEUE: Final = "fusion"
-CHECK_QUEUE: Final = "check"
-#: Visitors who may wait; the next one is told that the queue is full instead of waiting for minutes.
-MAX_WAITING: Final = 32
 #: Sessions that Gradio remembers in memory, with the names of their files.
 MAX_SESSIONS: Final = 200
-MAX_FILE_SIZE: Final = "30mb"
 DEFAULT_PORT: Final = 7860
+#: Seconds that fusions may take to end when the server is told to stop, and that their visitors
+#: have to fetch them.
+DRAIN_SECONDS: Final = 10.0
+FETCH_SECONDS: Final = 1.0
+
+log = logging.getLogger("facefusion.app")
 
 
-def build_demo(pipeline: FusionPipeline) -> gr.Blocks:
+def open_photos(directory: str | Path) -> Photos:
+    """What reads the photos that visitors send into `directory`, and those of the examples."""
+    shown = examples.files(examples.pairs(EXAMPLES))
+    return Photos(Uploads(directory, shown), DecoderPool(), PixelBudget())
+
+
+def build_demo(pipeline: FusionPipeline, photos: Photos | None = None) -> gr.Blocks:
     """Builds the page, and the API endpoints `/fuse` and `/detect`, around one pipeline.
 
     Args:
         pipeline: shared by all visitors.
+        photos: reads uploads from the directory that `GRADIO_TEMP_DIR` names, by default.
     """
     demo: gr.Blocks
-    with gr.Blocks(title=say("title"), analytics_enabled=False, delete_cache=DELETE_CACHE) as demo:
+    with gr.Blocks(title=say("title"), analytics_enabled=False) as demo:
+        photos = open_photos(demo.GRADIO_CACHE) if photos is None else photos
         pairs = examples.pairs(EXAMPLES)
+        gr.set_static_paths(examples.files(pairs))
         page = layout.build(getattr(pipeline, "notice", None), len(pairs))
-        do = Actions(pipeline, page, demo.GRADIO_CACHE)
+        do = Actions(pipeline, page, photos, Jobs(demo, FUSIONS_AT_ONCE))
 
         quiet: dict[str, Any] = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
         # The raw upload (`preprocess=False`), because Gradio's own decoding answers a damaged file with a traceback that
         # holds the file's name. The path in it was checked to be an upload all the same.
-        fusing: dict[str, Any] = {"concurrency_id": FUSION_QUEUE, "concurrency_limit": FUSIONS_AT_ONCE, "preprocess": False}
-        checking: dict[str, Any] = {"concurrency_id": CHECK_QUEUE, "concurrency_limit": FUSIONS_AT_ONCE, "preprocess": False}
+        pool: dict[str, Any] = {"concurrency_limit": FUSIONS_AT_ONCE, "preprocess": False}
+        fusing: dict[str, Any] = {"concurrency_id": FUSIONS, **pool}
+        checking: dict[str, Any] = {"concurrency_id": CHECKS, **pool}
         private: dict[str, Any] = {"api_visibility": "private"}
         hidden: dict[str, Any] = {**private, "show_progress": "hidden"}
 
@@ -85,7 +101,7 @@ def build_demo(pipeline: FusionPipeline) -> gr.Blocks:
         both = [page.sources[0].photo, page.target.photo]
         page.swap.click(None, both, both, js=style.EXCHANGE, **private)
         for button, pair in zip(page.examples, pairs, strict=True):
-            button.click(partial(examples.put_out, pair, demo.GRADIO_CACHE), None, both, **quiet)
+            button.click(partial(_shown, pair), None, both, **quiet)
 
         asked = [
             *(upload.photo for upload in page.sources), page.target.photo, page.faces, page.other.photo, page.other_faces,
@@ -94,7 +110,11 @@ def build_demo(pipeline: FusionPipeline) -> gr.Blocks:
         pictures = [page.result, page.draft, page.slider]
         shown = [page.outcome, page.details, page.more, page.view, page.tiers, *page.views.values()]
         buttons = [page.fuse, page.cancel]
-        started = page.fuse.click(do.start, None, [*buttons, *do.notices, *pictures, *shown], **quiet)
+        admitted = page.fuse.click(do.admit, None, None, **quiet)
+        refused = admitted.failure(do.full, None, page.problem, **quiet)
+        refused.then(None, js=style.REVEAL)
+        emptied = [*buttons, *do.notices, *pictures, *shown]
+        started = admitted.success(do.start, None, emptied, **quiet)
         started.then(None, js=style.REVEAL)
         fused = started.then(
             do.fuse,
@@ -105,7 +125,7 @@ def build_demo(pipeline: FusionPipeline) -> gr.Blocks:
             **fusing,
             **private,
         )
-        fused.failure(do.fail, None, [page.outcome, page.problem], **quiet)
+        fused.failure(do.fail, None, [page.outcome, page.problem, *buttons], **quiet)
         fused.then(do.ready, None, buttons, **quiet).then(None, js=style.REVEAL)
         compared = page.compare.click(
             do.compare,
@@ -120,41 +140,56 @@ def build_demo(pipeline: FusionPipeline) -> gr.Blocks:
         page.view.input(do.show, page.view, list(page.views.values()), **quiet)
         page.reuse.click(do.reuse, page.made, page.target.photo, **quiet).then(None, js=style.TO_TOP)
 
-        api.build(api.Api(pipeline, demo.GRADIO_CACHE), fusing, checking)
+        api.build(api.Api(pipeline, photos), fusing, checking)
     return demo
 
 
-def waiting(demo: gr.Blocks) -> int:
-    """Fusions in the page's queue that have not begun."""
-    queue = demo._queue.event_queue_per_concurrency_id.get(FUSION_QUEUE)
-    return len(queue.queue) if queue is not None else 0
+def _shown(pair: tuple[Path, Path]) -> list[str]:
+    """The two photos of an example, where they lie."""
+    return [str(path) for path in pair]
 
 
-def launch(demo: gr.Blocks, *, host: str, port: int, prevent_thread_lock: bool = False) -> None:
-    """Serves the page: nothing asked of other hosts, nothing kept in the visitor's browser, nothing for long on the disk.
+def launch(
+    demo: gr.Blocks, photos: Photos, *, host: str, port: int, prevent_thread_lock: bool = False
+) -> Jobs:
+    """Serves the page behind its guard: it asks nothing of other hosts and keeps nothing for long.
 
-    Everything in the directory that `GRADIO_TEMP_DIR` named while the page was built is deleted as it gets old.
+    Args:
+        demo: the page.
+        photos: what it reads uploads with; their directory is swept from now on.
+        host, port: where it listens.
+        prevent_thread_lock: whether to return while it is served, rather than afterwards.
+
+    Returns:
+        The page's queue.
     """
-    sweeper = Sweeper(demo.GRADIO_CACHE, lifetime=LIFETIME, interval=INTERVAL)
-    sweeper.start()
-    demo.queue(max_size=MAX_WAITING, api_open=False)
+    jobs = Jobs(demo, FUSIONS_AT_ONCE)
+    photos.uploads.sweeper.start()
+    server.refuse_fetching()
+    os.environ[PROXY_VARIABLE] = trusted_proxies()
+    demo.queue(max_size=None, api_open=False)  # the guard keeps it short
     demo.launch(
         server_name=host,
         server_port=port,
-        prevent_thread_lock=prevent_thread_lock,
+        prevent_thread_lock=True,
         theme=style.THEME,
         css=style.CSS + examples.style(examples.pairs(EXAMPLES)),
         head=style.HEAD,
         i18n=I18N,
         footer_links=["api", "settings"],
         run_history=False,
-        max_file_size=MAX_FILE_SIZE,
+        max_file_size=MAX_FILE_BYTES,
         state_session_capacity=MAX_SESSIONS,
         show_error=False,
         ssr_mode=False,
         share=False,
         enable_monitoring=False,
+        app_kwargs={"lifespan": server.guarded(demo, photos.uploads, jobs)},
     )
+    server.limit(demo.server)
+    if not prevent_thread_lock:
+        demo.block_thread()
+    return jobs
 
 
 def main() -> None:
@@ -165,28 +200,52 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=port, help="port to listen on")
     options = parser.parse_args()
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
-    log = logging.getLogger("facefusion.app")
     log.setLevel(logging.INFO)
     own_process()
     try:
         pipeline = FusionPipeline.from_pretrained()
     except WeightsError as error:
         sys.exit(str(error))
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # what stops a server is to clean up too
-    # A directory of our own: everything in it is deleted on a clock, and all of it at the end.
-    with tempfile.TemporaryDirectory(prefix="facefusion-") as directory:
-        os.environ["GRADIO_TEMP_DIR"] = directory
-        demo = build_demo(pipeline)
-        pipeline.chooser.load.watch(partial(waiting, demo))
+    if wants_gpu():
+        _move_to_gpu(pipeline)
+    os.umask(0o077)  # whatever a library writes, nobody else reads
+    with PrivateDirectory() as directory:
+        # Gradio's uploads and results too: all of it is swept, and deleted at the end.
+        os.environ["GRADIO_TEMP_DIR"] = str(directory)
+        stop = threading.Event()
+        for name in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(name, lambda *_: stop.set())
+        photos = open_photos(directory)
+        demo = build_demo(pipeline, photos)
         pipeline.expected_seconds()  # measured before the first visitor comes
-        if wants_gpu():
-            try:
-                from facefusion import gpu  # torch comes with it, which costs more than a fusion
-            except ImportError:
-                log.warning("The refine network stays on the CPU: torch is not installed.")
-            else:
-                gpu.move(pipeline)
-        launch(demo, host=options.host, port=options.port)
+        jobs = launch(demo, photos, host=options.host, port=options.port, prevent_thread_lock=True)
+        pipeline.chooser.load.watch(jobs.waiting)
+        while not stop.wait(1.0):
+            pass
+        _stop(demo, photos, jobs)
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(0)  # a fusion that did not end must not write any more
+
+
+def _stop(demo: gr.Blocks, photos: Photos, jobs: Jobs) -> None:
+    """Lets fusions end and be fetched, and closes the server."""
+    busy = jobs.running > 0
+    if not jobs.drain(DRAIN_SECONDS):
+        log.warning("Fusions were broken off.")
+    if busy:
+        time.sleep(FETCH_SECONDS)
+    demo.close(verbose=False)
+    photos.close()
+
+
+def _move_to_gpu(pipeline: FusionPipeline) -> None:
+    try:
+        from facefusion import gpu  # torch comes with it, which costs more than a fusion
+    except ImportError:
+        log.warning("The refine network stays on the CPU: torch is not installed.")
+    else:
+        gpu.move(pipeline)
 
 
 if __name__ == "__main__":

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 import gradio as gr
 
 from facefusion import FusionError, FusionPipeline, FusionResult
+from facefusion.decoding.budget import BusyError
 from facefusion.fusion.cache import content_key
 from facefusion.page import files, pictures, pieces
-from facefusion.page.jobs import Job, Raw, RefusedError, largest, make_job, read
+from facefusion.page.jobs import Job, RefusedError, largest, make_job
 from facefusion.page.layout import CONSENTS, Layout, Upload
-from facefusion.page.telling import language, log_error, mark_text, sentence, told, told_doubts
+from facefusion.page.photos import Photos, Raw
+from facefusion.page.queue import Jobs
+from facefusion.page.telling import language, mark_text, reason, sentence, told, told_doubts
 from facefusion.page.texts import t
 from facefusion.perception.checks import check_face, is_usable
 from facefusion.perception.quality import doubts
 from facefusion.provenance import marked
 from facefusion.speed import PERCEPTION
 from facefusion.tiers import TIERS, Tier
-from facefusion.types import Photo
+from facefusion.types import Face, Photo
 from facefusion.words import Language, say
 
 #: Tells Gradio that a function reports its progress; the value itself holds nothing.
@@ -34,11 +37,14 @@ class Actions:
     Args:
         pipeline: shared by all visitors.
         layout: the components.
-        directory: where results are put for ten minutes.
+        photos: reads uploads; results are put beside them for ten minutes.
+        jobs: the queue.
     """
 
-    def __init__(self, pipeline: FusionPipeline, layout: Layout, directory: str) -> None:
-        self.pipeline, self.layout, self.directory = pipeline, layout, directory
+    def __init__(
+        self, pipeline: FusionPipeline, layout: Layout, photos: Photos, jobs: Jobs
+    ) -> None:
+        self.pipeline, self.layout, self.photos, self.jobs = pipeline, layout, photos, jobs
 
     def measured(self, request: gr.Request) -> Changes:
         """Writes beside each quality how long it takes here; Studio is one of them where its models are."""
@@ -57,16 +63,17 @@ class Actions:
                 return {upload.notice: told("")}
             number, spoken = upload.number or None, language(request)
             try:
-                photo = read(raw, "source", number)
-                faces = self.pipeline.find_faces(photo, "source", number=number)
-                face = largest(faces)
-                check_face(face, "source", number=number)
-            except FusionError as error:
-                log_error(error)
-                return {upload.notice: told(error.sentence(spoken))}
-            found = [*doubts(photo, face), *["several"] * (len(faces) > 1)]
+                with self.photos.room([raw]):
+                    photo = self.photos.read(raw, "source", number)
+                    faces = self.pipeline.find_faces(photo, "source", number=number)
+                    face = largest(faces)
+                    check_face(face, "source", number=number)
+                    found = [*doubts(photo, face), *["several"] * (len(faces) > 1)]
+                    is_new = bool(consented) and content_key(photo) not in consented
+            except (FusionError, BusyError) as error:
+                return {upload.notice: told(reason(error, spoken))}
             changes: Changes = {upload.notice: told_doubts(found, "ok.source", spoken)}
-            if consented and content_key(photo) not in consented:
+            if is_new:
                 changes[self.layout.consent] = gr.update(value=[])
             return changes
 
@@ -85,29 +92,53 @@ class Actions:
         if not raw:
             return changes
         try:
-            photo = read(raw, "target")
-            faces = self.pipeline.find_faces(photo, "target")
-            if len(faces) == 1:
-                check_face(faces[0], "target")
-        except FusionError as error:
-            log_error(error)
-            return {**changes, page.target.notice: told(error.sentence(spoken))}
+            with self.photos.room([raw]):
+                photo = self.photos.read(raw, "target")
+                faces = self.pipeline.find_faces(photo, "target")
+                if len(faces) == 1:
+                    check_face(faces[0], "target")
+                return changes | self._found(photo, faces, spoken)
+        except (FusionError, BusyError) as error:
+            return changes | {page.target.notice: told(reason(error, spoken))}
+
+    def _found(self, photo: Photo, faces: Sequence[Face], spoken: Language) -> Changes:
+        """What is told of a photo with these faces: doubts of the only one, or a choice."""
+        page = self.layout
         if len(faces) == 1:
-            return {**changes, page.target.notice: told_doubts(doubts(photo, faces[0]), "ok.target", spoken)}
+            return {page.target.notice: told_doubts(doubts(photo, faces[0]), "ok.target", spoken)}
         usable = [is_usable(face) for face in faces]
         names = [f"{say('face', spoken)} {i}" for i in range(1, len(faces) + 1)]
         refused = f": {say('error.unusable', spoken)}"
-        choices = [(name + refused * (not fit), i) for i, (name, fit) in enumerate(zip(names, usable, strict=True), 1)]
-        chosen = largest([face for face, fit in zip(faces, usable, strict=True) if fit] or faces)
+        choices = [
+            (name + refused * (not fit), i)
+            for i, (name, fit) in enumerate(zip(names, usable, strict=True), 1)
+        ]
+        fitting = [face for face, fit in zip(faces, usable, strict=True) if fit]
+        chosen = largest(fitting or faces)
         value = [next(i for i, face in enumerate(faces, 1) if face is chosen)]
-        style = "".join(pieces.face_pictures(place, photo, faces) for place in ("faces", "other-faces"))
+        style = "".join(
+            pieces.face_pictures(place, photo, faces) for place in ("faces", "other-faces")
+        )
         return {
-            **changes,
             page.face_style: style,
             page.faces: gr.update(choices=choices, value=value, visible=True),
             page.other_faces: gr.update(choices=choices, value=[]),
             page.second: gr.update(visible=True, open=False),
         }
+
+    def admit(self) -> None:
+        """Lets a visitor join the queue.
+
+        Raises:
+            gr.Error: it is full; shown as a notice by `full`, not by Gradio.
+        """
+        if self.jobs.is_full():
+            raise gr.Error("full", visible=False, print_exception=False)
+
+    def full(self, request: gr.Request) -> Changes:
+        """Tells how many wait, and for how long; everything stays as it is."""
+        key, values = self.jobs.refusal()
+        return {self.layout.problem: told(say(key, language(request)).format(**values))}
 
     def start(self) -> Changes:
         """Clears what an earlier fusion left, so that an old result is never taken for the new one."""
@@ -155,29 +186,57 @@ class Actions:
             if set(consent) != set(CONSENTS):
                 yield {page.outcome: gr.update(visible=False), page.problem: told(say("error.consent", spoken))}
                 return
-            job = make_job(self.pipeline, [source, source2, source3], target, faces, other, other_faces, likeness, blend)
-            text = mark_text(spoken)
-            results = job.run(self.pipeline, tier, lambda stage, share: progress(share, desc=say(f"stage.{stage}", spoken)))
-            draft = next(results)
-            draft_file = files.write(self._marked(draft, text), self.directory, ".jpg")
-            yield {page.result: draft_file, page.draft: draft_file}
-            for result in results:
-                progress(1.0, desc=say("saving", spoken))
-                image = self._marked(result, text)
-                jpeg = files.write(image, self.directory, ".jpg")
-                yield {page.result: jpeg, page.draft: draft_file}  # the rest, a PNG of a large photo above all, takes longer
-                yield {page.draft: draft_file, **self._finished(job, result, image, jpeg, spoken, consented)}
+            people = [source, source2, source3]
+            with self.photos.room([*people, target, other]):
+                job = make_job(
+                    self.pipeline, self.photos, people, target, faces, other, other_faces, likeness, blend
+                )
+                yield from self._made(job, tier, consented, request, progress)
         except Exception as error:
             yield self._refused(error, spoken)
 
+    def _made(
+        self,
+        job: Job,
+        tier: str,
+        consented: frozenset[bytes],
+        request: gr.Request,
+        progress: gr.Progress,
+    ) -> Iterator[Changes]:
+        page, spoken = self.layout, language(request)
+        text, folder = mark_text(spoken), self.photos.results(request)
+
+        def tell(stage: str, share: float) -> None:
+            progress(share, desc=say(f"stage.{stage}", spoken))
+
+        results = job.run(self.pipeline, tier, tell)
+        draft = next(results)
+        draft_file = files.write(self._marked(draft, text), folder, ".jpg")
+        yield {page.result: draft_file, page.draft: draft_file}
+        for result in results:
+            progress(1.0, desc=say("saving", spoken))
+            image = self._marked(result, text)
+            jpeg = files.write(image, folder, ".jpg")
+            # The rest, a PNG of a large photo above all, takes longer.
+            yield {page.result: jpeg, page.draft: draft_file}
+            finished = self._finished(job, result, image, jpeg, request, consented)
+            yield {page.draft: draft_file, **finished}
+
     def _finished(
-        self, job: Job, result: FusionResult, image: Photo, jpeg: str, spoken: Language, consented: frozenset[bytes]
+        self,
+        job: Job,
+        result: FusionResult,
+        image: Photo,
+        jpeg: str,
+        request: gr.Request,
+        consented: frozenset[bytes],
     ) -> Changes:
-        """Everything around the result, whose marked picture is `image` and has been written to `jpeg`."""
-        page, text = self.layout, mark_text(spoken)
-        png = files.write(image, self.directory, ".png")
-        before = files.write_plain(files.to_look_at(job.target), self.directory)
-        after = files.write(files.to_look_at(image), self.directory, ".jpg")
+        """Everything around the result, whose marked picture `image` has been written to `jpeg`."""
+        page, spoken = self.layout, language(request)
+        text, folder = mark_text(spoken), self.photos.results(request)
+        png = files.write(image, folder, ".png")
+        before = files.write_plain(files.to_look_at(job.target), folder)
+        after = files.write(files.to_look_at(image), folder, ".jpg")
         steps = pictures.steps(job.target, result, text)
         drafted = result.tier is not Tier.FAST
         views = [(t(f"view.{name}"), name) for name in ("refined", "coarse", "slider") if drafted or name != "coarse"]
@@ -222,15 +281,21 @@ class Actions:
             if set(consent) != set(CONSENTS):
                 yield {page.problem: told(say("error.consent", spoken))}
                 return
-            job = make_job(self.pipeline, [source, source2, source3], target, faces, other, other_faces, likeness, blend)
-            tried: dict[str, tuple[str, float]] = dict(made["tiers"]) if made and made["key"] == job.key else {}
-            for each in TIERS:
-                if each not in tried:
-                    *_, result = job.run(self.pipeline, each)
-                    tried[each] = _tried(result, text)
-                shown = {str(name): tried[name] for name in TIERS if name in tried}
-                yield {page.tiers: f"<p>{say('compare.hint', spoken)}</p>" + pieces.tier_tiles(shown, spoken)}
-            yield {page.made: {**(made or {}), "key": job.key, "tiers": tried}}
+            people = [source, source2, source3]
+            with self.photos.room([*people, target, other]):
+                job = make_job(
+                    self.pipeline, self.photos, people, target, faces, other, other_faces, likeness, blend
+                )
+                known = made is not None and made["key"] == job.key
+                tried: dict[str, tuple[str, float]] = dict(made["tiers"]) if made and known else {}
+                for each in TIERS:
+                    if each not in tried:
+                        *_, result = job.run(self.pipeline, each)
+                        tried[each] = _tried(result, text)
+                    shown = {str(name): tried[name] for name in TIERS if name in tried}
+                    hint = f"<p>{say('compare.hint', spoken)}</p>"
+                    yield {page.tiers: hint + pieces.tier_tiles(shown, spoken)}
+                yield {page.made: {**(made or {}), "key": job.key, "tiers": tried}}
         except Exception as error:
             yield {page.problem: told(sentence(error, spoken))}
 
@@ -259,9 +324,13 @@ class Actions:
         }
 
     def fail(self, request: gr.Request) -> Changes:
-        """Speaks for failures outside of our own code, such as an upload that is gone from the disk."""
-        message = say("error.unexpected", language(request))
-        return {self.layout.outcome: gr.update(visible=False), self.layout.problem: told(message)}
+        """Speaks for failures outside of our own code, such as a queue that became full."""
+        message = say("error.not_made", language(request))
+        return {
+            self.layout.outcome: gr.update(visible=False),
+            self.layout.problem: told(message),
+            **self.ready(),
+        }
 
     def _marked(self, result: FusionResult, text: str) -> Photo:
         return marked(result.image, text, faces=result.boxes)

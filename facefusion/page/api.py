@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, Final
 
 import gradio as gr
@@ -11,8 +12,9 @@ import gradio as gr
 from facefusion import FusionError, FusionPipeline, FusionResult, Swap, Tier, words
 from facefusion.page import files
 from facefusion.page.actions import PROGRESS
-from facefusion.page.jobs import Raw, read
-from facefusion.page.telling import language, log_error, mark_text
+from facefusion.page.jobs import SECONDS, within
+from facefusion.page.photos import Photos, Raw
+from facefusion.page.telling import language, log, log_error, mark_text, sentence
 from facefusion.perception.checks import check_face
 from facefusion.perception.quality import doubts
 from facefusion.pipeline import LIKENESS
@@ -40,6 +42,11 @@ DETECT: Final = (
 )
 
 
+def _example_upload() -> dict[str, Any]:
+    """An upload as a program names it; Gradio's own examples name URLs, which are not fetched."""
+    return {"path": "photo.jpg", "meta": {"_type": "gradio.FileData"}}
+
+
 class _Refused(ValueError):
     """Something was asked for that there is not; the message is a key of `words`."""
 
@@ -49,11 +56,11 @@ class Api:
 
     Args:
         pipeline: shared with the page.
-        directory: where results are put for ten minutes.
+        photos: reads uploads; results are put beside them for ten minutes.
     """
 
-    def __init__(self, pipeline: FusionPipeline, directory: str) -> None:
-        self.pipeline, self.directory = pipeline, directory
+    def __init__(self, pipeline: FusionPipeline, photos: Photos) -> None:
+        self.pipeline, self.photos = pipeline, photos
 
     def fuse(
         self,
@@ -74,55 +81,47 @@ class Api:
                 raise _Refused("error.api_consent")
             if tier not in self.pipeline.tiers:
                 raise _Refused("error.no_such_tier")
-            likeness, blend = LIKENESS if likeness is None else likeness, 1.0 if blend is None else blend
+            likeness = LIKENESS if likeness is None else likeness
+            blend = 1.0 if blend is None else blend
             if not (0 <= likeness <= 1 and 0 <= blend <= 1):
                 raise _Refused("error.no_such_share")
-            face, photo = read(source, "source"), read(target, "target")
-            swaps = [Swap(face, each) for each in self._chosen(photo, faces)]
-            *_, result = self.pipeline.stream(
-                swaps,
-                photo,
-                tier=tier,
-                likeness=likeness,
-                blend=blend,
-                progress=lambda stage, share: progress(share, desc=say(f"stage.{stage}", spoken)),
-            )
-            text = mark_text(spoken)
-
-            def written(picture: Photo) -> str:
-                return files.write(marked(picture, text, faces=result.boxes), self.directory, ".png")
-
-            with ThreadPoolExecutor(1) as beside:  # of a large photo a PNG takes longer than the fusion
-                draft = beside.submit(written, result.coarse)
-                return written(result.image), draft.result(), numbers(result)
+            with self.photos.room([source, target]):
+                tell = within(
+                    SECONDS, lambda stage, share: progress(share, desc=say(f"stage.{stage}", spoken))
+                )
+                face = self.photos.read(source, "source")
+                photo = self.photos.read(target, "target")
+                swaps = [Swap(face, each) for each in self._chosen(photo, faces)]
+                *_, result = self.pipeline.stream(
+                    swaps, photo, tier=tier, likeness=likeness, blend=blend, progress=tell
+                )
+                return self._written(result, mark_text(spoken), self.photos.results(request))
         except Exception as error:
             raise _told(error, spoken) from None
 
+    def _written(
+        self, result: FusionResult, text: str, folder: Path
+    ) -> tuple[str, str, dict[str, Any]]:
+        def written(picture: Photo) -> str:
+            return files.write(marked(picture, text, faces=result.boxes), folder, ".png")
+
+        with ThreadPoolExecutor(1) as beside:  # of a large photo a PNG takes longer than the fusion
+            draft = beside.submit(written, result.coarse)
+            return written(result.image), draft.result(), numbers(result)
+
     def detect(self, photo: Raw | None, request: gr.Request) -> dict[str, Any]:
         """See `DETECT`."""
+        spoken = language(request)
         try:
-            image = read(photo, "target")
-            found = []
-            for i, face in enumerate(self.pipeline.find_faces(image), 1):
-                problem = None
-                try:
-                    check_face(face, "target")
-                except FusionError as error:
-                    problem = error.sentence(language(request))
-                found.append(
-                    {
-                        "number": i,
-                        "box": [round(float(value), 1) for value in face.detection.box],
-                        "points": [[round(float(x), 1), round(float(y), 1)] for x, y in face.detection.points],
-                        **{name: round(float(getattr(face, name)), 1) for name in ("yaw", "pitch", "roll")},
-                        "usable": problem is None,
-                        "problem": problem,
-                        "doubts": [doubt.value for doubt in doubts(image, face)],
-                    }
-                )
-            return {"width": image.shape[1], "height": image.shape[0], "faces": found}
+            with self.photos.room([photo]):
+                image = self.photos.read(photo, "target")
+                found = [
+                    _described(i, face, image, spoken)
+                    for i, face in enumerate(self.pipeline.find_faces(image), 1)
+                ]
+                return {"width": image.shape[1], "height": image.shape[0], "faces": found}
         except Exception as error:
-            raise _told(error, language(request)) from None
+            raise _told(error, spoken) from None
 
     def _chosen(self, photo: Photo, faces: list[int] | None) -> Sequence[Face | None]:
         if not faces:
@@ -131,6 +130,23 @@ class Api:
         if not isinstance(faces, list) or not all(type(n) is int and 1 <= n <= len(found) for n in faces):
             raise _Refused("error.no_such_face")
         return [found[n - 1] for n in dict.fromkeys(faces)]
+
+
+def _described(number: int, face: Face, photo: Photo, spoken: words.Language) -> dict[str, Any]:
+    problem = None
+    try:
+        check_face(face, "target")
+    except FusionError as error:
+        problem = error.sentence(spoken)
+    return {
+        "number": number,
+        "box": [round(float(value), 1) for value in face.detection.box],
+        "points": [[round(float(x), 1), round(float(y), 1)] for x, y in face.detection.points],
+        **{name: round(float(getattr(face, name)), 1) for name in ("yaw", "pitch", "roll")},
+        "usable": problem is None,
+        "problem": problem,
+        "doubts": [doubt.value for doubt in doubts(photo, face)],
+    }
 
 
 def numbers(result: FusionResult) -> dict[str, Any]:
@@ -146,10 +162,13 @@ def numbers(result: FusionResult) -> dict[str, Any]:
 
 
 def _told(error: Exception, spoken: words.Language) -> gr.Error:
-    log_error(error)
     if isinstance(error, FusionError):
+        log_error(error)
         return gr.Error(error.sentence(spoken), print_exception=False)
-    return gr.Error(say(str(error) if isinstance(error, _Refused) else "error.unexpected", spoken), print_exception=False)
+    if isinstance(error, _Refused):
+        log.info("No fusion: %s", error)
+        return gr.Error(say(str(error), spoken), print_exception=False)
+    return gr.Error(sentence(error, spoken), print_exception=False)
 
 
 def build(api: Api, fusing: dict[str, Any], checking: dict[str, Any]) -> None:
@@ -161,7 +180,11 @@ def build(api: Api, fusing: dict[str, Any], checking: dict[str, Any]) -> None:
     """
 
     def picture(elem_id: str, label: str) -> gr.Image:
-        return gr.Image(type="filepath", format="png", label=label, visible=False, elem_id=elem_id)
+        image = gr.Image(
+            type="filepath", format="png", label=label, visible=False, elem_id=elem_id
+        )
+        vars(image)["example_payload"] = _example_upload  # in a subclass Gradio writes a stub file
+        return image
 
     inputs = [
         picture("api-source", "Source"),

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Final
 
 from facefusion import FusionPipeline, FusionResult, Swap, Tier
 from facefusion.clock import Progress
-from facefusion.errors import EmptyPhotoError, FusionError, UnreadablePhotoError
-from facefusion.errors import Photo as Which
+from facefusion.errors import FusionError
 from facefusion.fusion.cache import content_key
+from facefusion.page.photos import Photos, Raw
 from facefusion.perception.checks import check_face
-from facefusion.photos import read_photo
 from facefusion.types import Face, Photo
 
-#: An upload as Gradio hands it over: a checked "path" into its cache, and what the browser said of the file.
-Raw = dict[str, Any]
+#: Seconds that a fusion may run.
+SECONDS: Final = 10.0
 
 
-class DeletedPhotoError(FusionError):
-    """The visitor came back to photos that the clock has deleted."""
-
-    code = "deleted"
+class TooSlowError(Exception):
+    """A fusion ran for longer than `SECONDS`."""
 
 
 class NoChoiceError(FusionError):
@@ -44,25 +41,6 @@ class RefusedError(Exception):
     def __init__(self, place: str, error: FusionError) -> None:
         super().__init__(place)
         self.place, self.error = place, error
-
-
-def read(upload: Raw | None, which: Which, number: int | None = None) -> Photo:
-    """The photo of an upload, (H, W, 3) RGB uint8.
-
-    Raises:
-        FusionError: there is none, it is gone, or it is no picture.
-    """
-    if not upload:
-        raise EmptyPhotoError(which, number=number)
-    path = upload.get("path")
-    if not path:
-        raise UnreadablePhotoError(which, number=number)
-    if not Path(path).is_file():
-        raise DeletedPhotoError(which, number=number)
-    try:
-        return read_photo(path, which)
-    except FusionError as error:
-        raise type(error)(which, number=number) from None
 
 
 def largest(faces: Sequence[Face]) -> Face:
@@ -96,17 +74,41 @@ class Job:
 
         Raises:
             RefusedError: two faces do not go together.
+            TooSlowError: it takes longer than `SECONDS`.
         """
         try:
             yield from pipeline.stream(
-                self.swaps, self.target, tier=Tier(tier), likeness=self.likeness, blend=self.blend, progress=progress
+                self.swaps,
+                self.target,
+                tier=Tier(tier),
+                likeness=self.likeness,
+                blend=self.blend,
+                progress=within(SECONDS, progress),
             )
         except FusionError as error:
             raise RefusedError(error.photo, error) from None
 
 
+def within(seconds: float, progress: Progress | None = None) -> Progress:
+    """A `progress` that ends a fusion as soon as a stage begins after so many seconds.
+
+    Raises (when called):
+        TooSlowError: it is too late.
+    """
+    end = time.monotonic() + seconds
+
+    def tell(stage: str, share: float) -> None:
+        if time.monotonic() > end:
+            raise TooSlowError
+        if progress is not None:
+            progress(stage, share)
+
+    return tell
+
+
 def make_job(
     pipeline: FusionPipeline,
+    photos: Photos,
     sources: Sequence[Raw | None],
     target: Raw | None,
     faces: Sequence[int],
@@ -119,6 +121,7 @@ def make_job(
 
     Args:
         pipeline: looks for the faces; what it has seen before, it remembers.
+        photos: reads the uploads.
         sources: the photos of the first person; the first one is needed.
         target: the photo.
         faces: numbers from 1, from left to right, of the faces that become the first person's; the only one needs none.
@@ -128,12 +131,12 @@ def make_job(
     Raises:
         RefusedError: a photo cannot be used.
     """
-    people = [_person(pipeline, sources[0], "source", None)]
+    people = [_person(pipeline, photos, sources[0], "source", None)]
     for i, upload in enumerate(sources[1:], 2):
         if upload:
-            people.append(_person(pipeline, upload, f"source{i}", i))
+            people.append(_person(pipeline, photos, upload, f"source{i}", i))
     try:
-        photo = read(target, "target")
+        photo = photos.read(target, "target")
         found = pipeline.find_faces(photo, "target")
     except FusionError as error:
         raise RefusedError("target", error) from None
@@ -146,7 +149,7 @@ def make_job(
     swaps = [Swap(people, found[n - 1]) for n in numbers]
     used = [*people] if numbers else []
     if others:
-        person = _person(pipeline, other, "other", None)
+        person = _person(pipeline, photos, other, "other", None)
         swaps += [Swap(person, found[n - 1]) for n in others]
         used.append(person)
     keys = [content_key(each) for each in used]
@@ -154,9 +157,11 @@ def make_job(
     return Job(tuple(swaps), photo, (*numbers, *others), float(likeness), float(blend), frozenset(keys), digest.digest())
 
 
-def _person(pipeline: FusionPipeline, upload: Raw | None, place: str, number: int | None) -> Photo:
+def _person(
+    pipeline: FusionPipeline, photos: Photos, upload: Raw | None, place: str, number: int | None
+) -> Photo:
     try:
-        photo = read(upload, "source", number)
+        photo = photos.read(upload, "source", number)
         check_face(largest(pipeline.find_faces(photo, "source", number=number)), "source", number=number)
     except FusionError as error:
         raise RefusedError(place, error) from None

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import gradio as gr
 
+from facefusion.decoding.budget import BusyError
 from facefusion.errors import FusionError
 from facefusion.lettering import CHINESE, ENGLISH
 from facefusion.page import pieces
-from facefusion.page.jobs import RefusedError
+from facefusion.page.jobs import RefusedError, TooSlowError
 from facefusion.words import Language, language_of, say
 
 log = logging.getLogger("facefusion.app")
 
 
+#: What is told where there is no room, or no more time, for a fusion.
+_LIMITS: Final[dict[type[Exception], str]] = {BusyError: "error.busy", TooSlowError: "error.too_slow"}
+
+
 def log_error(error: Exception) -> None:
-    """The type alone: messages and tracebacks may hold file names."""
-    level = logging.INFO if isinstance(error, FusionError) else logging.ERROR
+    """Logs the type alone: messages and tracebacks may hold file names."""
+    expected = isinstance(error, (FusionError, RefusedError, *_LIMITS))
+    level = logging.INFO if expected else logging.ERROR
     log.log(level, "No fusion: %s", type(error).__name__)
 
 
@@ -46,10 +52,18 @@ def told_doubts(found: Sequence[str], fine: str, spoken: Language) -> Any:
     return told(("" if spoken is Language.CHINESE else " ").join(sentences), "doubt")
 
 
+def reason(error: FusionError | BusyError, spoken: Language) -> str:
+    """What is told beside a photo, of a refusal of that photo."""
+    if isinstance(error, FusionError):
+        log_error(error)
+        return error.sentence(spoken)
+    return sentence(error, spoken)
+
+
 def sentence(error: Exception, spoken: Language) -> str:
     """What is told of an error. Only a refusal may speak for itself: it holds no text of the visitor's."""
     if isinstance(error, RefusedError):
         log_error(error.error)
         return error.error.sentence(spoken)
     log_error(error)
-    return say("error.unexpected", spoken)
+    return say(_LIMITS.get(type(error), "error.unexpected"), spoken)

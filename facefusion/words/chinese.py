@@ -156,6 +156,8 @@ CHINESE: Final[dict[str, str]] = {
     "error.no_such_share": "likeness 和 blend 是 0 到 1 之间的数。",
     # What the server refuses before it looks at a photo.
     "error.malformed": "无法理解这个请求。请刷新页面后重试。",
+    "error.no_fetching": "服务器不会从其他地址下载图片。请直接上传图片。",
+    "error.many_uploads": "现在有很多图片正在上传。请一分钟后再试。",
     "error.no_such_address": "这个地址没有内容。",
     "error.request_too_large": "这个请求太大了，页面不会发出这样的请求。",
     "error.file_too_large": "图片文件超过 30 MB。请把它存得小一些（例如 JPEG）后重试。",

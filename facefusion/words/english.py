@@ -173,6 +173,8 @@ ENGLISH: Final[dict[str, str]] = {
     "error.no_such_share": "Likeness and blend are numbers from 0 to 1.",
     # What the server refuses before it looks at a photo.
     "error.malformed": "This request cannot be understood. Please reload the page and try again.",
+    "error.no_fetching": "This server fetches no pictures from other addresses. Please upload the picture itself.",
+    "error.many_uploads": "Many pictures are being uploaded at this moment. Please try again in a minute.",
     "error.no_such_address": "There is nothing at this address.",
     "error.request_too_large": "This request is larger than any that the page makes.",
     "error.file_too_large": "The picture's file is larger than 30 MB. Please save it smaller, as JPEG, and try again.",

@@ -22,6 +22,7 @@ import app
 from facefusion import FusionPipeline, FusionResult, Tier
 from facefusion.compose.mask import fill_points
 from facefusion.geometry.topology import LEFT_EYE, OVAL, RIGHT_EYE
+from facefusion.page.queue import Jobs
 from facefusion.types import Face
 from facefusion.words import language_of, say
 
@@ -75,16 +76,19 @@ class Server:
         demo: what runs there.
         watched: the pipeline behind it.
         cache: the directory of its uploads and results.
+        jobs: its queue.
     """
 
     url: str
     demo: gr.Blocks
     watched: Watched
     cache: Path
+    jobs: Jobs
 
     def files(self) -> set[str]:
-        """Names of the uploads and results on the disk."""
-        return {path.name for path in self.cache.rglob("*") if path.is_file()}
+        """The uploads and results on the disk, below the directory."""
+        found = (path for path in self.cache.rglob("*") if path.is_file())
+        return {str(path.relative_to(self.cache)) for path in found}
 
 
 @contextmanager
@@ -94,12 +98,14 @@ def serve(watched: Watched, cache: Path) -> Iterator[Server]:
         port = free.getsockname()[1]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", str(cache))  # read while the page is built and again while it is served
-        demo = app.build_demo(watched)
-        app.launch(demo, host=HOST, port=port, prevent_thread_lock=True)
+        photos = app.open_photos(cache)
+        demo = app.build_demo(watched, photos)
+        jobs = app.launch(demo, photos, host=HOST, port=port, prevent_thread_lock=True)
         try:
-            yield Server(f"http://{HOST}:{port}/", demo, watched, cache)
+            yield Server(f"http://{HOST}:{port}/", demo, watched, cache, jobs)
         finally:
             demo.close(verbose=False)
+            photos.close()
 
 
 @pytest.fixture

@@ -15,7 +15,9 @@ from PIL import Image
 
 import app
 from facefusion.errors import EmptyPhotoError, FaceTooSmallError, NoFaceError, UnreadablePhotoError
-from facefusion.page.jobs import DeletedPhotoError, NoChoiceError
+from facefusion.page.files import LIFETIME_VARIABLE
+from facefusion.page.jobs import NoChoiceError
+from facefusion.page.photos import DeletedPhotoError
 from facefusion.provenance import SOURCE_TYPE
 from facefusion.words import Language, say
 
@@ -388,8 +390,7 @@ def test_the_clock_deletes_uploads_and_results(
     text_file: str,
 ) -> None:
     """Also after an error, a comparison and a look at the draft; and then it is said what to do."""
-    monkeypatch.setattr(app, "LIFETIME", 10.0)
-    monkeypatch.setattr(app, "INTERVAL", 0.5)
+    monkeypatch.setenv(LIFETIME_VARIABLE, "20")
     with serve_page(pipeline, tmp_path / "cache") as server:
         visitor = visit(390, "en-US", url=server.url)
         visitor.choose("source", face_file)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import threading
 import time
 import urllib.request
@@ -22,6 +23,7 @@ from facefusion.choice import TierChooser
 from facefusion.page import examples, files, layout, pieces
 from facefusion.page.actions import Actions
 from facefusion.page.layout import CONSENTS
+from facefusion.page.queue import Jobs
 from facefusion.speed import Speed
 from facefusion.tiers import TIERS
 from facefusion.types import Timings
@@ -42,7 +44,6 @@ def test_is_healthy_and_keeps_nothing(server: Any) -> None:
     assert config["title"] == "FaceFusion"
     assert config["run_history"] is False
     assert config["analytics_enabled"] is False
-    assert server.demo.delete_cache == (60, 600)
     assert server.demo.max_file_size == 30 * 1024 * 1024
     assert server.demo.show_error is False
 
@@ -127,43 +128,19 @@ def test_the_page_says_when_other_networks_run_than_were_asked_for() -> None:
     assert "weights-notice" not in str(app.build_demo(silent).get_config_file())
 
 
-def test_old_files_are_deleted_whoever_made_them(tmp_path: Path) -> None:
-    made = files.write(np.full((20, 30, 3), 90, np.uint8), tmp_path, ".jpg")
-    upload = tmp_path / "abc" / "upload.png"
-    upload.parent.mkdir()
-    upload.write_bytes(b"face")
-    now = time.time()
-    sweeper = files.Sweeper(tmp_path, lifetime=570, clock=lambda: now)
-    assert sweeper.sweep() == 0 and Path(made).exists()
-    now += 560
-    assert sweeper.sweep() == 0
-    now += 20
-    assert sweeper.sweep() == 2
-    assert list(tmp_path.iterdir()) == []
-    assert files.LIFETIME + files.INTERVAL < 600
-
-
-def test_the_clock_ticks_by_itself_and_stops(tmp_path: Path) -> None:
-    sweeper = files.Sweeper(tmp_path, lifetime=0.0, interval=0.02)
-    sweeper.start()
-    (tmp_path / "a").write_bytes(b"1")
-    deadline = time.monotonic() + 10
-    while (tmp_path / "a").exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert not (tmp_path / "a").exists()
-    sweeper.stop()
-    time.sleep(0.1)
-    (tmp_path / "b").write_bytes(b"1")
-    time.sleep(0.1)
-    assert (tmp_path / "b").exists()
-
-
 def test_port_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: dict[str, Any] = {}
     paper = SimpleNamespace(chooser=TierChooser(lambda: QUICK), expected_seconds=dict)
     monkeypatch.setattr(app.FusionPipeline, "from_pretrained", classmethod(lambda cls: paper))
-    monkeypatch.setattr(app, "build_demo", lambda pipeline: "demo")
-    monkeypatch.setattr(app, "launch", lambda demo, **options: seen.update(options))
+    class Stopped(Exception):
+        """Instead of serving."""
+
+    def launch(demo: Any, photos: Any, **options: Any) -> Any:
+        seen.update(options)
+        raise Stopped
+
+    monkeypatch.setattr(app, "build_demo", lambda *_: "demo")
+    monkeypatch.setattr(app, "launch", launch)
     for name in ("GRADIO_SERVER_PORT", "GRADIO_SERVER_NAME", "PORT"):
         monkeypatch.delenv(name, raising=False)
     for environment, arguments, expected in (
@@ -178,7 +155,9 @@ def test_port_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> Non
             patch.setattr("sys.argv", ["app.py", *arguments])
             patch.setenv("GRADIO_TEMP_DIR", "")  # `main` sets it for the rest of its process; here it is put back
             patch.setattr(app.signal, "signal", lambda *_: None)
-            app.main()
+            patch.setattr(app.os, "umask", lambda _: None)
+            with pytest.raises(Stopped):
+                app.main()
         assert (seen["host"], seen["port"]) == expected
 
 
@@ -189,17 +168,17 @@ def test_those_that_wait_are_counted(
     with serve_page(pipeline, tmp_path) as server:
         server.watched.hold = released
         client = gradio_client.Client(server.url, verbose=False, download_files=tmp_path)
-        assert app.waiting(server.demo) == 0
+        assert server.jobs.waiting() == 0
         visits = app.FUSIONS_AT_ONCE + 2
         files = [gradio_client.handle_file(path) for path in (face_file, photo_file)]
         jobs = [client.submit(*files, "fast", i_have_consent=True, api_name="/fuse") for _ in range(visits)]
         deadline = time.monotonic() + 30
-        while app.waiting(server.demo) < 2 and time.monotonic() < deadline:
+        while server.jobs.waiting() < 2 and time.monotonic() < deadline:
             time.sleep(0.02)
-        assert app.waiting(server.demo) == 2
+        assert server.jobs.waiting() == 2
         released.set()
         assert [job.result(timeout=60)[2]["tier"] for job in jobs] == ["fast"] * visits
-        assert app.waiting(server.demo) == 0
+        assert server.jobs.waiting() == 0
 
 
 @pytest.mark.parametrize("studio", [False, True])
@@ -208,14 +187,17 @@ def test_studio_is_offered_only_with_its_models(studio: bool) -> None:
     pipeline: Any = SimpleNamespace(tiers=tiers, expected_seconds=lambda: {Tier.FAST: 0.2})
     layout: Any = SimpleNamespace(tier="tier")
     request: Any = SimpleNamespace(headers={})
-    choices = Actions(pipeline, layout, "").measured(request)[layout.tier]["choices"]
+    photos: Any = SimpleNamespace(uploads=SimpleNamespace(directory=""))
+    jobs: Any = None
+    do = Actions(pipeline, layout, photos, jobs)
+    choices = do.measured(request)[layout.tier]["choices"]
     assert [value for _, value in choices] == [tier.value for tier in tiers]
 
 
 def test_the_result_is_shown_before_its_large_files_are_written(
     pipeline: FusionPipeline, tmp_path: Path, face_file: str, photo_file: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with gr.Blocks():
+    with gr.Blocks() as demo:
         page = layout.build(None, 0)
     written: list[str] = []
 
@@ -225,11 +207,14 @@ def test_the_result_is_shown_before_its_large_files_are_written(
 
     monkeypatch.setattr(files, "write", write)
     request: Any = SimpleNamespace(headers={})
-    uploads: Any = ({"path": face_file}, None, None, {"path": photo_file}, [], None, [])
+    paths = [str(shutil.copy(path, tmp_path / name)) for name, path in (("a", face_file), ("b", photo_file))]
+    uploads: Any = ({"path": paths[0]}, None, None, {"path": paths[1]}, [], None, [])
     settings: Any = ("best", 0.5, 1.0, list(CONSENTS), frozenset(), None)
-    do = Actions(pipeline, page, str(tmp_path))
+    photos = app.open_photos(tmp_path)
+    do = Actions(pipeline, page, photos, Jobs(demo, 2))
     steps = do.fuse(*uploads, *settings, request, lambda *_, **__: None)
     shown = [(changes.get(page.result), list(written)) for changes in steps]
+    photos.close()
     assert shown == [
         ("1.jpg", [".jpg"]),
         ("2.jpg", [".jpg", ".jpg"]),

@@ -1,0 +1,224 @@
+"""Calls of the page's listeners and of the API, checked before Gradio sees them.
+
+Gradio trusts a call: it copies what a path names, fetches what a URL names, and answers a value of
+a wrong type with a traceback in the log. Here a call is made anew from what its listener takes.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import gradio as gr
+
+from facefusion.page.uploads import Uploads
+
+#: Longest text that a listener is given, in characters, and most choices.
+MAX_TEXT: Final = 200
+MAX_CHOICES: Final = 64
+#: How deep a JSON value may be nested.
+MAX_DEPTH: Final = 8
+#: The beginning of a URL (RFC 3986); a Windows path has one letter before its colon.
+_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
+SESSION: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+class MalformedError(Exception):
+    """A call that no listener takes."""
+
+
+def parse(body: bytes) -> dict[str, Any]:
+    """Reads a JSON object.
+
+    Raises:
+        MalformedError: it is none, nested too deeply, or holds numbers that JSON has not.
+    """
+    try:
+        parsed = json.loads(body, parse_constant=_no_number)
+        too_deep = _depth(parsed) > MAX_DEPTH
+    except (ValueError, RecursionError):
+        raise MalformedError from None
+    if not isinstance(parsed, dict) or too_deep:
+        raise MalformedError
+    return parsed
+
+
+class FetchError(Exception):
+    """A call that names a photo by its URL."""
+
+
+class Calls:
+    """Makes calls anew from what the listeners of a page take.
+
+    Args:
+        demo: the page.
+        uploads: what a photo's path may name.
+
+    Raises:
+        TypeError: a listener takes a component that `_TYPES` has no rule for.
+    """
+
+    def __init__(self, demo: gr.Blocks, uploads: Uploads) -> None:
+        self._uploads = uploads
+        self._listeners = {index: fn for index, fn in demo.fns.items() if fn.fn is not None}
+        self._by_name = {str(fn.api_name): index for index, fn in self._listeners.items()}
+        for fn in self._listeners.values():
+            for component in fn.inputs:
+                _rule(component)
+        endpoints = demo.get_api_info()["named_endpoints"]
+        self._parameters = {
+            name.removeprefix("/"): endpoint["parameters"] for name, endpoint in endpoints.items()
+        }
+
+    def is_queued(self, index: int) -> bool:
+        """Whether a listener waits in a queue."""
+        return bool(self._listeners[index].queue)
+
+    def of_page(self, body: Mapping[str, Any], name: str | None = None) -> tuple[int, bytes]:
+        """A call by the page, `/queue/join` or `/run/NAME`.
+
+        Args:
+            body: `fn_index`, `data`, `session_hash`.
+            name: of the listener, where the address has it.
+
+        Returns:
+            The listener's index, and the body to hand on.
+
+        Raises:
+            MalformedError, FetchError: there is no such listener, or it takes no such values.
+        """
+        index = body.get("fn_index")
+        if index is None and name is not None:
+            index = self._by_name.get(name)
+        session = body.get("session_hash")
+        if type(index) is not int or index not in self._listeners or not _is_session(session):
+            raise MalformedError
+        return index, self._body(index, body.get("data"), session, body.get("trigger_id"))
+
+    def of_program(
+        self, body: Mapping[str, Any], name: str, *, named: bool = False
+    ) -> tuple[int, bytes]:
+        """A call by a program, `/call/NAME` or, with values by their names, `/call/v2/NAME`.
+
+        Raises:
+            MalformedError, FetchError: there is no such endpoint, or it takes no such values.
+        """
+        if name not in self._parameters:
+            raise MalformedError
+        data = self._ordered(body, name) if named else body.get("data")
+        session = None if named else body.get("session_hash")
+        if session is not None and not _is_session(session):
+            raise MalformedError
+        index = self._by_name[name]
+        return index, self._body(index, data, session, None)
+
+    def _ordered(self, body: Mapping[str, Any], name: str) -> list[Any]:
+        parameters = self._parameters[name]
+        if set(body) - {each["parameter_name"] for each in parameters}:
+            raise MalformedError
+        values = []
+        for each in parameters:
+            if each["parameter_name"] not in body and not each["parameter_has_default"]:
+                raise MalformedError
+            values.append(body.get(each["parameter_name"], each["parameter_default"]))
+        return values
+
+    def _body(self, index: int, data: Any, session: Any, trigger: Any) -> bytes:
+        inputs = self._listeners[index].inputs
+        if not isinstance(data, list) or len(data) != len(inputs):
+            raise MalformedError
+        checked = [
+            self._value(value, component) for value, component in zip(data, inputs, strict=True)
+        ]
+        made: dict[str, Any] = {"data": checked, "fn_index": index}
+        if session is not None:
+            made["session_hash"] = session
+        if type(trigger) is int:
+            made["trigger_id"] = trigger
+        return json.dumps(made).encode()
+
+    def _value(self, value: Any, component: Any) -> Any:
+        if isinstance(component, gr.State):  # it lies on the server
+            return None
+        if isinstance(component, gr.Image):
+            return self._photo(value)
+        if not _rule(component)(value) or _names_file(value):
+            raise MalformedError
+        return value
+
+    def _photo(self, value: Any) -> dict[str, Any] | None:
+        """An upload. What may not be named becomes a file that is not there: one answer for all."""
+        if value is None or value == "":
+            return None
+        if not isinstance(value, dict) or not isinstance(value.get("path"), str):
+            raise MalformedError
+        if _URL.match(value["path"]):
+            raise FetchError
+        found = self._uploads.find(value["path"])
+        path = found if found is not None else self._uploads.directory / "gone"
+        return {"path": str(path), "meta": {"_type": "gradio.FileData"}}
+
+
+def _is_session(value: Any) -> bool:
+    return isinstance(value, str) and SESSION.fullmatch(value) is not None
+
+
+def _is_text(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and len(value) <= MAX_TEXT)
+
+
+def _is_number(value: Any) -> bool:
+    if value is None:
+        return True
+    return type(value) in (int, float) and abs(value) < 1e9 and math.isfinite(value)
+
+
+def _is_choices(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) <= MAX_CHOICES
+        and all((_is_text(each) or _is_number(each)) and each is not None for each in value)
+    )
+
+
+#: Which values each kind of component takes. Photos and states have rules of their own.
+_TYPES: Final[dict[type, Callable[[Any], bool]]] = {
+    gr.State: lambda value: True,
+    gr.Image: lambda value: True,
+    gr.CheckboxGroup: _is_choices,
+    gr.Radio: _is_text,
+    gr.Textbox: _is_text,
+    gr.Slider: _is_number,
+    gr.Number: _is_number,
+    gr.Checkbox: lambda value: isinstance(value, bool),
+    gr.JSON: lambda value: True,
+}
+
+
+def _rule(component: Any) -> Callable[[Any], bool]:
+    for kind, rule in _TYPES.items():
+        if isinstance(component, kind):
+            return rule
+    raise TypeError(f"no rule for values of {type(component).__name__}")
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(name)
+
+
+def _depth(value: Any) -> int:
+    if isinstance(value, dict):
+        return 1 + max(map(_depth, value.values()), default=0)
+    if isinstance(value, list):
+        return 1 + max(map(_depth, value), default=0)
+    return 0
+
+
+def _names_file(value: Any) -> bool:
+    """Whether a value holds what Gradio takes for a file, which it would copy or fetch."""
+    if isinstance(value, dict):
+        return "path" in value or "meta" in value or any(map(_names_file, value.values()))
+    return isinstance(value, list) and any(map(_names_file, value))

@@ -1,0 +1,341 @@
+"""The door of the server: every request passes here before Gradio sees it.
+
+What no visitor needs is refused, with one JSON sentence: other addresses, large or slow bodies,
+calls that no listener takes, paths and URLs that are not the visitor's, more than one visitor's
+share. Answers get headers that keep browsers from storing or leaking them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qs, unquote
+
+from starlette.requests import ClientDisconnect, Request
+
+from facefusion.page import calls, headers, routes
+from facefusion.page.bodies import SlowError, TooLargeError, paced, read, replayed
+from facefusion.page.queue import Jobs
+from facefusion.page.routes import Kind
+from facefusion.page.uploads import MAX_FILE_BYTES, MAX_FILES, UploadRefusedError, Uploads
+from facefusion.page.visitors import Allowance, visitor_of
+from facefusion.words import language_of, say
+
+if TYPE_CHECKING:
+    import gradio as gr
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+#: Bytes of a JSON body: a call of the page has below 4 kB.
+MAX_JSON: Final = 64 * 1024
+#: Bytes of an upload: its files, and what multipart adds to them.
+MAX_UPLOAD: Final = MAX_FILES * MAX_FILE_BYTES + 64 * 1024
+#: Bytes that one visitor may upload within a minute.
+BYTES_A_MINUTE: Final = 256 * 1024 * 1024
+#: Calls, uploads and results that one visitor may ask for within a minute.
+REQUESTS_A_MINUTE: Final = 600
+#: Answers that one visitor may have open at once: each tab of the page holds two.
+MAX_OPEN: Final = 48
+#: Seconds that a client may take to read a part of an answer.
+SEND_SECONDS: Final = 60.0
+#: What Gradio answers where it does not say what went wrong.
+_NO_REASON: Final = b'"error": null', b'"error":null'
+
+#: What is told instead of Gradio's own refusals, by HTTP status; of the rest that it is malformed.
+_SENTENCES: Final = {
+    403: "error.no_such_address",
+    404: "error.no_such_address",
+    500: "error.unexpected",
+    503: "error.stopping",
+}
+
+log = logging.getLogger("facefusion.app")
+
+
+class RefusedRequestError(Exception):
+    """A request that is not served.
+
+    Attributes:
+        status: HTTP status code.
+        key: of the sentence in `words`.
+        values: for the sentence.
+    """
+
+    def __init__(self, status: int, key: str, **values: Any) -> None:
+        super().__init__(key)
+        self.status, self.key, self.values = status, key, values
+
+
+class Guard:
+    """An ASGI application around Gradio's.
+
+    Args:
+        app: Gradio's.
+        demo: the page.
+        uploads: the directory of uploads.
+        jobs: the page's queue.
+    """
+
+    def __init__(self, app: App, demo: gr.Blocks, uploads: Uploads, jobs: Jobs) -> None:
+        self._app, self._demo, self._uploads, self.jobs = app, demo, uploads, jobs
+        self._calls = calls.Calls(demo, uploads)
+        self._headers = headers.security_headers()
+        self._proxied = bool(headers.trusted_proxies())
+        self._bytes = Allowance(BYTES_A_MINUTE)
+        self._requests = Allowance(REQUESTS_A_MINUTE)
+        self._open: Counter[str] = Counter()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves a request, or refuses it."""
+        if scope["type"] != "http":
+            if scope["type"] == "lifespan":
+                await self._app(scope, receive, send)
+            return
+        answer = _Answer(send, self._headers, language_of(_header(scope, b"accept-language")))
+        visitor = visitor_of(scope)
+        try:
+            found = routes.find(scope["method"], scope["path"])
+            if found is None:
+                raise RefusedRequestError(404, "error.no_such_address")
+            route, part = found
+            with self._counted(visitor, route.kind):
+                await self._serve(scope, receive, answer, route.kind, part, visitor)
+        except RefusedRequestError as refused:
+            await answer.refuse(refused.status, refused.key, **refused.values)
+        except ClientDisconnect:
+            log.info("Refused: the visitor left")
+        except Exception as error:  # its message may hold names of files
+            log.error("No answer: %s", type(error).__name__)
+            await answer.refuse(500, "error.unexpected")
+
+    @contextmanager
+    def _counted(self, visitor: str, kind: Kind) -> Any:
+        limited = kind not in (Kind.PAGE, Kind.ASSET)
+        if limited and not self._requests.take(visitor):
+            raise RefusedRequestError(429, "error.too_many_requests")
+        if self._open[visitor] >= MAX_OPEN:
+            raise RefusedRequestError(429, "error.too_many_requests")
+        self._open[visitor] += 1
+        try:
+            yield
+        finally:
+            self._open[visitor] -= 1
+            if self._open[visitor] <= 0:
+                del self._open[visitor]
+
+    async def _serve(
+        self, scope: Scope, receive: Receive, answer: _Answer, kind: Kind, part: str, visitor: str
+    ) -> None:
+        if kind is not Kind.PAGE and _header(scope, b"sec-fetch-site") == "cross-site":
+            raise RefusedRequestError(403, "error.no_such_address")
+        hidden = headers.asked(scope["headers"], proxied=self._proxied)
+        scope = {**scope, "headers": hidden}
+        answer.store = kind is Kind.ASSET
+        if kind is Kind.UPLOAD:
+            await self._upload(scope, receive, answer, visitor)
+            return
+        if kind in (Kind.CALL, Kind.CANCEL):
+            body = parsed(await self._body(receive, MAX_JSON))
+            if kind is Kind.CALL:
+                await self._call(scope, receive, answer, body, part, visitor)
+                return
+            body_bytes = _cancel_body(body)
+            await self._app(_with_body(scope, body_bytes), replayed(body_bytes, receive), answer)
+            return
+        if kind is Kind.FILE and not self._may_load(part):
+            raise RefusedRequestError(404, "error.no_such_address")
+        if kind is Kind.STREAM and not self._is_known(scope, part):
+            raise RefusedRequestError(404, "error.no_such_address")
+        if kind is Kind.INFO:
+            scope["app"].api_info = None  # Gradio would keep the first visitor's `Host` in it
+        if kind is Kind.PAGE:
+            scope["query_string"] = _without_deep_link(scope["query_string"])
+        await self._app(scope, receive, answer)
+
+    async def _body(self, receive: Receive, limit: int) -> bytes:
+        try:
+            return await read(receive, limit)
+        except TooLargeError:
+            raise RefusedRequestError(413, "error.request_too_large") from None
+        except SlowError:
+            raise RefusedRequestError(408, "error.slow") from None
+
+    async def _upload(
+        self, scope: Scope, receive: Receive, answer: _Answer, visitor: str
+    ) -> None:
+        if self.jobs.stopping:
+            raise RefusedRequestError(503, "error.stopping")
+        length = _header(scope, b"content-length")
+        if length is not None and (not length.isdigit() or int(length) > MAX_UPLOAD):
+            raise RefusedRequestError(413, "error.file_too_large")
+
+        def allow(size: int) -> bool:
+            return self._bytes.take(visitor, size)
+
+        query = parse_qs(scope["query_string"].decode("latin-1"))
+        upload_id = query.get("upload_id", [""])[0]
+        if upload_id and not calls.SESSION.fullmatch(upload_id):
+            raise RefusedRequestError(400, "error.malformed")
+        try:
+            with self._uploads.reserved(int(length or MAX_UPLOAD)):
+                request = Request(scope, paced(receive, int(length or MAX_UPLOAD), allow))
+                paths = await self._uploads.receive(request, visitor, upload_id or None)
+        except UploadRefusedError as refused:
+            raise RefusedRequestError(refused.status, refused.key) from None
+        except TooLargeError:
+            raise RefusedRequestError(413, "error.file_too_large") from None
+        except SlowError:
+            raise RefusedRequestError(408, "error.slow") from None
+        await answer.json(200, paths)
+
+    async def _call(
+        self,
+        scope: Scope,
+        receive: Receive,
+        answer: _Answer,
+        body: dict[str, Any],
+        name: str,
+        visitor: str,
+    ) -> None:
+        program = "/call/" in scope["path"]
+        named = name.startswith("v2/")
+        name = name.removeprefix("v2/")
+        try:
+            if program:
+                index, made = self._calls.of_program(body, name, named=named)
+            else:
+                index, made = self._calls.of_page(body, name or None)
+        except calls.MalformedError:
+            raise RefusedRequestError(400, "error.malformed") from None
+        except calls.FetchError:
+            raise RefusedRequestError(400, "error.no_fetching") from None
+        if self._calls.is_queued(index) != ("/run/" not in scope["path"]):
+            raise RefusedRequestError(404, "error.no_such_address")
+        if named:
+            path = scope["path"].replace("/call/v2/", "/call/", 1)
+            scope = {**scope, "path": path, "raw_path": path.encode()}
+        with self.jobs.admitted(visitor, index) as refusal:
+            if refusal is not None:
+                raise RefusedRequestError(refusal.status, refusal.key, **refusal.values)
+            await self._app(_with_body(scope, made), replayed(made, receive), answer)
+
+    def _may_load(self, named: str) -> bool:
+        return self._uploads.find(unquote(named)) is not None or self._uploads.find(named) is not None
+
+    def _is_known(self, scope: Scope, part: str) -> bool:
+        """Whether a stream has something to tell: Gradio begins an answer before it looks."""
+        if scope["path"].endswith("/queue/data"):
+            query = parse_qs(scope["query_string"].decode("latin-1"))
+            return self.jobs.knows_session(query.get("session_hash", [""])[0])
+        return "/call/" not in scope["path"] or self.jobs.knows_event(part)
+
+
+def parsed(body: bytes) -> dict[str, Any]:
+    """The JSON object of a body.
+
+    Raises:
+        RefusedRequestError: it is none.
+    """
+    try:
+        return calls.parse(body)
+    except calls.MalformedError:
+        raise RefusedRequestError(400, "error.malformed") from None
+
+
+class _Answer:
+    """Sends an answer with the guard's headers, as long as the client reads it."""
+
+    def __init__(self, send: Send, added: headers.Headers, language: Any) -> None:
+        self._send, self._added, self._language = send, added, language
+        self.store = False
+        self._begun = self._own = self._replaced = False
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            if message["status"] >= 400 and not self._own:
+                status = message["status"]
+                await self.refuse(status, _SENTENCES.get(status, "error.malformed"))
+                self._replaced = True
+                return
+            self._begun = True
+            told = headers.answered(message.get("headers", ()), self._added, store=self.store)
+            message = {**message, "headers": told}
+        elif self._replaced:
+            return
+        elif message["type"] == "http.response.body":
+            body = message.get("body", b"")
+            if len(body) < MAX_JSON and any(each in body for each in _NO_REASON):
+                message = {**message, "body": self._with_reason(body)}
+        try:
+            async with asyncio.timeout(SEND_SECONDS):
+                await self._send(message)
+        except TimeoutError:
+            raise ClientDisconnect from None
+
+    async def json(self, status: int, content: Any) -> None:
+        """Sends a whole answer."""
+        self._own = True
+        body = json.dumps(content, ensure_ascii=False).encode()
+        told = [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(body)).encode()),
+        ]
+        await self({"type": "http.response.start", "status": status, "headers": told})
+        await self({"type": "http.response.body", "body": body})
+
+    async def refuse(self, status: int, key: str, **values: Any) -> None:
+        """Sends a sentence, where nothing was sent yet. `detail` is where Gradio's page looks."""
+        if self._begun:
+            return
+        log.info("Refused: %s", key)
+        sentence = say(key, self._language).format(**values)
+        await self.json(status, {"error": sentence, "detail": sentence})
+
+    def _with_reason(self, body: bytes) -> bytes:
+        reason = json.dumps({"error": say("error.unexpected", self._language)}).encode()[1:-1]
+        for each in _NO_REASON:
+            body = body.replace(each, reason)
+        return body
+
+
+def _header(scope: Scope, name: bytes) -> str | None:
+    for key, value in scope["headers"]:
+        if key == name:
+            return str(value.decode("latin-1"))
+    return None
+
+
+def _with_body(scope: Scope, body: bytes) -> Scope:
+    kept = [
+        (name, value)
+        for name, value in scope["headers"]
+        if name not in (b"content-length", b"content-type", b"transfer-encoding")
+    ]
+    length = str(len(body)).encode()
+    added = [(b"content-type", b"application/json"), (b"content-length", length)]
+    return {**scope, "headers": [*kept, *added]}
+
+
+def _cancel_body(body: dict[str, Any]) -> bytes:
+    texts = [body.get(name, "") for name in ("session_hash", "event_id")]
+    index = body.get("fn_index", 0)
+    fine = all(isinstance(text, str) and len(text) <= calls.MAX_TEXT for text in texts)
+    if not fine or type(index) is not int:
+        raise RefusedRequestError(400, "error.malformed")
+    return json.dumps(
+        {"session_hash": texts[0], "event_id": texts[1], "fn_index": index}
+    ).encode()
+
+
+def _without_deep_link(query: bytes) -> bytes:
+    parts = [part for part in query.split(b"&") if not part.startswith(b"deep_link")]
+    return b"&".join(parts)

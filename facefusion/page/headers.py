@@ -1,0 +1,104 @@
+"""HTTP headers of every answer, and of every request before Gradio sees it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import Final
+
+Headers = list[tuple[bytes, bytes]]
+
+#: Who may show the page in a frame, as a CSP source list.
+FRAME_VARIABLE: Final = "FACEFUSION_FRAME_ANCESTORS"
+#: On Hugging Face the page is shown in a frame of this site.
+SPACES_ANCESTORS: Final = "'self' https://huggingface.co https://*.huggingface.co"
+#: Addresses of proxies whose `X-Forwarded-*` headers are true; uvicorn's own variable.
+PROXY_VARIABLE: Final = "FORWARDED_ALLOW_IPS"
+#: On Hugging Face only its proxies, in private networks (RFC 1918), reach the container.
+SPACES_PROXIES: Final = "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16"
+#: Content Security Policy Level 3: the page's own files, the scripts and styles that Gradio puts
+#: into the page itself or makes from text, and pictures that the browser holds.
+_POLICY: Final = (
+    "default-src 'self'",
+    "script-src 'self' 'unsafe-inline' 'unsafe-eval'",
+    "style-src 'self' 'unsafe-inline'",
+    "img-src 'self' data: blob:",
+    "media-src 'self' blob:",
+    "font-src 'self' data:",
+    "connect-src 'self' data: blob:",
+    "worker-src 'self' blob:",
+    "object-src 'none'",
+    "base-uri 'self'",
+    "form-action 'none'",
+)
+#: Of the browser's devices the page uses the camera alone.
+_PERMISSIONS: Final = (
+    "camera=(self), microphone=(), geolocation=(), display-capture=(), payment=(), usb=(), "
+    "serial=(), midi=(), accelerometer=(), gyroscope=(), magnetometer=()"
+)
+#: Requests' headers that Gradio does not see: it would answer another site (Origin), send the
+#: request's headers back (Range), or take the client's word for its own address (the rest).
+_HIDDEN: Final = frozenset((b"origin", b"range", b"if-range", b"cookie", b"x-gradio-server"))
+_FORWARDED: Final = frozenset(
+    (b"x-forwarded-host", b"x-forwarded-proto", b"x-forwarded-for", b"forwarded")
+)
+_CORS: Final = b"access-control-"
+
+
+def on_space() -> bool:
+    """Whether this process runs on Hugging Face Spaces."""
+    return bool(os.environ.get("SPACE_ID"))
+
+
+def trusted_proxies() -> str:
+    """Addresses and networks of trusted proxies, separated by commas; empty where there is none."""
+    return os.environ.get(PROXY_VARIABLE, SPACES_PROXIES if on_space() else "")
+
+
+def frame_ancestors() -> str:
+    """Who may show the page in a frame."""
+    chosen = os.environ.get(FRAME_VARIABLE, "").strip()
+    return chosen or (SPACES_ANCESTORS if on_space() else "'self'")
+
+
+def security_headers() -> Headers:
+    """Headers of every answer."""
+    ancestors = frame_ancestors()
+    headers = {
+        "content-security-policy": "; ".join((*_POLICY, f"frame-ancestors {ancestors}")),
+        "x-content-type-options": "nosniff",
+        "referrer-policy": "no-referrer",
+        "permissions-policy": _PERMISSIONS,
+        "cross-origin-resource-policy": "same-origin",
+    }
+    if ancestors == "'self'":
+        headers["x-frame-options"] = "SAMEORIGIN"
+    return [(name.encode(), value.encode()) for name, value in headers.items()]
+
+
+def answered(headers: Iterable[tuple[bytes, bytes]], added: Headers, *, store: bool) -> Headers:
+    """The headers of an answer: without those for other sites, with `added`.
+
+    Args:
+        headers: as Gradio made them.
+        added: `security_headers`.
+        store: whether a browser or proxy may keep the answer.
+    """
+    names = {name for name, _ in added} | (set() if store else {b"cache-control"})
+    kept = [
+        (name, value)
+        for name, value in headers
+        if name.lower() not in names and not name.lower().startswith(_CORS)
+    ]
+    return [*kept, *added, *([] if store else [(b"cache-control", b"no-store")])]
+
+
+def asked(headers: Iterable[tuple[bytes, bytes]], *, proxied: bool) -> Headers:
+    """The headers of a request that Gradio sees.
+
+    Args:
+        headers: as they came.
+        proxied: whether a trusted proxy stands before the server.
+    """
+    hidden = _HIDDEN if proxied else _HIDDEN | _FORWARDED
+    return [(name, value) for name, value in headers if name.lower() not in hidden]

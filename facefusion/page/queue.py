@@ -1,0 +1,194 @@
+"""The page's queue: who may join it, what is dropped from it, and how it is emptied."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from facefusion.page.visitors import visitor_of
+
+if TYPE_CHECKING:
+    import gradio as gr
+
+#: The one queue of everything that fuses, and that of the quick looks at a photo just chosen.
+FUSIONS: Final = "fusion"
+CHECKS: Final = "check"
+#: Fusions that may wait; the next visitor is told how many there are.
+MAX_WAITING: Final = 32
+#: Fusions of one visitor that may wait or run.
+MAX_JOBS: Final = 4
+#: All calls of one visitor that may wait or run, looks at photos included.
+MAX_CALLS: Final = 16
+#: Seconds after which a result that nobody has read is dropped.
+UNREAD_SECONDS: Final = 600.0
+#: Seconds between two looks for such results.
+INTERVAL: Final = 15.0
+#: Seconds that a fusion is taken to need before one was measured.
+GUESS: Final = 1.0
+
+log = logging.getLogger("facefusion.app")
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a call may not join the queue: HTTP status, key of `words`, values for the sentence."""
+
+    status: int
+    key: str
+    values: dict[str, Any] = field(default_factory=dict)
+
+
+class Jobs:
+    """What waits and runs, from Gradio's queue of a page.
+
+    Args:
+        demo: the page.
+        at_once: fusions that run at once.
+    """
+
+    def __init__(self, demo: gr.Blocks, at_once: int) -> None:
+        self._demo, self._at_once = demo, at_once
+        self._joining: Counter[tuple[str, str]] = Counter()
+        self._unread: dict[str, tuple[int, float]] = {}
+        self.stopping = False
+
+    @property
+    def _queue(self) -> Any:
+        return self._demo._queue
+
+    def waiting(self, queue: str = FUSIONS) -> int:
+        """Calls in a queue that have not begun."""
+        found = self._queue.event_queue_per_concurrency_id.get(queue)
+        return len(found.queue) if found is not None else 0
+
+    @property
+    def running(self) -> int:
+        """Calls that run."""
+        return sum(job is not None for job in self._queue.active_jobs)
+
+    def seconds_to_wait(self) -> float:
+        """Seconds until a fusion that joined now would begin."""
+        times = [
+            self._queue.process_time_per_fn[fn].avg_time
+            for fn in self._demo.fns.values()
+            if fn.concurrency_id == FUSIONS and fn in self._queue.process_time_per_fn
+        ]
+        known = [each for each in times if each > 0]
+        return (self.waiting() + 1) * (max(known) if known else GUESS) / self._at_once
+
+    def is_full(self) -> bool:
+        """Whether nobody may join the queue of fusions any more."""
+        joining = sum(n for (_, queue), n in self._joining.items() if queue == FUSIONS)
+        return self.waiting() + joining >= MAX_WAITING
+
+    @contextmanager
+    def admitted(self, visitor: str, index: int) -> Iterator[Refusal | None]:
+        """Counts a call as joining while the context lasts, or gives why it may not join.
+
+        Args:
+            visitor: `visitor_of` its request.
+            index: of its listener.
+        """
+        fn = self._demo.fns[index]
+        refusal = self._refusal(visitor, fn) if fn.queue else None
+        if refusal is None and self.stopping:
+            refusal = Refusal(503, "error.stopping")
+        key = (visitor, str(fn.concurrency_id))
+        self._joining[key] += refusal is None
+        try:
+            yield refusal
+        finally:
+            self._joining[key] -= refusal is None
+            if not self._joining[key]:
+                del self._joining[key]
+
+    def _refusal(self, visitor: str, fn: Any) -> Refusal | None:
+        mine = [
+            str(event.fn.concurrency_id)
+            for event in self._queue.event_ids_to_events.values()
+            if visitor_of(event.request.scope) == visitor
+        ]
+        mine += [queue for (who, queue), n in self._joining.items() if who == visitor for _ in range(n)]
+        if len(mine) >= MAX_CALLS:
+            return Refusal(429, "error.too_many_jobs")
+        if fn.concurrency_id != FUSIONS:
+            return None
+        if mine.count(FUSIONS) >= MAX_JOBS:
+            return Refusal(429, "error.too_many_jobs")
+        return Refusal(503, *self.refusal()) if self.is_full() else None
+
+    def refusal(self) -> tuple[str, dict[str, int]]:
+        """What is told where the queue is full: the key of the sentence, and its numbers."""
+        seconds = max(1, round(self.seconds_to_wait()))
+        return "error.queue_full", {"waiting": self.waiting(), "seconds": seconds}
+
+    def knows_session(self, session: str) -> bool:
+        """Whether there is something to tell a session."""
+        return session in self._queue.pending_messages_per_session
+
+    def knows_event(self, event: str) -> bool:
+        """Whether there is something to tell of an event, or will be."""
+        queue = self._queue
+        return event in queue.event_ids_to_events or any(
+            event in events for events in queue.pending_event_ids_session.values()
+        )
+
+    async def drop_unread(self) -> None:
+        """Drops results that nobody reads, again and again; they hold pictures."""
+        while True:
+            await asyncio.sleep(INTERVAL)
+            try:
+                await self.look(time.monotonic())
+            except Exception as error:  # the clock must not stop
+                log.error("Results were not dropped: %s", type(error).__name__)
+
+    async def look(self, now: float) -> int:
+        """Drops the messages of sessions in which nothing was read for `UNREAD_SECONDS`.
+
+        Args:
+            now: seconds, monotonic.
+
+        Returns:
+            The number of sessions dropped.
+        """
+        queue = self._queue
+        running = {event.session_hash for event in queue.event_ids_to_events.values()}
+        unread: dict[str, tuple[int, float]] = {}
+        dropped = 0
+        for session in list(queue.pending_messages_per_session):
+            size = queue.pending_messages_per_session[session].qsize()
+            before = self._unread.get(session, (size, now))
+            since = before[1] if before[0] == size and session not in running else now
+            if now - since < UNREAD_SECONDS:
+                unread[session] = (size, since)
+                continue
+            queue.pending_messages_per_session.pop(session, None)
+            queue.pending_event_ids_session.pop(session, None)
+            dropped += 1
+        self._unread = unread
+        for names in self._demo.temp_file_sets:  # Gradio's list of files: the sweeper needs none
+            names.clear()
+        return dropped
+
+    def drain(self, seconds: float) -> bool:
+        """Takes no more calls, and waits until those that are there have ended.
+
+        Args:
+            seconds: longest time to wait.
+
+        Returns:
+            Whether nothing is left.
+        """
+        self.stopping = True
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if not self.running and not self._queue.event_ids_to_events:
+                return True
+            time.sleep(0.05)
+        return False

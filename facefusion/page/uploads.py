@@ -1,0 +1,147 @@
+"""Uploads: where visitors' photos lie, and which paths a visitor may name."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from gradio import route_utils
+from gradio.routes import file_upload_statuses
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException
+from starlette.requests import Request
+
+from facefusion.page.directory import delete
+from facefusion.page.files import Sweeper, new_folder
+from facefusion.page.visitors import MAX_VISITORS
+
+#: Files that one request may hold: the page's four photo boxes, and one to spare.
+MAX_FILES: Final = 5
+#: Bytes of one file: a 48-megapixel photo of a phone is half of it.
+MAX_FILE_BYTES: Final = 30 * 1024 * 1024
+#: File name extensions that are kept, so that a browser is told what the file is.
+EXTENSIONS: Final = frozenset(
+    (".avif", ".bmp", ".gif", ".heic", ".heif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+)
+
+
+class UploadRefusedError(Exception):
+    """An upload that is not taken.
+
+    Attributes:
+        key: of the sentence in `words`.
+        status: HTTP status code.
+    """
+
+    def __init__(self, key: str, status: int) -> None:
+        super().__init__(key)
+        self.key, self.status = key, status
+
+
+class Uploads:
+    """The directory of uploads and results, and the files beside it that visitors may name.
+
+    Args:
+        directory: what a sweeper sweeps.
+        shown: further files that may be named, such as those of the examples.
+    """
+
+    def __init__(self, directory: str | Path, shown: Iterable[str | Path] = ()) -> None:
+        self.directory = Path(directory).resolve()
+        self.shown = frozenset(Path(path).resolve() for path in shown)
+        self.sweeper = Sweeper(self.directory)
+        self._folders: OrderedDict[str, str] = OrderedDict()
+        self._reserved = 0
+        self._lock = threading.Lock()
+
+    def folder_of(self, visitor: str) -> Path:
+        """The directory of a visitor's uploads and results; its name says nothing of them."""
+        with self._lock:
+            name = self._folders.pop(visitor, None) or secrets.token_hex(8)
+            self._folders[visitor] = name
+            if len(self._folders) > MAX_VISITORS:
+                self._folders.popitem(last=False)
+        return self.directory / name
+
+    @contextmanager
+    def reserved(self, size: int) -> Iterator[None]:
+        """Makes room for an upload of `size` bytes, and keeps it while the context lasts.
+
+        Raises:
+            UploadRefusedError: too much is being uploaded at this moment.
+        """
+        with self._lock:
+            if self._reserved + size > self.sweeper.max_bytes // 2:
+                raise UploadRefusedError("error.many_uploads", 503)
+            self._reserved += size
+        try:
+            self.sweeper.sweep(self._reserved)
+            yield
+        finally:
+            with self._lock:
+                self._reserved -= size
+
+    def find(self, path: object) -> Path | None:
+        """The file that a visitor names, all links resolved.
+
+        Returns:
+            None where it is not theirs to name, or is not there: one answer for both.
+        """
+        if not isinstance(path, str) or "\0" in path:
+            return None
+        try:
+            found = Path(path).resolve()
+            allowed = found in self.shown or found.is_relative_to(self.directory)
+            return found if allowed and found.is_file() else None
+        except (OSError, RuntimeError, ValueError):  # a name that is too long, or links in a circle
+            return None
+
+    async def receive(self, request: Request, visitor: str, upload_id: str | None) -> list[str]:
+        """Takes the files of a multipart request, each under a name that says nothing of it.
+
+        An upload that breaks off or is refused leaves nothing.
+
+        Returns:
+            The paths of the files, in their order.
+
+        Raises:
+            UploadRefusedError: there are too many files, one is too large, or it is no upload.
+        """
+        folder = new_folder(self.directory)
+        try:
+            paths = await _received(request, folder, upload_id)
+            if not paths:
+                raise UploadRefusedError("error.malformed", 400)
+            if len(paths) > MAX_FILES:
+                raise UploadRefusedError("error.too_many_files", 413)
+            return [_renamed(Path(path), self.folder_of(visitor)) for path in paths]
+        finally:
+            delete(folder)
+
+
+async def _received(request: Request, folder: Path, upload_id: str | None) -> list[str]:
+    progress = file_upload_statuses if upload_id else None
+    take: Callable[..., Awaitable[Any]] = route_utils.upload_fn
+    try:
+        paths, *_ = await take(
+            request, folder, MAX_FILE_BYTES, upload_id, force_move=True, upload_progress=progress
+        )
+    except MultiPartException as error:
+        if "maximum allowed size" in error.message and "File" in error.message:
+            raise UploadRefusedError("error.file_too_large", 413) from None
+        raise UploadRefusedError("error.malformed", 400) from None
+    except (HTTPException, TypeError, ValueError, KeyError, AttributeError):  # malformed parts
+        raise UploadRefusedError("error.malformed", 400) from None
+    return [str(path) for path in paths]
+
+
+def _renamed(path: Path, directory: Path) -> str:
+    suffix = path.suffix.lower()
+    new = new_folder(directory) / f"photo{suffix if suffix in EXTENSIONS else ''}"
+    path.rename(new)
+    return str(new)
