@@ -11,7 +11,7 @@ from facefusion.compose.detail import compose_coarse, compose_detail
 from facefusion.compose.window import FaceWindow
 from facefusion.finish import finished
 from facefusion.fusion.coarse import FusionMaps
-from facefusion.patches import Area, Patch, Patched, around
+from facefusion.patches import Area, Patch, Patched, around, laid_over
 from facefusion.steps import Steps
 from facefusion.types import FloatArray, Photo
 from facefusion.views import AlignedPair
@@ -95,6 +95,7 @@ class Canvas:
         image, changed = self.made.image_in(area), self.made.mask_in(area)
         part = replace(window, region=replace(window.region, top=0, left=0))
         part.blend(image, face, blend * mask, changed)
-        painted, changes = Patch(area, image), Patch(area, changed)
-        self.made = Patched(self.made.photo, (*self.made.painted, painted), (*self.made.changes, changes))
+        painted = laid_over(self.made.painted, Patch(area, image))
+        changes = laid_over(self.made.changes, Patch(area, changed))
+        self.made = Patched(self.made.photo, painted, changes)
         self.masks.append(mask)

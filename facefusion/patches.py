@@ -25,6 +25,10 @@ class Patch:
     area: Area
     values: np.ndarray
 
+    def lies_in(self, area: Area) -> bool:
+        """Whether all of it lies in an area."""
+        return all(b.start <= a.start and a.stop <= b.stop for a, b in zip(self.area, area, strict=True))
+
     def lay(self, part: np.ndarray, area: Area) -> None:
         """Writes what lies in `area` into the part (height, width, ...) of a picture that is there."""
         both = [(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(self.area, area, strict=True)]
@@ -72,13 +76,18 @@ class Patched:
         return _laid(part, area, self.changes)
 
 
+def laid_over(patches: tuple[Patch, ...], patch: Patch) -> tuple[Patch, ...]:
+    """Patches and one that lies over them, without those of which nothing is seen any more."""
+    return (*(each for each in patches if not each.lies_in(patch.area)), patch)
+
+
 def around(mask: FloatArray) -> Patch | None:
     """The smallest rectangle that holds all of a mask (H, W) that is not 0, or None."""
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     if not len(rows):
         return None
     area = slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
-    return Patch(area, mask[area].copy())
+    return Patch(area, mask[area])  # a view: of a mask that `np.zeros` made, the rest takes no memory
 
 
 def whole_patch(values: np.ndarray) -> Patch:

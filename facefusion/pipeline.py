@@ -305,7 +305,8 @@ class FusionPipeline:
             answers = [pair.steadied(answer) for pair, answer in zip(pairs, maps, strict=True)]
             for pair, answer in zip(pairs, answers, strict=True):
                 canvas.add_coarse(pair, answer, blend, self.steps)
-            draft = canvas.made
+            draft, coarse = canvas.made, replace(canvas.made, changes=()).image
+            del bent
             made = [pair.fused(answer) for pair, answer in zip(pairs, answers, strict=True)]
 
         def result(picture: Patched, similarities: Sequence[float]) -> FusionResult:
@@ -314,7 +315,7 @@ class FusionPipeline:
                 for person, similarity, pair, fused in zip(people, similarities, pairs, made, strict=True)
             )
             timings = Timings(dict(clock.seconds))
-            return FusionResult(picture.image, draft.image, picture.mask, timings, tier, replaced, choice)
+            return FusionResult(picture.image, coarse, picture.mask, timings, tier, replaced, choice)
 
         yield result(draft, [float("nan")] * len(people))
         picture, refined = draft, list(maps)

@@ -6,18 +6,17 @@ The metadata is XMP (ISO 16684-1) with the IPTC digital source type of a picture
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-import cv2
 import numpy as np
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo, putchunk
+from PIL.PngImagePlugin import PngInfo
 
 from facefusion.lettering import ENGLISH, lettering
+from facefusion.png import write_png
 from facefusion.types import Photo
 
 SOURCE_TYPE: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
@@ -55,19 +54,15 @@ FORMATS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     ".webp": ("WEBP", {"quality": 95}),
 }
 
-#: OpenCV's options: of photographs, with their noise, a run-length code is quicker and smaller than a search for repeats.
-PNG: Final = (cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE)
-#: Bytes of the signature and of the header's chunk, after which others may stand.
-PNG_HEAD: Final = 8 + 25
 
-
-def marked(image: Photo, text: str = ENGLISH, *, faces: Iterable[np.ndarray] = ()) -> Photo:
-    """Writes "AI-generated" into a corner of a copy of the picture: the corner that hides the least of the faces.
+def marked(image: Photo, text: str = ENGLISH, *, faces: Iterable[np.ndarray] = (), in_place: bool = False) -> Photo:
+    """Writes "AI-generated" into a corner of a picture: the corner that hides the least of the faces.
 
     Args:
         image: (H, W, 3) RGB uint8.
         text: one of the texts of `lettering`.
         faces: (4,) boxes left, top, right, bottom in pixels that should stay visible.
+        in_place: whether the picture itself is written to, rather than a copy of it.
 
     Returns:
         (H, W, 3) RGB uint8. The letters are at least 5 % of the shorter side high; a picture narrower than them
@@ -82,7 +77,7 @@ def marked(image: Photo, text: str = ENGLISH, *, faces: Iterable[np.ndarray] = (
     top, left = _corner((height, width), plate.shape, margin, list(faces))
     window = slice(top, top + plate.shape[0]), slice(left, left + plate.shape[1])
     ink = plate[..., None].astype(np.float32) / 255
-    result = image.copy()
+    result = image if in_place else image.copy()
     result[window] = np.round(image[window] * (1 - PLATE) * (1 - ink) + 255 * ink).astype(np.uint8)
     return result
 
@@ -113,26 +108,13 @@ def save(image: Photo, file: Path | BinaryIO, extension: str) -> None:
     """
     kind, options = FORMATS[extension]
     if kind == "PNG":
-        written = _png(image)
+        noted = PngInfo()
+        noted.add_itxt("XML:com.adobe.xmp", XMP.decode())
+        noted.add_text("Comment", COMMENT)
         with open(file, "wb") if isinstance(file, Path) else nullcontext(file) as out:
-            out.write(written)
+            write_png(image, out, ((kind, content) for kind, content, *_ in noted.chunks))
         return
     options = {**options, "xmp": XMP}
     if kind == "JPEG":
         options["comment"] = COMMENT.encode()
     Image.fromarray(image).save(file, kind, **options)
-
-
-def _png(image: Photo) -> bytes:
-    """A PNG file. Of a 12-megapixel photo OpenCV writes it in less than half of Pillow's time, but without metadata."""
-    done, encoded = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), PNG)
-    if not done:
-        raise OSError("OpenCV cannot write the PNG")
-    whole, noted, file = encoded.tobytes(), PngInfo(), io.BytesIO()
-    noted.add_itxt("XML:com.adobe.xmp", XMP.decode())
-    noted.add_text("Comment", COMMENT)
-    file.write(whole[:PNG_HEAD])
-    for kind, content, *_ in noted.chunks:
-        putchunk(file, kind, content)
-    file.write(whole[PNG_HEAD:])
-    return file.getvalue()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
 import cv2
 import numpy as np
@@ -12,6 +12,9 @@ from facefusion.compose.paste import LEAST_OPACITY, Region, face_region
 from facefusion.geometry.align import chain, rescale_transform
 from facefusion.geometry.frames import Frame
 from facefusion.types import FloatArray, Photo
+
+#: Pixels that are blended at once.
+STRIP_PIXELS: Final = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -82,10 +85,15 @@ class FaceWindow:
             size = (self.region.width, self.region.height)
             face = np.asarray(cv2.resize(face, size, interpolation=cv2.INTER_CUBIC), np.uint8)
             alpha = self._in_photo(alpha)
-        here = self.region.window
-        # Where alpha is 0 this gives the old pixels bit by bit: OpenCV divides by the sum of the weights plus 0.00001.
-        photo[here] = cv2.blendLinear(face, np.ascontiguousarray(photo[here]), alpha, 1 - alpha)
-        changed[here] = cv2.max(np.ascontiguousarray(changed[here]), alpha)
+        rows, columns = self.region.window
+        step = max(1, STRIP_PIXELS // self.region.width)
+        for begin in range(0, self.region.height, step):  # of a large face, what is made in between takes much memory
+            part = slice(begin, min(begin + step, self.region.height))
+            here = slice(rows.start + part.start, rows.start + part.stop), columns
+            own, opacity = np.ascontiguousarray(photo[here]), alpha[part]
+            # Where alpha is 0 this gives the old pixels bit by bit: OpenCV divides by the sum of the weights plus 0.00001.
+            photo[here] = cv2.blendLinear(face[part], own, opacity, 1 - opacity)
+            changed[here] = cv2.max(np.ascontiguousarray(changed[here]), opacity)
 
     def over(self, alpha: FloatArray, shape: tuple[int, ...]) -> FloatArray:
         """An opacity (height, width) in the window, as (H, W) float32 over a photo of this shape."""

@@ -35,6 +35,8 @@ MOST: Final = 0.07
 LATTICE: Final = 128
 #: Distance from the crop's centre, as shares of its side, from which the bending fades, and where it has ended.
 FADE: Final = (0.36, 0.49)
+#: Pixels that are bent at once: in between, one takes about 50 bytes.
+STRIP_PIXELS: Final = 1 << 20
 
 
 def in_pose_of(source: FloatArray, target: FloatArray) -> FloatArray:
@@ -100,22 +102,40 @@ def bend(photo: Photo, mesh: FloatArray, moved: FloatArray, to_crop: np.ndarray)
 
     to_photo = invert(to_crop)
     corners = np.array([[0, 0], [size, 0], [0, size], [size, size]]) @ to_photo[:, :2].T + to_photo[:, 2]
-    left, top = np.maximum(np.floor(corners.min(0)).astype(int), 0)
-    right, bottom = np.minimum(np.ceil(corners.max(0)).astype(int), [photo.shape[1], photo.shape[0]])
+    left, top = (int(each) for each in np.maximum(np.floor(corners.min(0)), 0))
+    right, bottom = (int(each) for each in np.minimum(np.ceil(corners.max(0)), [photo.shape[1], photo.shape[0]]))
     result, touched = photo.copy(), np.zeros(photo.shape[:2], np.float32)
     if right <= left or bottom <= top:
         return result, touched
+    rows = max(1, STRIP_PIXELS // (right - left))
+    for begin in range(top, bottom, rows):
+        end = min(begin + rows, bottom)
+        moving, bent = _bent(photo, field.astype(np.float32), to_photo, (left, right), (begin, end))
+        here = np.s_[begin:end, left:right]
+        result[here] = np.where(moving[..., None], bent, photo[here])
+        touched[here] = moving
+    return result, touched
+
+
+def _bent(
+    photo: Photo, field: FloatArray, to_photo: np.ndarray, columns: tuple[int, int], rows: tuple[int, int]
+) -> tuple[np.ndarray, Photo]:
+    """A rectangle of the bent photo: where it moved, (h, w) bool, and its pixels, (h, w, 3) RGB uint8.
+
+    Args:
+        photo: (H, W, 3) RGB uint8.
+        field: (LATTICE, LATTICE, 2) float32, how far each place of the crop moves, in the crop's pixels.
+        to_photo: (2, 3) pixels of the crop to those of the photo.
+        columns, rows: first and last but one.
+    """
     matrix = to_photo.copy()
-    matrix[:, 2] -= [left, top]
-    here = (int(right - left), int(bottom - top))
-    field = cv2.warpAffine(field.astype(np.float32), matrix, here, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-    field = field @ to_photo[:, :2].T.astype(np.float32)
-    moving = np.abs(field).max(-1) > 0.02
-    column, row = np.meshgrid(np.arange(left, right, dtype=np.float32), np.arange(top, bottom, dtype=np.float32))
-    places = np.stack([column, row], axis=-1) + field
+    matrix[:, 2] -= [columns[0], rows[0]]
+    size = columns[1] - columns[0], rows[1] - rows[0]
+    moves = cv2.warpAffine(field, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    moves = moves @ to_photo[:, :2].T.astype(np.float32)
+    moving = np.abs(moves).max(-1) > 0.02
+    column, row = np.meshgrid(np.arange(*columns, dtype=np.float32), np.arange(*rows, dtype=np.float32))
+    places = np.stack([column, row], axis=-1) + moves
     no_second_map: Any = None
     bent = cv2.remap(photo, places, no_second_map, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
-    window = np.s_[int(top) : int(bottom), int(left) : int(right)]
-    result[window] = np.where(moving[..., None], bent, photo[window])
-    touched[window] = moving
-    return result, touched
+    return moving, np.asarray(bent, np.uint8)
