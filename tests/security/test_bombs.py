@@ -1,0 +1,86 @@
+"""Photos that ask for more memory or time than there is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from benchmarks.hostile import BOMBS, face
+from benchmarks.visitors import Answer, Peak, Visitor
+
+#: Megabytes above rest: at most while photos are decoded, and at most afterwards.
+MOST_ABOVE_REST = 1200
+LEFT_ABOVE_REST = 100
+#: Side in pixels of a square photo of 62 megapixels.
+SIDE = 7900
+
+Told = Callable[..., str]
+
+
+@pytest.fixture(scope="module")
+def large() -> bytes:
+    """A photo of 62 megapixels with a face, as a JPEG of a few megabytes."""
+    return face(SIDE)
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_bomb_is_refused_and_forgotten(attacked: Any, visitor: Visitor, told: Told, name: str) -> None:
+    photo = visitor.upload(BOMBS[name]())
+    with Peak(attacked.server) as peak:
+        answer = visitor.call("detect", [photo])
+    told(answer)
+    assert peak.highest - attacked.rest < MOST_ABOVE_REST
+    assert attacked.server.settled(attacked.rest + LEFT_ABOVE_REST) <= attacked.rest + LEFT_ABOVE_REST
+
+
+@pytest.mark.parametrize("name", ["webp 178 MP", "jpeg 178 MP progressive", "gif 178 MP"])
+@pytest.mark.parametrize("place", range(5))
+def test_a_bomb_is_refused_by_the_page(
+    attacked: Any, visitor: Visitor, photo: dict[str, Any], name: str, place: int
+) -> None:
+    photos: list[Any] = [photo, None, None, photo, None]
+    photos[place] = visitor.upload(BOMBS[name]())
+    with Peak(attacked.server) as peak:
+        answer = visitor.fuse_on_page(*photos)
+    if place < 4:  # with one face there is nothing for a second person, and its photo is not looked at
+        assert not answer.made and b"notice problem" in answer.body
+    assert peak.highest - attacked.rest < MOST_ABOVE_REST
+
+
+def test_four_large_photos_at_once(
+    attacked: Any, stranger: Callable[[], Visitor], large: bytes, told: Told
+) -> None:
+    def come(_: int) -> Answer:
+        visitor = stranger()
+        return visitor.call("detect", [visitor.upload(large)])
+
+    with Peak(attacked.server) as peak, ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(come, range(4)))
+        assert stranger().get("/config").status == 200
+    for answer in answers:
+        assert answer.made or told(answer)
+    assert any(answer.made for answer in answers)
+    assert peak.highest - attacked.rest < MOST_ABOVE_REST
+    assert attacked.server.settled(attacked.rest + LEFT_ABOVE_REST) <= attacked.rest + LEFT_ABOVE_REST
+
+
+def test_eight_bombs_at_once(attacked: Any, stranger: Callable[[], Visitor], told: Told) -> None:
+    names = ["webp 178 MP", "webp 64 MP", "png 64 MP RGBA", "png 64 MP RGBA of 16 bits"] * 2
+    bombs = {name: BOMBS[name]() for name in set(names)}
+
+    def come(name: str) -> Answer:
+        visitor = stranger()
+        return visitor.call("detect", [visitor.upload(bombs[name])])
+
+    with Peak(attacked.server) as peak, ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(come, names))
+    assert all(told(answer) for answer in answers)
+    assert peak.highest - attacked.rest < MOST_ABOVE_REST
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_a_photo_of_48_megapixels_is_none(visitor: Visitor, kind: str) -> None:
+    assert visitor.call("detect", [visitor.upload(face(6900 if kind == "JPEG" else 3000, kind))]).made
