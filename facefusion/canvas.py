@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
@@ -11,7 +11,7 @@ from facefusion.compose.detail import compose_coarse, compose_detail
 from facefusion.compose.window import FaceWindow
 from facefusion.finish import finished
 from facefusion.fusion.coarse import FusionMaps
-from facefusion.patches import Area, Patch, Patched, around, laid_over
+from facefusion.layers import Area, Bend, Layer, Layers
 from facefusion.steps import Steps
 from facefusion.types import FloatArray, Photo
 from facefusion.views import AlignedPair
@@ -19,14 +19,14 @@ from facefusion.views import AlignedPair
 
 @dataclass
 class Canvas:
-    """A photo with new faces in it. Only the rectangles around them are kept, so that a large photo is not copied.
+    """A photo with new faces in it, which is not copied until somebody looks at it.
 
     Attributes:
-        made: the photo, which is not changed, and what is new in it.
+        made: the photo, which is not changed, and the faces over it.
         masks: the opacity of each face that was added, (height, width) in its window.
     """
 
-    made: Patched
+    made: Layers
     masks: list[FloatArray] = field(default_factory=list)
 
     @classmethod
@@ -37,12 +37,11 @@ class Canvas:
             photo: (H, W, 3) RGB uint8.
             bent: (H, W) float32, where the photo was bent, or None.
         """
-        counted = None if bent is None else around(bent)
-        return cls(Patched(photo, changes=() if counted is None else (counted,)))
+        return cls(Layers(photo, bend=None if bent is None else Bend.where(bent)))
 
     def again(self) -> Canvas:
         """The photo without faces, of which as much counts as new as here."""
-        return Canvas(replace(self.made, painted=()))
+        return Canvas(self.made.without_faces())
 
     @property
     def image(self) -> Photo:
@@ -57,7 +56,7 @@ class Canvas:
     @property
     def regions(self) -> list[Area]:
         """The rectangles in which anything is new."""
-        return [patch.area for patch in self.made.changes]
+        return self.made.areas
 
     def add_coarse(self, pair: AlignedPair, fused: FusionMaps, blend: float, steps: Steps) -> None:
         """Adds a face as the coarse network made it, with a share `blend` of its opacity."""
@@ -91,11 +90,5 @@ class Canvas:
     ) -> None:
         mask, target = window.opacity(pair.shown(fused.mask)), window.of_photo(self.made.photo)
         face = finished(face, target, pair, window, mask, steps)
-        area = window.region.window
-        image, changed = self.made.image_in(area), self.made.mask_in(area)
-        part = replace(window, region=replace(window.region, top=0, left=0))
-        part.blend(image, face, blend * mask, changed)
-        painted = laid_over(self.made.painted, Patch(area, image))
-        changes = laid_over(self.made.changes, Patch(area, changed))
-        self.made = Patched(self.made.photo, painted, changes)
+        self.made = self.made.with_face(Layer(window, face, blend * mask))
         self.masks.append(mask)

@@ -24,7 +24,6 @@ from facefusion.fusion.refine import RefineNet
 from facefusion.fusion.studio import StudioNet
 from facefusion.geometry.align import face_size
 from facefusion.hub import embedded, resolve
-from facefusion.patches import Patched, whole_patch
 from facefusion.people import Person, shaped
 from facefusion.perception.coverings import CoveringsFinder
 from facefusion.perception.detector import FaceDetector
@@ -39,7 +38,7 @@ from facefusion.runtime import WeightFile
 from facefusion.speed import PERCEPTION, keep_speed, known_speed
 from facefusion.steps import Steps
 from facefusion.tiers import TIERS, Tier, TierChoice, tier_spec
-from facefusion.types import Face, FusedFace, FusionResult, Photo, Swap, Timings
+from facefusion.types import Face, FloatArray, FusedFace, FusionResult, Made, Photo, Swap, Timings
 from facefusion.upgrades import upgrade_from_environment
 from facefusion.views import AlignedPair, TargetView
 
@@ -305,32 +304,32 @@ class FusionPipeline:
             answers = [pair.steadied(answer) for pair, answer in zip(pairs, maps, strict=True)]
             for pair, answer in zip(pairs, answers, strict=True):
                 canvas.add_coarse(pair, answer, blend, self.steps)
-            draft, coarse = canvas.made, replace(canvas.made, changes=()).image
-            del bent
+            draft, bent = canvas.made, None
             made = [pair.fused(answer) for pair, answer in zip(pairs, answers, strict=True)]
 
-        def result(picture: Patched, similarities: Sequence[float]) -> FusionResult:
+        def result(image: Made[Photo], mask: Made[FloatArray], similarities: Sequence[float]) -> FusionResult:
             replaced = tuple(
                 FusedFace(person.source.face, person.face, similarity, pair.warped, fused, pair.to_photo)
                 for person, similarity, pair, fused in zip(people, similarities, pairs, made, strict=True)
             )
             timings = Timings(dict(clock.seconds))
-            return FusionResult(picture.image, coarse, picture.mask, timings, tier, replaced, choice)
+            return FusionResult(image, draft.image, mask, timings, tier, replaced, choice)
 
-        yield result(draft, [float("nan")] * len(people))
-        picture, refined = draft, list(maps)
+        yield result(draft.image, draft.mask, [float("nan")] * len(people))
+        image: Made[Photo] = draft.image
+        mask: Made[FloatArray] = draft.mask
+        refined = list(maps)
         for i, later in refining.items():
             with clock.stage("refine"):
                 refined[i] = later.result()
         refined = [pair.steadied(answer) for pair, answer in zip(pairs, refined, strict=True)]
         if tier is Tier.STUDIO and self.studio is not None:
             with clock.stage("refine"):  # in the refine network's place
-                image, changed = photo, canvas.changed
-                for person, face, pair, mask in zip(people, faces, pairs, canvas.masks, strict=True):
+                image, mask = photo, canvas.changed
+                for person, face, pair, opacity in zip(people, faces, pairs, canvas.masks, strict=True):
                     own = [(each.photo, each.face.mesh) for each in person.every]
-                    image, pasted = self.studio(image, face.mesh, own, pair.target.mask_over(mask, photo.shape))
-                    changed = np.maximum(changed, pasted)
-                picture = Patched(photo, (whole_patch(image),), (whole_patch(changed),))
+                    image, pasted = self.studio(image, face.mesh, own, pair.target.mask_over(opacity, photo.shape))
+                    mask = np.maximum(mask, pasted)
         if spec.refine_size:
             with clock.stage("compose"):
                 canvas = canvas.again()
@@ -338,17 +337,17 @@ class FusionPipeline:
                     face_image = None if ready is None else ready.result()
                     canvas.add_detail(pair, answer, blend, self.steps, face_image)
                 made = [pair.fused(answer) for pair, answer in zip(pairs, refined, strict=True)]
-            picture = canvas.made
+            image, mask = canvas.made.image, canvas.made.mask
         with clock.stage("check"):
-            image = picture.image()
+            seen = image() if callable(image) else image
             similarities = [
-                float(self.identity(image, face.mesh) @ person.embedding) for face, person in zip(faces, people, strict=True)
+                float(self.identity(seen, face.mesh) @ person.embedding) for face, person in zip(faces, people, strict=True)
             ]
-            del image
+            del seen
         rest = sum(seconds for stage, seconds in clock.seconds.items() if stage not in PERCEPTION)
         if tier in TIERS:
             self.chooser.observe(tier, largest, rest, faces=len(people))
-        yield result(picture, similarities)
+        yield result(image, mask, similarities)
 
     def find_faces(self, photo: Any, which: Which = "target", *, number: int | None = None) -> list[Face]:
         """Every face of a photo, from left to right, also those that are too small or too far turned to be used.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, Generic, TypeAlias, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,8 +94,12 @@ class FusedFace:
     to_photo: NDArray[np.float64]
 
 
-class _Made(Generic[Array]):
-    """A field that holds an array, or what makes it: then each access gives a new one, and none is kept."""
+#: An array, or what makes it.
+Made: TypeAlias = Array | Callable[[], Array]
+
+
+class _Field(Generic[Array]):
+    """A field that is given an array or what makes it: then each access gives a new one, and none is kept."""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = f"_{name}"
@@ -112,7 +116,7 @@ class _Made(Generic[Array]):
         held = getattr(owner, self._name)
         return held() if callable(held) else held
 
-    def __set__(self, owner: object, value: Array | Callable[[], Array]) -> None:
+    def __set__(self, owner: object, value: Made[Array]) -> None:
         object.__setattr__(owner, self._name, value)
 
 
@@ -134,9 +138,9 @@ class FusionResult:
         choice: why this tier, where the pipeline chose it.
     """
 
-    image: _Made[Photo] = _Made()
-    coarse: _Made[Photo] = _Made()
-    mask: _Made[FloatArray] = _Made()
+    image: _Field[Photo] = _Field()
+    coarse: _Field[Photo] = _Field()
+    mask: _Field[FloatArray] = _Field()
     # mypy takes the three above for fields with a default; they have none.
     timings: Timings  # type: ignore[misc]
     tier: Tier  # type: ignore[misc]

@@ -13,7 +13,7 @@ from facefusion.geometry.align import chain, rescale_transform
 from facefusion.geometry.frames import Frame
 from facefusion.types import FloatArray, Photo
 
-#: Pixels that are blended at once.
+#: Pixels that are blended at once: of a large face, what is made in between takes much memory.
 STRIP_PIXELS: Final = 1 << 20
 
 
@@ -72,14 +72,13 @@ class FaceWindow:
         alpha = np.clip(self.frame.placed(mask, outside=0.0), 0, 1)
         return np.asarray(cv2.threshold(alpha, LEAST_OPACITY, 0, cv2.THRESH_TOZERO)[1], np.float32)
 
-    def blend(self, photo: Photo, face: Photo, alpha: FloatArray, changed: FloatArray) -> None:
+    def blend(self, photo: Photo, face: Photo, alpha: FloatArray) -> None:
         """Blends a new face into a photo in place (alpha blending, Porter and Duff, SIGGRAPH 1984).
 
         Args:
             photo: (H, W, 3) RGB uint8, changed in place; bit-identical where the opacity is 0.
             face: (height, width, 3) RGB uint8, in the window's pixels.
             alpha: (height, width) float32 in [0, 1], its opacity.
-            changed: (H, W) float32, the opacity of all that was blended; raised in place.
         """
         if self.scale != 1:
             size = (self.region.width, self.region.height)
@@ -87,13 +86,23 @@ class FaceWindow:
             alpha = self._in_photo(alpha)
         rows, columns = self.region.window
         step = max(1, STRIP_PIXELS // self.region.width)
-        for begin in range(0, self.region.height, step):  # of a large face, what is made in between takes much memory
+        for begin in range(0, self.region.height, step):
             part = slice(begin, min(begin + step, self.region.height))
             here = slice(rows.start + part.start, rows.start + part.stop), columns
             own, opacity = np.ascontiguousarray(photo[here]), alpha[part]
             # Where alpha is 0 this gives the old pixels bit by bit: OpenCV divides by the sum of the weights plus 0.00001.
             photo[here] = cv2.blendLinear(face[part], own, opacity, 1 - opacity)
-            changed[here] = cv2.max(np.ascontiguousarray(changed[here]), opacity)
+
+    def raise_to(self, changed: FloatArray, alpha: FloatArray) -> None:
+        """Raises a mask in place to an opacity.
+
+        Args:
+            changed: (H, W) float32 over the photo, changed in place.
+            alpha: (height, width) float32 in [0, 1], in the window's pixels.
+        """
+        here = self.region.window
+        alpha = alpha if self.scale == 1 else self._in_photo(alpha)
+        np.maximum(changed[here], alpha, out=changed[here])
 
     def over(self, alpha: FloatArray, shape: tuple[int, ...]) -> FloatArray:
         """An opacity (height, width) in the window, as (H, W) float32 over a photo of this shape."""
@@ -104,4 +113,4 @@ class FaceWindow:
     def _in_photo(self, alpha: FloatArray) -> FloatArray:
         size = (self.region.width, self.region.height)
         alpha = np.asarray(cv2.resize(alpha, size, interpolation=cv2.INTER_LINEAR), np.float32)
-        return np.asarray(cv2.threshold(alpha, LEAST_OPACITY, 0, cv2.THRESH_TOZERO)[1], np.float32)
+        return np.asarray(cv2.threshold(alpha, LEAST_OPACITY, 0, cv2.THRESH_TOZERO, alpha)[1], np.float32)

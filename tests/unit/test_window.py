@@ -46,7 +46,8 @@ def test_not_a_bit_changes_where_the_opacity_is_zero(noise: np.ndarray, to_place
     window, photo, changed = window_at(noise, place(*to_place), largest), noise.copy(), np.zeros((240, 320), np.float32)
     alpha = window.opacity(disc())
     face = np.broadcast_to(np.array([250, 10, 130], np.uint8), (*alpha.shape, 3))
-    window.blend(photo, np.ascontiguousarray(face), alpha, changed)
+    window.blend(photo, np.ascontiguousarray(face), alpha)
+    window.raise_to(changed, alpha)
     np.testing.assert_array_equal(photo[changed == 0], noise[changed == 0])
     assert (photo != noise).any(2)[changed > 0.5].mean() > 0.95 and (changed > 0.5).sum() > 500
     assert np.abs(photo[changed == 1].astype(int) - [250, 10, 130]).max() <= 1
@@ -105,24 +106,37 @@ def test_pixels_of_a_smaller_window_are_areas_of_the_photo() -> None:
 def test_what_is_seen_through_a_smaller_window_goes_back_to_its_place(make_photo) -> None:
     photo = make_photo(600, 700)
     window, changed, again = window_at(photo, place(340, 280, 8, 10), 250), np.zeros((600, 700), np.float32), photo.copy()
-    window.blend(again, window.of_photo(photo), window.opacity(disc()), changed)
+    window.blend(again, window.of_photo(photo), window.opacity(disc()))
+    window.raise_to(changed, window.opacity(disc()))
     assert changed.max() == 1 and np.abs(again.astype(int) - photo).max() <= 4
 
 
 def test_half_a_mask_is_half_a_face() -> None:
-    photo, changed = np.full((240, 320, 3), 100, np.uint8), np.zeros((240, 320), np.float32)
+    photo = np.full((240, 320, 3), 100, np.uint8)
     window = window_at(photo, place(160, 120))
     face = np.full((*window.size[::-1], 3), 200, np.uint8)
-    window.blend(photo, face, np.asarray(window.opacity(disc()) / 2, np.float32), changed)
-    assert photo[120, 160].tolist() == [150] * 3 and changed[120, 160] == 0.5
+    window.blend(photo, face, np.asarray(window.opacity(disc()) / 2, np.float32))
+    assert photo[120, 160].tolist() == [150] * 3
 
 
-def test_what_was_blended_before_stays_marked(noise: np.ndarray) -> None:
+def test_a_large_face_is_blended_in_strips_as_at_once(noise: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    window, made = window_at(noise, place(160, 120, 3, 20), 50), []
+    face = np.full((*window.size[::-1], 3), 200, np.uint8)
+    for pixels in (1, 1000, 1 << 20):
+        monkeypatch.setattr("facefusion.compose.window.STRIP_PIXELS", pixels)
+        photo = noise.copy()
+        window.blend(photo, face, window.opacity(disc()))
+        made.append(photo)
+    assert (made[0] != noise).any()
+    np.testing.assert_array_equal(made[0], made[2])
+    np.testing.assert_array_equal(made[1], made[2])
+
+
+def test_what_was_marked_before_stays_marked(noise: np.ndarray) -> None:
     changed = np.zeros((240, 320), np.float32)
     windows = [window_at(noise, place(x, 120)) for x in (120, 160)]
     for window in windows:
-        alpha = window.opacity(disc())
-        window.blend(noise, np.zeros((*alpha.shape, 3), np.uint8), alpha, changed)
+        window.raise_to(changed, window.opacity(disc()))
     alone = [window.over(window.opacity(disc()), noise.shape) for window in windows]
     np.testing.assert_array_equal(changed, np.maximum(*alone))
 
