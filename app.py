@@ -17,9 +17,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from facefusion import FusionPipeline  # isort: skip  # silences the packages that come next
+
 import gradio as gr
 
-from facefusion import FusionPipeline
 from facefusion.decoding.budget import PixelBudget
 from facefusion.decoding.pool import DecoderPool
 from facefusion.errors import WeightsError
@@ -52,6 +53,7 @@ log = logging.getLogger("facefusion.app")
 
 def open_photos(directory: str | Path) -> Photos:
     """What reads the photos that visitors send into `directory`, and those of the examples."""
+    server.keep_inside(Path(directory))
     shown = examples.files(examples.pairs(EXAMPLES))
     return Photos(Uploads(directory, shown), DecoderPool(), PixelBudget())
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 import gradio as gr
 
 from facefusion import FusionError, FusionPipeline, FusionResult, Swap, Tier, words
+from facefusion.clock import Progress
 from facefusion.page import files
 from facefusion.page.actions import PROGRESS
 from facefusion.page.jobs import SECONDS, within
@@ -76,6 +77,9 @@ class Api:
     ) -> tuple[str, str, dict[str, Any]]:
         """See `FUSE`."""
         spoken = language(request)
+        tell = within(
+            SECONDS, lambda stage, share: progress(share, desc=say(f"stage.{stage}", spoken))
+        )
         try:
             if i_have_consent is not True:
                 raise _Refused("error.api_consent")
@@ -86,18 +90,24 @@ class Api:
             if not (0 <= likeness <= 1 and 0 <= blend <= 1):
                 raise _Refused("error.no_such_share")
             with self.photos.room([source, target]):
-                tell = within(
-                    SECONDS, lambda stage, share: progress(share, desc=say(f"stage.{stage}", spoken))
-                )
-                face = self.photos.read(source, "source")
-                photo = self.photos.read(target, "target")
-                swaps = [Swap(face, each) for each in self._chosen(photo, faces)]
-                *_, result = self.pipeline.stream(
-                    swaps, photo, tier=tier, likeness=likeness, blend=blend, progress=tell
-                )
-                return self._written(result, mark_text(spoken), self.photos.results(request))
+                options: dict[str, Any] = {"tier": tier, "likeness": likeness, "blend": blend}
+                return self._fused(source, target, faces, options, tell, request)
         except Exception as error:
             raise _told(error, spoken) from None
+
+    def _fused(
+        self,
+        source: Raw | None,
+        target: Raw | None,
+        faces: list[int] | None,
+        options: dict[str, Any],
+        progress: Progress,
+        request: gr.Request,
+    ) -> tuple[str, str, dict[str, Any]]:
+        face, photo = self.photos.read(source, "source"), self.photos.read(target, "target")
+        swaps = [Swap(face, each) for each in self._chosen(photo, faces)]
+        *_, result = self.pipeline.stream(swaps, photo, progress=progress, **options)
+        return self._written(result, mark_text(language(request)), self.photos.results(request))
 
     def _written(
         self, result: FusionResult, text: str, folder: Path
@@ -114,14 +124,15 @@ class Api:
         spoken = language(request)
         try:
             with self.photos.room([photo]):
-                image = self.photos.read(photo, "target")
-                found = [
-                    _described(i, face, image, spoken)
-                    for i, face in enumerate(self.pipeline.find_faces(image), 1)
-                ]
-                return {"width": image.shape[1], "height": image.shape[0], "faces": found}
+                return self._found(photo, spoken)
         except Exception as error:
             raise _told(error, spoken) from None
+
+    def _found(self, upload: Raw | None, spoken: words.Language) -> dict[str, Any]:
+        photo = self.photos.read(upload, "target")
+        faces = self.pipeline.find_faces(photo)
+        described = [_described(i, face, photo, spoken) for i, face in enumerate(faces, 1)]
+        return {"width": photo.shape[1], "height": photo.shape[0], "faces": described}
 
     def _chosen(self, photo: Photo, faces: list[int] | None) -> Sequence[Face | None]:
         if not faces:

@@ -6,8 +6,10 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
+import gradio.routes
 import safehttpx
 
 from facefusion.page.guard import Guard
@@ -78,6 +80,14 @@ def _is_idle(connection: Any) -> bool:
 
 async def _refuse(*_: object, **__: object) -> NoReturn:
     raise ValueError("this server fetches nothing")
+
+
+def keep_inside(directory: Path) -> None:
+    """Makes Gradio's routes put their temporary files into `directory`.
+
+    They got their place when Gradio was imported, and make a directory there for each page.
+    """
+    vars(gradio.routes)["DEFAULT_TEMP_DIR"] = str(directory)
 
 
 def refuse_fetching() -> None:

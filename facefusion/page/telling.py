@@ -9,7 +9,7 @@ from typing import Any, Final
 import gradio as gr
 
 from facefusion.decoding.budget import BusyError
-from facefusion.errors import FusionError
+from facefusion.errors import FusionError, released
 from facefusion.lettering import CHINESE, ENGLISH
 from facefusion.page import pieces
 from facefusion.page.jobs import RefusedError, TooSlowError
@@ -23,7 +23,11 @@ _LIMITS: Final[dict[type[Exception], str]] = {BusyError: "error.busy", TooSlowEr
 
 
 def log_error(error: Exception) -> None:
-    """Logs the type alone: messages and tracebacks may hold file names."""
+    """Logs the type alone, and lets go of the photos in the traceback.
+
+    Messages and tracebacks may hold file names.
+    """
+    released(error)
     expected = isinstance(error, (FusionError, RefusedError, *_LIMITS))
     level = logging.INFO if expected else logging.ERROR
     log.log(level, "No fusion: %s", type(error).__name__)
