@@ -30,6 +30,8 @@ ADDRESS_SPACE: Final = 3_300_000_000
 STARTUP_SECONDS: Final = 60
 #: Seconds that a visitor waits for an answer before giving it up for lost.
 PATIENCE: Final = 60.0
+#: What stands for the exit code of a process that had to be killed.
+NEVER_ENDED: Final = -1000
 
 
 @dataclass(frozen=True)
@@ -209,11 +211,14 @@ class Server:
         process: what was started.
         port: where it listens.
         place: a directory for its home, its temporary files, its cache and its log.
+        outlived: how many processes it has left behind, once it was ended.
     """
 
     process: subprocess.Popen[bytes]
     port: int
     place: Path
+    outlived: int = 0
+    _started: set[int] = field(default_factory=set)
 
     @property
     def temporary(self) -> Path:
@@ -236,8 +241,13 @@ class Server:
         return sorted(str(path.relative_to(self.temporary)) for path in found)
 
     def processes(self) -> list[int]:
-        """The server's process and those that it started, where they still run."""
-        return sorted(_session(self.process.pid))
+        """The server's process and those that it started, as far as they still run."""
+        running = _running()
+        started = {self.process.pid}
+        while more := {pid for pid, parent in running.items() if parent in started} - started:
+            started |= more
+        self._started |= started
+        return sorted(self._started & set(running))
 
     def memory(self) -> float:
         """Resident megabytes of 10^6 bytes of all these."""
@@ -270,25 +280,35 @@ class Server:
         Returns:
             The exit code, negative for a signal.
         """
+        self.processes()  # whose parents they were is not known afterwards
         self.process.send_signal(with_signal)
         try:
             return self.process.wait(seconds)
         except subprocess.TimeoutExpired:
-            return -1000
+            return NEVER_ENDED
         finally:
+            self.outlived = self._outlived()
             for pid in self.processes():
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
             self.process.wait()
 
+    def _outlived(self, seconds: float = 5) -> int:
+        """Processes that still run some time after the server's own has ended."""
+        end = time.monotonic() + seconds
+        while (found := len(self.processes())) and time.monotonic() < end:
+            time.sleep(0.05)
+        return found
 
-def _session(leader: int) -> list[int]:
-    found = []
+
+def _running() -> dict[int, int]:
+    """Processes that run, with their parents."""
+    found = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
-            fields = stat.read_text().rpartition(")")[2].split()
-            if int(fields[3]) == leader and fields[0] != "Z":
-                found.append(int(stat.parent.name))
+            state, parent, *_ = stat.read_text().rpartition(")")[2].split()
+            if state != "Z":
+                found[int(stat.parent.name)] = int(parent)
     return found
 
 
@@ -352,5 +372,5 @@ class Peak:
             self._thread.join()
 
     def _look(self) -> None:
-        while not self._done.wait(0.02):
+        while not self._done.wait(0.05):
             self.highest = max(self.highest, self.server.memory())
