@@ -7,6 +7,8 @@ and the server's memory after it. With `--long N` one visitor then fuses N more 
 
 from __future__ import annotations
 
+from facefusion import silence as silence  # isort: skip  # before the packages that it silences
+
 import argparse
 import os
 import socket
