@@ -49,7 +49,7 @@ SWITCHES: Final = (
     ),
     Switch(
         "huggingface_hub",
-        "Sends the events of packages such as gradio, and tells of them in the headers of its requests.",
+        "Sends the events of gradio, and of its client whenever that connects, and names what runs in its requests.",
         {"HF_HUB_DISABLE_TELEMETRY": "1"},
     ),
     Switch(
