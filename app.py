@@ -112,7 +112,9 @@ def build_demo(pipeline: FusionPipeline, photos: Photos | None = None) -> gr.Blo
         pictures = [page.result, page.draft, page.slider]
         shown = [page.outcome, page.details, page.more, page.view, page.tiers, *page.views.values()]
         buttons = [page.fuse, page.cancel]
-        admitted = page.fuse.click(do.admit, None, None, **quiet)
+        # In a queue of its own: outside of queues its refusal would be an HTTP error.
+        door: dict[str, Any] = {"concurrency_id": "door", "concurrency_limit": None}
+        admitted = page.fuse.click(do.admit, None, None, **door, **hidden)
         refused = admitted.failure(do.full, None, page.problem, **quiet)
         refused.then(None, js=style.REVEAL)
         emptied = [*buttons, *do.notices, *pictures, *shown]

@@ -20,7 +20,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from facefusion.page import calls, headers, routes
 from facefusion.page.bodies import SlowError, TooLargeError, paced, read, replayed
-from facefusion.page.queue import Jobs
+from facefusion.page.queue import Jobs, Refusal
 from facefusion.page.routes import Kind
 from facefusion.page.uploads import MAX_FILE_BYTES, MAX_FILES, UploadRefusedError, Uploads
 from facefusion.page.visitors import Allowance, visitor_of
@@ -223,10 +223,14 @@ class Guard:
         if named:
             path = scope["path"].replace("/call/v2/", "/call/", 1)
             scope = {**scope, "path": path, "raw_path": path.encode()}
-        with self.jobs.admitted(visitor, index) as refusal:
-            if refusal is not None:
-                raise RefusedRequestError(refusal.status, refusal.key, **refusal.values)
+        admitted = self.jobs.admit(visitor, index)
+        if isinstance(admitted, Refusal):
+            raise RefusedRequestError(admitted.status, admitted.key, **admitted.values)
+        answer.begins = admitted
+        try:
             await self._app(_with_body(scope, made), replayed(made, receive), answer)
+        finally:
+            admitted()
 
     def _may_load(self, named: str) -> bool:
         return self._uploads.find(unquote(named)) is not None or self._uploads.find(named) is not None
@@ -257,10 +261,12 @@ class _Answer:
     def __init__(self, send: Send, added: headers.Headers, language: Any) -> None:
         self._send, self._added, self._language = send, added, language
         self.store = False
+        self.begins: Callable[[], None] = lambda: None
         self._begun = self._own = self._replaced = False
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
+            self.begins()
             if message["status"] >= 400 and not self._own:
                 status = message["status"]
                 await self.refuse(status, _SENTENCES.get(status, "error.malformed"))
@@ -281,13 +287,14 @@ class _Answer:
         except TimeoutError:
             raise ClientDisconnect from None
 
-    async def json(self, status: int, content: Any) -> None:
-        """Sends a whole answer."""
+    async def json(self, status: int, content: Any, *added: tuple[bytes, bytes]) -> None:
+        """Sends a whole answer, with further headers."""
         self._own = True
         body = json.dumps(content, ensure_ascii=False).encode()
         told = [
             (b"content-type", b"application/json"),
             (b"content-length", str(len(body)).encode()),
+            *added,
         ]
         await self({"type": "http.response.start", "status": status, "headers": told})
         await self({"type": "http.response.body", "body": body})
@@ -298,7 +305,9 @@ class _Answer:
             return
         log.info("Refused: %s", key)
         sentence = say(key, self._language).format(**values)
-        await self.json(status, {"error": sentence, "detail": sentence})
+        # The connection is closed, as what is left of the request's body would be read to its end.
+        content = {"error": sentence, "detail": sentence}
+        await self.json(status, content, (b"connection", b"close"))
 
     def _with_reason(self, body: bytes) -> bytes:
         reason = json.dumps({"error": say("error.unexpected", self._language)}).encode()[1:-1]

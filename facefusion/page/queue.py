@@ -6,8 +6,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -84,29 +83,40 @@ class Jobs:
 
     def is_full(self) -> bool:
         """Whether nobody may join the queue of fusions any more."""
+        found = self._queue.event_queue_per_concurrency_id.get(FUSIONS)
+        free = self._at_once - (found.current_concurrency if found is not None else 0)
         joining = sum(n for (_, queue), n in self._joining.items() if queue == FUSIONS)
-        return self.waiting() + joining >= MAX_WAITING
+        return self.waiting() + joining - max(free, 0) >= MAX_WAITING
 
-    @contextmanager
-    def admitted(self, visitor: str, index: int) -> Iterator[Refusal | None]:
-        """Counts a call as joining while the context lasts, or gives why it may not join.
+    def admit(self, visitor: str, index: int) -> Refusal | Callable[[], None]:
+        """Counts a call as joining, or gives why it may not join.
 
         Args:
             visitor: `visitor_of` its request.
             index: of its listener.
+
+        Returns:
+            A refusal, or what is to be called once Gradio has taken the call or refused it.
         """
         fn = self._demo.fns[index]
+        if self.stopping:
+            return Refusal(503, "error.stopping")
         refusal = self._refusal(visitor, fn) if fn.queue else None
-        if refusal is None and self.stopping:
-            refusal = Refusal(503, "error.stopping")
+        if refusal is not None:
+            return refusal
         key = (visitor, str(fn.concurrency_id))
-        self._joining[key] += refusal is None
-        try:
-            yield refusal
-        finally:
-            self._joining[key] -= refusal is None
-            if not self._joining[key]:
-                del self._joining[key]
+        self._joining[key] += 1
+        joining = True
+
+        def joined() -> None:
+            nonlocal joining
+            if joining:
+                joining = False
+                self._joining[key] -= 1
+                if not self._joining[key]:
+                    del self._joining[key]
+
+        return joined
 
     def _refusal(self, visitor: str, fn: Any) -> Refusal | None:
         mine = [
@@ -114,7 +124,8 @@ class Jobs:
             for event in self._queue.event_ids_to_events.values()
             if visitor_of(event.request.scope) == visitor
         ]
-        mine += [queue for (who, queue), n in self._joining.items() if who == visitor for _ in range(n)]
+        for (who, queue), count in self._joining.items():
+            mine += [queue] * count if who == visitor else []
         if len(mine) >= MAX_CALLS:
             return Refusal(429, "error.too_many_jobs")
         if fn.concurrency_id != FUSIONS:
