@@ -124,7 +124,7 @@ def picture(browser: Browser, url: str, width: int, locale: str, scheme: Any, wh
 
 
 def _group(page: Page) -> None:
-    people = [np.asarray(Image.open(EXAMPLES / f"portrait-{i}.jpg").convert("RGB")) for i in (1, 3, 4)]
+    people = [np.asarray(Image.open(EXAMPLES / f"portrait-{i}.jpg", formats=["JPEG"]).convert("RGB")) for i in (1, 3, 4)]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "group.jpg")
         Image.fromarray(np.hstack(people)).save(path, quality=92)

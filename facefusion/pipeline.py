@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import replace
@@ -38,7 +38,7 @@ from facefusion.runtime import WeightFile
 from facefusion.speed import PERCEPTION, keep_speed, known_speed
 from facefusion.steps import Steps
 from facefusion.tiers import TIERS, Tier, TierChoice, tier_spec
-from facefusion.types import Face, FloatArray, FusedFace, FusionResult, Made, Photo, Swap, Timings
+from facefusion.types import Face, FloatArray, FusedFace, FusionResult, Photo, Swap, Timings
 from facefusion.upgrades import upgrade_from_environment
 from facefusion.views import AlignedPair, TargetView
 
@@ -307,7 +307,9 @@ class FusionPipeline:
             draft, bent = canvas.made, None
             made = [pair.fused(answer) for pair, answer in zip(pairs, answers, strict=True)]
 
-        def result(image: Made[Photo], mask: Made[FloatArray], similarities: Sequence[float]) -> FusionResult:
+        def result(
+            image: Callable[[], Photo], mask: Callable[[], FloatArray], similarities: Sequence[float]
+        ) -> FusionResult:
             replaced = tuple(
                 FusedFace(person.source.face, person.face, similarity, pair.warped, fused, pair.to_photo)
                 for person, similarity, pair, fused in zip(people, similarities, pairs, made, strict=True)
@@ -316,20 +318,19 @@ class FusionPipeline:
             return FusionResult(image, draft.image, mask, timings, tier, replaced, choice)
 
         yield result(draft.image, draft.mask, [float("nan")] * len(people))
-        image: Made[Photo] = draft.image
-        mask: Made[FloatArray] = draft.mask
-        refined = list(maps)
+        image, mask, refined = draft.image, draft.mask, list(maps)
         for i, later in refining.items():
             with clock.stage("refine"):
                 refined[i] = later.result()
         refined = [pair.steadied(answer) for pair, answer in zip(pairs, refined, strict=True)]
         if tier is Tier.STUDIO and self.studio is not None:
             with clock.stage("refine"):  # in the refine network's place
-                image, mask = photo, canvas.changed
+                swapped, changed = photo, canvas.changed
                 for person, face, pair, opacity in zip(people, faces, pairs, canvas.masks, strict=True):
                     own = [(each.photo, each.face.mesh) for each in person.every]
-                    image, pasted = self.studio(image, face.mesh, own, pair.target.mask_over(opacity, photo.shape))
-                    mask = np.maximum(mask, pasted)
+                    swapped, pasted = self.studio(swapped, face.mesh, own, pair.target.mask_over(opacity, photo.shape))
+                    changed = np.maximum(changed, pasted)
+                image, mask = swapped.copy, changed.copy
         if spec.refine_size:
             with clock.stage("compose"):
                 canvas = canvas.again()
@@ -339,7 +340,7 @@ class FusionPipeline:
                 made = [pair.fused(answer) for pair, answer in zip(pairs, refined, strict=True)]
             image, mask = canvas.made.image, canvas.made.mask
         with clock.stage("check"):
-            seen = image() if callable(image) else image
+            seen = image()
             similarities = [
                 float(self.identity(seen, face.mesh) @ person.embedding) for face, person in zip(faces, people, strict=True)
             ]

@@ -40,6 +40,11 @@ class PixelBudget:
         """Pixels that nobody holds."""
         return self._free
 
+    @property
+    def waiting(self) -> int:
+        """How many wait for their turn."""
+        return len(self._waiting)
+
     @contextlib.contextmanager
     def hold(self, pixels: int, seconds: float = SECONDS) -> Iterator[None]:
         """Holds pixels for the duration of a `with` block, and waits until they are free.

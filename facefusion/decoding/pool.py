@@ -73,6 +73,12 @@ class DecoderPool:
         assert photo is not None
         return photo
 
+    @property
+    def pids(self) -> list[int]:
+        """Numbers of the processes that run."""
+        with self._lock:
+            return [process.pid for process in self._running if process.alive]
+
     def close(self) -> None:
         """Ends the processes. Whoever waits for a photo gets an error."""
         with self._lock:

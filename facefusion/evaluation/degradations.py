@@ -44,7 +44,7 @@ def jpeg(photo: Photo, quality: int) -> Photo:
     """Compresses as JPEG and opens again."""
     code = BytesIO()
     Image.fromarray(photo).save(code, "JPEG", quality=quality)
-    return np.asarray(Image.open(code), np.uint8)
+    return np.asarray(Image.open(code, formats=["JPEG"]), np.uint8)
 
 
 def halved(photo: Photo) -> Photo:

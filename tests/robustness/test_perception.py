@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -89,6 +91,44 @@ def test_scale_does_not_matter(pipeline: FusionPipeline, astronaut: np.ndarray, 
     faces = pipeline.detector(scaled)
     assert len(faces) == 1
     np.testing.assert_allclose(_centres(faces)[0] / factor, [223, 120], atol=25)
+
+
+@pytest.mark.parametrize("factor", [1, 4])
+def test_every_attempt_speaks_of_the_photo_s_own_pixels(
+    pipeline: FusionPipeline, astronaut: np.ndarray, factor: int
+) -> None:
+    scaled = cv2.resize(astronaut, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
+    plain, padded, *_ = pipeline.detector.attempts(scaled)
+    (face,), (again,) = plain, padded
+    np.testing.assert_allclose(again.box, face.box, atol=6 * factor)
+    np.testing.assert_allclose(again.points, face.points, atol=4 * factor)
+    # Turned so that each of the three turns in a row makes it upright.
+    for attempt, turns in ((2, 3), (3, 1), (4, 2)):
+        photo = np.ascontiguousarray(np.rot90(scaled, turns))
+        (turned,) = list(pipeline.detector.attempts(photo))[attempt]
+        x, y = face.points[:, 0], face.points[:, 1]
+        last = 512 * factor - 1
+        there = {1: (y, last - x), 2: (last - x, last - y), 3: (last - y, x)}[turns]
+        np.testing.assert_allclose(turned.points, np.stack(there, axis=1), atol=4 * factor)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what is looked at is Linux's")
+@pytest.mark.parametrize("shape", [(65535, 1), (1, 65535), (100, 100_000), (9000, 750)])
+def test_a_photo_without_a_face_takes_no_more_memory_than_it_has(shape: tuple[int, int]) -> None:
+    code = (
+        "import resource, sys, numpy as np\n"
+        "from facefusion.perception.detector import FaceDetector\n"
+        "from facefusion.runtime import EMBEDDED_WEIGHTS\n"
+        "detector = FaceDetector(EMBEDDED_WEIGHTS / 'detector.onnx', threads=1)\n"
+        "photo = np.zeros((int(sys.argv[1]), int(sys.argv[2]), 3), np.uint8)\n"
+        "detector.with_retries(np.zeros((640, 640, 3), np.uint8))\n"
+        "used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (used + (128 << 20), used + (128 << 20)))\n"
+        "assert detector.glance(photo) == detector.with_retries(photo) == []"
+    )
+    command = [sys.executable, "-c", code, *map(str, shape)]
+    done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_mesh_lies_on_the_face(pipeline: FusionPipeline, astronaut: np.ndarray) -> None:

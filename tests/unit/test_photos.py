@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from facefusion import photos
 from facefusion.errors import EmptyPhotoError, TooLargePhotoError, TooLongPhotoError, UnreadablePhotoError
 from facefusion.photos import as_rgb, read_photo
 
@@ -51,6 +52,22 @@ def test_bools_are_black_and_white() -> None:
 
 def test_a_pillow_image_is_an_array_too() -> None:
     np.testing.assert_array_equal(as_rgb(Image.fromarray(RGB), "source"), RGB)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.bool_, np.float32])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_strips_are_as_the_whole(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch, kind: type, channels: int
+) -> None:
+    values = rng.integers(0, 256, (31, 17, channels))
+    array = (values / 255 if kind is np.float32 else values * (257 if kind is np.uint16 else 1)).astype(kind)
+    made = []
+    for pixels in (1, 40, 1 << 18):
+        monkeypatch.setattr(photos, "STRIP_PIXELS", pixels)
+        made.append(as_rgb(array, "source"))
+    assert made[0].shape == (31, 17, 3) and made[0].std() > 0
+    np.testing.assert_array_equal(made[0], made[2])
+    np.testing.assert_array_equal(made[1], made[2])
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
