@@ -117,8 +117,8 @@ def test_results_that_nobody_reads_are_dropped(server: Any) -> None:
     pending.clear()
     server.jobs._unread.clear()
     assert _join(server).status_code == 200
-    _until(lambda: any(messages.qsize() for messages in pending.values()))
-    _until(lambda: server.jobs.running == 0)
+    assert any(messages.qsize() for messages in pending.values())
+    _until(lambda: not server.demo._queue.event_ids_to_events)
 
     def look(seconds: float) -> int:
         moment = time.monotonic() + seconds
