@@ -1,6 +1,7 @@
 # make demo   installs what serving needs (once) and opens the page on http://127.0.0.1:7860
 # make test   installs the developers' tools too (once) and runs every test
 # make lint   ruff and mypy
+# make soak   honest and hostile visitors together for two minutes, on a server of its own
 # make bench  measures this machine, benchmarks/cpu.json, and compares the engines
 # make space  builds the tree of a Hugging Face Space, starts it in a fresh environment on port 7860, fuses, and reports
 #
@@ -13,7 +14,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 INSTALL := $(RUN) -m pip install --disable-pip-version-check --quiet
 
-.PHONY: demo test lint bench space clean
+.PHONY: demo test lint soak bench space clean
 
 demo: $(VENV)/.serving
 	$(RUN) app.py
@@ -24,6 +25,9 @@ test: $(VENV)/.development
 lint: $(VENV)/.development
 	$(RUN) -m ruff check .
 	$(RUN) -m mypy
+
+soak: $(VENV)/.development
+	$(RUN) -m benchmarks.soak --minutes 2
 
 bench: $(VENV)/.serving
 	$(RUN) -m facefusion bench --json benchmarks/cpu.json
