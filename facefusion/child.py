@@ -6,9 +6,13 @@ import json
 import os
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any, Final
 
+#: Seconds between two looks of a child for its parent.
+WATCH_SECONDS: Final = 0.2
 _PACKAGE_PARENT: Final = str(Path(__file__).resolve().parent.parent)
 #: Windows would open a console for it.
 _NO_WINDOW: Final = int(getattr(subprocess, "CREATE_NO_WINDOW", 0))
@@ -16,6 +20,24 @@ _NO_WINDOW: Final = int(getattr(subprocess, "CREATE_NO_WINDOW", 0))
 
 class ChildError(RuntimeError):
     """A child process could not be started, failed, or took too long."""
+
+
+def end_with_parent() -> None:
+    """Ends this process soon after the one that started it has ended, instead of working for nobody.
+
+    For a child of `ask`, which names the parent in its command. On Windows, which tells a child nothing of its parent's end,
+    it does nothing.
+    """
+    if sys.platform == "win32":
+        return
+    parent = int(sys.argv[1])
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(WATCH_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="facefusion-parent", daemon=True).start()
 
 
 def ask(module: str, request: Any, seconds: float) -> Any:
@@ -37,7 +59,7 @@ def ask(module: str, request: Any, seconds: float) -> Any:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(places), "PYTHONIOENCODING": "utf-8"}
     try:
         done = subprocess.run(
-            [sys.executable, "-P", "-m", module],  # -P: nothing is imported from the current directory
+            [sys.executable, "-P", "-m", module, str(os.getpid())],  # -P: nothing is imported from the current directory
             input=json.dumps(request),
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

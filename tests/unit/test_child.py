@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from facefusion.child import ChildError, ask
 
+ROOT = Path(__file__).resolve().parents[2]
 PRELUDE = "import json, os, sys, time\n"
 
 
@@ -47,6 +52,35 @@ def test_a_child_that_hangs_is_killed(module: Path) -> None:
     module.write_text(PRELUDE + "time.sleep(60)")
     with pytest.raises(ChildError, match="longer than"):
         ask("asked", None, 0.5)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a child is told nothing of its parent's end")
+def test_a_child_ends_with_its_parent(module: Path, tmp_path: Path) -> None:
+    started = tmp_path / "started"
+    module.write_text(
+        PRELUDE + "from facefusion.child import end_with_parent; end_with_parent()\n"
+        f"open({str(started)!r}, 'w').write(str(os.getpid()) + '.'); time.sleep(60)"
+    )
+    code = f"import sys; sys.path.append({str(tmp_path)!r})\nfrom facefusion.child import ask; ask('asked', None, 60)"
+    parent = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT)
+
+    def waits(until: Callable[[], bool]) -> bool:
+        return any(until() or time.sleep(0.1) for _ in range(300))
+
+    assert waits(lambda: started.is_file() and started.read_text().endswith("."))
+    child = int(started.read_text().rstrip("."))
+    parent.kill()
+    parent.wait()
+    assert waits(lambda: not _runs(child))
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    status = Path(f"/proc/{process}/stat")  # nobody may be there to ask for an orphan's exit code
+    return not status.exists() or status.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 @pytest.mark.parametrize(("name", "value"), [("executable", ""), ("executable", "/no/such/python"), ("frozen", True)])
