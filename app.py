@@ -222,7 +222,12 @@ def main() -> None:
         photos = open_photos(directory)
         demo = build_demo(pipeline, photos)
         pipeline.expected_seconds()  # measured before the first visitor comes
-        jobs = launch(demo, photos, host=options.host, port=options.port, prevent_thread_lock=True)
+        try:
+            jobs = launch(
+                demo, photos, host=options.host, port=options.port, prevent_thread_lock=True
+            )
+        except OSError:
+            sys.exit(f"Port {options.port} of {options.host} is taken. Choose another with --port.")
         pipeline.chooser.load.watch(jobs.waiting)
         while not stop.wait(1.0):
             pass

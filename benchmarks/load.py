@@ -55,7 +55,11 @@ def serving() -> Iterator[tuple[str, int, float]]:
         port = free.getsockname()[1]
     begin = time.perf_counter()
     process = subprocess.Popen(
-        [sys.executable, "app.py", "--port", str(port)], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [sys.executable, "app.py", "--port", str(port)],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "FORWARDED_ALLOW_IPS": "127.0.0.1"},  # each visitor has an address
     )
     url = f"http://127.0.0.1:{port}/"
     try:
@@ -72,10 +76,14 @@ def serving() -> Iterator[tuple[str, int, float]]:
         process.wait(30)
 
 
-def visit(url: str, files: list[Any], tier: str, count: int, downloads: Path) -> Visits:
-    """One visitor who fuses `count` times in a row."""
+def visit(
+    url: str, files: list[Any], tier: str, count: int, downloads: Path, number: int = 0
+) -> Visits:
+    """One visitor, of whom the address has a `number`, who fuses `count` times in a row."""
     found = Visits()
-    client = Client(url, verbose=False, download_files=downloads)
+    address = f"10.0.{number // 256}.{number % 256}"
+    headers = {"X-Forwarded-For": address}
+    client = Client(url, verbose=False, download_files=downloads, headers=headers)
     for _ in range(count):
         begin = time.perf_counter()
         try:
@@ -114,7 +122,10 @@ def main() -> None:
         for visitors in map(int, args.visitors.split(",")):
             begin = time.perf_counter()
             with ThreadPoolExecutor(visitors) as pool:
-                jobs = [pool.submit(visit, url, files, args.tier, args.each, downloads) for _ in range(visitors)]
+                jobs = [
+                    pool.submit(visit, url, files, args.tier, args.each, downloads, number)
+                    for number in range(visitors)
+                ]
                 every = [job.result() for job in jobs]
             took = time.perf_counter() - begin
             seconds = [value for each in every for value in each.seconds]
@@ -127,7 +138,7 @@ def main() -> None:
         if args.long:
             print("\n| fusions | errors | memory, MB |\n|---|---|---|")
             for done in range(0, args.long, STEP):
-                errors = visit(url, files, args.tier, min(STEP, args.long - done), downloads).errors.total()
+                errors = visit(url, files, args.tier, min(STEP, args.long - done), downloads, 256 + done).errors.total()
                 print(f"| {min(done + STEP, args.long)} | {errors} | {memory_mb(pid)['now']:.0f} |", flush=True)
 
 

@@ -7,11 +7,10 @@ share. Answers get headers that keep browsers from storing or leaking them.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, unquote
@@ -19,20 +18,17 @@ from urllib.parse import parse_qs, unquote
 from starlette.requests import ClientDisconnect, Request
 
 from facefusion.page import calls, headers, routes
+from facefusion.page.answers import Answer, Receive, Scope, Send
 from facefusion.page.bodies import SlowError, TooLargeError, paced, read, replayed
 from facefusion.page.queue import Jobs, Refusal
 from facefusion.page.routes import Kind
 from facefusion.page.uploads import MAX_FILE_BYTES, MAX_FILES, UploadRefusedError, Uploads
 from facefusion.page.visitors import Allowance, visitor_of
-from facefusion.words import language_of, say
+from facefusion.words import language_of
 
 if TYPE_CHECKING:
     import gradio as gr
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 #: Bytes of a JSON body: a call of the page has below 4 kB.
@@ -45,19 +41,6 @@ BYTES_A_MINUTE: Final = 256 * 1024 * 1024
 REQUESTS_A_MINUTE: Final = 600
 #: Answers that one visitor may have open at once: each tab of the page holds two.
 MAX_OPEN: Final = 48
-#: Seconds that a client may take to read a part of an answer.
-SEND_SECONDS: Final = 60.0
-#: What Gradio answers where it does not say what went wrong.
-_NO_REASON: Final = b'"error": null', b'"error":null'
-
-#: What is told instead of Gradio's own refusals, by HTTP status; of the rest that it is malformed.
-_SENTENCES: Final = {
-    403: "error.no_such_address",
-    404: "error.no_such_address",
-    500: "error.unexpected",
-    503: "error.stopping",
-}
-
 log = logging.getLogger("facefusion.app")
 
 
@@ -100,7 +83,7 @@ class Guard:
             if scope["type"] == "lifespan":
                 await self._app(scope, receive, send)
             return
-        answer = _Answer(send, self._headers, language_of(_header(scope, b"accept-language")))
+        answer = Answer(send, self._headers, language_of(_header(scope, b"accept-language")))
         visitor = visitor_of(scope)
         try:
             found = routes.find(scope["method"], scope["path"])
@@ -133,13 +116,13 @@ class Guard:
                 del self._open[visitor]
 
     async def _serve(
-        self, scope: Scope, receive: Receive, answer: _Answer, kind: Kind, part: str, visitor: str
+        self, scope: Scope, receive: Receive, answer: Answer, kind: Kind, part: str, visitor: str
     ) -> None:
         if kind is not Kind.PAGE and _header(scope, b"sec-fetch-site") == "cross-site":
             raise RefusedRequestError(403, "error.no_such_address")
         hidden = headers.asked(scope["headers"], proxied=self._proxied)
         scope = {**scope, "headers": hidden}
-        answer.store = kind is Kind.ASSET
+        answer.store, answer.streams = kind is Kind.ASSET, kind is Kind.STREAM
         if kind is Kind.UPLOAD:
             await self._upload(scope, receive, answer, visitor)
             return
@@ -170,7 +153,7 @@ class Guard:
             raise RefusedRequestError(408, "error.slow") from None
 
     async def _upload(
-        self, scope: Scope, receive: Receive, answer: _Answer, visitor: str
+        self, scope: Scope, receive: Receive, answer: Answer, visitor: str
     ) -> None:
         if self.jobs.stopping:
             raise RefusedRequestError(503, "error.stopping")
@@ -201,7 +184,7 @@ class Guard:
         self,
         scope: Scope,
         receive: Receive,
-        answer: _Answer,
+        answer: Answer,
         body: dict[str, Any],
         name: str,
         visitor: str,
@@ -253,67 +236,6 @@ def parsed(body: bytes) -> dict[str, Any]:
         return calls.parse(body)
     except calls.MalformedError:
         raise RefusedRequestError(400, "error.malformed") from None
-
-
-class _Answer:
-    """Sends an answer with the guard's headers, as long as the client reads it."""
-
-    def __init__(self, send: Send, added: headers.Headers, language: Any) -> None:
-        self._send, self._added, self._language = send, added, language
-        self.store = False
-        self.begins: Callable[[], None] = lambda: None
-        self._begun = self._own = self._replaced = False
-
-    async def __call__(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self.begins()
-            if message["status"] >= 400 and not self._own:
-                status = message["status"]
-                await self.refuse(status, _SENTENCES.get(status, "error.malformed"))
-                self._replaced = True
-                return
-            self._begun = True
-            told = headers.answered(message.get("headers", ()), self._added, store=self.store)
-            message = {**message, "headers": told}
-        elif self._replaced:
-            return
-        elif message["type"] == "http.response.body":
-            body = message.get("body", b"")
-            if len(body) < MAX_JSON and any(each in body for each in _NO_REASON):
-                message = {**message, "body": self._with_reason(body)}
-        try:
-            async with asyncio.timeout(SEND_SECONDS):
-                await self._send(message)
-        except TimeoutError:
-            raise ClientDisconnect from None
-
-    async def json(self, status: int, content: Any, *added: tuple[bytes, bytes]) -> None:
-        """Sends a whole answer, with further headers."""
-        self._own = True
-        body = json.dumps(content, ensure_ascii=False).encode()
-        told = [
-            (b"content-type", b"application/json"),
-            (b"content-length", str(len(body)).encode()),
-            *added,
-        ]
-        await self({"type": "http.response.start", "status": status, "headers": told})
-        await self({"type": "http.response.body", "body": body})
-
-    async def refuse(self, status: int, key: str, **values: Any) -> None:
-        """Sends a sentence, where nothing was sent yet. `detail` is where Gradio's page looks."""
-        if self._begun:
-            return
-        log.info("Refused: %s", key)
-        sentence = say(key, self._language).format(**values)
-        # The connection is closed, as what is left of the request's body would be read to its end.
-        content = {"error": sentence, "detail": sentence}
-        await self.json(status, content, (b"connection", b"close"))
-
-    def _with_reason(self, body: bytes) -> bytes:
-        reason = json.dumps({"error": say("error.unexpected", self._language)}).encode()[1:-1]
-        for each in _NO_REASON:
-            body = body.replace(each, reason)
-        return body
 
 
 def _header(scope: Scope, name: bytes) -> str | None:

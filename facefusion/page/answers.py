@@ -1,0 +1,103 @@
+"""Answers to requests: Gradio's with the guard's headers, and sentences instead of its errors."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final
+
+from starlette.requests import ClientDisconnect
+
+from facefusion.page import headers
+from facefusion.words import Language, say
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+#: Seconds that a client may take to read a part of an answer.
+SEND_SECONDS: Final = 60.0
+#: What a stream of Gradio says where it does not say what went wrong.
+_NO_REASON: Final = b'"error": null', b'"error":null'
+#: What is told instead of Gradio's own refusals, by HTTP status; of the rest that it is malformed.
+_SENTENCES: Final = {
+    403: "error.no_such_address",
+    404: "error.no_such_address",
+    500: "error.unexpected",
+    503: "error.stopping",
+}
+
+log = logging.getLogger("facefusion.app")
+
+
+class Answer:
+    """Sends an answer with the guard's headers, as long as the client reads it.
+
+    Args:
+        send: of the request.
+        added: headers of every answer.
+        language: of sentences.
+
+    Attributes:
+        store: whether a browser may keep the answer.
+        streams: whether it is a stream of events, whose errors get a reason.
+        begins: called when Gradio begins to answer.
+    """
+
+    def __init__(self, send: Send, added: headers.Headers, language: Language) -> None:
+        self._send, self._added, self._language = send, added, language
+        self.store = self.streams = False
+        self.begins: Callable[[], None] = lambda: None
+        self._begun = self._own = self._replaced = False
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.begins()
+            if message["status"] >= 400 and not self._own:
+                status = message["status"]
+                await self.refuse(status, _SENTENCES.get(status, "error.malformed"))
+                self._replaced = True
+                return
+            self._begun = True
+            told = headers.answered(message.get("headers", ()), self._added, store=self.store)
+            message = {**message, "headers": told}
+        elif self._replaced:
+            return
+        elif message["type"] == "http.response.body" and self.streams:
+            message = {**message, "body": self._with_reason(message.get("body", b""))}
+        try:
+            async with asyncio.timeout(SEND_SECONDS):
+                await self._send(message)
+        except TimeoutError:
+            raise ClientDisconnect from None
+
+    async def json(self, status: int, content: Any, *added: tuple[bytes, bytes]) -> None:
+        """Sends a whole answer, with further headers."""
+        self._own = True
+        body = json.dumps(content, ensure_ascii=False).encode()
+        told = [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(body)).encode()),
+            *added,
+        ]
+        await self({"type": "http.response.start", "status": status, "headers": told})
+        await self({"type": "http.response.body", "body": body})
+
+    async def refuse(self, status: int, key: str, **values: Any) -> None:
+        """Sends a sentence, where nothing was sent yet. `detail` is where Gradio's page looks."""
+        if self._begun:
+            return
+        log.info("Refused: %s", key)
+        sentence = say(key, self._language).format(**values)
+        # The connection is closed, as what is left of the request's body would be read to its end.
+        content = {"error": sentence, "detail": sentence}
+        await self.json(status, content, (b"connection", b"close"))
+
+    def _with_reason(self, body: bytes) -> bytes:
+        reason = json.dumps({"error": say("error.unexpected", self._language)}).encode()[1:-1]
+        for each in _NO_REASON:
+            body = body.replace(each, reason)
+        return body
