@@ -34,7 +34,7 @@ class DecoderPool:
 
     def __init__(self, workers: int = WORKERS, seconds: float = SECONDS) -> None:
         self.seconds = seconds
-        self._free: queue.LifoQueue[DecoderProcess | None] = queue.LifoQueue()
+        self._free: queue.Queue[DecoderProcess | None] = queue.Queue()
         for _ in range(workers):
             self._free.put(None)
         self._running: set[DecoderProcess] = set()

@@ -112,7 +112,7 @@ def bend(photo: Photo, mesh: FloatArray, moved: FloatArray, to_crop: np.ndarray)
         end = min(begin + rows, bottom)
         moving, bent = _bent(photo, field.astype(np.float32), to_photo, (left, right), (begin, end))
         here = np.s_[begin:end, left:right]
-        result[here] = np.where(moving[..., None], bent, photo[here])
+        cv2.copyTo(bent, moving.view(np.uint8), result[here])
         touched[here] = moving
     return result, touched
 
@@ -133,7 +133,8 @@ def _bent(
     size = columns[1] - columns[0], rows[1] - rows[0]
     moves = cv2.warpAffine(field, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
     moves = moves @ to_photo[:, :2].T.astype(np.float32)
-    moving = np.abs(moves).max(-1) > 0.02
+    far = np.abs(moves)
+    moving = np.maximum(far[..., 0], far[..., 1]) > 0.02  # NumPy's own maximum over so short an axis takes 20 times longer
     column, row = np.meshgrid(np.arange(*columns, dtype=np.float32), np.arange(*rows, dtype=np.float32))
     places = np.stack([column, row], axis=-1) + moves
     no_second_map: Any = None
