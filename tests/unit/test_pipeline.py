@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import FrozenInstanceError, replace
 from threading import Barrier
 from time import perf_counter, sleep
 from typing import Any
@@ -240,6 +241,24 @@ def test_several_faces_leave_the_rest_of_the_photo_alone(
             here = np.s_[195:205, x - 5 : x + 5]
             assert result.mask[here].min() > 0.99 and (result.image[here] != target[here]).any(2).mean() > 0.5
         assert result.mask[:, 255].max() < 0.01
+
+
+def test_pictures_of_a_result_are_made_when_they_are_looked_at(
+    pipe: FusionPipeline, source: np.ndarray, target: np.ndarray
+) -> None:
+    draft, result = pipe.stream([Swap(source)], target, tier="best")
+    for made in (draft, result):
+        for name in ("image", "coarse", "mask"):
+            first, second = getattr(made, name), getattr(made, name)
+            kept = first.copy()
+            assert first is not second and not np.shares_memory(first, second)
+            first[:] = 0
+            np.testing.assert_array_equal(getattr(made, name), kept)
+    again = replace(result, tier=Tier.FAST)
+    np.testing.assert_array_equal(again.image, result.image)
+    np.testing.assert_array_equal(again.mask, result.mask)
+    with pytest.raises(FrozenInstanceError):
+        result.tier = Tier.FAST
 
 
 def test_how_much_of_the_face_is_seen(pipe: FusionPipeline, source: np.ndarray, target: np.ndarray) -> None:

@@ -36,6 +36,14 @@ def test_the_mark_is_large_enough_to_read(size: tuple[int, int], text: str) -> N
     np.testing.assert_array_equal(photo, before)
 
 
+def test_a_picture_can_be_marked_in_place() -> None:
+    photo = np.full((300, 400, 3), 60, np.uint8)
+    copy = marked(photo)
+    assert photo.max() == 60 and not np.shares_memory(copy, photo)
+    assert marked(photo, in_place=True) is photo
+    np.testing.assert_array_equal(photo, copy)
+
+
 def test_letters_that_reach_below_the_line_do_not_count() -> None:
     assert lettering("AI", 40).shape[0] == pytest.approx(40, abs=1)
     assert lettering(ENGLISH, 40).shape[0] > 42
