@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
@@ -83,10 +84,12 @@ async def _refuse(*_: object, **__: object) -> NoReturn:
 
 
 def keep_inside(directory: Path) -> None:
-    """Makes Gradio's routes put their temporary files into `directory`.
+    """Makes Gradio's routes put their temporary files into `directory`, and Matplotlib its fonts.
 
-    They got their place when Gradio was imported, and make a directory there for each page.
+    The routes got their place when Gradio was imported, and make a directory there for each page.
+    Matplotlib is imported by Gradio where it is installed.
     """
+    os.environ["MPLCONFIGDIR"] = str(directory)
     vars(gradio.routes)["DEFAULT_TEMP_DIR"] = str(directory)
 
 
