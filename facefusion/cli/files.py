@@ -76,7 +76,7 @@ def write_result(result: FusionResult, path: Path) -> None:
     Raises:
         CommandError: the file cannot be written.
     """
-    write_photo(marked(result.image, faces=result.boxes), path)
+    write_photo(marked(result.image, faces=result.boxes, in_place=True), path)
 
 
 def write_photo(image: Photo, path: Path) -> None:

@@ -30,8 +30,8 @@ from PIL import AvifImagePlugin
 from facefusion.decoding import reading
 from facefusion.decoding.headers import Refusal, RefusedPhotoError
 
-#: Address space of a worker in bytes. A WebP of 64 megapixels takes the most, 980 MB, other formats
-#: up to 430 MB; Python, NumPy and Pillow map 115 MB.
+#: Address space of a worker in bytes. Of 64 megapixels a WebP takes the most, 980 MB, an AVIF 550 and the others up to 430;
+#: Python, NumPy and Pillow map 115 MB.
 ADDRESS_SPACE: Final = 1152 * 1024 * 1024
 #: Files that a worker may have open: its pipes, and libraries while they are loaded.
 OPEN_FILES: Final = 16
