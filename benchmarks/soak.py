@@ -13,6 +13,7 @@ included, and what is left after the next start is counted. Ends with 1 where so
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import signal
 import socket
@@ -23,9 +24,10 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Final
 
@@ -39,6 +41,8 @@ HONEST: Final = 8
 ALONE: Final = 0.25
 #: Seconds that an honest visitor looks at a result before the next one.
 PAUSE: Final = (1.0, 3.0)
+#: Seconds between two attacks of one hostile visitor.
+HOSTILE_PAUSE: Final = (0.1, 0.5)
 #: What the honest may have: p95 by this factor of what they have alone, and megabytes above rest afterwards.
 SLOWER: Final = 2.0
 ABOVE_REST: Final = 100.0
@@ -104,7 +108,7 @@ def _cut(visitor: Visitor, chance: random.Random, bombs: dict[str, bytes]) -> st
             "Content-Type: multipart/form-data; boundary=x\r\n\r\n"
             '--x\r\nContent-Disposition: form-data; name="files"; filename="a.jpg"\r\n\r\n'
         )
-        connection.sock.sendall(head.encode() + chance.randbytes(chance.randrange(1, 5_000_000)))
+        connection.sock.sendall(head.encode() + bytes(chance.randrange(1, 5_000_000)))
     return "left"
 
 
@@ -174,18 +178,32 @@ def hostile(port: int, address: str, until: float, found: Tally, bombs: dict[str
             found.answers[f"{name}: {attack(visitor, chance, bombs)}"] += 1
         except Exception as error:  # an upload that is refused, a socket that is closed
             found.answers[f"{name}: {type(error).__name__}"] += 1
+        time.sleep(chance.uniform(*HOSTILE_PAUSE))
 
 
 def together(port: int, seconds: float, bombs: dict[str, bytes] | None) -> tuple[Tally, Tally]:
-    """Lets visitors come for so many seconds: the honest, and the hostile where there are bombs."""
-    good, bad, until = Tally(), Tally(), time.monotonic() + seconds
-    with ThreadPoolExecutor(2 * HONEST) as pool:
+    """Lets visitors come for so many seconds: the honest, and the hostile where there are bombs.
+
+    The hostile run in a process of the lowest priority: what their own programs take of this machine's cores is not the
+    server's doing.
+    """
+    good, until = Tally(), time.monotonic() + seconds
+    with ThreadPoolExecutor(HONEST) as pool, ProcessPoolExecutor(1, get_context("spawn")) as elsewhere:
+        attacks = None if bombs is None else elsewhere.submit(all_hostile, port, until, bombs)
         jobs = [pool.submit(honest, port, f"127.1.0.{i + 1}", until, good) for i in range(HONEST)]
-        if bombs is not None:
-            jobs += [pool.submit(hostile, port, f"127.2.0.{i + 1}", until, bad, bombs) for i in range(HONEST)]
         for job in jobs:
             job.result()
-    return good, bad
+        return good, Tally() if attacks is None else attacks.result()
+
+
+def all_hostile(port: int, until: float, bombs: dict[str, bytes]) -> Tally:
+    """Lets the hostile come until then."""
+    os.nice(19)
+    found = Tally()
+    with ThreadPoolExecutor(HONEST) as pool:
+        for i in range(HONEST):
+            pool.submit(hostile, port, f"127.2.0.{i + 1}", until, found, bombs)
+    return found
 
 
 def _row(name: str, found: Tally) -> str:

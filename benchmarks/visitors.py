@@ -237,7 +237,7 @@ class Server:
 
     def files(self) -> list[str]:
         """Everything in the temporary directory that may hold something of a visitor's, relative to it."""
-        found = [path for path in self.temporary.rglob("*") if not path.is_dir() or path.is_symlink()]
+        found = [Path(folder, name) for folder, _, names in os.walk(self.temporary) for name in names]
         return sorted(str(path.relative_to(self.temporary)) for path in found)
 
     def processes(self) -> list[int]:
@@ -251,7 +251,11 @@ class Server:
 
     def memory(self) -> float:
         """Resident megabytes of 10^6 bytes of all these."""
-        return sum(memory_mb(pid).get("now", 0.0) for pid in self.processes() if Path(f"/proc/{pid}").exists())
+        total = 0.0
+        for pid in self.processes():
+            with suppress(OSError, KeyError):  # it ended meanwhile
+                total += memory_mb(pid)["now"]
+        return total
 
     def settled(self, limit: float, seconds: float = 30) -> float:
         """Waits until the memory is below a limit in megabytes, and returns what it was last."""

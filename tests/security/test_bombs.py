@@ -36,13 +36,10 @@ def test_a_bomb_is_refused_and_forgotten(attacked: Any, visitor: Visitor, told: 
     assert attacked.server.settled(attacked.rest + LEFT_ABOVE_REST) <= attacked.rest + LEFT_ABOVE_REST
 
 
-@pytest.mark.parametrize("name", ["webp 178 MP", "jpeg 178 MP progressive", "gif 178 MP"])
 @pytest.mark.parametrize("place", range(5))
-def test_a_bomb_is_refused_by_the_page(
-    attacked: Any, visitor: Visitor, photo: dict[str, Any], name: str, place: int
-) -> None:
+def test_a_bomb_is_refused_by_the_page(attacked: Any, visitor: Visitor, photo: dict[str, Any], place: int) -> None:
     photos: list[Any] = [photo, None, None, photo, None]
-    photos[place] = visitor.upload(BOMBS[name]())
+    photos[place] = visitor.upload(BOMBS["webp 178 MP"]())
     with Peak(attacked.server) as peak:
         answer = visitor.fuse_on_page(*photos)
     if place < 4:  # with one face there is nothing for a second person, and its photo is not looked at
@@ -81,6 +78,5 @@ def test_eight_bombs_at_once(attacked: Any, stranger: Callable[[], Visitor], tol
     assert peak.highest - attacked.rest < MOST_ABOVE_REST
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
-def test_a_photo_of_48_megapixels_is_none(visitor: Visitor, kind: str) -> None:
-    assert visitor.call("detect", [visitor.upload(face(6900 if kind == "JPEG" else 3000, kind))]).made
+def test_a_photo_of_48_megapixels_is_none(visitor: Visitor) -> None:
+    assert visitor.call("detect", [visitor.upload(face(6900))]).made
