@@ -106,7 +106,7 @@ def test_recordings_and_parts_leave_nothing(visitor: Visitor, server: Server, to
         b'--x\r\nContent-Disposition: form-data; name="component_id"\r\n\r\n3\r\n--x--\r\n'
     )
     told(visitor.ask("POST", path, body, Content_Type="multipart/form-data; boundary=x"))
-    assert server.files() == before
+    assert not set(server.files()) - set(before)
 
 
 def test_listeners_do_not_run_beside_the_queue(visitor: Visitor, photo: dict[str, Any], told: Told) -> None:

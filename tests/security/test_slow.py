@@ -29,8 +29,8 @@ SLOW: dict[str, tuple[bytes, bytes]] = {
     "half a request": (b"GET / HT", b""),
     "a JSON body that stops": (_CALL.encode() + b'{"data": [', b""),
     "a JSON body byte by byte": (_CALL.encode() + b'{"data": [', b" "),
-    "an upload that stops": ((_UPLOAD + _PART).encode() + b"x" * 1000, b""),
-    "an upload byte by byte": ((_UPLOAD + _PART).encode(), b"x"),
+    "an upload that stops": ((_UPLOAD + _PART).encode() + b"~" * 1000, b""),
+    "an upload byte by byte": ((_UPLOAD + _PART).encode(), b"~"),
 }
 
 
@@ -86,11 +86,11 @@ def test_slow_uploads_leave_nothing(closed: dict[str, float], server: Server) ->
 
 
 def _parts(server: Server) -> list[str]:
-    """Files of the slow uploads: nothing but x."""
+    """Files of the slow uploads: nothing but tildes."""
     found = []
     for name in server.files():
         with suppress(OSError):
-            if (server.temporary / name).read_bytes().strip(b"x") == b"" and (server.temporary / name).stat().st_size:
+            if (server.temporary / name).read_bytes().strip(b"~") == b"" and (server.temporary / name).stat().st_size:
                 found.append(name)
     return found
 
