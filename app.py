@@ -71,7 +71,7 @@ def build_demo(pipeline: FusionPipeline, photos: Photos | None = None) -> gr.Blo
         pairs = examples.pairs(EXAMPLES)
         gr.set_static_paths(examples.files(pairs))
         page = layout.build(getattr(pipeline, "notice", None), len(pairs))
-        do = Actions(pipeline, page, photos, Jobs(demo, FUSIONS_AT_ONCE))
+        do = Actions(pipeline, page, photos, Jobs(demo, FUSIONS_AT_ONCE, photos.usage))
 
         quiet: dict[str, Any] = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
         # The raw upload (`preprocess=False`), because Gradio's own decoding answers a damaged file with a traceback that
@@ -167,10 +167,13 @@ def launch(
     Returns:
         The page's queue.
     """
-    jobs = Jobs(demo, FUSIONS_AT_ONCE)
+    jobs = Jobs(demo, FUSIONS_AT_ONCE, photos.usage)
     photos.uploads.sweeper.start()
     server.refuse_fetching()
     os.environ[PROXY_VARIABLE] = trusted_proxies()
+    # Gradio would compute statistics of all calls after each one, with pandas.
+    os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = str(10**9)
+    os.environ["GRADIO_ANALYTICS_MAX_EVENTS"] = "1"
     demo.queue(max_size=None, api_open=False)  # the guard keeps it short
     demo.launch(
         server_name=host,
@@ -188,7 +191,7 @@ def launch(
         ssr_mode=False,
         share=False,
         enable_monitoring=False,
-        app_kwargs={"lifespan": server.guarded(demo, photos.uploads, jobs)},
+        app_kwargs={"lifespan": server.guarded(demo, photos, jobs)},
     )
     server.limit(demo.server)
     if not prevent_thread_lock:

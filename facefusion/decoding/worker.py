@@ -33,6 +33,8 @@ from facefusion.decoding.headers import Refusal, RefusedPhotoError
 #: Address space of a worker in bytes. Of 64 megapixels a WebP takes the most, 980 MB, an AVIF 550 and the others up to 430;
 #: Python, NumPy and Pillow map 115 MB.
 ADDRESS_SPACE: Final = 1152 * 1024 * 1024
+#: Lower priority of a worker: large photos are decoded with what time the fusions of others leave.
+NICE: Final = 5
 #: Files that a worker may have open: its pipes, and libraries while they are loaded.
 OPEN_FILES: Final = 16
 
@@ -46,7 +48,9 @@ READY: Final = b"1"
 
 
 def limit_process() -> None:
-    """Limits this process's memory, files and what it can write, as far as the system can."""
+    """Limits this process's memory, priority, files and what it can write, as far as the system can."""
+    if hasattr(os, "nice"):
+        os.nice(NICE)
     try:
         import resource
     except ImportError:  # Windows

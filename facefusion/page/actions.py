@@ -63,7 +63,7 @@ class Actions:
                 return {upload.notice: told("")}
             number, spoken = upload.number or None, language(request)
             try:
-                with self.photos.room([raw]):
+                with self.photos.room([raw], request):
                     photo = self.photos.read(raw, "source", number)
                     faces = self.pipeline.find_faces(photo, "source", number=number)
                     face = largest(faces)
@@ -92,7 +92,7 @@ class Actions:
         if not raw:
             return changes
         try:
-            with self.photos.room([raw]):
+            with self.photos.room([raw], request):
                 photo = self.photos.read(raw, "target")
                 faces = self.pipeline.find_faces(photo, "target")
                 if len(faces) == 1:
@@ -187,7 +187,7 @@ class Actions:
                 yield {page.outcome: gr.update(visible=False), page.problem: told(say("error.consent", spoken))}
                 return
             people = [source, source2, source3]
-            with self.photos.room([*people, target, other]):
+            with self.photos.room([*people, target, other], request):
                 job = make_job(
                     self.pipeline, self.photos, people, target, faces, other, other_faces, likeness, blend
                 )
@@ -282,7 +282,7 @@ class Actions:
                 yield {page.problem: told(say("error.consent", spoken))}
                 return
             people = [source, source2, source3]
-            with self.photos.room([*people, target, other]):
+            with self.photos.room([*people, target, other], request):
                 job = make_job(
                     self.pipeline, self.photos, people, target, faces, other, other_faces, likeness, blend
                 )
@@ -333,7 +333,7 @@ class Actions:
         }
 
     def _marked(self, result: FusionResult, text: str) -> Photo:
-        return marked(result.image, text, faces=result.boxes)
+        return marked(result.image, text, faces=result.boxes, in_place=True)
 
     def _refused(self, error: Exception, spoken: Language) -> Changes:
         page = self.layout

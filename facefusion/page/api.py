@@ -89,7 +89,7 @@ class Api:
             blend = 1.0 if blend is None else blend
             if not (0 <= likeness <= 1 and 0 <= blend <= 1):
                 raise _Refused("error.no_such_share")
-            with self.photos.room([source, target]):
+            with self.photos.room([source, target], request):
                 options: dict[str, Any] = {"tier": tier, "likeness": likeness, "blend": blend}
                 return self._fused(source, target, faces, options, tell, request)
         except Exception as error:
@@ -113,7 +113,7 @@ class Api:
         self, result: FusionResult, text: str, folder: Path
     ) -> tuple[str, str, dict[str, Any]]:
         def written(picture: Photo) -> str:
-            return files.write(marked(picture, text, faces=result.boxes), folder, ".png")
+            return files.write(marked(picture, text, faces=result.boxes, in_place=True), folder, ".png")
 
         with ThreadPoolExecutor(1) as beside:  # of a large photo a PNG takes longer than the fusion
             draft = beside.submit(written, result.coarse)
@@ -123,7 +123,7 @@ class Api:
         """See `DETECT`."""
         spoken = language(request)
         try:
-            with self.photos.room([photo]):
+            with self.photos.room([photo], request):
                 return self._found(photo, spoken)
         except Exception as error:
             raise _told(error, spoken) from None

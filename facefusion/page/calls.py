@@ -126,6 +126,11 @@ class Calls:
             values.append(body.get(each["parameter_name"], each["parameter_default"]))
         return values
 
+    @staticmethod
+    def photos(made: bytes) -> list[str]:
+        """Paths of the photos in a call that was made here."""
+        return [each["path"] for each in json.loads(made)["data"] if _names_file(each)]
+
     def _body(self, index: int, data: Any, session: Any, trigger: Any) -> bytes:
         inputs = self._listeners[index].inputs
         if not isinstance(data, list) or len(data) != len(inputs):

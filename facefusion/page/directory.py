@@ -75,9 +75,11 @@ class PrivateDirectory:
 def make_private(path: str | Path) -> Path:
     """Makes a directory, and those around it that are missing, for this user alone."""
     path = Path(path)
-    missing = [each for each in (path, *path.parents) if not each.exists()]
-    for each in reversed(missing):
-        each.mkdir(mode=PRIVATE, exist_ok=True)
+    while not path.exists():
+        missing = [each for each in (path, *path.parents) if not each.exists()]
+        with suppress(FileNotFoundError):  # a sweeper removed an empty one around it: once more
+            for each in reversed(missing):
+                each.mkdir(mode=PRIVATE, exist_ok=True)
     return path
 
 

@@ -31,6 +31,8 @@ INTERVAL: Final = 15.0
 #: photos and results, or four who do nothing else.
 MAX_BYTES: Final = 512 * 1024 * 1024
 MAX_SHARE: Final = 128 * 1024 * 1024
+#: Seconds after which a directory that nothing was put into is removed.
+EMPTY_SECONDS: Final = 60.0
 #: Longer side in pixels of a picture that is only looked at.
 LOOK_SIZE: Final = 1280
 
@@ -180,8 +182,12 @@ class Sweeper:
         return {path: entry for path, entry in seen.items() if entry[1] >= 0}
 
     def _remove_empty(self, now: float) -> None:
-        """Removes directories that were seen before and are empty: a new one is being filled."""
-        folders = [path for path, (since, size) in self._seen.items() if size < 0 and since < now]
+        """Removes directories that have been empty for a while: a new one is being filled."""
+        folders = [
+            path
+            for path, (since, size) in self._seen.items()
+            if size < 0 and now - since >= EMPTY_SECONDS
+        ]
         for path in sorted(folders, reverse=True):  # what is inside comes before what is around it
             try:
                 path.rmdir()

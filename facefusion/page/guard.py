@@ -7,6 +7,7 @@ share. Answers get headers that keep browsers from storing or leaking them.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections import Counter
@@ -20,9 +21,10 @@ from starlette.requests import ClientDisconnect, Request
 from facefusion.page import calls, headers, routes
 from facefusion.page.answers import Answer, Receive, Scope, Send
 from facefusion.page.bodies import SlowError, TooLargeError, paced, read, replayed
+from facefusion.page.photos import Photos
 from facefusion.page.queue import Jobs, Refusal
 from facefusion.page.routes import Kind
-from facefusion.page.uploads import MAX_FILE_BYTES, MAX_FILES, UploadRefusedError, Uploads
+from facefusion.page.uploads import MAX_FILE_BYTES, MAX_FILES, UploadRefusedError
 from facefusion.page.visitors import Allowance, visitor_of
 from facefusion.words import language_of
 
@@ -36,9 +38,13 @@ MAX_JSON: Final = 64 * 1024
 #: Bytes of an upload: its files, and what multipart adds to them.
 MAX_UPLOAD: Final = MAX_FILES * MAX_FILE_BYTES + 64 * 1024
 #: Bytes that one visitor may upload within a minute.
-BYTES_A_MINUTE: Final = 256 * 1024 * 1024
-#: Calls, uploads and results that one visitor may ask for within a minute.
-REQUESTS_A_MINUTE: Final = 600
+BYTES_A_MINUTE: Final = 128 * 1024 * 1024
+#: What one visitor may ask for within a minute: pages, files of the page, and everything else. A
+#: page has about 60 files.
+ALLOWED: Final = {Kind.PAGE: 60, Kind.ASSET: 1200}
+ALLOWED_OTHERS: Final = 600
+#: A request that is refused counts so many times.
+REFUSED: Final = 10
 #: Answers that one visitor may have open at once: each tab of the page holds two.
 MAX_OPEN: Final = 48
 log = logging.getLogger("facefusion.app")
@@ -64,17 +70,19 @@ class Guard:
     Args:
         app: Gradio's.
         demo: the page.
-        uploads: the directory of uploads.
+        photos: reads uploads.
         jobs: the page's queue.
     """
 
-    def __init__(self, app: App, demo: gr.Blocks, uploads: Uploads, jobs: Jobs) -> None:
-        self._app, self._demo, self._uploads, self.jobs = app, demo, uploads, jobs
-        self._calls = calls.Calls(demo, uploads)
+    def __init__(self, app: App, demo: gr.Blocks, photos: Photos, jobs: Jobs) -> None:
+        self._app, self._photos, self.jobs = app, photos, jobs
+        self._uploads = photos.uploads
+        self._calls = calls.Calls(demo, photos.uploads)
         self._headers = headers.security_headers()
         self._proxied = bool(headers.trusted_proxies())
         self._bytes = Allowance(BYTES_A_MINUTE)
-        self._requests = Allowance(REQUESTS_A_MINUTE)
+        self._others = Allowance(ALLOWED_OTHERS)
+        self._allowances = {kind: Allowance(amount) for kind, amount in ALLOWED.items()}
         self._open: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -93,6 +101,7 @@ class Guard:
             with self._counted(visitor, route.kind):
                 await self._serve(scope, receive, answer, route.kind, part, visitor)
         except RefusedRequestError as refused:
+            self._others.take(visitor, REFUSED)
             await answer.refuse(refused.status, refused.key, **refused.values)
         except ClientDisconnect:
             log.info("Refused: the visitor left")
@@ -102,8 +111,7 @@ class Guard:
 
     @contextmanager
     def _counted(self, visitor: str, kind: Kind) -> Any:
-        limited = kind not in (Kind.PAGE, Kind.ASSET)
-        if limited and not self._requests.take(visitor):
+        if not self._allowances.get(kind, self._others).take(visitor):
             raise RefusedRequestError(429, "error.too_many_requests")
         if self._open[visitor] >= MAX_OPEN:
             raise RefusedRequestError(429, "error.too_many_requests")
@@ -161,16 +169,20 @@ class Guard:
         if length is not None and (not length.isdigit() or int(length) > MAX_UPLOAD):
             raise RefusedRequestError(413, "error.file_too_large")
 
+        declared = int(length or 0)
+        if not self._bytes.take(visitor, declared):
+            raise RefusedRequestError(429, "error.too_many_requests")
+
         def allow(size: int) -> bool:
-            return self._bytes.take(visitor, size)
+            return bool(declared) or self._bytes.take(visitor, size)
 
         query = parse_qs(scope["query_string"].decode("latin-1"))
         upload_id = query.get("upload_id", [""])[0]
         if upload_id and not calls.SESSION.fullmatch(upload_id):
             raise RefusedRequestError(400, "error.malformed")
         try:
-            with self._uploads.reserved(int(length or MAX_UPLOAD)):
-                request = Request(scope, paced(receive, int(length or MAX_UPLOAD), allow))
+            with self._uploads.reserved(declared or MAX_UPLOAD):
+                request = Request(scope, paced(receive, declared or MAX_UPLOAD, allow))
                 paths = await self._uploads.receive(request, visitor, upload_id or None)
         except UploadRefusedError as refused:
             raise RefusedRequestError(refused.status, refused.key) from None
@@ -206,7 +218,10 @@ class Guard:
         if named:
             path = scope["path"].replace("/call/v2/", "/call/", 1)
             scope = {**scope, "path": path, "raw_path": path.encode()}
-        admitted = self.jobs.admit(visitor, index)
+        paths = self._calls.photos(made)
+        loop = asyncio.get_running_loop()
+        pixels = await loop.run_in_executor(None, self._photos.pixels, paths) if paths else 0
+        admitted = self.jobs.admit(visitor, index, pixels)
         if isinstance(admitted, Refusal):
             raise RefusedRequestError(admitted.status, admitted.key, **admitted.values)
         answer.begins = admitted

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import time
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from facefusion.decoding.budget import PixelBudget
 from facefusion.decoding.pool import DecoderPool
 from facefusion.errors import EmptyPhotoError, FusionError, UnreadablePhotoError
 from facefusion.errors import Photo as Which
 from facefusion.page.uploads import Uploads
+from facefusion.page.usage import REFUSED, Usage
 from facefusion.page.visitors import visitor_at
 from facefusion.types import Photo
 
+#: Files whose sizes are remembered; their names are never used again.
+MAX_SIZES: Final = 1000
 #: An upload as Gradio hands it over: a "path" into its directory, and what the browser said of it.
 Raw = dict[str, Any]
 
@@ -36,6 +41,8 @@ class Photos:
 
     def __init__(self, uploads: Uploads, decoder: DecoderPool, budget: PixelBudget) -> None:
         self.uploads, self._decoder, self._budget = uploads, decoder, budget
+        self.usage = Usage()
+        self._sizes: OrderedDict[Path, int] = OrderedDict()
 
     def read(self, upload: Raw | None, which: Which, number: int | None = None) -> Photo:
         """The photo of an upload, (H, W, 3) RGB uint8.
@@ -58,30 +65,56 @@ class Photos:
         Args:
             request: Gradio's, or None where the page calls itself.
         """
-        client = getattr(request, "client", None)
-        return self.uploads.folder_of(visitor_at(getattr(client, "host", None) or ""))
+        return self.uploads.folder_of(_visitor(request))
 
     @contextmanager
-    def room(self, uploads: Iterable[Raw | None]) -> Iterator[None]:
+    def room(self, uploads: Iterable[Raw | None], request: Any) -> Iterator[None]:
         """Holds the pixels of uploads while the context lasts; large photos wait for each other.
+
+        The time is counted as work for whoever asks, more of it where a photo is refused.
+
+        Args:
+            uploads: the photos of a job.
+            request: Gradio's.
 
         Raises:
             BusyError: there was no room for too long.
         """
-        with self._budget.hold(sum(map(self._pixels, uploads))):
-            yield
+        paths = [str(each.get("path")) for each in uploads if isinstance(each, dict)]
+        with self._budget.hold(self.pixels(paths)):
+            begun, weight = time.monotonic(), 1.0
+            try:
+                yield
+            except Exception:
+                weight = REFUSED
+                raise
+            finally:
+                self.usage.add(_visitor(request), weight * (time.monotonic() - begun))
 
-    def _pixels(self, upload: Raw | None) -> int:
-        """Pixels of an upload; 0 where it cannot be read, which `read` says beside the photo."""
-        path = self.uploads.find(upload.get("path")) if isinstance(upload, dict) else None
+    def pixels(self, paths: Iterable[str]) -> int:
+        """Pixels of files together, 0 of those that cannot be read: `read` says so beside them."""
+        return sum(map(self._pixels, paths))
+
+    def _pixels(self, named: str) -> int:
+        path = self.uploads.find(named)
         if path is None:
             return 0
-        try:
-            width, height = self._decoder.size(path, "target")
-        except FusionError:
-            return 0
-        return width * height
+        known = self._sizes.get(path)
+        if known is None:
+            try:
+                width, height = self._decoder.size(path, "target")
+            except FusionError:
+                width = height = 0
+            known = self._sizes[path] = width * height
+            if len(self._sizes) > MAX_SIZES:
+                self._sizes.popitem(last=False)
+        return known
 
     def close(self) -> None:
         """Ends what decodes photos."""
         self._decoder.close()
+
+
+def _visitor(request: Any) -> str:
+    client = getattr(request, "client", None)
+    return visitor_at(getattr(client, "host", None) or "")

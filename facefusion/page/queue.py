@@ -10,24 +10,33 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from gradio.queueing import EventQueue
+
+from facefusion.page.usage import Usage
 from facefusion.page.visitors import visitor_of
 
 if TYPE_CHECKING:
     import gradio as gr
 
-#: The one queue of everything that fuses, and that of the quick looks at a photo just chosen.
+#: The queue of everything that fuses, that of the quick looks at a photo just chosen, and that of
+#: both where the photos are large: one at a time, so that they hold up nobody else.
 FUSIONS: Final = "fusion"
 CHECKS: Final = "check"
+LARGE: Final = "large"
+#: Pixels of a call's photos, together, from which on they are large: two of 12 megapixels are not.
+LARGE_FROM: Final = 30_000_000
 #: Fusions that may wait; the next visitor is told how many there are.
 MAX_WAITING: Final = 32
-#: Fusions of one visitor that may wait or run.
-MAX_JOBS: Final = 4
+#: Fusions of one visitor that may wait or run, by the number that wait: the more people are here,
+#: the fewer.
+MAX_JOBS: Final = ((16, 1), (8, 2), (0, 4))
 #: All calls of one visitor that may wait or run, looks at photos included.
 MAX_CALLS: Final = 16
 #: Seconds after which a result that nobody has read is dropped.
 UNREAD_SECONDS: Final = 600.0
-#: Seconds between two looks for such results.
+#: Seconds between two looks for such results, and at the order of what waits.
 INTERVAL: Final = 15.0
+ARRANGE_INTERVAL: Final = 0.1
 #: Seconds that a fusion is taken to need before one was measured.
 GUESS: Final = 1.0
 
@@ -49,10 +58,11 @@ class Jobs:
     Args:
         demo: the page.
         at_once: fusions that run at once.
+        usage: how long was worked for each visitor.
     """
 
-    def __init__(self, demo: gr.Blocks, at_once: int) -> None:
-        self._demo, self._at_once = demo, at_once
+    def __init__(self, demo: gr.Blocks, at_once: int, usage: Usage) -> None:
+        self._demo, self._at_once, self._usage = demo, at_once, usage
         self._joining: Counter[tuple[str, str]] = Counter()
         self._unread: dict[str, tuple[int, float]] = {}
         self.stopping = False
@@ -61,10 +71,10 @@ class Jobs:
     def _queue(self) -> Any:
         return self._demo._queue
 
-    def waiting(self, queue: str = FUSIONS) -> int:
-        """Calls in a queue that have not begun."""
-        found = self._queue.event_queue_per_concurrency_id.get(queue)
-        return len(found.queue) if found is not None else 0
+    def waiting(self) -> int:
+        """Fusions that have not begun, and looks at large photos."""
+        lanes = self._queue.event_queue_per_concurrency_id
+        return sum(len(lanes[name].queue) for name in (FUSIONS, LARGE) if name in lanes)
 
     @property
     def running(self) -> int:
@@ -88,12 +98,13 @@ class Jobs:
         joining = sum(n for (_, queue), n in self._joining.items() if queue == FUSIONS)
         return self.waiting() + joining - max(free, 0) >= MAX_WAITING
 
-    def admit(self, visitor: str, index: int) -> Refusal | Callable[[], None]:
+    def admit(self, visitor: str, index: int, pixels: int) -> Refusal | Callable[[], None]:
         """Counts a call as joining, or gives why it may not join.
 
         Args:
             visitor: `visitor_of` its request.
             index: of its listener.
+            pixels: of its photos, together.
 
         Returns:
             A refusal, or what is to be called once Gradio has taken the call or refused it.
@@ -115,12 +126,50 @@ class Jobs:
                 self._joining[key] -= 1
                 if not self._joining[key]:
                     del self._joining[key]
+                if fn.queue and pixels >= LARGE_FROM:
+                    self._move_to_large(visitor, fn)
+                self.arrange()
 
         return joined
 
+    def _move_to_large(self, visitor: str, fn: Any) -> None:
+        """Moves a visitor's newest call, which has just joined, to the queue of large photos."""
+        lanes = self._queue.event_queue_per_concurrency_id
+        for event in reversed(lanes[fn.concurrency_id].queue if fn.concurrency_id in lanes else ()):
+            if event.fn is fn and visitor_of(event.request.scope) == visitor:
+                lanes[fn.concurrency_id].queue.remove(event)
+                event.concurrency_id = LARGE
+                lanes.setdefault(LARGE, EventQueue(LARGE, 1)).queue.append(event)
+                return
+
+    def arrange(self) -> None:
+        """Orders what waits: whoever was worked for least goes next, in turns of one call each."""
+        lanes = self._queue.event_queue_per_concurrency_id
+        running = Counter(
+            visitor_of(event.request.scope)
+            for events in self._queue.active_jobs
+            for event in events or ()
+        )
+        for name in (FUSIONS, CHECKS, LARGE):
+            if name in lanes and len(lanes[name].queue) > 1:
+                before = running.copy()
+                order: dict[str, tuple[float, float]] = {}
+                for event in sorted(lanes[name].queue, key=lambda event: event.enqueue_time):
+                    visitor = visitor_of(event.request.scope)
+                    used = self._usage.of(visitor) + before[visitor] * GUESS
+                    order[event._id] = used, event.enqueue_time
+                    before[visitor] += 1
+                lanes[name].queue.sort(key=lambda event: order[event._id])
+
+    async def keep_arranged(self) -> None:
+        """Orders what waits again and again, as usage grows."""
+        while True:
+            await asyncio.sleep(ARRANGE_INTERVAL)
+            self.arrange()
+
     def _refusal(self, visitor: str, fn: Any) -> Refusal | None:
         mine = [
-            str(event.fn.concurrency_id)
+            str(event.fn.concurrency_id)  # of its listener: large photos count like others
             for event in self._queue.event_ids_to_events.values()
             if visitor_of(event.request.scope) == visitor
         ]
@@ -130,7 +179,8 @@ class Jobs:
             return Refusal(429, "error.too_many_jobs")
         if fn.concurrency_id != FUSIONS:
             return None
-        if mine.count(FUSIONS) >= MAX_JOBS:
+        most = next(jobs for waiting, jobs in MAX_JOBS if self.waiting() >= waiting)
+        if mine.count(FUSIONS) >= most:
             return Refusal(429, "error.too_many_jobs")
         return Refusal(503, *self.refusal()) if self.is_full() else None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
@@ -14,22 +14,26 @@ import gradio.routes
 import safehttpx
 
 from facefusion.page.guard import Guard
+from facefusion.page.headers import trusted_proxies
+from facefusion.page.photos import Photos
 from facefusion.page.queue import Jobs
-from facefusion.page.uploads import Uploads
+from facefusion.page.visitors import visitor_at
 
 if TYPE_CHECKING:
     import gradio as gr
 
-#: Connections at once: 16 visitors hold five each. More are told to come back (503).
-MAX_CONNECTIONS: Final = 512
+#: Connections at once, of which files and photos need as many again; beyond it all are refused.
+MAX_CONNECTIONS: Final = 2048
+#: Connections of one address, unless it is a proxy's; the newest beyond it are closed.
+MAX_OF_ADDRESS: Final = 64
 #: Seconds that a connection may be open without a whole request.
 IDLE_SECONDS: Final = 10.0
 #: Seconds between two looks at the connections.
-INTERVAL: Final = 2.0
+INTERVAL: Final = 0.5
 
 
 def guarded(
-    demo: gr.Blocks, uploads: Uploads, jobs: Jobs
+    demo: gr.Blocks, photos: Photos, jobs: Jobs
 ) -> Callable[[Any], AbstractAsyncContextManager[None]]:
     """The lifespan of Gradio's application, which begins before its first request.
 
@@ -39,10 +43,11 @@ def guarded(
 
     @asynccontextmanager
     async def lifespan(app: Any) -> AsyncIterator[None]:
-        app.middleware_stack = Guard(app.middleware_stack, demo, uploads, jobs)
+        app.middleware_stack = Guard(app.middleware_stack, demo, photos, jobs)
         tasks = [
             asyncio.create_task(jobs.drop_unread()),
-            asyncio.create_task(_close_idle(demo)),
+            asyncio.create_task(jobs.keep_arranged()),
+            asyncio.create_task(_watch_connections(demo)),
         ]
         try:
             yield
@@ -54,25 +59,48 @@ def guarded(
 
 
 def limit(server: Any) -> None:
-    """Limits the connections of a uvicorn server that runs."""
+    """Limits the connections of a uvicorn server that runs, and raises this process's own limit."""
     server.config.limit_concurrency = MAX_CONNECTIONS
+    with suppress(ImportError, ValueError, OSError):  # Windows has no such limit
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = 2 * MAX_CONNECTIONS if most == resource.RLIM_INFINITY else min(2 * MAX_CONNECTIONS, most)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
-async def _close_idle(demo: gr.Blocks) -> None:
-    """Closes connections on which no request is whole: uvicorn waits for a header for ever."""
+async def _watch_connections(demo: gr.Blocks) -> None:
+    """Closes connections on which no request is whole, and those of an address with too many.
+
+    Uvicorn waits for a request's header for ever.
+    """
     since: dict[Any, float] = {}
+    proxied = bool(trusted_proxies())
     while True:
         await asyncio.sleep(INTERVAL)
         server = getattr(demo, "server", None)
         if server is None:
             continue
         now = time.monotonic()
-        idle = [each for each in server.server_state.connections if _is_idle(each)]
-        since = {each: since.get(each, now) for each in idle}
-        for connection, begun in since.items():
-            if now - begun >= IDLE_SECONDS:
-                with suppress(OSError, RuntimeError):
-                    connection.transport.abort()
+        open_ones = set(server.server_state.connections)
+        since = {each: since.get(each, now) for each in open_ones if _is_idle(each)}
+        closed = [each for each, begun in since.items() if now - begun >= IDLE_SECONDS]
+        closed += [] if proxied else _beyond(open_ones, since, now)
+        for connection in closed:
+            with suppress(OSError, RuntimeError):
+                connection.transport.abort()
+
+
+def _beyond(connections: Iterable[Any], since: dict[Any, float], now: float) -> list[Any]:
+    """The connections of each address beyond its share: the idle ones, the newest first."""
+    by_address: dict[str, list[Any]] = {}
+    for connection in connections:
+        by_address.setdefault(visitor_at((connection.client or ("",))[0]), []).append(connection)
+    found = []
+    for group in by_address.values():
+        group.sort(key=lambda each: (each in since, since.get(each, now)))
+        found += group[MAX_OF_ADDRESS:]
+    return found
 
 
 def _is_idle(connection: Any) -> bool:

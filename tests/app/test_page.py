@@ -211,7 +211,7 @@ def test_the_result_is_shown_before_its_large_files_are_written(
     uploads: Any = ({"path": paths[0]}, None, None, {"path": paths[1]}, [], None, [])
     settings: Any = ("best", 0.5, 1.0, list(CONSENTS), frozenset(), None)
     photos = app.open_photos(tmp_path)
-    do = Actions(pipeline, page, photos, Jobs(demo, 2))
+    do = Actions(pipeline, page, photos, Jobs(demo, 2, photos.usage))
     steps = do.fuse(*uploads, *settings, request, lambda *_, **__: None)
     shown = [(changes.get(page.result), list(written)) for changes in steps]
     photos.close()

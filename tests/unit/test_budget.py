@@ -14,13 +14,16 @@ from facefusion.decoding.budget import BusyError, PixelBudget
 class Job(threading.Thread):
     """Holds pixels until it is told to end."""
 
-    def __init__(self, budget: PixelBudget, pixels: int, order: list[int]) -> None:
+    def __init__(
+        self, budget: PixelBudget, pixels: int, order: list[int], seconds: float = 60
+    ) -> None:
         super().__init__(daemon=True)
         self.budget, self.pixels, self.order = budget, pixels, order
+        self.seconds = seconds
         self.holds, self.end = threading.Event(), threading.Event()
 
     def run(self) -> None:
-        with self.budget.hold(self.pixels, 60):
+        with self.budget.hold(self.pixels, self.seconds):
             self.order.append(self.pixels)
             self.holds.set()
             self.end.wait(60)
@@ -57,15 +60,29 @@ def test_small_photos_go_side_by_side_and_the_next_waits() -> None:
     assert budget.free == 10 and order == [4, 5, 3]
 
 
-def test_a_small_photo_does_not_overtake_a_large_one() -> None:
+def test_a_small_photo_overtakes_a_large_one_that_does_not_fit_yet() -> None:
     budget, order = PixelBudget(10), []
     first = Job(budget, 6, order).begin()
     large, small = Job(budget, 9, order).begin(), Job(budget, 1, order).begin()
-    assert budget.free == 4 and not large.holds.is_set() and not small.holds.is_set()
+    assert small.holds.wait(30) and not large.holds.is_set() and budget.free == 3
     first.finish()
-    assert small.holds.wait(30)
-    large.finish()
     small.finish()
+    assert large.holds.wait(30)
+    large.finish()
+    assert order == [6, 1, 9]
+
+
+def test_a_large_photo_is_not_put_off_for_ever() -> None:
+    budget, order = PixelBudget(10), []
+    first = Job(budget, 6, order).begin()
+    large = Job(budget, 9, order, seconds=0.2).begin()
+    time.sleep(0.12)
+    small = Job(budget, 1, order).begin()
+    assert not small.holds.is_set() and not large.holds.is_set()
+    first.finish()
+    assert large.holds.wait(30)
+    for job in (large, small):
+        job.finish()
     assert order == [6, 9, 1]
 
 

@@ -76,8 +76,10 @@ def test_a_new_empty_directory_is_left_to_be_filled(tmp_path: Path) -> None:
     sweeper = Sweeper(tmp_path, lifetime=570, clock=clock)
     folder = files.new_folder(tmp_path / "visitor")
     sweeper.sweep()
+    clock.now += 30
+    sweeper.sweep()
     assert folder.exists()
-    clock.now += 15
+    clock.now += 30
     sweeper.sweep()
     assert not folder.exists()
 

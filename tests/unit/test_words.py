@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from facefusion import errors, words
-from facefusion.page import jobs
+from facefusion.page import jobs, photos
 from facefusion.perception.quality import Doubt
 from facefusion.tiers import Tier, TierReason
 from facefusion.words import TEXTS, Language, language_of, say
@@ -17,7 +17,7 @@ from facefusion.words import TEXTS, Language, language_of, say
 ROOT = Path(__file__).resolve().parents[2]
 KINDS = [
     kind
-    for module in (errors, jobs)
+    for module in (errors, jobs, photos)
     for kind in vars(module).values()
     if inspect.isclass(kind) and issubclass(kind, errors.FusionError)
 ]
