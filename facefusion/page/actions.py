@@ -138,7 +138,7 @@ class Actions:
     def full(self, request: gr.Request) -> Changes:
         """Tells how many wait, and for how long; everything stays as it is."""
         key, values = self.jobs.refusal()
-        return {self.layout.problem: told(say(key, language(request)).format(**values))}
+        return {self.layout.problem: told(say(key, language(request)) % values)}
 
     def start(self) -> Changes:
         """Clears what an earlier fusion left, so that an old result is never taken for the new one."""

@@ -91,7 +91,7 @@ class Answer:
         if self._begun:
             return
         log.info("Refused: %s", key)
-        sentence = say(key, self._language).format(**values)
+        sentence = say(key, self._language) % values
         # The connection is closed, as what is left of the request's body would be read to its end.
         content = {"error": sentence, "detail": sentence}
         await self.json(status, content, (b"connection", b"close"))

@@ -165,7 +165,7 @@ CHINESE: Final[dict[str, str]] = {
     "error.too_many_requests": "一分钟内的请求太多。请等一分钟再试。",
     "error.too_many_jobs": "您已有几张图片正在生成。请等其中一张完成。",
     "error.queue_full": (
-        "现在人很多：您前面还有 {waiting} 张图片，大约 {seconds} 秒。您的照片和设置都会保留。请稍后再按一次按钮。"
+        "现在人很多：您前面还有 %(waiting)d 张图片，大约 %(seconds)d 秒。您的照片和设置都会保留。请稍后再按一次按钮。"
     ),
     "error.busy": "正在处理几张很大的照片。请稍后再试。",
     "error.too_slow": "处理超过 10 秒，已停止。请换小一些的照片，或稍后再试。",

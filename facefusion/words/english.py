@@ -182,7 +182,7 @@ ENGLISH: Final[dict[str, str]] = {
     "error.too_many_requests": "That was a lot within a minute. Please wait a minute and try again.",
     "error.too_many_jobs": "Several of your pictures are being made already. Please wait until one is finished.",
     "error.queue_full": (
-        "Many people are here: {waiting} pictures come before yours, about {seconds} seconds. Your photos and settings "
+        "Many people are here: %(waiting)d pictures come before yours, about %(seconds)d seconds. Your photos and settings "
         "stay as they are. Please press the button again in a moment."
     ),
     "error.busy": "Several large photos are being worked on. Please try again in a moment.",

@@ -97,8 +97,8 @@ def test_a_full_queue_keeps_everything_on_the_page(
     visitor.page.click("#fuse")
     notice = visitor.page.wait_for_selector("#problem .notice")
     told = say("error.queue_full", visitor.language)
-    assert notice.inner_text().startswith(told[: told.index("{")])
-    assert "{" not in notice.inner_text()
+    assert notice.inner_text().startswith(told[: told.index("%")])
+    assert "%" not in notice.inner_text()
     page = visitor.page
     assert page.is_enabled("#fuse") and page.inner_text("#fuse").strip() == visitor.say("fuse")
     assert page.get_attribute("#result-image img", "src") == shown
