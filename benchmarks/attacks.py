@@ -62,8 +62,8 @@ def files(server: Server) -> None:
     row("`/process_recording`", f"{answer.status}, {len(set(server.files()) - before)} files stay")
     answer = visitor.get(f"{API}/file={photo['path']}", Range="bytes=0-9", Cookie="a=cookie-of-mine")
     row("cookie in the answer to `Range`", "sent back" if "cookie-of-mine" in str(answer.headers) else "no")
-    answer = visitor.get("/config", Origin="https://evil.example", Cookie="a=b")
-    row("`Origin: https://evil.example`", answer.headers.get("access-control-allow-origin", "no CORS header"))
+    answer = visitor.get("/config", Host="fusion.example", Origin="https://evil.example", Cookie="a=b")
+    row("`Origin: https://evil.example`", answer.headers.get("access-control-allow-origin", "not answered"))
     visitor.get(f"{API}/info", Host="evil.example")
     row("`Host: evil.example` in others' `/info`", "stays" if b"evil" in comes(server).get(f"{API}/info").body else "no")
 

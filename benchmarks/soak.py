@@ -272,7 +272,10 @@ def _fusing(server: Server, stopped: threading.Event) -> None:
 
 
 def kills(count: int) -> list[str]:
-    """Ends servers at random moments, half of them at their first start; prints what is left after the next start."""
+    """Ends servers at random moments, half of them while they start, half at their first start.
+
+    Prints what is left, at once and after the next start, and returns what is not as it should be.
+    """
     chance = random.Random(0)
     print("| signal | kills | exit codes | something left | after the next start | processes left |")
     print("|---|---|---|---|---|---|")
@@ -290,7 +293,11 @@ def kills(count: int) -> list[str]:
                 visitors = [threading.Thread(target=_fusing, args=(server, done)) for _ in range(3)]
                 for visitor in visitors:
                     visitor.start()
-                time.sleep(chance.uniform(0.2, 9))
+                if i % 4 < 2:  # while it starts, or soon afterwards
+                    time.sleep(chance.uniform(0.2, 8))
+                else:  # while it fuses
+                    server.wait_until_up()
+                    time.sleep(chance.uniform(0.2, 4))
                 codes[server.end(each)] += 1
                 done.set()
                 for visitor in visitors:

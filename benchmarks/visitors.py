@@ -366,6 +366,7 @@ class Peak:
     _thread: threading.Thread | None = None
 
     def __enter__(self) -> Peak:
+        self.highest = self.server.memory()
         self._thread = threading.Thread(target=self._look, daemon=True)
         self._thread.start()
         return self
