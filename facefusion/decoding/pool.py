@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from facefusion.decoding import worker
 from facefusion.decoding.process import DecoderProcess, EndedError
 from facefusion.errors import FusionError, SlowPhotoError, TooLargePhotoError, UnreadablePhotoError, refusing
 from facefusion.errors import Photo as Which
@@ -21,7 +22,7 @@ SECONDS: Final = 10.0
 #: Bytes of a file. The page takes 30 MB; the largest photos of cameras have 100.
 MOST_BYTES: Final = 100 * 1024 * 1024
 #: Pixels from which on a process is ended after a photo, because its allocator would keep a part of the memory.
-RENEWED_FROM: Final = 16_000_000
+RENEWED_FROM: Final = worker.LOWERED_FROM
 
 
 class DecoderPool:
@@ -102,7 +103,7 @@ class DecoderPool:
         try:
             with self._borrowed() as process:
                 answer = process.ask(_content(path), pixels=pixels, half=which == "source", seconds=self.seconds)
-                if pixels and answer.width * answer.height >= RENEWED_FROM:
+                if process.lowered or (answer.width * answer.height >= RENEWED_FROM and pixels):
                     process.kill()
             if answer.refusal is None:
                 return answer.width, answer.height, answer.photo

@@ -134,6 +134,15 @@ class DecoderProcess:
             self._receive(photo.data.cast("B"))
             return Answer(None, width, height, photo)
 
+    @property
+    def lowered(self) -> bool:
+        """Whether the process has lowered its priority, which it cannot raise again."""
+        if not hasattr(os, "getpriority"):
+            return False
+        with contextlib.suppress(OSError):
+            return os.getpriority(os.PRIO_PROCESS, self.pid) > os.getpriority(os.PRIO_PROCESS, 0)
+        return False
+
     def kill(self) -> None:
         """Ends the process; whoever waits for its answer gets an `EndedError`."""
         self._process.kill()

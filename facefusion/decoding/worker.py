@@ -33,8 +33,10 @@ from facefusion.decoding.headers import Refusal, RefusedPhotoError
 #: Address space of a worker in bytes. Of 64 megapixels a WebP takes the most, 980 MB, an AVIF 550 and the others up to 430;
 #: Python, NumPy and Pillow map 115 MB.
 ADDRESS_SPACE: Final = 1152 * 1024 * 1024
-#: Lower priority of a worker: large photos are decoded with what time the fusions of others leave.
-NICE: Final = 5
+#: Lower priority of a worker that decodes a photo of so many pixels: it gets the time that the
+#: fusions of others leave. The process is ended afterwards.
+NICE: Final = 10
+LOWERED_FROM: Final = 16_000_000
 #: Files that a worker may have open: its pipes, and libraries while they are loaded.
 OPEN_FILES: Final = 16
 
@@ -48,9 +50,7 @@ READY: Final = b"1"
 
 
 def limit_process() -> None:
-    """Limits this process's memory, priority, files and what it can write, as far as the system can."""
-    if hasattr(os, "nice"):
-        os.nice(NICE)
+    """Limits this process's memory, files and what it can write, as far as the system can."""
     try:
         import resource
     except ImportError:  # Windows
@@ -64,9 +64,12 @@ def limit_process() -> None:
 def answer(ask: int, half: bool, data: bytes, out: int) -> None:
     """Answers one request."""
     try:
+        width, height = reading.size(data, half=half)
         if ask == 0:
-            _write(out, REPLY.pack(0, *reading.size(data, half=half)))
+            _write(out, REPLY.pack(0, width, height))
             return
+        if width * height >= LOWERED_FROM and hasattr(os, "nice"):
+            os.nice(NICE)
         photo = reading.decode(data, half=half)
     except RefusedPhotoError as error:
         _write(out, REPLY.pack(1 + REFUSALS.index(error.reason), 0, 0))
