@@ -120,6 +120,8 @@ class Uploads:
             if len(paths) > MAX_FILES:
                 raise UploadRefusedError("error.too_many_files", 413)
             return [_renamed(Path(path), self.folder_of(visitor)) for path in paths]
+        except FileNotFoundError:  # the sweeper made room for others
+            raise UploadRefusedError("error.many_uploads", 503) from None
         finally:
             delete(folder)
 
