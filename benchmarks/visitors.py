@@ -76,6 +76,7 @@ class Visitor:
     port: int
     address: str = HOST
     patience: float = PATIENCE
+    _listeners: dict[str, int] = field(default_factory=dict)
 
     @contextmanager
     def connected(self) -> Iterator[http.client.HTTPConnection]:
@@ -159,7 +160,10 @@ class Visitor:
 
     def listeners(self) -> dict[str, int]:
         """Numbers of the page's listeners by name."""
-        return {each["api_name"]: each["id"] for each in self.get("/config").data["dependencies"]}
+        if not self._listeners:
+            config = self.get("/config").data
+            self._listeners.update((each["api_name"], each["id"]) for each in config["dependencies"])
+        return self._listeners
 
 
 def named(path: str) -> dict[str, Any]:
