@@ -7,15 +7,14 @@ from typing import Any, Final
 
 import gradio as gr
 
-from facefusion import FusionError, FusionPipeline, FusionResult
-from facefusion.decoding.budget import BusyError
+from facefusion import FusionPipeline, FusionResult
 from facefusion.fusion.cache import content_key
 from facefusion.page import files, pictures, pieces
 from facefusion.page.jobs import Job, RefusedError, largest, make_job
 from facefusion.page.layout import CONSENTS, Layout, Upload
 from facefusion.page.photos import Photos, Raw
 from facefusion.page.queue import Jobs
-from facefusion.page.telling import language, mark_text, reason, sentence, told, told_doubts
+from facefusion.page.telling import LIMITS, language, mark_text, reason, sentence, told, told_doubts
 from facefusion.page.texts import t
 from facefusion.perception.checks import check_face, is_usable
 from facefusion.perception.quality import doubts
@@ -63,14 +62,14 @@ class Actions:
                 return {upload.notice: told("")}
             number, spoken = upload.number or None, language(request)
             try:
-                with self.photos.room([raw], request):
+                with self.photos.room(request, raw):
                     photo = self.photos.read(raw, "source", number)
                     faces = self.pipeline.find_faces(photo, "source", number=number)
                     face = largest(faces)
                     check_face(face, "source", number=number)
                     found = [*doubts(photo, face), *["several"] * (len(faces) > 1)]
                     is_new = bool(consented) and content_key(photo) not in consented
-            except (FusionError, BusyError) as error:
+            except LIMITS as error:
                 return {upload.notice: told(reason(error, spoken))}
             changes: Changes = {upload.notice: told_doubts(found, "ok.source", spoken)}
             if is_new:
@@ -92,13 +91,13 @@ class Actions:
         if not raw:
             return changes
         try:
-            with self.photos.room([raw], request):
+            with self.photos.room(request, raw):
                 photo = self.photos.read(raw, "target")
                 faces = self.pipeline.find_faces(photo, "target")
                 if len(faces) == 1:
                     check_face(faces[0], "target")
                 return changes | self._found(photo, faces, spoken)
-        except (FusionError, BusyError) as error:
+        except LIMITS as error:
             return changes | {page.target.notice: told(reason(error, spoken))}
 
     def _found(self, photo: Photo, faces: Sequence[Face], spoken: Language) -> Changes:
@@ -187,7 +186,7 @@ class Actions:
                 yield {page.outcome: gr.update(visible=False), page.problem: told(say("error.consent", spoken))}
                 return
             people = [source, source2, source3]
-            with self.photos.room([*people, target, other], request):
+            with self.photos.room(request, target, [*people, other]):
                 job = make_job(
                     self.pipeline, self.photos, people, target, faces, other, other_faces, likeness, blend
                 )
@@ -282,7 +281,7 @@ class Actions:
                 yield {page.problem: told(say("error.consent", spoken))}
                 return
             people = [source, source2, source3]
-            with self.photos.room([*people, target, other], request):
+            with self.photos.room(request, target, [*people, other]):
                 job = make_job(
                     self.pipeline, self.photos, people, target, faces, other, other_faces, likeness, blend
                 )

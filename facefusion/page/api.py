@@ -89,7 +89,7 @@ class Api:
             blend = 1.0 if blend is None else blend
             if not (0 <= likeness <= 1 and 0 <= blend <= 1):
                 raise _Refused("error.no_such_share")
-            with self.photos.room([source, target], request):
+            with self.photos.room(request, target, [source]):
                 options: dict[str, Any] = {"tier": tier, "likeness": likeness, "blend": blend}
                 return self._fused(source, target, faces, options, tell, request)
         except Exception as error:
@@ -123,7 +123,7 @@ class Api:
         """See `DETECT`."""
         spoken = language(request)
         try:
-            with self.photos.room([photo], request):
+            with self.photos.room(request, photo):
                 return self._found(photo, spoken)
         except Exception as error:
             raise _told(error, spoken) from None

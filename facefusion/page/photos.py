@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from facefusion.decoding.budget import PixelBudget
+from facefusion.decoding.budget import JOB_PIXELS, PixelBudget, TooManyPixelsError
 from facefusion.decoding.pool import DecoderPool
 from facefusion.errors import EmptyPhotoError, FusionError, UnreadablePhotoError
 from facefusion.errors import Photo as Which
@@ -42,7 +42,7 @@ class Photos:
     def __init__(self, uploads: Uploads, decoder: DecoderPool, budget: PixelBudget) -> None:
         self.uploads, self._decoder, self._budget = uploads, decoder, budget
         self.usage = Usage()
-        self._sizes: OrderedDict[Path, int] = OrderedDict()
+        self._sizes: OrderedDict[tuple[Path, Which], int] = OrderedDict()
 
     def read(self, upload: Raw | None, which: Which, number: int | None = None) -> Photo:
         """The photo of an upload, (H, W, 3) RGB uint8.
@@ -68,20 +68,25 @@ class Photos:
         return self.uploads.folder_of(_visitor(request))
 
     @contextmanager
-    def room(self, uploads: Iterable[Raw | None], request: Any) -> Iterator[None]:
+    def room(
+        self, request: Any, target: Raw | None, sources: Iterable[Raw | None] = ()
+    ) -> Iterator[None]:
         """Holds the pixels of uploads while the context lasts; large photos wait for each other.
 
         The time is counted as work for whoever asks, more of it where a photo is refused.
 
         Args:
-            uploads: the photos of a job.
             request: Gradio's.
+            target, sources: the photos of a job.
 
         Raises:
+            TooManyPixelsError: there is never room for so many.
             BusyError: there was no room for too long.
         """
-        paths = [str(each.get("path")) for each in uploads if isinstance(each, dict)]
-        with self._budget.hold(self.pixels(paths)):
+        pixels = self.pixels(_paths(target)) + self.pixels(_paths(*sources), "source")
+        if pixels > JOB_PIXELS:
+            raise TooManyPixelsError
+        with self._budget.hold(pixels):
             begun, weight = time.monotonic(), 1.0
             try:
                 yield
@@ -91,21 +96,21 @@ class Photos:
             finally:
                 self.usage.add(_visitor(request), weight * (time.monotonic() - begun))
 
-    def pixels(self, paths: Iterable[str]) -> int:
+    def pixels(self, paths: Iterable[str], which: Which = "target") -> int:
         """Pixels of files together, 0 of those that cannot be read: `read` says so beside them."""
-        return sum(map(self._pixels, paths))
+        return sum(self._pixels(path, which) for path in paths)
 
-    def _pixels(self, named: str) -> int:
+    def _pixels(self, named: str, which: Which) -> int:
         path = self.uploads.find(named)
         if path is None:
             return 0
-        known = self._sizes.get(path)
+        known = self._sizes.get((path, which))
         if known is None:
             try:
-                width, height = self._decoder.size(path, "target")
+                width, height = self._decoder.size(path, which)
             except FusionError:
                 width = height = 0
-            known = self._sizes[path] = width * height
+            known = self._sizes[path, which] = width * height
             if len(self._sizes) > MAX_SIZES:
                 self._sizes.popitem(last=False)
         return known
@@ -113,6 +118,10 @@ class Photos:
     def close(self) -> None:
         """Ends what decodes photos."""
         self._decoder.close()
+
+
+def _paths(*uploads: Raw | None) -> list[str]:
+    return [str(each.get("path")) for each in uploads if isinstance(each, dict)]
 
 
 def _visitor(request: Any) -> str:

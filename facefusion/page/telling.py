@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import gradio as gr
 
-from facefusion.decoding.budget import BusyError
+from facefusion.decoding.budget import BusyError, TooManyPixelsError
 from facefusion.errors import FusionError, released
 from facefusion.lettering import CHINESE, ENGLISH
 from facefusion.page import pieces
@@ -19,7 +19,13 @@ log = logging.getLogger("facefusion.app")
 
 
 #: What is told where there is no room, or no more time, for a fusion.
-_LIMITS: Final[dict[type[Exception], str]] = {BusyError: "error.busy", TooSlowError: "error.too_slow"}
+_LIMITS: Final[dict[type[Exception], str]] = {
+    BusyError: "error.busy",
+    TooManyPixelsError: "error.too_many_pixels",
+    TooSlowError: "error.too_slow",
+}
+#: What speaks against a photo that was just chosen.
+LIMITS: Final[tuple[type[Exception], ...]] = (FusionError, *_LIMITS)
 
 
 def log_error(error: Exception) -> None:
@@ -28,7 +34,7 @@ def log_error(error: Exception) -> None:
     Messages and tracebacks may hold file names.
     """
     released(error)
-    expected = isinstance(error, (FusionError, RefusedError, *_LIMITS))
+    expected = isinstance(error, (RefusedError, *LIMITS))
     level = logging.INFO if expected else logging.ERROR
     log.log(level, "No fusion: %s", type(error).__name__)
 
@@ -56,7 +62,7 @@ def told_doubts(found: Sequence[str], fine: str, spoken: Language) -> Any:
     return told(("" if spoken is Language.CHINESE else " ").join(sentences), "doubt")
 
 
-def reason(error: FusionError | BusyError, spoken: Language) -> str:
+def reason(error: Exception, spoken: Language) -> str:
     """What is told beside a photo, of a refusal of that photo."""
     if isinstance(error, FusionError):
         log_error(error)

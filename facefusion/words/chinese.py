@@ -168,6 +168,7 @@ CHINESE: Final[dict[str, str]] = {
         "现在人很多：您前面还有 %(waiting)d 张图片，大约 %(seconds)d 秒。您的照片和设置都会保留。请稍后再按一次按钮。"
     ),
     "error.busy": "正在处理几张很大的照片。请稍后再试。",
+    "error.too_many_pixels": "这些照片的像素总数超过了一次能处理的 6600 万。请把其中一张缩小。",
     "error.too_slow": "处理超过 10 秒，已停止。请换小一些的照片，或稍后再试。",
     "error.slow": "连接太慢或已中断。请重试。",
     "error.stopping": "服务器即将重新启动。请一分钟后再试。",

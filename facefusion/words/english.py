@@ -186,6 +186,9 @@ ENGLISH: Final[dict[str, str]] = {
         "stay as they are. Please press the button again in a moment."
     ),
     "error.busy": "Several large photos are being worked on. Please try again in a moment.",
+    "error.too_many_pixels": (
+        "Together these photos have more pixels than can be worked on at once, 66 million. Please make one of them smaller."
+    ),
     "error.too_slow": "This took longer than 10 seconds and was stopped. Please try smaller photos, or again in a moment.",
     "error.slow": "The connection was too slow or broke off. Please try again.",
     "error.stopping": "The server is about to start anew. Please try again in a minute.",
