@@ -181,7 +181,7 @@ class Guard:
         if upload_id and not calls.SESSION.fullmatch(upload_id):
             raise RefusedRequestError(400, "error.malformed")
         try:
-            with self._uploads.reserved(declared or MAX_UPLOAD):
+            async with self._uploads.reserved(declared or MAX_UPLOAD):
                 request = Request(scope, paced(receive, declared or MAX_UPLOAD, allow))
                 paths = await self._uploads.receive(request, visitor, upload_id or None)
         except UploadRefusedError as refused:

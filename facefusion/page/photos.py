@@ -73,7 +73,7 @@ class Photos:
     ) -> Iterator[None]:
         """Holds the pixels of uploads while the context lasts; large photos wait for each other.
 
-        The time is counted as work for whoever asks, more of it where a photo is refused.
+        The time of a photo that is refused counts as more work for whoever asks.
 
         Args:
             request: Gradio's.
@@ -87,14 +87,12 @@ class Photos:
         if pixels > JOB_PIXELS:
             raise TooManyPixelsError
         with self._budget.hold(pixels):
-            begun, weight = time.monotonic(), 1.0
+            begun = time.monotonic()
             try:
                 yield
             except Exception:
-                weight = REFUSED
+                self.usage.add(_visitor(request), REFUSED * (time.monotonic() - begun))
                 raise
-            finally:
-                self.usage.add(_visitor(request), weight * (time.monotonic() - begun))
 
     def pixels(self, paths: Iterable[str], which: Which = "target") -> int:
         """Pixels of files together, 0 of those that cannot be read: `read` says so beside them."""

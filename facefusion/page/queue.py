@@ -37,6 +37,8 @@ UNREAD_SECONDS: Final = 600.0
 #: Seconds between two looks for such results, and at the order of what waits.
 INTERVAL: Final = 15.0
 ARRANGE_INTERVAL: Final = 0.1
+#: Work for a visitor who has left counts so many times.
+LEFT: Final = 4.0
 #: Seconds that a fusion is taken to need before one was measured.
 GUESS: Final = 1.0
 
@@ -145,11 +147,7 @@ class Jobs:
     def arrange(self) -> None:
         """Orders what waits: whoever was worked for least goes next, in turns of one call each."""
         lanes = self._queue.event_queue_per_concurrency_id
-        running = Counter(
-            visitor_of(event.request.scope)
-            for events in self._queue.active_jobs
-            for event in events or ()
-        )
+        running = Counter(visitor_of(event.request.scope) for event in self._running_events())
         for name in (FUSIONS, CHECKS, LARGE):
             if name in lanes and len(lanes[name].queue) > 1:
                 before = running.copy()
@@ -161,11 +159,35 @@ class Jobs:
                     before[visitor] += 1
                 lanes[name].queue.sort(key=lambda event: order[event._id])
 
+    def count_work(self, seconds: float) -> None:
+        """Counts what runs as work for its visitors.
+
+        It counts as often as its visitor has calls here, and more where they have left: who sends
+        many at once has no more done than others, and less.
+
+        Args:
+            seconds: since the last time.
+        """
+        calls = Counter(
+            visitor_of(event.request.scope) for event in self._queue.event_ids_to_events.values()
+        )
+        for event in self._running_events():
+            visitor = visitor_of(event.request.scope)
+            weight = calls[visitor] * (1.0 if event.alive else LEFT)
+            self._usage.add(visitor, weight * seconds)
+
+    def _running_events(self) -> list[Any]:
+        return [event for events in self._queue.active_jobs for event in events or ()]
+
     async def keep_arranged(self) -> None:
-        """Orders what waits again and again, as usage grows."""
+        """Counts work and orders what waits, again and again."""
+        before = time.monotonic()
         while True:
             await asyncio.sleep(ARRANGE_INTERVAL)
+            now = time.monotonic()
+            self.count_work(now - before)
             self.arrange()
+            before = now
 
     def _refusal(self, visitor: str, fn: Any) -> Refusal | None:
         mine = [

@@ -5,11 +5,12 @@ from __future__ import annotations
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from anyio import to_thread
 from gradio import route_utils
 from gradio.routes import file_upload_statuses
 from starlette.exceptions import HTTPException
@@ -56,7 +57,7 @@ class Uploads:
         self.shown = frozenset(Path(path).resolve() for path in shown)
         self.sweeper = Sweeper(self.directory)
         self._folders: OrderedDict[str, str] = OrderedDict()
-        self._reserved = 0
+        self._reserved = self._since_swept = 0  # bytes; of the event loop alone
         self._lock = threading.Lock()
 
     def folder_of(self, visitor: str) -> Path:
@@ -68,23 +69,25 @@ class Uploads:
                 self._folders.popitem(last=False)
         return self.directory / name
 
-    @contextmanager
-    def reserved(self, size: int) -> Iterator[None]:
+    @asynccontextmanager
+    async def reserved(self, size: int) -> AsyncIterator[None]:
         """Makes room for an upload of `size` bytes, and keeps it while the context lasts.
 
         Raises:
             UploadRefusedError: too much is being uploaded at this moment.
         """
-        with self._lock:
-            if self._reserved + size > self.sweeper.max_bytes // 2:
-                raise UploadRefusedError("error.many_uploads", 503)
-            self._reserved += size
+        limit = self.sweeper.max_bytes // 2
+        if self._reserved + size > limit:
+            raise UploadRefusedError("error.many_uploads", 503)
+        self._reserved += size
+        self._since_swept += size
         try:
-            self.sweeper.sweep(self._reserved)
+            if self._since_swept > limit // 2 or self._since_swept > self.sweeper.max_share // 2:
+                self._since_swept = 0
+                await to_thread.run_sync(self.sweeper.sweep, self._reserved)
             yield
         finally:
-            with self._lock:
-                self._reserved -= size
+            self._reserved -= size
 
     def find(self, path: object) -> Path | None:
         """The file that a visitor names, all links resolved.
