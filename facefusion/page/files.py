@@ -11,6 +11,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -165,19 +166,16 @@ class Sweeper:
     def _look(self, now: float) -> dict[Path, tuple[float, int]]:
         """The files, with when each was first seen as it is, and its bytes."""
         seen: dict[Path, tuple[float, int]] = {}
-        for path in self.directory.rglob("*"):
-            try:
-                status = path.lstat()
-            except OSError:  # gone meanwhile
-                continue
-            if path.is_dir() and not path.is_symlink():
-                size = -1
-            elif path.name == LOCK:
-                continue
-            else:
-                size = status.st_size
-            before = self._seen.get(path)
-            seen[path] = before if before is not None and before[1] == size else (now, size)
+        for folder, folders, names in os.walk(self.directory):  # it passes over what goes meanwhile
+            sizes = dict.fromkeys(folders, -1)
+            for name in names:
+                with suppress(OSError):  # gone meanwhile
+                    sizes[name] = Path(folder, name).lstat().st_size
+            for name, size in sizes.items():
+                path = Path(folder, name)
+                before = self._seen.get(path)
+                if name != LOCK:
+                    seen[path] = before if before and before[1] == size else (now, size)
         self._seen = seen
         return {path: entry for path, entry in seen.items() if entry[1] >= 0}
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import threading
 import time
 from pathlib import Path
 
@@ -131,3 +133,23 @@ def test_the_promise_holds_with_the_time_between_two_looks(monkeypatch: pytest.M
     assert 0 < kept_seconds() < 20
     monkeypatch.setenv(LIFETIME_VARIABLE, "100000")
     assert kept_seconds() < PROMISED
+
+
+def test_what_goes_while_it_looks_is_passed_over(tmp_path: Path) -> None:
+    sweeper = Sweeper(tmp_path, lifetime=570)
+    done = threading.Event()
+
+    def come_and_go() -> None:
+        while not done.is_set():
+            shutil.rmtree(_put(files.new_folder(tmp_path / "visitor") / "a.png").parent)
+
+    others = [threading.Thread(target=come_and_go) for _ in range(3)]
+    for other in others:
+        other.start()
+    try:
+        for _ in range(300):
+            sweeper.sweep()
+    finally:
+        done.set()
+        for other in others:
+            other.join()
