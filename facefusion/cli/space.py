@@ -19,6 +19,8 @@ CONTENTS: Final = (
     "README.md", "LICENSE", "app.py", "requirements.txt", "packages.txt", "docs/examples.jpg", "examples/*", "weights/*",
     "checkpoints/refine.safetensors", "facefusion/**/*",
 )  # fmt: skip
+#: Front matter of a Space's README.md, which the builder of Spaces reads; the repository's has none.
+FRONT_MATTER: Final = ROOT / "space.yml"
 #: Rooms of the house that serve nobody.
 LEFT_OUT: Final = ("training", "evaluation", "export", "__pycache__")
 
@@ -59,14 +61,18 @@ def build_tree(folder: Path, repo: str | None = None, weights: HubName | None = 
             if path.is_file() and not set(LEFT_OUT) & set(place.parts):
                 (folder / place).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, folder / place)
-    card = metadata_load(folder / "README.md") or {}
+    readme = folder / "README.md"
+    front_matter = FRONT_MATTER.read_text(encoding="utf-8")
+    text = f"---\n{front_matter}---\n\n{readme.read_text(encoding='utf-8')}"
+    readme.write_text(text, encoding="utf-8", newline="\n")
+    card = metadata_load(readme) or {}
     if repo is not None:
         card["thumbnail"] = f"https://huggingface.co/spaces/{repo}/resolve/main/docs/examples.jpg"
     if weights is not None:
         names = ",".join([MANIFEST, *(file.path.name for file in files.values())])
         card["models"] = [weights.repo]
         card["preload_from_hub"] = [f"{weights.repo} {names} {weights.revision}"]
-    metadata_save(folder / "README.md", card)
+    metadata_save(readme, card)
     return folder
 
 

@@ -1,4 +1,4 @@
-"""The examples of the README are true: they are run as they stand there, against a server of our own."""
+"""Runs the examples of README.md and docs/hosting.md as they stand there, the latter against a server."""
 
 from __future__ import annotations
 
@@ -9,18 +9,21 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from facefusion import FusionResult
 from facefusion.provenance import SOURCE_TYPE
 
 ROOT = Path(__file__).resolve().parents[2]
 ADDRESS = "http://127.0.0.1:7860"
 
 
-def _example(language: str, needle: str) -> str:
-    """The block of code of the README that holds `needle`."""
-    blocks = re.findall(rf"```{language}\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+def _example(page: str, language: str, needle: str) -> str:
+    """Returns the one block of code of a page that contains `needle`."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    blocks = re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
     found = [block for block in blocks if needle in block]
     assert len(found) == 1
     return str(found[0])
@@ -35,7 +38,7 @@ def desk(tmp_path: Path, face_file: str, photo_file: str) -> Path:
 
 
 def test_the_python_client(server: Any, desk: Path) -> None:
-    example = _example("python", "gradio_client").replace(ADDRESS, server.url)
+    example = _example("docs/hosting.md", "python", "gradio_client").replace(ADDRESS, server.url)
     code = example + "\nprint(image, report['tier'], len(found['faces']))"
     done = subprocess.run([sys.executable, "-c", code], cwd=desk, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -45,10 +48,19 @@ def test_the_python_client(server: Any, desk: Path) -> None:
     assert tier in ("fast", "balanced", "best") and faces == "1"
 
 
+def test_the_library(face_file: str, photo_file: str) -> None:
+    source, target = (np.asarray(Image.open(path).convert("RGB")) for path in (face_file, photo_file))
+    names = {"source": source, "target": target}
+    exec(_example("README.md", "python", "FusionPipeline"), names)
+    result = names["result"]
+    assert isinstance(result, FusionResult) and result.image.shape == target.shape
+    assert (result.image != target).any()
+
+
 def test_curl(server: Any, desk: Path) -> None:
     if shutil.which("curl") is None or shutil.which("bash") is None:
         pytest.skip("curl or bash is not on this machine")
-    script = _example("bash", "curl").replace(ADDRESS, server.url.rstrip("/"))
+    script = _example("docs/hosting.md", "bash", "curl").replace(ADDRESS, server.url.rstrip("/"))
     done = subprocess.run(["bash", "-euo", "pipefail", "-c", script], cwd=desk, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     with Image.open(desk / "result.png") as made:

@@ -85,7 +85,9 @@ def test_weights_of_the_hub_are_fetched_while_a_space_is_built(tmp_path: Path) -
     assert (repo, set(names.split(",")), revision) == ("me/faces", files, "a" * 40)
     assert card["thumbnail"].startswith("https://huggingface.co/spaces/me/demo/")
     assert (tree / "docs" / "examples.jpg").is_file()
-    assert (tree / "README.md").read_text().partition("\n# ")[2] == (ROOT / "README.md").read_text().partition("\n# ")[2]
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert readme.startswith("# ")  # shown without a table above its title
+    assert (tree / "README.md").read_text(encoding="utf-8").endswith(f"---\n\n{readme}")
 
 
 def test_the_system_libraries_are_listed(tree: Path) -> None:

@@ -110,7 +110,9 @@ def test_a_space_is_made(server: HubServer, tmp_path: Path, run: Callable[..., t
     assert {path.relative_to(tmp_path / "tree").as_posix() for path in (tmp_path / "tree").rglob("*.*")} <= set(held) | {
         "examples", "weights"
     }  # fmt: skip
-    assert held["app.py"] == (ROOT / "app.py").read_bytes() and b"preload_from_hub" in held["README.md"]
+    assert held["app.py"] == (ROOT / "app.py").read_bytes()
+    assert held["README.md"].startswith(b"---\ntitle: FaceFusion\n")
+    assert b"preload_from_hub" in held["README.md"] and "space.yml" not in held
     assert server.variables == {"FACEFUSION_HUB_REPO": REPO, "FACEFUSION_HUB_REVISION": "a" * 40}
     assert out.splitlines()[-1].endswith(server.newest["someone/demo"])
 
