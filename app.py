@@ -231,7 +231,7 @@ def main() -> None:
             )
         except OSError:
             sys.exit(f"Port {options.port} of {options.host} is taken. Choose another with --port.")
-        pipeline.chooser.load.watch(jobs.waiting)
+        pipeline.chooser.load.set_queue_counter(jobs.waiting)
         while not stop.wait(1.0):
             pass
         _stop(demo, photos, jobs)

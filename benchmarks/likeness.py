@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from tqdm import tqdm
 
-import facefusion.pipeline as product
+import facefusion.options as product
 from facefusion.errors import FusionError
 from facefusion.evaluation.cases import see
 from facefusion.evaluation.judges import choose_judges
@@ -38,7 +38,7 @@ def main() -> None:
     pairs = (read_pairs(args.pairs, args.data) if args.pairs else draw_pairs(val_faces(args.data)))[: args.limit]
     pipeline = FusionPipeline.from_pretrained()
     judges = choose_judges(pipeline, args.identity_judge)
-    most = product.SHAPE_AT_MOST
+    most = product.MAX_SHAPE
     found: dict[tuple[float, bool], list[list[float]]] = {setting: [] for setting in SETTINGS}
     for pair in tqdm(pairs, unit="pair"):
         source, target = (
@@ -46,7 +46,7 @@ def main() -> None:
             for name, role in ((pair.source, "source"), (pair.target, "target"))
         )
         for likeness, shape in SETTINGS:
-            product.SHAPE_AT_MOST = most if shape else 0.0  # type: ignore[misc]
+            product.MAX_SHAPE = most if shape else 0.0  # type: ignore[misc]
             try:
                 fused = pipeline(source.photo, target.photo, likeness=likeness, tier="best")
             except FusionError:

@@ -220,13 +220,13 @@ def soak(minutes: float) -> list[str]:
         serving(Path(name), FACEFUSION_LIFETIME=str(lifetime)) as server,
     ):
         together(server.port, 10, None)
-        rest = server.settled(0, 3)
+        rest = server.expression_strength(0, 3)
         with Peak(server) as peak:
             alone, _ = together(server.port, 60 * minutes * ALONE, None)
             mixed, bad = together(server.port, 60 * minutes * (1 - ALONE), bombs)
         print("| visitors | fusions | failures | p50, s | p95, s |\n|---|---|---|---|---|")
         print(_row(f"{HONEST} honest", alone), _row(f"the same, with {HONEST} hostile", mixed), sep="\n", flush=True)
-        after, left = server.settled(rest + ABOVE_REST), _after_its_time(server, lifetime)
+        after, left = server.expression_strength(rest + ABOVE_REST), _after_its_time(server, lifetime)
         print(f"\nMemory: {rest:.0f} MB at rest, at most {peak.highest:.0f}, {after:.0f} afterwards.")
         print(f"Files when their time is over: {left}.\n\nWhat the hostile were answered:\n")
         print("\n".join(f"- {count} x {what}" for what, count in sorted(bad.answers.items())))

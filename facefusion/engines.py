@@ -31,11 +31,11 @@ SIDES: Final = {"coarse": 128, "refine": 512}
 OUTPUTS: Final = {"coarse": ["mask", "delta"], "refine": ["refined_mask", "refined_delta"]}
 #: Decibels that an engine's fused crops must reach against the reference's: in 32 bits, and in 8, where what is lost against
 #: the truth was measured as the networks were made (`export.quantize`) and here only a broken engine is to be found out.
-PARITY: Final = {False: 40.0, True: 30.0}
+MIN_PSNR: Final = {False: 40.0, True: 30.0}
 #: Names the engine to use, instead of the quickest.
 ENGINE_VARIABLE: Final = "FACEFUSION_ENGINE"
 #: Seconds of a network's time that a package beside ONNX Runtime must save: each takes 50 to 200 MB of memory.
-WORTH: Final = 0.003
+MIN_SAVING_SECONDS: Final = 0.003
 #: Timed runs of each engine, of which the quickest counts.
 RUNS: Final = 4
 #: Seconds that the comparison in a child process may take: ten times what it takes on two idle cores.
@@ -136,7 +136,7 @@ def _opened(engine: Engine, path: Path, name: str, threads: int | None) -> Netwo
     return session
 
 
-def wanted(engine: Engine | str, files: Mapping[str, WeightFile]) -> dict[str, Engine]:
+def forced_engines(engine: Engine | str, files: Mapping[str, WeightFile]) -> dict[str, Engine]:
     """One engine for every network that it has, and the reference for those that it has not.
 
     Raises:
@@ -151,7 +151,7 @@ def wanted(engine: Engine | str, files: Mapping[str, WeightFile]) -> dict[str, E
     return {name: engine if name in having else Engine.ONNXRUNTIME for name in SIDES}
 
 
-def known_engines(files: Mapping[str, WeightFile], threads: int | None = None) -> dict[str, Engine]:
+def select_engines(files: Mapping[str, WeightFile], threads: int | None = None) -> dict[str, Engine]:
     """By network, the engine that the environment names, or the quickest, remembered on the disk or found now.
 
     Raises:
@@ -162,7 +162,7 @@ def known_engines(files: Mapping[str, WeightFile], threads: int | None = None) -
     if named := os.environ.get(ENGINE_VARIABLE):
         if named not in every:
             raise WeightsError(f"{ENGINE_VARIABLE} is {named!r}; here it can be one of: {', '.join(every)}.")
-        return wanted(named, files)
+        return forced_engines(named, files)
     check_contracts(files)
     if len(every) == 1:
         return dict.fromkeys(SIDES, every[0])
@@ -230,7 +230,7 @@ def try_engines(
 def _try_network(
     files: Mapping[str, WeightFile], name: str, threads: int | None, clock: Callable[[], float]
 ) -> dict[Engine, Trial]:
-    feeds = made_up(name, SIDES[name])
+    feeds = synthetic_inputs(name, SIDES[name])
     truth: list[FloatArray] = []
     trials: dict[Engine, Trial] = {}
     opened: dict[Engine, Network] = {}
@@ -245,7 +245,7 @@ def _try_network(
             continue
         truth = truth or [crop]
         apart = psnr(crop, truth[0], feeds["face"][0, 0] > 0.5)
-        reason = "" if apart >= PARITY[engine.int8] else f"its answers are {apart:.0f} dB from the reference's"
+        reason = "" if apart >= MIN_PSNR[engine.int8] else f"its answers are {apart:.0f} dB from the reference's"
         trials[engine], opened[engine] = Trial(float("inf"), apart, reason), network
     for _ in range(RUNS):
         for engine, network in opened.items():
@@ -256,10 +256,10 @@ def _try_network(
 
 
 def quickest(trials: Trials) -> dict[str, Engine]:
-    """By network, the quickest engine that was not passed over; one of another package only where that is `WORTH` it."""
+    """By network, the quickest engine that was not passed over; one of another package only where it saves `MIN_SAVING_SECONDS`."""
 
     def cost(engine: Engine, trial: Trial) -> float:
-        return trial.seconds + (0 if engine.package == Engine.ONNXRUNTIME else WORTH)
+        return trial.seconds + (0 if engine.package == Engine.ONNXRUNTIME else MIN_SAVING_SECONDS)
 
     return {
         name: min((engine for engine, trial in tried.items() if not trial.reason), key=lambda each: cost(each, tried[each]))
@@ -267,7 +267,7 @@ def quickest(trials: Trials) -> dict[str, Engine]:
     }
 
 
-def made_up(name: str, side: int) -> dict[str, FloatArray]:
+def synthetic_inputs(name: str, side: int) -> dict[str, FloatArray]:
     """Inputs of the network `name` at a side: smooth colours, a soft round face, and nobody's identity."""
     rng = np.random.default_rng(0)
 

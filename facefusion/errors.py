@@ -12,7 +12,7 @@ from typing import ClassVar, Literal, TypeVar
 from facefusion import words
 
 #: Which of the two uploads is meant.
-Photo = Literal["source", "target"]
+PhotoRole = Literal["source", "target"]
 Caught = TypeVar("Caught", bound=BaseException)
 
 
@@ -26,8 +26,8 @@ class FusionError(Exception):
 
     code: ClassVar[str] = "unusable"
 
-    def __init__(self, photo: Photo, *, number: int | None = None) -> None:
-        self.photo: Photo = photo
+    def __init__(self, photo: PhotoRole, *, number: int | None = None) -> None:
+        self.photo: PhotoRole = photo
         #: 1-based position among several face photos, or None.
         self.number = number
         super().__init__(words.refusal(self.code, photo, number))

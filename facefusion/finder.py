@@ -8,8 +8,7 @@ from functools import partial
 from typing import Final
 
 from facefusion.clock import Clock
-from facefusion.errors import NoFaceError
-from facefusion.errors import Photo as Which
+from facefusion.errors import NoFaceError, PhotoRole
 from facefusion.fusion.cache import FeatureCache, content_key
 from facefusion.geometry.sampling import PhotoPart, shrinks
 from facefusion.perception.checks import check_face, is_consistent
@@ -20,7 +19,7 @@ from facefusion.perception.mesh import FaceMesh
 from facefusion.steps import Steps
 from facefusion.tiers import TierSpec
 from facefusion.types import Detection, Face, FloatArray, Photo
-from facefusion.views import AlignedFace, SourceView, TargetView
+from facefusion.views import AlignedFace, PreparedTarget, SourceView
 
 #: Detections that are measured at each attempt, the largest first, before the next attempt is made.
 MAX_CANDIDATES: Final = 3
@@ -31,8 +30,8 @@ FACE_BYTES: Final = 8192
 
 
 @dataclass(frozen=True)
-class Seen:
-    """A photo, its content key and the face that is used."""
+class LocatedFace:
+    """A face in a photo, and the photo's content key."""
 
     photo: Photo
     key: bytes
@@ -54,7 +53,7 @@ class FaceFinder:
     coverings: CoveringsFinder
     cache: FeatureCache
 
-    def find_face(self, photo: Photo, which: Which, clock: Clock, number: int | None) -> Seen:
+    def find_face(self, photo: Photo, which: PhotoRole, clock: Clock, number: int | None) -> LocatedFace:
         """The face of a photo, measured or remembered; a remembered one leaves no stage in the timings."""
         key = content_key(photo)
         every: tuple[Face, ...] | None = self.cache.get(("faces", key))
@@ -64,9 +63,9 @@ class FaceFinder:
             else self.cache.get_or_make(("face", key), lambda: self._measured(photo, which, clock, number), FACE_BYTES)
         )
         check_face(face, which, number=number)
-        return Seen(photo, key, face)
+        return LocatedFace(photo, key, face)
 
-    def faces(self, photo: Photo, key: bytes, which: Which, number: int | None) -> tuple[Face, ...]:
+    def faces(self, photo: Photo, key: bytes, which: PhotoRole, number: int | None) -> tuple[Face, ...]:
         """Every face, measured or remembered, in the order of the detector: the largest first."""
 
         def measure() -> tuple[Face, ...]:
@@ -82,58 +81,58 @@ class FaceFinder:
 
         return self.cache.get_or_make(("faces", key), measure, lambda faces: len(faces) * FACE_BYTES)
 
-    def embedding(self, seen: Seen, clock: Clock) -> FloatArray:
+    def embedding(self, located: LocatedFace, clock: Clock) -> FloatArray:
         """Who the face is: a unit vector, measured or remembered."""
 
         def measure() -> FloatArray:
             with clock.stage("identity"):
-                return self.identity(seen.photo, seen.face.mesh)
+                return self.identity(located.photo, located.face.mesh)
 
-        return self.cache.get_or_make(("identity", seen.key), measure, lambda value: value.nbytes)
+        return self.cache.get_or_make(("identity", located.key), measure, lambda value: value.nbytes)
 
-    def worn(self, seen: Seen, clock: Clock) -> Coverings:
+    def find_coverings(self, located: LocatedFace, clock: Clock) -> Coverings:
         """What lies over the face, found or remembered."""
 
         def find() -> Coverings:
             with clock.stage("coverings"):
-                return self.coverings(seen.photo, seen.face.mesh)
+                return self.coverings(located.photo, located.face.mesh)
 
-        key = ("coverings", seen.key, seen.face.detection.box.tobytes())
+        key = ("coverings", located.key, located.face.detection.box.tobytes())
         return self.cache.get_or_make(key, find, lambda found: found.nbytes)
 
-    def source(self, seen: Seen, worn: Coverings, steps: Steps) -> SourceView:
+    def source(self, located: LocatedFace, coverings: Coverings, steps: Steps) -> SourceView:
         """The face as a source: its crops and the parts of its photo are made when asked for, and remembered."""
-        return SourceView(seen.face.mesh, partial(self._aligned, seen, worn, steps), partial(self._part, seen))
+        return SourceView(located.face.mesh, partial(self._aligned, located, coverings, steps), partial(self._part, located))
 
-    def _aligned(self, seen: Seen, worn: Coverings, steps: Steps, size: int) -> AlignedFace:
+    def _aligned(self, located: LocatedFace, coverings: Coverings, steps: Steps, size: int) -> AlignedFace:
         def cut() -> AlignedFace:
-            return AlignedFace.of(seen.photo, seen.face, worn, size, strands=steps.hairline)
+            return AlignedFace.of(located.photo, located.face, coverings, size, strands=steps.hairline)
 
-        return self.cache.get_or_make(("crop", seen.key, size, steps), cut, 3 * size * size + FACE_BYTES)
+        return self.cache.get_or_make(("crop", located.key, size, steps), cut, 3 * size * size + FACE_BYTES)
 
-    def _part(self, seen: Seen, size: int) -> PhotoPart:
+    def _part(self, located: LocatedFace, size: int) -> PhotoPart:
         def cut() -> PhotoPart:
-            return PhotoPart.around(seen.photo, seen.face.mesh, size)
+            return PhotoPart.around(located.photo, located.face.mesh, size)
 
-        if not shrinks(seen.face.mesh, size):  # the photo itself: nothing to remember
+        if not shrinks(located.face.mesh, size):  # the photo itself: nothing to remember
             return cut()
-        return self.cache.get_or_make(("part", seen.key, size), cut, lambda part: part.image.nbytes)
+        return self.cache.get_or_make(("part", located.key, size), cut, lambda part: part.image.nbytes)
 
-    def view(self, seen: Seen, worn: Coverings, tier: TierSpec, steps: Steps) -> TargetView:
+    def view(self, located: LocatedFace, coverings: Coverings, tier: TierSpec, steps: Steps) -> PreparedTarget:
         """The face as a target, prepared or remembered."""
 
-        def prepare() -> TargetView:
-            return TargetView.of(seen.photo, seen.face.mesh, worn, tier, steps)
+        def prepare() -> PreparedTarget:
+            return PreparedTarget.of(located.photo, located.face.mesh, coverings, tier, steps)
 
-        key = ("view", seen.key, seen.face.mesh.tobytes(), tier.detail_size, tier.refine_size, steps)
+        key = ("view", located.key, located.face.mesh.tobytes(), tier.detail_size, tier.refine_size, steps)
         return self.cache.get_or_make(key, prepare, lambda view: view.nbytes)
 
-    def _looks(self, photo: Photo) -> Iterator[list[Detection]]:
+    def _detection_passes(self, photo: Photo) -> Iterator[list[Detection]]:
         yield self.detector.glance(photo)
         yield from self.detector.attempts(photo)
 
-    def _measured(self, photo: Photo, which: Which, clock: Clock, number: int | None) -> Face:
-        attempts = self._looks(photo)
+    def _measured(self, photo: Photo, which: PhotoRole, clock: Clock, number: int | None) -> Face:
+        attempts = self._detection_passes(photo)
         while True:
             with clock.stage("detect"):
                 detections = next(attempts, None)

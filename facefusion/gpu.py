@@ -22,8 +22,8 @@ except ImportError:
 
 import torch
 
-from facefusion.engines import PARITY, fused, made_up, psnr
-from facefusion.fusion.refine import LEAST_SIZE, RefineNet
+from facefusion.engines import MIN_PSNR, fused, psnr, synthetic_inputs
+from facefusion.fusion.refine import LEAST_SIZE, RefineRunner
 from facefusion.nets.refine import EnhancementNet
 from facefusion.runtime import EMBEDDED_WEIGHTS
 
@@ -62,7 +62,7 @@ def read_safetensors(path: Path) -> dict[str, torch.Tensor]:
     return tensors
 
 
-class GpuRefineNet(RefineNet):
+class GpuRefineNet(RefineRunner):
     """The refine network on a GPU, with the one on the CPU behind it.
 
     Args:
@@ -76,7 +76,7 @@ class GpuRefineNet(RefineNet):
     """
 
     def __init__(
-        self, cpu: RefineNet, checkpoint: Path = CHECKPOINT, reference: Path = REFERENCE, device: str = "cuda"
+        self, cpu: RefineRunner, checkpoint: Path = CHECKPOINT, reference: Path = REFERENCE, device: str = "cuda"
     ) -> None:
         self._cpu, self._device = cpu, device
         self._run: Callable[..., Sequence[FloatArray]] = self._forward
@@ -88,14 +88,14 @@ class GpuRefineNet(RefineNet):
         self._net.to(device)
 
     def _check(self, checkpoint: Path, reference: Path) -> None:
-        feeds = made_up("refine", LEAST_SIZE)
-        ours, exact, served = self._forward(feeds, "cpu"), RefineNet(reference)._answer(feeds), self._cpu._answer(feeds)
+        feeds = synthetic_inputs("refine", LEAST_SIZE)
+        ours, exact, served = self._forward(feeds, "cpu"), RefineRunner(reference)._answer(feeds), self._cpu._answer(feeds)
         apart = max(float(np.abs(one - other).max()) for one, other in zip(ours, exact, strict=True))
         if not apart < TOLERANCE:
             raise ValueError(f"{checkpoint.name} is not the network of {reference.name}: they differ by {apart:.3f}")
         inside = feeds["face"][0, 0] > 0.5
         alike = psnr(fused(feeds, *served), fused(feeds, *exact), inside)
-        if alike < PARITY[True]:  # it may be in 8 bits
+        if alike < MIN_PSNR[True]:  # it may be in 8 bits
             raise ValueError(f"another network serves: its answers are {alike:.0f} dB from those of {checkpoint.name}")
 
     @torch.inference_mode()

@@ -96,3 +96,24 @@ class Layers:
         """The rectangles in which anything is new."""
         bent = [] if self.bend is None else [self.bend.area]
         return [*bent, *(layer.window.region.window for layer in (*self.counted, *self.faces))]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A whole picture.
+
+    Attributes:
+        photo: (H, W, 3) RGB uint8.
+        changed: (H, W) float32 in [0, 1], how much of each pixel is new.
+    """
+
+    photo: Photo
+    changed: FloatArray
+
+    def image(self) -> Photo:
+        """A copy of the picture."""
+        return self.photo.copy()
+
+    def mask(self) -> FloatArray:
+        """A copy of the mask."""
+        return self.changed.copy()

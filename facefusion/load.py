@@ -18,12 +18,12 @@ class Load:
         self._running = 0
         self._waiting: Callable[[], int] = int
 
-    def watch(self, waiting: Callable[[], int]) -> None:
+    def set_queue_counter(self, waiting: Callable[[], int]) -> None:
         """Asks `waiting` from now on how many fusions wait that have not begun."""
         self._waiting = waiting
 
     @contextmanager
-    def one_more(self) -> Iterator[None]:
+    def running_one(self) -> Iterator[None]:
         """Counts one fusion as running while the context lasts."""
         with self._lock:
             self._running += 1

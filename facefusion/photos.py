@@ -10,8 +10,7 @@ import numpy as np
 from facefusion.decoding import reading
 from facefusion.decoding.headers import RefusedPhotoError
 from facefusion.decoding.reading import over_white
-from facefusion.errors import EmptyPhotoError, FusionError, UnreadablePhotoError, refusing
-from facefusion.errors import Photo as Which
+from facefusion.errors import EmptyPhotoError, FusionError, PhotoRole, UnreadablePhotoError, refusing
 from facefusion.types import Photo
 
 #: Face photos of one person that a call takes at most.
@@ -20,7 +19,7 @@ MAX_SOURCES: Final = 3
 STRIP_PIXELS: Final = 1 << 18
 
 
-def as_rgb(image: Any, which: Which, *, number: int | None = None) -> Photo:
+def as_rgb(image: Any, which: PhotoRole, *, number: int | None = None) -> Photo:
     """Makes an array RGB uint8.
 
     Args:
@@ -86,7 +85,7 @@ def numbered(source: Any) -> list[tuple[Photo, int | None]]:
     return [(as_rgb(s, "source", number=n), n) for s, n in zip(sources or [None], numbers, strict=True)]
 
 
-def read_photo(path: str | Path, which: Which, *, number: int | None = None) -> Photo:
+def read_photo(path: str | Path, which: PhotoRole, *, number: int | None = None) -> Photo:
     """Reads a picture file in this process, turned as its EXIF orientation says.
 
     For files whose origin is known; `decoding.pool.DecoderPool` reads those of strangers.

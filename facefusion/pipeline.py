@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+import math
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import numpy as np
 
 from facefusion.canvas import Canvas
 from facefusion.choice import TierChooser
 from facefusion.clock import STAGES, Clock, Progress
-from facefusion.engines import Engine, known_engines, open_network, wanted
-from facefusion.errors import Photo as Which
+from facefusion.engines import Engine, forced_engines, open_network, select_engines
+from facefusion.errors import PhotoRole
 from facefusion.finder import FaceFinder
 from facefusion.fusion.cache import FeatureCache, content_key
-from facefusion.fusion.coarse import COARSE_SIZE, CoarseNet
-from facefusion.fusion.refine import RefineNet
+from facefusion.fusion.coarse import COARSE_SIZE, CoarseRunner, FusionMaps
+from facefusion.fusion.refine import RefineRunner
 from facefusion.fusion.studio import StudioNet
-from facefusion.geometry.align import face_size
 from facefusion.hub import embedded, resolve
-from facefusion.people import Person, shaped
+from facefusion.layers import Finished
+from facefusion.matching import FaceMatch, ReshapedTarget, match_faces, reshape_target
+from facefusion.options import LIKENESS, FusionOptions
 from facefusion.perception.coverings import CoveringsFinder
 from facefusion.perception.detector import FaceDetector
 from facefusion.perception.eyelids import EyelidsFinder
@@ -34,21 +36,16 @@ from facefusion.perception.mesh import FaceMesh
 from facefusion.perception.spectacles import SpectaclesFinder
 from facefusion.photos import MAX_SOURCES, as_rgb, numbered
 from facefusion.remembered import machine_key
+from facefusion.results import ChosenTier, Picture, Results
 from facefusion.runtime import WeightFile
 from facefusion.speed import PERCEPTION, keep_speed, known_speed
 from facefusion.steps import Steps
-from facefusion.tiers import TIERS, Tier, TierChoice, tier_spec
-from facefusion.types import Face, FloatArray, FusedFace, FusionResult, Photo, Swap, Timings
+from facefusion.tiers import TIERS, Tier, TierSpec
+from facefusion.types import Face, FusionResult, Photo, Swap
 from facefusion.upgrades import upgrade_from_environment
-from facefusion.views import AlignedPair, TargetView
+from facefusion.views import AlignedPair, PreparedTarget
 
 __all__ = ["LIKENESS", "MAX_SOURCES", "STAGES", "FusionPipeline", "Progress"]
-
-#: What `likeness` does. At 0 the target's expression is held as far as it can be measured, in the middle as far as the two
-#: meshes tell it; from there on the target's face shape moves towards the person's, at 1 by `SHAPE_AT_MOST`.
-LIKENESS: Final = 0.5
-SHAPE_AT_MOST: Final = 0.6
-
 
 class FusionPipeline:
     """The one object of the project: the networks, and for ten minutes what they measured. Safe for concurrent calls.
@@ -68,8 +65,8 @@ class FusionPipeline:
         mesh: FaceMesh,
         identity: IdentityEncoder,
         coverings: CoveringsFinder,
-        coarse: CoarseNet,
-        refine: RefineNet,
+        coarse: CoarseRunner,
+        refine: RefineRunner,
         cache: FeatureCache | None = None,
         chooser: TierChooser | None = None,
         speed_key: str = "",
@@ -105,7 +102,7 @@ class FusionPipeline:
                 weights serve and `notice` says why.
             revision: the repository's commit, 40 hex digits.
             threads: threads of each network; all cores by default.
-            engine: runs the fusion networks; by default for each the quickest that is installed (`engines.known_engines`).
+            engine: runs the fusion networks; by default for each the quickest that is installed (`engines.select_engines`).
             steps: which steps of the warp and of composing are done; all by default.
 
         Raises:
@@ -127,7 +124,7 @@ class FusionPipeline:
     def _opened(
         cls, files: dict[str, WeightFile], threads: int | None, engine: Engine | str | None, steps: Steps | None
     ) -> Self:
-        engines = known_engines(files, threads) if engine is None else wanted(engine, files)
+        engines = select_engines(files, threads) if engine is None else forced_engines(engine, files)
         return cls(
             detector=FaceDetector(files["detector"].path, threads=threads),
             mesh=FaceMesh(files["mesh"].path, threads=threads),
@@ -137,8 +134,8 @@ class FusionPipeline:
                 HairFinder(files["hair"].path, threads=threads),
                 EyelidsFinder(files["eyelids"].path, threads=threads),
             ),
-            coarse=CoarseNet(open_network(engines["coarse"], files, "coarse", threads)),
-            refine=RefineNet(open_network(engines["refine"], files, "refine", threads)),
+            coarse=CoarseRunner(open_network(engines["coarse"], files, "coarse", threads)),
+            refine=RefineRunner(open_network(engines["refine"], files, "refine", threads)),
             speed_key=machine_key(f"{threads} threads", *engines.values(), files["coarse"].sha256, files["refine"].sha256),
             steps=steps,
         )
@@ -219,138 +216,152 @@ class FusionPipeline:
         Raises:
             FusionError, ValueError: see `__call__`.
         """
-        tier = Tier(tier)
-        if tier not in self.tiers:
-            raise ValueError(f"there is no tier {tier} here: it needs models that were not brought")
-        for name, share in (("likeness", likeness), ("blend", blend)):
-            if not 0 <= share <= 1:
-                raise ValueError(f"{name} is between 0 and 1, not {share}")
+        options = FusionOptions(Tier(tier), budget, likeness, blend)
+        if options.tier not in self.tiers:
+            raise ValueError(f"there is no tier {options.tier} here: its models are missing")
         if not swaps:
             raise ValueError("at least one face is needed")
         sources = [numbered(swap.source) for swap in swaps]
-        target = as_rgb(target, "target")
-        with self.chooser.load.one_more():
-            yield from self._fuse(
-                sources, [swap.face for swap in swaps], target, tier, budget, likeness, blend, Clock(progress)
-            )
-
-    def _fuse(
-        self,
-        sources: Sequence[list[tuple[Photo, int | None]]],
-        chosen: Sequence[Face | None],
-        target: Photo,
-        tier: Tier,
-        budget: float | None,
-        likeness: float,
-        blend: float,
-        clock: Clock,
-    ) -> Iterator[FusionResult]:
-        """The method, from photos that were read to the result: see `stream`."""
-        asked = zip(sources, chosen, strict=True)
-        people = [Person.met(self._finder, photos, target, face, clock) for photos, face in asked]
-        largest, elapsed = max(face_size(person.face.mesh) for person in people), sum(clock.seconds.values())
-        choice = None
-        if tier is Tier.AUTO:
-            choice = self.chooser.choose(largest, elapsed=elapsed, faces=len(people), budget=budget)
-            tier = choice.tier
-        with ThreadPoolExecutor(1) as beside:
-            yield from self._composed(people, target, tier, largest, choice, likeness, blend, clock, beside)
-
-    def _composed(
-        self,
-        people: Sequence[Person],
-        target: Photo,
-        tier: Tier,
-        largest: float,
-        choice: TierChoice | None,
-        likeness: float,
-        blend: float,
-        clock: Clock,
-        beside: Executor,
-    ) -> Iterator[FusionResult]:
-        """The method, from people who were met to the result; `beside` does what can be done at the same time."""
-        with clock.stage("warp"):
-            shape = SHAPE_AT_MOST * max(0.0, 2 * likeness - 1)
-            photo, faces, bent = shaped(target, people, shape)
-            spec = tier_spec(tier)
-            sources = [self._finder.source(person.source, person.theirs, self.steps) for person in people]
-            sources = [source.prepared(beside) for source in sources]
-            pairs = []
-            for person, face, source in zip(people, faces, sources, strict=True):
-                if bent is None:
-                    worn, view = person.worn, self._finder.view(person.target, person.worn, spec, self.steps)
-                else:
-                    worn = self.coverings(photo, face.mesh)
-                    view = TargetView.of(photo, face.mesh, worn, spec, self.steps)
-                settled = max(0.0, 1 - 2 * likeness)
-                pairs.append(
-                    AlignedPair.align(source, view, mesh=self.mesh, settled=settled, worn=worn, steps=self.steps)
-                )
-        windows = [pair.target.window for pair in pairs]
-        rendered = [
-            beside.submit(pair.rendered, window) if window is not None and spec.refine_size else None
-            for pair, window in zip(pairs, windows, strict=True)
-        ]
-        with clock.stage("coarse"):
-            maps = [self.coarse(*pair.at(COARSE_SIZE), person.embedding) for pair, person in zip(pairs, people, strict=True)]
-        # The refine network answers while the draft is composed and shown.
-        refining = {
-            i: beside.submit(copy_context().run, partial(self.refine, *pair.at(pair.target.refined), maps[i]))
-            for i, pair in enumerate(pairs)
-            if pair.target.refined
-        }
-        with clock.stage("draft"):
-            canvas = Canvas.of(photo, bent)
-            answers = [pair.steadied(answer) for pair, answer in zip(pairs, maps, strict=True)]
-            for pair, answer in zip(pairs, answers, strict=True):
-                canvas.add_coarse(pair, answer, blend, self.steps)
-            draft, bent = canvas.made, None
-            made = [pair.fused(answer) for pair, answer in zip(pairs, answers, strict=True)]
-
-        def result(
-            image: Callable[[], Photo], mask: Callable[[], FloatArray], similarities: Sequence[float]
-        ) -> FusionResult:
-            replaced = tuple(
-                FusedFace(person.source.face, person.face, similarity, pair.warped, fused, pair.to_photo)
-                for person, similarity, pair, fused in zip(people, similarities, pairs, made, strict=True)
-            )
-            timings = Timings(dict(clock.seconds))
-            return FusionResult(image, draft.image, mask, timings, tier, replaced, choice)
-
-        yield result(draft.image, draft.mask, [float("nan")] * len(people))
-        image, mask, refined = draft.image, draft.mask, list(maps)
-        for i, later in refining.items():
-            with clock.stage("refine"):
-                refined[i] = later.result()
-        refined = [pair.steadied(answer) for pair, answer in zip(pairs, refined, strict=True)]
-        if tier is Tier.STUDIO and self.studio is not None:
-            with clock.stage("refine"):  # in the refine network's place
-                swapped, changed = photo, canvas.changed
-                for person, face, pair, opacity in zip(people, faces, pairs, canvas.masks, strict=True):
-                    own = [(each.photo, each.face.mesh) for each in person.every]
-                    swapped, pasted = self.studio(swapped, face.mesh, own, pair.target.mask_over(opacity, photo.shape))
-                    changed = np.maximum(changed, pasted)
-                image, mask = swapped.copy, changed.copy
-        if spec.refine_size:
-            with clock.stage("compose"):
-                canvas = canvas.again()
-                for pair, ready, answer in zip(pairs, rendered, refined, strict=True):
-                    face_image = None if ready is None else ready.result()
-                    canvas.add_detail(pair, answer, blend, self.steps, face_image)
-                made = [pair.fused(answer) for pair, answer in zip(pairs, refined, strict=True)]
-            image, mask = canvas.made.image, canvas.made.mask
-        with clock.stage("check"):
-            seen = image()
-            similarities = [
-                float(self.identity(seen, face.mesh) @ person.embedding) for face, person in zip(faces, people, strict=True)
+        photo, clock = as_rgb(target, "target"), Clock(progress)
+        with self.chooser.load.running_one(), ThreadPoolExecutor(1) as worker:
+            # 1. Match: the faces of all photos, who they are, and what covers them.
+            matches = [
+                match_faces(self._finder, photos, photo, swap.face, clock)
+                for photos, swap in zip(sources, swaps, strict=True)
             ]
-            del seen
-        rest = sum(seconds for stage, seconds in clock.seconds.items() if stage not in PERCEPTION)
-        if tier in TIERS:
-            self.chooser.observe(tier, largest, rest, faces=len(people))
-        yield result(image, mask, similarities)
+            # 2. Tier: how much work this call does.
+            chosen = self._choose_tier(options, matches, clock)
+            # 3. Align: each source on its target's mesh, relit, without what covers it.
+            with clock.stage("warp"):
+                reshaped = reshape_target(photo, matches, options.shape_strength)
+                pairs = self._align(matches, reshaped, options, chosen.spec, worker)
+            details = [_render_detail(pair, chosen.spec, worker) for pair in pairs]
+            # 4. Coarse: mask and residual at 128 px, and a draft from them.
+            with clock.stage("coarse"):
+                maps = [
+                    self.coarse(*pair.at(COARSE_SIZE), match.embedding)
+                    for pair, match in zip(pairs, matches, strict=True)
+                ]
+            refining = [self._refine(*each, worker) for each in zip(pairs, maps, strict=True)]
+            with clock.stage("draft"):
+                canvas = Canvas.of(reshaped.photo, reshaped.changed)
+                crops = self._add_drafts(canvas, pairs, maps, options.blend)
+            made = Results(matches, pairs, canvas.made, chosen, clock)
+            yield made.result(canvas.made, crops, [math.nan] * len(matches))
+            # 5. Refine: mask and residual at up to 512 px; or Studio, with models of the user's own.
+            final: Picture = canvas.made
+            for i, answer in enumerate(refining):
+                if answer is not None:
+                    with clock.stage("refine"):
+                        maps[i] = answer.result()
+            if chosen.tier is Tier.STUDIO and self.studio is not None:
+                with clock.stage("refine"):
+                    final = _in_studio(self.studio, matches, reshaped, pairs, canvas)
+            # 6. Compose: the source's detail, at the resolution of the photo.
+            if chosen.spec.refine_size:
+                with clock.stage("compose"):
+                    canvas = canvas.again()
+                    crops = self._add_details(canvas, pairs, maps, details, options.blend)
+                final = canvas.made
+            # 7. Check: how alike the result is to the source; the time that it took is learned.
+            with clock.stage("check"):
+                similarities = self._compare(final, reshaped.faces, matches)
+            if chosen.tier in TIERS:
+                self.chooser.observe(chosen.tier, chosen.face_size, _work(clock), faces=len(matches))
+            yield made.result(final, crops, similarities)
 
-    def find_faces(self, photo: Any, which: Which = "target", *, number: int | None = None) -> list[Face]:
+    def _choose_tier(
+        self, options: FusionOptions, matches: Sequence[FaceMatch], clock: Clock
+    ) -> ChosenTier:
+        size = max(match.size for match in matches)
+        if options.tier is not Tier.AUTO:
+            return ChosenTier(options.tier, size)
+        elapsed = sum(clock.seconds.values())
+        choice = self.chooser.choose(
+            size, elapsed=elapsed, faces=len(matches), budget=options.budget
+        )
+        return ChosenTier(choice.tier, size, choice)
+
+    def _align(
+        self,
+        matches: Sequence[FaceMatch],
+        reshaped: ReshapedTarget,
+        options: FusionOptions,
+        spec: TierSpec,
+        worker: Executor,
+    ) -> list[AlignedPair]:
+        sources = [
+            self._finder.source(match.source, match.source_coverings, self.steps).prepared(worker)
+            for match in matches
+        ]
+        pairs = []
+        for match, face, source in zip(matches, reshaped.faces, sources, strict=True):
+            if reshaped.changed is None:
+                coverings = match.target_coverings
+                target = self._finder.view(match.target, coverings, spec, self.steps)
+            else:
+                coverings = self.coverings(reshaped.photo, face.mesh)
+                target = PreparedTarget.of(reshaped.photo, face.mesh, coverings, spec, self.steps)
+            pairs.append(
+                AlignedPair.align(
+                    source,
+                    target,
+                    mesh=self.mesh,
+                    expression_strength=options.expression_strength,
+                    coverings=coverings,
+                    steps=self.steps,
+                )
+            )
+        return pairs
+
+    def _refine(
+        self, pair: AlignedPair, maps: FusionMaps, worker: Executor
+    ) -> Future[FusionMaps] | None:
+        """Refines a coarse answer beside what follows; None where the face is too small for it."""
+        if not pair.target.refined:
+            return None
+        refine = partial(self.refine, *pair.at(pair.target.refined), maps)
+        return worker.submit(copy_context().run, refine)
+
+    def _add_drafts(
+        self,
+        canvas: Canvas,
+        pairs: Sequence[AlignedPair],
+        maps: Sequence[FusionMaps],
+        blend: float,
+    ) -> list[Photo]:
+        """Adds the faces as the coarse network made them, and returns each in its target's crop."""
+        answers = [pair.steadied(answer) for pair, answer in zip(pairs, maps, strict=True)]
+        for pair, answer in zip(pairs, answers, strict=True):
+            canvas.add_coarse(pair, answer, blend, self.steps)
+        return [pair.fused(answer) for pair, answer in zip(pairs, answers, strict=True)]
+
+    def _add_details(
+        self,
+        canvas: Canvas,
+        pairs: Sequence[AlignedPair],
+        maps: Sequence[FusionMaps],
+        details: Sequence[Future[Photo] | None],
+        blend: float,
+    ) -> list[Photo]:
+        """Adds the faces with their sources' detail, and returns each in its target's crop."""
+        answers = [pair.steadied(answer) for pair, answer in zip(pairs, maps, strict=True)]
+        for pair, answer, detail in zip(pairs, answers, details, strict=True):
+            rendered = None if detail is None else detail.result()
+            canvas.add_detail(pair, answer, blend, self.steps, rendered)
+        return [pair.fused(answer) for pair, answer in zip(pairs, answers, strict=True)]
+
+    def _compare(
+        self, final: Picture, faces: Sequence[Face], matches: Sequence[FaceMatch]
+    ) -> list[float]:
+        """Cosines between the identities of the result's faces and of their sources."""
+        image = final.image()
+        return [
+            float(self.identity(image, face.mesh) @ match.embedding)
+            for face, match in zip(faces, matches, strict=True)
+        ]
+
+    def find_faces(self, photo: Any, which: PhotoRole = "target", *, number: int | None = None) -> list[Face]:
         """Every face of a photo, from left to right, also those that are too small or too far turned to be used.
 
         Args:
@@ -363,3 +374,35 @@ class FusionPipeline:
         photo = as_rgb(photo, which, number=number)
         faces = self._finder.faces(photo, content_key(photo), which, number)
         return sorted(faces, key=lambda face: float(face.mesh[:, 0].mean()))
+
+
+def _render_detail(
+    pair: AlignedPair, spec: TierSpec, worker: Executor
+) -> Future[Photo] | None:
+    """Renders the warped source for composing, beside the networks; None where that is not done."""
+    window = pair.target.window
+    if window is None or not spec.refine_size:
+        return None
+    return worker.submit(pair.rendered, window)
+
+
+def _in_studio(
+    studio: StudioNet,
+    matches: Sequence[FaceMatch],
+    reshaped: ReshapedTarget,
+    pairs: Sequence[AlignedPair],
+    canvas: Canvas,
+) -> Finished:
+    """The faces as the user's own swapper makes them, blended by the draft's masks."""
+    photo, changed = reshaped.photo, canvas.changed
+    for match, face, pair, mask in zip(matches, reshaped.faces, pairs, canvas.masks, strict=True):
+        own = [(each.photo, each.face.mesh) for each in match.source_photos]
+        opacity = pair.target.mask_over(mask, photo.shape)
+        photo, pasted = studio(photo, face.mesh, own, opacity)
+        changed = np.maximum(changed, pasted)
+    return Finished(photo, changed)
+
+
+def _work(clock: Clock) -> float:
+    """Seconds of everything that came after the faces were known."""
+    return sum(seconds for stage, seconds in clock.seconds.items() if stage not in PERCEPTION)

@@ -46,7 +46,7 @@ from facefusion.types import Face, FloatArray, Photo
 from facefusion.warped import PATCH_SIZE, WarpedFace, WarpedSource
 
 #: Side of the crop in which the warp is settled.
-SETTLE_SIZE: Final = PATCH_SIZE
+EXPRESSION_SIZE: Final = PATCH_SIZE
 #: Side in pixels of the aligned crop up to which the coarse network's face is composed: it was made at 128.
 DRAFT_SIZE: Final = 384
 #: Longer side of the face in a crop of 224 px, in pixels: lengths on faces are given in those.
@@ -61,7 +61,7 @@ PATCH: Final = (6.0, 1.0)
 
 
 @dataclass(frozen=True)
-class TargetView:
+class PreparedTarget:
     """A target's face, prepared for whichever face comes: all that depends on it alone.
 
     Attributes:
@@ -117,26 +117,26 @@ class TargetView:
         small = mesh_crop_transform(mesh, FUSION_FACE_SHARE, COARSE_SIZE)
         size = detail_side(face_size(mesh), tier.detail_size)
         refined = refined_side(size, tier.refine_size)
-        side = refined or min(size, SETTLE_SIZE)
-        within = {s: rescale_transform(small, s / COARSE_SIZE) for s in {COARSE_SIZE, SETTLE_SIZE, refined} - {0}}
+        side = refined or min(size, EXPRESSION_SIZE)
+        within = {s: rescale_transform(small, s / COARSE_SIZE) for s in {COARSE_SIZE, EXPRESSION_SIZE, refined} - {0}}
         meshes = {s: transform_points(mesh, matrix) for s, matrix in within.items()}
-        face = {s: face_mask(meshes[s], s) for s in (COARSE_SIZE, SETTLE_SIZE)}
-        if refined > SETTLE_SIZE:  # smooth: nothing that a larger side would add
-            face[refined] = Frame.crop(refined).placed(face[SETTLE_SIZE])
+        face = {s: face_mask(meshes[s], s) for s in (COARSE_SIZE, EXPRESSION_SIZE)}
+        if refined > EXPRESSION_SIZE:  # smooth: nothing that a larger side would add
+            face[refined] = Frame.crop(refined).placed(face[EXPRESSION_SIZE])
         to_photo = {s: invert(matrix) for s, matrix in within.items()}
         window, draft = (
-            FaceWindow.of(face[SETTLE_SIZE], to_photo[SETTLE_SIZE], photo.shape, largest)
+            FaceWindow.of(face[EXPRESSION_SIZE], to_photo[EXPRESSION_SIZE], photo.shape, largest)
             for largest in (tier.detail_size, DRAFT_SIZE)
         )
         crops = {s: crop_photo(photo, matrix, s) for s, matrix in within.items()}
-        skin = {s: skin_mask(meshes[s], s) for s in (COARSE_SIZE, SETTLE_SIZE)}
+        skin = {s: skin_mask(meshes[s], s) for s in (COARSE_SIZE, EXPRESSION_SIZE)}
         tone = PhotoTone.of(
             crops[COARSE_SIZE], skin[COARSE_SIZE], exposure=steps.exposure, monochrome=steps.monochrome
         )
         strands = Strands.of(crops[STRANDS], meshes[STRANDS], worn.hair) if steps.strands else None
         crops = {s: tone.raised(crop) for s, crop in crops.items()}
-        whole_skin = whole_skin_mask(meshes[SETTLE_SIZE], SETTLE_SIZE)
-        features = feature_mask(meshes[SETTLE_SIZE], SETTLE_SIZE)
+        whole_skin = whole_skin_mask(meshes[EXPRESSION_SIZE], EXPRESSION_SIZE)
+        features = feature_mask(meshes[EXPRESSION_SIZE], EXPRESSION_SIZE)
         if strands is not None:  # they are no texture of the skin
             whole_skin = uncovered(whole_skin, strands.opacity)
         return cls(
@@ -149,7 +149,7 @@ class TargetView:
             face=face,
             whole_skin=whole_skin,
             features=features,
-            bare_face=np.asarray(outline_mask(meshes[SETTLE_SIZE], SETTLE_SIZE) * (1 - features), np.float32),
+            bare_face=np.asarray(outline_mask(meshes[EXPRESSION_SIZE], EXPRESSION_SIZE) * (1 - features), np.float32),
             side=side,
             refined=refined,
             size=size,
@@ -193,8 +193,8 @@ class SourceView:
 
     def prepared(self, beside: Executor) -> SourceView:
         """The same, with its crop for settling made by an executor meanwhile."""
-        ready = beside.submit(self.aligned, SETTLE_SIZE)
-        return replace(self, aligned=lambda size: ready.result() if size == SETTLE_SIZE else self.aligned(size))
+        ready = beside.submit(self.aligned, EXPRESSION_SIZE)
+        return replace(self, aligned=lambda size: ready.result() if size == EXPRESSION_SIZE else self.aligned(size))
 
 
 @dataclass(frozen=True)
@@ -206,14 +206,14 @@ class AlignedFace:
         mesh: (468, 3) in the crop's pixels.
         to_crop: (2, 3) pixels of the photo to pixels of the crop.
         patches: skin over the frame of spectacles and over single strands of hair, over the crop.
-        hides: (192, 192, 2) float32 in [0, 1], `Coverings.hides` with fringes of single strands.
+        hides: (192, 192, 2) float32 in [0, 1], `Coverings.occlusion_maps` with fringes of single strands.
     """
 
     crop: Photo
     mesh: FloatArray
     to_crop: np.ndarray
     patches: tuple[Patch, ...]
-    hides: FloatArray
+    occlusion_maps: FloatArray
 
     @classmethod
     def of(cls, photo: Photo, face: Face, worn: Coverings, size: int, *, strands: bool = True) -> Self:
@@ -227,7 +227,7 @@ class AlignedFace:
             strands: also look for single strands.
         """
         cut = mesh_crop_transform(face.mesh, FUSION_FACE_SHARE, size)
-        crop, mesh, hides = crop_photo(photo, cut, size), transform_points(face.mesh, cut), worn.hides
+        crop, mesh, occlusion_maps = crop_photo(photo, cut, size), transform_points(face.mesh, cut), worn.occlusion_maps
         patches = [] if worn.glasses is None else [worn.glasses.patch(crop)]
         if strands:
             small = np.asarray(cv2.resize(crop, (STRANDS, STRANDS), interpolation=cv2.INTER_AREA), np.uint8)
@@ -237,11 +237,11 @@ class AlignedFace:
                 bare = uncovered(skin, worn.hair)
                 patches.append(covered_with_skin(small, found, bare, *PATCH))
                 fringe = cv2.resize(dense(found), COVERINGS, interpolation=cv2.INTER_AREA)
-                hides = np.dstack([np.maximum(hides[..., 0], fringe), hides[..., 1]])
+                occlusion_maps = np.dstack([np.maximum(occlusion_maps[..., 0], fringe), occlusion_maps[..., 1]])
         kept = tuple(patch for patch in patches if patch is not None)
         for patch in kept:
             crop = patch.onto(crop)
-        return cls(crop, mesh, cut, kept, hides)
+        return cls(crop, mesh, cut, kept, occlusion_maps)
 
 
 @dataclass(frozen=True)
@@ -255,13 +255,13 @@ class AlignedPair:
         warped: (side, side, 3) RGB uint8, that as the networks see it, in the target's tone; of a dark target in ordinary
             light (`PhotoTone.raised`).
         warped_small: (128, 128, 3) RGB uint8, for the coarse network.
-        covered: (192, 192) float32, where the target must not change: `Coverings.closed_to`, and where
+        covered: (192, 192) float32, where the target must not change: `Coverings.blocked_by`, and where
             the source is seen too obliquely.
         cut: (192, 192) float32, where it is kept besides, around the source's hair, or None.
         single: whether the source photo is sampled once, at the resolution of the result.
     """
 
-    target: TargetView
+    target: PreparedTarget
     source: SourceView
     carried: WarpedSource
     warped: Photo
@@ -320,48 +320,106 @@ class AlignedPair:
     def align(
         cls,
         source: SourceView,
-        target: TargetView,
+        target: PreparedTarget,
         *,
         mesh: FaceMesh,
-        settled: float,
-        worn: Coverings,
+        expression_strength: float,
+        coverings: Coverings,
         steps: Steps | None = None,
     ) -> Self:
         """Warps the source onto the target, and corrects its tone and light.
 
         Args:
             source, target: their views.
-            mesh: settles the warp.
-            settled: share of the measured difference in expression that is corrected, in [0, 1].
-            worn: what lies over the target's face, and stays.
+            mesh: measures the expression of the warped source.
+            expression_strength: share of the measured difference in expression that is corrected,
+                in [0, 1].
+            coverings: what covers the target's face, and stays.
             steps: what is done; everything by default.
         """
         steps = Steps() if steps is None else steps
-        warp, side, aligned = target.warp, target.side, source.aligned(SETTLE_SIZE)
+        aligned = source.aligned(EXPRESSION_SIZE)
         points = aligned.mesh
-        if settled > 0:
-            points = settle(target, aligned.crop, points, mesh, settled, worn.kept)
-        hides = warp(aligned.hides, _at_side(points, SETTLE_SIZE, COVERINGS[0]), COVERINGS[0])
-        covered, cut = worn.closed_to(hides), worn.around_hair(hides, target.face[SETTLE_SIZE]) if steps.hairline else None
-        turn = hidden_turn(points, target.mesh)
-        share = mirrored_share(warp, target.mesh, turn, warp.flow_size) if abs(turn) > FROM else None
-        if steps.triangles:
-            covered = np.maximum(covered, _too_oblique(target, points, share))
-        skin = uncovered(target.skin[COARSE_SIZE], covered)
-        placed = transform_points(points, invert(aligned.to_crop))
-        frame = Frame.crop(side)
-        part = source.part(round(FUSION_FACE_SHARE * side)) if steps.single_sampling else _cropped(source, target.size)
+        if expression_strength > 0:
+            points = correct_expression(
+                target, aligned.crop, points, mesh, expression_strength, coverings.always_keep
+            )
+        share = _mirrored_share(target, points)
+        covered, cut = _block(target, aligned, points, share, coverings, steps)
+        part = (
+            source.part(round(FUSION_FACE_SHARE * target.side))
+            if steps.single_sampling
+            else _cropped(source, target.size)
+        )
+        carried = _relight(target, aligned, points, share, covered, part)
+        warped = carried.at(part, Frame.crop(target.side))
+        return cls(
+            target, source, carried, warped, _smaller(warped), covered, cut, steps.single_sampling
+        )
 
-        def relit(*, mirror: bool) -> tuple[WarpedFace, Relight]:
-            face = WarpedFace.of(warp, placed, aligned.patches, aligned.to_crop, mirror=mirror)
-            plain = _smaller(face.sampled(part, frame))
-            return face, match_light(plain, target.crops[COARSE_SIZE], skin, target.parts)
 
-        face, relight = relit(mirror=False)
-        other = None if share is None else relit(mirror=True)
-        carried = WarpedSource(face, relight, other, share, target.tone)
-        warped = carried.at(part, frame)
-        return cls(target, source, carried, warped, _smaller(warped), covered, cut, steps.single_sampling)
+def _mirrored_share(target: PreparedTarget, points: FloatArray) -> FloatArray | None:
+    """How much of the source's mirror image shows the half that its pose hides.
+
+    Args:
+        target: the target.
+        points: (468, 3) the source's mesh in its aligned crop.
+
+    Returns:
+        (S, S) float32 in [0, 1], or None where the source shows both halves.
+    """
+    turn = hidden_turn(points, target.mesh)
+    if abs(turn) <= FROM:
+        return None
+    return mirrored_share(target.warp, target.mesh, turn, target.warp.flow_size)
+
+
+def _block(
+    target: PreparedTarget,
+    aligned: AlignedFace,
+    points: FloatArray,
+    share: FloatArray | None,
+    coverings: Coverings,
+    steps: Steps,
+) -> tuple[FloatArray, FloatArray | None]:
+    """Where the target must not change, and where it is kept besides around the source's hair.
+
+    Returns:
+        (192, 192) float32 in [0, 1] twice; the second is None without the step `hairline`.
+    """
+    mesh = _at_side(points, EXPRESSION_SIZE, COVERINGS[0])
+    occlusion_maps = target.warp(aligned.occlusion_maps, mesh, COVERINGS[0])
+    covered, cut = coverings.blocked_by(occlusion_maps), None
+    if steps.hairline:
+        cut = coverings.around_hair(occlusion_maps, target.face[EXPRESSION_SIZE])
+    if steps.triangles:
+        covered = np.maximum(covered, _too_oblique(target, points, share))
+    return covered, cut
+
+
+def _relight(
+    target: PreparedTarget,
+    aligned: AlignedFace,
+    points: FloatArray,
+    share: FloatArray | None,
+    covered: FloatArray,
+    part: PhotoPart,
+) -> WarpedSource:
+    """The source on the target's mesh in the target's light, with its hidden half mirrored."""
+    skin = uncovered(target.skin[COARSE_SIZE], covered)
+    placed = transform_points(points, invert(aligned.to_crop))
+    frame = Frame.crop(target.side)
+
+    def relit(*, mirror: bool) -> tuple[WarpedFace, Relight]:
+        face = WarpedFace.of(
+            target.warp, placed, aligned.patches, aligned.to_crop, mirror=mirror
+        )
+        plain = _smaller(face.sampled(part, frame))
+        return face, match_light(plain, target.crops[COARSE_SIZE], skin, target.parts)
+
+    face, relight = relit(mirror=False)
+    other = None if share is None else relit(mirror=True)
+    return WarpedSource(face, relight, other, share, target.tone)
 
 
 def _at_side(points: FloatArray, side: int, other: int) -> FloatArray:
@@ -369,7 +427,7 @@ def _at_side(points: FloatArray, side: int, other: int) -> FloatArray:
     return transform_points(points, rescale_transform(np.eye(2, 3), other / side))
 
 
-def _too_oblique(target: TargetView, points: FloatArray, share: FloatArray | None) -> FloatArray:
+def _too_oblique(target: PreparedTarget, points: FloatArray, share: FloatArray | None) -> FloatArray:
     """Where the source does not show enough of the face: (192, 192) float32 in [0, 1] over the target's crop.
 
     Args:
@@ -409,8 +467,8 @@ def _smaller(image: Photo, size: int = COARSE_SIZE) -> Photo:
     return np.asarray(cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def settle(
-    target: TargetView, face: Photo, points: FloatArray, mesh: FaceMesh, share: float, covered: FloatArray
+def correct_expression(
+    target: PreparedTarget, face: Photo, points: FloatArray, mesh: FaceMesh, share: float, covered: FloatArray
 ) -> FloatArray:
     """Corrects the source's points until the mesh network measures the target's expression on the warped face.
 
@@ -430,7 +488,7 @@ def settle(
     Returns:
         (468, 3) corrected points.
     """
-    size = SETTLE_SIZE
+    size = EXPRESSION_SIZE
     crop, wanted = target.crops[size], transform_points(target.mesh, rescale_transform(np.eye(2, 3), size / COARSE_SIZE))
     skin, inside = (uncovered(mask, covered) for mask in (target.skin[size], target.face[size]))
     flow = target.warp.flow(points, size)

@@ -19,7 +19,7 @@ from facefusion.geometry.sampling import PhotoPart
 from facefusion.geometry.warp import MeshWarp
 from facefusion.types import FloatArray, Photo
 
-#: Side in pixels of the aligned crop that `to_crop` of `WarpedFace.of` leads to (`views.SETTLE_SIZE`).
+#: Side in pixels of the aligned crop that `to_crop` of `WarpedFace.of` leads to (`views.EXPRESSION_SIZE`).
 PATCH_SIZE: Final = 256
 
 

@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 
 from facefusion.cli.measure import machine
-from facefusion.engines import RUNS, SIDES, Engine, Trial, made_up, quickest, try_engines
+from facefusion.engines import RUNS, SIDES, Engine, Trial, quickest, synthetic_inputs, try_engines
 from facefusion.runtime import EMBEDDED_WEIGHTS, read_manifest
 
 
@@ -52,7 +52,7 @@ def _torch_line() -> Iterator[str]:
         return
     times = []
     for name, side in SIDES.items():
-        feeds = {key: framework.from_numpy(value) for key, value in made_up(name, side).items()}
+        feeds = {key: framework.from_numpy(value) for key, value in synthetic_inputs(name, side).items()}
         seconds = []
         with framework.inference_mode():
             for _ in range(1 + RUNS):  # the first one warms up, and is never the quickest

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from facefusion.errors import Photo as Which
+from facefusion.errors import PhotoRole
 from facefusion.photos import read_photo
 from facefusion.provenance import FORMATS, marked, save
 from facefusion.types import FusionResult, Photo
@@ -17,7 +17,7 @@ class CommandError(Exception):
     """A command that cannot be carried out as it was typed. The message is a whole sentence for its user."""
 
 
-def read_input(path: Path, which: Which, *, number: int | None = None) -> Photo:
+def read_input(path: Path, which: PhotoRole, *, number: int | None = None) -> Photo:
     """Reads a photo, (H, W, 3) RGB uint8.
 
     Args:

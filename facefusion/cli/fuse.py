@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from facefusion.cli.files import CommandError, check_output, read_input, write_result
-from facefusion.pipeline import LIKENESS, MAX_SOURCES, FusionPipeline
+from facefusion.options import LIKENESS
+from facefusion.pipeline import MAX_SOURCES, FusionPipeline
 from facefusion.tiers import TIERS, Tier
 from facefusion.upgrades import ACCEPT_VARIABLE, ARCFACE, SWAPPER, upgrade
 

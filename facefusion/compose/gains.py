@@ -81,7 +81,7 @@ def wanted_gains(target: Band, face: Band) -> Gains:
     return skin, float(np.clip(features, SMALLEST, largest))
 
 
-def settled(
+def expression_strength(
     face: Pyramid,
     wanted: Sequence[Gains],
     bands: Sequence[Band],

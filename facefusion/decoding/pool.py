@@ -12,8 +12,7 @@ from typing import Final, Self
 
 from facefusion.decoding import worker
 from facefusion.decoding.process import DecoderProcess, EndedError
-from facefusion.errors import FusionError, SlowPhotoError, TooLargePhotoError, UnreadablePhotoError, refusing
-from facefusion.errors import Photo as Which
+from facefusion.errors import FusionError, PhotoRole, SlowPhotoError, TooLargePhotoError, UnreadablePhotoError, refusing
 from facefusion.types import Photo
 
 #: Processes, and seconds that one photo may take: the largest take 1 to 3.
@@ -47,7 +46,7 @@ class DecoderPool:
         for found in [self._free.get() for _ in range(self._free.qsize())]:
             self._free.put(found or self._started())
 
-    def size(self, path: str | Path, which: Which, number: int | None = None) -> tuple[int, int]:
+    def size(self, path: str | Path, which: PhotoRole, number: int | None = None) -> tuple[int, int]:
         """Width and height in pixels of the photo that `read` gives, from the file's header.
 
         Args:
@@ -61,7 +60,7 @@ class DecoderPool:
         width, height, _ = self._asked(path, which, number, pixels=False)
         return width, height
 
-    def read(self, path: str | Path, which: Which, number: int | None = None) -> Photo:
+    def read(self, path: str | Path, which: PhotoRole, number: int | None = None) -> Photo:
         """The photo, (H, W, 3) RGB uint8, turned as its EXIF orientation says: what `photos.read_photo` gives.
 
         Args:
@@ -97,7 +96,7 @@ class DecoderPool:
         self.close()
 
     def _asked(
-        self, path: str | Path, which: Which, number: int | None, *, pixels: bool
+        self, path: str | Path, which: PhotoRole, number: int | None, *, pixels: bool
     ) -> tuple[int, int, Photo | None]:
         refused: type[FusionError]
         try:

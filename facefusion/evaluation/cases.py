@@ -12,7 +12,7 @@ import numpy as np
 from facefusion.errors import FusionError
 from facefusion.evaluation.groups import groups_of
 from facefusion.evaluation.judges import Judges
-from facefusion.evaluation.measures import Seen, measure
+from facefusion.evaluation.measures import LocatedFace, measure
 from facefusion.evaluation.pairs import Pair
 from facefusion.evaluation.retrieval import top1
 from facefusion.evaluation.sheets import strip
@@ -68,7 +68,7 @@ def evaluate_pair(
         tiers: the tiers to run.
     """
     photos: list[Photo] = []
-    seen: list[Seen] = []
+    seen: list[LocatedFace] = []
     reason = None
     try:
         photos.append(read_photo(folder / pair.source, "source"))
@@ -86,7 +86,7 @@ def evaluate_pair(
         source, target = seen
         fused: FusionResult | None = None
         figures: dict[str, float] = {}
-        result: Seen | None = None
+        result: LocatedFace | None = None
         failure = None
         try:
             begin = time.perf_counter()
@@ -109,7 +109,7 @@ def evaluate_pair(
             yield Case(pair, tier, picture, figures, source.embedding, result.embedding, groups=groups)
 
 
-def see(judges: Judges, photo: Photo, name: str) -> Seen:
+def see(judges: Judges, photo: Photo, name: str) -> LocatedFace:
     """What the judges see in a photo.
 
     Args:
@@ -123,7 +123,7 @@ def see(judges: Judges, photo: Photo, name: str) -> Seen:
     mesh = judges.mesh(photo)
     if mesh is None:
         raise JudgeError(f"The mesh judge finds no face in the {name}.")
-    return Seen(photo, mesh, judges.identity(photo, mesh))
+    return LocatedFace(photo, mesh, judges.identity(photo, mesh))
 
 
 def retrieved(cases: list[Case], gallery: FloatArray | None) -> list[bool]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import cv2
 import numpy as np
 
-from facefusion.evaluation.measures import BY_KEY, TONE_POINTS, Seen, cheek_tone
+from facefusion.evaluation.measures import BY_KEY, TONE_POINTS, LocatedFace, cheek_tone
 from facefusion.evaluation.tables import Spread, number, table
 from facefusion.geometry.pose import pose_degrees
 
@@ -33,14 +33,14 @@ UNKNOWN: Final = "unknown"
 FIGURES: Final = ("id_similarity", "expression_error_pct", "skin_tone_delta_e")
 
 
-def skin_tone(seen: Seen) -> str:
+def skin_tone(seen: LocatedFace) -> str:
     """The name of the skin's tone on the cheeks, as it is lit; light and camera have their part in it."""
     lightness, _, yellow = cheek_tone(seen.photo, seen.mesh)
     angle = np.degrees(np.arctan2(lightness - 50, max(float(yellow), 1e-6)))
     return next((name for least, name in SKIN_TONES if angle > least), DARKEST)
 
 
-def light(seen: Seen) -> str:
+def light(seen: LocatedFace) -> str:
     """How the cheeks are lit. The points of the two cheeks come in pairs."""
     x, y = np.rint(seen.mesh[list(TONE_POINTS), :2]).astype(int).T
     height, width = seen.photo.shape[:2]
@@ -51,7 +51,7 @@ def light(seen: Seen) -> str:
     return "from one side" if abs(float(np.median(lightness[::2]) - np.median(lightness[1::2]))) > ONE_SIDED else "even"
 
 
-def pose(seen: Seen) -> str:
+def pose(seen: LocatedFace) -> str:
     """How far the face is turned to a side."""
     yaw = abs(pose_degrees(seen.mesh)[0])
     if yaw < FRONTAL:
@@ -80,7 +80,7 @@ def read_ages(folder: Path) -> dict[str, int]:
     return {name: int(found[1]) for name, found in told.items() if found}
 
 
-def groups_of(source: Seen, target: Seen) -> dict[str, str]:
+def groups_of(source: LocatedFace, target: LocatedFace) -> dict[str, str]:
     """By the name of a division, the group that a pair belongs to."""
     return {
         "light on the target": light(target),

@@ -87,7 +87,7 @@ BY_KEY: Final = {measure.key: measure for measure in MEASURES}
 
 
 @dataclass(frozen=True)
-class Seen:
+class LocatedFace:
     """A photo (H, W, 3) RGB uint8 as the judges see it: its `mesh` (468, 3) in pixels and its `embedding` (D,)."""
 
     photo: Photo
@@ -151,7 +151,7 @@ def changed_far(result: Photo, target: Photo, mesh: FloatArray) -> float:
     return float(cv2.absdiff(result, target)[far].max()) if far.any() else 0.0
 
 
-def measure(source: Seen, target: Seen, result: Seen, seconds: float) -> dict[str, float]:
+def measure(source: LocatedFace, target: LocatedFace, result: LocatedFace, seconds: float) -> dict[str, float]:
     """All figures of one fused photo, by the keys of `MEASURES`."""
     inside = face_hull(target.mesh, target.photo.shape)
     sigma = eye_distance(target.mesh) * DETAIL_SIGMA

@@ -15,7 +15,7 @@ from facefusion.errors import FusionError
 from facefusion.evaluation.cases import JudgeError, see, sentence
 from facefusion.evaluation.faces import KnownFace, KnownFaces
 from facefusion.evaluation.judges import Judges, choose_judges
-from facefusion.evaluation.measures import Seen, measure
+from facefusion.evaluation.measures import LocatedFace, measure
 from facefusion.evaluation.pairs import Pair
 from facefusion.evaluation.realism import BANDS, FaceCrop, band_ratios, stains
 from facefusion.evaluation.recipe import NAME as RECIPE
@@ -157,7 +157,7 @@ def _judged(
 ) -> list[float]:
     """Identity, expression and skin tone of a result."""
     theirs, own = (
-        Seen(photo, known.faces[file].mesh, known.faces[file].embedding)
+        LocatedFace(photo, known.faces[file].mesh, known.faces[file].embedding)
         for photo, file in ((source, pair.source), (target, pair.target))
     )
     found = measure(theirs, own, see(judges, image, "result"), 0.0)

@@ -31,7 +31,7 @@ def planes(image: Photo) -> FloatArray:
     return np.asarray(image.transpose(2, 0, 1)[None] / np.float32(255), np.float32)
 
 
-class CoarseNet:
+class CoarseRunner:
     """The coarse stage of progressive fusion.
 
     Args:

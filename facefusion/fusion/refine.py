@@ -17,7 +17,7 @@ from facefusion.types import FloatArray, Photo
 LEAST_SIZE: Final = 256
 
 
-class RefineNet:
+class RefineRunner:
     """The second stage of progressive fusion, fully convolutional.
 
     Args:

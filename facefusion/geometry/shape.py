@@ -25,7 +25,7 @@ from facefusion.geometry.warp import MeshWarp
 from facefusion.types import FloatArray, Photo
 
 #: Points that hold the expression: they do not move.
-HELD: Final = LEFT_EYE + RIGHT_EYE + LEFT_BROW + RIGHT_BROW + OUTER_LIPS + INNER_LIPS
+EXPRESSION_POINTS: Final = LEFT_EYE + RIGHT_EYE + LEFT_BROW + RIGHT_BROW + OUTER_LIPS + INNER_LIPS
 _EYES: Final = LEFT_EYE + RIGHT_EYE
 _LOWER_LIP: Final = (17, 84, 314)
 _CHIN: Final = 152
@@ -49,7 +49,7 @@ def in_pose_of(source: FloatArray, target: FloatArray) -> FloatArray:
     return np.asarray(scale * s @ ((u * sign) @ vt).T + mean_t, np.float32)
 
 
-def towards(source: FloatArray, target: FloatArray, amount: float) -> FloatArray:
+def blend_shape(source: FloatArray, target: FloatArray, amount: float) -> FloatArray:
     """The target's mesh with a part of the source's face shape.
 
     Args:
@@ -72,13 +72,13 @@ def towards(source: FloatArray, target: FloatArray, amount: float) -> FloatArray
     width = float(np.ptp(target[list(OVAL), 0]))
     longest = np.linalg.norm(moves, axis=1, keepdims=True)
     moves = moves * np.minimum(1.0, MOST * width / np.maximum(longest, 1e-6))
-    moves[list(HELD)] = 0
+    moves[list(EXPRESSION_POINTS)] = 0
     moved = target.copy()
     moved[:, :2] += amount * moves
     return moved
 
 
-def bend(photo: Photo, mesh: FloatArray, moved: FloatArray, to_crop: np.ndarray) -> tuple[Photo, FloatArray]:
+def warp_photo(photo: Photo, mesh: FloatArray, moved: FloatArray, to_crop: np.ndarray) -> tuple[Photo, FloatArray]:
     """Bends a photo so that the face with the mesh `mesh` gets the mesh `moved`.
 
     Args:

@@ -58,14 +58,14 @@ def opening(mesh: np.ndarray, slit: Slit) -> float:
     return float(gaps.mean() / max(width, 1e-6))
 
 
-def jump(source: np.ndarray, destination: np.ndarray, slit: Slit) -> float:
+def jump_strength(source: np.ndarray, destination: np.ndarray, slit: Slit) -> float:
     """How much of a jump a slit needs, in [0, 1], for two meshes (468, 2 or 3)."""
     wider = opening(source, slit) - opening(destination, slit)
     t = float(np.clip((wider - WIDER[0]) / (WIDER[1] - WIDER[0]), 0, 1))
     return t * t * (3 - 2 * t)
 
 
-def sides(source: np.ndarray, destination: np.ndarray, slit: Slit) -> tuple[np.ndarray, np.ndarray]:
+def edge_meshes(source: np.ndarray, destination: np.ndarray, slit: Slit) -> tuple[np.ndarray, np.ndarray]:
     """The source's points as the upper edge of a slit and as the lower edge would have them.
 
     Each edge keeps its own points and says of the other's where they would lie if the slit were as open as the target's.
@@ -90,7 +90,7 @@ def sides(source: np.ndarray, destination: np.ndarray, slit: Slit) -> tuple[np.n
     return upper, lower
 
 
-def around(destination: np.ndarray, slit: Slit, size: int) -> tuple[tuple[slice, slice], FloatArray, FloatArray]:
+def slit_window(destination: np.ndarray, slit: Slit, size: int) -> tuple[tuple[slice, slice], FloatArray, FloatArray]:
     """Where a slit's jump happens.
 
     Args:

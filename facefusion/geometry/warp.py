@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from facefusion.geometry.align import rescale_transform, transform_points
-from facefusion.geometry.slits import SLITS, around, jump, sides
+from facefusion.geometry.slits import SLITS, edge_meshes, jump_strength, slit_window
 from facefusion.geometry.topology import WARP_POINTS
 from facefusion.geometry.triangles import MeshRaster
 from facefusion.types import FloatArray
@@ -111,7 +111,7 @@ class MeshWarp:
     def _without_eyes(self, raster: MeshRaster) -> FloatArray:
         meshed = raster.covered.astype(np.float32)
         for eye in EYES:
-            window, near, _ = around(self._placed, eye, self.flow_size)
+            window, near, _ = slit_window(self._placed, eye, self.flow_size)
             meshed[window] *= 1 - near
         return meshed
 
@@ -154,10 +154,10 @@ class MeshWarp:
         side = self.flow_size
         flow, meshed = self.spread(source, side), self._meshed
         for slit in SLITS:
-            share = jump(source, self._destination, slit)
+            share = jump_strength(source, self._destination, slit)
             if share > 0:
-                window, near, below = around(self._placed, slit, side)
-                upper, lower = (self._window(p, side, window) for p in sides(source, self._destination, slit))
+                window, near, below = slit_window(self._placed, slit, side)
+                upper, lower = (self._window(p, side, window) for p in edge_meshes(source, self._destination, slit))
                 jumped = upper + below[..., None] * (lower - upper)
                 flow[window] += (share * near)[..., None] * (jumped - flow[window])
                 if self._raster is not None and slit not in EYES:

@@ -11,6 +11,7 @@ import gradio as gr
 
 from facefusion import FusionError, FusionPipeline, FusionResult, Swap, Tier, words
 from facefusion.clock import Progress
+from facefusion.options import LIKENESS
 from facefusion.page import files
 from facefusion.page.actions import PROGRESS
 from facefusion.page.jobs import SECONDS, within
@@ -18,7 +19,6 @@ from facefusion.page.photos import Photos, Raw
 from facefusion.page.telling import language, log, log_error, mark_text, sentence
 from facefusion.perception.checks import check_face
 from facefusion.perception.quality import doubts
-from facefusion.pipeline import LIKENESS
 from facefusion.provenance import marked
 from facefusion.tiers import TIERS
 from facefusion.types import Face, Photo

@@ -8,9 +8,9 @@ from typing import Any
 
 import gradio as gr
 
+from facefusion.options import LIKENESS
 from facefusion.page import pieces
 from facefusion.page.texts import t
-from facefusion.pipeline import LIKENESS
 from facefusion.tiers import TIERS, Tier
 from facefusion.words import say
 

@@ -11,8 +11,7 @@ from typing import Any, Final
 
 from facefusion.decoding.budget import JOB_PIXELS, PixelBudget, TooManyPixelsError
 from facefusion.decoding.pool import DecoderPool
-from facefusion.errors import EmptyPhotoError, FusionError, UnreadablePhotoError
-from facefusion.errors import Photo as Which
+from facefusion.errors import EmptyPhotoError, FusionError, PhotoRole, UnreadablePhotoError
 from facefusion.page.uploads import Uploads
 from facefusion.page.usage import REFUSED, Usage
 from facefusion.page.visitors import visitor_at
@@ -42,9 +41,9 @@ class Photos:
     def __init__(self, uploads: Uploads, decoder: DecoderPool, budget: PixelBudget) -> None:
         self.uploads, self._decoder, self._budget = uploads, decoder, budget
         self.usage = Usage()
-        self._sizes: OrderedDict[tuple[Path, Which], int] = OrderedDict()
+        self._sizes: OrderedDict[tuple[Path, PhotoRole], int] = OrderedDict()
 
-    def read(self, upload: Raw | None, which: Which, number: int | None = None) -> Photo:
+    def read(self, upload: Raw | None, which: PhotoRole, number: int | None = None) -> Photo:
         """The photo of an upload, (H, W, 3) RGB uint8.
 
         Raises:
@@ -94,11 +93,11 @@ class Photos:
                 self.usage.add(_visitor(request), REFUSED * (time.monotonic() - begun))
                 raise
 
-    def pixels(self, paths: Iterable[str], which: Which = "target") -> int:
+    def pixels(self, paths: Iterable[str], which: PhotoRole = "target") -> int:
         """Pixels of files together, 0 of those that cannot be read: `read` says so beside them."""
         return sum(self._pixels(path, which) for path in paths)
 
-    def _pixels(self, named: str, which: Which) -> int:
+    def _pixels(self, named: str, which: PhotoRole) -> int:
         path = self.uploads.find(named)
         if path is None:
             return 0

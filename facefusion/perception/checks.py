@@ -6,8 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from facefusion.errors import FaceTiltedError, FaceTooSmallError, FaceTurnedError
-from facefusion.errors import Photo as Which
+from facefusion.errors import FaceTiltedError, FaceTooSmallError, FaceTurnedError, PhotoRole
 from facefusion.geometry.topology import eye_distance, five_points
 from facefusion.types import Face
 
@@ -44,7 +43,7 @@ def _refusal(face: Face) -> type[FaceTurnedError | FaceTooSmallError] | None:
     return FaceTooSmallError if eye_distance(face.mesh) < MIN_EYE_DISTANCE else None
 
 
-def check_face(face: Face, which: Which, *, number: int | None = None) -> None:
+def check_face(face: Face, which: PhotoRole, *, number: int | None = None) -> None:
     """Refuses a face that is too small or turned too far.
 
     Raises:

@@ -41,13 +41,13 @@ class Coverings:
     lids: FloatArray | None = None
 
     @property
-    def kept(self) -> FloatArray:
+    def always_keep(self) -> FloatArray:
         """(192, 192) float32 in [0, 1]: glasses and the lids of shut eyes, which stay on a target's face."""
         glasses = _NONE if self.glasses is None else self.glasses.covered
         return glasses if self.lids is None else np.maximum(glasses, self.lids)
 
     @property
-    def hides(self) -> FloatArray:
+    def occlusion_maps(self) -> FloatArray:
         """(192, 192, 2) float32 in [0, 1]: hair, and dark glass and its surround: nobody can say what is behind them."""
         dark = self.glasses.hidden if self.glasses is not None else None
         return np.dstack([cv2.resize(self.hair, SIZE), _NONE if dark is None else dark])
@@ -61,30 +61,30 @@ class Coverings:
         """The aligned crop (S, S, 3) without the frame of spectacles (`Spectacles.taken_off`)."""
         return crop if self.glasses is None else self.glasses.taken_off(crop)
 
-    def foreign_hair(self, hides: FloatArray) -> FloatArray:
+    def source_only_hair(self, occlusion_maps: FloatArray) -> FloatArray:
         """The source's hair where this target's face is bare: (192, 192) float32 in [0, 1].
 
         Args:
             hides: the source's, carried onto this face.
         """
-        return np.asarray(hides[..., 0] * (1 - cv2.resize(self.hair, SIZE)), np.float32)
+        return np.asarray(occlusion_maps[..., 0] * (1 - cv2.resize(self.hair, SIZE)), np.float32)
 
-    def closed_to(self, hides: FloatArray) -> FloatArray:
+    def blocked_by(self, occlusion_maps: FloatArray) -> FloatArray:
         """Where this target's face must not change: (192, 192) float32 in [0, 1].
 
         Args:
             hides: the source's, carried onto this face.
         """
-        return np.asarray(np.maximum(np.maximum(self.kept, hides[..., 1]), self.foreign_hair(hides)), np.float32)
+        return np.asarray(np.maximum(np.maximum(self.always_keep, occlusion_maps[..., 1]), self.source_only_hair(occlusion_maps)), np.float32)
 
-    def around_hair(self, hides: FloatArray, face: FloatArray) -> FloatArray:
+    def around_hair(self, occlusion_maps: FloatArray, face: FloatArray) -> FloatArray:
         """The source's hair on this target's bare face, and what its strands and shadow reach: (192, 192) in [0, 1].
 
         Args:
             hides: the source's, carried onto this face.
             face: (N, N) float32 in [0, 1] of the same view, the face.
         """
-        hair = self.foreign_hair(hides) * cv2.resize(face, SIZE, interpolation=cv2.INTER_AREA)
+        hair = self.source_only_hair(occlusion_maps) * cv2.resize(face, SIZE, interpolation=cv2.INTER_AREA)
         disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * HAIRLINE + 1,) * 2)
         wider = cv2.dilate(np.asarray(hair, np.float32), disc)
         return np.asarray(cv2.GaussianBlur(wider, (0, 0), HAIRLINE / 2), np.float32)

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from facefusion.geometry.align import ARCFACE_TEMPLATE, FUSION_FACE_SHARE, MESH_FACE_SHARE
-from facefusion.geometry.shape import HELD
+from facefusion.geometry.shape import EXPRESSION_POINTS
 from facefusion.nets.identity import JUDGE_BLOCKS, IdentityNet
 from facefusion.nets.mesh import INPUT_SIZE as MESH_SIZE
 from facefusion.nets.mesh import MeshNet
@@ -117,7 +117,7 @@ class Judges:
         crops = sampled(images, views, MESH_SIZE) * 2 - 1
         with torch.autocast("cpu", torch.bfloat16):
             features = self.mesh.features(crops.contiguous(memory_format=torch.channels_last))
-        return self.mesh.located(features.float())[:, HELD, :2]
+        return self.mesh.located(features.float())[:, EXPRESSION_POINTS, :2]
 
 
 def _mesh_views(count: int, size: int, jitter: bool) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from facefusion.geometry.align import MESH_FACE_SHARE, chain, crop_photo, mesh_crop_transform, transform_points
-from facefusion.geometry.shape import HELD
+from facefusion.geometry.shape import EXPRESSION_POINTS
 from facefusion.geometry.topology import eye_distance
 from facefusion.nets.mesh import INPUT_SIZE, SHAPE_DIMENSIONS, MeshNet
 from facefusion.training.augment import photometric
@@ -57,7 +57,7 @@ class MeshTask:
         self.faces, self.val = train, val
         self.made, self.teacher = MadeFaces(train), MeshTeacher()
         weights = np.ones(468, np.float32)
-        weights[list(HELD)] = FEATURE_WEIGHT
+        weights[list(EXPRESSION_POINTS)] = FEATURE_WEIGHT
         self.weights = torch.from_numpy(weights / weights.mean())
         self._start()
         self.val_crops, self.val_points = self._val_views(val.crops, val.meshes)
@@ -128,7 +128,7 @@ class MeshTask:
     def evaluate(self, net: nn.Module) -> dict[str, float]:
         error = _errors(self.predict(net, self.val_crops), self.val_points)
         found = self.predict(net, self.made_crops)
-        made, features = _errors(found, self.made_points), _errors(found, self.made_points, HELD)
+        made, features = _errors(found, self.made_points), _errors(found, self.made_points, EXPRESSION_POINTS)
         return {
             "val_error_pct": float(error.mean()), "val_error_frontal_pct": float(error[np.abs(self.val.yaws) < 30].mean()),
             "made_error_pct": float(made.mean()), "made_features_pct": float(features.mean()),
@@ -141,7 +141,7 @@ class MeshTask:
         for crop, mine, teachers in zip(self.made_crops.numpy(), found, self.made_points, strict=False):
             tile = crop.copy()
             for points, colour in ((teachers, (60, 120, 255)), (mine, (0, 255, 120))):
-                for x, y in points[list(HELD), :2]:
+                for x, y in points[list(EXPRESSION_POINTS), :2]:
                     cv2.circle(tile, (round(float(x)), round(float(y))), 1, colour, -1)
             tiles.append(tile)
         return np.concatenate([np.concatenate(tiles[8 * r : 8 * r + 8], 1) for r in range(4)], 0)

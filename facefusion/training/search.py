@@ -49,7 +49,7 @@ ROUND: Final = 8
 SLACK: Final = 1.03
 ROUNDS: Final = 60
 #: Decibels by which a design has to be better to take the place of the one made by hand: another seed gives a tenth.
-WORTH: Final = 0.1
+MIN_GAIN: Final = 0.1
 
 
 class _Undone:
@@ -219,10 +219,10 @@ def verdict(results: dict[Design, dict[str, float]], hand: Design) -> str:
     """Which design to take."""
     best = max(front(results), key=lambda design: results[design]["psnr"])
     gain = results[best]["psnr"] - results[hand]["psnr"]
-    if gain >= WORTH:
+    if gain >= MIN_GAIN:
         return f"{' '.join(map(str, best.widths))} is better by {gain:.2f} dB: it should be trained to the end."
     return (
-        f"None is better by {WORTH} dB, so the design made by hand stays. Smaller ones are as good after so few steps; what "
+        f"None is better by {MIN_GAIN} dB, so the design made by hand stays. Smaller ones are as good after so few steps; what "
         "a larger one gains shows in trainings that are a hundred times as long."
     )
 

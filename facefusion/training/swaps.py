@@ -97,7 +97,7 @@ class SwapSampler:
         #: What covers them as they are.
         self.coverings = np.stack(
             [
-                np.maximum(carried, (255 * self._at_size(each.kept)).astype(np.uint8))
+                np.maximum(carried, (255 * self._at_size(each.always_keep)).astype(np.uint8))
                 for carried, each in zip(self.carried, worn, strict=True)
             ]
         )
@@ -107,7 +107,7 @@ class SwapSampler:
         """What covers a face without its glasses, (S, S) uint8: hair and hats as found, below the nose by colour."""
         low = np.clip((np.arange(COVERINGS[0]) / COVERINGS[0] - BEARDS[0]) / (BEARDS[1] - BEARDS[0]), 0, 1)
         beard = self._at_size(np.repeat(low.astype(np.float32)[:, None], COVERINGS[0], axis=1)) * _covering(crop, mesh)
-        return np.maximum(beard, 255 * self._at_size(worn.hides.max(-1))).astype(np.uint8)
+        return np.maximum(beard, 255 * self._at_size(worn.occlusion_maps.max(-1))).astype(np.uint8)
 
     def _at_size(self, layer: np.ndarray) -> np.ndarray:
         """A map of coverings (192, 192) at the crops' own side."""
@@ -185,7 +185,7 @@ class SwapSampler:
         covered = self.coverings[face].astype(np.float32) / 255
         found, worn = np.zeros_like(covered), self.worn[face]
         if rng.random() < FOUND:
-            found = self._at_size(worn.kept)
+            found = self._at_size(worn.always_keep)
         # Sunglasses are no truth: they would come back from the source, as they never shall.
         clear = worn.glasses is not None and not worn.glasses.hides_eyes
         paired = rng.random() >= self.unpaired and (self.glasses[face] == "" or clear)
@@ -201,8 +201,8 @@ class SwapSampler:
             hidden = warp(self.carried[source], source_mesh).astype(np.float32) / 255
             covered = np.maximum(covered, hidden)
             if rng.random() < FOUND:
-                hides = warp(self._at_size(self.worn[source].hides), source_mesh)
-                found = self._at_size(worn.closed_to(cv2.resize(hides, COVERINGS, interpolation=cv2.INTER_AREA)))
+                occlusion_maps = warp(self._at_size(self.worn[source].occlusion_maps), source_mesh)
+                found = self._at_size(worn.blocked_by(cv2.resize(occlusion_maps, COVERINGS, interpolation=cv2.INTER_AREA)))
         # As far off as the mesh network's points are, each by itself and all together.
         off = np.pad(rng.normal(0, 0.5, (468, 2)), ((0, 0), (0, 1))) + [*rng.normal(0, 0.8, 2), 0]
         warped = warp(photometric(rng, away, 0.6), (source_mesh + off * self.size / CROP_SIZE).astype(np.float32))

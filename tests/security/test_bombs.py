@@ -33,7 +33,7 @@ def test_a_bomb_is_refused_and_forgotten(attacked: Any, visitor: Visitor, told: 
         answer = visitor.call("detect", [photo])
     told(answer)
     assert peak.highest - attacked.rest < MOST_ABOVE_REST
-    assert attacked.server.settled(attacked.rest + LEFT_ABOVE_REST) <= attacked.rest + LEFT_ABOVE_REST
+    assert attacked.server.expression_strength(attacked.rest + LEFT_ABOVE_REST) <= attacked.rest + LEFT_ABOVE_REST
 
 
 @pytest.mark.parametrize("place", range(5))
@@ -61,7 +61,7 @@ def test_four_large_photos_at_once(
         assert answer.made or told(answer)
     assert any(answer.made for answer in answers)
     assert peak.highest - attacked.rest < MOST_ABOVE_REST
-    assert attacked.server.settled(attacked.rest + LEFT_ABOVE_REST) <= attacked.rest + LEFT_ABOVE_REST
+    assert attacked.server.expression_strength(attacked.rest + LEFT_ABOVE_REST) <= attacked.rest + LEFT_ABOVE_REST
 
 
 def test_bombs_at_once_hold_nobody_up(attacked: Any, stranger: Callable[[], Visitor], told: Told) -> None:

@@ -17,7 +17,7 @@ from facefusion import FusionPipeline  # isort: skip  # first, as its switches a
 import numpy as np
 from PIL import Image
 
-from facefusion.engines import OUTPUTS, SIDES, available, made_up, open_network
+from facefusion.engines import OUTPUTS, SIDES, available, open_network, synthetic_inputs
 from facefusion.runtime import EMBEDDED_WEIGHTS, read_manifest
 
 EXAMPLES = EMBEDDED_WEIGHTS.parent / "examples"
@@ -57,7 +57,7 @@ def main(port: int, seconds: float, out: str) -> None:
         files = read_manifest(EMBEDDED_WEIGHTS)
         for name in SIDES:
             for engine in available(files, name):
-                open_network(engine, files, name).run(OUTPUTS[name], made_up(name, SIDES[name]))
+                open_network(engine, files, name).run(OUTPUTS[name], synthetic_inputs(name, SIDES[name]))
         photos = (np.asarray(Image.open(path)) for path in (SOURCE, TARGET))
         FusionPipeline.from_pretrained()(*photos)
         command = [sys.executable, "-m", "facefusion", "fuse", SOURCE, TARGET, "--out", out, "--i-have-consent"]

@@ -26,7 +26,7 @@ from facefusion.speed import Speed
 from facefusion.steps import Steps
 from facefusion.tiers import TIERS, Tier
 from facefusion.types import Detection, Face
-from facefusion.views import AlignedFace, AlignedPair, SourceView, TargetView
+from facefusion.views import AlignedFace, AlignedPair, PreparedTarget, SourceView
 
 #: Colours of `make_forehead`, and its row in 256 above which hair or a hat lies.
 SKIN, HAIR, HAIRLINE = (205, 160, 140), (60, 42, 35), 56
@@ -174,9 +174,9 @@ def make_pair() -> Callable[..., AlignedPair]:
         steps, theirs, worn = steps or Steps(), theirs or bare_face(), worn or bare_face()
         aligned = partial(AlignedFace.of, source[0], as_face(*source), theirs, strands=steps.hairline)
         seen = SourceView(source[1], aligned, partial(PhotoPart.around, *source))
-        view = TargetView.of(*target, worn, TIERS[tier], steps)
+        view = PreparedTarget.of(*target, worn, TIERS[tier], steps)
         mesh: Any = None  # nothing is settled
-        return AlignedPair.align(seen, view, mesh=mesh, settled=0.0, worn=worn, steps=steps)
+        return AlignedPair.align(seen, view, mesh=mesh, expression_strength=0.0, coverings=worn, steps=steps)
 
     return make_pair
 

@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks import engines
 from benchmarks.engines import REFERENCE, Opener, Row, compare, main, openers, recorded, report, times, why
-from facefusion.engines import SIDES, made_up
+from facefusion.engines import SIDES, synthetic_inputs
 from facefusion.evaluation.pairs import DataError, Pair, ValFace
 from facefusion.export import calibration as calibrated
 from facefusion.runtime import EMBEDDED_WEIGHTS, WeightFile, read_manifest
@@ -34,7 +34,7 @@ def some_ways(name: str, files: dict[str, WeightFile]) -> dict[str, Opener]:
 
 @pytest.mark.parametrize("name", SIDES)
 def test_torch_and_int8_are_beside_the_reference(name: str, files: dict[str, WeightFile], tmp_path: Path) -> None:
-    feeds = [made_up(name, 128 if name == "coarse" else 256)]
+    feeds = [synthetic_inputs(name, 128 if name == "coarse" else 256)]
     rows = compare(some_ways(name, files), name, tmp_path, feeds, feeds, 2)
     assert not any(row.reason for row in rows.values())
     assert rows[REFERENCE].ratio == 1 and min(row.ratio for row in rows.values()) > 0
@@ -52,7 +52,7 @@ def test_a_package_that_is_missing_is_named(
         monkeypatch.setitem(sys.modules, package, None)
     for module in ("openvino", "litert"):
         monkeypatch.delitem(sys.modules, f"facefusion.optional.{module}", raising=False)
-    feeds = [made_up("coarse", 128)]
+    feeds = [synthetic_inputs("coarse", 128)]
     rows = compare(openers("coarse", files, None), "coarse", tmp_path, feeds, feeds, 1)
     assert {way: row.reason for way, row in rows.items() if row.reason} == {
         "OpenVINO, fp32": "openvino is not installed",
@@ -68,7 +68,7 @@ def test_what_fails_is_a_row_unless_it_is_the_reference(files: dict[str, WeightF
     def fails(folder: Path, calibration: Any) -> Any:
         raise RuntimeError("no such node")
 
-    feeds = [made_up("coarse", 128)]
+    feeds = [synthetic_inputs("coarse", 128)]
     ways = {REFERENCE: openers("coarse", files, None)[REFERENCE], "abacus": fails}
     rows = compare(ways, "coarse", tmp_path, feeds, feeds, 1)
     assert rows["abacus"].reason == "RuntimeError: no such node" and list(rows) == [REFERENCE, "abacus"]
@@ -77,7 +77,7 @@ def test_what_fails_is_a_row_unless_it_is_the_reference(files: dict[str, WeightF
 
 
 def test_int8_of_other_weights_is_not_compared(files: dict[str, WeightFile], tmp_path: Path) -> None:
-    feeds = [made_up("coarse", 128)]
+    feeds = [synthetic_inputs("coarse", 128)]
     without = {name: file for name, file in files.items() if name != "coarse_int8"}
     retrained = {**files, "coarse_int8": files["refine_int8"]}
     for changed in (without, retrained):
@@ -154,7 +154,7 @@ def test_the_report_has_a_line_for_every_row() -> None:
 def test_the_command_prints_what_it_writes(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    given = {"coarse": [made_up("coarse", 128)], "refine": [made_up("refine", 256)]}
+    given = {"coarse": [synthetic_inputs("coarse", 128)], "refine": [synthetic_inputs("refine", 256)]}
     monkeypatch.setattr(engines, "recorded", lambda data, samples: (given, given))
     monkeypatch.setattr(engines, "openers", lambda name, files, tflite: some_ways(name, files))
     out = tmp_path / "new" / "engines.md"

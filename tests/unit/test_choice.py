@@ -95,9 +95,9 @@ def test_a_face_between_is_expected_between(chooser: TierChooser) -> None:
 
 def test_it_steps_down_while_others_wait_and_recovers(chooser: TierChooser) -> None:
     queue = [0]
-    chooser.load.watch(lambda: queue[0])
+    chooser.load.set_queue_counter(lambda: queue[0])
     chosen = []
-    with chooser.load.one_more():
+    with chooser.load.running_one():
         for queue[0] in (0, 1, 2, 3, 4, 9, 3, 0):
             choice = chooser.choose(LARGE, elapsed=0.1)
             chosen.append((choice.tier, choice.reason))
@@ -111,7 +111,7 @@ def test_it_steps_down_while_others_wait_and_recovers(chooser: TierChooser) -> N
 def test_those_that_run_count_too(chooser: TierChooser) -> None:
     with ExitStack() as others:
         for _ in range(4):
-            others.enter_context(chooser.load.one_more())
+            others.enter_context(chooser.load.running_one())
         assert chooser.choose(LARGE, elapsed=0.1).tier is BALANCED
     assert chooser.choose(LARGE, elapsed=0.1).tier is BEST
 
@@ -164,7 +164,7 @@ def test_one_absurd_fusion_does_not_decide(chooser: TierChooser) -> None:
 
 def test_what_ran_beside_others_teaches_nothing(chooser: TierChooser) -> None:
     assert chooser.choose(LARGE).tier is BEST
-    with chooser.load.one_more(), chooser.load.one_more():
+    with chooser.load.running_one(), chooser.load.running_one():
         chooser.observe(BEST, LARGE, 2.0)
     assert chooser.pace == 1
 
@@ -184,7 +184,7 @@ def test_the_speed_is_asked_for_once_and_only_when_needed() -> None:
 
 def test_a_load_is_counted_down_when_a_fusion_fails() -> None:
     load = Load()
-    with pytest.raises(ZeroDivisionError), load.one_more():
+    with pytest.raises(ZeroDivisionError), load.running_one():
         assert load.running == 1
         raise ZeroDivisionError
     assert load.running == 0 and load.waiting == 0

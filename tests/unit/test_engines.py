@@ -24,12 +24,12 @@ from facefusion.engines import (
     Engine,
     Trial,
     available,
-    known_engines,
-    made_up,
+    forced_engines,
     open_network,
     quickest,
+    select_engines,
+    synthetic_inputs,
     try_engines,
-    wanted,
 )
 from facefusion.errors import WeightsError
 from facefusion.runtime import EMBEDDED_WEIGHTS, INT8, INT8_TFLITE, WeightFile, read_manifest
@@ -60,9 +60,9 @@ def test_every_installed_engine_is_tried_and_agrees(files: dict[str, WeightFile]
     for name, tried in trials.items():
         assert list(tried) == available(files, name) and {ORT, ORT8} <= set(tried)
         for engine, trial in tried.items():
-            assert trial.reason == "" and 0 < trial.seconds < 10 and trial.psnr >= engines.PARITY[engine.int8]
+            assert trial.reason == "" and 0 < trial.seconds < 10 and trial.psnr >= engines.MIN_PSNR[engine.int8]
         assert tried[ORT].psnr == pytest.approx(120)
-        assert tried[quickest(trials)[name]].seconds <= min(trial.seconds for trial in tried.values()) + engines.WORTH
+        assert tried[quickest(trials)[name]].seconds <= min(trial.seconds for trial in tried.values()) + engines.MIN_SAVING_SECONDS
 
 
 def test_another_package_must_be_worth_its_memory() -> None:
@@ -111,12 +111,12 @@ def test_what_is_quickest_is_found_once(files: dict[str, WeightFile], monkeypatc
     monkeypatch.setattr(engines, "find_spec", lambda name: True)
     monkeypatch.setattr(engines, "version_of", lambda engine: "1")
     found = {"coarse": ORT, "refine": ORT8}
-    assert known_engines(files) == known_engines(files) == found and len(asked) == 1
-    assert all(isinstance(engine, Engine) for engine in known_engines(files).values())
-    assert known_engines(files, 1) == found and len(asked) == 2
+    assert select_engines(files) == select_engines(files) == found and len(asked) == 1
+    assert all(isinstance(engine, Engine) for engine in select_engines(files).values())
+    assert select_engines(files, 1) == found and len(asked) == 2
     retrained = {**files, "coarse": dataclasses.replace(files["coarse"], sha256="new")}
     retrained["coarse" + INT8] = dataclasses.replace(files["coarse" + INT8], made_from="new")
-    assert known_engines(retrained) == found and len(asked) == 3
+    assert select_engines(retrained) == found and len(asked) == 3
 
 
 @pytest.mark.usefixtures("cache", "only_onnxruntime")
@@ -126,7 +126,7 @@ def test_what_is_remembered_in_another_form_is_measured_anew(
     monkeypatch.setattr(engines, "try_engines", lambda *a: {name: {ORT8: Trial(0.1, 50)} for name in SIDES})
     for kept in ("onnxruntime", {"coarse": "onnxruntime"}, {"coarse": "onnxruntime", "refine": "abacus"}, None, [1]):
         monkeypatch.setattr(engines, "recall", lambda name, key, kept=kept: kept)
-        assert known_engines(files) == BOTH
+        assert select_engines(files) == BOTH
 
 
 def test_a_child_process_compares_the_engines_and_what_is_not_taken_is_not_imported(tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ def test_without_the_child_the_reference_serves_and_the_next_start_tries_again(
     monkeypatch.setattr(engines, "find_spec", lambda name: True)
     monkeypatch.setattr(engines, "version_of", lambda engine: "1")
     for _ in range(2):
-        assert known_engines(files) == dict.fromkeys(SIDES, ORT)
+        assert select_engines(files) == dict.fromkeys(SIDES, ORT)
     assert len(asked) == 2 and caplog.text.count("ONNX Runtime serves") == 2
 
 
@@ -191,20 +191,20 @@ def test_the_environment_may_name_the_engine(files: dict[str, WeightFile], monke
     monkeypatch.setattr(engines, "try_engines", lambda *a: pytest.fail("nothing is to be tried"))
     for engine in (ORT, ORT8):
         monkeypatch.setenv(engines.ENGINE_VARIABLE, engine.value)
-        assert known_engines(files) == dict.fromkeys(SIDES, engine)
+        assert select_engines(files) == dict.fromkeys(SIDES, engine)
     monkeypatch.setenv(engines.ENGINE_VARIABLE, "abacus")
     with pytest.raises(WeightsError, match=r"'abacus'.*onnxruntime, onnxruntime-int8"):
-        known_engines(files)
+        select_engines(files)
 
 
 def test_an_engine_that_lacks_a_network_leaves_it_to_the_reference(
     files: dict[str, WeightFile], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engines, "find_spec", lambda name: True)
-    assert wanted("litert-int8", files) == {"coarse": ORT, "refine": Engine.LITERT_INT8}
+    assert forced_engines("litert-int8", files) == {"coarse": ORT, "refine": Engine.LITERT_INT8}
     monkeypatch.setattr(engines, "find_spec", lambda name: True if name == "onnxruntime" else None)
     with pytest.raises(WeightsError, match="litert-int8 is not installed"):
-        wanted("litert-int8", files)
+        forced_engines("litert-int8", files)
 
 
 class _Wrong:
@@ -250,7 +250,7 @@ def test_an_engine_takes_every_size_of_a_network(files: dict[str, WeightFile], e
         pytest.skip(f"{engine} is not installed, or has no weights of {name}")
     network = open_network(engine, files, name, 1)
     for side in {SIDES[name], *((128,) if name == "coarse" else (256, 384))}:
-        mask, delta = network.run(OUTPUTS[name], made_up(name, side))
+        mask, delta = network.run(OUTPUTS[name], synthetic_inputs(name, side))
         assert mask.shape == (1, 1, side, side) and delta.shape == (1, 3, side, side)
         assert mask.dtype == delta.dtype == np.float32 and mask.min() >= 0 and mask.max() <= 1.001
 

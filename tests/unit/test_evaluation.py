@@ -32,7 +32,7 @@ from facefusion.evaluation import (
 )
 from facefusion.evaluation.cases import Case, evaluate_pair, retrieved
 from facefusion.evaluation.judges import Judges, MobileFaceNet, OwnMesh, choose_judges
-from facefusion.evaluation.measures import BY_KEY, EXPRESSION_POINTS, MEASURES, Seen, measure
+from facefusion.evaluation.measures import BY_KEY, EXPRESSION_POINTS, MEASURES, LocatedFace, measure
 from facefusion.evaluation.pairs import (
     DataError,
     Pair,
@@ -63,15 +63,15 @@ ONE, TWO = np.array([1, 0], np.float32), np.array([0.6, 0.8], np.float32)
 
 
 @pytest.fixture
-def seen(make_photo, make_mesh) -> Seen:
-    return Seen(make_photo(300, 320), make_mesh((160, 150), 120), ONE)
+def seen(make_photo, make_mesh) -> LocatedFace:
+    return LocatedFace(make_photo(300, 320), make_mesh((160, 150), 120), ONE)
 
 
-def changed(seen: Seen, **parts: Any) -> Seen:
-    return Seen(**{"photo": seen.photo, "mesh": seen.mesh, "embedding": seen.embedding, **parts})
+def changed(seen: LocatedFace, **parts: Any) -> LocatedFace:
+    return LocatedFace(**{"photo": seen.photo, "mesh": seen.mesh, "embedding": seen.embedding, **parts})
 
 
-def test_a_result_that_is_the_target_has_no_error(seen: Seen) -> None:
+def test_a_result_that_is_the_target_has_no_error(seen: LocatedFace) -> None:
     figures = measure(changed(seen, embedding=TWO), seen, seen, 0.25)
     assert figures == pytest.approx({
         "id_similarity": 0.6, "target_similarity": 1, "pose_error_deg": 0, "expression_error_pct": 0,
@@ -80,7 +80,7 @@ def test_a_result_that_is_the_target_has_no_error(seen: Seen) -> None:
     assert list(figures) == [one.key for one in MEASURES]
 
 
-def test_expression_error_is_the_shift_in_percent_of_the_eye_distance(seen: Seen) -> None:
+def test_expression_error_is_the_shift_in_percent_of_the_eye_distance(seen: LocatedFace) -> None:
     eyes = eye_distance(seen.mesh)
     assert measures.expression_error(seen.mesh + [3, 4, 90], seen.mesh) == pytest.approx(100 * 5 / eyes, rel=1e-4)
     moved = seen.mesh.copy()
@@ -97,7 +97,7 @@ def test_pose_error_is_the_mean_of_three_angles(make_mesh, angle: str) -> None:
     assert measures.pose_error(turned, front) == pytest.approx(4, abs=0.05)
 
 
-def test_skin_tone_is_a_distance_of_cielab(seen: Seen) -> None:
+def test_skin_tone_is_a_distance_of_cielab(seen: LocatedFace) -> None:
     black, white = np.zeros_like(seen.photo), np.full_like(seen.photo, 255)
     tones = [measures.cheek_tone(photo, seen.mesh) for photo in (black, white)]
     np.testing.assert_allclose(tones, [[0, 0, 0], [100, 0, 0]], atol=0.01)
@@ -106,14 +106,14 @@ def test_skin_tone_is_a_distance_of_cielab(seen: Seen) -> None:
     assert figures["changed_far"] == 255
 
 
-def test_detail_falls_with_blur_and_rises_with_noise(seen: Seen, rng: np.random.Generator) -> None:
+def test_detail_falls_with_blur_and_rises_with_noise(seen: LocatedFace, rng: np.random.Generator) -> None:
     noisy = changed(seen, photo=rng.integers(0, 255, seen.photo.shape, np.uint8))
     soft = changed(seen, photo=cv2.GaussianBlur(noisy.photo, (0, 0), 2))
     assert measure(seen, noisy, soft, 0)["detail_ratio"] < 0.4
     assert measure(seen, soft, noisy, 0)["detail_ratio"] > 2.5
 
 
-def test_only_changes_far_from_the_face_count_as_far(seen: Seen) -> None:
+def test_only_changes_far_from_the_face_count_as_far(seen: LocatedFace) -> None:
     result = seen.photo.copy()
     result[150, 160] ^= 64
     assert measures.changed_far(result, seen.photo, seen.mesh) == 0
@@ -123,7 +123,7 @@ def test_only_changes_far_from_the_face_count_as_far(seen: Seen) -> None:
     assert measures.changed_far(result, seen.photo, everywhere) == 0
 
 
-def test_the_hull_grows_about_its_centre(seen: Seen) -> None:
+def test_the_hull_grows_about_its_centre(seen: LocatedFace) -> None:
     plain, grown = (measures.face_hull(seen.mesh, (300, 320), grow) for grow in (0.0, 0.6))
     assert plain[150, 160] and not plain[150, 160 + 60]
     assert grown.sum() / plain.sum() == pytest.approx(1.6**2, rel=0.04)

@@ -55,9 +55,9 @@ def test_lids_stay_like_glasses() -> None:
     shut = np.zeros((192, 192), np.float32)
     shut[90:100, 60:80] = 1
     worn = Coverings(None, np.zeros((96, 96), np.float32), shut)
-    np.testing.assert_array_equal(worn.kept, shut)
-    np.testing.assert_array_equal(worn.closed_to(np.zeros((192, 192, 2), np.float32)), shut)
-    assert worn.hides.max() == 0 and worn.nbytes == shut.nbytes + 96 * 96 * 4
+    np.testing.assert_array_equal(worn.always_keep, shut)
+    np.testing.assert_array_equal(worn.blocked_by(np.zeros((192, 192, 2), np.float32)), shut)
+    assert worn.occlusion_maps.max() == 0 and worn.nbytes == shut.nbytes + 96 * 96 * 4
 
 
 def closed(photo: Photo, mesh: np.ndarray) -> Photo:

@@ -16,7 +16,7 @@ import torch
 from facefusion import FusionPipeline
 from facefusion.cli.export import FORMATS
 from facefusion.cli.main import main
-from facefusion.engines import OUTPUTS, Engine, made_up
+from facefusion.engines import OUTPUTS, Engine, synthetic_inputs
 from facefusion.evaluation.pairs import read_pairs
 from facefusion.export import formats
 from facefusion.export.calibration import record
@@ -52,7 +52,7 @@ def test_tensorrt_gets_fixed_shapes_and_the_same_answers(tmp_path: Path, capsys:
             assert model.opset_import[0].version <= 20
             for value in (*model.graph.input, *model.graph.output):
                 assert all(dim.dim_value > 0 for dim in value.type.tensor_type.shape.dim)
-            feeds = made_up(name, side)
+            feeds = synthetic_inputs(name, side)
             fixed = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"]).run(OUTPUTS[name], feeds)
             for answer, expected in zip(fixed, session.run(OUTPUTS[name], feeds), strict=True):
                 np.testing.assert_allclose(answer, expected, atol=1e-4)
@@ -115,7 +115,7 @@ def _least_agreement(name: str, path: Path) -> float:
     """Decibels between a TFLite file's fused crops and those of what it was made from, the least of all its sides."""
     from facefusion.optional.litert import LiteRtNetwork
 
-    reference, judging = make_session(EMBEDDED_WEIGHTS / f"{name}.onnx", 1), [made_up(name, n) for n in formats.SIDES[name]]
+    reference, judging = make_session(EMBEDDED_WEIGHTS / f"{name}.onnx", 1), [synthetic_inputs(name, n) for n in formats.SIDES[name]]
     return min(apart(reference, LiteRtNetwork(path, 1), OUTPUTS[name], judging))
 
 
@@ -134,7 +134,7 @@ def test_core_ml_has_the_contract_s_names_and_shapes(tmp_path: Path) -> None:
 def test_a_trained_network_is_the_one_that_serves() -> None:
     files = read_manifest(EMBEDDED_WEIGHTS)
     for name in formats.NETS:
-        feeds = made_up(name, formats.SIDES[name][0])
+        feeds = synthetic_inputs(name, formats.SIDES[name][0])
         with torch.no_grad():
             answers = formats.trained(name, formats.CHECKPOINTS)(**{key: torch.from_numpy(x) for key, x in feeds.items()})
         for answer, expected in zip(answers, make_session(files[name].path, 1).run(OUTPUTS[name], feeds), strict=True):

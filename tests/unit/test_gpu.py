@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 
 import app
 from facefusion import FusionPipeline, gpu
-from facefusion.fusion.refine import RefineNet
+from facefusion.fusion.refine import RefineRunner
 from facefusion.nets.refine import EnhancementNet
 
 
@@ -67,7 +67,7 @@ def test_zero_gpu_is_asked_and_the_cpu_answers_where_it_has_none(
     assert [record.getMessage() for record in caplog.records] == ["No GPU for this fusion: RuntimeError"]
 
 
-class PaperRefine(RefineNet):
+class PaperRefine(RefineRunner):
     """A refine network that torch runs."""
 
     def __init__(self, net: EnhancementNet) -> None:
@@ -93,13 +93,13 @@ def test_another_network_does_not_take_its_place(
     monkeypatch.setattr(own, "refine", other := PaperRefine(net))
     assert not gpu.move(own, "cpu") and own.refine is other
     monkeypatch.undo()
-    assert own.refine is before and type(before) is RefineNet
+    assert own.refine is before and type(before) is RefineRunner
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_without_cuda_the_cpu_serves(own: FusionPipeline) -> None:
     assert not gpu.move(own)
-    assert type(own.refine) is RefineNet
+    assert type(own.refine) is RefineRunner
 
 
 @pytest.mark.parametrize(

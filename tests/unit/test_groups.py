@@ -9,17 +9,17 @@ import pytest
 
 from facefusion.evaluation.cases import Case
 from facefusion.evaluation.groups import age_group, group_lines, light, pose, read_ages, skin_tone
-from facefusion.evaluation.measures import MEASURES, Seen
+from facefusion.evaluation.measures import MEASURES, LocatedFace
 from facefusion.evaluation.pairs import Pair
 from facefusion.tiers import Tier
 
 EMBEDDING = np.array([1, 0], np.float32)
 
 
-def _seen(mesh: np.ndarray, left: tuple[int, int, int], right: tuple[int, int, int] | None = None) -> Seen:
+def _seen(mesh: np.ndarray, left: tuple[int, int, int], right: tuple[int, int, int] | None = None) -> LocatedFace:
     photo = np.full((200, 200, 3), left, np.uint8)
     photo[:, 100:] = left if right is None else right
-    return Seen(photo, mesh, EMBEDDING)
+    return LocatedFace(photo, mesh, EMBEDDING)
 
 
 @pytest.mark.parametrize(

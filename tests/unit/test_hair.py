@@ -62,15 +62,15 @@ def test_coverings_put_hair_and_glasses_together() -> None:
     alone, clear = Coverings(None, fringe), Coverings(Spectacles.from_opacity(frame, 0 * glass), fringe)
     dark = Coverings(Spectacles.from_opacity(frame, glass), fringe)
     for each in (alone, clear, dark):
-        assert each.kept.shape == (192, 192) and each.hides.shape == (192, 192, 2)
-        assert each.hides[:55, :, 0].min() > 0.99 and each.hides[70:, :, 0].max() == 0
-        assert each.kept[:90].max() == 0  # where the target's own hair lies is for the networks to see
-    assert alone.kept.max() == alone.hides[..., 1].max() == clear.hides[..., 1].max() == 0  # frames are taken off
-    assert clear.kept[102, 96] == 1 and clear.kept[110, 96] == 0
-    assert dark.kept[110, 96] == 1 and dark.hides[110, 96, 1] > 0.99
+        assert each.always_keep.shape == (192, 192) and each.occlusion_maps.shape == (192, 192, 2)
+        assert each.occlusion_maps[:55, :, 0].min() > 0.99 and each.occlusion_maps[70:, :, 0].max() == 0
+        assert each.always_keep[:90].max() == 0  # where the target's own hair lies is for the networks to see
+    assert alone.always_keep.max() == alone.occlusion_maps[..., 1].max() == clear.occlusion_maps[..., 1].max() == 0  # frames are taken off
+    assert clear.always_keep[102, 96] == 1 and clear.always_keep[110, 96] == 0
+    assert dark.always_keep[110, 96] == 1 and dark.occlusion_maps[110, 96, 1] > 0.99
     bald = Coverings(None, np.zeros_like(fringe))
-    assert bald.closed_to(dark.hides)[:55].min() > 0.99 and bald.closed_to(dark.hides)[110, 96] > 0.99
-    assert clear.closed_to(alone.hides)[:55].max() < 0.01 and clear.closed_to(alone.hides)[102, 96] == 1
+    assert bald.blocked_by(dark.occlusion_maps)[:55].min() > 0.99 and bald.blocked_by(dark.occlusion_maps)[110, 96] > 0.99
+    assert clear.blocked_by(alone.occlusion_maps)[:55].max() < 0.01 and clear.blocked_by(alone.occlusion_maps)[102, 96] == 1
     assert alone.nbytes == fringe.nbytes and clear.nbytes == fringe.nbytes + 2 * frame.nbytes
     crop = np.full((192, 192, 3), 90, np.uint8)
     assert alone.taken_off(crop) is crop
@@ -79,25 +79,25 @@ def test_coverings_put_hair_and_glasses_together() -> None:
 def test_only_hair_over_a_bare_face_is_foreign() -> None:
     own = np.zeros((96, 96), np.float32)
     own[:, 48:] = 1
-    hides = np.zeros((192, 192, 2), np.float32)
-    hides[:60, :, 0], hides[:, :, 1] = 1, 1
-    foreign = Coverings(None, own).foreign_hair(hides)
+    occlusion_maps = np.zeros((192, 192, 2), np.float32)
+    occlusion_maps[:60, :, 0], occlusion_maps[:, :, 1] = 1, 1
+    foreign = Coverings(None, own).source_only_hair(occlusion_maps)
     assert foreign.shape == (192, 192) and foreign[:60, :94].min() == 1
     assert foreign[60:].max() == 0 and foreign[:, 98:].max() == 0
 
 
 def test_around_the_source_s_hair_the_target_is_kept_a_little_further() -> None:
-    hides, face = np.zeros((192, 192, 2), np.float32), np.ones((256, 256), np.float32)
-    hides[:60, :, 0] = 1
+    occlusion_maps, face = np.zeros((192, 192, 2), np.float32), np.ones((256, 256), np.float32)
+    occlusion_maps[:60, :, 0] = 1
     face[:, :128] = 0  # hair beside the face is not cut
     bald, hairy = (Coverings(None, np.full((96, 96), hair, np.float32)) for hair in (0, 1))
-    cut = bald.around_hair(hides, face)
+    cut = bald.around_hair(occlusion_maps, face)
     assert cut.shape == (192, 192) and cut.dtype == np.float32 and cut.min() >= 0 and cut.max() <= 1 + 1e-6
     edge, soft = 60 + HAIRLINE, 2 * HAIRLINE  # widened by the radius, with a soft edge
     assert cut[: edge - soft, 96 + soft :].min() > 0.9
     assert cut[edge + soft :].max() < 0.01 and cut[:, : 96 - HAIRLINE - soft].max() < 0.01
     assert 0.5 < cut[edge - 1, 150] < 0.7 and 0.3 < cut[edge, 150] < 0.5
-    assert hairy.around_hair(hides, face).max() == 0
+    assert hairy.around_hair(occlusion_maps, face).max() == 0
 
 
 def test_a_fringe_does_not_travel_onto_a_bare_forehead(

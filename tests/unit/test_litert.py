@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from facefusion.engines import OUTPUTS, Engine, available, made_up
+from facefusion.engines import OUTPUTS, Engine, available, synthetic_inputs
 from facefusion.export import litert
 from facefusion.export.comparison import Cost, apart
 from facefusion.export.litert import main, resized
@@ -19,7 +19,7 @@ from facefusion.runtime import EMBEDDED_WEIGHTS, INT8_TFLITE, make_session, read
 
 
 def test_inputs_are_had_at_another_side() -> None:
-    feeds = made_up("refine", 256)
+    feeds = synthetic_inputs("refine", 256)
     small = resized(feeds, 128)
     assert {key: value.shape for key, value in small.items()} == {
         key: (*value.shape[:2], 128, 128) for key, value in feeds.items()
@@ -27,13 +27,13 @@ def test_inputs_are_had_at_another_side() -> None:
     for key, value in feeds.items():
         assert small[key].mean() == pytest.approx(value.mean(), abs=1e-4) and small[key].dtype == np.float32
         assert resized(feeds, 256)[key] is value
-    coarse = made_up("coarse", 128)
+    coarse = synthetic_inputs("coarse", 128)
     assert resized(coarse, 64)["identity"] is coarse["identity"]
 
 
 def test_a_network_agrees_with_itself_and_less_with_its_int8() -> None:
     whole, small = (make_session(EMBEDDED_WEIGHTS / f"refine{kind}.onnx", 1) for kind in ("", ".int8"))
-    judging = [made_up("refine", side) for side in (256, 384)]
+    judging = [synthetic_inputs("refine", side) for side in (256, 384)]
     assert apart(whole, whole, OUTPUTS["refine"], judging) == pytest.approx([120, 120])
     assert all(40 < decibels < 80 for decibels in apart(whole, small, OUTPUTS["refine"], judging))
 
@@ -59,7 +59,7 @@ def test_only_what_is_exact_enough_is_written(
         assert (whole.name, name, calibration) == ("refine.tflite", "refine", heard["refine"])
         shutil.copy(EMBEDDED_WEIGHTS / "refine.int8.tflite", out)
 
-    heard: dict[str, list[Any]] = {"coarse": [], "refine": [made_up("refine", 256)]}
+    heard: dict[str, list[Any]] = {"coarse": [], "refine": [synthetic_inputs("refine", 256)]}
     monkeypatch.setattr(litert, "tflite", lambda name, checkpoints, out: out / f"{name}.tflite")
     monkeypatch.setattr(litert, "quantize", quantize)
     monkeypatch.setattr(litert, "recorded", lambda *a: [heard, heard])

@@ -14,7 +14,7 @@ import pytest
 from facefusion import FusionPipeline, Tier, canvas, views
 from facefusion.errors import EmptyPhotoError, FaceTooSmallError, FaceTurnedError, NoFaceError, UnreadablePhotoError
 from facefusion.fusion.cache import FeatureCache
-from facefusion.geometry.shape import HELD
+from facefusion.geometry.shape import EXPRESSION_POINTS
 from facefusion.pipeline import STAGES
 from facefusion.tiers import TIERS
 from facefusion.types import Swap
@@ -314,7 +314,7 @@ def test_likeness_beyond_the_middle_takes_the_shape_and_says_where(
     paper, pipe: FusionPipeline, make_mesh, source: np.ndarray, target: np.ndarray
 ) -> None:
     narrow = make_mesh((120, 150), 180)
-    rest = np.setdiff1d(np.arange(468), HELD)
+    rest = np.setdiff1d(np.arange(468), EXPRESSION_POINTS)
     narrow[rest, 0] = 120 + 0.88 * (narrow[rest, 0] - 120)
     paper.faces[(300, 240)] = narrow
     plain, shaped = pipe(source, target, likeness=0.5), pipe(source, target, likeness=1.0)
@@ -345,7 +345,7 @@ def test_the_correction_of_expression_ends_at_the_default_likeness(
     pipe: FusionPipeline, source: np.ndarray, target: np.ndarray, monkeypatch, likeness: float, share: float
 ) -> None:
     shares: list[float] = []
-    real = views.settle
+    real = views.correct_expression
 
     def spy(*given: Any) -> np.ndarray:
         shares.append(given[4])

@@ -9,13 +9,13 @@ import pytest
 
 from facefusion.geometry import topology
 from facefusion.geometry.align import FUSION_FACE_SHARE, mesh_crop_transform
-from facefusion.geometry.shape import HELD, LATTICE, MOST, bend, in_pose_of, towards
+from facefusion.geometry.shape import EXPRESSION_POINTS, LATTICE, MOST, blend_shape, in_pose_of, warp_photo
 
 
 def wider(mesh: np.ndarray, share: float) -> np.ndarray:
     """The same face with a wider or narrower outline; what makes the expression stays."""
     changed = mesh.copy()
-    rest = np.setdiff1d(np.arange(len(mesh)), HELD)
+    rest = np.setdiff1d(np.arange(len(mesh)), EXPRESSION_POINTS)
     middle = mesh[:, 0].mean()
     changed[rest, 0] = middle + (mesh[rest, 0] - middle) * (1 + share)
     return changed
@@ -33,7 +33,7 @@ def test_a_mesh_in_another_pose_size_and_place_lies_on_itself(make_mesh: Any) ->
 
 def test_the_same_shape_moves_nothing(make_mesh: Any) -> None:
     front = make_mesh((100, 100), 120)
-    moved = towards(make_mesh((50, 80), 70, yaw=20, roll=-15), front, 1.0)
+    moved = blend_shape(make_mesh((50, 80), 70, yaw=20, roll=-15), front, 1.0)
     np.testing.assert_allclose(moved, front, atol=0.8)
 
 
@@ -41,15 +41,15 @@ def test_the_same_shape_moves_nothing(make_mesh: Any) -> None:
 def test_the_outline_follows_the_source_as_far_as_asked_and_the_expression_holds(make_mesh: Any, share: float) -> None:
     target = make_mesh((100, 100), 120)
     source = wider(make_mesh((60, 60), 90), share)
-    moves = [(width(towards(source, target, amount)) / width(target) - 1) / share for amount in (0.0, 0.5, 1.0)]
+    moves = [(width(blend_shape(source, target, amount)) / width(target) - 1) / share for amount in (0.0, 0.5, 1.0)]
     assert moves[0] == 0 and 0.2 < moves[1] < moves[2] < 1.1
-    moved = towards(source, target, 1.0)
-    np.testing.assert_array_equal(moved[list(HELD)], target[list(HELD)])
+    moved = blend_shape(source, target, 1.0)
+    np.testing.assert_array_equal(moved[list(EXPRESSION_POINTS)], target[list(EXPRESSION_POINTS)])
 
 
 def test_no_point_moves_further_than_is_believable(make_mesh: Any) -> None:
     target = make_mesh((100, 100), 120)
-    moved = towards(wider(target, 0.8), target, 1.0)
+    moved = blend_shape(wider(target, 0.8), target, 1.0)
     assert np.linalg.norm((moved - target)[:, :2], axis=1).max() <= 1.001 * MOST * width(target)
 
 
@@ -57,17 +57,17 @@ def test_an_open_mouth_is_no_longer_chin(make_mesh: Any) -> None:
     target, gaping = make_mesh((100, 100), 120), make_mesh((100, 100), 120)
     jaw = gaping[:, 1] > gaping[list(topology.INNER_LIPS), 1].mean()
     gaping[jaw, 1] += 6
-    moved = towards(gaping, target, 1.0)
+    moved = blend_shape(gaping, target, 1.0)
     assert abs(moved[152, 1] - target[152, 1]) < 2.5
 
 
 def test_the_photo_bends_where_the_face_is_and_nowhere_else(make_mesh: Any, make_photo: Any) -> None:
     photo = make_photo(300, 320)
     mesh = make_mesh((150, 140), 120, roll=10)
-    moved = towards(wider(mesh, 0.1), mesh, 1.0)
+    moved = blend_shape(wider(mesh, 0.1), mesh, 1.0)
     matrix = mesh_crop_transform(mesh, FUSION_FACE_SHARE, LATTICE)
     before = photo.copy()
-    result, touched = bend(photo, mesh, moved, matrix)
+    result, touched = warp_photo(photo, mesh, moved, matrix)
     np.testing.assert_array_equal(photo, before)
     np.testing.assert_array_equal(result[touched == 0], photo[touched == 0])
     assert 0.05 < touched.mean() < 0.5 and touched[:20].max() == touched[-20:].max() == 0
@@ -82,9 +82,9 @@ def test_the_photo_bends_where_the_face_is_and_nowhere_else(make_mesh: Any, make
 def test_a_face_at_the_photos_edge_bends_too(make_mesh: Any, make_photo: Any) -> None:
     photo = make_photo(100, 90)
     mesh = make_mesh((20, 30), 100)
-    moved = towards(wider(mesh, 0.1), mesh, 1.0)
-    result, touched = bend(photo, mesh, moved, mesh_crop_transform(mesh, FUSION_FACE_SHARE, LATTICE))
+    moved = blend_shape(wider(mesh, 0.1), mesh, 1.0)
+    result, touched = warp_photo(photo, mesh, moved, mesh_crop_transform(mesh, FUSION_FACE_SHARE, LATTICE))
     assert result.shape == photo.shape and touched.any()
-    unmoved, none = bend(photo, mesh, mesh, mesh_crop_transform(mesh, FUSION_FACE_SHARE, LATTICE))
+    unmoved, none = warp_photo(photo, mesh, mesh, mesh_crop_transform(mesh, FUSION_FACE_SHARE, LATTICE))
     np.testing.assert_array_equal(unmoved, photo)
     assert not none.any()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from facefusion.geometry import warp as warping
-from facefusion.geometry.slits import SLITS, around, jump, opening, sides
+from facefusion.geometry.slits import SLITS, edge_meshes, jump_strength, opening, slit_window
 from facefusion.geometry.topology import INNER_LIPS
 from facefusion.geometry.warp import MeshWarp
 
@@ -34,8 +34,8 @@ def _mouth(mesh: np.ndarray) -> np.ndarray:
 
 def test_a_jump_is_needed_where_the_source_is_wider_open_only(shut: np.ndarray, ajar: np.ndarray) -> None:
     assert opening(ajar, MOUTH) > opening(shut, MOUTH) + 0.1
-    assert jump(ajar, shut, MOUTH) == 1
-    assert jump(shut, ajar, MOUTH) == jump(shut, shut, MOUTH) == jump(ajar, ajar, MOUTH) == 0
+    assert jump_strength(ajar, shut, MOUTH) == 1
+    assert jump_strength(shut, ajar, MOUTH) == jump_strength(shut, shut, MOUTH) == jump_strength(ajar, ajar, MOUTH) == 0
 
 
 @pytest.mark.parametrize("triangles", [True, False])
@@ -57,7 +57,7 @@ def test_an_open_mouth_is_shut_and_a_plain_spline_would_show_it(
 
 
 def test_each_side_keeps_its_own_edge(shut: np.ndarray, ajar: np.ndarray) -> None:
-    upper, lower = sides(ajar, shut, MOUTH)
+    upper, lower = edge_meshes(ajar, shut, MOUTH)
     np.testing.assert_array_equal(upper[list(MOUTH.upper)], ajar[list(MOUTH.upper), :2])
     np.testing.assert_array_equal(lower[list(MOUTH.lower)], ajar[list(MOUTH.lower), :2])
     gaps = np.linalg.norm((upper - lower)[list(MOUTH.upper + MOUTH.lower)], axis=1)
@@ -70,7 +70,7 @@ def test_each_side_keeps_its_own_edge(shut: np.ndarray, ajar: np.ndarray) -> Non
 def test_the_jump_ends_near_the_slit(
     shut: np.ndarray, ajar: np.ndarray, monkeypatch: pytest.MonkeyPatch, triangles: bool
 ) -> None:
-    window, near, below = around(shut, MOUTH, SIZE)
+    window, near, below = slit_window(shut, MOUTH, SIZE)
     assert near.shape == below.shape == (window[0].stop - window[0].start, window[1].stop - window[1].start)
     assert near.max() == 1 and max(near[0].max(), near[-1].max(), near[:, 0].max(), near[:, -1].max()) < 0.01
     assert below[0].max() == 0 and below[-1].min() == 1
@@ -86,5 +86,5 @@ def test_a_slit_at_the_border_of_the_crop_is_cut_off(shut: np.ndarray, ajar: np.
     off = np.array([0, 110, 0], np.float32)  # half of the mouth lies below the crop
     flow = MeshWarp(shut + off, SIZE).flow(ajar)
     assert flow.shape == (SIZE, SIZE, 2) and np.isfinite(flow).all()
-    window, near, _ = around(shut + 10 * off, MOUTH, SIZE)
+    window, near, _ = slit_window(shut + 10 * off, MOUTH, SIZE)
     assert near.size == 0 and window[0].start == window[0].stop

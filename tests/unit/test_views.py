@@ -34,18 +34,18 @@ class ShiftedEye:
 def test_settle_takes_back_a_share_of_what_is_seen(
     make_mesh: Any, make_photo: Any, shift: tuple[float, float], share: float, triangles: bool
 ) -> None:
-    size = views.SETTLE_SIZE
+    size = views.EXPRESSION_SIZE
     eye: Any = ShiftedEye(shift)
     photo, points = make_photo(300, 300), make_mesh((150.0, 140.0), 200)
-    target = views.TargetView.of(photo, points, BARE, TIERS[Tier.FAST], Steps(triangles=triangles))
+    target = views.PreparedTarget.of(photo, points, BARE, TIERS[Tier.FAST], Steps(triangles=triangles))
     mesh = transform_points(target.mesh, rescale_transform(np.eye(2, 3), size / 128))
-    settled = views.settle(target, target.crops[size], mesh, eye, share, np.zeros((1, 1), np.float32))
+    corrected = views.correct_expression(target, target.crops[size], mesh, eye, share, np.zeros((1, 1), np.float32))
     expected = mesh + share * np.array([*shift, 0])
     # Source and target are one photo here: what is seen shifted comes from as far away in the source.
-    error = np.linalg.norm((settled - expected)[:, :2], axis=1)
+    error = np.linalg.norm((corrected - expected)[:, :2], axis=1)
     assert np.quantile(error, 0.95) < 0.15
     assert error.max() < (1.2 if triangles else 0.15)  # shut lips: the triangles between them are thinner than a pixel
-    np.testing.assert_array_equal(settled[:, 2], mesh[:, 2])
+    np.testing.assert_array_equal(corrected[:, 2], mesh[:, 2])
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_a_target_is_seen_at_the_sides_that_its_tier_needs(
     make_mesh: Any, make_photo: Any, height: int, tier: Tier, size: int, refined: int, side: int
 ) -> None:
     photo, mesh = make_photo(500, 600), make_mesh((310.0, 240.0), height)
-    target = views.TargetView.of(photo, mesh, BARE, TIERS[tier])
+    target = views.PreparedTarget.of(photo, mesh, BARE, TIERS[tier])
     assert (target.size, target.refined, target.side) == (size, refined, side)
     assert set(target.crops) == set(target.face) == {128, 256, refined} - {0} and set(target.skin) == {128, 256}
     for at, crop in target.crops.items():
@@ -74,7 +74,7 @@ def test_a_face_is_composed_at_the_photo_s_own_resolution_up_to_a_limit(
     make_mesh: Any, make_photo: Any, tier: Tier, largest: int, height: int
 ) -> None:
     photo, mesh = make_photo(400, 500), make_mesh((250, 200), height)
-    target = views.TargetView.of(photo, mesh, BARE, TIERS[tier])
+    target = views.PreparedTarget.of(photo, mesh, BARE, TIERS[tier])
     assert TIERS[tier].detail_size == largest and target.window is not None
     scale = min(1, largest * views.FUSION_FACE_SHARE / height)
     assert target.window.scale == pytest.approx(scale, rel=1e-3)
@@ -89,7 +89,7 @@ def test_a_face_is_composed_at_the_photo_s_own_resolution_up_to_a_limit(
 
 
 def test_a_face_outside_of_its_photo_has_no_window(make_mesh: Any, make_photo: Any) -> None:
-    target = views.TargetView.of(make_photo(100, 120), make_mesh((900, 900), 100), BARE, TIERS[Tier.FAST])
+    target = views.PreparedTarget.of(make_photo(100, 120), make_mesh((900, 900), 100), BARE, TIERS[Tier.FAST])
     assert target.window is None and not target.mask_over(np.zeros((0, 0), np.float32), (100, 120)).any()
 
 
@@ -97,8 +97,8 @@ def test_a_target_that_was_seen_is_not_prepared_again(
     pipeline: FusionPipeline, guest: Photo, astronaut: Photo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[tuple[Any, ...]] = []
-    prepare = views.TargetView.of
-    monkeypatch.setattr(views.TargetView, "of", lambda *given: (made.append(given), prepare(*given))[1])
+    prepare = views.PreparedTarget.of
+    monkeypatch.setattr(views.PreparedTarget, "of", lambda *given: (made.append(given), prepare(*given))[1])
     pipeline.cache.clear()
     first = pipeline(guest, astronaut, tier="best")
     pipeline(astronaut, astronaut, tier="best")
@@ -160,7 +160,7 @@ def test_a_source_s_strands_stay_behind(make_forehead: Any, make_face: Any, side
     worn, face = Coverings(None, hair), make_face(photo, mesh)
     found, left = (views.AlignedFace.of(photo, face, worn, side, strands=strands) for strands in (True, False))
     assert len(found.patches) == 1 and not left.patches
-    np.testing.assert_array_equal(left.hides, worn.hides)
+    np.testing.assert_array_equal(left.occlusion_maps, worn.occlusion_maps)
     below = slice(64 * side // 256, 82 * side // 256)
     dark = left.crop[below].max(2) < 120
     assert dark.sum() > 10 * side**2 / 128**2 and found.crop[below].max(2)[dark].min() > 140
@@ -170,6 +170,6 @@ def test_a_source_s_strands_stay_behind(make_forehead: Any, make_face: Any, side
 def test_a_fringe_of_strands_hides_the_forehead(make_forehead: Any, make_face: Any) -> None:
     fringe = [(x, 50, x, 80) for x in range(100, 140, 6)]
     photo, mesh, hair = make_forehead(*fringe)
-    hides = views.AlignedFace.of(photo, make_face(photo, mesh), Coverings(None, hair), 256).hides
-    assert hides.shape == (192, 192, 2) and hides[50:57, 80:100, 0].min() > 0.9
-    assert hides[50:57, 120:, 0].max() < 0.1 and hides[70:].max() == 0
+    occlusion_maps = views.AlignedFace.of(photo, make_face(photo, mesh), Coverings(None, hair), 256).occlusion_maps
+    assert occlusion_maps.shape == (192, 192, 2) and occlusion_maps[50:57, 80:100, 0].min() > 0.9
+    assert occlusion_maps[50:57, 120:, 0].max() < 0.1 and occlusion_maps[70:].max() == 0

@@ -1,0 +1,50 @@
+"""Options of a fusion, checked once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from facefusion.tiers import Tier
+
+#: Default of `likeness`: the target's expression as far as the two meshes tell it.
+LIKENESS: Final = 0.5
+#: Share of the source's face shape at a likeness of 1.
+MAX_SHAPE: Final = 0.6
+
+
+@dataclass(frozen=True)
+class FusionOptions:
+    """What a call asks for.
+
+    Attributes:
+        tier: how much work to do.
+        budget: seconds that `Tier.AUTO` may take, or None for the pipeline's own.
+        likeness: from 0, the target's expression and face shape, to 1, the source's features and a
+            part of its face shape.
+        blend: opacity of the new face, in [0, 1].
+
+    Raises:
+        ValueError: `likeness` or `blend` is outside of [0, 1], or there is no such tier.
+    """
+
+    tier: Tier = Tier.AUTO
+    budget: float | None = None
+    likeness: float = LIKENESS
+    blend: float = 1.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tier", Tier(self.tier))
+        for name, share in (("likeness", self.likeness), ("blend", self.blend)):
+            if not 0 <= share <= 1:
+                raise ValueError(f"{name} is between 0 and 1, not {share}")
+
+    @property
+    def expression_strength(self) -> float:
+        """Share of the measured difference in expression that is corrected, in [0, 1]."""
+        return max(0.0, 1 - 2 * self.likeness)
+
+    @property
+    def shape_strength(self) -> float:
+        """Share of the source's face shape that the target takes, in [0, `MAX_SHAPE`]."""
+        return MAX_SHAPE * max(0.0, 2 * self.likeness - 1)

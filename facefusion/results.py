@@ -1,0 +1,84 @@
+"""The results of a fusion: the draft and the finished picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from facefusion.clock import Clock
+from facefusion.layers import Layers
+from facefusion.matching import FaceMatch
+from facefusion.tiers import Tier, TierChoice, TierSpec, tier_spec
+from facefusion.types import FloatArray, FusedFace, FusionResult, Photo, Timings
+from facefusion.views import AlignedPair
+
+
+class Picture(Protocol):
+    """A photo with new faces, made into arrays when asked."""
+
+    def image(self) -> Photo:
+        """(H, W, 3) RGB uint8, a new array."""
+
+    def mask(self) -> FloatArray:
+        """(H, W) float32 in [0, 1], how much of each pixel is new; a new array."""
+
+
+@dataclass(frozen=True)
+class ChosenTier:
+    """The tier of a call.
+
+    Attributes:
+        tier: never `Tier.AUTO`.
+        face_size: longer side of the largest face that is replaced, in pixels.
+        choice: why, where the pipeline chose it.
+    """
+
+    tier: Tier
+    face_size: float
+    choice: TierChoice | None = None
+
+    @property
+    def spec(self) -> TierSpec:
+        """What the tier does."""
+        return tier_spec(self.tier)
+
+
+@dataclass(frozen=True)
+class Results:
+    """Makes a call's results.
+
+    Attributes:
+        matches, pairs: sources and targets.
+        draft: the draft, which every result holds.
+        chosen: the tier.
+        clock: the times so far.
+    """
+
+    matches: Sequence[FaceMatch]
+    pairs: Sequence[AlignedPair]
+    draft: Layers
+    chosen: ChosenTier
+    clock: Clock
+
+    def result(
+        self, picture: Picture, crops: Sequence[Photo], similarities: Sequence[float]
+    ) -> FusionResult:
+        """A result.
+
+        Args:
+            picture: the photo with the new faces.
+            crops: (S, S, 3) RGB uint8, each fused face in its target's crop.
+            similarities: of each face to its source, in [-1, 1].
+        """
+        faces = tuple(
+            FusedFace(match.source.face, match.target.face, similarity, pair.warped, crop, pair.to_photo)
+            for match, similarity, pair, crop in zip(
+                self.matches, similarities, self.pairs, crops, strict=True
+            )
+        )
+        timings = Timings(dict(self.clock.seconds))
+        chosen = self.chosen
+        return FusionResult(
+            picture.image, self.draft.image, picture.mask, timings, chosen.tier, faces, chosen.choice
+        )
