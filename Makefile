@@ -24,6 +24,7 @@ test: $(VENV)/.development
 
 lint: $(VENV)/.development
 	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check --quiet .
 	$(RUN) -m mypy
 
 soak: $(VENV)/.development

@@ -1,7 +1,8 @@
 """The page: two photos in, one fused photo out.
 
-`python app.py` serves it. The pipeline is opened once and is shared by all visitors. What the page looks like and what its
-buttons do is in `facefusion.page`; here the one is connected to the other, and served.
+`python app.py` serves it. The pipeline is opened once and is shared by all visitors. What the page
+looks like and what its buttons do is in `facefusion.page`; here the one is connected to the other,
+and served.
 """
 
 from __future__ import annotations
@@ -73,9 +74,14 @@ def build_demo(pipeline: FusionPipeline, photos: Photos | None = None) -> gr.Blo
         page = layout.build(getattr(pipeline, "notice", None), len(pairs))
         do = Actions(pipeline, page, photos, Jobs(demo, FUSIONS_AT_ONCE, photos.usage))
 
-        quiet: dict[str, Any] = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
-        # The raw upload (`preprocess=False`), because Gradio's own decoding answers a damaged file with a traceback that
-        # holds the file's name. The path in it was checked to be an upload all the same.
+        quiet: dict[str, Any] = {
+            "queue": False,
+            "api_visibility": "private",
+            "show_progress": "hidden",
+        }
+        # The raw upload (`preprocess=False`), because Gradio's own decoding answers a damaged file
+        # with a traceback that holds the file's name. The path in it was checked to be an upload
+        # all the same.
         pool: dict[str, Any] = {"concurrency_limit": FUSIONS_AT_ONCE, "preprocess": False}
         fusing: dict[str, Any] = {"concurrency_id": FUSIONS, **pool}
         checking: dict[str, Any] = {"concurrency_id": CHECKS, **pool}
@@ -123,7 +129,17 @@ def build_demo(pipeline: FusionPipeline, photos: Photos | None = None) -> gr.Blo
         fused = started.then(
             do.fuse,
             asked,
-            [*do.notices, *pictures, *shown, page.report, page.png, page.jpeg, page.steps, page.made, page.consented],
+            [
+                *do.notices,
+                *pictures,
+                *shown,
+                page.report,
+                page.png,
+                page.jpeg,
+                page.steps,
+                page.made,
+                page.consented,
+            ],
             show_progress_on=page.result,
             api_name="fuse_on_page",
             **fusing,
@@ -140,9 +156,17 @@ def build_demo(pipeline: FusionPipeline, photos: Photos | None = None) -> gr.Blo
             **fusing,
             **private,
         )
-        page.cancel.click(do.stop, None, [page.outcome, page.problem, *buttons], cancels=[fused, compared], **quiet)
+        page.cancel.click(
+            do.stop,
+            None,
+            [page.outcome, page.problem, *buttons],
+            cancels=[fused, compared],
+            **quiet,
+        )
         page.view.input(do.show, page.view, list(page.views.values()), **quiet)
-        page.reuse.click(do.reuse, page.made, page.target.photo, **quiet).then(None, js=style.TO_TOP)
+        page.reuse.click(do.reuse, page.made, page.target.photo, **quiet).then(
+            None, js=style.TO_TOP
+        )
 
         api.build(api.Api(pipeline, photos), fusing, checking)
     return demo
@@ -203,7 +227,11 @@ def main() -> None:
     """Opens the pipeline and serves the page until it is interrupted."""
     port = os.environ.get("GRADIO_SERVER_PORT") or os.environ.get("PORT") or str(DEFAULT_PORT)
     parser = argparse.ArgumentParser(description="Serves the FaceFusion page.")
-    parser.add_argument("--host", default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"), help="address to listen on")
+    parser.add_argument(
+        "--host",
+        default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"),
+        help="address to listen on",
+    )
     parser.add_argument("--port", type=int, default=port, help="port to listen on")
     options = parser.parse_args()
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")

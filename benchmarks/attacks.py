@@ -1,8 +1,8 @@
 """Attacks whose effect is a number. `python -m benchmarks.attacks`
 
-Starts `app.py` inside limits for each group of attacks and prints what each of them does: megabytes above rest, seconds,
-answers, files that stay. The environment variable FACEFUSION_ATTACKED names another checkout to attack, to compare;
-`docs/security.md` has both.
+Starts `app.py` inside limits for each group of attacks and prints what each of them does: megabytes
+above rest, seconds, answers, files that stay. The environment variable FACEFUSION_ATTACKED names
+another checkout to attack, to compare; `docs/security.md` has both.
 """
 
 from __future__ import annotations
@@ -41,7 +41,10 @@ def bombs(server: Server) -> None:
             visitor.call("detect", [visitor.upload(data)])
         seconds = time.monotonic() - begin
         left = server.expression_strength(rest + 20, 3) - rest
-        row(f"{name} ({len(data):,} bytes)", f"{seconds:.1f} s, {peak.highest - rest:.0f} MB at most, {left:.0f} MB stay")
+        row(
+            f"{name} ({len(data):,} bytes)",
+            f"{seconds:.1f} s, {peak.highest - rest:.0f} MB at most, {left:.0f} MB stay",
+        )
 
 
 def files(server: Server) -> None:
@@ -55,22 +58,48 @@ def files(server: Server) -> None:
     found = visitor.call("detect", [{"path": str(path)}])
     missing = visitor.call("detect", [{"path": f"{path}.missing"}])
     row("`/detect` with it", "faces" if found.made else "refused")
-    row("a file there and one not there", "the same answer" if found.data == missing.data else "told apart")
+    row(
+        "a file there and one not there",
+        "the same answer" if found.data == missing.data else "told apart",
+    )
     before = set(server.files())
-    body = b'--x\r\nContent-Disposition: form-data; name="video"; filename="a.mp4"\r\n\r\n' + face() + b"\r\n--x--\r\n"
-    answer = visitor.ask("POST", f"{API}/process_recording", body, Content_Type="multipart/form-data; boundary=x")
+    body = (
+        b'--x\r\nContent-Disposition: form-data; name="video"; filename="a.mp4"\r\n\r\n'
+        + face()
+        + b"\r\n--x--\r\n"
+    )
+    answer = visitor.ask(
+        "POST", f"{API}/process_recording", body, Content_Type="multipart/form-data; boundary=x"
+    )
     row("`/process_recording`", f"{answer.status}, {len(set(server.files()) - before)} files stay")
-    answer = visitor.get(f"{API}/file={photo['path']}", Range="bytes=0-9", Cookie="a=cookie-of-mine")
-    row("cookie in the answer to `Range`", "sent back" if "cookie-of-mine" in str(answer.headers) else "no")
-    answer = visitor.get("/config", Host="fusion.example", Origin="https://evil.example", Cookie="a=b")
-    row("`Origin: https://evil.example`", answer.headers.get("access-control-allow-origin", "not answered"))
+    answer = visitor.get(
+        f"{API}/file={photo['path']}", Range="bytes=0-9", Cookie="a=cookie-of-mine"
+    )
+    row(
+        "cookie in the answer to `Range`",
+        "sent back" if "cookie-of-mine" in str(answer.headers) else "no",
+    )
+    answer = visitor.get(
+        "/config", Host="fusion.example", Origin="https://evil.example", Cookie="a=b"
+    )
+    row(
+        "`Origin: https://evil.example`",
+        answer.headers.get("access-control-allow-origin", "not answered"),
+    )
     visitor.get(f"{API}/info", Host="evil.example")
-    row("`Host: evil.example` in others' `/info`", "stays" if b"evil" in comes(server).get(f"{API}/info").body else "no")
+    row(
+        "`Host: evil.example` in others' `/info`",
+        "stays" if b"evil" in comes(server).get(f"{API}/info").body else "no",
+    )
 
 
 def requests(server: Server) -> None:
     """Requests that hold others up."""
-    large, longest, done = b'{"data": [' + b'{"a":[1,2]},' * 1_333_333 + b"0]}", [0.0], threading.Event()
+    large, longest, done = (
+        b'{"data": [' + b'{"a":[1,2]},' * 1_333_333 + b"0]}",
+        [0.0],
+        threading.Event(),
+    )
 
     def other() -> None:
         visitor = Visitor(server.port, next(_numbers), patience=120)
@@ -92,7 +121,10 @@ def requests(server: Server) -> None:
     late, begin = comes(server), time.monotonic()
     mine = late.upload(face())
     answer = late.fuse(mine, mine)
-    row("another visitor then", f"{'waits ' if answer.made else 'is refused after '}{time.monotonic() - begin:.1f} s")
+    row(
+        "another visitor then",
+        f"{'waits ' if answer.made else 'is refused after '}{time.monotonic() - begin:.1f} s",
+    )
     answer = comes(server).send(*[b"x"] * 1000)
     row("an upload of 1,000 files", str(answer.status))
 

@@ -1,7 +1,7 @@
 """FLOPs and parameters of the fusion networks beside others'. `python -m benchmarks.complexity`
 
-Counted on the ONNX files that ship: 2 x multiply-adds of the convolutions; all else is small beside them. The others'
-figures are their authors' own, as cited in the project's issues.
+Counted on the ONNX files that ship: 2 x multiply-adds of the convolutions; all else is small beside
+them. The others' figures are their authors' own, as cited in the project's issues.
 """
 
 from __future__ import annotations
@@ -33,20 +33,28 @@ OTHERS: Final = (
 
 
 def flops(path: str, shape: tuple[int, ...]) -> int:
-    """2 x multiply-adds of the convolutions and matrix products of an ONNX file for inputs of this shape."""
+    """2 x multiply-adds of the convolutions and matrix products of an ONNX file for inputs of this
+    shape.
+    """
     model = onnx.load(path)
     for given in model.graph.input:
         dims = [dim.dim_value for dim in given.type.tensor_type.shape.dim]
         if len(dims) == 4:
-            make_input_shape_fixed(model.graph, given.name, [shape[0], dims[1] or shape[1], *shape[2:]])
+            make_input_shape_fixed(
+                model.graph, given.name, [shape[0], dims[1] or shape[1], *shape[2:]]
+            )
     for made in model.graph.output:
         made.type.tensor_type.ClearField("shape")
     model = onnx.shape_inference.infer_shapes(model, data_prop=True)
     values = [*model.graph.value_info, *model.graph.output]
-    known = {value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim] for value in values}
+    known = {
+        value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim] for value in values
+    }
     weights = {value.name: list(value.dims) for value in model.graph.initializer}
     for node in model.graph.node:
-        if node.op_type in ("Cast", "Identity") and node.input[0] in weights:  # 16-bit or shared weights
+        if (
+            node.op_type in ("Cast", "Identity") and node.input[0] in weights
+        ):  # 16-bit or shared weights
             weights[node.output[0]] = weights[node.input[0]]
     total = 0
     for node in model.graph.node:

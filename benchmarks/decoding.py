@@ -1,7 +1,8 @@
-"""Photos decoded in this process, in another one, and by another Pillow: `python -m benchmarks.decoding --out decoding.md`.
+"""Photos decoded in this process, in another one, and by another Pillow: `python -m
+benchmarks.decoding --out decoding.md`.
 
-`--pillow DIR` names a directory into which a wheel of another Pillow was unpacked (`python -m zipfile -e pillow.whl DIR`);
-it is put first on the path of a process of its own, and not installed.
+`--pillow DIR` names a directory into which a wheel of another Pillow was unpacked (`python -m
+zipfile -e pillow.whl DIR`); it is put first on the path of a process of its own, and not installed.
 """
 
 from __future__ import annotations
@@ -29,7 +30,11 @@ from facefusion.photos import read_photo
 EXAMPLE: Final = Path(__file__).resolve().parents[1] / "examples" / "portrait-1.jpg"
 #: Sides by megapixels, and options of each format as cameras and editors choose them.
 SIDES: Final = {1: (1200, 900), 4: (2304, 1728), 12: (4000, 3000), 48: (8000, 6000)}
-FORMATS: Final = {"jpg": {"quality": 92}, "png": {"compress_level": 3}, "webp": {"quality": 85, "method": 0}}
+FORMATS: Final = {
+    "jpg": {"quality": 92},
+    "png": {"compress_level": 3},
+    "webp": {"quality": 85, "method": 0},
+}
 #: Rounds, in each of which every way decodes the photo once; fewer of photos that take long.
 ROUNDS, LARGE_ROUNDS, LARGE = 25, 9, 40
 WHY: Final = """\
@@ -41,23 +46,35 @@ does to a decoder happens under limits on memory, time and files, in a process t
 
 
 def photo_files(folder: Path) -> Iterator[tuple[str, int, Path]]:
-    """Writes the example at every size in every format, with noise as of a camera: a name, its rounds, the file."""
+    """Writes the example at every size in every format, with noise as of a camera: a name, its
+    rounds, the file.
+    """
     example = cv2.cvtColor(cv2.imread(str(EXAMPLE)), cv2.COLOR_BGR2RGB)
     for megapixels, size in SIDES.items():
         noise = np.random.default_rng(0).integers(0, 7, (size[1], size[0], 3), dtype=np.uint8)
-        photo = Image.fromarray(cv2.add(cv2.resize(example, size, interpolation=cv2.INTER_CUBIC), noise))
+        photo = Image.fromarray(
+            cv2.add(cv2.resize(example, size, interpolation=cv2.INTER_CUBIC), noise)
+        )
         for kind, options in FORMATS.items():
             path = folder / f"{megapixels}.{kind}"
             photo.save(path, **options)
-            yield f"{megapixels} MP {kind.upper()}", LARGE_ROUNDS if megapixels >= LARGE else ROUNDS, path
+            yield (
+                f"{megapixels} MP {kind.upper()}",
+                LARGE_ROUNDS if megapixels >= LARGE else ROUNDS,
+                path,
+            )
 
 
 @contextmanager
 def decoder(pillow: Path | None) -> Iterator[tuple[str, Callable[[Path], float]]]:
-    """Pillow's version in a process of its own, and what decodes a file there and gives the seconds."""
+    """Pillow's version in a process of its own, and what decodes a file there and gives the
+    seconds.
+    """
     environment = dict(os.environ) | ({} if pillow is None else {"PYTHONPATH": str(pillow)})
     command = [sys.executable, "-m", "benchmarks.decoding", "--serve"]
-    with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
         requests, answers = process.stdin, process.stdout
         assert requests is not None and answers is not None
 
@@ -85,11 +102,17 @@ def timed(read: Callable[[Path], object], path: Path) -> float:
 
 def measured(pillow: Path | None) -> str:
     """The table."""
-    with tempfile.TemporaryDirectory() as name, DecoderPool() as pool, decoder(None) as (version, own):
+    with (
+        tempfile.TemporaryDirectory() as name,
+        DecoderPool() as pool,
+        decoder(None) as (version, own),
+    ):
         pool.start()
         ways: dict[str, Callable[[Path], float]] = {
             f"Pillow {version}, in process": own,
-            f"Pillow {version}, other process": lambda path: timed(lambda file: pool.read(file, "target"), path),
+            f"Pillow {version}, other process": lambda path: timed(
+                lambda file: pool.read(file, "target"), path
+            ),
         }
         if pillow is None:
             return table(ways, Path(name))
@@ -106,7 +129,10 @@ def table(ways: dict[str, Callable[[Path], float]], folder: Path) -> str:
         for read in ways.values():
             read(path)
         seconds = np.array([[read(path) for read in ways.values()] for _ in range(rounds)])
-        cells = [f"{np.median(each):.1f} ({each.min():.1f} to {each.max():.1f})" for each in 1000 * seconds.T]
+        cells = [
+            f"{np.median(each):.1f} ({each.min():.1f} to {each.max():.1f})"
+            for each in 1000 * seconds.T
+        ]
         for each in seconds.T[1:]:
             added, ratio = 1000 * (each - seconds[:, 0]), each / seconds[:, 0]
             least = 1000 * (each.min() - seconds[:, 0].min())
@@ -119,7 +145,9 @@ def table(ways: dict[str, Callable[[Path], float]], folder: Path) -> str:
 def main() -> None:
     """Measures and writes."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pillow", type=Path, help="directory of an unpacked wheel of another Pillow")
+    parser.add_argument(
+        "--pillow", type=Path, help="directory of an unpacked wheel of another Pillow"
+    )
     parser.add_argument("--out", type=Path, help="Markdown file; printed otherwise")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()

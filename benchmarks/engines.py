@@ -1,10 +1,12 @@
-"""The fusion networks in every engine, in 32 and in 8 bits: `python -m benchmarks.engines --data DIR`.
+"""The fusion networks in every engine, in 32 and in 8 bits: `python -m benchmarks.engines --data
+DIR`.
 
-What the product can use is opened as the product opens it. Beside the INT8 networks that ship for ONNX Runtime, two more
-ways to 8 bits are tried, calibrated on fusions of the same photos: NNCF's for OpenVINO, and AI Edge Quantizer's for LiteRT,
-of which the refine network ships. Packages that are not installed are named in the table; onnxruntime and torch are enough
-for the rest of it. They live together in one environment:
-`pip install -r requirements-dev.txt nncf==3.4.0`.
+What the product can use is opened as the product opens it. Beside the INT8 networks that ship for
+ONNX Runtime, two more
+ways to 8 bits are tried, calibrated on fusions of the same photos: NNCF's for OpenVINO, and AI Edge
+Quantizer's for LiteRT, of which the refine network ships. Packages that are not installed are named
+in the table; onnxruntime and torch are enough for the rest of it. They live together in one
+environment: `pip install -r requirements-dev.txt nncf==3.4.0`.
 """
 
 from __future__ import annotations
@@ -41,7 +43,15 @@ ROUNDS: Final = 25
 #: Seconds between two engines, in which the threads of the one before stop spinning.
 PAUSE: Final = 0.03
 REFERENCE: Final = "ONNX Runtime, fp32"
-PACKAGES: Final = ("onnxruntime", "torch", "openvino", "nncf", "ai-edge-litert", "ai-edge-quantizer", "litert-torch")
+PACKAGES: Final = (
+    "onnxruntime",
+    "torch",
+    "openvino",
+    "nncf",
+    "ai-edge-litert",
+    "ai-edge-quantizer",
+    "litert-torch",
+)
 #: Letters of an error's message that fit the table.
 REASON_LENGTH: Final = 100
 
@@ -52,7 +62,8 @@ class Row:
 
     Attributes:
         megabytes: of its files, 10^6 bytes.
-        psnr, least: decibels between their fused crops inside the face, on the mean and in the worst case.
+        psnr, least: decibels between their fused crops inside the face, on the mean and in the
+            worst case.
         ratio: time as a share of the reference's.
         reason: why nothing could be measured, or empty.
     """
@@ -74,7 +85,8 @@ class TorchNetwork:
     """A trained network as torch runs it.
 
     Args:
-        net: its inputs are called and laid out as in the ONNX file, its outputs are in the same order.
+        net: its inputs are called and laid out as in the ONNX file, its outputs are in the same
+            order.
     """
 
     def __init__(self, net: torch.nn.Module) -> None:
@@ -118,7 +130,9 @@ def by_nncf(file: Path, preset: str, folder: Path, calibration: Sequence[Feeds])
 
     samples = nncf.Dataset([dict(feeds) for feeds in calibration])
     model = openvino.Core().read_model(str(file))
-    made = nncf.quantize(model, samples, preset=nncf.QuantizationPreset(preset), subset_size=len(calibration))
+    made = nncf.quantize(
+        model, samples, preset=nncf.QuantizationPreset(preset), subset_size=len(calibration)
+    )
     path = folder / f"{file.stem}-{preset}.xml"
     openvino.save_model(made, str(path), compress_to_fp16=False)
     return OpenVinoNetwork(path), (path, path.with_suffix(".bin"))
@@ -130,7 +144,9 @@ def exported(folder: Path) -> dict[str, Path]:
     return {path.stem: path for path in to_tflite(EMBEDDED_WEIGHTS, CHECKPOINTS, folder)}
 
 
-def in_litert(name: str, tflite: Path | None, folder: Path, calibration: Sequence[Feeds] = ()) -> Opened:
+def in_litert(
+    name: str, tflite: Path | None, folder: Path, calibration: Sequence[Feeds] = ()
+) -> Opened:
     """LiteRT on the exported network.
 
     Args:
@@ -150,8 +166,11 @@ def in_litert(name: str, tflite: Path | None, folder: Path, calibration: Sequenc
     return LiteRtNetwork(path), (path,)
 
 
-def by_quantizer(name: str, tflite: Path | None, folder: Path, calibration: Sequence[Feeds]) -> Opened:
-    """LiteRT on the exported network in 8 bits, made as what ships of it was made (`export.litert`).
+def by_quantizer(
+    name: str, tflite: Path | None, folder: Path, calibration: Sequence[Feeds]
+) -> Opened:
+    """LiteRT on the exported network in 8 bits, made as what ships of it was made
+    (`export.litert`).
 
     Args:
         name, tflite, folder: as of `in_litert`.
@@ -231,15 +250,25 @@ def compare(
     return rows
 
 
-def judged(crops: Sequence[FloatArray], truth: Sequence[FloatArray], judging: Sequence[Feeds], paths: Sequence[Path]) -> Row:
+def judged(
+    crops: Sequence[FloatArray],
+    truth: Sequence[FloatArray],
+    judging: Sequence[Feeds],
+    paths: Sequence[Path],
+) -> Row:
     """Fused crops (3, S, S) in [0, 1] beside the reference's, and the size of the network's files."""
-    apart = [psnr(crop, true, feeds["face"][0, 0] > 0.5) for crop, true, feeds in zip(crops, truth, judging, strict=True)]
+    apart = [
+        psnr(crop, true, feeds["face"][0, 0] > 0.5)
+        for crop, true, feeds in zip(crops, truth, judging, strict=True)
+    ]
     return Row(sum(map(size, paths)) / 1e6, float(np.mean(apart)), min(apart))
 
 
 def times(name: str, networks: Sequence[Network], feeds: Feeds, rounds: int) -> list[float]:
     """Each network's time as a share of the first one's, the median of the rounds."""
-    seconds = np.array([[_seconds(name, network, feeds) for network in networks] for _ in range(rounds)])
+    seconds = np.array(
+        [[_seconds(name, network, feeds) for network in networks] for _ in range(rounds)]
+    )
     shares: list[float] = np.median(seconds / seconds[:, :1], axis=0).tolist()
     return shares
 
@@ -252,7 +281,9 @@ def _seconds(name: str, network: Network, feeds: Feeds) -> float:
 
 
 def why(error: Exception) -> str:
-    """A short reason, fit for a table: the package that is missing, or the first line of the message without folders."""
+    """A short reason, fit for a table: the package that is missing, or the first line of the
+    message without folders.
+    """
     if isinstance(error, ModuleNotFoundError):
         return f"{error.name} is not installed"
     line = next(iter(str(error).strip().splitlines()), "")
@@ -270,14 +301,20 @@ def recorded(data: Path, samples: int) -> tuple[dict[str, list[Feeds]], dict[str
     Raises:
         DataError: the data cannot be used, or too few of its photos can be fused.
     """
-    calibration, judging = calibrated.recorded(EMBEDDED_WEIGHTS, data, calibrated.drawn(data, samples))
+    calibration, judging = calibrated.recorded(
+        EMBEDDED_WEIGHTS, data, calibrated.drawn(data, samples)
+    )
     if not all((*calibration.values(), *judging.values())):
         raise DataError(f"Too few of the photos in {data} can be fused.")
     return calibration, judging
 
 
 def report(
-    found: Mapping[str, Mapping[str, Row]], here: Mapping[str, Any], versions: Sequence[str], samples: int, rounds: int
+    found: Mapping[str, Mapping[str, Row]],
+    here: Mapping[str, Any],
+    versions: Sequence[str],
+    samples: int,
+    rounds: int,
 ) -> str:
     """The table, in Markdown.
 
@@ -298,7 +335,11 @@ def report(
         "| network | engine | MB | PSNR, dB (least) | time |",
         "|---|---|---|---|---|",
     ]
-    lines += [f"| {name} | {way} {_cells(way, row)} |" for name, rows in found.items() for way, row in rows.items()]
+    lines += [
+        f"| {name} | {way} {_cells(way, row)} |"
+        for name, rows in found.items()
+        for way, row in rows.items()
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -323,10 +364,21 @@ def installed() -> list[str]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Compares, prints the table, and writes it where asked."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.engines", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder with faces.csv, mesh468.npz and the images")
-    parser.add_argument("--tflite", type=Path, help="what `export --format tflite` made (default: it is made here)")
-    parser.add_argument("--samples", type=int, default=calibrated.CALIBRATION, help="pairs for either purpose at the most")
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help="timed rounds (default: %(default)s)")
+    parser.add_argument(
+        "--data", type=Path, required=True, help="folder with faces.csv, mesh468.npz and the images"
+    )
+    parser.add_argument(
+        "--tflite", type=Path, help="what `export --format tflite` made (default: it is made here)"
+    )
+    parser.add_argument(
+        "--samples",
+        type=int,
+        default=calibrated.CALIBRATION,
+        help="pairs for either purpose at the most",
+    )
+    parser.add_argument(
+        "--rounds", type=int, default=ROUNDS, help="timed rounds (default: %(default)s)"
+    )
     parser.add_argument("--out", type=Path, help="also write the table to a file")
     args = parser.parse_args(argv)
     if min(args.samples, args.rounds) < 1:
@@ -338,7 +390,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(str(error))
     with tempfile.TemporaryDirectory() as made:
         found = {
-            name: compare(openers(name, files, args.tflite), name, Path(made), calibration[name], judging[name], args.rounds)
+            name: compare(
+                openers(name, files, args.tflite),
+                name,
+                Path(made),
+                calibration[name],
+                judging[name],
+                args.rounds,
+            )
             for name in SIDES
         }
     text = report(found, here, installed(), args.samples, args.rounds)

@@ -1,4 +1,6 @@
-"""Photos made to hurt whoever decodes them: small files that ask for much memory or time, and formats that nobody has."""
+"""Photos made to hurt whoever decodes them: small files that ask for much memory or time, and
+formats that nobody has.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,14 @@ def png(width: int, height: int, *, depth: int = 8, colour: int = 0, extra: byte
     header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
     palette = chunk(b"PLTE", bytes(6)) + chunk(b"tRNS", b"\x00\xff") if colour == 3 else b""
     pixels = chunk(b"IDAT", b"".join(packed) + packer.flush())
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + palette + extra + pixels + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + palette
+        + extra
+        + pixels
+        + chunk(b"IEND", b"")
+    )
 
 
 def chunk(name: bytes, data: bytes) -> bytes:
@@ -73,11 +82,17 @@ def jpeg(width: int, height: int, *, progressive: bool) -> bytes:
 
 
 def jpeg_of_scans(side: int, scans: int) -> bytes:
-    """A grey progressive JPEG in which each scan of 100 bytes goes over all blocks once and says nothing."""
+    """A grey progressive JPEG in which each scan of 100 bytes goes over all blocks once and says
+    nothing.
+    """
     blocks = (-(-side // 8)) ** 2
-    runs = "".join("0" + "1" * 14 for _ in range(-(-blocks // 32767)))  # EOB14: the next 32,767 blocks are empty
+    runs = "".join(
+        "0" + "1" * 14 for _ in range(-(-blocks // 32767))
+    )  # EOB14: the next 32,767 blocks are empty
     runs += "1" * (-len(runs) % 8)
-    body = bytes(int(runs[i : i + 8], 2) for i in range(0, len(runs), 8)).replace(b"\xff", b"\xff\x00")
+    body = bytes(int(runs[i : i + 8], 2) for i in range(0, len(runs), 8)).replace(
+        b"\xff", b"\xff\x00"
+    )
     scan = _segment(0xDA, b"\x01\x01\x00\x01\x3f\x00") + body
     table = bytes([0x10, 1, *[0] * 15, 0xE0])  # one AC code of one bit
     return (

@@ -1,8 +1,10 @@
-"""Seconds from the start of a process to its first result, by what the Hub does: `python -m benchmarks.hub`.
+"""Seconds from the start of a process to its first result, by what the Hub does: `python -m
+benchmarks.hub`.
 
-The Hub is the server of the tests, on the loopback: what is measured is what the product adds to a start, not anybody's
-network. Every case is a process of its own with a cache of its own; `over embedded` is what it costs beyond the embedded
-weights, and without a network that must stay below 1 second.
+The Hub is the server of the tests, on the loopback: what is measured is what the product adds to a
+start, not anybody's network. Every case is a process of its own with a cache of its own; `over
+embedded` is what it costs beyond the embedded weights, and without a network that must stay below 1
+second.
 """
 
 from __future__ import annotations
@@ -71,7 +73,9 @@ def start(pair: Path, **variables: str) -> tuple[float, str]:
     return seconds, notice.split("could not be used: ")[-1].partition(". The")[0] if notice else ""
 
 
-def cases(server: HubServer, pair: Path, folder: Path, runs: int) -> Iterator[tuple[str, float, str]]:
+def cases(
+    server: HubServer, pair: Path, folder: Path, runs: int
+) -> Iterator[tuple[str, float, str]]:
     """Name, median seconds, and why the embedded weights served, of each case."""
     revision = server.add(REPO, repository())
     asked = {hub.REPO_VARIABLE: REPO, hub.REVISION_VARIABLE: revision, "HF_ENDPOINT": server.url}
@@ -97,11 +101,19 @@ def cases(server: HubServer, pair: Path, folder: Path, runs: int) -> Iterator[tu
 def main() -> None:
     """Prints the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=3, metavar="N", help="processes of each case (default: %(default)s)")
+    parser.add_argument(
+        "--runs",
+        type=int,
+        default=3,
+        metavar="N",
+        help="processes of each case (default: %(default)s)",
+    )
     runs = parser.parse_args().runs
     named = machine()
     print(f"{named['cpu']}, {named['cores']} cores, load {named['load']}; median of {runs}\n")
-    print("| the Hub | seconds to the first result | over embedded | why the embedded weights served |\n|---|---|---|---|")
+    print(
+        "| the Hub | seconds to the first result | over embedded | why the embedded weights served |\n|---|---|---|---|"
+    )
     with tempfile.TemporaryDirectory() as directory, serve_hub() as server:
         pair = Path(directory, "pair.npz")
         source, target = photos()[1][0]

@@ -1,6 +1,8 @@
-"""What `likeness` does, and what moving the face's shape is worth: `python -m benchmarks.likeness --data DIR ...`.
+"""What `likeness` does, and what moving the face's shape is worth: `python -m benchmarks.likeness
+--data DIR ...`.
 
-Fuses the same pairs at several settings and lets the judges of `python -m facefusion evaluate` look at the results.
+Fuses the same pairs at several settings and lets the judges of `python -m facefusion evaluate` look
+at the results.
 """
 
 from __future__ import annotations
@@ -30,12 +32,20 @@ def main() -> None:
     """Prints the table and writes it."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.likeness", description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--pairs", type=Path, help="columns source, target (default: drawn from the validation split)")
-    parser.add_argument("--identity-judge", type=Path, help="MobileFaceNet ONNX (default: our own network)")
+    parser.add_argument(
+        "--pairs",
+        type=Path,
+        help="columns source, target (default: drawn from the validation split)",
+    )
+    parser.add_argument(
+        "--identity-judge", type=Path, help="MobileFaceNet ONNX (default: our own network)"
+    )
     parser.add_argument("--limit", type=int)
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
-    pairs = (read_pairs(args.pairs, args.data) if args.pairs else draw_pairs(val_faces(args.data)))[: args.limit]
+    pairs = (read_pairs(args.pairs, args.data) if args.pairs else draw_pairs(val_faces(args.data)))[
+        : args.limit
+    ]
     pipeline = FusionPipeline.from_pretrained()
     judges = choose_judges(pipeline, args.identity_judge)
     most = product.MAX_SHAPE
@@ -64,7 +74,9 @@ def main() -> None:
     for (likeness, shape), rows in found.items():
         means = np.mean(rows, axis=0)
         name = f"{likeness:g}" + ("" if shape else ", the shape held")
-        lines.append(f"| {name} | {means[0]:.3f} | {means[1]:.3f} | {means[2]:.2f} | {means[3]:.2f} |")
+        lines.append(
+            f"| {name} | {means[0]:.3f} | {means[1]:.3f} | {means[2]:.2f} | {means[3]:.2f} |"
+        )
     report = "\n".join(lines) + "\n"
     print(report)
     if args.out:

@@ -1,8 +1,11 @@
-"""Many visitors at once, through the real server. `python -m benchmarks.load [--visitors 1,2,4,8,16] [--each 10]`
+"""Many visitors at once, through the real server. `python -m benchmarks.load [--visitors
+1,2,4,8,16] [--each 10]`
 
-Starts `app.py`, lets so many clients at once ask for one fusion after another through the page's API, and prints for each
-number of visitors: fusions a second, p50 and p95 of the time that one waits, errors, what tiers the automatic choice gave,
-and the server's memory after it. With `--long N` one visitor then fuses N more times, and the memory is printed on the way.
+Starts `app.py`, lets so many clients at once ask for one fusion after another through the page's
+API, and prints for each
+number of visitors: fusions a second, p50 and p95 of the time that one waits, errors, what tiers the
+automatic choice gave, and the server's memory after it. With `--long N` one visitor then fuses N
+more times, and the memory is printed on the way.
 """
 
 from __future__ import annotations
@@ -92,20 +95,29 @@ def visit(
             found.errors[type(error).__name__] += 1
             continue
         found.seconds.append(time.perf_counter() - begin)
-        found.tiers.update(part["tier"] for part in answer if isinstance(part, dict) and "tier" in part)
+        found.tiers.update(
+            part["tier"] for part in answer if isinstance(part, dict) and "tier" in part
+        )
     return found
 
 
 def main() -> None:
     """Prints a table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.load", description=__doc__)
-    parser.add_argument("--visitors", default="1,2,4,8,16", help="how many at once, one after the other")
+    parser.add_argument(
+        "--visitors", default="1,2,4,8,16", help="how many at once, one after the other"
+    )
     parser.add_argument("--each", type=int, default=10, help="fusions of each visitor")
     parser.add_argument("--tier", default="auto")
-    parser.add_argument("--long", type=int, default=0, metavar="N", help="then N fusions, watching the memory")
+    parser.add_argument(
+        "--long", type=int, default=0, metavar="N", help="then N fusions, watching the memory"
+    )
     args = parser.parse_args()
     named = machine()
-    print(f"{named['cpu']}, {named['cores']} cores, load {named['load']}, {os.cpu_count()} seen\n", flush=True)
+    print(
+        f"{named['cpu']}, {named['cores']} cores, load {named['load']}, {os.cpu_count()} seen\n",
+        flush=True,
+    )
     with tempfile.TemporaryDirectory() as name, serving() as (url, pid, started):
         files = []
         for role, photo in zip(("face", "photo"), photos()[1][0], strict=True):
@@ -115,7 +127,9 @@ def main() -> None:
         begin = time.perf_counter()
         visit(url, files, args.tier, 1, downloads)
         first = time.perf_counter() - begin
-        print(f"The server answers {started:.1f} s after its start; the first result takes {first:.1f} s more.\n")
+        print(
+            f"The server answers {started:.1f} s after its start; the first result takes {first:.1f} s more.\n"
+        )
         print(
             "| visitors | fusions a second | p50, s | p95, s | errors | tiers | memory, MB |\n|---|---|---|---|---|---|---|"
         )
@@ -129,17 +143,27 @@ def main() -> None:
                 every = [job.result() for job in jobs]
             took = time.perf_counter() - begin
             seconds = [value for each in every for value in each.seconds]
-            errors, tiers = (sum((getattr(e, key) for e in every), Counter()) for key in ("errors", "tiers"))
+            errors, tiers = (
+                sum((getattr(e, key) for e in every), Counter()) for key in ("errors", "tiers")
+            )
             p50, p95 = np.percentile(seconds, [50, 95]) if seconds else (np.nan, np.nan)
             shown = ", ".join(f"{tier} {count}" for tier, count in sorted(tiers.items()))
             told = ", ".join(f"{error} {count}" for error, count in errors.items()) or "0"
             rate, memory = len(seconds) / took, memory_mb(pid)["now"]
-            print(f"| {visitors} | {rate:.2f} | {p50:.2f} | {p95:.2f} | {told} | {shown} | {memory:.0f} |", flush=True)
+            print(
+                f"| {visitors} | {rate:.2f} | {p50:.2f} | {p95:.2f} | {told} | {shown} | {memory:.0f} |",
+                flush=True,
+            )
         if args.long:
             print("\n| fusions | errors | memory, MB |\n|---|---|---|")
             for done in range(0, args.long, STEP):
-                errors = visit(url, files, args.tier, min(STEP, args.long - done), downloads, 256 + done).errors.total()
-                print(f"| {min(done + STEP, args.long)} | {errors} | {memory_mb(pid)['now']:.0f} |", flush=True)
+                errors = visit(
+                    url, files, args.tier, min(STEP, args.long - done), downloads, 256 + done
+                ).errors.total()
+                print(
+                    f"| {min(done + STEP, args.long)} | {errors} | {memory_mb(pid)['now']:.0f} |",
+                    flush=True,
+                )
 
 
 if __name__ == "__main__":

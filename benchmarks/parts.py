@@ -1,6 +1,7 @@
 """Times each part on its own: the networks, and the warp at 256 px. `python -m benchmarks.parts`
 
-Median and 10th to 90th percentile over many runs, after a warm-up, in one process with nothing else running.
+Median and 10th to 90th percentile over many runs, after a warm-up, in one process with nothing else
+running.
 """
 
 from __future__ import annotations
@@ -15,7 +16,13 @@ import skimage.data
 from facefusion import FusionPipeline
 from facefusion.cli.measure import machine
 from facefusion.fusion.coarse import COARSE_SIZE
-from facefusion.geometry.align import FUSION_FACE_SHARE, MESH_FACE_SHARE, crop_photo, mesh_crop_transform, transform_points
+from facefusion.geometry.align import (
+    FUSION_FACE_SHARE,
+    MESH_FACE_SHARE,
+    crop_photo,
+    mesh_crop_transform,
+    transform_points,
+)
 from facefusion.geometry.warp import MeshWarp
 from facefusion.perception.mesh import INPUT_SIZE, PLAIN
 from facefusion.runtime import own_process
@@ -40,7 +47,9 @@ def main() -> None:
     """Prints a table."""
     own_process()  # as the page and the command line do
     pipeline = FusionPipeline.from_pretrained()
-    photo = np.ascontiguousarray(np.pad(skimage.data.astronaut(), ((64, 64), (64, 64), (0, 0)), mode="reflect"))  # 640 px
+    photo = np.ascontiguousarray(
+        np.pad(skimage.data.astronaut(), ((64, 64), (64, 64), (0, 0)), mode="reflect")
+    )  # 640 px
     detection = pipeline.detector(photo)[0]
     face = pipeline.mesh(photo, detection)
 
@@ -61,12 +70,28 @@ def main() -> None:
         return pipeline.refine(large, large, np.ones((size, size), np.float32), maps)
 
     rows = [
-        ("detector, a glance (at 192, where that is not enough at 384)", "", timed(lambda: pipeline.detector.glance(photo))),
-        ("detector, 640 px photo (looks at 192 and at 640)", "60", timed(lambda: pipeline.detector(photo))),
+        (
+            "detector, a glance (at 192, where that is not enough at 384)",
+            "",
+            timed(lambda: pipeline.detector.glance(photo)),
+        ),
+        (
+            "detector, 640 px photo (looks at 192 and at 640)",
+            "60",
+            timed(lambda: pipeline.detector(photo)),
+        ),
         ("mesh, one view", "15", timed(lambda: pipeline.mesh._measure(photo, rough, PLAIN))),
-        ("mesh of a photo: one view, then four", "", timed(lambda: pipeline.mesh(photo, detection))),
+        (
+            "mesh of a photo: one view, then four",
+            "",
+            timed(lambda: pipeline.mesh(photo, detection)),
+        ),
         ("identity", "20", timed(lambda: pipeline.identity(photo, face.mesh))),
-        ("warp at 256, spline for a new target and remap", "10", timed(lambda: MeshWarp(mesh, 256)(image, mesh))),
+        (
+            "warp at 256, spline for a new target and remap",
+            "10",
+            timed(lambda: MeshWarp(mesh, 256)(image, mesh)),
+        ),
         ("warp at 256, target seen before", "10", timed(lambda: warp(image, mesh))),
         ("coarse network at 128", "", timed(lambda: pipeline.coarse(small, small, mask, who))),
         *((f"refine network at {size}", "", timed(partial(refined, size))) for size in (256, 512)),

@@ -1,6 +1,8 @@
-"""Cost against the photo's size and against the faces in it. `python -m benchmarks.scaling [--out benchmarks/scaling.md]`
+"""Cost against the photo's size and against the faces in it. `python -m benchmarks.scaling [--out
+benchmarks/scaling.md]`
 
-The target is a portrait, enlarged, whose face fills a third of the photo's height; then a photo of many such portraits.
+The target is a portrait, enlarged, whose face fills a third of the photo's height; then a photo of
+many such portraits.
 Photos are forgotten between the runs: each number is that of a photo never seen before.
 """
 
@@ -33,23 +35,31 @@ def enlarged(portrait: np.ndarray, megapixels: float) -> np.ndarray:
     side = round(0.7 * height)
     photo = np.full((height, round(height * 4 / 3), 3), 127, np.uint8)
     top, left = (height - side) // 2, (photo.shape[1] - side) // 2
-    photo[top : top + side, left : left + side] = cv2.resize(portrait, (side, side), interpolation=cv2.INTER_CUBIC)
+    photo[top : top + side, left : left + side] = cv2.resize(
+        portrait, (side, side), interpolation=cv2.INTER_CUBIC
+    )
     return photo
 
 
 def crowd(portrait: np.ndarray, faces: int) -> np.ndarray:
-    """A square photo of 4 megapixels of so many portraits; the first is a little larger than the others."""
+    """A square photo of 4 megapixels of so many portraits; the first is a little larger than the
+    others.
+    """
     count = int(np.ceil(faces**0.5))
     cell = 2000 // count
     photo = np.full((2000, 2000, 3), 127, np.uint8)
     for i in range(faces):
         side = round(cell * (0.95 if i == 0 else 0.75))
         top, left = (i // count) * cell, (i % count) * cell
-        photo[top : top + side, left : left + side] = cv2.resize(portrait, (side, side), interpolation=cv2.INTER_AREA)
+        photo[top : top + side, left : left + side] = cv2.resize(
+            portrait, (side, side), interpolation=cv2.INTER_AREA
+        )
     return photo
 
 
-def timed(pipeline: FusionPipeline, source: np.ndarray, target: np.ndarray, tier: Tier, runs: int) -> dict[str, float]:
+def timed(
+    pipeline: FusionPipeline, source: np.ndarray, target: np.ndarray, tier: Tier, runs: int
+) -> dict[str, float]:
     """Milliseconds of a fusion of two photos that were never seen."""
     seconds = []
     for run in range(runs + 1):

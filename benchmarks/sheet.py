@@ -28,9 +28,15 @@ def tile(image: np.ndarray, side: int) -> np.ndarray:
 
 def main() -> None:
     """Fuses the pairs and writes the sheet."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("pairs", type=Path, help="CSV with columns source, target, relative to its folder")
-    parser.add_argument("--root", type=Path, help="folder that the paths are relative to, if not the CSV's")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "pairs", type=Path, help="CSV with columns source, target, relative to its folder"
+    )
+    parser.add_argument(
+        "--root", type=Path, help="folder that the paths are relative to, if not the CSV's"
+    )
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--tier", default="best")
     parser.add_argument("--rows", type=int, default=12)
@@ -43,14 +49,25 @@ def main() -> None:
         pairs = list(csv.DictReader(handle))[args.first : args.first + args.rows]
     rows = []
     for pair in pairs:
-        source, target = read_photo(root / pair["source"], "source"), read_photo(root / pair["target"], "target")
+        source, target = (
+            read_photo(root / pair["source"], "source"),
+            read_photo(root / pair["target"], "target"),
+        )
         result = pipeline(source, target, tier=args.tier)
-        rows.append(np.concatenate([tile(i, args.side) for i in (source, target, result.coarse, result.image)], axis=1))
+        rows.append(
+            np.concatenate(
+                [tile(i, args.side) for i in (source, target, result.coarse, result.image)], axis=1
+            )
+        )
     rows += [np.full_like(rows[0], 255)] * (-len(rows) % args.columns)
     height = len(rows) // args.columns
-    columns = [np.concatenate(rows[c * height : (c + 1) * height], axis=0) for c in range(args.columns)]
+    columns = [
+        np.concatenate(rows[c * height : (c + 1) * height], axis=0) for c in range(args.columns)
+    ]
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(args.out), np.concatenate(columns, axis=1)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])
+    cv2.imwrite(
+        str(args.out), np.concatenate(columns, axis=1)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90]
+    )
 
 
 if __name__ == "__main__":

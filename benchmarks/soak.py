@@ -1,13 +1,15 @@
 """Honest and hostile visitors together, for minutes. `python -m benchmarks.soak [--minutes 10] | --kills`
 
-Starts `app.py` inside limits, lets eight honest visitors fuse alone for a while, and then with eight hostile ones
-beside them, who send bombs, cut uploads, leave in the middle, flood and forge. Each comes from an address of their
-own. Prints fusions, failures, and p50 and p95 of the seconds that the honest wait, alone and with the others; what the
-hostile were answered; memory at rest, at most and afterwards; and how many files lie on the disk when their time is
-over. That takes the minutes twice, up to ten minutes more: files are kept as long as the visitors came.
+Starts `app.py` inside limits, lets eight honest visitors fuse alone for a while, and then with
+eight hostile ones beside them, who send bombs, cut uploads, leave in the middle, flood and forge.
+Each comes from an address of their own. Prints fusions, failures, and p50 and p95 of the seconds
+that the honest wait, alone and with the others; what the hostile were answered; memory at rest, at
+most and afterwards; and how many files lie on the disk when their time is over. That takes the
+minutes twice, up to ten minutes more: files are kept as long as the visitors came.
 
-With `--kills` servers are started and ended by SIGTERM and SIGKILL at random moments, 20 times each, first starts
-included, and what is left after the next start is counted. Ends with 1 where something is not as it should be.
+With `--kills` servers are started and ended by SIGTERM and SIGKILL at random moments, 20 times
+each, first starts included, and what is left after the next start is counted. Ends with 1 where
+something is not as it should be.
 """
 
 from __future__ import annotations
@@ -43,10 +45,12 @@ ALONE: Final = 0.25
 PAUSE: Final = (1.0, 3.0)
 #: Seconds between two attacks of one hostile visitor.
 HOSTILE_PAUSE: Final = (0.1, 0.5)
-#: What the honest may have: p95 by this factor of what they have alone, and megabytes above rest afterwards.
+#: What the honest may have: p95 by this factor of what they have alone, and megabytes above rest
+#: afterwards.
 SLOWER: Final = 2.0
 ABOVE_REST: Final = 100.0
-#: Seconds that the server keeps files, where the soak is shorter than ten minutes: what lies there then must go too.
+#: Seconds that the server keeps files, where the soak is shorter than ten minutes: what lies there
+#: then must go too.
 SHORT_LIFETIME: Final = 60.0
 #: Side in pixels of the honest photo.
 SIDE: Final = 1280
@@ -151,7 +155,11 @@ def _forge(visitor: Visitor, chance: random.Random, bombs: dict[str, bytes]) -> 
     ]
     answers = [visitor.call(chance.choice(("detect", "fuse")), data) for data in forged]
     answers.append(visitor.post(f"{API}/queue/join", b"[" * 1_000_000))
-    answers.append(visitor.post(f"{API}/queue/join", {"fn_index": 10**9, "data": [], "session_hash": uuid.uuid4().hex}))
+    answers.append(
+        visitor.post(
+            f"{API}/queue/join", {"fn_index": 10**9, "data": [], "session_hash": uuid.uuid4().hex}
+        )
+    )
     return str(max(answer.status for answer in answers))
 
 
@@ -184,11 +192,14 @@ def hostile(port: int, address: str, until: float, found: Tally, bombs: dict[str
 def together(port: int, seconds: float, bombs: dict[str, bytes] | None) -> tuple[Tally, Tally]:
     """Lets visitors come for so many seconds: the honest, and the hostile where there are bombs.
 
-    The hostile run in a process of the lowest priority: what their own programs take of this machine's cores is not the
-    server's doing.
+    The hostile run in a process of the lowest priority: what their own programs take of this
+    machine's cores is not the server's doing.
     """
     good, until = Tally(), time.monotonic() + seconds
-    with ThreadPoolExecutor(HONEST) as pool, ProcessPoolExecutor(1, get_context("spawn")) as elsewhere:
+    with (
+        ThreadPoolExecutor(HONEST) as pool,
+        ProcessPoolExecutor(1, get_context("spawn")) as elsewhere,
+    ):
         attacks = None if bombs is None else elsewhere.submit(all_hostile, port, until, bombs)
         jobs = [pool.submit(honest, port, f"127.1.0.{i + 1}", until, good) for i in range(HONEST)]
         for job in jobs:
@@ -225,9 +236,19 @@ def soak(minutes: float) -> list[str]:
             alone, _ = together(server.port, 60 * minutes * ALONE, None)
             mixed, bad = together(server.port, 60 * minutes * (1 - ALONE), bombs)
         print("| visitors | fusions | failures | p50, s | p95, s |\n|---|---|---|---|---|")
-        print(_row(f"{HONEST} honest", alone), _row(f"the same, with {HONEST} hostile", mixed), sep="\n", flush=True)
-        after, left = server.expression_strength(rest + ABOVE_REST), _after_its_time(server, lifetime)
-        print(f"\nMemory: {rest:.0f} MB at rest, at most {peak.highest:.0f}, {after:.0f} afterwards.")
+        print(
+            _row(f"{HONEST} honest", alone),
+            _row(f"the same, with {HONEST} hostile", mixed),
+            sep="\n",
+            flush=True,
+        )
+        after, left = (
+            server.expression_strength(rest + ABOVE_REST),
+            _after_its_time(server, lifetime),
+        )
+        print(
+            f"\nMemory: {rest:.0f} MB at rest, at most {peak.highest:.0f}, {after:.0f} afterwards."
+        )
         print(f"Files when their time is over: {left}.\n\nWhat the hostile were answered:\n")
         print("\n".join(f"- {count} x {what}" for what, count in sorted(bad.answers.items())))
         for what, count in (alone.failures + mixed.failures).items():
@@ -277,7 +298,9 @@ def kills(count: int) -> list[str]:
     Prints what is left, at once and after the next start, and returns what is not as it should be.
     """
     chance = random.Random(0)
-    print("| signal | kills | exit codes | something left | after the next start | processes left |")
+    print(
+        "| signal | kills | exit codes | something left | after the next start | processes left |"
+    )
     print("|---|---|---|---|---|---|")
     faults = []
     for each in (signal.SIGTERM, signal.SIGKILL):
@@ -318,7 +341,9 @@ def main() -> None:
     """Prints tables; ends with 1 where there is a fault."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=10)
-    parser.add_argument("--kills", type=int, nargs="?", const=KILLS, default=0, metavar="N", help="N by each signal")
+    parser.add_argument(
+        "--kills", type=int, nargs="?", const=KILLS, default=0, metavar="N", help="N by each signal"
+    )
     args = parser.parse_args()
     faults = kills(args.kills) if args.kills else soak(args.minutes)
     if faults:

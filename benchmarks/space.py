@@ -1,8 +1,9 @@
 """Runs the page as a Hugging Face Space would: `make space`, which is `python -m benchmarks.space`.
 
-Builds the tree that a Space receives, makes a fresh virtual environment from its requirements.txt, checks that packages.txt
-holds the system libraries that OpenCV looks for, starts app.py on port 7860 in a read-only source tree with the variables of
-a Space, fuses two photos through the API, and prints what that took.
+Builds the tree that a Space receives, makes a fresh virtual environment from its requirements.txt,
+checks that packages.txt holds the system libraries that OpenCV looks for, starts app.py on port
+7860 in a read-only source tree with the variables of a Space, fuses two photos through the API, and
+prints what that took.
 """
 
 from __future__ import annotations
@@ -40,14 +41,19 @@ class Space:
     pid: int
 
     def memory_mb(self) -> dict[str, float]:
-        """Resident memory now and at its peak, in megabytes of 10^6 bytes; empty where there is no /proc."""
+        """Resident memory now and at its peak, in megabytes of 10^6 bytes; empty where there is no
+        /proc.
+        """
         return memory_mb(self.pid)
 
 
 def fingerprint(tree: Path) -> dict[str, str]:
     """The SHA-256 of every file of a tree, by its place."""
     files = (path for path in tree.rglob("*") if path.is_file())
-    return {path.relative_to(tree).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    return {
+        path.relative_to(tree).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in files
+    }
 
 
 @contextmanager
@@ -86,7 +92,9 @@ def running(tree: Path, python: str, home: Path, port: int, **variables: str) ->
     log = home / "log"
     begin = time.perf_counter()
     with log.open("wb") as out:
-        process = subprocess.Popen([python, "app.py"], cwd=tree, env=environment, stdout=out, stderr=out)
+        process = subprocess.Popen(
+            [python, "app.py"], cwd=tree, env=environment, stdout=out, stderr=out
+        )
     try:
         url = f"http://127.0.0.1:{port}/"
         while True:
@@ -96,7 +104,9 @@ def running(tree: Path, python: str, home: Path, port: int, **variables: str) ->
                 break
             except (urllib.error.URLError, ConnectionError, TimeoutError):
                 if process.poll() is not None or time.perf_counter() - begin > PATIENCE:
-                    raise RuntimeError(f"The page did not start:\n{log.read_text(errors='replace')[-3000:]}") from None
+                    raise RuntimeError(
+                        f"The page did not start:\n{log.read_text(errors='replace')[-3000:]}"
+                    ) from None
                 time.sleep(0.05)
         yield Space(url, time.perf_counter() - begin, process.pid)
     finally:
@@ -104,7 +114,9 @@ def running(tree: Path, python: str, home: Path, port: int, **variables: str) ->
         process.wait(20)
 
 
-def fuse(space: Space, source: Path, target: Path, downloads: Path, tier: str = "best") -> tuple[Path, dict[str, object]]:
+def fuse(
+    space: Space, source: Path, target: Path, downloads: Path, tier: str = "best"
+) -> tuple[Path, dict[str, object]]:
     """Fuses two photos through the Space's API: the result's file and the report."""
     from gradio_client import Client, handle_file
 
@@ -117,9 +129,15 @@ def fuse(space: Space, source: Path, target: Path, downloads: Path, tier: str = 
 def missing_libraries(python: str) -> list[str]:
     """Shared libraries that OpenCV of that environment looks for in vain."""
     code = "import importlib.util as u; print(u.find_spec('cv2').submodule_search_locations[0])"
-    place = Path(subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip())
+    place = Path(
+        subprocess.run(
+            [python, "-c", code], capture_output=True, text=True, check=True
+        ).stdout.strip()
+    )
     module = next(place.glob("*.so"))
-    lines = subprocess.run(["ldd", str(module)], capture_output=True, text=True, check=True).stdout.splitlines()
+    lines = subprocess.run(
+        ["ldd", str(module)], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
     return [line.split()[0] for line in lines if "not found" in line]
 
 
@@ -129,14 +147,19 @@ def packages(tree: Path) -> dict[str, bool | None]:
     if shutil.which("dpkg-query") is None:
         return dict.fromkeys(names)
     command = ["dpkg-query", "--show", "--showformat=${db:Status-Status}"]
-    return {n: "installed" in subprocess.run([*command, n], capture_output=True, text=True).stdout for n in names}
+    return {
+        n: "installed" in subprocess.run([*command, n], capture_output=True, text=True).stdout
+        for n in names
+    }
 
 
 def main() -> None:
     """Builds, installs, starts, fuses, reports."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=7860)
-    parser.add_argument("--python", default=sys.executable, help="the interpreter to make the environment with")
+    parser.add_argument(
+        "--python", default=sys.executable, help="the interpreter to make the environment with"
+    )
     options = parser.parse_args()
     named = machine()
     print(f"{named['cpu']}, {named['cores']} cores, load {named['load']}")
@@ -144,15 +167,28 @@ def main() -> None:
         folder = Path(directory)
         tree = build_tree(folder / "space")
         files = [path for path in tree.rglob("*") if path.is_file()]
-        print(f"tree: {len(files)} files, {sum(path.stat().st_size for path in files) / 1e6:.1f} MB")
+        print(
+            f"tree: {len(files)} files, {sum(path.stat().st_size for path in files) / 1e6:.1f} MB"
+        )
 
         begin = time.perf_counter()
         python = str(folder / "venv" / "bin" / "python")
         subprocess.run([options.python, "-m", "venv", str(folder / "venv")], check=True)
-        install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", "requirements.txt"]
+        install = [
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "-r",
+            "requirements.txt",
+        ]
         subprocess.run([python, *install], cwd=tree, check=True)
         print(f"environment from requirements.txt: {time.perf_counter() - begin:.0f} s")
-        print("packages.txt:", ", ".join(f"{name} {'yes' if has else has}" for name, has in packages(tree).items()))
+        print(
+            "packages.txt:",
+            ", ".join(f"{name} {'yes' if has else has}" for name, has in packages(tree).items()),
+        )
         missing = missing_libraries(python)
         print("shared libraries that OpenCV misses:", ", ".join(missing) or "none")
 

@@ -1,4 +1,6 @@
-"""A server process of its own, inside limits, and visitors who speak HTTP to it, each from an address of their own."""
+"""A server process of its own, inside limits, and visitors who speak HTTP to it, each from an
+address of their own.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,8 @@ HOST: Final = "127.0.0.1"
 API: Final = "/gradio_api"
 #: What the server under attack is started from; another checkout can be named, to compare.
 ROOT: Final = Path(os.environ.get("FACEFUSION_ATTACKED") or Path(__file__).resolve().parent.parent)
-#: Address space in bytes of the server: 1.8 GB, what an honest visit and its threads map, and 1.5 GB.
+#: Address space in bytes of the server: 1.8 GB, what an honest visit and its threads map, and 1.5
+#: GB.
 ADDRESS_SPACE: Final = 3_300_000_000
 STARTUP_SECONDS: Final = 60
 #: Seconds that a visitor waits for an answer before giving it up for lost.
@@ -65,7 +68,13 @@ class Answer:
     @property
     def sentence(self) -> str:
         """What a refusal says; empty where it says nothing."""
-        told = self.data.get("error") if isinstance(self.data, dict) else self.data if self.event else None
+        told = (
+            self.data.get("error")
+            if isinstance(self.data, dict)
+            else self.data
+            if self.event
+            else None
+        )
         return told if isinstance(told, str) else ""
 
 
@@ -111,9 +120,15 @@ class Visitor:
     def send(self, *files: bytes, name: str = "photo.jpg") -> Answer:
         """Uploads files."""
         mark = uuid.uuid4().hex
-        part = f'--{mark}\r\nContent-Disposition: form-data; name="files"; filename="{name}"\r\n\r\n'
-        body = b"".join(part.encode() + data + b"\r\n" for data in files) + f"--{mark}--\r\n".encode()
-        return self.ask("POST", f"{API}/upload", body, Content_Type=f"multipart/form-data; boundary={mark}")
+        part = (
+            f'--{mark}\r\nContent-Disposition: form-data; name="files"; filename="{name}"\r\n\r\n'
+        )
+        body = (
+            b"".join(part.encode() + data + b"\r\n" for data in files) + f"--{mark}--\r\n".encode()
+        )
+        return self.ask(
+            "POST", f"{API}/upload", body, Content_Type=f"multipart/form-data; boundary={mark}"
+        )
 
     def upload(self, data: bytes, name: str = "photo.jpg") -> dict[str, Any]:
         """Uploads a photo, and names it as the endpoints want it."""
@@ -144,7 +159,12 @@ class Visitor:
     def press(self, listener: str, data: Any, session: str | None = None) -> Answer:
         """Does what the page does for one of its listeners, and waits."""
         session = session or uuid.uuid4().hex[:12]
-        body = {"fn_index": self.listeners()[listener], "data": data, "session_hash": session, "event_data": None}
+        body = {
+            "fn_index": self.listeners()[listener],
+            "data": data,
+            "session_hash": session,
+            "event_data": None,
+        }
         ordered = self.post(f"{API}/queue/join", body)
         if ordered.refused:
             return ordered
@@ -152,8 +172,12 @@ class Visitor:
             connection.request("GET", f"{API}/queue/data?session_hash={session}")
             return _last_message(connection.getresponse())
 
-    def fuse_on_page(self, *photos: Any, listener: str = "fuse_on_page", consent: Any = ("rights", "decent")) -> Answer:
-        """Presses Fuse, or Compare; the photos are source, two more of it, target and second person."""
+    def fuse_on_page(
+        self, *photos: Any, listener: str = "fuse_on_page", consent: Any = ("rights", "decent")
+    ) -> Answer:
+        """Presses Fuse, or Compare; the photos are source, two more of it, target and second
+        person.
+        """
         source, source2, source3, target, other = photos
         chosen = [[], other, [], "fast", 0.5, 1.0, consent, None, None]
         return self.press(listener, [source, source2, source3, target, *chosen])
@@ -162,7 +186,9 @@ class Visitor:
         """Numbers of the page's listeners by name."""
         if not self._listeners:
             config = self.get("/config").data
-            self._listeners.update((each["api_name"], each["id"]) for each in config["dependencies"])
+            self._listeners.update(
+                (each["api_name"], each["id"]) for each in config["dependencies"]
+            )
         return self._listeners
 
 
@@ -171,7 +197,9 @@ def named(path: str) -> dict[str, Any]:
     return {"path": path, "meta": {"_type": "gradio.FileData"}}
 
 
-def _answer(answer: http.client.HTTPResponse, body: bytes, event: str = "", data: Any = None) -> Answer:
+def _answer(
+    answer: http.client.HTTPResponse, body: bytes, event: str = "", data: Any = None
+) -> Answer:
     headers = {name.lower(): value for name, value in answer.getheaders()}
     if not event and headers.get("content-type", "").startswith("application/json"):
         with suppress(ValueError):
@@ -192,7 +220,9 @@ def _last_event(answer: http.client.HTTPResponse) -> Answer:
 
 
 def _last_message(answer: http.client.HTTPResponse) -> Answer:
-    """Reads messages as the page gets them until its listener has ended; `data` lists what each changes."""
+    """Reads messages as the page gets them until its listener has ended; `data` lists what each
+    changes.
+    """
     read, changes = b"", []
     while line := answer.readline():
         read += line
@@ -240,8 +270,12 @@ class Server:
         return self.process.poll() is None
 
     def files(self) -> list[str]:
-        """Everything in the temporary directory that may hold something of a visitor's, relative to it."""
-        found = [Path(folder, name) for folder, _, names in os.walk(self.temporary) for name in names]
+        """Everything in the temporary directory that may hold something of a visitor's, relative to
+        it.
+        """
+        found = [
+            Path(folder, name) for folder, _, names in os.walk(self.temporary) for name in names
+        ]
         return sorted(str(path.relative_to(self.temporary)) for path in found)
 
     def processes(self) -> list[int]:
@@ -324,7 +358,8 @@ def start(place: Path, *, address_space: int = ADDRESS_SPACE, **environment: str
     """Starts a server without waiting for it.
 
     Args:
-        place: an existing directory; started again in it, the server finds what the one before has left.
+        place: an existing directory; started again in it, the server finds what the one before has
+            left.
         address_space: the most that the process may map, in bytes.
         environment: variables to set.
     """
@@ -334,7 +369,11 @@ def start(place: Path, *, address_space: int = ADDRESS_SPACE, **environment: str
         free.bind((HOST, 0))
         port = free.getsockname()[1]
     own = {"HOME": place / "home", "TMPDIR": place / "tmp", "FACEFUSION_CACHE": place / "cache"}
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("GRADIO_", "XDG_"))}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("GRADIO_", "XDG_"))
+    }
     with (place / "log").open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "app.py", "--host", HOST, "--port", str(port)],
@@ -343,7 +382,9 @@ def start(place: Path, *, address_space: int = ADDRESS_SPACE, **environment: str
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (address_space, address_space)),
+            preexec_fn=lambda: resource.setrlimit(
+                resource.RLIMIT_AS, (address_space, address_space)
+            ),
         )
     return Server(process, port, place)
 
@@ -362,7 +403,9 @@ def serving(place: Path, **environment: str) -> Iterator[Server]:
 
 @dataclass
 class Peak:
-    """The most memory of a server in megabytes while the block runs: `with Peak(server) as peak: ...; peak.highest`."""
+    """The most memory of a server in megabytes while the block runs: `with Peak(server) as peak:
+    ...; peak.highest`.
+    """
 
     server: Server
     highest: float = 0.0

@@ -1,7 +1,7 @@
 """A timed walk through the page in a real browser: from its address to a result in three clicks.
 
-`python -m benchmarks.walk` prints what a first visitor waits for; `--screenshots docs` also makes the README's pictures.
-Wants Debian's chromium, and Playwright from requirements-dev.txt.
+`python -m benchmarks.walk` prints what a first visitor waits for; `--screenshots docs` also makes
+the README's pictures. Wants Debian's chromium, and Playwright from requirements-dev.txt.
 """
 
 from __future__ import annotations
@@ -42,9 +42,14 @@ def served() -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     url = f"http://127.0.0.1:{port}/"
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("GRADIO_")}
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("GRADIO_")
+    }
     server = subprocess.Popen(
-        [sys.executable, "app.py", "--port", str(port)], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL
+        [sys.executable, "app.py", "--port", str(port)],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.DEVNULL,
     )
     try:
         deadline = time.monotonic() + 120
@@ -61,13 +66,18 @@ def served() -> Iterator[str]:
 
 
 def walk(browser: Browser, url: str) -> dict[str, float]:
-    """One first visit, with nothing in the browser's cache: seconds since the address was entered, and megabytes."""
+    """One first visit, with nothing in the browser's cache: seconds since the address was entered,
+    and megabytes.
+    """
     context = browser.new_context(viewport={"width": 1280, "height": 844})
     page = context.new_page()
     weight = {"bytes": 0.0}
     network = context.new_cdp_session(page)
     network.send("Network.enable")
-    network.on("Network.loadingFinished", lambda event: weight.update(bytes=weight["bytes"] + event["encodedDataLength"]))
+    network.on(
+        "Network.loadingFinished",
+        lambda event: weight.update(bytes=weight["bytes"] + event["encodedDataLength"]),
+    )
     begin = time.perf_counter()
     page.goto(url)
     page.wait_for_selector("#fuse")
@@ -94,12 +104,17 @@ def walk(browser: Browser, url: str) -> dict[str, float]:
 def picture(browser: Browser, url: str, width: int, locale: str, scheme: Any, what: str) -> bytes:
     """A JPEG of the page after something was done on it, with the synthetic people of the examples."""
     context = browser.new_context(
-        viewport={"width": width, "height": 900}, locale=locale, color_scheme=scheme, reduced_motion="reduce"
+        viewport={"width": width, "height": 900},
+        locale=locale,
+        color_scheme=scheme,
+        reduced_motion="reduce",
     )
     page = context.new_page()
     page.goto(url)
     page.wait_for_selector("#tier label:has-text('·')")
-    page.add_style_tag(content="#example-4 { display: none !important; }")  # the one example that shows a real person
+    page.add_style_tag(
+        content="#example-4 { display: none !important; }"
+    )  # the one example that shows a real person
     if what == "group":
         _group(page)
     else:
@@ -124,7 +139,10 @@ def picture(browser: Browser, url: str, width: int, locale: str, scheme: Any, wh
 
 
 def _group(page: Page) -> None:
-    people = [np.asarray(Image.open(EXAMPLES / f"portrait-{i}.jpg", formats=["JPEG"]).convert("RGB")) for i in (1, 3, 4)]
+    people = [
+        np.asarray(Image.open(EXAMPLES / f"portrait-{i}.jpg", formats=["JPEG"]).convert("RGB"))
+        for i in (1, 3, 4)
+    ]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "group.jpg")
         Image.fromarray(np.hstack(people)).save(path, quality=92)
@@ -140,8 +158,12 @@ def _group(page: Page) -> None:
 def main() -> None:
     """Walks, prints, and makes pictures where asked."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=5, metavar="N", help="visits (default: %(default)s)")
-    parser.add_argument("--screenshots", type=Path, metavar="DIR", help="write the README's pictures there")
+    parser.add_argument(
+        "--runs", type=int, default=5, metavar="N", help="visits (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--screenshots", type=Path, metavar="DIR", help="write the README's pictures there"
+    )
     options = parser.parse_args()
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:

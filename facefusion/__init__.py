@@ -9,5 +9,13 @@ from facefusion.pipeline import FusionPipeline
 from facefusion.tiers import Tier, TierChoice, TierReason
 from facefusion.types import FusionResult, Swap
 
-__all__ = ["FusionError", "FusionPipeline", "FusionResult", "Swap", "Tier", "TierChoice", "TierReason"]
+__all__ = [
+    "FusionError",
+    "FusionPipeline",
+    "FusionResult",
+    "Swap",
+    "Tier",
+    "TierChoice",
+    "TierReason",
+]
 __version__ = "0.1.0"

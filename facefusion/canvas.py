@@ -50,7 +50,9 @@ class Canvas:
 
     @property
     def changed(self) -> FloatArray:
-        """(H, W) float32 in [0, 1], how much of each pixel is new, 1 where the photo was bent; a new array each time."""
+        """(H, W) float32 in [0, 1], how much of each pixel is new, 1 where the photo was bent; a
+        new array each time.
+        """
         return self.made.mask()
 
     @property
@@ -68,7 +70,12 @@ class Canvas:
         self._add(face, pair, window, fused, blend, steps)
 
     def add_detail(
-        self, pair: AlignedPair, fused: FusionMaps, blend: float, steps: Steps, rendered: Photo | None = None
+        self,
+        pair: AlignedPair,
+        fused: FusionMaps,
+        blend: float,
+        steps: Steps,
+        rendered: Photo | None = None,
     ) -> None:
         """Adds a face with the source's own detail.
 
@@ -86,7 +93,13 @@ class Canvas:
         self._add(compose_detail(rendered, fused, window.frame), pair, window, fused, blend, steps)
 
     def _add(
-        self, face: Photo, pair: AlignedPair, window: FaceWindow, fused: FusionMaps, blend: float, steps: Steps
+        self,
+        face: Photo,
+        pair: AlignedPair,
+        window: FaceWindow,
+        fused: FusionMaps,
+        blend: float,
+        steps: Steps,
     ) -> None:
         mask, target = window.opacity(pair.shown(fused.mask)), window.of_photo(self.made.photo)
         face = finished(face, target, pair, window, mask, steps)

@@ -1,4 +1,6 @@
-"""A function of this package in a Python process of its own: its crash, memory and libraries stay there."""
+"""A function of this package in a Python process of its own: its crash, memory and libraries stay
+there.
+"""
 
 from __future__ import annotations
 
@@ -23,10 +25,11 @@ class ChildError(RuntimeError):
 
 
 def end_with_parent() -> None:
-    """Ends this process soon after the one that started it has ended, instead of working for nobody.
+    """Ends this process soon after the one that started it has ended, instead of working for
+    nobody.
 
-    For a child of `ask`, which names the parent in its command. On Windows, which tells a child nothing of its parent's end,
-    it does nothing.
+    For a child of `ask`, which names the parent in its command. On Windows, which tells a child
+    nothing of its parent's end, it does nothing.
     """
     if sys.platform == "win32":
         return
@@ -41,7 +44,8 @@ def end_with_parent() -> None:
 
 
 def ask(module: str, request: Any, seconds: float) -> Any:
-    """Runs a module that reads JSON from its standard input and writes JSON as the last line of its standard output.
+    """Runs a module that reads JSON from its standard input and writes JSON as the last line of its
+    standard output.
 
     The child has the environment of this process and finds the same packages.
 
@@ -53,13 +57,21 @@ def ask(module: str, request: Any, seconds: float) -> Any:
     Raises:
         ChildError: there is no answer.
     """
-    if not sys.executable or getattr(sys, "frozen", False):  # the executable is a program that embeds Python
+    if not sys.executable or getattr(
+        sys, "frozen", False
+    ):  # the executable is a program that embeds Python
         raise ChildError("there is no Python to start")
     places = [_PACKAGE_PARENT, *filter(None, sys.path)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(places), "PYTHONIOENCODING": "utf-8"}
     try:
         done = subprocess.run(
-            [sys.executable, "-P", "-m", module, str(os.getpid())],  # -P: nothing is imported from the current directory
+            [
+                sys.executable,
+                "-P",
+                "-m",
+                module,
+                str(os.getpid()),
+            ],  # -P: nothing is imported from the current directory
             input=json.dumps(request),
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

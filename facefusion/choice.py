@@ -14,11 +14,13 @@ from facefusion.views import detail_side, refined_side
 
 #: Seconds that a fusion may take unless the caller says otherwise.
 BUDGET: Final = 0.8
-#: A fusion that took longer or shorter than expected changes what is expected of the next by this share of the difference;
-#: half of what is left of that is forgotten after `HALF_LIFE` seconds, so that one busy minute does not slow down a day.
+#: A fusion that took longer or shorter than expected changes what is expected of the next by this
+#: share of the difference; half of what is left of that is forgotten after `HALF_LIFE` seconds, so
+#: that one busy minute does not slow down a day.
 LEARNED: Final = 0.5
 HALF_LIFE: Final = 60.0
-#: Ratios of the time taken to the time expected are held in this range: beyond it something else happened.
+#: Ratios of the time taken to the time expected are held in this range: beyond it something else
+#: happened.
 RATIOS: Final = (0.25, 16.0)
 #: Share of the time expected below which the expectation was wrong.
 QUICKER: Final = 0.8
@@ -63,11 +65,15 @@ class TierChooser:
 
     @property
     def pace(self) -> float:
-        """How much longer fusions take than was measured, as those of the last minute show: 1 is as measured."""
+        """How much longer fusions take than was measured, as those of the last minute show: 1 is as
+        measured.
+        """
         with self._lock:
             return self._current_pace()
 
-    def choose(self, face_size: float, *, elapsed: float = 0.0, faces: int = 1, budget: float | None = None) -> TierChoice:
+    def choose(
+        self, face_size: float, *, elapsed: float = 0.0, faces: int = 1, budget: float | None = None
+    ) -> TierChoice:
         """Chooses for one call, once the faces in its photos are known.
 
         Args:
@@ -77,7 +83,8 @@ class TierChooser:
             budget: seconds that the whole call may take; the chooser's own by default.
 
         Returns:
-            The best tier that every fusion that is there can have within the budget; the quickest if none is.
+            The best tier that every fusion that is there can have within the budget; the quickest
+            if none is.
         """
         limit = self.budget if budget is None else budget
         speed, pace = self.speed, self.pace
@@ -95,9 +102,12 @@ class TierChooser:
     def observe(self, tier: Tier, face_size: float, seconds: float, *, faces: int = 1) -> None:
         """Learns from a call: what came after its faces were known took `seconds`.
 
-        Calls that ran beside others teach nothing: the others are counted, not measured. A call that was much quicker than
-        was measured shows that the measurement was made on a busy machine: then it is the measurement that is corrected.
-        Only faces at least as large as the measured one tell: smaller ones are quicker on any machine.
+        Calls that ran beside others teach nothing: the others are counted, not measured. A call
+            that was much quicker than
+        was measured shows that the measurement was made on a busy machine: then it is the
+            measurement that is corrected.
+        Only faces at least as large as the measured one tell: smaller ones are quicker on any
+            machine.
         """
         with self._lock:
             speed = self._speed
@@ -119,7 +129,9 @@ class TierChooser:
 
 
 def work(tier: Tier, face_size: float) -> tuple[int, int]:
-    """Sides in pixels of the crop that `tier` composes and of what the refine network sees, 0 where it does not run."""
+    """Sides in pixels of the crop that `tier` composes and of what the refine network sees, 0 where
+    it does not run.
+    """
     spec = TIERS[tier]
     side = detail_side(face_size, spec.detail_size)
     return side, refined_side(side, spec.refine_size)
@@ -139,10 +151,14 @@ def _best(tiers: list[Tier]) -> Tier:
 
 
 def _rest(speed: Speed, tier: Tier, face_size: float) -> float:
-    """Seconds that `tier` takes once the faces are known. The tiers were measured on a face that fills their crops."""
+    """Seconds that `tier` takes once the faces are known. The tiers were measured on a face that
+    fills their crops.
+    """
     _, refined = work(tier, face_size)
     if refined == 0:
         return speed.rest[Tier.FAST]
     middle, most = TIERS[Tier.BALANCED].refine_size, TIERS[Tier.BEST].refine_size
-    share = max(0, refined**2 - middle**2) / (most**2 - middle**2)  # the networks' cost grows with the pixels
+    share = max(0, refined**2 - middle**2) / (
+        most**2 - middle**2
+    )  # the networks' cost grows with the pixels
     return (1 - share) * speed.rest[Tier.BALANCED] + share * speed.rest[Tier.BEST]

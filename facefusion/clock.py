@@ -11,7 +11,8 @@ from typing import Final
 #: Called with the stage that begins and the share of the work already done, in [0, 1].
 Progress = Callable[[str, float], None]
 
-#: Stages in their order, with the share of the work that lies before each (for progress bars, not measured).
+#: Stages in their order, with the share of the work that lies before each (for progress bars, not
+#: measured).
 STAGES: Final = {
     "detect": 0.0, "mesh": 0.2, "identity": 0.35, "coverings": 0.38, "warp": 0.4, "coarse": 0.5, "draft": 0.53,
     "refine": 0.55, "compose": 0.8, "check": 0.95,
@@ -40,11 +41,15 @@ class Clock:
     def side_by_side(self) -> Iterator[tuple[Clock, Clock]]:
         """Two clocks for work that is done at the same time; only the first tells of its stages.
 
-        Each stage is then given its share of the time that passed, so that the stages still add up to the whole.
+        Each stage is then given its share of the time that passed, so that the stages still add up
+        to the whole.
         """
         pair, start = (Clock(self.progress), Clock(None)), time.perf_counter()
         yield pair
-        passed, counted = time.perf_counter() - start, sum(sum(each.seconds.values()) for each in pair)
+        passed, counted = (
+            time.perf_counter() - start,
+            sum(sum(each.seconds.values()) for each in pair),
+        )
         for each in pair:
             for name, seconds in each.seconds.items():
                 self._add(name, seconds * min(passed / max(counted, 1e-9), 1.0))

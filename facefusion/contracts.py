@@ -1,6 +1,8 @@
-"""What the networks' files take and give: read from the ONNX files, beside what the pipeline and the manifest say of them.
+"""What the networks' files take and give: read from the ONNX files, beside what the pipeline and
+the manifest say of them.
 
-The outermost fields of an ONNX file are read here without the onnx package, which serving does not have, and without opening
+The outermost fields of an ONNX file are read here without the onnx package, which serving does not
+have, and without opening
 a session, which takes a hundred times as long: https://protobuf.dev/programming-guides/encoding,
 https://github.com/onnx/onnx/blob/main/onnx/onnx.proto.
 """
@@ -14,7 +16,8 @@ from typing import Final
 
 from facefusion.errors import WeightsError
 
-#: By name, a tensor as the manifest describes it: "float32[batch, 3, 112, 112]", where a word is any size.
+#: By name, a tensor as the manifest describes it: "float32[batch, 3, 112, 112]", where a word is
+#: any size.
 Tensors = Mapping[str, str]
 
 _PICTURE: Final = "float32[1, 3, 128, 128]"
@@ -48,7 +51,16 @@ CONTRACTS: Final[dict[str, tuple[Tensors, Tensors]]] = {
 }  # fmt: skip
 
 #: ONNX's numbers of the types that are met, as the manifest calls them.
-_TYPES: Final = {1: "float32", 2: "uint8", 3: "int8", 6: "int32", 7: "int64", 9: "bool", 10: "float16", 11: "float64"}
+_TYPES: Final = {
+    1: "float32",
+    2: "uint8",
+    3: "int8",
+    6: "int32",
+    7: "int64",
+    9: "bool",
+    10: "float16",
+    11: "float64",
+}
 #: Numbers of fields in onnx.proto.
 _GRAPH, _INITIALIZER, _INITIALIZER_NAME, _INPUT, _OUTPUT = 7, 5, 8, 11, 12
 #: The most bytes of a number in protobuf's encoding.
@@ -59,7 +71,8 @@ def check(name: str, path: Path, inputs: Tensors, outputs: Tensors) -> None:
     """Checks an ONNX file's inputs and outputs.
 
     Args:
-        name: of the network, such as "mesh" or "coarse_int8"; before "_" stands a key of `CONTRACTS`.
+        name: of the network, such as "mesh" or "coarse_int8"; before "_" stands a key of
+            `CONTRACTS`.
         path: the file.
         inputs, outputs: what its manifest says of them; nothing where they are empty.
 
@@ -72,7 +85,10 @@ def check(name: str, path: Path, inputs: Tensors, outputs: Tensors) -> None:
     except (ValueError, IndexError, UnicodeDecodeError):
         raise WeightsError(f"The {name} network ({path.name}) is no ONNX file.") from None
     needed = CONTRACTS[name.partition("_")[0]]
-    for fault, wanted in (("does not fit this pipeline", needed), ("is not as its manifest says", (inputs, outputs))):
+    for fault, wanted in (
+        ("does not fit this pipeline", needed),
+        ("is not as its manifest says", (inputs, outputs)),
+    ):
         for word, mine, theirs in zip(("input", "output"), found, wanted, strict=True):
             if theirs and (told := difference(word, mine, theirs)):
                 raise WeightsError(f"The {name} network ({path.name}) {fault}: {told}.")
@@ -88,15 +104,21 @@ def difference(word: str, found: Tensors, wanted: Tensors) -> str:
     if list(found) != list(wanted):
         return f"its {word}s are {', '.join(found) or 'none'}, and should be {', '.join(wanted)}"
     wrong = [name for name in wanted if not _fits(found[name], wanted[name])]
-    return " and ".join(f"its {word} {name} is {found[name]}, and should be {wanted[name]}" for name in wrong)
+    return " and ".join(
+        f"its {word} {name} is {found[name]}, and should be {wanted[name]}" for name in wrong
+    )
 
 
 def _fits(found: str, wanted: str) -> bool:
-    """Whether a tensor can have every size that is wanted: a file's word stands for any size, and so does a wanted one."""
+    """Whether a tensor can have every size that is wanted: a file's word stands for any size, and
+    so does a wanted one.
+    """
     (kind, sizes), (wanted_kind, wanted_sizes) = (_parts(each) for each in (found, wanted))
     if kind != wanted_kind or len(sizes) != len(wanted_sizes):
         return False
-    return all(not size.isdigit() or size == other for size, other in zip(sizes, wanted_sizes, strict=True))
+    return all(
+        not size.isdigit() or size == other for size, other in zip(sizes, wanted_sizes, strict=True)
+    )
 
 
 def _parts(tensor: str) -> tuple[str, list[str]]:
@@ -105,7 +127,8 @@ def _parts(tensor: str) -> tuple[str, list[str]]:
 
 
 def declared(content: bytes) -> tuple[dict[str, str], dict[str, str]]:
-    """The inputs and outputs of an ONNX file, in its order; weights that are listed as inputs are left out.
+    """The inputs and outputs of an ONNX file, in its order; weights that are listed as inputs are
+    left out.
 
     Raises:
         ValueError, IndexError: it is none.
@@ -148,7 +171,11 @@ def _text(value: memoryview | None) -> str:
 
 def _last(message: memoryview | None, field: int) -> memoryview | None:
     """A message's last field of a number, which is the one that counts, or None."""
-    found = [value for number, value in _fields(message) if number == field] if message is not None else []
+    found = (
+        [value for number, value in _fields(message) if number == field]
+        if message is not None
+        else []
+    )
     if found and isinstance(found[-1], int):
         raise ValueError("a number instead of a message")
     return found[-1] if found else None  # type: ignore[return-value]

@@ -1,7 +1,9 @@
-"""Engines: what runs the fusion networks. ONNX Runtime is always there; each network takes the quickest that is installed.
+"""Engines: what runs the fusion networks. ONNX Runtime is always there; each network takes the
+quickest that is installed.
 
-On one processor 8-bit integers halve the time, on another they double it, so it is measured, not believed; an engine whose
-answers are not the reference's (ONNX Runtime, 32 bits) is passed over, however quick.
+On one processor 8-bit integers halve the time, on another they double it, so it is measured, not
+believed; an engine whose answers are not the reference's (ONNX Runtime, 32 bits) is passed over,
+however quick.
 """
 
 from __future__ import annotations
@@ -23,22 +25,33 @@ import numpy as np
 from facefusion.child import ChildError, ask
 from facefusion.errors import WeightsError
 from facefusion.remembered import machine_key, recall, remember
-from facefusion.runtime import INT8, INT8_TFLITE, Feeds, Network, WeightFile, check_contracts, make_session
+from facefusion.runtime import (
+    INT8,
+    INT8_TFLITE,
+    Feeds,
+    Network,
+    WeightFile,
+    check_contracts,
+    make_session,
+)
 from facefusion.types import FloatArray
 
 #: Networks that engines run, and the side of the largest crop that each sees.
 SIDES: Final = {"coarse": 128, "refine": 512}
 OUTPUTS: Final = {"coarse": ["mask", "delta"], "refine": ["refined_mask", "refined_delta"]}
-#: Decibels that an engine's fused crops must reach against the reference's: in 32 bits, and in 8, where what is lost against
-#: the truth was measured as the networks were made (`export.quantize`) and here only a broken engine is to be found out.
+#: Decibels that an engine's fused crops must reach against the reference's: in 32 bits, and in 8,
+#: where what is lost against the truth was measured as the networks were made (`export.quantize`)
+#: and here only a broken engine is to be found out.
 MIN_PSNR: Final = {False: 40.0, True: 30.0}
 #: Names the engine to use, instead of the quickest.
 ENGINE_VARIABLE: Final = "FACEFUSION_ENGINE"
-#: Seconds of a network's time that a package beside ONNX Runtime must save: each takes 50 to 200 MB of memory.
+#: Seconds of a network's time that a package beside ONNX Runtime must save: each takes 50 to 200 MB
+#: of memory.
 MIN_SAVING_SECONDS: Final = 0.003
 #: Timed runs of each engine, of which the quickest counts.
 RUNS: Final = 4
-#: Seconds that the comparison in a child process may take: ten times what it takes on two idle cores.
+#: Seconds that the comparison in a child process may take: ten times what it takes on two idle
+#: cores.
 TRIAL_SECONDS: Final = 30.0
 
 log = logging.getLogger("facefusion.engines")
@@ -86,7 +99,11 @@ Trials = dict[str, dict[Engine, Trial]]
 
 def available(files: Mapping[str, WeightFile], name: str) -> list[Engine]:
     """The engines that are installed and have weights of the network `name`, the reference first."""
-    return [engine for engine in Engine if find_spec(engine.package) is not None and weights(engine, files, name)]
+    return [
+        engine
+        for engine in Engine
+        if find_spec(engine.package) is not None and weights(engine, files, name)
+    ]
 
 
 def weights(engine: Engine, files: Mapping[str, WeightFile], name: str) -> Path | None:
@@ -96,7 +113,9 @@ def weights(engine: Engine, files: Mapping[str, WeightFile], name: str) -> Path 
     """
     whole = files[name]
     if engine is Engine.LITERT:
-        exported = whole.path.with_suffix(".tflite")  # `facefusion export --format tflite` puts it there
+        exported = whole.path.with_suffix(
+            ".tflite"
+        )  # `facefusion export --format tflite` puts it there
         return exported if exported.is_file() else None
     if not engine.int8:
         return whole.path
@@ -104,11 +123,14 @@ def weights(engine: Engine, files: Mapping[str, WeightFile], name: str) -> Path 
     return small.path if small is not None and small.made_from == whole.sha256 else None
 
 
-def open_network(engine: Engine, files: Mapping[str, WeightFile], name: str, threads: int | None = None) -> Network:
+def open_network(
+    engine: Engine, files: Mapping[str, WeightFile], name: str, threads: int | None = None
+) -> Network:
     """Opens the network `name` in an engine, with so many threads (all cores by default).
 
     Raises:
-        WeightsError: the engine has no weights of it, or cannot open them, or they are another network's.
+        WeightsError: the engine has no weights of it, or cannot open them, or they are another
+            network's.
     """
     path = weights(engine, files, name)
     if path is None:
@@ -141,7 +163,8 @@ def forced_engines(engine: Engine | str, files: Mapping[str, WeightFile]) -> dic
 
     Raises:
         ValueError: there is no such engine.
-        WeightsError: it is not installed, or has none of the networks; a network is not what the pipeline calls.
+        WeightsError: it is not installed, or has none of the networks; a network is not what the
+            pipeline calls.
     """
     check_contracts(files)
     engine = Engine(engine)
@@ -151,23 +174,33 @@ def forced_engines(engine: Engine | str, files: Mapping[str, WeightFile]) -> dic
     return {name: engine if name in having else Engine.ONNXRUNTIME for name in SIDES}
 
 
-def select_engines(files: Mapping[str, WeightFile], threads: int | None = None) -> dict[str, Engine]:
-    """By network, the engine that the environment names, or the quickest, remembered on the disk or found now.
+def select_engines(
+    files: Mapping[str, WeightFile], threads: int | None = None
+) -> dict[str, Engine]:
+    """By network, the engine that the environment names, or the quickest, remembered on the disk or
+    found now.
 
     Raises:
-        WeightsError: the environment names an engine that is not there; a network is not what the pipeline calls.
+        WeightsError: the environment names an engine that is not there; a network is not what the
+            pipeline calls.
     """
     engines = {name: available(files, name) for name in SIDES}
     every = [engine for engine in Engine if any(engine in some for some in engines.values())]
     if named := os.environ.get(ENGINE_VARIABLE):
         if named not in every:
-            raise WeightsError(f"{ENGINE_VARIABLE} is {named!r}; here it can be one of: {', '.join(every)}.")
+            raise WeightsError(
+                f"{ENGINE_VARIABLE} is {named!r}; here it can be one of: {', '.join(every)}."
+            )
         return forced_engines(named, files)
     check_contracts(files)
     if len(every) == 1:
         return dict.fromkeys(SIDES, every[0])
-    hashes = [file.sha256 for name, file in sorted(files.items()) if name.partition("_")[0] in SIDES]
-    key = machine_key(f"{threads} threads", *(f"{each} {version_of(each)}" for each in every), *hashes)
+    hashes = [
+        file.sha256 for name, file in sorted(files.items()) if name.partition("_")[0] in SIDES
+    ]
+    key = machine_key(
+        f"{threads} threads", *(f"{each} {version_of(each)}" for each in every), *hashes
+    )
     kept = recall("engines", key)
     if isinstance(kept, dict) and all(kept.get(name) in engines[name] for name in SIDES):
         return {name: Engine(kept[name]) for name in SIDES}
@@ -178,36 +211,51 @@ def select_engines(files: Mapping[str, WeightFile], threads: int | None = None) 
             found = quickest(try_apart(files, threads))
         except ChildError as error:
             log.warning("The engines could not be compared, and ONNX Runtime serves: %s.", error)
-            return dict.fromkeys(SIDES, Engine.ONNXRUNTIME)  # not remembered: the next start tries again
+            return dict.fromkeys(
+                SIDES, Engine.ONNXRUNTIME
+            )  # not remembered: the next start tries again
     remember("engines", key, found)
     return found
 
 
 def try_apart(files: Mapping[str, WeightFile], threads: int | None = None) -> Trials:
-    """`try_engines` in a child process, so that what is not taken leaves nothing here: neither memory nor signal stacks.
+    """`try_engines` in a child process, so that what is not taken leaves nothing here: neither
+    memory nor signal stacks.
 
     Raises:
         ChildError: there is no answer; a package crashed, or hangs.
     """
     needed = {name: asdict(file) for name, file in files.items() if name.partition("_")[0] in SIDES}
-    request = {"threads": threads, "files": {name: {**each, "path": str(each["path"])} for name, each in needed.items()}}
+    request = {
+        "threads": threads,
+        "files": {name: {**each, "path": str(each["path"])} for name, each in needed.items()},
+    }
     answer = ask("facefusion.engines_trial", request, TRIAL_SECONDS)
     try:
-        return {name: {Engine(engine): Trial(*each) for engine, each in answer[name].items()} for name in SIDES}
+        return {
+            name: {Engine(engine): Trial(*each) for engine, each in answer[name].items()}
+            for name in SIDES
+        }
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ChildError("it answered something else") from error
 
 
 def unpacked(request: Any) -> tuple[dict[str, WeightFile], int | None]:
     """The files and threads of a request that `try_apart` made."""
-    files = {name: WeightFile(**{**each, "path": Path(each["path"])}) for name, each in request["files"].items()}
+    files = {
+        name: WeightFile(**{**each, "path": Path(each["path"])})
+        for name, each in request["files"].items()
+    }
     return files, request["threads"]
 
 
 def answered(trials: Trials) -> dict[str, dict[str, tuple[float, float, str]]]:
     """Trials as `try_apart` reads them."""
     return {
-        name: {engine.value: (trial.seconds, trial.psnr, trial.reason) for engine, trial in tried.items()}
+        name: {
+            engine.value: (trial.seconds, trial.psnr, trial.reason)
+            for engine, trial in tried.items()
+        }
         for name, tried in trials.items()
     }
 
@@ -218,9 +266,12 @@ def version_of(engine: Engine) -> str:
 
 
 def try_engines(
-    files: Mapping[str, WeightFile], threads: int | None = None, clock: Callable[[], float] = time.perf_counter
+    files: Mapping[str, WeightFile],
+    threads: int | None = None,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> Trials:
-    """Times every network in every available engine on made-up crops, and compares its answers with the reference's.
+    """Times every network in every available engine on made-up crops, and compares its answers with
+    the reference's.
 
     The engines are timed in turns, so that what else the machine does meets all of them.
     """
@@ -238,43 +289,64 @@ def _try_network(
         try:
             network = open_network(engine, files, name, threads)
             crop = fused(feeds, *network.run(OUTPUTS[name], feeds))
-        except Exception as error:  # an optional package that is broken must not take the product down with it
+        except (
+            Exception
+        ) as error:  # an optional package that is broken must not take the product down with it
             if engine is Engine.ONNXRUNTIME:
                 raise
-            trials[engine] = Trial(float("inf"), 0.0, f"it fails: {type(error.__cause__ or error).__name__}")
+            trials[engine] = Trial(
+                float("inf"), 0.0, f"it fails: {type(error.__cause__ or error).__name__}"
+            )
             continue
         truth = truth or [crop]
         apart = psnr(crop, truth[0], feeds["face"][0, 0] > 0.5)
-        reason = "" if apart >= MIN_PSNR[engine.int8] else f"its answers are {apart:.0f} dB from the reference's"
+        reason = (
+            ""
+            if apart >= MIN_PSNR[engine.int8]
+            else f"its answers are {apart:.0f} dB from the reference's"
+        )
         trials[engine], opened[engine] = Trial(float("inf"), apart, reason), network
     for _ in range(RUNS):
         for engine, network in opened.items():
             begin = clock()
             network.run(OUTPUTS[name], feeds)
-            trials[engine] = replace(trials[engine], seconds=min(trials[engine].seconds, clock() - begin))
+            trials[engine] = replace(
+                trials[engine], seconds=min(trials[engine].seconds, clock() - begin)
+            )
     return trials
 
 
 def quickest(trials: Trials) -> dict[str, Engine]:
-    """By network, the quickest engine that was not passed over; one of another package only where it saves `MIN_SAVING_SECONDS`."""
+    """By network, the quickest engine that was not passed over; one of another package only where
+    it saves `MIN_SAVING_SECONDS`.
+    """
 
     def cost(engine: Engine, trial: Trial) -> float:
         return trial.seconds + (0 if engine.package == Engine.ONNXRUNTIME else MIN_SAVING_SECONDS)
 
     return {
-        name: min((engine for engine, trial in tried.items() if not trial.reason), key=lambda each: cost(each, tried[each]))
+        name: min(
+            (engine for engine, trial in tried.items() if not trial.reason),
+            key=lambda each: cost(each, tried[each]),
+        )
         for name, tried in trials.items()
     }
 
 
 def synthetic_inputs(name: str, side: int) -> dict[str, FloatArray]:
-    """Inputs of the network `name` at a side: smooth colours, a soft round face, and nobody's identity."""
+    """Inputs of the network `name` at a side: smooth colours, a soft round face, and nobody's
+    identity.
+    """
     rng = np.random.default_rng(0)
 
     def field(channels: int, low: float, high: float) -> FloatArray:
         # Always channels last for OpenCV, which drops a lone one.
-        smooth = cv2.resize(rng.uniform(low, high, (8, 8, channels)), (side, side), interpolation=cv2.INTER_LINEAR)
-        return np.ascontiguousarray(smooth.reshape(side, side, channels).transpose(2, 0, 1)[None], np.float32)
+        smooth = cv2.resize(
+            rng.uniform(low, high, (8, 8, channels)), (side, side), interpolation=cv2.INTER_LINEAR
+        )
+        return np.ascontiguousarray(
+            smooth.reshape(side, side, channels).transpose(2, 0, 1)[None], np.float32
+        )
 
     y, x = np.mgrid[:side, :side] / side - 0.5
     face = np.clip((0.32 - np.hypot(x, y)) / 0.05 + 0.5, 0, 1).astype(np.float32)[None, None]
@@ -288,10 +360,14 @@ def synthetic_inputs(name: str, side: int) -> dict[str, FloatArray]:
 def fused(feeds: Feeds, mask: FloatArray, delta: FloatArray) -> FloatArray:
     """The fused crop (3, S, S) in [0, 1] that a network's answer stands for."""
     target = feeds["target"][0]
-    return np.asarray(np.clip(target + mask[0] * (feeds["warped"][0] + delta[0] - target), 0, 1), np.float32)
+    return np.asarray(
+        np.clip(target + mask[0] * (feeds["warped"][0] + delta[0] - target), 0, 1), np.float32
+    )
 
 
 def psnr(found: FloatArray, truth: FloatArray, inside: np.ndarray) -> float:
-    """Peak signal-to-noise ratio in dB of (3, S, S) images in [0, 1] where `inside` (S, S) is true; at most 120."""
+    """Peak signal-to-noise ratio in dB of (3, S, S) images in [0, 1] where `inside` (S, S) is true;
+    at most 120.
+    """
     error = float(np.mean((found[:, inside].astype(np.float64) - truth[:, inside]) ** 2))
     return 10 * float(np.log10(1 / max(error, 1e-12)))

@@ -1,4 +1,6 @@
-"""The comparison of engines, in a process of its own: `engines.try_apart` runs it and reads its answer."""
+"""The comparison of engines, in a process of its own: `engines.try_apart` runs it and reads its
+answer.
+"""
 
 from __future__ import annotations
 

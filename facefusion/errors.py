@@ -1,7 +1,8 @@
 """What can go wrong with a visitor's photos: which photo, why, and what to do.
 
-Every message is a sentence for a person who is not technical, and `words` says it in two languages. Messages never hold file
-names or other user text, so they are safe to show as HTML, and they hold nothing of the face.
+Every message is a sentence for a person who is not technical, and `words` says it in two languages.
+Messages never hold file names or other user text, so they are safe to show as HTML, and they hold
+nothing of the face.
 """
 
 from __future__ import annotations
@@ -109,8 +110,8 @@ def refusing(code: str) -> type[FusionError]:
 def released(error: Caught) -> Caught:
     """Lets go of the arrays that an exception's traceback holds, so that it can be kept or logged.
 
-    Clears the local variables of all frames of its traceback that have ended, and of those of its causes, and takes the
-    tracebacks away.
+    Clears the local variables of all frames of its traceback that have ended, and of those of its
+    causes, and takes the tracebacks away.
 
     Returns:
         The same exception.

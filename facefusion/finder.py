@@ -53,25 +53,39 @@ class FaceFinder:
     coverings: CoveringsFinder
     cache: FeatureCache
 
-    def find_face(self, photo: Photo, which: PhotoRole, clock: Clock, number: int | None) -> LocatedFace:
-        """The face of a photo, measured or remembered; a remembered one leaves no stage in the timings."""
+    def find_face(
+        self, photo: Photo, which: PhotoRole, clock: Clock, number: int | None
+    ) -> LocatedFace:
+        """The face of a photo, measured or remembered; a remembered one leaves no stage in the
+        timings.
+        """
         key = content_key(photo)
         every: tuple[Face, ...] | None = self.cache.get(("faces", key))
         face = (
             every[0]
             if every
-            else self.cache.get_or_make(("face", key), lambda: self._measured(photo, which, clock, number), FACE_BYTES)
+            else self.cache.get_or_make(
+                ("face", key), lambda: self._measured(photo, which, clock, number), FACE_BYTES
+            )
         )
         check_face(face, which, number=number)
         return LocatedFace(photo, key, face)
 
-    def faces(self, photo: Photo, key: bytes, which: PhotoRole, number: int | None) -> tuple[Face, ...]:
+    def faces(
+        self, photo: Photo, key: bytes, which: PhotoRole, number: int | None
+    ) -> tuple[Face, ...]:
         """Every face, measured or remembered, in the order of the detector: the largest first."""
 
         def measure() -> tuple[Face, ...]:
-            first = self.detector.glance(photo)  # as `find_face` sees it: one photo, one largest face
+            first = self.detector.glance(
+                photo
+            )  # as `find_face` sees it: one photo, one largest face
             for detections in self.detector.attempts(photo):
-                others = [each for each in detections if not any(same_face(each.box, one.box) for one in first)]
+                others = [
+                    each
+                    for each in detections
+                    if not any(same_face(each.box, one.box) for one in first)
+                ]
                 detections = [*first, *others]
                 measured = (self.mesh(photo, detection) for detection in detections[:MAX_FACES])
                 faces = tuple(face for face in measured if is_consistent(face))
@@ -79,7 +93,9 @@ class FaceFinder:
                     return faces
             raise NoFaceError(which, number=number)
 
-        return self.cache.get_or_make(("faces", key), measure, lambda faces: len(faces) * FACE_BYTES)
+        return self.cache.get_or_make(
+            ("faces", key), measure, lambda faces: len(faces) * FACE_BYTES
+        )
 
     def embedding(self, located: LocatedFace, clock: Clock) -> FloatArray:
         """Who the face is: a unit vector, measured or remembered."""
@@ -88,7 +104,9 @@ class FaceFinder:
             with clock.stage("identity"):
                 return self.identity(located.photo, located.face.mesh)
 
-        return self.cache.get_or_make(("identity", located.key), measure, lambda value: value.nbytes)
+        return self.cache.get_or_make(
+            ("identity", located.key), measure, lambda value: value.nbytes
+        )
 
     def find_coverings(self, located: LocatedFace, clock: Clock) -> Coverings:
         """What lies over the face, found or remembered."""
@@ -101,14 +119,26 @@ class FaceFinder:
         return self.cache.get_or_make(key, find, lambda found: found.nbytes)
 
     def source(self, located: LocatedFace, coverings: Coverings, steps: Steps) -> SourceView:
-        """The face as a source: its crops and the parts of its photo are made when asked for, and remembered."""
-        return SourceView(located.face.mesh, partial(self._aligned, located, coverings, steps), partial(self._part, located))
+        """The face as a source: its crops and the parts of its photo are made when asked for, and
+        remembered.
+        """
+        return SourceView(
+            located.face.mesh,
+            partial(self._aligned, located, coverings, steps),
+            partial(self._part, located),
+        )
 
-    def _aligned(self, located: LocatedFace, coverings: Coverings, steps: Steps, size: int) -> AlignedFace:
+    def _aligned(
+        self, located: LocatedFace, coverings: Coverings, steps: Steps, size: int
+    ) -> AlignedFace:
         def cut() -> AlignedFace:
-            return AlignedFace.of(located.photo, located.face, coverings, size, strands=steps.hairline)
+            return AlignedFace.of(
+                located.photo, located.face, coverings, size, strands=steps.hairline
+            )
 
-        return self.cache.get_or_make(("crop", located.key, size, steps), cut, 3 * size * size + FACE_BYTES)
+        return self.cache.get_or_make(
+            ("crop", located.key, size, steps), cut, 3 * size * size + FACE_BYTES
+        )
 
     def _part(self, located: LocatedFace, size: int) -> PhotoPart:
         def cut() -> PhotoPart:
@@ -116,15 +146,26 @@ class FaceFinder:
 
         if not shrinks(located.face.mesh, size):  # the photo itself: nothing to remember
             return cut()
-        return self.cache.get_or_make(("part", located.key, size), cut, lambda part: part.image.nbytes)
+        return self.cache.get_or_make(
+            ("part", located.key, size), cut, lambda part: part.image.nbytes
+        )
 
-    def view(self, located: LocatedFace, coverings: Coverings, tier: TierSpec, steps: Steps) -> PreparedTarget:
+    def view(
+        self, located: LocatedFace, coverings: Coverings, tier: TierSpec, steps: Steps
+    ) -> PreparedTarget:
         """The face as a target, prepared or remembered."""
 
         def prepare() -> PreparedTarget:
             return PreparedTarget.of(located.photo, located.face.mesh, coverings, tier, steps)
 
-        key = ("view", located.key, located.face.mesh.tobytes(), tier.detail_size, tier.refine_size, steps)
+        key = (
+            "view",
+            located.key,
+            located.face.mesh.tobytes(),
+            tier.detail_size,
+            tier.refine_size,
+            steps,
+        )
         return self.cache.get_or_make(key, prepare, lambda view: view.nbytes)
 
     def _detection_passes(self, photo: Photo) -> Iterator[list[Detection]]:

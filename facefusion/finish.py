@@ -1,4 +1,6 @@
-"""The last steps before a new face is blended into its photo: what the photo's own skin has, it gets."""
+"""The last steps before a new face is blended into its photo: what the photo's own skin has, it
+gets.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +14,19 @@ from facefusion.steps import Steps
 from facefusion.types import FloatArray, Photo
 from facefusion.views import AlignedPair
 
-#: Share of the skin's difference in chroma that is made up for: more takes stains away, and the person as well.
+#: Share of the skin's difference in chroma that is made up for: more takes stains away, and the
+#: person as well.
 CHROMA_SHARE: Final = 0.25
 
 
-def finished(face: Photo, target: Photo, pair: AlignedPair, window: FaceWindow, mask: FloatArray, steps: Steps) -> Photo:
+def finished(
+    face: Photo,
+    target: Photo,
+    pair: AlignedPair,
+    window: FaceWindow,
+    mask: FloatArray,
+    steps: Steps,
+) -> Photo:
     """Brings a new face to the target's colours, sharpness and grain.
 
     Args:
@@ -44,5 +54,10 @@ def finished(face: Photo, target: Photo, pair: AlignedPair, window: FaceWindow, 
             sharpness=steps.sharpness, grain=steps.grain, origin=origin,
         )  # fmt: skip
     if view.strands is not None:  # as sharp as they are in the photo
-        face = draw_strands(face, target, window.frame.placed(view.strands.skin), window.opacity(view.strands.opacity))
+        face = draw_strands(
+            face,
+            target,
+            window.frame.placed(view.strands.skin),
+            window.opacity(view.strands.opacity),
+        )
     return face if view.tone.curve is None else view.tone.curve(face)

@@ -1,7 +1,9 @@
-"""The refine network on a GPU, through torch: for Spaces on ZeroGPU, and for machines with CUDA that ask for it.
+"""The refine network on a GPU, through torch: for Spaces on ZeroGPU, and for machines with CUDA
+that ask for it.
 
-Serving on a CPU never imports this module: torch costs more to import than a fusion takes. Only the refine network is worth
-the way to a GPU; the others take a few milliseconds where they are. Whatever fails there, the CPU answers.
+Serving on a CPU never imports this module: torch costs more to import than a fusion takes. Only the
+refine network is worth the way to a GPU; the others take a few milliseconds where they are.
+Whatever fails there, the CPU answers.
 """
 
 from __future__ import annotations
@@ -34,9 +36,11 @@ if TYPE_CHECKING:
 #: The parameters of the refine network as torch names them.
 CHECKPOINT: Final = EMBEDDED_WEIGHTS.parent / "checkpoints" / "refine.safetensors"
 REFERENCE: Final = EMBEDDED_WEIGHTS / "refine.onnx"
-#: Seconds of GPU time to ask ZeroGPU for: with less asked for, a visitor waits less and may come more often.
+#: Seconds of GPU time to ask ZeroGPU for: with less asked for, a visitor waits less and may come
+#: more often.
 DURATION: Final = 10
-#: Largest difference between the two networks' answers on the same input, where they are the same network.
+#: Largest difference between the two networks' answers on the same input, where they are the same
+#: network.
 TOLERANCE: Final = 1e-3
 
 _TYPES: Final = {"F32": np.float32, "F16": np.float16, "I64": np.int64}
@@ -76,7 +80,11 @@ class GpuRefineNet(RefineRunner):
     """
 
     def __init__(
-        self, cpu: RefineRunner, checkpoint: Path = CHECKPOINT, reference: Path = REFERENCE, device: str = "cuda"
+        self,
+        cpu: RefineRunner,
+        checkpoint: Path = CHECKPOINT,
+        reference: Path = REFERENCE,
+        device: str = "cuda",
     ) -> None:
         self._cpu, self._device = cpu, device
         self._run: Callable[..., Sequence[FloatArray]] = self._forward
@@ -89,24 +97,38 @@ class GpuRefineNet(RefineRunner):
 
     def _check(self, checkpoint: Path, reference: Path) -> None:
         feeds = synthetic_inputs("refine", LEAST_SIZE)
-        ours, exact, served = self._forward(feeds, "cpu"), RefineRunner(reference)._answer(feeds), self._cpu._answer(feeds)
-        apart = max(float(np.abs(one - other).max()) for one, other in zip(ours, exact, strict=True))
+        ours, exact, served = (
+            self._forward(feeds, "cpu"),
+            RefineRunner(reference)._answer(feeds),
+            self._cpu._answer(feeds),
+        )
+        apart = max(
+            float(np.abs(one - other).max()) for one, other in zip(ours, exact, strict=True)
+        )
         if not apart < TOLERANCE:
-            raise ValueError(f"{checkpoint.name} is not the network of {reference.name}: they differ by {apart:.3f}")
+            raise ValueError(
+                f"{checkpoint.name} is not the network of {reference.name}: they differ by {apart:.3f}"
+            )
         inside = feeds["face"][0, 0] > 0.5
         alike = psnr(fused(feeds, *served), fused(feeds, *exact), inside)
         if alike < MIN_PSNR[True]:  # it may be in 8 bits
-            raise ValueError(f"another network serves: its answers are {alike:.0f} dB from those of {checkpoint.name}")
+            raise ValueError(
+                f"another network serves: its answers are {alike:.0f} dB from those of {checkpoint.name}"
+            )
 
     @torch.inference_mode()
     def _forward(self, feeds: dict[str, FloatArray], device: str) -> Sequence[FloatArray]:
-        answers = self._net(**{name: torch.from_numpy(values).to(device) for name, values in feeds.items()})
+        answers = self._net(
+            **{name: torch.from_numpy(values).to(device) for name, values in feeds.items()}
+        )
         return [answer.cpu().numpy() for answer in answers]
 
     def _answer(self, feeds: dict[str, FloatArray]) -> Sequence[FloatArray]:
         try:
             return self._run(feeds, self._device)
-        except Exception as error:  # no GPU is free, a visitor's share is used up, CUDA fails: the CPU is there
+        except (
+            Exception
+        ) as error:  # no GPU is free, a visitor's share is used up, CUDA fails: the CPU is there
             log.warning("No GPU for this fusion: %s", type(error).__name__)
             return self._cpu._answer(feeds)
 

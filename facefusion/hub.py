@@ -1,7 +1,9 @@
-"""Weights by the name of a Hugging Face Hub repository: the embedded ones first, then the Hub's cache, then the network.
+"""Weights by the name of a Hugging Face Hub repository: the embedded ones first, then the Hub's
+cache, then the network.
 
-A revision is always 40 hex digits: a branch could change under a running product. Nothing is loaded before its SHA-256 is
-the manifest's, and whatever goes wrong, the embedded weights serve and `Found.notice` says why.
+A revision is always 40 hex digits: a branch could change under a running product. Nothing is loaded
+before its SHA-256 is the manifest's, and whatever goes wrong, the embedded weights serve and
+`Found.notice` says why.
 """
 
 from __future__ import annotations
@@ -23,17 +25,20 @@ from facefusion.hub_errors import HubError, reason
 from facefusion.runtime import EMBEDDED_WEIGHTS, WeightFile, parse_manifest, read_manifest
 
 MANIFEST: Final = "manifest.json"
-#: Beside the embedded weights: where they were published. Who asks for that very commit needs no Hub.
+#: Beside the embedded weights: where they were published. Who asks for that very commit needs no
+#: Hub.
 PUBLISHED: Final = "published.json"
 #: The variables that name weights for a start that names none.
 REPO_VARIABLE: Final = "FACEFUSION_HUB_REPO"
 REVISION_VARIABLE: Final = "FACEFUSION_HUB_REVISION"
 SECONDS_VARIABLE: Final = "FACEFUSION_HUB_SECONDS"
-#: Seconds to reach the Hub, for its first answer, and for everything. Without a network a start may cost a second more.
+#: Seconds to reach the Hub, for its first answer, and for everything. Without a network a start may
+#: cost a second more.
 CONNECT_SECONDS: Final = 1.0
 ANSWER_SECONDS: Final = 3.0
 TOTAL_SECONDS: Final = 60.0
-#: Bytes that are written at once. The library's own 10 MB are more than a network of ours: nothing would be left to resume.
+#: Bytes that are written at once. The library's own 10 MB are more than a network of ours: nothing
+#: would be left to resume.
 CHUNK: Final = 1 << 18
 
 _REPO: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
@@ -63,7 +68,9 @@ class HubName:
         repo, _, within = words.partition("@")
         revision = revision or within
         if not _REPO.fullmatch(repo):
-            raise WeightsError(f"{repo} is neither a directory nor a Hub repository, which is called owner/repo.")
+            raise WeightsError(
+                f"{repo} is neither a directory nor a Hub repository, which is called owner/repo."
+            )
         if not _REVISION.fullmatch(revision):
             raise WeightsError(
                 f"There is no directory {repo}. As a Hub repository it needs a revision of 40 hex digits: "
@@ -127,10 +134,15 @@ class Hub:
         if missing:
             names = [file.path.name for file in missing.values()]
             paths = self._limited(self.total, lambda: [self.download(name, each) for each in names])
-            files |= {n: replace(f, path=path) for (n, f), path in zip(missing.items(), paths, strict=True)}
+            files |= {
+                n: replace(f, path=path)
+                for (n, f), path in zip(missing.items(), paths, strict=True)
+            }
             bad = [files[n].path.name for n in missing if not _whole_or_deleted(files[n])]
             if bad:
-                raise HubError(f"{', '.join(bad)} arrived damaged and {'was' if len(bad) == 1 else 'were'} deleted")
+                raise HubError(
+                    f"{', '.join(bad)} arrived damaged and {'was' if len(bad) == 1 else 'were'} deleted"
+                )
         return files
 
     def _is_embedded(self, name: HubName) -> bool:
@@ -148,7 +160,9 @@ class Hub:
             try:
                 return parse_manifest(path)
             except WeightsError:
-                delete_cached(path)  # perhaps it was damaged on this disk: the network may have it whole
+                delete_cached(
+                    path
+                )  # perhaps it was damaged on this disk: the network may have it whole
         self._limited(self.answer, lambda: self._contact(name))
         path = self._limited(self.total, lambda: self.download(name, MANIFEST))
         try:
@@ -172,7 +186,8 @@ class Hub:
         return cache / f"models--{name.repo.replace('/', '--')}" / "snapshots" / name.revision
 
     def download(self, name: HubName, file: str) -> Path:
-        """Brings a file into the Hub's cache, with a progress bar; goes on where a connection broke.
+        """Brings a file into the Hub's cache, with a progress bar; goes on where a connection
+        broke.
 
         Raises:
             Exception: whatever huggingface_hub raises (`hub_errors.reason`).
@@ -180,10 +195,20 @@ class Hub:
         from huggingface_hub import constants, hf_hub_download
 
         constants.DOWNLOAD_CHUNK_SIZE = CHUNK
-        return Path(hf_hub_download(name.repo, file, revision=name.revision, cache_dir=self.cache, endpoint=self.endpoint))
+        return Path(
+            hf_hub_download(
+                name.repo,
+                file,
+                revision=name.revision,
+                cache_dir=self.cache,
+                endpoint=self.endpoint,
+            )
+        )
 
     def _contact(self, name: HubName) -> None:
-        """One question without a second try: `hf_hub_download` would retry for 23 s where there is no network."""
+        """One question without a second try: `hf_hub_download` would retry for 23 s where there is
+        no network.
+        """
         import httpx2
         from huggingface_hub import get_hf_file_metadata, hf_hub_url
 
@@ -194,8 +219,8 @@ class Hub:
     def _limited(self, seconds: float, work: Callable[[], _T]) -> _T:
         """Does `work` in a thread and goes on without it after `seconds`.
 
-        The time-outs of the network code hold for each packet, and none holds for finding a host's address. A thread that is
-        given up may still fill the cache, to the good of the next start.
+        The time-outs of the network code hold for each packet, and none holds for finding a host's
+        address. A thread that is given up may still fill the cache, to the good of the next start.
 
         Raises:
             HubError: it failed, or took longer.
@@ -219,18 +244,21 @@ class Hub:
         return value
 
 
-def resolve(weights: str | Path | None, revision: str | None = None, hub: Hub | None = None) -> Found:
+def resolve(
+    weights: str | Path | None, revision: str | None = None, hub: Hub | None = None
+) -> Found:
     """Finds the networks.
 
     Args:
-        weights: a directory, a Hub repository (`HubName.parse`), or None for what the environment names: the embedded
-            weights where it names nothing.
+        weights: a directory, a Hub repository (`HubName.parse`), or None for what the environment
+            names: the embedded weights where it names nothing.
         revision: the repository's commit.
         hub: how the Hub is reached.
 
     Raises:
-        WeightsError: a directory's files are missing or damaged, or `weights` is no name. A repository that cannot be had,
-            or that the environment misspells, raises nothing: the embedded weights serve, with a notice.
+        WeightsError: a directory's files are missing or damaged, or `weights` is no name. A
+            repository that cannot be had, or that the environment misspells, raises nothing: the
+            embedded weights serve, with a notice.
     """
     hub = Hub() if hub is None else hub
     if weights is None and (asked := os.environ.get(REPO_VARIABLE)):
@@ -241,7 +269,11 @@ def resolve(weights: str | Path | None, revision: str | None = None, hub: Hub | 
         return _fetched(name, hub)
     if weights is None:
         return Found(read_manifest(hub.embedded))
-    if isinstance(weights, Path) or Path(weights).is_dir() or not _REPO.fullmatch(weights.partition("@")[0]):
+    if (
+        isinstance(weights, Path)
+        or Path(weights).is_dir()
+        or not _REPO.fullmatch(weights.partition("@")[0])
+    ):
         return Found(read_manifest(Path(weights)))
     return _fetched(HubName.parse(weights, revision), hub)
 
@@ -254,7 +286,9 @@ def _fetched(name: HubName, hub: Hub) -> Found:
 
 
 def published_note(name: HubName, manifest: str) -> dict[str, str]:
-    """What `PUBLISHED` says: that the weights with the manifest of this SHA-256 are in that repository."""
+    """What `PUBLISHED` says: that the weights with the manifest of this SHA-256 are in that
+    repository.
+    """
     return {"repo": name.repo, "revision": name.revision, "manifest": manifest}
 
 
@@ -280,7 +314,9 @@ def _whole_or_deleted(file: WeightFile) -> bool:
 
 
 def delete_cached(path: Path) -> None:
-    """Deletes a file of the Hub's cache: the name in the snapshot, and the content that it points to."""
+    """Deletes a file of the Hub's cache: the name in the snapshot, and the content that it points
+    to.
+    """
     for each in {path.resolve(), path}:
         each.unlink(missing_ok=True)
 
@@ -289,5 +325,10 @@ def _seconds(words: str | None) -> float:
     try:
         return max(float(words), 0.1) if words else TOTAL_SECONDS
     except ValueError:
-        log.warning("%s must be a number of seconds, not %r; it is taken for %g.", SECONDS_VARIABLE, words, TOTAL_SECONDS)
+        log.warning(
+            "%s must be a number of seconds, not %r; it is taken for %g.",
+            SECONDS_VARIABLE,
+            words,
+            TOTAL_SECONDS,
+        )
         return TOTAL_SECONDS

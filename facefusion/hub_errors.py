@@ -4,7 +4,9 @@ from __future__ import annotations
 
 
 class HubError(Exception):
-    """Why a repository's weights cannot be had; the message ends the sentence "... could not be used: ..."."""
+    """Why a repository's weights cannot be had; the message ends the sentence "... could not be
+    used: ...".
+    """
 
 
 def reason(error: BaseException) -> str:
@@ -30,7 +32,10 @@ def reason(error: BaseException) -> str:
         return f"{known.get(status, 'the Hub has a fault')} (HTTP {status})"
     if isinstance(error, errors.OfflineModeIsEnabled):
         return "HF_HUB_OFFLINE is set and the Hub's cache has not got them"
-    if isinstance(error, (errors.LocalEntryNotFoundError, RuntimeError)) and error.__cause__ is not None:
+    if (
+        isinstance(error, (errors.LocalEntryNotFoundError, RuntimeError))
+        and error.__cause__ is not None
+    ):
         return reason(error.__cause__)
     if isinstance(error, httpx2.TimeoutException):
         return "the Hub did not answer in time"

@@ -43,7 +43,9 @@ class Bend:
 
     @classmethod
     def where(cls, mask: FloatArray) -> Self | None:
-        """The smallest rectangle with all of a mask (H, W) in {0, 1}; None where that is 0 everywhere."""
+        """The smallest rectangle with all of a mask (H, W) in {0, 1}; None where that is 0
+        everywhere.
+        """
         rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
         if not len(rows):
             return None

@@ -1,7 +1,8 @@
-"""The letters of the mark, without a font of the system: servers often have none, least of all a Chinese one.
+"""The letters of the mark, without a font of the system: servers often have none, least of all a
+Chinese one.
 
-Latin letters come from the font inside Pillow (Aileron, CC0). The two Chinese characters are drawn here, stroke by stroke,
-by the authors of this project, under its licence.
+Latin letters come from the font inside Pillow (Aileron, CC0). The two Chinese characters are drawn
+here, stroke by stroke, by the authors of this project, under its licence.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from facefusion.types import Photo
 
 ENGLISH: Final = "AI-generated"
 CHINESE: Final = "AI 生成"
-#: Letters are drawn this many times as large and then averaged, which smooths the edges of the strokes.
+#: Letters are drawn this many times as large and then averaged, which smooths the edges of the
+#: strokes.
 FINE: Final = 4
 #: Width of a stroke of a Chinese character in character sides.
 STROKE: Final = 0.095
@@ -33,7 +35,15 @@ STROKES: Final[dict[str, tuple[tuple[tuple[float, float], ...], ...]]] = {
         ((0.16, 0.26), (0.94, 0.26)),
         ((0.16, 0.26), (0.16, 0.56), (0.12, 0.76), (0.04, 0.95)),
         ((0.16, 0.50), (0.44, 0.50), (0.42, 0.72), (0.38, 0.80), (0.28, 0.76)),
-        ((0.56, 0.05), (0.58, 0.34), (0.66, 0.64), (0.78, 0.86), (0.88, 0.94), (0.94, 0.90), (0.95, 0.72)),
+        (
+            (0.56, 0.05),
+            (0.58, 0.34),
+            (0.66, 0.64),
+            (0.78, 0.86),
+            (0.88, 0.94),
+            (0.94, 0.90),
+            (0.95, 0.72),
+        ),
         ((0.86, 0.42), (0.74, 0.66), (0.56, 0.84), (0.44, 0.93)),
         ((0.72, 0.06), (0.84, 0.17)),
     ),
@@ -49,7 +59,8 @@ def lettering(text: str, height: int) -> Photo:
         height: of a capital letter and of a Chinese character, in pixels.
 
     Returns:
-        (H, W) uint8, 255 where the ink is; H is larger than `height` where letters reach below the line.
+        (H, W) uint8, 255 where the ink is; H is larger than `height` where letters reach below the
+        line.
     """
     side = 2 * FINE * max(height, 8)  # about: the ink is cut out and brought to its height below
     font = ImageFont.load_default(side)
@@ -65,7 +76,9 @@ def lettering(text: str, height: int) -> Photo:
             continue
         square = 1.18 * (bottom - top)
         for stroke in strokes:
-            points = [(x + square * px, side / 4 + top - 0.09 * square + square * py) for px, py in stroke]
+            points = [
+                (x + square * px, side / 4 + top - 0.09 * square + square * py) for px, py in stroke
+            ]
             pen.line(points, fill=255, width=round(STROKE * square), joint="curve")
             radius = STROKE * square / 2
             for px, py in (points[0], points[-1]):
@@ -73,7 +86,9 @@ def lettering(text: str, height: int) -> Photo:
         x += 1.12 * square
     ink = canvas.crop(canvas.getbbox())
     scale = height / (bottom - top)
-    drawn = ink.resize((max(1, round(ink.width * scale)), max(1, round(ink.height * scale))), Image.Resampling.BOX)
+    drawn = ink.resize(
+        (max(1, round(ink.width * scale)), max(1, round(ink.height * scale))), Image.Resampling.BOX
+    )
     result = np.asarray(drawn, np.uint8)
     result.setflags(write=False)
     return result

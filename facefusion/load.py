@@ -1,4 +1,6 @@
-"""How many fusions there are at this moment: those that run in this process, and those that wait for their turn."""
+"""How many fusions there are at this moment: those that run in this process, and those that wait
+for their turn.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,8 @@ from contextlib import contextmanager
 class Load:
     """Counts fusions; safe for concurrent use.
 
-    The pipeline counts what it runs. Who holds callers back, such as a server with a queue, says by `watch` how many wait.
+    The pipeline counts what it runs. Who holds callers back, such as a server with a queue, says by
+    `watch` how many wait.
     """
 
     def __init__(self) -> None:

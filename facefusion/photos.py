@@ -10,7 +10,13 @@ import numpy as np
 from facefusion.decoding import reading
 from facefusion.decoding.headers import RefusedPhotoError
 from facefusion.decoding.reading import over_white
-from facefusion.errors import EmptyPhotoError, FusionError, PhotoRole, UnreadablePhotoError, refusing
+from facefusion.errors import (
+    EmptyPhotoError,
+    FusionError,
+    PhotoRole,
+    UnreadablePhotoError,
+    refusing,
+)
 from facefusion.types import Photo
 
 #: Face photos of one person that a call takes at most.
@@ -23,8 +29,8 @@ def as_rgb(image: Any, which: PhotoRole, *, number: int | None = None) -> Photo:
     """Makes an array RGB uint8.
 
     Args:
-        image: (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) array; uint8 in [0, 255], uint16 or bool, or float in [0, 1].
-            Transparency is laid over white.
+        image: (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) array; uint8 in [0, 255], uint16 or bool,
+            or float in [0, 1]. Transparency is laid over white.
         which: the upload this is, for the error.
         number: its position among several face photos.
 
@@ -82,7 +88,9 @@ def numbered(source: Any) -> list[tuple[Photo, int | None]]:
     if len(sources) > MAX_SOURCES:
         raise ValueError(f"at most {MAX_SOURCES} face photos, not {len(sources)}")
     numbers = [i + 1 for i in range(len(sources))] if len(sources) > 1 else [None]
-    return [(as_rgb(s, "source", number=n), n) for s, n in zip(sources or [None], numbers, strict=True)]
+    return [
+        (as_rgb(s, "source", number=n), n) for s, n in zip(sources or [None], numbers, strict=True)
+    ]
 
 
 def read_photo(path: str | Path, which: PhotoRole, *, number: int | None = None) -> Photo:
@@ -91,8 +99,10 @@ def read_photo(path: str | Path, which: PhotoRole, *, number: int | None = None)
     For files whose origin is known; `decoding.pool.DecoderPool` reads those of strangers.
 
     Args:
-        path: a JPEG, PNG, WebP, GIF, TIFF, BMP or AVIF file; of several pictures in it, the first counts.
-        which: the role of the photo: a JPEG "source" of more than 16 megapixels comes at half its width and height.
+        path: a JPEG, PNG, WebP, GIF, TIFF, BMP or AVIF file; of several pictures in it, the first
+            counts.
+        which: the role of the photo: a JPEG "source" of more than 16 megapixels comes at half its
+            width and height.
         number: its position among several face photos, for the error.
 
     Returns:
@@ -100,7 +110,8 @@ def read_photo(path: str | Path, which: PhotoRole, *, number: int | None = None)
 
     Raises:
         UnreadablePhotoError: the file is missing, no picture of these, or damaged.
-        TooLargePhotoError, TooLongPhotoError: its sides are beyond the limits of `decoding.headers`.
+        TooLargePhotoError, TooLongPhotoError: its sides are beyond the limits of
+            `decoding.headers`.
         HeicPhotoError: it is HEIC.
     """
     try:

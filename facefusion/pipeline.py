@@ -47,14 +47,19 @@ from facefusion.views import AlignedPair, PreparedTarget
 
 __all__ = ["LIKENESS", "MAX_SOURCES", "STAGES", "FusionPipeline", "Progress"]
 
+
 class FusionPipeline:
-    """The one object of the project: the networks, and for ten minutes what they measured. Safe for concurrent calls.
+    """The one object of the project: the networks, and for ten minutes what they measured. Safe for
+    concurrent calls.
 
     Args:
         detector, mesh, identity, coverings, coarse, refine: the networks.
-        cache: remembers faces, embeddings and aligned crops by the content of their photo; `cache.clear()` forgets them.
-        chooser: chooses the tier where none is asked for; by default by what this machine is measured to need.
-        speed_key: names what that measurement depends on, to find it again on the disk; empty for not at all.
+        cache: remembers faces, embeddings and aligned crops by the content of their photo;
+            `cache.clear()` forgets them.
+        chooser: chooses the tier where none is asked for; by default by what this machine is
+            measured to need.
+        speed_key: names what that measurement depends on, to find it again on the disk; empty for
+            not at all.
         steps: which steps of the warp and of composing are done; all by default.
     """
 
@@ -72,7 +77,12 @@ class FusionPipeline:
         speed_key: str = "",
         steps: Steps | None = None,
     ) -> None:
-        self.detector, self.mesh, self.identity, self.coverings = detector, mesh, identity, coverings
+        self.detector, self.mesh, self.identity, self.coverings = (
+            detector,
+            mesh,
+            identity,
+            coverings,
+        )
         self.coarse, self.refine = coarse, refine
         self.steps = Steps() if steps is None else steps
         self.cache = FeatureCache() if cache is None else cache
@@ -97,12 +107,14 @@ class FusionPipeline:
         """Opens the networks.
 
         Args:
-            weights: a directory with `manifest.json` and the ONNX files, or a Hub repository, `owner/repo`; by default what
-                `FACEFUSION_HUB_REPO` names, or else the embedded weights. Where a repository cannot be had, the embedded
-                weights serve and `notice` says why.
+            weights: a directory with `manifest.json` and the ONNX files, or a Hub repository,
+                `owner/repo`; by default what `FACEFUSION_HUB_REPO` names, or else the embedded
+                weights. Where a repository cannot be had, the embedded weights serve and `notice`
+                says why.
             revision: the repository's commit, 40 hex digits.
             threads: threads of each network; all cores by default.
-            engine: runs the fusion networks; by default for each the quickest that is installed (`engines.select_engines`).
+            engine: runs the fusion networks; by default for each the quickest that is installed
+                (`engines.select_engines`).
             steps: which steps of the warp and of composing are done; all by default.
 
         Raises:
@@ -122,9 +134,15 @@ class FusionPipeline:
 
     @classmethod
     def _opened(
-        cls, files: dict[str, WeightFile], threads: int | None, engine: Engine | str | None, steps: Steps | None
+        cls,
+        files: dict[str, WeightFile],
+        threads: int | None,
+        engine: Engine | str | None,
+        steps: Steps | None,
     ) -> Self:
-        engines = select_engines(files, threads) if engine is None else forced_engines(engine, files)
+        engines = (
+            select_engines(files, threads) if engine is None else forced_engines(engine, files)
+        )
         return cls(
             detector=FaceDetector(files["detector"].path, threads=threads),
             mesh=FaceMesh(files["mesh"].path, threads=threads),
@@ -136,13 +154,20 @@ class FusionPipeline:
             ),
             coarse=CoarseRunner(open_network(engines["coarse"], files, "coarse", threads)),
             refine=RefineRunner(open_network(engines["refine"], files, "refine", threads)),
-            speed_key=machine_key(f"{threads} threads", *engines.values(), files["coarse"].sha256, files["refine"].sha256),
+            speed_key=machine_key(
+                f"{threads} threads",
+                *engines.values(),
+                files["coarse"].sha256,
+                files["refine"].sha256,
+            ),
             steps=steps,
         )
 
     @property
     def tiers(self) -> list[Tier]:
-        """The tiers that this pipeline can run, `AUTO` first; `STUDIO` only with models of the user's own."""
+        """The tiers that this pipeline can run, `AUTO` first; `STUDIO` only with models of the
+        user's own.
+        """
         return [Tier.AUTO, *TIERS, *([Tier.STUDIO] if self.studio is not None else [])]
 
     def use_detector(self, detector: FaceDetector) -> None:
@@ -152,7 +177,9 @@ class FusionPipeline:
         self.cache.clear()
 
     def expected_seconds(self) -> dict[Tier, float]:
-        """By tier, what two photos of 1024 px were measured to take here; the first time, that takes up to a second."""
+        """By tier, what two photos of 1024 px were measured to take here; the first time, that
+        takes up to a second.
+        """
         return self.chooser.speed.expected_seconds
 
     def __call__(
@@ -170,14 +197,17 @@ class FusionPipeline:
         """Puts the face of `source` into the photo `target`.
 
         Args:
-            source: the face: an (H, W, 3) RGB uint8 array of any size, or a list of 1 to 3 of them, of one person. Grey,
-                RGBA, float and 16-bit arrays are taken too (`photos.as_rgb`).
+            source: the face: an (H, W, 3) RGB uint8 array of any size, or a list of 1 to 3 of them,
+                of one person. Grey, RGBA, float and 16-bit arrays are taken too (`photos.as_rgb`).
             target: the photo.
-            face: which of its faces is replaced, or which several, from `find_faces`; the largest by default.
-            tier: how much work to do. `AUTO` takes the best tier that this face gains from and that there is time for.
+            face: which of its faces is replaced, or which several, from `find_faces`; the largest
+                by default.
+            tier: how much work to do. `AUTO` takes the best tier that this face gains from and that
+                there is time for.
             budget: seconds that `AUTO` may take, with those that wait counted in; 0.8 by default.
-            likeness: from 0, the photo's expression and face shape as they are, to 1, the person's features and a part of
-                their face shape. Beyond 0.5 the photo bends a little around the face.
+            likeness: from 0, the photo's expression and face shape as they are, to 1, the person's
+                features and a part of their face shape. Beyond 0.5 the photo bends a little around
+                the face.
             blend: how much of the new face is seen, from 0, nothing, to 1, all of it.
             progress: told of each stage as it begins.
 
@@ -185,12 +215,22 @@ class FusionPipeline:
             The fused photo with its coarse preview, mask, identity similarity and timings.
 
         Raises:
-            FusionError: one of the photos cannot be used; the message says which, why, and what to do.
-            ValueError: no such tier, likeness or blend outside of [0, 1], no face, or more than three face photos.
+            FusionError: one of the photos cannot be used; the message says which, why, and what to
+                do.
+            ValueError: no such tier, likeness or blend outside of [0, 1], no face, or more than
+                three face photos.
         """
         faces = list(face) if isinstance(face, Sequence) else [face]
         swaps = [Swap(source, each) for each in faces]
-        *_, result = self.stream(swaps, target, tier=tier, budget=budget, likeness=likeness, blend=blend, progress=progress)
+        *_, result = self.stream(
+            swaps,
+            target,
+            tier=tier,
+            budget=budget,
+            likeness=likeness,
+            blend=blend,
+            progress=progress,
+        )
         return result
 
     def stream(
@@ -204,14 +244,15 @@ class FusionPipeline:
         blend: float = 1.0,
         progress: Progress | None = None,
     ) -> Iterator[FusionResult]:
-        """Puts the faces of one person or of several into one photo, and hands out the draft as soon as there is one.
+        """Puts the faces of one source or of several into one photo, and yields a draft first.
 
         Args:
-            swaps: whose face goes where.
+            swaps: which source replaces which face.
             target, tier, budget, likeness, blend, progress: see `__call__`.
 
         Yields:
-            A draft, whose `image` is its `coarse` picture and whose identity similarity is NaN; then the result.
+            A draft, whose `image` is its `coarse` picture and whose identity similarity is NaN;
+            then the result.
 
         Raises:
             FusionError, ValueError: see `__call__`.
@@ -248,7 +289,7 @@ class FusionPipeline:
                 crops = self._add_drafts(canvas, pairs, maps, options.blend)
             made = Results(matches, pairs, canvas.made, chosen, clock)
             yield made.result(canvas.made, crops, [math.nan] * len(matches))
-            # 5. Refine: mask and residual at up to 512 px; or Studio, with models of the user's own.
+            # 5. Refine: mask and residual at up to 512 px; or Studio, with the user's own models.
             final: Picture = canvas.made
             for i, answer in enumerate(refining):
                 if answer is not None:
@@ -267,7 +308,9 @@ class FusionPipeline:
             with clock.stage("check"):
                 similarities = self._compare(final, reshaped.faces, matches)
             if chosen.tier in TIERS:
-                self.chooser.observe(chosen.tier, chosen.face_size, _work(clock), faces=len(matches))
+                self.chooser.observe(
+                    chosen.tier, chosen.face_size, _work(clock), faces=len(matches)
+                )
             yield made.result(final, crops, similarities)
 
     def _choose_tier(
@@ -361,8 +404,11 @@ class FusionPipeline:
             for face, match in zip(faces, matches, strict=True)
         ]
 
-    def find_faces(self, photo: Any, which: PhotoRole = "target", *, number: int | None = None) -> list[Face]:
-        """Every face of a photo, from left to right, also those that are too small or too far turned to be used.
+    def find_faces(
+        self, photo: Any, which: PhotoRole = "target", *, number: int | None = None
+    ) -> list[Face]:
+        """Every face of a photo, from left to right, also those that are too small or too far
+        turned to be used.
 
         Args:
             photo: an (H, W, 3) RGB uint8 array of any size, or what `__call__` takes besides.
@@ -376,9 +422,7 @@ class FusionPipeline:
         return sorted(faces, key=lambda face: float(face.mesh[:, 0].mean()))
 
 
-def _render_detail(
-    pair: AlignedPair, spec: TierSpec, worker: Executor
-) -> Future[Photo] | None:
+def _render_detail(pair: AlignedPair, spec: TierSpec, worker: Executor) -> Future[Photo] | None:
     """Renders the warped source for composing, beside the networks; None where that is not done."""
     window = pair.target.window
     if window is None or not spec.refine_size:

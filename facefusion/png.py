@@ -1,7 +1,8 @@
-"""Writes PNG files (W3C PNG, third edition) strip by strip, so that no second copy of a large picture is made.
+"""Writes PNG files (W3C PNG, third edition) strip by strip, so that no second copy of a large
+picture is made.
 
-Photographs, with their noise, are written with the average filter and a run-length code: 12 megapixels
-in half of OpenCV's time at 2 to 10 % more bytes.
+Photographs, with their noise, are written with the average filter and a run-length code: 12
+megapixels in half of OpenCV's time at 2 to 10 % more bytes.
 """
 
 from __future__ import annotations
@@ -52,7 +53,9 @@ def write_png(image: Photo, file: BinaryIO, notes: Iterable[tuple[bytes, bytes]]
 
 
 def _filtered(strip: np.ndarray, above: np.ndarray) -> np.ndarray:
-    """Rows (h, 3 W) with their filter's number before each, (h, 1 + 3 W); `above` is the row above them, (1, 3 W)."""
+    """Rows (h, 3 W) with their filter's number before each, (h, 1 + 3 W); `above` is the row above
+    them, (1, 3 W).
+    """
     left, up = np.zeros_like(strip), np.concatenate([above, strip[:-1]])
     left[:, 3:] = strip[:, :-3]
     filtered = np.empty((strip.shape[0], 1 + strip.shape[1]), np.uint8)

@@ -1,7 +1,8 @@
-"""What every picture that leaves the product carries: a mark that people see, and metadata that programs read.
+"""What every picture that leaves the product carries: a mark that people see, and metadata that
+programs read.
 
-The metadata is XMP (ISO 16684-1) with the IPTC digital source type of a picture in which a part was made by a trained model
-(https://cv.iptc.org/newscodes/digitalsourcetype/).
+The metadata is XMP (ISO 16684-1) with the IPTC digital source type of a picture in which a part was
+made by a trained model (https://cv.iptc.org/newscodes/digitalsourcetype/).
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from facefusion.lettering import ENGLISH, lettering
 from facefusion.png import write_png
 from facefusion.types import Photo
 
-SOURCE_TYPE: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
+SOURCE_TYPE: Final = (
+    "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
+)
 #: Also written as a plain comment, for programs that know no XMP.
 COMMENT: Final = "AI-generated with FaceFusion: the face in this picture was replaced by software."
 XMP: Final = f"""<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
@@ -37,7 +40,8 @@ XMP: Final = f"""<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 </x:xmpmeta>
 <?xpacket end="w"?>""".encode()
 
-#: Height of a capital letter as a share of the photo's shorter side, and at least so many pixels, so that they can be read.
+#: Height of a capital letter as a share of the photo's shorter side, and at least so many pixels,
+#: so that they can be read.
 TEXT_SHARE: Final = 0.052
 LEAST_TEXT: Final = 8
 #: Space around the letters and to the photo's edge, in text heights.
@@ -46,7 +50,8 @@ MARGIN: Final = 0.5
 #: How dark the plate behind the letters is.
 PLATE: Final = 0.62
 
-#: Pillow's format and options by extension. 4:4:4 JPEG: at 4:2:0 the colour of lips and eyes bleeds over their edge.
+#: Pillow's format and options by extension. 4:4:4 JPEG: at 4:2:0 the colour of lips and eyes bleeds
+#: over their edge.
 FORMATS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     ".png": ("PNG", {}),
     ".jpg": ("JPEG", {"quality": 95, "subsampling": 0}),
@@ -55,8 +60,11 @@ FORMATS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
 }
 
 
-def marked(image: Photo, text: str = ENGLISH, *, faces: Iterable[np.ndarray] = (), in_place: bool = False) -> Photo:
-    """Writes "AI-generated" into a corner of a picture: the corner that hides the least of the faces.
+def marked(
+    image: Photo, text: str = ENGLISH, *, faces: Iterable[np.ndarray] = (), in_place: bool = False
+) -> Photo:
+    """Writes "AI-generated" into a corner of a picture: the corner that hides the least of the
+    faces.
 
     Args:
         image: (H, W, 3) RGB uint8.
@@ -65,8 +73,8 @@ def marked(image: Photo, text: str = ENGLISH, *, faces: Iterable[np.ndarray] = (
         in_place: whether the picture itself is written to, rather than a copy of it.
 
     Returns:
-        (H, W, 3) RGB uint8. The letters are at least 5 % of the shorter side high; a picture narrower than them
-        cuts them off.
+        (H, W, 3) RGB uint8. The letters are at least 5 % of the shorter side high; a picture
+        narrower than them cuts them off.
     """
     height, width = image.shape[:2]
     size = max(LEAST_TEXT, int(np.ceil(TEXT_SHARE * min(height, width))))
@@ -82,15 +90,24 @@ def marked(image: Photo, text: str = ENGLISH, *, faces: Iterable[np.ndarray] = (
     return result
 
 
-def _corner(photo: tuple[int, int], plate: tuple[int, ...], margin: int, faces: list[np.ndarray]) -> tuple[int, int]:
-    """Top and left of the plate: bottom right, bottom left, top right or top left, the first that hides the least."""
+def _corner(
+    photo: tuple[int, int], plate: tuple[int, ...], margin: int, faces: list[np.ndarray]
+) -> tuple[int, int]:
+    """Top and left of the plate: bottom right, bottom left, top right or top left, the first that
+    hides the least.
+    """
     low, right = photo[0] - plate[0] - margin, photo[1] - plate[1] - margin
     corners = [(low, right), (low, margin), (margin, right), (margin, margin)]
 
     def hidden(corner: tuple[int, int]) -> float:
         begin = np.array([corner[1], corner[0]], float)
         end = begin + [plate[1], plate[0]]
-        return float(sum(np.clip(np.minimum(f[2:], end) - np.maximum(f[:2], begin), 0, None).prod() for f in faces))
+        return float(
+            sum(
+                np.clip(np.minimum(f[2:], end) - np.maximum(f[:2], begin), 0, None).prod()
+                for f in faces
+            )
+        )
 
     return min(corners, key=hidden)
 

@@ -1,4 +1,6 @@
-"""What was measured of a machine, kept in the user's cache directory: seconds and names, nothing of a photo."""
+"""What was measured of a machine, kept in the user's cache directory: seconds and names, nothing of
+a photo.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,16 @@ def machine_key(*details: str) -> str:
     """Names what a measurement depends on: processor, cores, versions, and further `details`."""
     from facefusion import __version__
 
-    return " | ".join([str(FORMAT), cpu_name(), str(os.cpu_count()), __version__, version("onnxruntime"), *details])
+    return " | ".join(
+        [
+            str(FORMAT),
+            cpu_name(),
+            str(os.cpu_count()),
+            __version__,
+            version("onnxruntime"),
+            *details,
+        ]
+    )
 
 
 def cache_directory() -> Path:
@@ -50,7 +61,9 @@ def remember(name: str, key: str, value: Any) -> None:
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.write_text(json.dumps({**_read(path), key: value}, indent=2) + "\n", encoding="utf-8")
+        unfinished.write_text(
+            json.dumps({**_read(path), key: value}, indent=2) + "\n", encoding="utf-8"
+        )
         os.replace(unfinished, path)
     except OSError:  # a read-only home: the next start measures again
         with suppress(OSError):

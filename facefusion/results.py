@@ -72,7 +72,9 @@ class Results:
             similarities: of each face to its source, in [-1, 1].
         """
         faces = tuple(
-            FusedFace(match.source.face, match.target.face, similarity, pair.warped, crop, pair.to_photo)
+            FusedFace(
+                match.source.face, match.target.face, similarity, pair.warped, crop, pair.to_photo
+            )
             for match, similarity, pair, crop in zip(
                 self.matches, similarities, self.pairs, crops, strict=True
             )
@@ -80,5 +82,11 @@ class Results:
         timings = Timings(dict(self.clock.seconds))
         chosen = self.chosen
         return FusionResult(
-            picture.image, self.draft.image, picture.mask, timings, chosen.tier, faces, chosen.choice
+            picture.image,
+            self.draft.image,
+            picture.mask,
+            timings,
+            chosen.tier,
+            faces,
+            chosen.choice,
         )

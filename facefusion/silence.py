@@ -1,7 +1,8 @@
 """Switches off what packages report to their makers by themselves, before any of them is imported.
 
-`facefusion/__init__.py` imports this module first, so that the page, the command line, programs that use the library, tests
-and child processes all get it. A program that imports one of these packages before `facefusion` sets the variables itself.
+`facefusion/__init__.py` imports this module first, so that the page, the command line, programs
+that use the library, tests and child processes all get it. A program that imports one of these
+packages before `facefusion` sets the variables itself.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ class Switch:
         package: the name under which it is imported.
         habit: what it does otherwise, as recorded with strace.
         variables: environment variables that it reads when it is imported or first used.
-        hidden: an optional module that does its reporting, and that it does without where it cannot be imported.
+        hidden: an optional module that does its reporting, and that it does without where it cannot
+            be imported.
     """
 
     package: str
@@ -40,7 +42,8 @@ SWITCHES: Final = (
     Switch(
         "openvino",
         "Importing it writes a client number and a counter into ~/intel and sends an event to www.google-analytics.com.",
-        hidden="openvino_telemetry",  # no variable stops it, and ~/intel is no place for a file of ours that would
+        # no variable stops it, and ~/intel is no place for a file of ours that would
+        hidden="openvino_telemetry",
     ),
     Switch(
         "gradio",
@@ -66,7 +69,9 @@ SWITCHES: Final = (
 
 
 def switch_off() -> None:
-    """Sets every variable of `SWITCHES`, whatever it was set to, and hides their reporting modules from import."""
+    """Sets every variable of `SWITCHES`, whatever it was set to, and hides their reporting modules
+    from import.
+    """
     for switch in SWITCHES:
         os.environ.update(switch.variables)
         if switch.hidden:

@@ -1,4 +1,6 @@
-"""How long each tier takes on this machine: measured once, on a picture without a face, and remembered on the disk."""
+"""How long each tier takes on this machine: measured once, on a picture without a face, and
+remembered on the disk.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,10 @@ class Speed:
 
     def scaled(self, factor: float) -> Speed:
         """The speed of a machine that needs `factor` times as long."""
-        return Speed(factor * self.perception, {tier: factor * seconds for tier, seconds in self.rest.items()})
+        return Speed(
+            factor * self.perception,
+            {tier: factor * seconds for tier, seconds in self.rest.items()},
+        )
 
     @property
     def expected_seconds(self) -> dict[Tier, float]:
@@ -50,7 +55,9 @@ class Speed:
 
 
 def known_speed(pipeline: FusionPipeline, key: str) -> Speed:
-    """The speed of `pipeline`, remembered under `key` or measured now; with an empty key it is never remembered."""
+    """The speed of `pipeline`, remembered under `key` or measured now; with an empty key it is
+    never remembered.
+    """
     if not key:
         return measure(pipeline)
     speed = _as_speed(recall("speed", key))
@@ -69,8 +76,9 @@ def keep_speed(key: str, speed: Speed) -> None:
 def measure(pipeline: FusionPipeline, clock: Callable[[], float] = time.perf_counter) -> Speed:
     """Times the pipeline's own stages on two grey pictures with a pretended face.
 
-    The first fusion is not counted, since networks allocate in it; then rounds over all tiers follow while there is time,
-    and the quickest of each counts, since whatever else the machine does can only add.
+    The first fusion is not counted, since networks allocate in it; then rounds over all tiers
+    follow while there is time, and the quickest of each counts, since whatever else the machine
+    does can only add.
     """
     pretended: Any = _Pretended(pipeline)
     twin = type(pipeline)(
@@ -93,14 +101,19 @@ def measure(pipeline: FusionPipeline, clock: Callable[[], float] = time.perf_cou
             stages = twin(*pictures, tier=tier).timings.stages
             first = sum(stages.pop(name) for name in PERCEPTION if name in stages)
             rest[tier] = min(rest[tier], sum(stages.values()))
-            perception = min(perception, first or math.inf)  # the second tier finds the pictures remembered
+            perception = min(
+                perception, first or math.inf
+            )  # the second tier finds the pictures remembered
     twin.cache.clear()
-    # On a busy machine a quick tier may have been the unlucky one: it needs no longer than a tier that does more.
+    # On a busy machine a quick tier may have been the unlucky one: it needs no longer than a tier
+    # that does more.
     return Speed(perception, {tier: min(list(rest.values())[i:]) for i, tier in enumerate(rest)})
 
 
 class _Pretended:
-    """Runs detector and mesh network for the time they take, and says that there is a face all the same."""
+    """Runs detector and mesh network for the time they take, and says that there is a face all the
+    same.
+    """
 
     def __init__(self, pipeline: FusionPipeline) -> None:
         self._detector, self._mesh = pipeline.detector, pipeline.mesh
@@ -119,16 +132,24 @@ class _Pretended:
 
 
 def _disc() -> FloatArray:
-    """468 points all over a disc of a face's size, like the seeds of a sunflower: no face, and as much work as one."""
+    """468 points all over a disc of a face's size, like the seeds of a sunflower: no face, and as
+    much work as one.
+    """
     index = np.arange(MESH_POINTS)
     angle, radius = index * 2.399963, FACE_SIDE / 2 * np.sqrt((index + 0.5) / MESH_POINTS)
-    places = [SIDE / 2 + radius * np.cos(angle), SIDE / 2 + radius * np.sin(angle), np.zeros(MESH_POINTS)]
+    places = [
+        SIDE / 2 + radius * np.cos(angle),
+        SIDE / 2 + radius * np.sin(angle),
+        np.zeros(MESH_POINTS),
+    ]
     return np.stack(places, axis=1).astype(np.float32)
 
 
 def _as_speed(kept: Any) -> Speed | None:
     try:
-        speed = Speed(float(kept["perception"]), {tier: float(kept["rest"][tier.value]) for tier in TIERS})
+        speed = Speed(
+            float(kept["perception"]), {tier: float(kept["rest"][tier.value]) for tier in TIERS}
+        )
     except (KeyError, TypeError, ValueError):
         return None
     return speed if all(0 < value < math.inf for value in speed.expected_seconds.values()) else None

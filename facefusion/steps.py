@@ -1,4 +1,6 @@
-"""Which of the steps that make a new face belong to its photo are done: the one place to switch any of them off."""
+"""Which of the steps that make a new face belong to its photo are done: the one place to switch any
+of them off.
+"""
 
 from __future__ import annotations
 
@@ -7,21 +9,23 @@ from dataclasses import dataclass, fields, replace
 
 @dataclass(frozen=True)
 class Steps:
-    """Switches of the warp and of composing, all on by default. Made for measuring: the page does not offer them.
+    """Switches of the warp and of composing, all on by default. Made for measuring: the page does
+    not offer them.
 
     Attributes:
         triangles: warp by the mesh's triangles with depth; off, by the thin-plate spline alone.
-        single_sampling: sample the source photo once, at the resolution of the result; off, through an aligned crop.
+        single_sampling: sample the source photo once, at the resolution of the result; off, through
+            an aligned crop.
         sharpness: give the new face the target's band energies.
         grain: add noise of the target's kind where the new face lacks it.
-        hairline: cover the source's strands with skin, and keep the target's skin around the source's
-            hair where the target is bare.
+        hairline: cover the source's strands with skin, and keep the target's skin around the
+            source's hair where the target is bare.
         strands: draw single strands of the target's hair over the new face.
         monochrome: bring the new face to the colour curve of a grey, sepia or duotone target.
         lips: correct the source's lips by a gain instead of the skin's gamma.
         exposure: show the networks a dark or coloured target in ordinary light.
-        skin_chroma: move the skin's chroma towards the target's low frequencies, and lightness that is
-            far off nearer to it.
+        skin_chroma: move the skin's chroma towards the target's low frequencies, and lightness that
+            is far off nearer to it.
     """
 
     triangles: bool = True

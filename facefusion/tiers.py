@@ -8,9 +8,11 @@ from typing import Final
 
 
 class Tier(StrEnum):
-    """What the visitor chooses. `AUTO` leaves it to the pipeline (`choice.TierChooser`); the others are what it runs.
+    """What the visitor chooses. `AUTO` leaves it to the pipeline (`choice.TierChooser`); the others
+    are what it runs.
 
-    `STUDIO` is there only with models that the project does not bring (`facefusion.upgrades`); `AUTO` never takes it.
+    `STUDIO` is there only with models that the project does not bring (`facefusion.upgrades`);
+    `AUTO` never takes it.
     """
 
     AUTO = "auto"
@@ -27,9 +29,11 @@ class TierSpec:
     Attributes:
         label: the tier's name on the page.
         description: one line for the page.
-        detail_size: side in pixels of the aligned crop, 5/3 of the face, up to which the tiers that refine compose at the
-            photo's own resolution; larger faces are composed smaller and enlarged. The draft has `views.DRAFT_SIZE`.
-        refine_size: largest side in pixels that the refine network sees; 0 shows the coarse network's result.
+        detail_size: side in pixels of the aligned crop, 5/3 of the face, up to which the tiers that
+            refine compose at the photo's own resolution; larger faces are composed smaller and
+            enlarged. The draft has `views.DRAFT_SIZE`.
+        refine_size: largest side in pixels that the refine network sees; 0 shows the coarse
+            network's result.
     """
 
     label: str
@@ -45,7 +49,9 @@ TIERS: Final[dict[Tier, TierSpec]] = {
     Tier.BEST: TierSpec("Best", "Full detail at the photo's own resolution.", 2048, 512),
 }
 #: The tier that needs others' models; the refine network has no part in it.
-STUDIO: Final = TierSpec("Studio, non-commercial", "insightface's inswapper_128; for non-commercial research.", 1024, 0)
+STUDIO: Final = TierSpec(
+    "Studio, non-commercial", "insightface's inswapper_128; for non-commercial research.", 1024, 0
+)
 
 
 def tier_spec(tier: Tier) -> TierSpec:
@@ -73,7 +79,8 @@ class TierChoice:
     Attributes:
         tier: the tier; never `AUTO`.
         reason: why this one.
-        expected_seconds: by tier, how long this call would take with it, were it alone on the machine.
+        expected_seconds: by tier, how long this call would take with it, were it alone on the
+            machine.
         face_size: longer side of the target's face in the photo's pixels.
     """
 

@@ -24,7 +24,8 @@ class Detection:
     Attributes:
         box: (4,) left, top, right, bottom in photo pixels.
         score: confidence in [0, 1].
-        points: (5, 2) photo pixels: image-left eye, image-right eye, nose tip, image-left and image-right mouth corner.
+        points: (5, 2) photo pixels: image-left eye, image-right eye, nose tip, image-left and
+            image-right mouth corner.
     """
 
     box: FloatArray
@@ -67,7 +68,8 @@ class Swap:
 
     Attributes:
         source: a photo of the person, or a list of 1 to 3 of them (`FusionPipeline.__call__`).
-        face: the face of the target photo that is replaced, from `FusionPipeline.find_faces`; its largest face if None.
+        face: the face of the target photo that is replaced, from `FusionPipeline.find_faces`; its
+            largest face if None.
     """
 
     source: Any
@@ -80,8 +82,10 @@ class FusedFace:
 
     Attributes:
         source, target: the face that was used of the source, and the one that it replaced.
-        identity_similarity: cosine between the source's and the result's identity embeddings, in [-1, 1]; NaN in a draft.
-        warped: (S, S, 3) RGB uint8, the source on the target's mesh, in the target's tone, in an upright crop.
+        identity_similarity: cosine between the source's and the result's identity embeddings, in
+            [-1, 1]; NaN in a draft.
+        warped: (S, S, 3) RGB uint8, the source on the target's mesh, in the target's tone, in an
+            upright crop.
         fused: (S, S, 3) RGB uint8, what the networks made of it, in the target's crop.
         to_photo: (2, 3) pixels of that crop to pixels of the photo.
     """
@@ -99,7 +103,9 @@ Made: TypeAlias = Array | Callable[[], Array]
 
 
 class _Field(Generic[Array]):
-    """A field that is given an array or what makes it: then each access gives a new one, and none is kept."""
+    """A field that is given an array or what makes it: then each access gives a new one, and none
+    is kept.
+    """
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = f"_{name}"
@@ -124,14 +130,14 @@ class _Field(Generic[Array]):
 class FusionResult:
     """A fused photo.
 
-    Of large photos, `image`, `coarse` and `mask` would take most of the memory: the pipeline's results hold what is new and
-    make these whole at each access.
+    Of large photos, `image`, `coarse` and `mask` would take most of the memory: the pipeline's
+    results hold what is new and make these whole at each access.
 
     Attributes:
         image: the result at the chosen tier, RGB uint8, the target's size.
         coarse: the coarse network's result, pasted into the photo, RGB uint8, the target's size.
-        mask: (H, W) float32 in [0, 1]: how much of each pixel is new, and 1 where the photo was bent. Where it is 0,
-            `image` and `coarse` are the target bit for bit.
+        mask: (H, W) float32 in [0, 1]: how much of each pixel is new, and 1 where the photo was
+            bent. Where it is 0, `image` and `coarse` are the target bit for bit.
         timings: seconds by stage.
         tier: the tier that ran; never `Tier.AUTO`.
         faces: the faces that were replaced.
@@ -149,7 +155,9 @@ class FusionResult:
 
     @property
     def identity_similarity(self) -> float:
-        """Cosine between the source's and the result's identity embeddings, in [-1, 1]: of several faces, the mean."""
+        """Cosine between the source's and the result's identity embeddings, in [-1, 1]: of several
+        faces, the mean.
+        """
         return float(np.mean([face.identity_similarity for face in self.faces]))
 
     @property

@@ -1,7 +1,9 @@
-"""Models that others made and the user brings: insightface's SCRFD detector, ArcFace network and inswapper_128.
+"""Models that others made and the user brings: insightface's SCRFD detector, ArcFace network and
+inswapper_128.
 
-The project holds none of them and fetches none of them unasked. They are used where the user names a directory, or a Hub
-repository that `python -m facefusion hub models` has fetched, and accepts their licence. The identity match and the coarse
+The project holds none of them and fetches none of them unasked. They are used where the user names
+a directory, or a Hub repository that `python -m facefusion hub models` has fetched, and accepts
+their licence. The identity match and the coarse
 network keep our own embedding: their figures and the words for them hold for no other.
 """
 
@@ -52,7 +54,8 @@ class Models:
 
 
 def find_models(models: str | Path, hub: Hub | None = None) -> Models:
-    """Looks for insightface's files, by their names, in a directory and below it, or in the Hub's cache; no network.
+    """Looks for insightface's files, by their names, in a directory and below it, or in the Hub's
+    cache; no network.
 
     Args:
         models: a directory, or `owner/repo@revision`.
@@ -71,9 +74,15 @@ def find_models(models: str | Path, hub: Hub | None = None) -> Models:
     paths: dict[str, Path] = {}
     for path in sorted(folder.rglob("*.onnx")) if folder.is_dir() else ():
         paths.setdefault(path.name, path)
-    found = Models(next((paths[d] for d in DETECTORS if d in paths), None), paths.get(ARCFACE), paths.get(SWAPPER))
+    found = Models(
+        next((paths[d] for d in DETECTORS if d in paths), None),
+        paths.get(ARCFACE),
+        paths.get(SWAPPER),
+    )
     if found == Models(None, None, None):
-        raise WeightsError(f"{models} holds none of insightface's files ({', '.join(FILES)}).{advice}")
+        raise WeightsError(
+            f"{models} holds none of insightface's files ({', '.join(FILES)}).{advice}"
+        )
     return found
 
 
@@ -94,11 +103,14 @@ def _delete_damaged(folder: Path) -> None:
             raise WeightsError(f"{path.name} was damaged and is deleted; fetch it again.")
 
 
-def upgrade(pipeline: FusionPipeline, models: str | Path, *, accept_licence: str, threads: int | None = None) -> list[str]:
+def upgrade(
+    pipeline: FusionPipeline, models: str | Path, *, accept_licence: str, threads: int | None = None
+) -> list[str]:
     """Gives a pipeline the models of insightface that are at hand.
 
     Args:
-        pipeline: its detector is replaced; with ArcFace and inswapper together it gets the tier Studio.
+        pipeline: its detector is replaced; with ArcFace and inswapper together it gets the tier
+            Studio.
         models: a directory, or `owner/repo@revision` (`find_models`).
         accept_licence: `ACCEPTED`.
         threads: threads of each network; all cores by default.
@@ -107,14 +119,18 @@ def upgrade(pipeline: FusionPipeline, models: str | Path, *, accept_licence: str
         The names of the files that are used now.
 
     Raises:
-        WeightsError: the licence is not accepted, there are no models, or they are not what their names say. The pipeline
-            is as it was.
+        WeightsError: the licence is not accepted, there are no models, or they are not what their
+            names say. The pipeline is as it was.
     """
     if accept_licence != ACCEPTED:
         raise WeightsError(TERMS)
     found = find_models(models)
     detector = _detector(found.detector, threads) if found.detector else None
-    studio = StudioNet(found.arcface, found.swapper, threads=threads) if found.arcface and found.swapper else None
+    studio = (
+        StudioNet(found.arcface, found.swapper, threads=threads)
+        if found.arcface and found.swapper
+        else None
+    )
     used = []
     if detector and found.detector:
         pipeline.use_detector(detector)
@@ -123,7 +139,9 @@ def upgrade(pipeline: FusionPipeline, models: str | Path, *, accept_licence: str
         pipeline.studio = studio
         used += [ARCFACE, SWAPPER]
     if not used:
-        raise WeightsError(f"Studio needs both {ARCFACE} and {SWAPPER}; {models} holds only one of them.")
+        raise WeightsError(
+            f"Studio needs both {ARCFACE} and {SWAPPER}; {models} holds only one of them."
+        )
     return used
 
 
@@ -133,17 +151,23 @@ def _detector(path: Path, threads: int | None) -> FaceDetector:
     except Exception as error:
         raise WeightsError(f"{path.name} cannot be opened: {type(error).__name__}.") from error
     if detector.outputs != SCRFD_OUTPUTS:
-        raise WeightsError(f"{path.name} is no SCRFD detector with five points: it has {detector.outputs} outputs.")
+        raise WeightsError(
+            f"{path.name} is no SCRFD detector with five points: it has {detector.outputs} outputs."
+        )
     return detector
 
 
 def upgrade_from_environment(pipeline: FusionPipeline, threads: int | None = None) -> None:
-    """Does what `MODELS_VARIABLE` asks; what cannot be done becomes the pipeline's notice, and our own networks serve."""
+    """Does what `MODELS_VARIABLE` asks; what cannot be done becomes the pipeline's notice, and our
+    own networks serve.
+    """
     models = os.environ.get(MODELS_VARIABLE)
     if not models:
         return
     try:
-        used = upgrade(pipeline, models, accept_licence=os.environ.get(ACCEPT_VARIABLE, ""), threads=threads)
+        used = upgrade(
+            pipeline, models, accept_licence=os.environ.get(ACCEPT_VARIABLE, ""), threads=threads
+        )
     except WeightsError as error:
         log.warning("%s", error)
         said = f"The models in {MODELS_VARIABLE} are not used. {error}"

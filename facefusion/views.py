@@ -1,4 +1,6 @@
-"""Two faces on top of each other: what the fusion networks see, and what is shown of them in the photo."""
+"""Two faces on top of each other: what the fusion networks see, and what is shown of them in the
+photo.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,14 @@ from facefusion.compose.color import Relight, match_light, match_skin
 from facefusion.compose.detail import compose_detail
 from facefusion.compose.features import FeatureMasks
 from facefusion.compose.inpaint import Patch, covered_with_skin
-from facefusion.compose.mask import face_mask, feature_mask, outline_mask, skin_mask, uncovered, whole_skin_mask
+from facefusion.compose.mask import (
+    face_mask,
+    feature_mask,
+    outline_mask,
+    skin_mask,
+    uncovered,
+    whole_skin_mask,
+)
 from facefusion.compose.phototone import PhotoTone
 from facefusion.compose.residual import steadied
 from facefusion.compose.window import FaceWindow
@@ -47,7 +56,8 @@ from facefusion.warped import PATCH_SIZE, WarpedFace, WarpedSource
 
 #: Side of the crop in which the warp is settled.
 EXPRESSION_SIZE: Final = PATCH_SIZE
-#: Side in pixels of the aligned crop up to which the coarse network's face is composed: it was made at 128.
+#: Side in pixels of the aligned crop up to which the coarse network's face is composed: it was made
+#: at 128.
 DRAFT_SIZE: Final = 384
 #: Longer side of the face in a crop of 224 px, in pixels: lengths on faces are given in those.
 UNIT_FACE: Final = 179.0
@@ -56,7 +66,8 @@ UNIT_FACE: Final = 179.0
 LEAST_CUT: Final = 0.05
 BESIDE: Final = 4.0
 BESIDE_GAIN: Final = 4.0
-#: Standard deviations in pixels: of the Gaussian that averages the skin which covers strands, and of its edge.
+#: Standard deviations in pixels: of the Gaussian that averages the skin which covers strands, and
+#: of its edge.
 PATCH: Final = (6.0, 1.0)
 
 
@@ -67,11 +78,14 @@ class PreparedTarget:
     Attributes:
         mesh: (468, 3) in the pixels of the 128 px crop.
         warp: carries faces onto that mesh.
-        crops: by side, (S, S, 3) RGB uint8, the face upright and 60 % of the side, at 128 for the coarse network, at 256 for
-            settling, and at the refine network's side.
-        skin, face: by side, (S, S) float32 in [0, 1], where skin is most likely, and where the face may change.
-        whole_skin, features: (256, 256) float32 in [0, 1], all of the face's skin; eyes, brows and lips.
-        bare_face: (256, 256) float32 in [0, 1], all of the face with its forehead, without eyes, brows and lips.
+        crops: by side, (S, S, 3) RGB uint8, the face upright and 60 % of the side, at 128 for the
+            coarse network, at 256 for settling, and at the refine network's side.
+        skin, face: by side, (S, S) float32 in [0, 1], where skin is most likely, and where the face
+            may change.
+        whole_skin, features: (256, 256) float32 in [0, 1], all of the face's skin; eyes, brows and
+            lips.
+        bare_face: (256, 256) float32 in [0, 1], all of the face with its forehead, without eyes,
+            brows and lips.
         side: side in pixels at which the source is rendered for the networks.
         refined: side that the refine network sees, or 0.
         size: side of the detail crop, which is composed where the source is not sampled once.
@@ -104,7 +118,14 @@ class PreparedTarget:
     parts: FeatureMasks | None
 
     @classmethod
-    def of(cls, photo: Photo, mesh: FloatArray, worn: Coverings, tier: TierSpec, steps: Steps | None = None) -> Self:
+    def of(
+        cls,
+        photo: Photo,
+        mesh: FloatArray,
+        worn: Coverings,
+        tier: TierSpec,
+        steps: Steps | None = None,
+    ) -> Self:
         """Prepares the face with this mesh (468, 3) in `photo` (H, W, 3) RGB uint8.
 
         Args:
@@ -118,7 +139,10 @@ class PreparedTarget:
         size = detail_side(face_size(mesh), tier.detail_size)
         refined = refined_side(size, tier.refine_size)
         side = refined or min(size, EXPRESSION_SIZE)
-        within = {s: rescale_transform(small, s / COARSE_SIZE) for s in {COARSE_SIZE, EXPRESSION_SIZE, refined} - {0}}
+        within = {
+            s: rescale_transform(small, s / COARSE_SIZE)
+            for s in {COARSE_SIZE, EXPRESSION_SIZE, refined} - {0}
+        }
         meshes = {s: transform_points(mesh, matrix) for s, matrix in within.items()}
         face = {s: face_mask(meshes[s], s) for s in (COARSE_SIZE, EXPRESSION_SIZE)}
         if refined > EXPRESSION_SIZE:  # smooth: nothing that a larger side would add
@@ -131,7 +155,10 @@ class PreparedTarget:
         crops = {s: crop_photo(photo, matrix, s) for s, matrix in within.items()}
         skin = {s: skin_mask(meshes[s], s) for s in (COARSE_SIZE, EXPRESSION_SIZE)}
         tone = PhotoTone.of(
-            crops[COARSE_SIZE], skin[COARSE_SIZE], exposure=steps.exposure, monochrome=steps.monochrome
+            crops[COARSE_SIZE],
+            skin[COARSE_SIZE],
+            exposure=steps.exposure,
+            monochrome=steps.monochrome,
         )
         strands = Strands.of(crops[STRANDS], meshes[STRANDS], worn.hair) if steps.strands else None
         crops = {s: tone.raised(crop) for s, crop in crops.items()}
@@ -149,7 +176,9 @@ class PreparedTarget:
             face=face,
             whole_skin=whole_skin,
             features=features,
-            bare_face=np.asarray(outline_mask(meshes[EXPRESSION_SIZE], EXPRESSION_SIZE) * (1 - features), np.float32),
+            bare_face=np.asarray(
+                outline_mask(meshes[EXPRESSION_SIZE], EXPRESSION_SIZE) * (1 - features), np.float32
+            ),
             side=side,
             refined=refined,
             size=size,
@@ -165,16 +194,26 @@ class PreparedTarget:
         return self.face_size * window.scale / UNIT_FACE
 
     def mask_over(self, mask: FloatArray, shape: tuple[int, ...]) -> FloatArray:
-        """A mask (height, width) in the draft's window, as (H, W) float32 over a photo of this shape."""
-        return np.zeros(shape[:2], np.float32) if self.draft is None else self.draft.over(mask, shape)
+        """A mask (height, width) in the draft's window, as (H, W) float32 over a photo of this
+        shape.
+        """
+        return (
+            np.zeros(shape[:2], np.float32) if self.draft is None else self.draft.over(mask, shape)
+        )
 
     @property
     def nbytes(self) -> int:
         """About how many bytes it takes."""
         groups: tuple[dict[int, Any], ...] = (self.crops, self.skin, self.face)
         maps = (self.whole_skin, self.features, self.bare_face)
-        single = sum(each.nbytes for each in maps) + (0 if self.strands is None else self.strands.nbytes)
-        return self.warp.nbytes + single + sum(int(each.nbytes) for group in groups for each in group.values())
+        single = sum(each.nbytes for each in maps) + (
+            0 if self.strands is None else self.strands.nbytes
+        )
+        return (
+            self.warp.nbytes
+            + single
+            + sum(int(each.nbytes) for group in groups for each in group.values())
+        )
 
 
 @dataclass(frozen=True)
@@ -194,7 +233,10 @@ class SourceView:
     def prepared(self, beside: Executor) -> SourceView:
         """The same, with its crop for settling made by an executor meanwhile."""
         ready = beside.submit(self.aligned, EXPRESSION_SIZE)
-        return replace(self, aligned=lambda size: ready.result() if size == EXPRESSION_SIZE else self.aligned(size))
+        return replace(
+            self,
+            aligned=lambda size: ready.result() if size == EXPRESSION_SIZE else self.aligned(size),
+        )
 
 
 @dataclass(frozen=True)
@@ -206,7 +248,8 @@ class AlignedFace:
         mesh: (468, 3) in the crop's pixels.
         to_crop: (2, 3) pixels of the photo to pixels of the crop.
         patches: skin over the frame of spectacles and over single strands of hair, over the crop.
-        hides: (192, 192, 2) float32 in [0, 1], `Coverings.occlusion_maps` with fringes of single strands.
+        hides: (192, 192, 2) float32 in [0, 1], `Coverings.occlusion_maps` with fringes of single
+            strands.
     """
 
     crop: Photo
@@ -216,7 +259,9 @@ class AlignedFace:
     occlusion_maps: FloatArray
 
     @classmethod
-    def of(cls, photo: Photo, face: Face, worn: Coverings, size: int, *, strands: bool = True) -> Self:
+    def of(
+        cls, photo: Photo, face: Face, worn: Coverings, size: int, *, strands: bool = True
+    ) -> Self:
         """Cuts a face out at a size, area-averaged where the photo shows it larger.
 
         Args:
@@ -227,17 +272,25 @@ class AlignedFace:
             strands: also look for single strands.
         """
         cut = mesh_crop_transform(face.mesh, FUSION_FACE_SHARE, size)
-        crop, mesh, occlusion_maps = crop_photo(photo, cut, size), transform_points(face.mesh, cut), worn.occlusion_maps
+        crop, mesh, occlusion_maps = (
+            crop_photo(photo, cut, size),
+            transform_points(face.mesh, cut),
+            worn.occlusion_maps,
+        )
         patches = [] if worn.glasses is None else [worn.glasses.patch(crop)]
         if strands:
-            small = np.asarray(cv2.resize(crop, (STRANDS, STRANDS), interpolation=cv2.INTER_AREA), np.uint8)
+            small = np.asarray(
+                cv2.resize(crop, (STRANDS, STRANDS), interpolation=cv2.INTER_AREA), np.uint8
+            )
             found = find_strands(small, _at_side(mesh, size, STRANDS), worn.hair)
             if found.any():
                 skin = outline_mask(_at_side(mesh, size, STRANDS), STRANDS)
                 bare = uncovered(skin, worn.hair)
                 patches.append(covered_with_skin(small, found, bare, *PATCH))
                 fringe = cv2.resize(dense(found), COVERINGS, interpolation=cv2.INTER_AREA)
-                occlusion_maps = np.dstack([np.maximum(occlusion_maps[..., 0], fringe), occlusion_maps[..., 1]])
+                occlusion_maps = np.dstack(
+                    [np.maximum(occlusion_maps[..., 0], fringe), occlusion_maps[..., 1]]
+                )
         kept = tuple(patch for patch in patches if patch is not None)
         for patch in kept:
             crop = patch.onto(crop)
@@ -252,11 +305,11 @@ class AlignedPair:
         target: the target.
         source: the source.
         carried: the source on the target's mesh.
-        warped: (side, side, 3) RGB uint8, that as the networks see it, in the target's tone; of a dark target in ordinary
-            light (`PhotoTone.raised`).
+        warped: (side, side, 3) RGB uint8, that as the networks see it, in the target's tone; of a
+            dark target in ordinary light (`PhotoTone.raised`).
         warped_small: (128, 128, 3) RGB uint8, for the coarse network.
-        covered: (192, 192) float32, where the target must not change: `Coverings.blocked_by`, and where
-            the source is seen too obliquely.
+        covered: (192, 192) float32, where the target must not change: `Coverings.blocked_by`, and
+            where the source is seen too obliquely.
         cut: (192, 192) float32, where it is kept besides, around the source's hair, or None.
         single: whether the source photo is sampled once, at the resolution of the result.
     """
@@ -276,7 +329,8 @@ class AlignedPair:
         return self.target.to_photo
 
     def at(self, size: int) -> tuple[Photo, Photo, FloatArray]:
-        """The warped source, the target's crop and where change is allowed, at 128 or the refine network's side.
+        """The warped source, the target's crop and where change is allowed, at 128 or the refine
+        network's side.
 
         Returns:
             (size, size, 3) RGB uint8 twice, and (size, size) float32 in [0, 1].
@@ -296,14 +350,18 @@ class AlignedPair:
         """A network's answer without what it leaves beside the source's hair (`residual.steadied`)."""
         if self.cut is None or self.cut.max() < LEAST_CUT:
             return answer
-        return steadied(answer, np.clip(BESIDE_GAIN * cv2.GaussianBlur(self.cut, (0, 0), BESIDE), 0, 1))
+        return steadied(
+            answer, np.clip(BESIDE_GAIN * cv2.GaussianBlur(self.cut, (0, 0), BESIDE), 0, 1)
+        )
 
     def fused(self, answer: FusionMaps) -> Photo:
         """What the networks made of the two, in the pixels of `warped`: (side, side, 3) RGB uint8."""
         frame = Frame.crop(self.target.side)
         face = compose_detail(self.warped, answer, frame)
         mask = np.clip(frame.placed(self.shown(answer.mask)), 0, 1)
-        return np.asarray(cv2.blendLinear(face, self.target.crops[self.target.side], mask, 1 - mask), np.uint8)
+        return np.asarray(
+            cv2.blendLinear(face, self.target.crops[self.target.side], mask, 1 - mask), np.uint8
+        )
 
     def rendered(self, window: FaceWindow) -> Photo:
         """The warped source in a window, (height, width, 3) RGB uint8."""
@@ -314,7 +372,9 @@ class AlignedPair:
         crop = self.carried.at(_cropped(self.source, size), Frame.crop(size))
         matrix = window.frame.from_crop(size)
         flags, border = cv2.INTER_CUBIC, cv2.BORDER_REPLICATE
-        return np.asarray(cv2.warpAffine(crop, matrix, window.size, flags=flags, borderMode=border), np.uint8)
+        return np.asarray(
+            cv2.warpAffine(crop, matrix, window.size, flags=flags, borderMode=border), np.uint8
+        )
 
     @classmethod
     def align(
@@ -411,9 +471,7 @@ def _relight(
     frame = Frame.crop(target.side)
 
     def relit(*, mirror: bool) -> tuple[WarpedFace, Relight]:
-        face = WarpedFace.of(
-            target.warp, placed, aligned.patches, aligned.to_crop, mirror=mirror
-        )
+        face = WarpedFace.of(target.warp, placed, aligned.patches, aligned.to_crop, mirror=mirror)
         plain = _smaller(face.sampled(part, frame))
         return face, match_light(plain, target.crops[COARSE_SIZE], skin, target.parts)
 
@@ -427,8 +485,11 @@ def _at_side(points: FloatArray, side: int, other: int) -> FloatArray:
     return transform_points(points, rescale_transform(np.eye(2, 3), other / side))
 
 
-def _too_oblique(target: PreparedTarget, points: FloatArray, share: FloatArray | None) -> FloatArray:
-    """Where the source does not show enough of the face: (192, 192) float32 in [0, 1] over the target's crop.
+def _too_oblique(
+    target: PreparedTarget, points: FloatArray, share: FloatArray | None
+) -> FloatArray:
+    """Where the source does not show enough of the face: (192, 192) float32 in [0, 1] over the
+    target's crop.
 
     Args:
         target: the target.
@@ -440,7 +501,9 @@ def _too_oblique(target: PreparedTarget, points: FloatArray, share: FloatArray |
     if share is None:
         return np.asarray(np.clip(both[..., 0], 0, 1), np.float32)
     taken = cv2.resize(share, COVERINGS, interpolation=cv2.INTER_AREA)
-    return np.asarray(np.clip(both[..., 0] + taken * (both[..., 1] - both[..., 0]), 0, 1), np.float32)
+    return np.asarray(
+        np.clip(both[..., 0] + taken * (both[..., 1] - both[..., 0]), 0, 1), np.float32
+    )
 
 
 def _cropped(source: SourceView, size: int) -> PhotoPart:
@@ -450,13 +513,17 @@ def _cropped(source: SourceView, size: int) -> PhotoPart:
 
 
 def detail_side(size: float, largest: int) -> int:
-    """Side of the crop that shows a face of `size` pixels at its own resolution: a multiple of 128, `largest` at most."""
+    """Side of the crop that shows a face of `size` pixels at its own resolution: a multiple of 128,
+    `largest` at most.
+    """
     own_size = size / FUSION_FACE_SHARE
     return int(np.clip(np.ceil(own_size / COARSE_SIZE), 1, largest // COARSE_SIZE)) * COARSE_SIZE
 
 
 def refined_side(size: int, largest: int) -> int:
-    """Side of what the refine network sees of a crop of `size`, `largest` at most; 0 where that is too small for it."""
+    """Side of what the refine network sees of a crop of `size`, `largest` at most; 0 where that is
+    too small for it.
+    """
     side = min(size, largest)
     return side if side >= LEAST_SIZE else 0
 
@@ -468,13 +535,20 @@ def _smaller(image: Photo, size: int = COARSE_SIZE) -> Photo:
 
 
 def correct_expression(
-    target: PreparedTarget, face: Photo, points: FloatArray, mesh: FaceMesh, share: float, covered: FloatArray
+    target: PreparedTarget,
+    face: Photo,
+    points: FloatArray,
+    mesh: FaceMesh,
+    share: float,
+    covered: FloatArray,
 ) -> FloatArray:
-    """Corrects the source's points until the mesh network measures the target's expression on the warped face.
+    """Corrects the source's points until the mesh network measures the target's expression on the
+    warped face.
 
-    The mesh network errs a little differently on the two faces, and a brow that it puts too high on one of them is warped
-    too low. It errs alike on the warped face and on the target, which share pose and expression; so the warped face is
-    measured in the target's place, and what differs is taken back at the source. What is taken back is partly the person's
+    The mesh network errs a little differently on the two faces, and a brow that it puts too high on
+    one of them is warped too low. It errs alike on the warped face and on the target, which share
+    pose and expression; so the warped face is measured in the target's place, and what differs is
+    taken back at the source. What is taken back is partly the person's
     own features: a second round was measured to cost more likeness than it gained in expression.
 
     Args:
@@ -489,7 +563,10 @@ def correct_expression(
         (468, 3) corrected points.
     """
     size = EXPRESSION_SIZE
-    crop, wanted = target.crops[size], transform_points(target.mesh, rescale_transform(np.eye(2, 3), size / COARSE_SIZE))
+    crop, wanted = (
+        target.crops[size],
+        transform_points(target.mesh, rescale_transform(np.eye(2, 3), size / COARSE_SIZE)),
+    )
     skin, inside = (uncovered(mask, covered) for mask in (target.skin[size], target.face[size]))
     flow = target.warp.flow(points, size)
     warped, _ = match_skin(sample(face, flow), crop, skin)

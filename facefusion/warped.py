@@ -19,7 +19,8 @@ from facefusion.geometry.sampling import PhotoPart
 from facefusion.geometry.warp import MeshWarp
 from facefusion.types import FloatArray, Photo
 
-#: Side in pixels of the aligned crop that `to_crop` of `WarpedFace.of` leads to (`views.EXPRESSION_SIZE`).
+#: Side in pixels of the aligned crop that `to_crop` of `WarpedFace.of` leads to
+#: (`views.EXPRESSION_SIZE`).
 PATCH_SIZE: Final = 256
 
 
@@ -28,7 +29,8 @@ class WarpedFace:
     """A source face or its mirror image on the target's mesh.
 
     Attributes:
-        flow: (S, S, 2) float32 over the target's aligned crop, x and y in the source photo's pixels.
+        flow: (S, S, 2) float32 over the target's aligned crop, x and y in the source photo's
+            pixels.
         patches: skin over what does not travel, over the same crop.
     """
 
@@ -79,7 +81,8 @@ class WarpedSource:
     Attributes:
         face: the source.
         relight: its correction.
-        mirror: its mirror image with the correction of that, where it hides what the target shows, or None.
+        mirror: its mirror image with the correction of that, where it hides what the target shows,
+            or None.
         share: (S, S) float32 in [0, 1] over the aligned crop, how much of the mirror image is seen.
         tone: gives it the colours of a monochrome target.
     """

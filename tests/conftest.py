@@ -1,4 +1,6 @@
-"""What many tests need: a face mesh of known geometry, real photos, and the pipeline with the embedded weights."""
+"""What many tests need: a face mesh of known geometry, real photos, and the pipeline with the
+embedded weights.
+"""
 
 from __future__ import annotations
 
@@ -26,14 +28,22 @@ QUICK = Speed(0.1, {Tier.FAST: 0.05, Tier.BALANCED: 0.1, Tier.BEST: 0.2})
 MakeMesh = Callable[..., np.ndarray]
 
 
-def _ring(count: int, start: float, centre: tuple[float, float], radii: tuple[float, float], sense: int) -> np.ndarray:
-    """`count` points of an ellipse from the angle `start` (0: right) on; `sense` 1 is clockwise in the image."""
+def _ring(
+    count: int, start: float, centre: tuple[float, float], radii: tuple[float, float], sense: int
+) -> np.ndarray:
+    """`count` points of an ellipse from the angle `start` (0: right) on; `sense` 1 is clockwise in
+    the image.
+    """
     angles = start + sense * 2 * np.pi * np.arange(count) / count
-    return np.stack([centre[0] + radii[0] * np.cos(angles), centre[1] + radii[1] * np.sin(angles)], axis=1)
+    return np.stack(
+        [centre[0] + radii[0] * np.cos(angles), centre[1] + radii[1] * np.sin(angles)], axis=1
+    )
 
 
 def _front(mouth_open: bool) -> np.ndarray:
-    """(468, 3) frontal, symmetric face: its oval is an ellipse of 0.76 x 1.0 around the origin; z grows to the back."""
+    """(468, 3) frontal, symmetric face: its oval is an ellipse of 0.76 x 1.0 around the origin; z
+    grows to the back.
+    """
     flat = np.full((topology.MESH_POINTS, 2), np.nan)
     flat[list(topology.OVAL)] = _ring(36, -np.pi / 2, (0, 0), (0.38, 0.5), 1)
     flat[list(topology.LEFT_EYE)] = _ring(16, np.pi, (-0.17, -0.12), (0.07, 0.03), -1)
@@ -43,13 +53,24 @@ def _front(mouth_open: bool) -> np.ndarray:
         flat[list(brow[:5])] = np.stack([side * across, np.full(5, -0.23)], axis=1)
         flat[list(brow[5:])] = np.stack([side * across[::-1], np.full(5, -0.20)], axis=1)
     flat[list(topology.OUTER_LIPS)] = _ring(20, np.pi, (0, 0.24), (0.13, 0.06), -1)
-    flat[list(topology.INNER_LIPS)] = _ring(20, np.pi, (0, 0.24), (0.10, 0.035 if mouth_open else 0.002), -1)
+    flat[list(topology.INNER_LIPS)] = _ring(
+        20, np.pi, (0, 0.24), (0.10, 0.035 if mouth_open else 0.002), -1
+    )
     flat[list(topology.NOSE[:10])] = np.stack([np.zeros(10), np.linspace(-0.11, 0.14, 10)], axis=1)
     _pairs(flat, topology.NOSE[10:], [(0.045, 0.13), (0.075, 0.09), (0.06, 0.085), (0.06, 0.11)])
     _pairs(
         flat,
         topology.CHEEKS,
-        [(0.2, 0.02), (0.16, 0.1), (0.22, 0.13), (0.26, 0), (0.12, 0), (0.1, 0.06), (0.3, 0.06), (0.28, 0.13)],
+        [
+            (0.2, 0.02),
+            (0.16, 0.1),
+            (0.22, 0.13),
+            (0.26, 0),
+            (0.12, 0),
+            (0.1, 0.06),
+            (0.3, 0.06),
+            (0.28, 0.13),
+        ],
     )
     flat[list(topology.FOREHEAD[:3])] = [(0, -0.42), (0, -0.33), (0, -0.26)]
     _pairs(flat, topology.FOREHEAD[3:], [(0.08, -0.36), (0.12, -0.34), (0.18, -0.3)])
@@ -61,7 +82,9 @@ def _front(mouth_open: bool) -> np.ndarray:
 
 
 def _fill(flat: np.ndarray) -> None:
-    """Puts each point that is still NaN in the middle of its neighbours (Tutte, "How to draw a graph", 1963)."""
+    """Puts each point that is still NaN in the middle of its neighbours (Tutte, "How to draw a
+    graph", 1963).
+    """
     apart = np.zeros((len(flat), len(flat)))
     for a, b in (TRIANGLES[:, [0, 1]].T, TRIANGLES[:, [1, 2]].T, TRIANGLES[:, [2, 0]].T):
         apart[a, b] = apart[b, a] = -1
@@ -72,7 +95,9 @@ def _fill(flat: np.ndarray) -> None:
 
 def _pairs(flat: np.ndarray, points: tuple[int, ...], places: list[tuple[float, float]]) -> None:
     """Puts points that come as left, right, left, right ... at mirrored places."""
-    for (left, right), (x, y) in zip(zip(points[::2], points[1::2], strict=True), places, strict=True):
+    for (left, right), (x, y) in zip(
+        zip(points[::2], points[1::2], strict=True), places, strict=True
+    ):
         flat[left], flat[right] = (-x, y), (x, y)
 
 
@@ -85,7 +110,9 @@ def synthetic_mesh(
     roll: float = 0.0,
     mouth_open: bool = False,
 ) -> np.ndarray:
-    """A (468, 3) float32 mesh: a face of `height` pixels around `centre`, turned by angles in degrees (`geometry.pose`)."""
+    """A (468, 3) float32 mesh: a face of `height` pixels around `centre`, turned by angles in
+    degrees (`geometry.pose`).
+    """
     (sy, sp, sr), (cy, cp, cr) = (trig(np.radians([yaw, pitch, roll])) for trig in (np.sin, np.cos))
     around_y = np.array([[cy, 0, -sy], [0, 1, 0], [sy, 0, cy]])
     around_x = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
@@ -116,7 +143,9 @@ def rng() -> np.random.Generator:
 def smooth_photo(height: int, width: int) -> np.ndarray:
     """(height, width, 3) uint8 without edges: resampling it twice changes it little."""
     y, x = np.mgrid[:height, :width]
-    waves = [128 + 90 * np.sin(x / a + 0.3) * np.cos(y / b) for a, b in ((23, 31), (37, 19), (29, 41))]
+    waves = [
+        128 + 90 * np.sin(x / a + 0.3) * np.cos(y / b) for a, b in ((23, 31), (37, 19), (29, 41))
+    ]
     return np.stack(waves, axis=-1).astype(np.uint8)
 
 
@@ -130,8 +159,8 @@ def make_photo() -> Callable[[int, int], np.ndarray]:
 def pipeline() -> FusionPipeline:
     """The product: the embedded weights. Without them the tests that ask for it fail.
 
-    It takes every machine for one that has time for the best tier, however busy that is with tests, and one engine for
-    the quickest.
+    It takes every machine for one that has time for the best tier, however busy that is with tests,
+    and one engine for the quickest.
     """
     pipeline = FusionPipeline.from_pretrained(engine=Engine.ONNXRUNTIME)
     pipeline.chooser = TierChooser(lambda: QUICK, budget=60)

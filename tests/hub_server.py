@@ -1,7 +1,9 @@
-"""A server on the loopback that speaks the Hugging Face Hub's protocol as far as huggingface_hub 2.4 uses it here.
+"""A server on the loopback that speaks the Hugging Face Hub's protocol as far as huggingface_hub
+2.4 uses it here.
 
-Downloads: `HEAD` and `GET /{repo}/resolve/{revision}/{file}` with the Hub's headers; large files are redirected to another
-host, which knows ranges. Uploads: repositories, pre-upload, LFS, commits. And everything that goes wrong on the way.
+Downloads: `HEAD` and `GET /{repo}/resolve/{revision}/{file}` with the Hub's headers; large files
+are redirected to another host, which knows ranges. Uploads: repositories, pre-upload, LFS, commits.
+And everything that goes wrong on the way.
 """
 
 from __future__ import annotations
@@ -17,7 +19,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
 #: What the Hub calls errors that have a name, by status and by what is missing.
-NAMES: Final = {"repo": "RepoNotFound", "revision": "RevisionNotFound", "file": "EntryNotFound", "gated": "GatedRepo"}
+NAMES: Final = {
+    "repo": "RepoNotFound",
+    "revision": "RevisionNotFound",
+    "file": "EntryNotFound",
+    "gated": "GatedRepo",
+}
 
 
 @dataclass
@@ -43,7 +50,9 @@ class Fault:
 
 @dataclass
 class HubServer:
-    """A running server: `repos[repo][revision][file]` are contents, `newest[repo]` is the revision of the main branch."""
+    """A running server: `repos[repo][revision][file]` are contents, `newest[repo]` is the revision
+    of the main branch.
+    """
 
     url: str = ""
     repos: dict[str, dict[str, dict[str, bytes]]] = field(default_factory=dict)
@@ -59,7 +68,9 @@ class HubServer:
 
     def add(self, repo: str, files: dict[str, bytes]) -> str:
         """Commits files and returns the revision."""
-        digest = hashlib.sha1(repr(sorted((n, hashlib.sha256(c).hexdigest()) for n, c in files.items())).encode())
+        digest = hashlib.sha1(
+            repr(sorted((n, hashlib.sha256(c).hexdigest()) for n, c in files.items())).encode()
+        )
         revision = digest.hexdigest()
         self.repos.setdefault(repo, {})[revision] = dict(files)
         self.newest[repo] = revision
@@ -77,7 +88,9 @@ def serve_hub() -> Iterator[HubServer]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), lambda *args: _Handler(state, *args))
     server.daemon_threads = True
     state.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread = threading.Thread(
+        target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+    )
     thread.start()
     try:
         yield state
@@ -146,7 +159,9 @@ class _Handler(BaseHTTPRequestHandler):
             if repo not in self.state.newest:
                 self._error(404, "repo")
                 return
-            revision = parts[5] if len(parts) > 5 and parts[5] != "main" else self.state.newest[repo]
+            revision = (
+                parts[5] if len(parts) > 5 and parts[5] != "main" else self.state.newest[repo]
+            )
             files = self.state.repos[repo].get(revision)
             if files is None:
                 self._error(404, "revision")
@@ -163,11 +178,21 @@ class _Handler(BaseHTTPRequestHandler):
         blob = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
         entry = {"type": "file", "path": name, "size": len(content), "oid": blob}
         if _is_large(name):
-            entry["lfs"] = {"oid": hashlib.sha256(content).hexdigest(), "size": len(content), "pointerSize": 130}
+            entry["lfs"] = {
+                "oid": hashlib.sha256(content).hexdigest(),
+                "size": len(content),
+                "pointerSize": 130,
+            }
         return entry
 
     def _resolve(self) -> None:
-        owner, repo, verb, revision, *rest = (*self.path.partition("?")[0].strip("/").split("/"), "", "", "", "")
+        owner, repo, verb, revision, *rest = (
+            *self.path.partition("?")[0].strip("/").split("/"),
+            "",
+            "",
+            "",
+            "",
+        )
         name, revisions = "/".join(rest).rstrip("/"), self.state.repos.get(f"{owner}/{repo}")
         if verb != "resolve" or revisions is None:
             self._error(404, "repo")
@@ -188,7 +213,13 @@ class _Handler(BaseHTTPRequestHandler):
                              X_Linked_Size=str(len(content)))  # fmt: skip
             else:
                 blob = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
-                self._answer(200, content, X_Repo_Commit=revision, ETag=f'"{blob}"', Content_Length=str(len(content)))
+                self._answer(
+                    200,
+                    content,
+                    X_Repo_Commit=revision,
+                    ETag=f'"{blob}"',
+                    Content_Length=str(len(content)),
+                )
 
     def _large(self, oid: str) -> None:
         content, fault = self.state.objects[oid], self.state.fault
@@ -258,13 +289,18 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _card(self, parts: list[str], body: bytes) -> None:
         if not json.loads(body)["content"].startswith("---\n"):
-            self._answer(400, json.dumps({"errors": [{"message": "no metadata"}], "warnings": []}).encode())
+            self._answer(
+                400, json.dumps({"errors": [{"message": "no metadata"}], "warnings": []}).encode()
+            )
             return
         self._json({"errors": [], "warnings": []})
 
     def _modes(self, parts: list[str], body: bytes) -> None:
         files = [file["path"] for file in json.loads(body)["files"]]
-        modes = [{"path": p, "uploadMode": "lfs" if _is_large(p) else "regular", "shouldIgnore": False} for p in files]
+        modes = [
+            {"path": p, "uploadMode": "lfs" if _is_large(p) else "regular", "shouldIgnore": False}
+            for p in files
+        ]
         self._json({"files": modes})
 
     def _batch(self, parts: list[str], body: bytes) -> None:
@@ -276,7 +312,15 @@ class _Handler(BaseHTTPRequestHandler):
     def _variable(self, parts: list[str], body: bytes) -> None:
         asked = json.loads(body)
         self.state.variables[asked["key"]] = asked["value"]
-        self._json({asked["key"]: {"key": asked["key"], "value": asked["value"], "updatedAt": "2026-01-01T00:00:00.000Z"}})
+        self._json(
+            {
+                asked["key"]: {
+                    "key": asked["key"],
+                    "value": asked["value"],
+                    "updatedAt": "2026-01-01T00:00:00.000Z",
+                }
+            }
+        )
 
     def _commit(self, parts: list[str], body: bytes) -> None:
         repo = "/".join(parts[parts.index("commit") - 2 : parts.index("commit")])
@@ -291,4 +335,10 @@ class _Handler(BaseHTTPRequestHandler):
             elif entry["key"] == "deletedFile":
                 del files[value["path"]]
         revision = self.state.add(repo, files)
-        self._json({"success": True, "commitOid": revision, "commitUrl": f"{self.state.url}/{repo}/commit/{revision}"})
+        self._json(
+            {
+                "success": True,
+                "commitOid": revision,
+                "commitUrl": f"{self.state.url}/{repo}/commit/{revision}",
+            }
+        )

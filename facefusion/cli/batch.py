@@ -19,7 +19,9 @@ from facefusion.errors import FusionError
 
 @dataclass(frozen=True)
 class Pair:
-    """A row of the list: `number` counts from 1 below the header; the paths are as good as absolute."""
+    """A row of the list: `number` counts from 1 below the header; the paths are as good as
+    absolute.
+    """
 
     number: int
     source: Path
@@ -27,17 +29,26 @@ class Pair:
 
     @property
     def result_name(self) -> str:
-        """File name of the result. The number keeps pairs of equal names apart, the cut keeps it writable."""
+        """File name of the result. The number keeps pairs of equal names apart, the cut keeps it
+        writable.
+        """
         return f"{self.number:04d}-{self.source.stem[:60]}-{self.target.stem[:60]}.png"
 
 
 def add_parser(commands: Any) -> None:
     """Adds the command to argparse's sub-parsers."""
-    parser = commands.add_parser("batch", help="fuse a list of pairs", description="Fuses every pair of a list.")
-    parser.add_argument(
-        "pairs", type=Path, metavar="PAIRS.csv", help="columns source and target: files, relative to the list's directory"
+    parser = commands.add_parser(
+        "batch", help="fuse a list of pairs", description="Fuses every pair of a list."
     )
-    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="directory of the results, PNG")
+    parser.add_argument(
+        "pairs",
+        type=Path,
+        metavar="PAIRS.csv",
+        help="columns source and target: files, relative to the list's directory",
+    )
+    parser.add_argument(
+        "--out", required=True, type=Path, metavar="DIR", help="directory of the results, PNG"
+    )
     add_options(parser)
     parser.set_defaults(run=run)
 
@@ -49,18 +60,27 @@ def read_pairs(path: Path) -> list[Pair]:
         CommandError: it is missing, not CSV, lacks a column or has no rows.
     """
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:  # spreadsheets begin UTF-8 files with a mark
+        with path.open(
+            newline="", encoding="utf-8-sig"
+        ) as file:  # spreadsheets begin UTF-8 files with a mark
             rows = csv.DictReader(file, skipinitialspace=True)
             if not {"source", "target"} <= set(rows.fieldnames or ()):
-                raise CommandError(f"The list {path} needs a first line with the columns source and target.")
-            named = [(row["source"] or "", row["target"] or "") for row in rows]  # None where a row is too short
+                raise CommandError(
+                    f"The list {path} needs a first line with the columns source and target."
+                )
+            named = [
+                (row["source"] or "", row["target"] or "") for row in rows
+            ]  # None where a row is too short
     except OSError as error:
         raise CommandError(f"The list {path} cannot be read: {error.strerror}.") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise CommandError(f"The list {path} is not a CSV file in UTF-8.") from error
     if not named:
         raise CommandError(f"The list {path} holds no pairs.")
-    return [Pair(i, path.parent / source, path.parent / target) for i, (source, target) in enumerate(named, 1)]
+    return [
+        Pair(i, path.parent / source, path.parent / target)
+        for i, (source, target) in enumerate(named, 1)
+    ]
 
 
 def run(args: argparse.Namespace) -> int:
@@ -78,7 +98,9 @@ def run(args: argparse.Namespace) -> int:
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise CommandError(f"The directory {directory} cannot be made: {error.strerror}.") from error
+        raise CommandError(
+            f"The directory {directory} cannot be made: {error.strerror}."
+        ) from error
     pipeline = open_pipeline(args)
     failed = 0
     for pair in tqdm(pairs, desc="fusing", unit="pair"):
@@ -89,8 +111,12 @@ def run(args: argparse.Namespace) -> int:
         except (CommandError, FusionError) as error:
             failed += 1
             tqdm.write(f"row {pair.number}: {error}", file=sys.stderr)
-        except Exception as error:  # a fault of ours must not cost the user the rest of a long list either
+        except (
+            Exception
+        ) as error:  # a fault of ours must not cost the user the rest of a long list either
             failed += 1
-            tqdm.write(f"row {pair.number}: unexpected {type(error).__name__}: {error}", file=sys.stderr)
+            tqdm.write(
+                f"row {pair.number}: unexpected {type(error).__name__}: {error}", file=sys.stderr
+            )
     print(f"{len(pairs) - failed} of {len(pairs)} pairs fused into {directory}, {failed} failed")
     return FAILED if failed else 0

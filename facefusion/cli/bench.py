@@ -26,11 +26,23 @@ EXAMPLES: Final = Path(__file__).resolve().parent.parent.parent / "examples"
 
 def add_parser(commands: Any) -> None:
     """Adds the command to argparse's sub-parsers."""
-    parser = commands.add_parser("bench", help="measure this machine", description=f"Times two {SIDE} px photos by stage.")
-    parser.add_argument("--runs", type=int, default=20, metavar="N", help="counted runs of each tier (default: %(default)s)")
+    parser = commands.add_parser(
+        "bench", help="measure this machine", description=f"Times two {SIDE} px photos by stage."
+    )
+    parser.add_argument(
+        "--runs",
+        type=int,
+        default=20,
+        metavar="N",
+        help="counted runs of each tier (default: %(default)s)",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers to FILE")
-    parser.add_argument("--weights", type=Path, metavar="DIR", help="directory of the networks (default: embedded)")
-    parser.add_argument("--engines", action="store_true", help="compare the installed engines instead")
+    parser.add_argument(
+        "--weights", type=Path, metavar="DIR", help="directory of the networks (default: embedded)"
+    )
+    parser.add_argument(
+        "--engines", action="store_true", help="compare the installed engines instead"
+    )
     parser.set_defaults(run=run)
 
 
@@ -40,14 +52,22 @@ def square(photo: Photo) -> Photo:
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
     way = cv2.INTER_AREA if side > SIDE else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(photo[top : top + side, left : left + side], (SIDE, SIDE), interpolation=way), np.uint8)
+    return np.asarray(
+        cv2.resize(photo[top : top + side, left : left + side], (SIDE, SIDE), interpolation=way),
+        np.uint8,
+    )
 
 
 def photos() -> tuple[str, list[tuple[Photo, Photo]]]:
-    """The pairs to time and where they come from: the examples, or a portrait that a dependency brings."""
+    """The pairs to time and where they come from: the examples, or a portrait that a dependency
+    brings.
+    """
     if (EXAMPLES / "pairs.csv").exists():
         pairs = read_pairs(EXAMPLES / "pairs.csv")
-        return "examples", [(square(read_input(p.source, "source")), square(read_input(p.target, "target"))) for p in pairs]
+        return "examples", [
+            (square(read_input(p.source, "source")), square(read_input(p.target, "target")))
+            for p in pairs
+        ]
     from skimage import data
 
     portrait = square(np.asarray(data.astronaut()))
@@ -72,17 +92,31 @@ def lines(report: dict[str, Any]) -> Iterator[str]:
     yield ""
     yield _row("milliseconds", [f"{tier} {share}" for tier in tiers for share in ("p50", "p90")])
     wanted = (*STAGES, "total", "target again", "again")
-    every = [stage for stage in wanted if any(stage in tier["stages_ms"] for tier in tiers.values())]
+    every = [
+        stage for stage in wanted if any(stage in tier["stages_ms"] for tier in tiers.values())
+    ]
     for stage in every:
-        times = [tier["stages_ms"].get(stage, {}).get(share) for tier in tiers.values() for share in ("p50", "p90")]
+        times = [
+            tier["stages_ms"].get(stage, {}).get(share)
+            for tier in tiers.values()
+            for share in ("p50", "p90")
+        ]
         yield _row(stage, [_number(value, 1) for value in times])
-    for title, group, digits in (("seconds of a new process", "seconds", 2), ("its memory, MB", "memory_mb", 0)):
+    for title, group, digits in (
+        ("seconds of a new process", "seconds", 2),
+        ("its memory, MB", "memory_mb", 0),
+    ):
         yield ""
         yield _row(title, list(tiers))
         for name in next(iter(tiers.values()))["cold"][group]:
-            yield _row(name.replace("_", " "), [_number(tier["cold"][group][name], digits) for tier in tiers.values()])
+            yield _row(
+                name.replace("_", " "),
+                [_number(tier["cold"][group][name], digits) for tier in tiers.values()],
+            )
     yield ""
-    yield "weights, MB: " + ", ".join(f"{name} {size:.2f}" for name, size in report["weights_mb"].items())
+    yield "weights, MB: " + ", ".join(
+        f"{name} {size:.2f}" for name, size in report["weights_mb"].items()
+    )
 
 
 def run(args: argparse.Namespace) -> int:

@@ -1,4 +1,6 @@
-"""`facefusion bench --engines`: the fusion networks in every engine that is installed, in one table."""
+"""`facefusion bench --engines`: the fusion networks in every engine that is installed, in one
+table.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,8 @@ from facefusion.runtime import EMBEDDED_WEIGHTS, read_manifest
 
 
 def lines(weights: Path | None = None, threads: int | None = None) -> Iterator[str]:
-    """Tries every engine and tells of it in Markdown; the last line names what the pipeline would take.
+    """Tries every engine and tells of it in Markdown; the last line names what the pipeline would
+    take.
 
     Raises:
         WeightsError: a file is missing or damaged.
@@ -29,10 +32,18 @@ def lines(weights: Path | None = None, threads: int | None = None) -> Iterator[s
     yield "|---" * (2 * len(SIDES) + 1) + "|"
     trials = try_engines(read_manifest(weights or EMBEDDED_WEIGHTS), threads)
     for engine in Engine:
-        yield f"| {engine} | " + " | ".join(_cells(tried.get(engine)) for tried in trials.values()) + " |"
+        yield (
+            f"| {engine} | "
+            + " | ".join(_cells(tried.get(engine)) for tried in trials.values())
+            + " |"
+        )
     yield from _torch_line()
     yield ""
-    yield "The pipeline takes " + ", ".join(f"{engine} for {name}" for name, engine in quickest(trials).items()) + "."
+    yield (
+        "The pipeline takes "
+        + ", ".join(f"{engine} for {name}" for name, engine in quickest(trials).items())
+        + "."
+    )
 
 
 def _cells(trial: Trial | None) -> str:
@@ -44,15 +55,21 @@ def _cells(trial: Trial | None) -> str:
 
 
 def _torch_line() -> Iterator[str]:
-    """What the networks were trained in, for comparison; nothing where that or the checkpoints are missing."""
+    """What the networks were trained in, for comparison; nothing where that or the checkpoints are
+    missing.
+    """
     try:
-        formats, framework = (import_module(name) for name in ("facefusion.export.formats", "torch"))
+        formats, framework = (
+            import_module(name) for name in ("facefusion.export.formats", "torch")
+        )
         networks = {name: formats.trained(name, formats.CHECKPOINTS) for name in SIDES}
     except (ImportError, OSError):
         return
     times = []
     for name, side in SIDES.items():
-        feeds = {key: framework.from_numpy(value) for key, value in synthetic_inputs(name, side).items()}
+        feeds = {
+            key: framework.from_numpy(value) for key, value in synthetic_inputs(name, side).items()
+        }
         seconds = []
         with framework.inference_mode():
             for _ in range(1 + RUNS):  # the first one warms up, and is never the quickest

@@ -1,4 +1,6 @@
-"""`facefusion evaluate --data DIR`: the report card of the product, by judges from outside it where they are at hand."""
+"""`facefusion evaluate --data DIR`: the report card of the product, by judges from outside it where
+they are at hand.
+"""
 
 from __future__ import annotations
 
@@ -25,21 +27,69 @@ TABLES: Final = {
 def add_parser(commands: Any) -> None:
     """Adds the command to argparse's sub-parsers."""
     parser = commands.add_parser(
-        "evaluate", help="measure quality on a data folder", description="Fuses pairs of a data folder and writes a report."
+        "evaluate",
+        help="measure quality on a data folder",
+        description="Fuses pairs of a data folder and writes a report.",
     )
-    parser.add_argument("--data", required=True, type=Path, metavar="DIR", help="folder with faces.csv, mesh468.npz, images")
-    parser.add_argument("--pairs", type=Path, metavar="CSV", help="columns source, target, relative to DIR (default: drawn)")
-    parser.add_argument("--hard", type=Path, metavar="CSV", help="pairs for a section of their own; may have a column why")
-    parser.add_argument("--tiers", type=_tiers, default=list(TIERS), metavar="LIST", help="such as fast,best (default: all)")
-    parser.add_argument("--out", type=Path, default=OUT, metavar="FOLDER", help="for the report (default: %(default)s)")
-    parser.add_argument("--limit", type=_positive, metavar="N", help="only the first N pairs of each list")
-    parser.add_argument("--worst", type=_count, default=WORST, metavar="N", help="rows of a sheet, 0 for no sheets")
-    parser.add_argument("--identity-judge", type=Path, metavar="FILE", help="MobileFaceNet ONNX (default: our own network)")
-    parser.add_argument("--gallery", type=Path, metavar="FILE", help=".npy, embeddings of other people by that judge")
+    parser.add_argument(
+        "--data",
+        required=True,
+        type=Path,
+        metavar="DIR",
+        help="folder with faces.csv, mesh468.npz, images",
+    )
+    parser.add_argument(
+        "--pairs",
+        type=Path,
+        metavar="CSV",
+        help="columns source, target, relative to DIR (default: drawn)",
+    )
+    parser.add_argument(
+        "--hard",
+        type=Path,
+        metavar="CSV",
+        help="pairs for a section of their own; may have a column why",
+    )
+    parser.add_argument(
+        "--tiers",
+        type=_tiers,
+        default=list(TIERS),
+        metavar="LIST",
+        help="such as fast,best (default: all)",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=OUT,
+        metavar="FOLDER",
+        help="for the report (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--limit", type=_positive, metavar="N", help="only the first N pairs of each list"
+    )
+    parser.add_argument(
+        "--worst", type=_count, default=WORST, metavar="N", help="rows of a sheet, 0 for no sheets"
+    )
+    parser.add_argument(
+        "--identity-judge",
+        type=Path,
+        metavar="FILE",
+        help="MobileFaceNet ONNX (default: our own network)",
+    )
+    parser.add_argument(
+        "--gallery",
+        type=Path,
+        metavar="FILE",
+        help=".npy, embeddings of other people by that judge",
+    )
     table = parser.add_mutually_exclusive_group()
     for name, made in TABLES.items():
-        table.add_argument(f"--{name}", dest="table", action="store_const", const=name, default="", help=made)
-    parser.add_argument("--weights", type=Path, metavar="DIR", help="directory of the networks (default: embedded)")
+        table.add_argument(
+            f"--{name}", dest="table", action="store_const", const=name, default="", help=made
+        )
+    parser.add_argument(
+        "--weights", type=Path, metavar="DIR", help="directory of the networks (default: embedded)"
+    )
     parser.set_defaults(run=run)
 
 
@@ -48,7 +98,9 @@ def _tiers(words: str) -> list[Tier]:
         named = dict.fromkeys(Tier(word.strip()) for word in words.split(","))
         return [tier for tier in named if TIERS[tier]]
     except (ValueError, KeyError) as error:
-        raise argparse.ArgumentTypeError(f"{words!r} is not a list of {', '.join(TIERS)}") from error
+        raise argparse.ArgumentTypeError(
+            f"{words!r} is not a list of {', '.join(TIERS)}"
+        ) from error
 
 
 def _positive(word: str) -> int:
@@ -79,7 +131,9 @@ def run(args: argparse.Namespace) -> int:
     except DataError as error:
         raise CommandError(str(error)) from error
     except OSError as error:
-        raise CommandError(f"The report cannot be written to {request.out}: {error.strerror or error}.") from error
+        raise CommandError(
+            f"The report cannot be written to {request.out}: {error.strerror or error}."
+        ) from error
     return 0
 
 

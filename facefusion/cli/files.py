@@ -14,7 +14,9 @@ from facefusion.types import FusionResult, Photo
 
 
 class CommandError(Exception):
-    """A command that cannot be carried out as it was typed. The message is a whole sentence for its user."""
+    """A command that cannot be carried out as it was typed. The message is a whole sentence for its
+    user.
+    """
 
 
 def read_input(path: Path, which: PhotoRole, *, number: int | None = None) -> Photo:
@@ -71,7 +73,8 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 def write_result(result: FusionResult, path: Path) -> None:
-    """Writes a result in the format of the path's extension, marked as AI-made for people and for programs.
+    """Writes a result in the format of the path's extension, marked as AI-made for people and for
+    programs.
 
     Raises:
         CommandError: the file cannot be written.
@@ -80,7 +83,8 @@ def write_result(result: FusionResult, path: Path) -> None:
 
 
 def write_photo(image: Photo, path: Path) -> None:
-    """Writes (H, W, 3) RGB uint8 in the format of the path's extension, with the metadata of an AI-made picture.
+    """Writes (H, W, 3) RGB uint8 in the format of the path's extension, with the metadata of an
+    AI-made picture.
 
     Raises:
         CommandError: the file cannot be written.

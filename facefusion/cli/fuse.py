@@ -15,19 +15,30 @@ from facefusion.upgrades import ACCEPT_VARIABLE, ARCFACE, SWAPPER, upgrade
 
 #: What the user states with `--i-have-consent`.
 CONSENT: Final = (
-    "you may use the photos, everyone in them is an adult who agreed, and the results are not sexual and deceive nobody"
+    "you may use the photos, everyone in them is an adult who agreed, and the results are not "
+    "sexual and deceive nobody"
 )
 _LIKENESS = "0 keeps the photo's expression and face shape, 1 takes the person's features and some of their face shape"
 
 
 def add_parser(commands: Any) -> None:
     """Adds the command to argparse's sub-parsers."""
-    parser = commands.add_parser("fuse", help="put a face into a photo", description="Puts a face into a photo.")
-    parser.add_argument(
-        "sources", nargs="+", type=Path, metavar="SOURCE", help=f"photo of the face; up to {MAX_SOURCES} of one person"
+    parser = commands.add_parser(
+        "fuse", help="put a face into a photo", description="Puts a face into a photo."
     )
-    parser.add_argument("target", type=Path, metavar="TARGET", help="photo whose largest face is replaced")
-    parser.add_argument("-o", "--out", required=True, type=Path, metavar="OUT", help="result: .png, .jpg or .webp")
+    parser.add_argument(
+        "sources",
+        nargs="+",
+        type=Path,
+        metavar="SOURCE",
+        help=f"photo of the face; up to {MAX_SOURCES} of one person",
+    )
+    parser.add_argument(
+        "target", type=Path, metavar="TARGET", help="photo whose largest face is replaced"
+    )
+    parser.add_argument(
+        "-o", "--out", required=True, type=Path, metavar="OUT", help="result: .png, .jpg or .webp"
+    )
     add_options(parser)
     parser.set_defaults(run=run)
 
@@ -42,16 +53,26 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help=f"auto (the default): the best for which this machine has time; {tiers}",
     )
     parser.add_argument(
-        "--likeness", type=share, default=LIKENESS, metavar="L", help=f"from 0 to 1: {_LIKENESS} (default: {LIKENESS})"
+        "--likeness",
+        type=share,
+        default=LIKENESS,
+        metavar="L",
+        help=f"from 0 to 1: {_LIKENESS} (default: {LIKENESS})",
     )
     parser.add_argument("--i-have-consent", action="store_true", help=f"needed: {CONSENT}")
     parser.add_argument(
-        "--weights", metavar="DIR|owner/repo@REVISION", help="directory or repository of the networks (default: embedded)"
+        "--weights",
+        metavar="DIR|owner/repo@REVISION",
+        help="directory or repository of the networks (default: embedded)",
     )
     parser.add_argument(
-        "--models", metavar="DIR|owner/repo@REVISION", help="insightface's models, for better faces and Studio"
+        "--models",
+        metavar="DIR|owner/repo@REVISION",
+        help="insightface's models, for better faces and Studio",
     )
-    parser.add_argument("--accept-licence", metavar="WORD", default="", help="accepts the licence of --models")
+    parser.add_argument(
+        "--accept-licence", metavar="WORD", default="", help="accepts the licence of --models"
+    )
 
 
 def open_pipeline(args: argparse.Namespace) -> FusionPipeline:
@@ -66,7 +87,9 @@ def open_pipeline(args: argparse.Namespace) -> FusionPipeline:
         accepted = args.accept_licence or os.environ.get(ACCEPT_VARIABLE, "")
         upgrade(pipeline, args.models, accept_licence=accepted)
     if args.tier not in pipeline.tiers:
-        raise CommandError(f"The tier {args.tier} needs {ARCFACE} and {SWAPPER}: name their directory with --models.")
+        raise CommandError(
+            f"The tier {args.tier} needs {ARCFACE} and {SWAPPER}: name their directory with --models."
+        )
     return pipeline
 
 
@@ -100,9 +123,14 @@ def run(args: argparse.Namespace) -> int:
         raise CommandError(f"At most {MAX_SOURCES} face photos can be given, not {len(sources)}.")
     check_output(args.out)
     several = len(sources) > 1
-    faces = [read_input(path, "source", number=i if several else None) for i, path in enumerate(sources, 1)]
+    faces = [
+        read_input(path, "source", number=i if several else None)
+        for i, path in enumerate(sources, 1)
+    ]
     target = read_input(args.target, "target")
     result = open_pipeline(args)(faces, target, tier=args.tier, likeness=args.likeness)
     write_result(result, args.out)
-    print(f"{args.out}: identity match {result.identity_similarity:.2f}, {result.timings.total:.2f} s, tier {result.tier}")
+    print(
+        f"{args.out}: identity match {result.identity_similarity:.2f}, {result.timings.total:.2f} s, tier {result.tier}"
+    )
     return 0

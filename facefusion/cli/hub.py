@@ -27,24 +27,50 @@ BESIDE: Final = {"LICENSE": ROOT / "LICENSE", "use_onnx.py": ROOT / "examples" /
 def add_parser(commands: Any) -> None:
     """Adds the command to argparse's sub-parsers."""
     parser = commands.add_parser(
-        "hub", help="weights on the Hugging Face Hub", description="Weights on the Hugging Face Hub."
+        "hub",
+        help="weights on the Hugging Face Hub",
+        description="Weights on the Hugging Face Hub.",
     )
     verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
-    publish = verbs.add_parser("publish", help="make a repository, or a new commit of it; HF_TOKEN must allow it")
+    publish = verbs.add_parser(
+        "publish", help="make a repository, or a new commit of it; HF_TOKEN must allow it"
+    )
     publish.add_argument("repo", metavar="owner/repo")
-    publish.add_argument("--weights", type=Path, default=EMBEDDED_WEIGHTS, metavar="DIR", help="default: embedded")
-    publish.add_argument("--checkpoints", type=Path, default=ROOT / "checkpoints", metavar="DIR", help="safetensors")
-    publish.add_argument("--private", action="store_true", help="a new repository is seen only by its owner")
+    publish.add_argument(
+        "--weights", type=Path, default=EMBEDDED_WEIGHTS, metavar="DIR", help="default: embedded"
+    )
+    publish.add_argument(
+        "--checkpoints", type=Path, default=ROOT / "checkpoints", metavar="DIR", help="safetensors"
+    )
+    publish.add_argument(
+        "--private", action="store_true", help="a new repository is seen only by its owner"
+    )
     publish.set_defaults(run=run_publish)
-    pull = verbs.add_parser("pull", help="fetch into the Hub's cache, so that a start needs no network")
-    pull.add_argument("repo", metavar="owner/repo[@REVISION]", help="REVISION is 40 hex digits (default: the newest)")
+    pull = verbs.add_parser(
+        "pull", help="fetch into the Hub's cache, so that a start needs no network"
+    )
+    pull.add_argument(
+        "repo",
+        metavar="owner/repo[@REVISION]",
+        help="REVISION is 40 hex digits (default: the newest)",
+    )
     pull.add_argument("--out", type=Path, metavar="DIR", help="also copy the files to a directory")
     pull.set_defaults(run=run_pull)
-    verify = verbs.add_parser("verify", help="check every file against the manifest's SHA-256; no network")
-    verify.add_argument("weights", nargs="?", metavar="DIR|owner/repo@REVISION", help="default: embedded")
+    verify = verbs.add_parser(
+        "verify", help="check every file against the manifest's SHA-256; no network"
+    )
+    verify.add_argument(
+        "weights", nargs="?", metavar="DIR|owner/repo@REVISION", help="default: embedded"
+    )
     verify.set_defaults(run=run_verify)
-    models = verbs.add_parser("models", help="fetch insightface's models from a repository; shows their licence first")
-    models.add_argument("repo", metavar="owner/repo@REVISION", help="a repository that holds them under their own names")
+    models = verbs.add_parser(
+        "models", help="fetch insightface's models from a repository; shows their licence first"
+    )
+    models.add_argument(
+        "repo",
+        metavar="owner/repo@REVISION",
+        help="a repository that holds them under their own names",
+    )
     models.add_argument("--accept-licence", metavar="WORD", default="")
     models.set_defaults(run=run_models)
     space.add_parser(verbs)
@@ -59,11 +85,15 @@ def contents(weights: Path, checkpoints: Path) -> Iterator[tuple[str, Path]]:
     """
     files = read_manifest(weights)
     if not (weights / CARD).is_file():
-        raise CommandError(f"There is no {weights / CARD}, which becomes the repository's README.md.")
+        raise CommandError(
+            f"There is no {weights / CARD}, which becomes the repository's README.md."
+        )
     yield "README.md", weights / CARD
     yield MANIFEST, weights / MANIFEST
     yield from ((file.path.name, file.path) for file in files.values())
-    yield from ((f"safetensors/{path.name}", path) for path in sorted(checkpoints.glob("*.safetensors")))
+    yield from (
+        (f"safetensors/{path.name}", path) for path in sorted(checkpoints.glob("*.safetensors"))
+    )
     yield from ((name, path) for name, path in BESIDE.items() if path.is_file())
 
 
@@ -132,7 +162,11 @@ def run_models(args: argparse.Namespace) -> int:
     wanted = [pattern for file in FILES for pattern in (file, f"**/{file}")]
     try:
         snapshot_download(
-            name.repo, revision=name.revision, allow_patterns=wanted, cache_dir=hub.cache, endpoint=hub.endpoint
+            name.repo,
+            revision=name.revision,
+            allow_patterns=wanted,
+            cache_dir=hub.cache,
+            endpoint=hub.endpoint,
         )
     except Exception as error:
         raise CommandError(f"{name} could not be fetched: {reason(error)}.") from error
@@ -175,7 +209,9 @@ def run_verify(args: argparse.Namespace) -> int:
 def _cached(name: HubName) -> dict[str, WeightFile]:
     manifest = Hub().cached(name, MANIFEST)
     if manifest is None:
-        raise WeightsError(f"The Hub's cache has nothing of {name}; `python -m facefusion hub pull` fetches it.")
+        raise WeightsError(
+            f"The Hub's cache has nothing of {name}; `python -m facefusion hub pull` fetches it."
+        )
     return parse_manifest(manifest)
 
 

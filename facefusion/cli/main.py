@@ -18,8 +18,12 @@ INTERRUPTED: Final = 130
 
 def make_parser() -> argparse.ArgumentParser:
     """The parser; each command stores its function as `run`."""
-    parser = argparse.ArgumentParser(prog="facefusion", description="Puts one person's face into another photo.")
-    parser.add_argument("--version", action="version", version=f"facefusion {facefusion.__version__}")
+    parser = argparse.ArgumentParser(
+        prog="facefusion", description="Puts one person's face into another photo."
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"facefusion {facefusion.__version__}"
+    )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in (fuse, batch, bench, evaluate, export, hub):
         command.add_parser(commands)

@@ -1,4 +1,6 @@
-"""Measurements behind `facefusion bench`: time by stage, start-up, memory, weights, and the machine they hold for."""
+"""Measurements behind `facefusion bench`: time by stage, start-up, memory, weights, and the machine
+they hold for.
+"""
 
 from __future__ import annotations
 
@@ -27,10 +29,14 @@ _ROOT: Final = Path(__file__).resolve().parent.parent.parent
 
 
 def machine() -> dict[str, Any]:
-    """Names what the numbers depend on. `load` is the number of processes that wanted a core in the minute before."""
+    """Names what the numbers depend on. `load` is the number of processes that wanted a core in the
+    minute before.
+    """
     return {
         "cpu": cpu_name(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count(),
         "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
         "system": platform.platform(terse=True),
         "python": platform.python_version(),
@@ -48,12 +54,13 @@ def percentiles(samples: Iterable[float]) -> dict[str, float]:
 def stage_times(
     pipeline: FusionPipeline, pairs: Sequence[tuple[Photo, Photo]], tier: Tier, runs: int
 ) -> dict[str, dict[str, float]]:
-    """Fuses the pairs in turn, `runs` times after warming up: photos that were never seen, then the same ones again.
+    """Fuses the pairs in turn, `runs` times after warming up: photos that were never seen, then the
+    same ones again.
 
     Returns:
-        Percentiles in milliseconds by stage, in the order of the stages, and of the `total`: the whole call as its caller
-        waits for it, which is a little more than the stages' sum; `again` is the total when both photos are remembered,
-        `target again` when only the target is.
+        Percentiles in milliseconds by stage, in the order of the stages, and of the `total`: the
+        whole call as its caller waits for it, which is a little more than the stages' sum; `again`
+        is the total when both photos are remembered, `target again` when only the target is.
     """
     samples: dict[str, list[float]] = {}
     for i in range(-WARM_UP, runs):
@@ -69,7 +76,12 @@ def stage_times(
         begin_again = time.perf_counter()
         pipeline(source, target, tier=tier)
         target_again = time.perf_counter() - begin_again
-        seconds = {**result.timings.stages, "total": end - begin, "again": again, "target again": target_again}
+        seconds = {
+            **result.timings.stages,
+            "total": end - begin,
+            "again": again,
+            "target again": target_again,
+        }
         if i >= 0:
             for stage, value in seconds.items():
                 samples.setdefault(stage, []).append(value)
@@ -80,8 +92,8 @@ def cold_start(source: Photo, target: Photo, tier: Tier, weights: Path | None) -
     """Starts a fresh Python, loads the networks and fuses once.
 
     Returns:
-        `seconds` of `import` (from the start of the process), `load`, `first_result` and their `total`; `memory_mb`
-        (`startup.memory_mb`) after that result.
+        `seconds` of `import` (from the start of the process), `load`, `first_result` and their
+        `total`; `memory_mb` (`startup.memory_mb`) after that result.
     """
     with tempfile.TemporaryDirectory() as directory:
         photos = Path(directory, "photos.npz")
@@ -97,11 +109,17 @@ def cold_start(source: Photo, target: Photo, tier: Tier, weights: Path | None) -
             env={**os.environ, "PYTHONPATH": path},
         )
     report = json.loads(done.stdout.splitlines()[-1])  # above it is what libraries print
-    seconds = {"import": report["imported_at"] - begin, "load": report["load"], "first_result": report["first_result"]}
+    seconds = {
+        "import": report["imported_at"] - begin,
+        "load": report["load"],
+        "first_result": report["first_result"],
+    }
     seconds["total"] = sum(seconds.values())
     return {
         "seconds": {name: round(value, 3) for name, value in seconds.items()},
-        "memory_mb": {name: value and round(value, 1) for name, value in report["memory_mb"].items()},
+        "memory_mb": {
+            name: value and round(value, 1) for name, value in report["memory_mb"].items()
+        },
     }
 
 

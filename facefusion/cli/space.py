@@ -14,12 +14,14 @@ from facefusion.hub_errors import reason
 from facefusion.runtime import EMBEDDED_WEIGHTS, read_manifest
 
 ROOT: Final = EMBEDDED_WEIGHTS.parent
-#: What a Space needs: the page, what it imports, and what the builder of Spaces reads. Patterns below the root.
+#: What a Space needs: the page, what it imports, and what the builder of Spaces reads. Patterns
+#: below the root.
 CONTENTS: Final = (
     "README.md", "LICENSE", "app.py", "requirements.txt", "packages.txt", "docs/examples.jpg", "examples/*", "weights/*",
     "checkpoints/refine.safetensors", "facefusion/**/*",
 )  # fmt: skip
-#: Front matter of a Space's README.md, which the builder of Spaces reads; the repository's has none.
+#: Front matter of a Space's README.md, which the builder of Spaces reads; the repository's has
+#: none.
 FRONT_MATTER: Final = ROOT / "space.yml"
 #: Rooms of the house that serve nobody.
 LEFT_OUT: Final = ("training", "evaluation", "export", "__pycache__")
@@ -27,10 +29,20 @@ LEFT_OUT: Final = ("training", "evaluation", "export", "__pycache__")
 
 def add_parser(verbs: Any) -> None:
     """Adds the verb to the parser of `facefusion hub`."""
-    parser = verbs.add_parser("space", help="build the tree of a Space, or make the Space; HF_TOKEN must allow it")
-    parser.add_argument("repo", nargs="?", metavar="owner/name", help="the Space; without it the tree is only built")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="where to build it, a new directory")
-    parser.add_argument("--weights", metavar="owner/repo@REVISION", help="weights that the Space fetches while it is built")
+    parser = verbs.add_parser(
+        "space", help="build the tree of a Space, or make the Space; HF_TOKEN must allow it"
+    )
+    parser.add_argument(
+        "repo", nargs="?", metavar="owner/name", help="the Space; without it the tree is only built"
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="where to build it, a new directory"
+    )
+    parser.add_argument(
+        "--weights",
+        metavar="owner/repo@REVISION",
+        help="weights that the Space fetches while it is built",
+    )
     parser.set_defaults(run=run)
 
 
@@ -102,7 +114,9 @@ def run(args: argparse.Namespace) -> int:
                 api.add_space_variable(args.repo, REPO_VARIABLE, weights.repo)
                 api.add_space_variable(args.repo, REVISION_VARIABLE, weights.revision)
             # Not a push with git: the Hub takes large and binary files this way only.
-            commit = api.upload_folder(repo_id=args.repo, folder_path=tree, repo_type="space", commit_message="FaceFusion")
+            commit = api.upload_folder(
+                repo_id=args.repo, folder_path=tree, repo_type="space", commit_message="FaceFusion"
+            )
         except Exception as error:
             raise CommandError(f"The Space {args.repo} was not made: {reason(error)}.") from error
     print(commit.commit_url)

@@ -1,6 +1,8 @@
-"""What one cold call costs: `python -m facefusion.cli.startup PHOTOS.npz TIER [WEIGHTS]` prints one line of JSON.
+"""What one cold call costs: `python -m facefusion.cli.startup PHOTOS.npz TIER [WEIGHTS]` prints one
+line of JSON.
 
-A module of its own, because start-up time and memory can only be measured in a process that has done nothing else.
+A module of its own, because start-up time and memory can only be measured in a process that has
+done nothing else.
 """
 
 from __future__ import annotations
@@ -22,16 +24,24 @@ _STATUS = Path("/proc/self/status")
 
 
 def memory_mb() -> dict[str, float | None]:
-    """Memory of this process in megabytes of 10^6 bytes: `resident` now, and the `peak` since it began; None if unknown."""
+    """Memory of this process in megabytes of 10^6 bytes: `resident` now, and the `peak` since it
+    began; None if unknown.
+    """
     if _STATUS.exists():
         # Not getrusage here: on Linux its peak is inherited from the parent process.
         fields = dict(line.split(":", 1) for line in _STATUS.read_text().splitlines())
-        return {name: int(fields[key].split()[0]) * 1024 / 1e6 for name, key in (("resident", "VmRSS"), ("peak", "VmHWM"))}
+        return {
+            name: int(fields[key].split()[0]) * 1024 / 1e6
+            for name, key in (("resident", "VmRSS"), ("peak", "VmHWM"))
+        }
     try:
         import resource
     except ImportError:  # Windows
         return {"resident": None, "peak": None}
-    return {"resident": None, "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6}  # bytes on macOS
+    return {
+        "resident": None,
+        "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6,
+    }  # bytes on macOS
 
 
 def main(photos: str, tier: str, weights: str | None = None) -> dict[str, Any]:
@@ -43,7 +53,8 @@ def main(photos: str, tier: str, weights: str | None = None) -> dict[str, Any]:
         weights: directory of the networks.
 
     Returns:
-        `imported_at` in seconds since the epoch, seconds of `load` and of the `first_result`, and `memory_mb`.
+        `imported_at` in seconds since the epoch, seconds of `load` and of the `first_result`, and
+        `memory_mb`.
     """
     begin = time.perf_counter()
     pipeline = FusionPipeline.from_pretrained(weights)

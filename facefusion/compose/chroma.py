@@ -42,9 +42,9 @@ def match_skin_chroma(
 ) -> Photo:
     """Gives new skin the low frequencies of the target's chroma, and holds its light near.
 
-    In CIELAB: a* and b*, averaged over skin, move to the target's by a share; L* is moved only where
-    it is far off. All finer detail is the new face's own. Computed at a low resolution as a change of RGB,
-    which is enlarged and added.
+    In CIELAB: a* and b*, averaged over skin, move to the target's by a share; L* is moved only
+    where it is far off. All finer detail is the new face's own. Computed at a low resolution as a
+    change of RGB, which is enlarged and added.
 
     Args:
         face, target: (h, w, 3) RGB uint8, the new face and the photo under it.

@@ -1,4 +1,6 @@
-"""Colour correction: the source's skin is brought into the target's tone and light before the network sees it."""
+"""Colour correction: the source's skin is brought into the target's tone and light before the
+network sees it.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +16,17 @@ from facefusion.compose.tone import scaled_curve, skin_tone, tone_curve
 from facefusion.geometry.frames import Frame
 from facefusion.types import FloatArray, Photo
 
-#: Standard deviation, as a share of the crop's side, of what counts as light: shading wider than an eye.
+#: Standard deviation, as a share of the crop's side, of what counts as light: shading wider than an
+#: eye.
 LIGHT_SCALE: Final = 0.094
 #: Light is computed at a fraction of the resolution: it has no detail.
 LIGHT_SHRINK: Final = 4
-#: Share of the difference in light that is made up for, and the gains' range. A nose casts a shadow of its own.
+#: Share of the difference in light that is made up for, and the gains' range. A nose casts a shadow
+#: of its own.
 LIGHT_SHARE: Final = 0.8
 GAIN_RANGE: Final = (0.4, 2.5)
-#: Where little skin is near, the face's mean decides: its weight against skin's. Levels added against division by shadow.
+#: Where little skin is near, the face's mean decides: its weight against skin's. Levels added
+#: against division by shadow.
 _PRIOR: Final = 0.02
 _FLOOR: Final = 4.0
 
@@ -53,7 +58,8 @@ def match_skin(source: Photo, target: Photo, skin: FloatArray) -> tuple[Photo, P
     """Corrects `source` (H, W, 3) to the skin tone of `target` (H, W, 3), which lies under it.
 
     Returns:
-        The corrected source and the table that did it, for the same correction at another resolution.
+        The corrected source and the table that did it, for the same correction at another
+        resolution.
     """
     table = tone_curve(skin_tone(source, skin), skin_tone(target, skin))
     return np.asarray(cv2.LUT(source, table), np.uint8), table
@@ -62,11 +68,12 @@ def match_skin(source: Photo, target: Photo, skin: FloatArray) -> tuple[Photo, P
 def match_light(
     source: Photo, target: Photo, skin: FloatArray, features: FeatureMasks | None = None
 ) -> Relight:
-    """The correction that brings `source` into the tone and the light of `target`, which lies under it.
+    """The correction that brings `source` into the tone and the light of `target`, which lies under
+    it.
 
-    After the tone the light: lit and shaded sides, coloured lamps. Both faces are averaged over an eye's width of skin, and
-    their ratio is what the source's skin has to be multiplied by (Lambert's law: light multiplies). Finer shading is shape,
-    and stays the source's.
+    After the tone the light: lit and shaded sides, coloured lamps. Both faces are averaged over an
+    eye's width of skin, and their ratio is what the source's skin has to be multiplied by
+    (Lambert's law: light multiplies). Finer shading is shape, and stays the source's.
 
     Args:
         source, target: (S, S, 3) RGB uint8, one on the other.
@@ -89,8 +96,13 @@ def match_light(
 
     def light(image: Photo) -> FloatArray:
         tone = skin_tone(image, skin) + _FLOOR
-        under = cv2.resize(image * skin[..., None], (side, side), interpolation=cv2.INTER_AREA) + _FLOOR * weight
-        return np.asarray((cv2.GaussianBlur(under, (0, 0), sigma) + _PRIOR * tone) / (near + _PRIOR), np.float32)
+        under = (
+            cv2.resize(image * skin[..., None], (side, side), interpolation=cv2.INTER_AREA)
+            + _FLOOR * weight
+        )
+        return np.asarray(
+            (cv2.GaussianBlur(under, (0, 0), sigma) + _PRIOR * tone) / (near + _PRIOR), np.float32
+        )
 
     gains = np.clip(light(target) / light(toned), *GAIN_RANGE) ** LIGHT_SHARE
     return Relight(table, np.asarray(gains, np.float32), parts)

@@ -15,7 +15,8 @@ LEAST: Final = 0.02
 def draw_strands(face: Photo, target: Photo, skin: FloatArray, opacity: FloatArray) -> Photo:
     """Darkens a new face by the strands that hang over the target's.
 
-    A strand lets through the share of light that the photo shows of the skin beneath it, and of any other skin as well.
+    A strand lets through the share of light that the photo shows of the skin beneath it, and of any
+    other skin as well.
 
     Args:
         face: (h, w, 3) RGB uint8, the new face.
@@ -32,5 +33,7 @@ def draw_strands(face: Photo, target: Photo, skin: FloatArray, opacity: FloatArr
     here = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     passed = np.clip((target[here] + 1.0) / (skin[here] + 1.0), 0, 1)
     result = face.copy()
-    result[here] = (face[here] * (1 - opacity[here][..., None] * (1 - passed)) + 0.5).astype(np.uint8)
+    result[here] = (face[here] * (1 - opacity[here][..., None] * (1 - passed)) + 0.5).astype(
+        np.uint8
+    )
     return result

@@ -73,7 +73,10 @@ def wanted_gains(target: Band, face: Band) -> Gains:
     skin = (own / _structure(face.energy, face.noise)) ** trust * blur ** (1 - trust)
     skin = min(skin, max(target.energy, ROUNDING) / max(face.energy, ROUNDING))
     # What is smooth in a sharp photo is that person's skin: it is followed only so far.
-    least = max(SMALLEST, LEAST_SHARP * blur * _structure(face.energy, face.noise) / max(face.energy, ROUNDING))
+    least = max(
+        SMALLEST,
+        LEAST_SHARP * blur * _structure(face.energy, face.noise) / max(face.energy, ROUNDING),
+    )
     skin = float(np.clip(skin, min(least, 1.0), largest))
     features = max(features, skin)
     if face.noise > target.noise:  # the source's noise goes from the features too

@@ -44,7 +44,9 @@ class Patch:
         """
         filled = cv2.remap(self.filled, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         opacity = cv2.remap(self.opacity, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-        return replace(self, filled=np.asarray(filled, np.uint8), opacity=np.asarray(opacity, np.float32))
+        return replace(
+            self, filled=np.asarray(filled, np.uint8), opacity=np.asarray(opacity, np.float32)
+        )
 
 
 def inpainted(image: Photo, hole: np.ndarray, reach: float, edge: float) -> Patch:
@@ -52,18 +54,24 @@ def inpainted(image: Photo, hole: np.ndarray, reach: float, edge: float) -> Patc
 
     Args:
         image: (S, S, 3) RGB uint8.
-        hole: (N, N) uint8 of the same view, other than 0 where it is filled: at this side, without finer detail.
+        hole: (N, N) uint8 of the same view, other than 0 where it is filled: at this side, without
+            finer detail.
         reach: pixels of the hole around a place from which its colour is taken.
         edge: standard deviation of the hole's soft edge, in its pixels.
     """
     side = (hole.shape[0],) * 2
-    filled = cv2.inpaint(cv2.resize(image, side, interpolation=cv2.INTER_AREA), hole, reach, cv2.INPAINT_TELEA)
+    filled = cv2.inpaint(
+        cv2.resize(image, side, interpolation=cv2.INTER_AREA), hole, reach, cv2.INPAINT_TELEA
+    )
     opacity = cv2.GaussianBlur(hole.astype(np.float32), (0, 0), edge)
     return Patch(np.asarray(filled, np.uint8), np.asarray(opacity, np.float32))
 
 
-def covered_with_skin(image: Photo, hole: np.ndarray, skin: FloatArray, reach: float, edge: float) -> Patch:
-    """Covers a hole with the mean colour of the skin around it (normalised convolution, Knutsson and Westin, CVPR 1993).
+def covered_with_skin(
+    image: Photo, hole: np.ndarray, skin: FloatArray, reach: float, edge: float
+) -> Patch:
+    """Covers a hole with the mean colour of the skin around it (normalised convolution, Knutsson
+    and Westin, CVPR 1993).
 
     Args:
         image: (N, N, 3) RGB uint8.
@@ -74,6 +82,9 @@ def covered_with_skin(image: Photo, hole: np.ndarray, skin: FloatArray, reach: f
     """
     weight = np.asarray(skin * (hole == 0), np.float32)
     near = cv2.GaussianBlur(weight, (0, 0), reach)
-    colour = cv2.GaussianBlur(image * weight[..., None], (0, 0), reach) / np.maximum(near, 1e-6)[..., None]
+    colour = (
+        cv2.GaussianBlur(image * weight[..., None], (0, 0), reach)
+        / np.maximum(near, 1e-6)[..., None]
+    )
     opacity = cv2.GaussianBlur(hole.astype(np.float32), (0, 0), edge) * (near > 1e-4)
     return Patch(np.clip(colour + 0.5, 0, 255).astype(np.uint8), np.asarray(opacity, np.float32))

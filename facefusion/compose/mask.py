@@ -7,7 +7,15 @@ from typing import Final
 import cv2
 import numpy as np
 
-from facefusion.geometry.topology import INNER_LIPS, LEFT_BROW, LEFT_EYE, OUTER_LIPS, OVAL, RIGHT_BROW, RIGHT_EYE
+from facefusion.geometry.topology import (
+    INNER_LIPS,
+    LEFT_BROW,
+    LEFT_EYE,
+    OUTER_LIPS,
+    OVAL,
+    RIGHT_BROW,
+    RIGHT_EYE,
+)
 from facefusion.types import FloatArray
 
 #: Growth of the oval about its centre, and width of its soft edge as a share of the crop's side.
@@ -15,21 +23,27 @@ GROWTH: Final = 0.02
 FEATHER: Final = 0.022
 #: The mouth counts as open when the inner lips' height is this share of their width.
 OPEN_MOUTH: Final = 0.12
-#: How far above the mesh's uppermost point the forehead goes on, as a share of the mesh's height. A forehead tells people
-#: apart; where there is hair instead, the networks leave the target's.
+#: How far above the mesh's uppermost point the forehead goes on, as a share of the mesh's height. A
+#: forehead tells people apart; where there is hair instead, the networks leave the target's.
 FOREHEAD: Final = 0.1
 _CHIN, _TOP = 152, 10
 _SUBPIXEL: Final = 4
 
 
 def fill_points(mask: np.ndarray, points: np.ndarray, value: int) -> None:
-    """Fills the polygon `points` (N, 2) in `mask` (H, W) uint8 in place, anti-aliased, with sub-pixel corners."""
-    scaled = np.round((points[:, :2] + 0.5) * (1 << _SUBPIXEL)).astype(np.int32) - (1 << (_SUBPIXEL - 1))
+    """Fills the polygon `points` (N, 2) in `mask` (H, W) uint8 in place, anti-aliased, with
+    sub-pixel corners.
+    """
+    scaled = np.round((points[:, :2] + 0.5) * (1 << _SUBPIXEL)).astype(np.int32) - (
+        1 << (_SUBPIXEL - 1)
+    )
     cv2.fillPoly(mask, [scaled.reshape(-1, 1, 2)], value, cv2.LINE_AA, _SUBPIXEL)
 
 
 def grown(points: np.ndarray, share: float | np.ndarray) -> np.ndarray:
-    """`points` (N, 2) moved away from their centre by a share of their distance to it, or by (2,) shares in x and y."""
+    """`points` (N, 2) moved away from their centre by a share of their distance to it, or by (2,)
+    shares in x and y.
+    """
     centre = points.mean(0)
     return np.asarray(centre + (points - centre) * (1 + share))
 
@@ -46,7 +60,9 @@ def outline(mesh: FloatArray, growth: float = 0.0) -> FloatArray:
     """
     oval = grown(mesh[list(OVAL), :2], growth)
     up = mesh[_TOP, :2] - mesh[_CHIN, :2]
-    height = (oval - oval.mean(0)) @ up / max(float(up @ up), 1e-9)  # 0 in the middle, 0.5 at the top
+    height = (
+        (oval - oval.mean(0)) @ up / max(float(up @ up), 1e-9)
+    )  # 0 in the middle, 0.5 at the top
     share = np.clip(2 * height, 0, 1)[:, None] ** 1.5
     return np.asarray(oval + FOREHEAD * share * up, np.float32)
 
@@ -58,7 +74,8 @@ def mouth_openness(mesh: FloatArray) -> float:
 
 
 def face_mask(mesh: FloatArray, size: int, *, keep_mouth: bool = True) -> FloatArray:
-    """Where the target may change: the slightly grown oval with a soft edge, without the inside of an open mouth.
+    """Where the target may change: the slightly grown oval with a soft edge, without the inside of
+    an open mouth.
 
     Args:
         mesh: (468, 2 or 3) in the crop's pixels.
@@ -71,7 +88,9 @@ def face_mask(mesh: FloatArray, size: int, *, keep_mouth: bool = True) -> FloatA
     mask = np.zeros((size, size), np.uint8)
     fill_points(mask, outline(mesh, GROWTH - FEATHER), 255)
     soft = cv2.GaussianBlur(mask, (0, 0), FEATHER * size).astype(np.float32) / 255
-    soft = np.clip(soft * 1.25 - 0.125, 0, 1)  # the Gaussian's long tail ends: pixels beyond it stay untouched
+    soft = np.clip(
+        soft * 1.25 - 0.125, 0, 1
+    )  # the Gaussian's long tail ends: pixels beyond it stay untouched
     if keep_mouth and mouth_openness(mesh) > OPEN_MOUTH:
         mouth = np.zeros((size, size), np.uint8)
         fill_points(mouth, mesh[list(INNER_LIPS), :2], 255)
@@ -80,7 +99,9 @@ def face_mask(mesh: FloatArray, size: int, *, keep_mouth: bool = True) -> FloatA
 
 
 def skin_mask(mesh: FloatArray, size: int) -> FloatArray:
-    """Where skin is most likely: the shrunken oval without eyes, brows and mouth. (size, size) float32 in {0..1}."""
+    """Where skin is most likely: the shrunken oval without eyes, brows and mouth. (size, size)
+    float32 in {0..1}.
+    """
     mask = np.zeros((size, size), np.uint8)
     fill_points(mask, grown(mesh[list(OVAL), :2], -0.22), 255)
     _fill_features(mask, mesh, 0, eyes=0.5, lips=0.15, brows=0.25)
@@ -109,7 +130,9 @@ def feature_mask(mesh: FloatArray, size: int) -> FloatArray:
     return np.asarray(mask / 255, np.float32)
 
 
-def _fill_features(mask: np.ndarray, mesh: FloatArray, value: int, *, eyes: float, lips: float, brows: float) -> None:
+def _fill_features(
+    mask: np.ndarray, mesh: FloatArray, value: int, *, eyes: float, lips: float, brows: float
+) -> None:
     """Fills eyes, lips and brows, each grown by a share, in `mask` (H, W) uint8 in place."""
     for part, growth in ((LEFT_EYE, eyes), (RIGHT_EYE, eyes), (OUTER_LIPS, lips)):
         fill_points(mask, grown(mesh[list(part), :2], growth), value)
@@ -123,8 +146,12 @@ def hull(mesh: FloatArray, points: tuple[int, ...]) -> np.ndarray:
 
 
 def uncovered(mask: FloatArray, covered: FloatArray) -> FloatArray:
-    """`mask` (N, N) without what is `covered` (S, S), both in [0, 1] and of the same view at any sides."""
+    """`mask` (N, N) without what is `covered` (S, S), both in [0, 1] and of the same view at any
+    sides.
+    """
     size = mask.shape[0]
     return np.asarray(
-        mask * (1 - np.clip(cv2.resize(covered, (size, size), interpolation=cv2.INTER_LINEAR), 0, 1)), np.float32
+        mask
+        * (1 - np.clip(cv2.resize(covered, (size, size), interpolation=cv2.INTER_LINEAR), 0, 1)),
+        np.float32,
     )

@@ -85,7 +85,9 @@ def from_lab(colour: FloatArray) -> FloatArray:
 
 
 def _gammas(source: FloatArray, target: FloatArray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Both colours (3,) as shares of 255, and the gamma a channel, held in its range, from one to the other."""
+    """Both colours (3,) as shares of 255, and the gamma a channel, held in its range, from one to
+    the other.
+    """
     low, high = np.clip(source / 255, *TONE_RANGE), np.clip(target / 255, *TONE_RANGE)
     return low, high, np.clip(np.log(high) / np.log(low), *GAMMA_RANGE)
 

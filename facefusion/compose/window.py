@@ -52,7 +52,9 @@ class FaceWindow:
         own = side * float(np.hypot(to_photo[0, 0], to_photo[1, 0]))
         scale = min(1.0, largest / own)
         width, height = (max(1, round(scale * each)) for each in (region.width, region.height))
-        matrix = rescale_transform(chain(region.matrix, rescale_transform(np.eye(2, 3), side)), scale)
+        matrix = rescale_transform(
+            chain(region.matrix, rescale_transform(np.eye(2, 3), side)), scale
+        )
         return cls(region, Frame(matrix, width, height), scale)
 
     @property
@@ -68,7 +70,9 @@ class FaceWindow:
         return np.asarray(cv2.resize(part, self.size, interpolation=cv2.INTER_AREA), np.uint8)
 
     def opacity(self, mask: FloatArray) -> FloatArray:
-        """A mask (S, S) over the aligned crop at the window's pixels, exactly 0 where it is hardly anything."""
+        """A mask (S, S) over the aligned crop at the window's pixels, exactly 0 where it is hardly
+        anything.
+        """
         alpha = np.clip(self.frame.placed(mask, outside=0.0), 0, 1)
         return np.asarray(cv2.threshold(alpha, LEAST_OPACITY, 0, cv2.THRESH_TOZERO)[1], np.float32)
 
@@ -90,7 +94,8 @@ class FaceWindow:
             part = slice(begin, min(begin + step, self.region.height))
             here = slice(rows.start + part.start, rows.start + part.stop), columns
             own, opacity = np.ascontiguousarray(photo[here]), alpha[part]
-            # Where alpha is 0 this gives the old pixels bit by bit: OpenCV divides by the sum of the weights plus 0.00001.
+            # Where alpha is 0 this gives the old pixels bit by bit: OpenCV divides by the sum of
+            # the weights plus 0.00001.
             photo[here] = cv2.blendLinear(face[part], own, opacity, 1 - opacity)
 
     def raise_to(self, changed: FloatArray, alpha: FloatArray) -> None:
@@ -113,4 +118,6 @@ class FaceWindow:
     def _in_photo(self, alpha: FloatArray) -> FloatArray:
         size = (self.region.width, self.region.height)
         alpha = np.asarray(cv2.resize(alpha, size, interpolation=cv2.INTER_LINEAR), np.float32)
-        return np.asarray(cv2.threshold(alpha, LEAST_OPACITY, 0, cv2.THRESH_TOZERO, alpha)[1], np.float32)
+        return np.asarray(
+            cv2.threshold(alpha, LEAST_OPACITY, 0, cv2.THRESH_TOZERO, alpha)[1], np.float32
+        )

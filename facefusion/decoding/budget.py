@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-#: Pixels of all photos that are decoded, fused and written at a time. They take 10 to 17 bytes each:
-#: of 65 megapixels 1.0 GB, which leaves 0.2 GB for the small photos that go beside it.
+#: Pixels of all photos that are decoded, fused and written at a time. They take 10 to 17 bytes
+#: each: of 65 megapixels 1.0 GB, which leaves 0.2 GB for the small photos that go beside it.
 PIXELS: Final = 76_000_000
 #: Pixels that one job may have: the rest is left to small photos of others.
 JOB_PIXELS: Final = 66_000_000

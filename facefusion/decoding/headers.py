@@ -8,17 +8,20 @@ from typing import Final
 
 #: Pixels of a photo: the largest sensors sold as 64 megapixels give 9280 x 6944.
 MOST_PIXELS: Final = 65_000_000
-#: Pixels of a side, and how many times longer the long side is: panoramas of phones stay below both.
+#: Pixels of a side, and how many times longer the long side is: panoramas of phones stay below
+#: both.
 MOST_SIDE: Final = 20_000
 MOST_RATIO: Final = 12
-#: Scans of a JPEG. Encoders write up to about 20; each costs the decoder a pass over all of the photo.
+#: Scans of a JPEG. Encoders write up to about 20; each costs the decoder a pass over all of the
+#: photo.
 MOST_SCANS: Final = 64
 
 #: Brands of ISO base media files (ISO/IEC 23008-12): those of HEVC pictures, and those of AVIF.
 _HEIC: Final = frozenset((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"))
 _AVIF: Final = frozenset((b"avif", b"avis"))
 _ANY: Final = frozenset((b"mif1", b"mif2", b"msf1"))
-#: A marker of a JPEG (ITU-T T.81, B.1.1): 0xFF and what is no stuffed zero, no fill byte and no restart.
+#: A marker of a JPEG (ITU-T T.81, B.1.1): 0xFF and what is no stuffed zero, no fill byte and no
+#: restart.
 _MARKER: Final = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])")
 _SCAN, _END, _START, _TEMPORARY = 0xDA, 0xD9, 0xD8, 0x01
 
@@ -44,8 +47,8 @@ def check_size(width: int, height: int) -> None:
     """Refuses a photo that is too large or too long.
 
     Raises:
-        RefusedPhotoError: it has more than `MOST_PIXELS`, a longer side than `MOST_SIDE`, or a side that is more than
-            `MOST_RATIO` times the other.
+        RefusedPhotoError: it has more than `MOST_PIXELS`, a longer side than `MOST_SIDE`, or a side
+            that is more than `MOST_RATIO` times the other.
     """
     if width * height > MOST_PIXELS or max(width, height) > MOST_SIDE:
         raise RefusedPhotoError(Refusal.TOO_LARGE)
@@ -57,11 +60,14 @@ def check_file(data: bytes) -> None:
     """Refuses what Pillow would not refuse, or only after it took memory for it.
 
     Raises:
-        RefusedPhotoError: the file is HEIC, a WebP of more than the most pixels, or a JPEG of more than the most scans.
+        RefusedPhotoError: the file is HEIC, a WebP of more than the most pixels, or a JPEG of more
+            than the most scans.
     """
     if _is_heic(data):
         raise RefusedPhotoError(Refusal.HEIC)
-    if (webp := _webp_size(data)) is not None:  # Pillow takes twice its pixels when it opens the file
+    if (
+        webp := _webp_size(data)
+    ) is not None:  # Pillow takes twice its pixels when it opens the file
         check_size(*webp)
     if data.startswith(b"\xff\xd8") and _scans(data) > MOST_SCANS:
         raise RefusedPhotoError(Refusal.UNREADABLE)
@@ -77,7 +83,9 @@ def _is_heic(data: bytes) -> bool:
 
 
 def _webp_size(data: bytes) -> tuple[int, int] | None:
-    """Width and height of a WebP file (RFC 9649), or None where it is none or its first chunk is unknown."""
+    """Width and height of a WebP file (RFC 9649), or None where it is none or its first chunk is
+    unknown.
+    """
     if data[:4] != b"RIFF" or data[8:12] != b"WEBP" or len(data) < 30:
         return None
     kind = data[12:16]
@@ -87,7 +95,9 @@ def _webp_size(data: bytes) -> tuple[int, int] | None:
         bits = int.from_bytes(data[21:25], "little")
         return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
     if kind == b"VP8 ":
-        return int.from_bytes(data[26:28], "little") & 0x3FFF, int.from_bytes(data[28:30], "little") & 0x3FFF
+        return int.from_bytes(data[26:28], "little") & 0x3FFF, int.from_bytes(
+            data[28:30], "little"
+        ) & 0x3FFF
     return None
 
 

@@ -1,4 +1,6 @@
-"""Processes that decode the photos of strangers: a damaged or hostile file ends one of them, and nothing else."""
+"""Processes that decode the photos of strangers: a damaged or hostile file ends one of them, and
+nothing else.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,14 @@ from typing import Final, Self
 
 from facefusion.decoding import worker
 from facefusion.decoding.process import DecoderProcess, EndedError
-from facefusion.errors import FusionError, PhotoRole, SlowPhotoError, TooLargePhotoError, UnreadablePhotoError, refusing
+from facefusion.errors import (
+    FusionError,
+    PhotoRole,
+    SlowPhotoError,
+    TooLargePhotoError,
+    UnreadablePhotoError,
+    refusing,
+)
 from facefusion.types import Photo
 
 #: Processes, and seconds that one photo may take: the largest take 1 to 3.
@@ -20,7 +29,8 @@ WORKERS: Final = 2
 SECONDS: Final = 10.0
 #: Bytes of a file. The page takes 30 MB; the largest photos of cameras have 100.
 MOST_BYTES: Final = 100 * 1024 * 1024
-#: Pixels from which on a process is ended after a photo, because its allocator would keep a part of the memory.
+#: Pixels from which on a process is ended after a photo, because its allocator would keep a part of
+#: the memory.
 RENEWED_FROM: Final = worker.LOWERED_FROM
 
 
@@ -42,16 +52,21 @@ class DecoderPool:
         self._closed = False
 
     def start(self) -> None:
-        """Starts the processes now rather than with the first photos; returns before they are ready."""
+        """Starts the processes now rather than with the first photos; returns before they are
+        ready.
+        """
         for found in [self._free.get() for _ in range(self._free.qsize())]:
             self._free.put(found or self._started())
 
-    def size(self, path: str | Path, which: PhotoRole, number: int | None = None) -> tuple[int, int]:
+    def size(
+        self, path: str | Path, which: PhotoRole, number: int | None = None
+    ) -> tuple[int, int]:
         """Width and height in pixels of the photo that `read` gives, from the file's header.
 
         Args:
             path: the file.
-            which: the role of the photo: a JPEG "source" of more than 16 megapixels comes at half its width and height.
+            which: the role of the photo: a JPEG "source" of more than 16 megapixels comes at half
+                its width and height.
             number: its position among several face photos, for the error.
 
         Raises:
@@ -61,7 +76,8 @@ class DecoderPool:
         return width, height
 
     def read(self, path: str | Path, which: PhotoRole, number: int | None = None) -> Photo:
-        """The photo, (H, W, 3) RGB uint8, turned as its EXIF orientation says: what `photos.read_photo` gives.
+        """The photo, (H, W, 3) RGB uint8, turned as its EXIF orientation says: what
+        `photos.read_photo` gives.
 
         Args:
             path, which, number: see `size`.
@@ -91,7 +107,10 @@ class DecoderPool:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -101,7 +120,9 @@ class DecoderPool:
         refused: type[FusionError]
         try:
             with self._borrowed() as process:
-                answer = process.ask(_content(path), pixels=pixels, half=which == "source", seconds=self.seconds)
+                answer = process.ask(
+                    _content(path), pixels=pixels, half=which == "source", seconds=self.seconds
+                )
                 if process.lowered or (answer.width * answer.height >= RENEWED_FROM and pixels):
                     process.kill()
             if answer.refusal is None:

@@ -62,13 +62,23 @@ class DecoderProcess:
     """Runs `worker` as a script. For one caller at a time, except `kill` and `close`.
 
     Args:
-        seconds: after which a file is given up; the process ends itself two seconds later if nobody did.
+        seconds: after which a file is given up; the process ends itself two seconds later if nobody
+            did.
     """
 
     def __init__(self, seconds: float) -> None:
-        places = sorted({str(Path(str(module.__file__)).resolve().parents[1]) for module in (PIL, np)})
+        places = sorted(
+            {str(Path(str(module.__file__)).resolve().parents[1]) for module in (PIL, np)}
+        )
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-B", str(Path(worker.__file__).resolve()), str(seconds + 2), *places],
+            [
+                sys.executable,
+                "-I",
+                "-B",
+                str(Path(worker.__file__).resolve()),
+                str(seconds + 2),
+                *places,
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -190,7 +200,9 @@ class DecoderProcess:
 
 
 def _widen(pipe: Any) -> None:
-    with contextlib.suppress(ImportError, AttributeError, OSError):  # more than the system gives, or another system
+    with contextlib.suppress(
+        ImportError, AttributeError, OSError
+    ):  # more than the system gives, or another system
         import fcntl
 
         fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, PIPE_BYTES)

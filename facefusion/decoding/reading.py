@@ -1,4 +1,5 @@
-"""Decodes photo files to upright RGB; the same code in a process of its own and in the one that asks.
+"""Decodes photo files to upright RGB; the same code in a process of its own and in the one that
+asks.
 
 It imports Pillow, NumPy and the standard library alone.
 """
@@ -26,7 +27,8 @@ from PIL import (
 
 from facefusion.decoding.headers import Refusal, RefusedPhotoError, check_file, check_size
 
-#: What a file may be. All are registered by their import, so `Image.open` never loads Pillow's other forty readers.
+#: What a file may be. All are registered by their import, so `Image.open` never loads Pillow's
+#: other forty readers.
 READERS: Final = (
     JpegImagePlugin.JpegImageFile,
     PngImagePlugin.PngImageFile,
@@ -39,7 +41,8 @@ READERS: Final = (
 FORMATS: Final = tuple(str(reader.format) for reader in READERS)
 #: Several JPEG pictures in a file, as phones write them; opened by the reader of JPEG.
 MPO: Final = MpoImagePlugin.MpoImageFile.format
-#: Pixels from which on a JPEG is decoded at half its width and height where the photo only gives a face.
+#: Pixels from which on a JPEG is decoded at half its width and height where the photo only gives a
+#: face.
 HALVED_FROM: Final = 16_000_000
 #: Bytes of pixels that are converted at once.
 STRIP_BYTES: Final = 1 << 20
@@ -101,8 +104,12 @@ def size(data: bytes, *, half: bool = False) -> tuple[int, int]:
     """
     with _refusing(), _opened(data, half) as image:
         turned = isinstance(image, PngImagePlugin.PngImageFile) and "exif" not in image.info
-        orientation = 1 if turned else _orientation(image)  # Pillow would decode the PNG to look for EXIF behind it
-        lying = orientation >= 5 and not isinstance(image, TiffImagePlugin.TiffImageFile)  # which turns its size itself
+        orientation = (
+            1 if turned else _orientation(image)
+        )  # Pillow would decode the PNG to look for EXIF behind it
+        lying = orientation >= 5 and not isinstance(
+            image, TiffImagePlugin.TiffImageFile
+        )  # which turns its size itself
         return image.size[::-1] if lying else image.size
 
 
@@ -111,7 +118,8 @@ def decode(data: bytes, *, half: bool = False) -> Decoded:
 
     Args:
         data: the file.
-        half: whether a JPEG of more than `HALVED_FROM` pixels may come at half its width and height.
+        half: whether a JPEG of more than `HALVED_FROM` pixels may come at half its width and
+            height.
 
     Raises:
         RefusedPhotoError: it is none that is decoded here.
@@ -122,7 +130,9 @@ def decode(data: bytes, *, half: bool = False) -> Decoded:
         check_size(*image.size)
         orientation = _orientation(image)
         image = image._new(image.im)  # without the decoder, which may hold as much again
-        _rgb(image.crop((0, 0, 1, 1)))  # a mode that has no way to RGB is refused before anything is answered
+        _rgb(
+            image.crop((0, 0, 1, 1))
+        )  # a mode that has no way to RGB is refused before anything is answered
         width, height = image.size[::-1] if orientation >= 5 else image.size
         return Decoded(width, height, image, orientation)
 
@@ -147,7 +157,11 @@ def _opened(data: bytes, half: bool) -> Image.Image:
     check_file(data)
     image = Image.open(io.BytesIO(data), formats=FORMATS)
     check_size(*image.size)
-    if half and image.size[0] * image.size[1] > HALVED_FROM and isinstance(image, JpegImagePlugin.JpegImageFile):
+    if (
+        half
+        and image.size[0] * image.size[1] > HALVED_FROM
+        and isinstance(image, JpegImagePlugin.JpegImageFile)
+    ):
         image.draft(None, (image.size[0] // 2, image.size[1] // 2))
     return image
 
@@ -161,7 +175,9 @@ def _rgb(part: Image.Image) -> np.ndarray:
     if part.mode in ("RGBA", "LA", "PA") or "transparency" in part.info:
         return over_white(np.asarray(part.convert("RGBA")))
     if part.mode.startswith("I;16"):
-        return np.repeat((np.asarray(part).astype(np.uint16) >> 8).astype(np.uint8)[..., None], 3, axis=2)
+        return np.repeat(
+            (np.asarray(part).astype(np.uint16) >> 8).astype(np.uint8)[..., None], 3, axis=2
+        )
     return np.asarray(part if part.mode == "RGB" else part.convert("RGB"))
 
 

@@ -30,8 +30,8 @@ from PIL import AvifImagePlugin
 from facefusion.decoding import reading
 from facefusion.decoding.headers import Refusal, RefusedPhotoError
 
-#: Address space of a worker in bytes. Of 64 megapixels a WebP takes the most, 980 MB, an AVIF 550 and the others up to 430;
-#: Python, NumPy and Pillow map 115 MB.
+#: Address space of a worker in bytes. Of 64 megapixels a WebP takes the most, 980 MB, an AVIF 550
+#: and the others up to 430; Python, NumPy and Pillow map 115 MB.
 ADDRESS_SPACE: Final = 1152 * 1024 * 1024
 #: Lower priority of a worker that decodes a photo of so many pixels: it gets the time that the
 #: fusions of others leave. The process is ended afterwards.
@@ -40,7 +40,8 @@ LOWERED_FROM: Final = 16_000_000
 #: Files that a worker may have open: its pipes, and libraries while they are loaded.
 OPEN_FILES: Final = 16
 
-#: What is asked: 0 for the size or 1 for the pixels, 1 where half the size suffices, and the file's length in bytes.
+#: What is asked: 0 for the size or 1 for the pixels, 1 where half the size suffices, and the file's
+#: length in bytes.
 REQUEST: Final = struct.Struct("<BBQ")
 #: The answer: 0, or the place of the reason in `REFUSALS` from 1 on; width; height.
 REPLY: Final = struct.Struct("<BII")
@@ -55,9 +56,16 @@ def limit_process() -> None:
         import resource
     except ImportError:  # Windows
         return
-    wanted = {"RLIMIT_AS": ADDRESS_SPACE, "RLIMIT_CORE": 0, "RLIMIT_FSIZE": 0, "RLIMIT_NOFILE": OPEN_FILES}
+    wanted = {
+        "RLIMIT_AS": ADDRESS_SPACE,
+        "RLIMIT_CORE": 0,
+        "RLIMIT_FSIZE": 0,
+        "RLIMIT_NOFILE": OPEN_FILES,
+    }
     for name, most in wanted.items():
-        with contextlib.suppress(AttributeError, ValueError, OSError):  # macOS has some of them only by name
+        with contextlib.suppress(
+            AttributeError, ValueError, OSError
+        ):  # macOS has some of them only by name
             resource.setrlimit(getattr(resource, name), (most, most))
 
 

@@ -98,15 +98,22 @@ def evaluate_pair(
             figures = measure(source, target, result, seconds)
         except (FusionError, JudgeError) as error:
             failure = str(error)
-        except Exception as error:  # a fault of ours is a finding, and must not cost the rest of the report
+        except (
+            Exception
+        ) as error:  # a fault of ours is a finding, and must not cost the rest of the report
             failure = sentence(error)
         shown = [fused.coarse, fused.image] if fused is not None else []
-        known = [*meshes, *[target.mesh if image.shape == target.photo.shape else None for image in shown]]
+        known = [
+            *meshes,
+            *[target.mesh if image.shape == target.photo.shape else None for image in shown],
+        ]
         picture = strip([*photos, *shown], known)
         if failure is not None or result is None:
             yield Case(pair, tier, picture, failure=failure, groups=groups)
         else:
-            yield Case(pair, tier, picture, figures, source.embedding, result.embedding, groups=groups)
+            yield Case(
+                pair, tier, picture, figures, source.embedding, result.embedding, groups=groups
+            )
 
 
 def see(judges: Judges, photo: Photo, name: str) -> LocatedFace:
@@ -127,8 +134,14 @@ def see(judges: Judges, photo: Photo, name: str) -> LocatedFace:
 
 
 def retrieved(cases: list[Case], gallery: FloatArray | None) -> list[bool]:
-    """For each case that did not fail, whether its result leads back to its source (`retrieval.top1`)."""
-    pairs = [(case, case.source, case.result) for case in cases if case.source is not None and case.result is not None]
+    """For each case that did not fail, whether its result leads back to its source
+    (`retrieval.top1`).
+    """
+    pairs = [
+        (case, case.source, case.result)
+        for case in cases
+        if case.source is not None and case.result is not None
+    ]
     if not pairs:
         return []
     names, sources, results = zip(*[(case.pair.source, s, r) for case, s, r in pairs], strict=True)

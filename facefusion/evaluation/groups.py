@@ -1,4 +1,6 @@
-"""How the product does by group: light, pose, age, skin tone. The figures of few pairs stand beside their number."""
+"""How the product does by group: light, pose, age, skin tone. The figures of few pairs stand beside
+their number.
+"""
 
 from __future__ import annotations
 
@@ -18,10 +20,18 @@ from facefusion.geometry.pose import pose_degrees
 if TYPE_CHECKING:
     from facefusion.evaluation.cases import Case
 
-#: Individual typology angle in degrees (Chardon et al., 1991) above which skin is called so, lightest first.
-SKIN_TONES: Final = ((55.0, "very light"), (41.0, "light"), (28.0, "intermediate"), (10.0, "tan"), (-30.0, "brown"))
+#: Individual typology angle in degrees (Chardon et al., 1991) above which skin is called so,
+#: lightest first.
+SKIN_TONES: Final = (
+    (55.0, "very light"),
+    (41.0, "light"),
+    (28.0, "intermediate"),
+    (10.0, "tan"),
+    (-30.0, "brown"),
+)
 DARKEST: Final = "dark"
-#: CIELAB lightness of the cheeks below which a photo is dark, and between them above which the light comes from a side.
+#: CIELAB lightness of the cheeks below which a photo is dark, and between them above which the
+#: light comes from a side.
 DARK: Final = 40.0
 ONE_SIDED: Final = 12.0
 #: Degrees of yaw below which a face looks at the camera, and from which on it is turned far.
@@ -34,7 +44,9 @@ FIGURES: Final = ("id_similarity", "expression_error_pct", "skin_tone_delta_e")
 
 
 def skin_tone(seen: LocatedFace) -> str:
-    """The name of the skin's tone on the cheeks, as it is lit; light and camera have their part in it."""
+    """The name of the skin's tone on the cheeks, as it is lit; light and camera have their part in
+    it.
+    """
     lightness, _, yellow = cheek_tone(seen.photo, seen.mesh)
     angle = np.degrees(np.arctan2(lightness - 50, max(float(yellow), 1e-6)))
     return next((name for least, name in SKIN_TONES if angle > least), DARKEST)
@@ -48,7 +60,11 @@ def light(seen: LocatedFace) -> str:
     lightness = cv2.cvtColor((spots[None] / 255).astype(np.float32), cv2.COLOR_RGB2LAB)[0, :, 0]
     if np.median(lightness) < DARK:
         return "dark"
-    return "from one side" if abs(float(np.median(lightness[::2]) - np.median(lightness[1::2]))) > ONE_SIDED else "even"
+    return (
+        "from one side"
+        if abs(float(np.median(lightness[::2]) - np.median(lightness[1::2]))) > ONE_SIDED
+        else "even"
+    )
 
 
 def pose(seen: LocatedFace) -> str:
@@ -56,7 +72,11 @@ def pose(seen: LocatedFace) -> str:
     yaw = abs(pose_degrees(seen.mesh)[0])
     if yaw < FRONTAL:
         return f"below {FRONTAL:.0f} degrees"
-    return f"{FRONTAL:.0f} to {TURNED:.0f} degrees" if yaw < TURNED else f"{TURNED:.0f} degrees and more"
+    return (
+        f"{FRONTAL:.0f} to {TURNED:.0f} degrees"
+        if yaw < TURNED
+        else f"{TURNED:.0f} degrees and more"
+    )
 
 
 def age_group(age: int | None) -> str:
@@ -69,13 +89,16 @@ def age_group(age: int | None) -> str:
 
 
 def read_ages(folder: Path) -> dict[str, int]:
-    """Ages in years by file, as the column `description` of `faces.csv` tells them; of the others nothing is known."""
+    """Ages in years by file, as the column `description` of `faces.csv` tells them; of the others
+    nothing is known.
+    """
     path = folder / "faces.csv"
     if not path.is_file():
         return {}
     with path.open(newline="", encoding="utf-8-sig") as file:
         told = {
-            row.get("file") or "": re.match(r"(\d+)-year-old", row.get("description") or "") for row in csv.DictReader(file)
+            row.get("file") or "": re.match(r"(\d+)-year-old", row.get("description") or "")
+            for row in csv.DictReader(file)
         }
     return {name: int(found[1]) for name, found in told.items() if found}
 
@@ -91,16 +114,30 @@ def groups_of(source: LocatedFace, target: LocatedFace) -> dict[str, str]:
 
 
 def group_lines(cases: Sequence[Case], ages: dict[str, int]) -> list[str]:
-    """A table in Markdown: by group, how many pairs there were, how many failed, and the medians of `FIGURES`."""
+    """A table in Markdown: by group, how many pairs there were, how many failed, and the medians of
+    `FIGURES`.
+    """
     divided: dict[tuple[str, str], list[Case]] = {}
     for case in cases:
         every = case.groups or dict.fromkeys(("light on the target", "pose of the target"), UNKNOWN)
-        for division, group in {**every, "age of the source": age_group(ages.get(case.pair.source))}.items():
+        for division, group in {
+            **every,
+            "age of the source": age_group(ages.get(case.pair.source)),
+        }.items():
             divided.setdefault((division, group), []).append(case)
     rows = []
     for (division, group), members in sorted(divided.items()):
         good = [case for case in members if case.failure is None]
-        medians = [Spread.of([case.figures[key] for case in good], BY_KEY[key].badness).median for key in FIGURES]
-        cells = [number(value, BY_KEY[key].digits) for key, value in zip(FIGURES, medians, strict=True)]
-        rows.append([f"{division}: {group}", str(len(members)), str(len(members) - len(good)), *cells])
-    return table(["by group (medians)", "pairs", "failed", *[BY_KEY[key].title for key in FIGURES]], rows)
+        medians = [
+            Spread.of([case.figures[key] for case in good], BY_KEY[key].badness).median
+            for key in FIGURES
+        ]
+        cells = [
+            number(value, BY_KEY[key].digits) for key, value in zip(FIGURES, medians, strict=True)
+        ]
+        rows.append(
+            [f"{division}: {group}", str(len(members)), str(len(members) - len(good)), *cells]
+        )
+    return table(
+        ["by group (medians)", "pairs", "failed", *[BY_KEY[key].title for key in FIGURES]], rows
+    )

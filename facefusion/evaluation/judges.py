@@ -1,4 +1,6 @@
-"""Who judges: networks from outside the product where they are at hand, else the product's own, and then it says so."""
+"""Who judges: networks from outside the product where they are at hand, else the product's own, and
+then it says so.
+"""
 
 from __future__ import annotations
 
@@ -28,14 +30,18 @@ class MeshJudge(Protocol):
     """Measures the largest face of a photo."""
 
     def __call__(self, photo: Photo) -> FloatArray | None:
-        """The mesh (468, 3) in pixels of `photo` (H, W, 3) RGB uint8, or None where there is no face."""
+        """The mesh (468, 3) in pixels of `photo` (H, W, 3) RGB uint8, or None where there is no
+        face.
+        """
 
 
 class IdentityJudge(Protocol):
     """Says who somebody is."""
 
     def __call__(self, photo: Photo, mesh: FloatArray) -> FloatArray:
-        """The unit-length (D,) embedding of the face with this mesh (468, 3) in `photo` (H, W, 3) RGB uint8."""
+        """The unit-length (D,) embedding of the face with this mesh (468, 3) in `photo` (H, W, 3)
+        RGB uint8.
+        """
 
 
 @dataclass(frozen=True)
@@ -47,8 +53,8 @@ class Judges:
         identity: of likeness.
         mesh_name, identity_name: what they are, for the report.
         warnings: what the reader must know about them, whole sentences.
-        dimensions: length of `identity`'s embeddings, or None where it is the product's own network, for which no gallery
-            is made.
+        dimensions: length of `identity`'s embeddings, or None where it is the product's own
+            network, for which no gallery is made.
     """
 
     mesh: MeshJudge
@@ -85,11 +91,17 @@ class MobileFaceNet:
 
     def __call__(self, photo: Photo, mesh: FloatArray) -> FloatArray:
         """See `IdentityJudge`."""
-        crop = cv2.warpAffine(photo, similarity_transform(five_points(mesh), ARCFACE_TEMPLATE), (ARCFACE_SIZE,) * 2)
+        crop = cv2.warpAffine(
+            photo, similarity_transform(five_points(mesh), ARCFACE_TEMPLATE), (ARCFACE_SIZE,) * 2
+        )
         return self._embed(np.asarray(crop, np.uint8))
 
     def _embed(self, crop: Photo) -> FloatArray:
-        x = ((crop / 255 - IMAGENET_MEAN) / IMAGENET_STD).transpose(2, 0, 1)[None].astype(np.float32)
+        x = (
+            ((crop / 255 - IMAGENET_MEAN) / IMAGENET_STD)
+            .transpose(2, 0, 1)[None]
+            .astype(np.float32)
+        )
         embedding = self._net.run(None, {self._input: x})[0][0]
         return np.asarray(embedding / max(float(np.linalg.norm(embedding)), 1e-9), np.float32)
 
@@ -132,9 +144,16 @@ def choose_judges(pipeline: FusionPipeline, identity_file: Path | None) -> Judge
             " expression and where the face is. A network that judges itself is lenient."
         )
     else:
-        mesh, mesh_name = MediaPipeMesh(), "MediaPipe face mesh (not in the product, but the teacher of its MeshNet)"
+        mesh, mesh_name = (
+            MediaPipeMesh(),
+            "MediaPipe face mesh (not in the product, but the teacher of its MeshNet)",
+        )
     if identity_file is None:
-        identity, identity_name, dimensions = pipeline.identity, "the product's own IdentityNet", None
+        identity, identity_name, dimensions = (
+            pipeline.identity,
+            "the product's own IdentityNet",
+            None,
+        )
         warnings.append(
             "No --identity-judge was given: the product's own IdentityNet, which also trained the fusion network, judges"
             " identity. A network that judges itself is lenient."
@@ -142,5 +161,7 @@ def choose_judges(pipeline: FusionPipeline, identity_file: Path | None) -> Judge
     else:
         network = MobileFaceNet(identity_file)
         identity, dimensions = network, network.dimensions
-        identity_name = f"{identity_file.name} (not in the product, but the teacher of its IdentityNet)"
+        identity_name = (
+            f"{identity_file.name} (not in the product, but the teacher of its IdentityNet)"
+        )
     return Judges(mesh, identity, mesh_name, identity_name, tuple(warnings), dimensions)

@@ -1,4 +1,6 @@
-"""How like the truth an undone swap is: SSIM, and the perceptual distance where its network is installed."""
+"""How like the truth an undone swap is: SSIM, and the perceptual distance where its network is
+installed.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,8 @@ class Likeness:
 def ssim(found: Photo, truth: Photo, inside: np.ndarray) -> float:
     """Mean structural similarity under a mask, in [-1, 1], 1 for equal images.
 
-    With the settings of the paper, per channel: Gaussian window of 1.5 pixels, no sample covariance.
+    With the settings of the paper, per channel: Gaussian window of 1.5 pixels, no sample
+        covariance.
 
     Args:
         found, truth: (H, W, 3) RGB uint8.

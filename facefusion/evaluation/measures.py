@@ -88,7 +88,9 @@ BY_KEY: Final = {measure.key: measure for measure in MEASURES}
 
 @dataclass(frozen=True)
 class LocatedFace:
-    """A photo (H, W, 3) RGB uint8 as the judges see it: its `mesh` (468, 3) in pixels and its `embedding` (D,)."""
+    """A photo (H, W, 3) RGB uint8 as the judges see it: its `mesh` (468, 3) in pixels and its
+    `embedding` (D,).
+    """
 
     photo: Photo
     mesh: FloatArray
@@ -101,7 +103,8 @@ def face_hull(mesh: FloatArray, shape: tuple[int, ...], grow: float = 0.0) -> np
     Args:
         mesh: (468, 2 or 3) pixels.
         shape: (H, W, ...) of the photo.
-        grow: how much larger than the convex hull of the face's outline, about the mean of the hull's corners.
+        grow: how much larger than the convex hull of the face's outline, about the mean of the
+            hull's corners.
 
     Returns:
         (H, W) bool.
@@ -120,7 +123,9 @@ def mean_inside(values: np.ndarray, inside: np.ndarray) -> float:
 
 
 def expression_error(result: FloatArray, target: FloatArray) -> float:
-    """Mean distance of the expression points of two meshes (468, 2 or 3), in percent of the target's eye distance."""
+    """Mean distance of the expression points of two meshes (468, 2 or 3), in percent of the
+    target's eye distance.
+    """
     points = list(EXPRESSION_POINTS)
     apart = np.linalg.norm(result[points, :2] - target[points, :2], axis=1).mean()
     return float(100 * apart / max(eye_distance(target), 1e-6))
@@ -140,18 +145,28 @@ def cheek_tone(photo: Photo, mesh: FloatArray) -> FloatArray:
 
 
 def detail(photo: Photo, inside: np.ndarray, sigma: float) -> float:
-    """Standard deviation, in grey levels, of what a Gaussian of `sigma` pixels takes away, where `inside` (H, W) is true."""
+    """Standard deviation, in grey levels, of what a Gaussian of `sigma` pixels takes away, where
+    `inside` (H, W) is true.
+    """
     grey = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    return float((grey - cv2.GaussianBlur(grey, (0, 0), sigma))[inside].std()) if inside.any() else math.nan
+    return (
+        float((grey - cv2.GaussianBlur(grey, (0, 0), sigma))[inside].std())
+        if inside.any()
+        else math.nan
+    )
 
 
 def changed_far(result: Photo, target: Photo, mesh: FloatArray) -> float:
-    """Largest difference of a channel in [0, 255] far from the face with this mesh; 0 where nothing is far."""
+    """Largest difference of a channel in [0, 255] far from the face with this mesh; 0 where nothing
+    is far.
+    """
     far = ~face_hull(mesh, target.shape, FAR)
     return float(cv2.absdiff(result, target)[far].max()) if far.any() else 0.0
 
 
-def measure(source: LocatedFace, target: LocatedFace, result: LocatedFace, seconds: float) -> dict[str, float]:
+def measure(
+    source: LocatedFace, target: LocatedFace, result: LocatedFace, seconds: float
+) -> dict[str, float]:
     """All figures of one fused photo, by the keys of `MEASURES`."""
     inside = face_hull(target.mesh, target.photo.shape)
     sigma = eye_distance(target.mesh) * DETAIL_SIGMA

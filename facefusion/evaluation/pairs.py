@@ -1,4 +1,6 @@
-"""Which face goes into which photo: lists of pairs, and pairs drawn from a data folder's validation split."""
+"""Which face goes into which photo: lists of pairs, and pairs drawn from a data folder's validation
+split.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,9 @@ DEFAULT_PAIRS: Final = 60
 SEED: Final = 20
 #: Degrees of yaw between the two faces of a drawn pair.
 MAX_YAW_DIFFERENCE: Final = 20.0
-#: What realism is measured on: faces turned by less than so many degrees of yaw, with more pixels than that between the eyes
-#: (a smaller face has nothing in the finest band), each paired with the one so many places further in a drawn order.
+#: What realism is measured on: faces turned by less than so many degrees of yaw, with more pixels
+#: than that between the eyes (a smaller face has nothing in the finest band), each paired with the
+#: one so many places further in a drawn order.
 FRONTAL_YAW: Final = 14.0
 LEAST_EYE_DISTANCE: Final = 60.0
 SHIFT: Final = 11
@@ -29,7 +32,9 @@ class DataError(ValueError):
 
 @dataclass(frozen=True)
 class Pair:
-    """A face photo and a target photo, files relative to the data folder; `why` it was chosen, or empty."""
+    """A face photo and a target photo, files relative to the data folder; `why` it was chosen, or
+    empty.
+    """
 
     source: str
     target: str
@@ -49,7 +54,9 @@ def _rows(path: Path, columns: set[str]) -> Iterator[dict[str, str]]:
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = csv.DictReader(file, skipinitialspace=True)
             if not columns <= set(rows.fieldnames or ()):
-                raise DataError(f"{path} needs a first line with the columns {', '.join(sorted(columns))}.")
+                raise DataError(
+                    f"{path} needs a first line with the columns {', '.join(sorted(columns))}."
+                )
             for row in rows:
                 yield {key: value or "" for key, value in row.items() if key}
     except OSError as error:
@@ -66,14 +73,20 @@ def read_pairs(path: Path, folder: Path) -> list[Pair]:
         folder: the data folder.
 
     Raises:
-        DataError: it cannot be read, lacks a column, has no rows, or names a file that is not there.
+        DataError: it cannot be read, lacks a column, has no rows, or names a file that is not
+            there.
     """
-    pairs = [Pair(row["source"], row["target"], row.get("why", "").strip()) for row in _rows(path, {"source", "target"})]
+    pairs = [
+        Pair(row["source"], row["target"], row.get("why", "").strip())
+        for row in _rows(path, {"source", "target"})
+    ]
     if not pairs:
         raise DataError(f"{path} holds no pairs.")
     for name in (name for pair in pairs for name in (pair.source, pair.target)):
         if not (folder / name).is_file():
-            raise DataError(f"{path} names {name or 'nothing'}, which is no file in the data folder.")
+            raise DataError(
+                f"{path} names {name or 'nothing'}, which is no file in the data folder."
+            )
     return pairs
 
 
@@ -86,13 +99,20 @@ def val_faces(folder: Path) -> list[ValFace]:
     path = folder / "faces.csv"
     try:
         rows = _rows(path, {"file", "split", "yaw_deg"})
-        return [ValFace(row["file"], float(row["yaw_deg"])) for row in rows if row["split"] == "val"]
+        return [
+            ValFace(row["file"], float(row["yaw_deg"])) for row in rows if row["split"] == "val"
+        ]
     except ValueError as error:
-        raise error if isinstance(error, DataError) else DataError(f"{path}: yaw_deg must be a number.") from error
+        raise (
+            error
+            if isinstance(error, DataError)
+            else DataError(f"{path}: yaw_deg must be a number.")
+        ) from error
 
 
 def draw_pairs(faces: list[ValFace], count: int = DEFAULT_PAIRS, seed: int = SEED) -> list[Pair]:
-    """Draws pairs whose yaws differ by less than `MAX_YAW_DIFFERENCE`; no photo is a source twice, or a target twice.
+    """Draws pairs whose yaws differ by less than `MAX_YAW_DIFFERENCE`; no photo is a source twice,
+    or a target twice.
 
     Args:
         faces: what to draw from.
@@ -134,7 +154,8 @@ def frontal_faces(folder: Path) -> list[str]:
 
 
 def shifted_pairs(files: list[str], shift: int = SHIFT, seed: int = ORDER_SEED) -> list[Pair]:
-    """Pairs each file with the one `shift` places further in a drawn order; every file is a source once and a target once.
+    """Pairs each file with the one `shift` places further in a drawn order; every file is a source
+    once and a target once.
 
     Args:
         files: what to pair; a single one is paired with none.

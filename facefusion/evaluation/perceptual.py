@@ -1,8 +1,9 @@
 """A perceptual distance on the features of EfficientNet-Lite0.
 
-It is built like LPIPS (Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric", CVPR 2018):
-unit-length features, squared differences, summed over the layers. It is not LPIPS: the backbone is another one, and its
-layers are not weighted by what people said. Its figures compare with each other only.
+It is built like LPIPS (Zhang et al., "The Unreasonable Effectiveness of Deep Features as a
+Perceptual Metric", CVPR 2018): unit-length features, squared differences, summed over the layers.
+It is not LPIPS: the backbone is another one, and its layers are not weighted by what people said.
+Its figures compare with each other only.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ class PerceptualDistance:
         """
         from torch.nn import functional
 
-        units = [[functional.normalize(x, dim=1) for x in self._net(image)] for image in (found, truth)]
+        units = [
+            [functional.normalize(x, dim=1) for x in self._net(image)] for image in (found, truth)
+        ]
         fields = [((a - b) ** 2).sum(1)[0].numpy() for a, b in zip(*units, strict=True)]
         return float(np.mean([mean_inside(field, inside) for field in fields]))

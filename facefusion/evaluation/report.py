@@ -1,4 +1,6 @@
-"""Writes the report: what was asked, who judged, every figure with its spread, and everything that failed."""
+"""Writes the report: what was asked, who judged, every figure with its spread, and everything that
+failed.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +67,9 @@ def write_report(report: Report, folder: Path) -> Path:
 
 def machine_lines(machine: dict[str, Any]) -> list[str]:
     """Where the figures were measured: `cli.measure.machine()` as a sentence."""
-    versions = ", ".join(f"{name} {machine[name]}" for name in ("python", "onnxruntime", "opencv") if name in machine)
+    versions = ", ".join(
+        f"{name} {machine[name]}" for name in ("python", "onnxruntime", "opencv") if name in machine
+    )
     return [
         f"Machine: {machine['cpu']}, {machine['cores']} cores, load before the run {machine['load']}, {machine['system']},"
         f" {versions}. Milliseconds from a busy machine compare with nothing.",
@@ -79,7 +83,9 @@ def _judges(report: Report) -> list[str]:
 
 
 def judge_lines(judges: Judges) -> list[str]:
-    """A list in Markdown of who judged: geometry, identity, and what the reader must know about them."""
+    """A list in Markdown of who judged: geometry, identity, and what the reader must know about
+    them.
+    """
     return [
         f"- geometry: {judges.mesh_name}",
         f"- identity: {judges.identity_name}",
@@ -96,7 +102,13 @@ def _definitions() -> list[str]:
     ])  # fmt: skip
     lines = table(["measure", "better", "how it is measured"], rows)
     lines[1] = "|---|---|---|"
-    return ["## Measures", "", *lines, "p10 and p90 are percentiles over the pairs; worst is the worst pair.", ""]
+    return [
+        "## Measures",
+        "",
+        *lines,
+        "p10 and p90 are percentiles over the pairs; worst is the worst pair.",
+        "",
+    ]
 
 
 def _undone(report: Report, folder: Path) -> list[str]:
@@ -119,14 +131,24 @@ def _undone(report: Report, folder: Path) -> list[str]:
         badness = neg if name == SSIM_NAME else pos
         spreads = {row: Spread.of(values[name], badness) for row, values in undone.figures.items()}
         labels = {row: row if row == UNTOUCHED else TIERS[Tier(row)].label for row in spreads}
-        lines += table([name, *SPREAD], [[labels[row], *spread.cells(3)] for row, spread in spreads.items()])
+        lines += table(
+            [name, *SPREAD], [[labels[row], *spread.cells(3)] for row, spread in spreads.items()]
+        )
     lines += [f"{name}: not measured: {why}.\n" for name, why in report.likeness.missing.items()]
     for row, failures in undone.failures.items():
-        lines += [f"Failures, {TIERS[Tier(row)].label}:", "", *[f"- {failure}" for failure in failures], ""]
+        lines += [
+            f"Failures, {TIERS[Tier(row)].label}:",
+            "",
+            *[f"- {failure}" for failure in failures],
+            "",
+        ]
     for row, strips in undone.strips.items() if report.worst else ():
         file = f"undone-{row}.jpg"
         write_sheet(folder / file, strips[: report.worst], COLUMNS)
-        lines += [f"The first {min(report.worst, len(strips))}, not chosen, {TIERS[Tier(row)].label}: [{file}]({file})", ""]
+        lines += [
+            f"The first {min(report.worst, len(strips))}, not chosen, {TIERS[Tier(row)].label}: [{file}]({file})",
+            "",
+        ]
     return lines
 
 
@@ -137,6 +159,18 @@ def _write_cases(sections: list[Section], path: Path) -> None:
         rows.writerow(["section", "tier", "source", "target", "why", *BY_KEY, "failure"])
         for section in sections:
             for case in section.cases:
-                figures = [f"{case.figures[key]:.4f}" if key in case.figures else "" for key in BY_KEY]
+                figures = [
+                    f"{case.figures[key]:.4f}" if key in case.figures else "" for key in BY_KEY
+                ]
                 pair = case.pair
-                rows.writerow([section.prefix, case.tier, pair.source, pair.target, pair.why, *figures, case.failure or ""])
+                rows.writerow(
+                    [
+                        section.prefix,
+                        case.tier,
+                        pair.source,
+                        pair.target,
+                        pair.why,
+                        *figures,
+                        case.failure or "",
+                    ]
+                )

@@ -10,7 +10,8 @@ import numpy as np
 from facefusion.evaluation.pairs import DataError
 from facefusion.types import FloatArray
 
-#: A face of the gallery that is this like one of the sources may be the same person, and is left out.
+#: A face of the gallery that is this like one of the sources may be the same person, and is left
+#: out.
 SAME_PERSON: Final = 0.7
 
 
@@ -31,11 +32,15 @@ def read_gallery(path: Path, dimensions: int) -> FloatArray:
     if gallery.ndim != 2 or not gallery.size or not np.issubdtype(gallery.dtype, np.floating):
         raise DataError(f"The gallery {path} must hold an (N, D) array of embeddings.")
     if gallery.shape[1] != dimensions:
-        raise DataError(f"The gallery {path} has {gallery.shape[1]} numbers a face, the identity judge {dimensions}.")
+        raise DataError(
+            f"The gallery {path} has {gallery.shape[1]} numbers a face, the identity judge {dimensions}."
+        )
     return np.asarray(gallery, np.float32)
 
 
-def top1(names: list[str], sources: FloatArray, results: FloatArray, gallery: FloatArray | None = None) -> list[bool]:
+def top1(
+    names: list[str], sources: FloatArray, results: FloatArray, gallery: FloatArray | None = None
+) -> list[bool]:
     """For each result, whether the most similar face of all is its source.
 
     Args:
@@ -48,4 +53,7 @@ def top1(names: list[str], sources: FloatArray, results: FloatArray, gallery: Fl
     if gallery is not None:
         others = gallery[(gallery @ sources.T).max(1) <= SAME_PERSON]
         sources, people = np.concatenate([sources, others]), people + [""] * len(others)
-    return [people[int(np.argmax(sources @ result))] == name for name, result in zip(names, results, strict=True)]
+    return [
+        people[int(np.argmax(sources @ result))] == name
+        for name, result in zip(names, results, strict=True)
+    ]

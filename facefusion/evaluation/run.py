@@ -12,7 +12,15 @@ from facefusion.evaluation.cases import Case, evaluate_pair, retrieved
 from facefusion.evaluation.groups import read_ages
 from facefusion.evaluation.judges import Judges, choose_judges
 from facefusion.evaluation.likeness import Likeness, open_likeness
-from facefusion.evaluation.pairs import MAX_YAW_DIFFERENCE, SEED, DataError, Pair, draw_pairs, read_pairs, val_faces
+from facefusion.evaluation.pairs import (
+    MAX_YAW_DIFFERENCE,
+    SEED,
+    DataError,
+    Pair,
+    draw_pairs,
+    read_pairs,
+    val_faces,
+)
 from facefusion.evaluation.report import Report, write_report
 from facefusion.evaluation.retrieval import read_gallery
 from facefusion.evaluation.sections import Section
@@ -41,7 +49,8 @@ class Request:
         identity_judge: MobileFaceNet as ONNX, or None for the product's own network.
         gallery: .npy of that judge's embeddings of other people, or None.
         weights: directory of the product's networks, or None for the embedded ones.
-        table: which table is made instead of the report card, `"steps"` or `"degraded"`; empty for none.
+        table: which table is made instead of the report card, `"steps"` or `"degraded"`; empty for
+            none.
     """
 
     data: Path
@@ -99,18 +108,34 @@ def evaluate(request: Request, machine: dict[str, Any]) -> tuple[Path, list[Sect
         cases: list[Case] = []
         for pair in tqdm(pairs[: request.limit], desc=title.lower(), unit="pair"):
             cases += evaluate_pair(pipeline, judges, request.data, pair, request.tiers)
-        found = {tier: retrieved([case for case in cases if case.tier == tier], gallery) for tier in request.tiers}
+        found = {
+            tier: retrieved([case for case in cases if case.tier == tier], gallery)
+            for tier in request.tiers
+        }
         sections.append(Section(title, prefix, origin, cases, found, ages))
     likeness = open_likeness()
     undone = _undone(pipeline, request, likeness)
-    report = Report(request.command(), machine, judges, among, request.tiers, sections, undone, likeness, request.worst)
+    report = Report(
+        request.command(),
+        machine,
+        judges,
+        among,
+        request.tiers,
+        sections,
+        undone,
+        likeness,
+        request.worst,
+    )
     return write_report(report, request.out), sections
 
 
 def _lists(request: Request) -> list[tuple[str, str, str, list[Pair]]]:
     """Prefix, title, origin and pairs of each section."""
     if request.pairs is not None:
-        origin, pairs = f"The pairs of `{request.pairs.name}`.", read_pairs(request.pairs, request.data)
+        origin, pairs = (
+            f"The pairs of `{request.pairs.name}`.",
+            read_pairs(request.pairs, request.data),
+        )
     else:
         pairs = draw_pairs(val_faces(request.data))
         origin = (
@@ -118,7 +143,9 @@ def _lists(request: Request) -> list[tuple[str, str, str, list[Pair]]]:
             " no photo twice as a source or twice as a target."
         )
         if not pairs:
-            raise DataError("The validation split of faces.csv has no two faces that look about the same way.")
+            raise DataError(
+                "The validation split of faces.csv has no two faces that look about the same way."
+            )
     lists = [("pairs", "Pairs", origin, pairs)]
     if request.hard is not None:
         origin = f"The pairs of `{request.hard.name}`, chosen because they are hard."
@@ -131,7 +158,10 @@ def _gallery(path: Path | None, judges: Judges) -> tuple[FloatArray | None, str]
     if path is None:
         return None, "among the section's sources only; no gallery was given."
     if judges.dimensions is None:
-        return None, "among the section's sources only: the gallery holds another network's embeddings and was not used."
+        return (
+            None,
+            "among the section's sources only: the gallery holds another network's embeddings and was not used.",
+        )
     gallery = read_gallery(path, judges.dimensions)
     others = f"the {len(gallery)} people of {path.name}, without those who are very like a source."
     return gallery, f"among the section's sources and {others}"
@@ -143,7 +173,16 @@ def _undone(pipeline: FusionPipeline, request: Request, likeness: Likeness) -> U
     count = min(SAMPLES, request.limit or SAMPLES)
     try:
         samples = make_samples(request.data, val_faces(request.data), count)
-        undone = undo(pipeline, tqdm(samples, desc="undone swaps", unit="swap", total=count), request.tiers, likeness)
+        undone = undo(
+            pipeline,
+            tqdm(samples, desc="undone swaps", unit="swap", total=count),
+            request.tiers,
+            likeness,
+        )
     except DataError as error:
         return str(error)
-    return undone if undone.samples else "the validation split has too few faces with a mesh that look about the same way."
+    return (
+        undone
+        if undone.samples
+        else "the validation split has too few faces with a mesh that look about the same way."
+    )

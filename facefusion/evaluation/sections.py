@@ -1,4 +1,6 @@
-"""One list of pairs in the report: figures with their spread, sheets of the worst, and every failure."""
+"""One list of pairs in the report: figures with their spread, sheets of the worst, and every
+failure.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,11 @@ from facefusion.evaluation.tables import SPREAD, Spread, number, table
 from facefusion.tiers import TIERS, Tier
 
 #: Measures whose worst pairs are shown, with the word for it in the sheets' names.
-SHOWN: Final = {"id_similarity": "identity", "expression_error_pct": "expression", "skin_tone_delta_e": "skin-tone"}
+SHOWN: Final = {
+    "id_similarity": "identity",
+    "expression_error_pct": "expression",
+    "skin_tone_delta_e": "skin-tone",
+}
 #: Measures in the short tables by reason.
 SHORT: Final = ("id_similarity", "expression_error_pct", "pose_error_deg", "skin_tone_delta_e")
 
@@ -49,7 +55,8 @@ def section_lines(section: Section, tiers: list[Tier], worst: int, folder: Path)
     Args:
         section: what came of the pairs.
         tiers: the tiers that ran.
-        worst: rows of each sheet of worst pairs; 0 for a report without pictures, where the data's may not be shown.
+        worst: rows of each sheet of worst pairs; 0 for a report without pictures, where the data's
+            may not be shown.
         folder: of the report.
     """
     lines = [f"## {section.title}", "", section.origin, ""]
@@ -73,10 +80,16 @@ def section_lines(section: Section, tiers: list[Tier], worst: int, folder: Path)
 
 
 def _figures(good: list[Case], found: list[bool]) -> list[str]:
-    spreads = [(measure, Spread.of([case.figures[measure.key] for case in good], measure.badness)) for measure in MEASURES]
+    spreads = [
+        (measure, Spread.of([case.figures[measure.key] for case in good], measure.badness))
+        for measure in MEASURES
+    ]
     share = number(100 * sum(found) / len(found), 1)
     return [
-        *table(["measure", *SPREAD], [[measure.title, *spread.cells(measure.digits)] for measure, spread in spreads]),
+        *table(
+            ["measure", *SPREAD],
+            [[measure.title, *spread.cells(measure.digits)] for measure, spread in spreads],
+        ),
         f"Retrieval, top-1: {sum(found)} of {len(found)} ({share} %).",
         "",
     ]
@@ -85,11 +98,19 @@ def _figures(good: list[Case], found: list[bool]) -> list[str]:
 def _sheets(cases: list[Case], good: list[Case], name: str, worst: int, folder: Path) -> list[str]:
     lines = []
     for measure, word in ((BY_KEY[key], word) for key, word in SHOWN.items() if good):
-        ranked = sorted([(measure.badness(case.figures[measure.key]), i) for i, case in enumerate(good)], reverse=True)
+        ranked = sorted(
+            [(measure.badness(case.figures[measure.key]), i) for i, case in enumerate(good)],
+            reverse=True,
+        )
         shown = [good[i] for _, i in ranked[: min(worst, PAGE)]]
-        texts = [f"{measure.title}: {number(case.figures[measure.key], measure.digits)}; {_named(case)}" for case in shown]
+        texts = [
+            f"{measure.title}: {number(case.figures[measure.key], measure.digits)}; {_named(case)}"
+            for case in shown
+        ]
         file = f"{name}-worst-{word}.jpg"
-        write_sheet(folder / file, [(case.strip, text) for case, text in zip(shown, texts, strict=True)])
+        write_sheet(
+            folder / file, [(case.strip, text) for case, text in zip(shown, texts, strict=True)]
+        )
         lines.append(f"- the {len(shown)} worst by {word.replace('-', ' ')}: [{file}]({file})")
     first, file = cases[: min(worst, PAGE)], f"{name}-first.jpg"
     write_sheet(folder / file, [(case.strip, _named(case)) for case in first])
@@ -98,7 +119,9 @@ def _sheets(cases: list[Case], good: list[Case], name: str, worst: int, folder: 
 
 def _failures(failed: list[Case], name: str, folder: Path | None) -> list[str]:
     sentences = [f"- {_named(case)}: {case.failure}" for case in failed]
-    shown = "" if folder is None else f", shown in {' '.join(_failure_sheets(failed, name, folder))}"
+    shown = (
+        "" if folder is None else f", shown in {' '.join(_failure_sheets(failed, name, folder))}"
+    )
     return [f"Failures, all of them{shown}:", "", *sentences, ""]
 
 
@@ -106,13 +129,18 @@ def _failure_sheets(failed: list[Case], name: str, folder: Path) -> list[str]:
     links = []
     for i in range(0, len(failed), PAGE):
         file = f"{name}-failures.jpg" if i == 0 else f"{name}-failures-{i // PAGE + 1}.jpg"
-        write_sheet(folder / file, [(case.strip, f"{_named(case)}: {case.failure}") for case in failed[i : i + PAGE]])
+        write_sheet(
+            folder / file,
+            [(case.strip, f"{_named(case)}: {case.failure}") for case in failed[i : i + PAGE]],
+        )
         links.append(f"[{file}]({file})")
     return links
 
 
 def _named(case: Case) -> str:
-    return f"{case.pair.source} -> {case.pair.target}" + (f" ({case.pair.why})" if case.pair.why else "")
+    return f"{case.pair.source} -> {case.pair.target}" + (
+        f" ({case.pair.why})" if case.pair.why else ""
+    )
 
 
 def _reasons(cases: list[Case]) -> list[str]:
@@ -121,6 +149,13 @@ def _reasons(cases: list[Case]) -> list[str]:
         group = [case for case in cases if case.pair.why == why]
         good = [case for case in group if case.failure is None]
         spreads = [(BY_KEY[key], [case.figures[key] for case in good]) for key in SHORT]
-        medians = [number(Spread.of(values, measure.badness).median, measure.digits) for measure, values in spreads]
-        rows.append([why or "no reason given", str(len(group)), str(len(group) - len(good)), *medians])
-    return table(["why hard (medians)", "pairs", "failed", *[BY_KEY[key].title for key in SHORT]], rows)
+        medians = [
+            number(Spread.of(values, measure.badness).median, measure.digits)
+            for measure, values in spreads
+        ]
+        rows.append(
+            [why or "no reason given", str(len(group)), str(len(group) - len(good)), *medians]
+        )
+    return table(
+        ["why hard (medians)", "pairs", "failed", *[BY_KEY[key].title for key in SHORT]], rows
+    )

@@ -32,21 +32,27 @@ def whole(photo: Photo) -> Photo:
     width, height = (max(1, min(TILE, round(side * scale))) for side in photo.shape[1::-1])
     tile = np.full((TILE, TILE, 3), 255, np.uint8)
     top, left = (TILE - height) // 2, (TILE - width) // 2
-    tile[top : top + height, left : left + width] = cv2.resize(photo, (width, height), interpolation=cv2.INTER_AREA)
+    tile[top : top + height, left : left + width] = cv2.resize(
+        photo, (width, height), interpolation=cv2.INTER_AREA
+    )
     return tile
 
 
 def close_up(photo: Photo, mesh: FloatArray) -> Photo:
     """The upright face with this mesh (468, 2 or 3) in `photo` (H, W, 3) as a tile."""
-    return np.asarray(crop_photo(photo, mesh_crop_transform(mesh, FACE_SHARE, TILE), TILE), np.uint8)
+    return np.asarray(
+        crop_photo(photo, mesh_crop_transform(mesh, FACE_SHARE, TILE), TILE), np.uint8
+    )
 
 
 def strip(photos: Sequence[Photo | None], meshes: Sequence[FloatArray | None]) -> Photo:
     """A row of four tiles (TILE, 4 TILE, 3), white where there is nothing.
 
     Args:
-        photos: source, target, coarse and result, (H, W, 3) RGB uint8; the later ones may be absent.
-        meshes: of each photo's face, if it is known: the face is shown close up then, else the whole photo.
+        photos: source, target, coarse and result, (H, W, 3) RGB uint8; the later ones may be
+            absent.
+        meshes: of each photo's face, if it is known: the face is shown close up then, else the
+            whole photo.
     """
     tiles = [np.full((TILE, TILE, 3), 255, np.uint8)] * 4
     for i, photo in enumerate(photos[:4]):
@@ -57,7 +63,9 @@ def strip(photos: Sequence[Photo | None], meshes: Sequence[FloatArray | None]) -
 
 
 def sheet(rows: list[tuple[Photo, str]], columns: str = COLUMNS) -> Photo:
-    """Puts rows one below the other, each with its text; `columns` says at the top what is shown. RGB uint8."""
+    """Puts rows one below the other, each with its text; `columns` says at the top what is shown.
+    RGB uint8.
+    """
     parts = [_text(columns, rows[0][0].shape[1])]
     for row, caption in rows:
         parts += [row, _text(caption, row.shape[1])]

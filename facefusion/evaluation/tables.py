@@ -15,7 +15,9 @@ SPREAD: Final = ("median", "p10", "p90", "mean", "worst")
 
 @dataclass(frozen=True)
 class Spread:
-    """Median, 10th and 90th percentile, mean, worst value and number of samples; what is no number is not counted."""
+    """Median, 10th and 90th percentile, mean, worst value and number of samples; what is no number
+    is not counted.
+    """
 
     median: float
     p10: float
@@ -26,7 +28,9 @@ class Spread:
 
     @classmethod
     def of(cls, values: Iterable[float], badness: Callable[[float], float]) -> Spread:
-        """The spread of `values`; `badness` grows as a value gets worse. All of it is NaN where there are none."""
+        """The spread of `values`; `badness` grows as a value gets worse. All of it is NaN where
+        there are none.
+        """
         known = [value for value in values if not math.isnan(value)]
         if not known:
             return cls(math.nan, math.nan, math.nan, math.nan, math.nan, 0)
@@ -35,7 +39,10 @@ class Spread:
 
     def cells(self, digits: int) -> list[str]:
         """Median, p10, p90, mean and worst as text."""
-        return [number(value, digits) for value in (self.median, self.p10, self.p90, self.mean, self.worst)]
+        return [
+            number(value, digits)
+            for value in (self.median, self.p10, self.p90, self.mean, self.worst)
+        ]
 
 
 def number(value: float, digits: int) -> str:

@@ -26,7 +26,8 @@ class Undone:
 
     Attributes:
         samples: how many swaps there were.
-        figures: by row (`UNTOUCHED`, then a tier each) and name of the comparison, one number for each sample that worked.
+        figures: by row (`UNTOUCHED`, then a tier each) and name of the comparison, one number for
+            each sample that worked.
         failures: by row, a sentence for each sample that did not, after its file's name.
         strips: by row, a picture of each sample with its file's name.
     """
@@ -37,7 +38,9 @@ class Undone:
     strips: dict[str, list[tuple[Photo, str]]] = field(default_factory=dict)
 
 
-def undo(pipeline: FusionPipeline, samples: Iterable[Sample], tiers: list[Tier], likeness: Likeness) -> Undone:
+def undo(
+    pipeline: FusionPipeline, samples: Iterable[Sample], tiers: list[Tier], likeness: Likeness
+) -> Undone:
     """Runs every sample at every tier.
 
     Args:
@@ -46,7 +49,9 @@ def undo(pipeline: FusionPipeline, samples: Iterable[Sample], tiers: list[Tier],
         tiers: the tiers to run.
         likeness: the comparisons.
     """
-    undone = Undone(figures={row: {name: [] for name in likeness.measures} for row in [UNTOUCHED, *tiers]})
+    undone = Undone(
+        figures={row: {name: [] for name in likeness.measures} for row in [UNTOUCHED, *tiers]}
+    )
     for sample in samples:
         undone.samples += 1
         _compare(undone.figures[UNTOUCHED], likeness, sample, sample.target)
@@ -57,14 +62,21 @@ def undo(pipeline: FusionPipeline, samples: Iterable[Sample], tiers: list[Tier],
                 _compare(undone.figures[tier], likeness, sample, image)
             except FusionError as error:
                 undone.failures.setdefault(tier, []).append(f"{sample.name}: {error}")
-            except Exception as error:  # a fault of ours is a finding, and must not cost the rest of the report
+            except (
+                Exception
+            ) as error:  # a fault of ours is a finding, and must not cost the rest of the report
                 undone.failures.setdefault(tier, []).append(f"{sample.name}: {sentence(error)}")
             picture = strip([sample.source, sample.target, image, sample.truth], [])
             undone.strips.setdefault(tier, []).append((picture, sample.name))
     return undone
 
 
-def _compare(figures: dict[str, list[float]], likeness: Likeness, sample: Sample, found: Photo) -> None:
-    values = {name: compare(found, sample.truth, sample.inside) for name, compare in likeness.measures.items()}
+def _compare(
+    figures: dict[str, list[float]], likeness: Likeness, sample: Sample, found: Photo
+) -> None:
+    values = {
+        name: compare(found, sample.truth, sample.inside)
+        for name, compare in likeness.measures.items()
+    }
     for name, value in values.items():
         figures[name].append(value)

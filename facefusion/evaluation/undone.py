@@ -1,8 +1,9 @@
 """Undone swaps: the only case in which the right answer is known.
 
-A portrait T is given another person's face (T'), and T's own face is carried into another pose and light (S). The product
-is asked to put S into T': what it should return is T. The samples are made from the data's meshes and from geometry alone,
-never by the product's networks, so that they stay the same while those change.
+A portrait T is given another person's face (T'), and T's own face is carried into another pose and
+light (S). The product is asked to put S into T': what it should return is T. The samples are made
+from the data's meshes and from geometry alone, never by the product's networks, so that they stay
+the same while those change.
 """
 
 from __future__ import annotations
@@ -17,7 +18,12 @@ import numpy as np
 
 from facefusion.evaluation.measures import face_hull
 from facefusion.evaluation.pairs import DataError, ValFace
-from facefusion.geometry.align import FUSION_FACE_SHARE, crop_photo, mesh_crop_transform, transform_points
+from facefusion.geometry.align import (
+    FUSION_FACE_SHARE,
+    crop_photo,
+    mesh_crop_transform,
+    transform_points,
+)
 from facefusion.geometry.topology import INNER_LIPS, MESH_POINTS
 from facefusion.geometry.warp import MeshWarp
 from facefusion.photos import read_photo
@@ -29,12 +35,14 @@ SEED: Final = 7
 SIZE: Final = 384
 #: Degrees of yaw between the faces that are carried onto each other.
 MAX_YAW_DIFFERENCE: Final = 20.0
-#: Standard deviation, as a share of the side, of the low-pass that keeps T's light on the foreign face, and of the edge.
+#: Standard deviation, as a share of the side, of the low-pass that keeps T's light on the foreign
+#: face, and of the edge.
 LIGHT_SIGMA: Final = 0.1
 EDGE_SIGMA: Final = 0.02
 #: The edge between the lips and what lies behind them.
 MOUTH_EDGE_SIGMA: Final = 0.006
-#: The light on S: gamma as a power of two, gain of each channel, and strength of the light from one side.
+#: The light on S: gamma as a power of two, gain of each channel, and strength of the light from one
+#: side.
 GAMMA, GAIN, RAMP = 0.5, 0.12, 0.3
 
 
@@ -66,7 +74,10 @@ def read_meshes(folder: Path) -> dict[str, FloatArray]:
     path = folder / "mesh468.npz"
     try:
         with np.load(path, allow_pickle=False) as archive:
-            meshes = {str(name): np.asarray(mesh, np.float32) for name, mesh in zip(archive["files"], archive["mesh"])}  # noqa: B905
+            meshes = {
+                str(name): np.asarray(mesh, np.float32)
+                for name, mesh in zip(archive["files"], archive["mesh"], strict=True)
+            }
     except (OSError, KeyError, ValueError) as error:
         raise DataError("The data folder has no mesh468.npz that can be read.") from error
     if any(mesh.shape != (MESH_POINTS, 3) for mesh in meshes.values()):
@@ -75,7 +86,8 @@ def read_meshes(folder: Path) -> dict[str, FloatArray]:
 
 
 def foreign(truth: Photo, mesh: FloatArray, other: Photo, other_mesh: FloatArray) -> Photo:
-    """T': the other face on T's mesh, in T's light, under a soft mask; what an open mouth shows stays T's.
+    """T': the other face on T's mesh, in T's light, under a soft mask; what an open mouth shows
+    stays T's.
 
     Args:
         truth: T, (S, S, 3) RGB uint8.
@@ -85,7 +97,10 @@ def foreign(truth: Photo, mesh: FloatArray, other: Photo, other_mesh: FloatArray
     """
     size = truth.shape[0]
     swapped = MeshWarp(mesh, size)(other, other_mesh)
-    low = [cv2.GaussianBlur(image, (0, 0), LIGHT_SIGMA * size).astype(np.float32) for image in (truth, swapped)]
+    low = [
+        cv2.GaussianBlur(image, (0, 0), LIGHT_SIGMA * size).astype(np.float32)
+        for image in (truth, swapped)
+    ]
     swapped = np.clip(swapped + low[0] - low[1], 0, 255)
     mouth = np.zeros((size, size), np.uint8)
     cv2.fillPoly(mouth, [np.rint(mesh[list(INNER_LIPS), :2]).astype(np.int32)], 1)
@@ -108,7 +123,9 @@ def relit(rng: np.random.Generator, image: Photo) -> Photo:
     return np.asarray(np.rint(255 * lit), np.uint8)
 
 
-def make_samples(folder: Path, faces: list[ValFace], count: int, seed: int = SEED) -> Iterator[Sample]:
+def make_samples(
+    folder: Path, faces: list[ValFace], count: int, seed: int = SEED
+) -> Iterator[Sample]:
     """Makes undone swaps from the faces of a split.
 
     Args:
@@ -132,8 +149,12 @@ def make_samples(folder: Path, faces: list[ValFace], count: int, seed: int = SEE
         if len(near) < 2:
             continue
         other, pose = (near[i] for i in rng.choice(len(near), 2, replace=False))
-        (truth, mesh), (stranger, strange_mesh) = (_crop(folder, f.file, meshes[f.file]) for f in (face, other))
-        posed = transform_points(meshes[pose.file], mesh_crop_transform(meshes[pose.file], FUSION_FACE_SHARE, SIZE))
+        (truth, mesh), (stranger, strange_mesh) = (
+            _crop(folder, f.file, meshes[f.file]) for f in (face, other)
+        )
+        posed = transform_points(
+            meshes[pose.file], mesh_crop_transform(meshes[pose.file], FUSION_FACE_SHARE, SIZE)
+        )
         source = relit(rng, np.asarray(MeshWarp(posed, SIZE)(truth, mesh), np.uint8))
         target = foreign(truth, mesh, stranger, strange_mesh)
         made += 1

@@ -1,4 +1,6 @@
-"""What the fusion networks are given when real photos are fused: to calibrate a quantised network on, and to judge it by."""
+"""What the fusion networks are given when real photos are fused: to calibrate a quantised network
+on, and to judge it by.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +64,10 @@ def record(pipeline: FusionPipeline, folder: Path, pairs: Iterable[Pair]) -> dic
     """
     with listening(pipeline) as heard:
         for pair in pairs:
-            photos = (read_photo(folder / pair.source, "source"), read_photo(folder / pair.target, "target"))
+            photos = (
+                read_photo(folder / pair.source, "source"),
+                read_photo(folder / pair.target, "target"),
+            )
             for tier in RECORDED:
                 try:
                     pipeline(*photos, tier=tier)
@@ -72,7 +77,8 @@ def record(pipeline: FusionPipeline, folder: Path, pairs: Iterable[Pair]) -> dic
 
 
 def drawn(folder: Path, limit: int) -> tuple[list[Pair], list[Pair]]:
-    """Pairs of the validation split to calibrate on, and others to judge by, `limit` of each at the most.
+    """Pairs of the validation split to calibrate on, and others to judge by, `limit` of each at the
+    most.
 
     Raises:
         DataError: the data cannot be used.
@@ -82,7 +88,9 @@ def drawn(folder: Path, limit: int) -> tuple[list[Pair], list[Pair]]:
     return pairs[:calibrating], pairs[calibrating:]
 
 
-def recorded(weights: Path, folder: Path, parts: Iterable[Iterable[Pair]]) -> list[dict[str, list[Feeds]]]:
+def recorded(
+    weights: Path, folder: Path, parts: Iterable[Iterable[Pair]]
+) -> list[dict[str, list[Feeds]]]:
     """`record` of each part, with the networks of `weights` in 32 bits."""
     pipeline = FusionPipeline.from_pretrained(weights, engine=Engine.ONNXRUNTIME)
     return [record(pipeline, folder, part) for part in parts]

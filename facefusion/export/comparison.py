@@ -45,7 +45,8 @@ class Judgement:
     """A network beside the one it was made from.
 
     Attributes:
-        psnr, least: decibels between their fused crops inside the face, on the mean and in the worst case.
+        psnr, least: decibels between their fused crops inside the face, on the mean and in the
+            worst case.
         ratio: time of the network as a share of the other's, on the largest inputs.
         milliseconds: of the other and of the network.
         megabytes: of its file.
@@ -90,19 +91,26 @@ class Cost:
 def judge(whole: Path, small: Path, judging: Sequence[Feeds]) -> Judgement:
     """Compares the network `small` with `whole` on inputs that it was not calibrated on.
 
-    The two are timed in turns and their ratio is the median of the turns': what else the machine does meets both.
+    The two are timed in turns and their ratio is the median of the turns': what else the machine
+    does meets both.
     """
     sessions = [make_session(path) for path in (whole, small)]
     outputs = [answer.name for answer in sessions[0].get_outputs()]
     found = apart(sessions[0], sessions[1], outputs, judging)
     largest = max(judging, key=lambda feeds: feeds["warped"].size)
-    seconds = np.array([[_timed(session, outputs, largest) for session in sessions] for _ in range(RUNS)])
+    seconds = np.array(
+        [[_timed(session, outputs, largest) for session in sessions] for _ in range(RUNS)]
+    )
     ratio = float(np.median(seconds[:, 1] / seconds[:, 0]))
     first, second = (1000 * seconds.min(0)).tolist()
-    return Judgement(float(np.mean(found)), min(found), ratio, (first, second), small.stat().st_size / 1e6)
+    return Judgement(
+        float(np.mean(found)), min(found), ratio, (first, second), small.stat().st_size / 1e6
+    )
 
 
-def apart(reference: Network, network: Network, outputs: list[str], judging: Sequence[Feeds]) -> list[float]:
+def apart(
+    reference: Network, network: Network, outputs: list[str], judging: Sequence[Feeds]
+) -> list[float]:
     """Decibels between two networks' fused crops inside the face, for each of the inputs."""
     found = []
     for feeds in judging:
@@ -117,7 +125,9 @@ def _timed(session: Any, outputs: list[str], feeds: Feeds) -> float:
     return time.perf_counter() - begin
 
 
-def both(weights: Path, engines: tuple[Engine, Engine] = PAIR) -> tuple[FusionPipeline, FusionPipeline]:
+def both(
+    weights: Path, engines: tuple[Engine, Engine] = PAIR
+) -> tuple[FusionPipeline, FusionPipeline]:
     """The pipeline with its fusion networks in 32 and in 8 bits."""
     whole, small = (FusionPipeline.from_pretrained(weights, engine=engine) for engine in engines)
     return whole, small
@@ -153,7 +163,10 @@ def cost(
         for pipeline in pipelines
     ]
     figures = {
-        name: (float(np.mean(came[0][UNTOUCHED][name])), *(float(np.mean(each[Tier.BEST][name])) for each in came))
+        name: (
+            float(np.mean(came[0][UNTOUCHED][name])),
+            *(float(np.mean(each[Tier.BEST][name])) for each in came),
+        )
         for name in likeness.measures
     }
     found = list(_identities(pipelines, folder, pairs)) or [(float("nan"), float("nan"))]
@@ -180,12 +193,19 @@ def sheet(weights: Path, folder: Path, pairs: Sequence[Pair], path: Path) -> Non
     whole, small = both(weights)
     rows = []
     for pair in pairs[:ROWS]:
-        source, target = read_photo(folder / pair.source, "source"), read_photo(folder / pair.target, "target")
+        source, target = (
+            read_photo(folder / pair.source, "source"),
+            read_photo(folder / pair.target, "target"),
+        )
         try:
-            first, second = (pipeline(source, target, tier=Tier.BEST) for pipeline in (whole, small))
+            first, second = (
+                pipeline(source, target, tier=Tier.BEST) for pipeline in (whole, small)
+            )
         except FusionError:
             continue
-        apart = np.clip(10 * np.abs(first.image.astype(int) - second.image), 0, 255).astype(np.uint8)
+        apart = np.clip(10 * np.abs(first.image.astype(int) - second.image), 0, 255).astype(
+            np.uint8
+        )
         row = strip([target, first.image, second.image, apart], [first.target_face.mesh] * 4)
         likeness = f"identity {first.identity_similarity:.3f} and {second.identity_similarity:.3f}"
         rows.append((row, f"{pair.source} into {pair.target}: {likeness}"))
@@ -235,7 +255,9 @@ def report(
     for name, judged in found.items():
         for recipe, each in judged.items():
             mark = " (chosen)" if recipe == chosen[name] else ""
-            figures = f"{each.megabytes:.2f} | {each.psnr:.1f} ({each.least:.1f}) | {each.ratio:.2f}"
+            figures = (
+                f"{each.megabytes:.2f} | {each.psnr:.1f} ({each.least:.1f}) | {each.ratio:.2f}"
+            )
             lines.append(f"| {name} | {recipe}{mark} | {figures} |")
     return "\n".join(lines) + "\n"
 
@@ -249,5 +271,8 @@ def undone(costs: Cost) -> list[str]:
         f"{small:.4f}.\n",
         "| | nothing done | fp32 | INT8 |",
         "|---|---|---|---|",
-        *("| {} | {:.3f} | {:.3f} | {:.3f} |".format(name, *means) for name, means in costs.figures.items()),
+        *(
+            "| {} | {:.3f} | {:.3f} | {:.3f} |".format(name, *means)
+            for name, means in costs.figures.items()
+        ),
     ]

@@ -1,6 +1,8 @@
-"""The fusion networks for elsewhere: ONNX, TFLite (Android), Core ML (iOS, macOS) and ONNX as TensorRT accepts it.
+"""The fusion networks for elsewhere: ONNX, TFLite (Android), Core ML (iOS, macOS) and ONNX as
+TensorRT accepts it.
 
-Each format needs its own package, which is imported only when it is asked for: `requirements-dev.txt` names them.
+Each format needs its own package, which is imported only when it is asked for:
+    `requirements-dev.txt` names them.
 """
 
 from __future__ import annotations
@@ -31,7 +33,8 @@ from facefusion.runtime import EMBEDDED_WEIGHTS, INT8, INT8_TFLITE, read_manifes
 
 CHECKPOINTS: Final = EMBEDDED_WEIGHTS.parent / "checkpoints"
 NETS: Final[dict[str, type[nn.Module]]] = {"coarse": CoarseFusionModel, "refine": EnhancementNet}
-#: What 8-bit scales for TensorRT are calibrated on, and how many of its pairs: the last one is a real person.
+#: What 8-bit scales for TensorRT are calibrated on, and how many of its pairs: the last one is a
+#: real person.
 EXAMPLES: Final = EMBEDDED_WEIGHTS.parent / "examples"
 CALIBRATION: Final = 3
 #: What the files in 8 bits have in their names, and how TensorRT wants them.
@@ -51,18 +54,26 @@ def trained(name: str, checkpoints: Path) -> nn.Module:
 def shapes(name: str, side: int) -> dict[str, tuple[int, ...]]:
     """Shapes of a network's inputs at a side."""
     given = CONTRACTS[name].inputs
-    return {key: (*shape[:2], side, side) if len(shape) == 4 else shape for key, shape in given.items()}
+    return {
+        key: (*shape[:2], side, side) if len(shape) == 4 else shape for key, shape in given.items()
+    }
 
 
 def example(name: str, side: int, seed: int = 0) -> dict[str, Tensor]:
     """Inputs to trace a network with."""
     generator = torch.Generator().manual_seed(seed)
-    return {key: torch.rand(shape, generator=generator) for key, shape in shapes(name, side).items()}
+    return {
+        key: torch.rand(shape, generator=generator) for key, shape in shapes(name, side).items()
+    }
 
 
 def to_onnx(weights: Path, checkpoints: Path, out: Path) -> Iterator[Path]:
     """The files as they serve, 32 and 8 bits, with their manifest's entries."""
-    kept = {name: file for name, file in read_manifest(weights).items() if name.removesuffix(INT8) in NETS}
+    kept = {
+        name: file
+        for name, file in read_manifest(weights).items()
+        if name.removesuffix(INT8) in NETS
+    }
     for file in kept.values():
         shutil.copyfile(file.path, out / file.path.name)
         yield out / file.path.name
@@ -72,7 +83,9 @@ def to_onnx(weights: Path, checkpoints: Path, out: Path) -> Iterator[Path]:
 
 
 def tflite(name: str, checkpoints: Path, out: Path) -> Path:
-    """A TFLite file of a network, 32 bits, with a signature `sSIDE` for every side, that share the weights."""
+    """A TFLite file of a network, 32 bits, with a signature `sSIDE` for every side, that share the
+    weights.
+    """
     import litert_torch
 
     net, converter = trained(name, checkpoints), litert_torch
@@ -84,10 +97,14 @@ def tflite(name: str, checkpoints: Path, out: Path) -> Path:
 
 
 def to_tflite(weights: Path, checkpoints: Path, out: Path) -> Iterator[Path]:
-    """TFLite, 32 bits, one file a network; of what also serves in 8 bits (`export.litert`) the file as it serves."""
+    """TFLite, 32 bits, one file a network; of what also serves in 8 bits (`export.litert`) the file
+    as it serves.
+    """
     for name in NETS:
         yield tflite(name, checkpoints, out)
-    for small in (file for name, file in read_manifest(weights).items() if name.endswith(INT8_TFLITE)):
+    for small in (
+        file for name, file in read_manifest(weights).items() if name.endswith(INT8_TFLITE)
+    ):
         shutil.copyfile(small.path, out / small.path.name)
         yield out / small.path.name
 
@@ -112,10 +129,15 @@ def to_coreml(weights: Path, checkpoints: Path, out: Path) -> Iterator[Path]:
         for side in SIDES[name]:
             given = example(name, side)
             with torch.no_grad():
-                traced = torch.jit.trace(trained(name, checkpoints), tuple(given.values()), check_trace=False)
+                traced = torch.jit.trace(
+                    trained(name, checkpoints), tuple(given.values()), check_trace=False
+                )
             model = coremltools.convert(
                 traced,
-                inputs=[coremltools.TensorType(name=key, shape=tuple(value.shape)) for key, value in given.items()],
+                inputs=[
+                    coremltools.TensorType(name=key, shape=tuple(value.shape))
+                    for key, value in given.items()
+                ],
                 outputs=[coremltools.TensorType(name=key) for key in CONTRACTS[name].outputs],
                 convert_to="mlprogram",
                 minimum_deployment_target=coremltools.target.iOS16,
@@ -128,17 +150,21 @@ def to_coreml(weights: Path, checkpoints: Path, out: Path) -> Iterator[Path]:
 def to_tensorrt(weights: Path, checkpoints: Path, out: Path) -> Iterator[Path]:
     """ONNX with every shape fixed, in 32 bits and with 8-bit scales (QDQ) as TensorRT takes them.
 
-    TensorRT refuses the scales of the INT8 networks that serve here, which are of unsigned numbers. Symmetric ones are
-    calibrated anew, on fusions of the examples.
+    TensorRT refuses the scales of the INT8 networks that serve here, which are of unsigned numbers.
+    Symmetric ones are calibrated anew, on fusions of the examples.
     """
     files = read_manifest(weights)
     pairs = read_pairs(EXAMPLES / "pairs.csv", EXAMPLES)[:CALIBRATION]
-    heard = record(FusionPipeline.from_pretrained(weights, engine=Engine.ONNXRUNTIME), EXAMPLES, pairs)
+    heard = record(
+        FusionPipeline.from_pretrained(weights, engine=Engine.ONNXRUNTIME), EXAMPLES, pairs
+    )
     for name in NETS:
         with tempfile.TemporaryDirectory() as folder:
             eight = Path(folder, "int8.onnx")
             quantize(prepared(files[name].path, Path(folder)), eight, TENSORRT, heard[name])
-            for side, (file, suffix) in product(SIDES[name], ((files[name].path, ""), (eight, EIGHT))):
+            for side, (file, suffix) in product(
+                SIDES[name], ((files[name].path, ""), (eight, EIGHT))
+            ):
                 model = onnx.load(str(file))
                 for key, shape in shapes(name, side).items():
                     make_input_shape_fixed(model.graph, key, list(shape))
@@ -166,10 +192,16 @@ FORMATS: Final[dict[str, Callable[[Path, Path, Path], Iterator[Path]]]] = {
 
 def size(path: Path) -> int:
     """Bytes of a file, or of all files in a directory."""
-    return sum(part.stat().st_size for part in path.rglob("*") if part.is_file()) if path.is_dir() else path.stat().st_size
+    return (
+        sum(part.stat().st_size for part in path.rglob("*") if part.is_file())
+        if path.is_dir()
+        else path.stat().st_size
+    )
 
 
-def export(form: str, weights: Path | None, checkpoints: Path | None, out: Path) -> list[dict[str, Any]]:
+def export(
+    form: str, weights: Path | None, checkpoints: Path | None, out: Path
+) -> list[dict[str, Any]]:
     """Writes the fusion networks in a format.
 
     Returns:
@@ -181,4 +213,11 @@ def export(form: str, weights: Path | None, checkpoints: Path | None, out: Path)
     """
     out.mkdir(parents=True, exist_ok=True)
     paths = FORMATS[form](weights or EMBEDDED_WEIGHTS, checkpoints or CHECKPOINTS, out)
-    return [{"path": path, "bytes": size(path), "command": trtexec(path) if form == "tensorrt" else None} for path in paths]
+    return [
+        {
+            "path": path,
+            "bytes": size(path),
+            "command": trtexec(path) if form == "tensorrt" else None,
+        }
+        for path in paths
+    ]

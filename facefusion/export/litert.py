@@ -1,8 +1,9 @@
 """INT8 networks for LiteRT: `python -m facefusion.export.litert --data DIR`.
 
-Static post-training quantisation (Jacob et al., CVPR 2018) by AI Edge Quantizer of what `facefusion export --format tflite`
-writes, calibrated on the fusions that the INT8 networks for ONNX Runtime are calibrated on (`export.quantize`), judged by
-others. Writes the files and their entries in `manifest.json` to the weights' directory, and a report.
+Static post-training quantisation (Jacob et al., CVPR 2018) by AI Edge Quantizer of what `facefusion
+export --format tflite` writes, calibrated on the fusions that the INT8 networks for ONNX Runtime
+are calibrated on (`export.quantize`), judged by others. Writes the files and their entries in
+`manifest.json` to the weights' directory, and a report.
 """
 
 from __future__ import annotations
@@ -29,16 +30,20 @@ from facefusion.export.quantize import SWAPS
 from facefusion.runtime import EMBEDDED_WEIGHTS, INT8_TFLITE, Feeds, make_session, read_manifest
 from facefusion.types import FloatArray
 
-#: What ships. The coarse network gains nothing: LiteRT's small convolutions are no quicker in 8 bits than ONNX Runtime's.
+#: What ships. The coarse network gains nothing: LiteRT's small convolutions are no quicker in 8
+#: bits than ONNX Runtime's.
 NETWORKS: Final = ("refine",)
 #: What stays in 32 bits: what comes and goes, and a division by what 8 bits may round to zero.
 IN_32_BITS: Final = ("INPUT", "OUTPUT", "MAXIMUM", "DIV")
 OUT: Final = Path("benchmarks/litert.md")
-RECIPE: Final = "INT8, static, TFLite: per channel, " + ", ".join(IN_32_BITS).lower() + " in 32 bits"
+RECIPE: Final = (
+    "INT8, static, TFLite: per channel, " + ", ".join(IN_32_BITS).lower() + " in 32 bits"
+)
 
 
 def quantize(whole: Path, out: Path, name: str, calibration: Sequence[Feeds]) -> None:
-    """Writes the INT8 file of a network that `formats.tflite` made: 8 bits for weights and activations, static scales.
+    """Writes the INT8 file of a network that `formats.tflite` made: 8 bits for weights and
+    activations, static scales.
 
     Args:
         whole: the file in 32 bits, with a signature for every side.
@@ -51,7 +56,9 @@ def quantize(whole: Path, out: Path, name: str, calibration: Sequence[Feeds]) ->
     maker = quantizer.Quantizer(str(whole), recipe.static_wi8_ai8())
     for kind in IN_32_BITS:
         kept = qtyping.TFLOperationName(kind)
-        maker.update_quantization_recipe(".*", kept, algorithm_key=quantizer.AlgorithmName.NO_QUANTIZE)
+        maker.update_quantization_recipe(
+            ".*", kept, algorithm_key=quantizer.AlgorithmName.NO_QUANTIZE
+        )
     samples = {f"s{side}": [resized(feeds, side) for feeds in calibration] for side in SIDES[name]}
     scales = maker.calibrate(samples, num_threads=os.cpu_count() or 1)
     out.unlink(missing_ok=True)  # it would not write over it
@@ -60,7 +67,9 @@ def quantize(whole: Path, out: Path, name: str, calibration: Sequence[Feeds]) ->
 
 
 def _drop_names(path: Path) -> None:
-    """Takes the tensors' names out of a TFLite file: a fifth of it, and only signatures are ever asked for by name."""
+    """Takes the tensors' names out of a TFLite file: a fifth of it, and only signatures are ever
+    asked for by name.
+    """
     from ai_edge_litert.tools import flatbuffer_utils
 
     model = flatbuffer_utils.read_model(str(path))
@@ -71,12 +80,16 @@ def _drop_names(path: Path) -> None:
 
 
 def resized(feeds: Feeds, side: int) -> dict[str, FloatArray]:
-    """A network's inputs with their pictures at another side; those at that side already are returned as they are."""
+    """A network's inputs with their pictures at another side; those at that side already are
+    returned as they are.
+    """
 
     def at_side(feed: FloatArray) -> FloatArray:
         if feed.ndim != 4 or feed.shape[-1] == side:
             return feed
-        planes = [cv2.resize(plane, (side, side), interpolation=cv2.INTER_AREA) for plane in feed[0]]
+        planes = [
+            cv2.resize(plane, (side, side), interpolation=cv2.INTER_AREA) for plane in feed[0]
+        ]
         return np.stack(planes)[None].astype(np.float32)
 
     return {key: at_side(feed) for key, feed in feeds.items()}
@@ -90,11 +103,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         than `Cost` allows.
     """
     parser = argparse.ArgumentParser(prog="python -m facefusion.export.litert", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder with faces.csv, mesh468.npz and the images")
-    parser.add_argument("--weights", type=Path, default=EMBEDDED_WEIGHTS, help="directory to read from and write to")
-    parser.add_argument("--checkpoints", type=Path, default=CHECKPOINTS, help="directory of the trained networks")
+    parser.add_argument(
+        "--data", type=Path, required=True, help="folder with faces.csv, mesh468.npz and the images"
+    )
+    parser.add_argument(
+        "--weights", type=Path, default=EMBEDDED_WEIGHTS, help="directory to read from and write to"
+    )
+    parser.add_argument(
+        "--checkpoints", type=Path, default=CHECKPOINTS, help="directory of the trained networks"
+    )
     parser.add_argument("--out", type=Path, default=OUT, help="the report (default: %(default)s)")
-    parser.add_argument("--limit", type=int, default=SWAPS, help="pairs of each kind and swaps at the most")
+    parser.add_argument(
+        "--limit", type=int, default=SWAPS, help="pairs of each kind and swaps at the most"
+    )
     args = parser.parse_args(argv)
     from facefusion.optional.litert import LiteRtNetwork
 
@@ -107,14 +128,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         for name in NETWORKS:
             made = Path(folder, f"{name}.int8.tflite")
             quantize(tflite(name, args.checkpoints, Path(folder)), made, name, calibration[name])
-            found = apart(make_session(files[name].path), LiteRtNetwork(made), OUTPUTS[name], judging[name])
+            found = apart(
+                make_session(files[name].path), LiteRtNetwork(made), OUTPUTS[name], judging[name]
+            )
             size = made.stat().st_size / 1e6
             print(f"{name}: {size:.2f} MB, {np.mean(found):.1f} dB ({min(found):.1f} at the least)")
             if min(found) < ENOUGH:
                 return 1
             shutil.copyfile(made, args.weights / made.name)
             enter_small(args.weights, name, INT8_TFLITE, args.weights / made.name, RECIPE)
-            rows.append(f"| {name} | {size:.2f} | {np.mean(found):.1f} ({min(found):.1f}) | {RECIPE} |")
+            rows.append(
+                f"| {name} | {size:.2f} | {np.mean(found):.1f} ({min(found):.1f}) | {RECIPE} |"
+            )
     engines = (Engine.ONNXRUNTIME, Engine.LITERT_INT8)
     costs = cost(args.weights, args.data, min(SWAPS, args.limit), parts[1], engines)
     text = report(named, rows, costs)

@@ -1,4 +1,6 @@
-"""What `weights/manifest.json` says of each file. `python -m facefusion.export.manifest` writes it again from the files."""
+"""What `weights/manifest.json` says of each file. `python -m facefusion.export.manifest` writes it
+again from the files.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,8 @@ def sha256(path: Path) -> str:
 
 
 def tensors(path: Path) -> dict[str, dict[str, str]]:
-    """The `inputs` and `outputs` of an ONNX file by name, such as "float32[batch, 3, 112, 112]": a word is any size.
+    """The `inputs` and `outputs` of an ONNX file by name, such as "float32[batch, 3, 112, 112]": a
+    word is any size.
 
     Of another file, nothing: it takes what the network takes that it was made from.
     """
@@ -30,14 +33,23 @@ def tensors(path: Path) -> dict[str, dict[str, str]]:
     session = make_session(path)
 
     def described(values: Iterable[Any]) -> dict[str, str]:
-        return {value.name: f"{TYPES[value.type]}[{', '.join(map(str, value.shape))}]" for value in values}
+        return {
+            value.name: f"{TYPES[value.type]}[{', '.join(map(str, value.shape))}]"
+            for value in values
+        }
 
     return {"inputs": described(session.get_inputs()), "outputs": described(session.get_outputs())}
 
 
 def entry(path: Path, *, licence: str, parameters: int, contract: dict[str, str]) -> dict[str, Any]:
     """A network's entry."""
-    whole = {"file": path.name, "sha256": sha256(path), "licence": licence, "parameters": parameters, "contract": contract}
+    whole = {
+        "file": path.name,
+        "sha256": sha256(path),
+        "licence": licence,
+        "parameters": parameters,
+        "contract": contract,
+    }
     return {**whole, **tensors(path)}
 
 
@@ -54,12 +66,15 @@ def update(directory: Path, checkpoints: Path, networks: dict[str, dict[str, Any
     manifest["interface"] = INTERFACE
     manifest["networks"] = dict(sorted({**manifest.get("networks", {}), **networks}.items()))
     files = sorted(checkpoints.glob("*.safetensors"))
-    manifest["checkpoints"] = {file.stem: {"file": file.name, "sha256": sha256(file)} for file in files}
+    manifest["checkpoints"] = {
+        file.stem: {"file": file.name, "sha256": sha256(file)} for file in files
+    }
     path.write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
 
 
 def enter_small(directory: Path, name: str, suffix: str, file: Path, precision: str) -> None:
-    """Enters an INT8 network in `manifest.json`, with the hash of the network that it was made from.
+    """Enters an INT8 network in `manifest.json`, with the hash of the network that it was made
+    from.
 
     Args:
         directory: of the weights.
@@ -87,7 +102,9 @@ def main() -> None:
     """Describes the files of a directory again: hashes, inputs and outputs; everything else stays."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--weights", type=Path, default=EMBEDDED_WEIGHTS, metavar="DIR")
-    parser.add_argument("--checkpoints", type=Path, default=EMBEDDED_WEIGHTS.parent / "checkpoints", metavar="DIR")
+    parser.add_argument(
+        "--checkpoints", type=Path, default=EMBEDDED_WEIGHTS.parent / "checkpoints", metavar="DIR"
+    )
     args = parser.parse_args()
     old = json.loads((args.weights / "manifest.json").read_text(encoding="utf-8"))["networks"]
     new = {}

@@ -1,4 +1,6 @@
-"""From trained networks to files: ONNX and its manifest in `weights/` to serve, safetensors beside it to resume from."""
+"""From trained networks to files: ONNX and its manifest in `weights/` to serve, safetensors beside
+it to resume from.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,8 @@ SMALLEST_HALF: Final = 256
 
 @dataclass(frozen=True)
 class Contract:
-    """How a network is called: example inputs, the names of its inputs and outputs, and the words for the manifest.
+    """How a network is called: example inputs, the names of its inputs and outputs, and the words
+    for the manifest.
 
     `half` stores the weights in 16 bits; the network computes in 32 all the same.
     """
@@ -103,7 +106,12 @@ CONTRACTS: Final = {
         half=True,
     ),
     "coarse": Contract(
-        {"warped": (1, 3, 128, 128), "target": (1, 3, 128, 128), "face": (1, 1, 128, 128), "identity": (1, 128)},
+        {
+            "warped": (1, 3, 128, 128),
+            "target": (1, 3, 128, 128),
+            "face": (1, 1, 128, 128),
+            "identity": (1, 128),
+        },
         ("mask", "delta"),
         {
             "format": "FaceFusion coarse",
@@ -151,7 +159,9 @@ def export_onnx(net: nn.Module, contract: Contract, path: Path) -> None:
     elif contract.dynamic is not None:
         axes |= {name: {2: "size", 3: "size"} for name in contract.outputs}
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the tracing exporter is deprecated, and still the one that folds BatchNorm here
+        warnings.simplefilter(
+            "ignore"
+        )  # the tracing exporter is deprecated, and still the one that folds BatchNorm here
         torch.onnx.export(
             net.eval().to(memory_format=torch.contiguous_format),
             example,
@@ -174,13 +184,19 @@ def export_onnx(net: nn.Module, contract: Contract, path: Path) -> None:
 
 
 def _store_half(model: onnx.ModelProto) -> None:
-    """Stores large float32 weights in 16 bits, each behind a Cast, which every runtime folds away as it loads the file."""
+    """Stores large float32 weights in 16 bits, each behind a Cast, which every runtime folds away
+    as it loads the file.
+    """
     casts = []
     for weights in model.graph.initializer:
         if weights.data_type == onnx.TensorProto.FLOAT and np.prod(weights.dims) >= SMALLEST_HALF:
             name, values = weights.name, onnx.numpy_helper.to_array(weights)
-            weights.CopyFrom(onnx.numpy_helper.from_array(values.astype(np.float16), f"{name}_half"))
-            casts.append(onnx.helper.make_node("Cast", [f"{name}_half"], [name], to=onnx.TensorProto.FLOAT))
+            weights.CopyFrom(
+                onnx.numpy_helper.from_array(values.astype(np.float16), f"{name}_half")
+            )
+            casts.append(
+                onnx.helper.make_node("Cast", [f"{name}_half"], [name], to=onnx.TensorProto.FLOAT)
+            )
     nodes = list(model.graph.node)
     del model.graph.node[:]
     model.graph.node.extend([*casts, *nodes])
@@ -190,11 +206,15 @@ def save_half(net: nn.Module, path: Path) -> None:
     """Writes the parameters of a network that does not serve, as safetensors in 16 bits."""
     path.parent.mkdir(parents=True, exist_ok=True)
     values = net.state_dict().items()
-    save_file({k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in values}, str(path))
+    save_file(
+        {k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in values}, str(path)
+    )
 
 
 def export_network(name: str, net: nn.Module, directory: Path, checkpoints: Path) -> None:
-    """Writes `name.onnx` to `directory`, enters it in `manifest.json`, and `name.safetensors` to `checkpoints`."""
+    """Writes `name.onnx` to `directory`, enters it in `manifest.json`, and `name.safetensors` to
+    `checkpoints`.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     checkpoints.mkdir(parents=True, exist_ok=True)
     contract, file = CONTRACTS[name], directory / f"{name}.onnx"

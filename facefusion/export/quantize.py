@@ -1,8 +1,9 @@
 """INT8 networks of coarse and refine: `python -m facefusion.export.quantize --data DIR`.
 
-Static post-training quantisation (Jacob et al., CVPR 2018) with ONNX Runtime, calibrated on fusions of validation photos.
-What is quantised, and how, is tried and measured on other fusions, never believed. Writes the two networks and their
-entries in `manifest.json` to the weights' directory, and a report.
+Static post-training quantisation (Jacob et al., CVPR 2018) with ONNX Runtime, calibrated on fusions
+of validation photos. What is quantised, and how, is tried and measured on other fusions, never
+believed. Writes the two networks and their entries in `manifest.json` to the weights' directory,
+and a report.
 """
 
 from __future__ import annotations
@@ -32,9 +33,19 @@ from facefusion.runtime import EMBEDDED_WEIGHTS, INT8, Feeds, read_manifest
 NETWORKS: Final = ("coarse", "refine")
 #: Swaps to undo.
 SWAPS: Final = 40
-#: Kinds of nodes that are quantised: convolutions alone, or all that can pass 8 bits on to the next one.
+#: Kinds of nodes that are quantised: convolutions alone, or all that can pass 8 bits on to the next
+#: one.
 CONVOLUTIONS: Final = ("Conv",)
-EVERYTHING: Final = ("Conv", "Add", "Mul", "Concat", "Resize", "AveragePool", "GlobalAveragePool", "Clip")
+EVERYTHING: Final = (
+    "Conv",
+    "Add",
+    "Mul",
+    "Concat",
+    "Resize",
+    "AveragePool",
+    "GlobalAveragePool",
+    "Clip",
+)
 #: Of candidates whose time is within this factor of the quickest one's, the most exact is taken.
 AS_QUICK: Final = 1.08
 #: Options of `quantize_static` for symmetric scales.
@@ -51,8 +62,8 @@ class Recipe:
         per_channel: one scale for each channel of the weights, or one for all.
         kinds: nodes that are quantised.
         keep: whether the attention and the output convolution stay in 32 bits.
-        symmetric: whether zero is the middle of every scale, as TensorRT wants it: signed numbers, all 8
-            bits of the weights, biases in 32 bits.
+        symmetric: whether zero is the middle of every scale, as TensorRT wants it: signed numbers,
+            all 8 bits of the weights, biases in 32 bits.
     """
 
     per_channel: bool
@@ -68,7 +79,9 @@ class Recipe:
 
 RECIPES: Final = tuple(
     Recipe(per_channel, kinds, keep)
-    for per_channel, kinds, keep in product((False, True), (CONVOLUTIONS, EVERYTHING), (True, False))
+    for per_channel, kinds, keep in product(
+        (False, True), (CONVOLUTIONS, EVERYTHING), (True, False)
+    )
 )
 
 
@@ -81,7 +94,9 @@ class _Reader(CalibrationDataReader):
 
 
 def prepared(path: Path, directory: Path) -> Path:
-    """A copy of a network with constants folded and names for its nodes, as the quantiser needs them."""
+    """A copy of a network with constants folded and names for its nodes, as the quantiser needs
+    them.
+    """
     model = onnx.load(str(path))
     for i, node in enumerate(model.graph.node):
         node.name = f"{node.op_type}_{i}"
@@ -92,7 +107,9 @@ def prepared(path: Path, directory: Path) -> Path:
 
 
 def delicate(model: onnx.ModelProto) -> Iterator[str]:
-    """Names of the convolutions of the attention and of the output: few numbers, each of which decides about many pixels."""
+    """Names of the convolutions of the attention and of the output: few numbers, each of which
+    decides about many pixels.
+    """
     made_by = {name: node.op_type for node in model.graph.node for name in node.output}
     used_by: dict[str, set[str]] = {}
     for node in model.graph.node:
@@ -103,7 +120,11 @@ def delicate(model: onnx.ModelProto) -> Iterator[str]:
         if node.op_type != "Conv":
             continue
         spatial = dims[node.input[1]][0] == 1
-        gate = made_by.get(node.input[0]) in ("GlobalAveragePool", "Relu", "Unsqueeze")  # of the channels, by the identity
+        gate = made_by.get(node.input[0]) in (
+            "GlobalAveragePool",
+            "Relu",
+            "Unsqueeze",
+        )  # of the channels, by the identity
         output = "DepthToSpace" in used_by.get(node.output[0], set())
         if spatial or gate or output:
             yield node.name
@@ -112,8 +133,8 @@ def delicate(model: onnx.ModelProto) -> Iterator[str]:
 def quantize(ready: Path, out: Path, recipe: Recipe, feeds: Sequence[Feeds]) -> None:
     """Writes the INT8 network of a `prepared` one.
 
-    Weights take 7 bits of the 8 unless they are for TensorRT: on processors without VNNI the products of two 8-bit numbers
-    are added in 16 bits, which overflow otherwise.
+    Weights take 7 bits of the 8 unless they are for TensorRT: on processors without VNNI the
+    products of two 8-bit numbers are added in 16 bits, which overflow otherwise.
     """
     model = onnx.load(str(ready))
     quantize_static(
@@ -137,15 +158,22 @@ def quantize(ready: Path, out: Path, recipe: Recipe, feeds: Sequence[Feeds]) -> 
 
 
 def best_of(judged: dict[Recipe, Judgement]) -> Recipe:
-    """The quickest recipe that is exact enough, or a more exact one that is about as quick; the most exact if none is."""
+    """The quickest recipe that is exact enough, or a more exact one that is about as quick; the
+    most exact if none is.
+    """
     good = {recipe: found for recipe, found in judged.items() if found.psnr >= ENOUGH}
     if not good:
         return max(judged, key=lambda recipe: judged[recipe].psnr)
     quickest = min(found.ratio for found in good.values())
-    return max((recipe for recipe, found in good.items() if found.ratio <= AS_QUICK * quickest), key=lambda r: good[r].psnr)
+    return max(
+        (recipe for recipe, found in good.items() if found.ratio <= AS_QUICK * quickest),
+        key=lambda r: good[r].psnr,
+    )
 
 
-def search(path: Path, out: Path, calibration: Sequence[Feeds], judging: Sequence[Feeds]) -> dict[Recipe, Judgement]:
+def search(
+    path: Path, out: Path, calibration: Sequence[Feeds], judging: Sequence[Feeds]
+) -> dict[Recipe, Judgement]:
     """Tries every recipe for the network `path` and writes the best one's to `out`."""
     judged = {}
     with tempfile.TemporaryDirectory() as name:
@@ -166,12 +194,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         0, or 1 where INT8 costs more than `comparison.Cost` allows: then it should be trained with
         quantisation in view.
     """
-    parser = argparse.ArgumentParser(prog="python -m facefusion.export.quantize", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder with faces.csv, mesh468.npz and the images")
-    parser.add_argument("--weights", type=Path, default=EMBEDDED_WEIGHTS, help="directory to read from and write to")
+    parser = argparse.ArgumentParser(
+        prog="python -m facefusion.export.quantize", description=__doc__
+    )
+    parser.add_argument(
+        "--data", type=Path, required=True, help="folder with faces.csv, mesh468.npz and the images"
+    )
+    parser.add_argument(
+        "--weights", type=Path, default=EMBEDDED_WEIGHTS, help="directory to read from and write to"
+    )
     parser.add_argument("--out", type=Path, default=OUT, help="the report (default: %(default)s)")
-    parser.add_argument("--sheet", type=Path, default=SHEET, help="picture of both results (default: %(default)s)")
-    parser.add_argument("--limit", type=int, default=SWAPS, help="pairs of each kind and swaps at the most")
+    parser.add_argument(
+        "--sheet", type=Path, default=SHEET, help="picture of both results (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--limit", type=int, default=SWAPS, help="pairs of each kind and swaps at the most"
+    )
     args = parser.parse_args(argv)
     with _quiet():
         return _run(args)
@@ -200,7 +238,9 @@ def _run(args: argparse.Namespace) -> int:
         found[name] = search(files[name].path, out, first[name], second[name])
         enter_small(args.weights, name, INT8, out, f"INT8, static, QDQ: {best_of(found[name])}")
     costs = cost(args.weights, args.data, min(SWAPS, args.limit), parts[1])
-    sizes = {name: file.path.stat().st_size / 1e6 for name, file in read_manifest(args.weights).items()}
+    sizes = {
+        name: file.path.stat().st_size / 1e6 for name, file in read_manifest(args.weights).items()
+    }
     chosen = {name: best_of(judged) for name, judged in found.items()}
     text = report(named, found, chosen, sizes, costs)
     print(text)

@@ -1,4 +1,6 @@
-"""What was measured on a photo is remembered for a while, in memory only: the second use of a photo skips its perception."""
+"""What was measured on a photo is remembered for a while, in memory only: the second use of a photo
+skips its perception.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,8 @@ Value = TypeVar("Value")
 
 MAX_ENTRIES: Final = 128
 MAX_BYTES: Final = 64 * 1024 * 1024
-#: Seconds after its last use after which an entry is gone: a face is personal data, and the page promises ten minutes.
+#: Seconds after its last use after which an entry is gone: a face is personal data, and the page
+#: promises ten minutes.
 LIFETIME: Final = 600.0
 
 
@@ -37,7 +40,8 @@ class _Entry:
 
 
 class FeatureCache:
-    """Least-recently-used cache, bounded in entries and bytes, safe for concurrent use. Nothing is written to disk.
+    """Least-recently-used cache, bounded in entries and bytes, safe for concurrent use. Nothing is
+    written to disk.
 
     Args:
         max_entries: most values kept; 0 keeps none.
@@ -72,7 +76,9 @@ class FeatureCache:
             self._entries.move_to_end(key)
             return entry.value
 
-    def get_or_make(self, key: Hashable, make: Callable[[], Value], size: int | Callable[[Value], int]) -> Value:
+    def get_or_make(
+        self, key: Hashable, make: Callable[[], Value], size: int | Callable[[Value], int]
+    ) -> Value:
         """The value, made and kept if there is none. Two threads that ask at once may both make it.
 
         Args:
@@ -88,7 +94,9 @@ class FeatureCache:
         return value
 
     def put(self, key: Hashable, value: Any, size: int) -> None:
-        """Keeps `value`, which takes `size` bytes; the least recently used make room. What is too large is not kept."""
+        """Keeps `value`, which takes `size` bytes; the least recently used make room. What is too
+        large is not kept.
+        """
         with self._lock:
             self._remove(key)
             if size > self.max_bytes or self.max_entries < 1:
@@ -123,7 +131,9 @@ class FeatureCache:
 
     def _drop_old(self) -> None:
         oldest = self._clock() - self.lifetime
-        while self._entries and next(iter(self._entries.values())).used <= oldest:  # in the order of use
+        while (
+            self._entries and next(iter(self._entries.values())).used <= oldest
+        ):  # in the order of use
             self._remove(next(iter(self._entries)))
 
     def _watch(self) -> None:

@@ -17,7 +17,8 @@ COARSE_SIZE: Final = 128
 
 @dataclass(frozen=True)
 class FusionMaps:
-    """What a fusion network says: `mask` (S, S) in [0, 1] and `delta` (S, S, 3), a change in units of 255 levels.
+    """What a fusion network says: `mask` (S, S) in [0, 1] and `delta` (S, S, 3), a change in units
+    of 255 levels.
 
     The fused crop is `target + mask * (warped + delta - target)`.
     """
@@ -35,16 +36,20 @@ class CoarseRunner:
     """The coarse stage of progressive fusion.
 
     Args:
-        network: an opened one (`engines.open_network`), or an ONNX file for ONNX Runtime; inputs `warped` and
-            `target` (1, 3, 128, 128) RGB in [0, 1], `face` (1, 1, 128, 128) in [0, 1], `identity` (1, 128);
-            outputs `mask` (1, 1, 128, 128) and `delta` (1, 3, 128, 128).
+        network: an opened one (`engines.open_network`), or an ONNX file for ONNX Runtime; inputs
+            `warped` and `target` (1, 3, 128, 128) RGB in [0, 1], `face` (1, 1, 128, 128) in [0, 1],
+            `identity` (1, 128); outputs `mask` (1, 1, 128, 128) and `delta` (1, 3, 128, 128).
         threads: intra-op threads of a file.
     """
 
     def __init__(self, network: Path | Network, *, threads: int | None = None) -> None:
-        self._session: Network = make_session(network, threads) if isinstance(network, Path) else network
+        self._session: Network = (
+            make_session(network, threads) if isinstance(network, Path) else network
+        )
 
-    def __call__(self, warped: Photo, target: Photo, face: FloatArray, identity: FloatArray) -> FusionMaps:
+    def __call__(
+        self, warped: Photo, target: Photo, face: FloatArray, identity: FloatArray
+    ) -> FusionMaps:
         """Fuses two aligned crops.
 
         Args:
@@ -53,6 +58,11 @@ class CoarseRunner:
             face: (128, 128) float32, where change is allowed; the mask is 0 where it is 0.
             identity: (128,) unit-length embedding of the source.
         """
-        feeds = {"warped": planes(warped), "target": planes(target), "face": face[None, None], "identity": identity[None]}
+        feeds = {
+            "warped": planes(warped),
+            "target": planes(target),
+            "face": face[None, None],
+            "identity": identity[None],
+        }
         mask, delta = self._session.run(["mask", "delta"], feeds)
         return FusionMaps(mask[0, 0], np.ascontiguousarray(delta[0].transpose(1, 2, 0)))

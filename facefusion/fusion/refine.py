@@ -13,7 +13,8 @@ from facefusion.fusion.coarse import FusionMaps, planes
 from facefusion.runtime import Network, make_session
 from facefusion.types import FloatArray, Photo
 
-#: Least side of a crop that the network was made for; what is smaller the coarse network has seen whole.
+#: Least side of a crop that the network was made for; what is smaller the coarse network has seen
+#: whole.
 LEAST_SIZE: Final = 256
 
 
@@ -21,20 +22,26 @@ class RefineRunner:
     """The second stage of progressive fusion, fully convolutional.
 
     Args:
-        network: an opened one (`engines.open_network`), or an ONNX file for ONNX Runtime; inputs `warped` and
-            `target` (1, 3, S, S) RGB in [0, 1], `face` and `mask` (1, 1, S, S), `delta` (1, 3, S, S);
-            outputs `refined_mask` (1, 1, S, S) and `refined_delta` (1, 3, S, S).
+        network: an opened one (`engines.open_network`), or an ONNX file for ONNX Runtime; inputs
+            `warped` and `target` (1, 3, S, S) RGB in [0, 1], `face` and `mask` (1, 1, S, S),
+            `delta` (1, 3, S, S); outputs `refined_mask` (1, 1, S, S) and `refined_delta` (1, 3, S,
+            S).
         threads: intra-op threads of a file.
     """
 
     def __init__(self, network: Path | Network, *, threads: int | None = None) -> None:
-        self._session: Network = make_session(network, threads) if isinstance(network, Path) else network
+        self._session: Network = (
+            make_session(network, threads) if isinstance(network, Path) else network
+        )
 
-    def __call__(self, warped: Photo, target: Photo, face: FloatArray, coarse: FusionMaps) -> FusionMaps:
+    def __call__(
+        self, warped: Photo, target: Photo, face: FloatArray, coarse: FusionMaps
+    ) -> FusionMaps:
         """Refines the coarse answer.
 
         Args:
-            warped: (S, S, 3) RGB uint8, the source on the target's mesh, in its light; S a multiple of 16.
+            warped: (S, S, 3) RGB uint8, the source on the target's mesh, in its light; S a multiple
+                of 16.
             target: (S, S, 3) RGB uint8.
             face: (S, S) float32, where change is allowed; the mask is 0 where it is 0.
             coarse: the coarse network's answer at 128.
@@ -43,7 +50,9 @@ class RefineRunner:
             The answer at S.
         """
         size = (warped.shape[0], warped.shape[0])
-        mask = np.asarray(np.clip(cv2.resize(coarse.mask, size, interpolation=cv2.INTER_LINEAR), 0, 1), np.float32)
+        mask = np.asarray(
+            np.clip(cv2.resize(coarse.mask, size, interpolation=cv2.INTER_LINEAR), 0, 1), np.float32
+        )
         delta = cv2.resize(coarse.delta, size, interpolation=cv2.INTER_LINEAR)
         feeds: dict[str, FloatArray] = {
             "warped": planes(warped),
@@ -53,7 +62,9 @@ class RefineRunner:
             "delta": np.ascontiguousarray(delta.transpose(2, 0, 1)[None], np.float32),
         }
         refined_mask, refined_delta = self._answer(feeds)
-        return FusionMaps(refined_mask[0, 0], np.ascontiguousarray(refined_delta[0].transpose(1, 2, 0)))
+        return FusionMaps(
+            refined_mask[0, 0], np.ascontiguousarray(refined_delta[0].transpose(1, 2, 0))
+        )
 
     def _answer(self, feeds: dict[str, FloatArray]) -> Sequence[FloatArray]:
         """The network's two outputs; `gpu.GpuRefineNet` asks elsewhere."""

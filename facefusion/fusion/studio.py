@@ -23,7 +23,8 @@ from facefusion.perception.identity import INPUT_SIZE, IdentityEncoder
 from facefusion.runtime import session_options
 from facefusion.types import FloatArray, Photo
 
-#: Side of the crop that inswapper sees and makes, and length of the ArcFace embedding that it is told.
+#: Side of the crop that inswapper sees and makes, and length of the ArcFace embedding that it is
+#: told.
 SIDE: Final = 128
 EMBEDDING_SIZE: Final = 512
 #: Pixels of that crop over which the result fades out at its border.
@@ -31,11 +32,13 @@ FADE: Final = 8
 
 
 class StudioNet:
-    """INSwapper with its own ArcFace network; our mesh says where the faces are, and our mask where they may change.
+    """INSwapper with its own ArcFace network; our mesh says where the faces are, and our mask where
+    they may change.
 
     Args:
         arcface: `w600k_r50.onnx`, the embedding that inswapper was trained with.
-        swapper: `inswapper_128.onnx`: `target` (1, 3, 128, 128) and `source` (1, 512) -> (1, 3, 128, 128), RGB in [0, 1].
+        swapper: `inswapper_128.onnx`: `target` (1, 3, 128, 128) and `source` (1, 512) -> (1, 3,
+            128, 128), RGB in [0, 1].
         threads: intra-op threads.
 
     Raises:
@@ -46,29 +49,46 @@ class StudioNet:
         try:
             self._arcface = IdentityEncoder(arcface, threads=threads)
             options = session_options(threads)
-            options.log_severity_level = 3  # it would warn of the map, which no node of the graph uses
+            options.log_severity_level = (
+                3  # it would warn of the map, which no node of the graph uses
+            )
             session = InferenceSession(str(swapper), options, providers=["CPUExecutionProvider"])
             shapes = [each.shape for each in (*session.get_inputs(), *session.get_outputs())]
         except Exception as error:
-            raise WeightsError(f"The models of Studio cannot be opened: {type(error).__name__}.") from error
+            raise WeightsError(
+                f"The models of Studio cannot be opened: {type(error).__name__}."
+            ) from error
         known = self._arcface.shapes
         if [shape[1:] for shape in known] != [[3, INPUT_SIZE, INPUT_SIZE], [EMBEDDING_SIZE]]:
-            raise WeightsError(f"{arcface.name} is not w600k_r50: its inputs and outputs are {known}.")
+            raise WeightsError(
+                f"{arcface.name} is not w600k_r50: its inputs and outputs are {known}."
+            )
         picture = [1, 3, SIDE, SIDE]
         if [shape[1:] for shape in shapes] != [picture[1:], [EMBEDDING_SIZE], picture[1:]]:
-            raise WeightsError(f"{swapper.name} is not inswapper_128: its inputs and outputs are {shapes}.")
+            raise WeightsError(
+                f"{swapper.name} is not inswapper_128: its inputs and outputs are {shapes}."
+            )
         with contextlib.redirect_stdout(io.StringIO()):  # it prints its shape
             self._net = INSwapper(str(swapper), session)
         emap = self._net.emap
-        # INSwapper takes whatever initialiser is the file's last for this map, and says nothing if it is another.
-        if emap.shape != (EMBEDDING_SIZE, EMBEDDING_SIZE) or emap.dtype != np.float32 or not np.isfinite(emap).all():
+        # INSwapper takes whatever initialiser is the file's last for this map, and says nothing if
+        # it is another.
+        if (
+            emap.shape != (EMBEDDING_SIZE, EMBEDDING_SIZE)
+            or emap.dtype != np.float32
+            or not np.isfinite(emap).all()
+        ):
             raise WeightsError(
                 f"{swapper.name} is not as insightface made it: its last initialiser should be the {EMBEDDING_SIZE} x "
                 f"{EMBEDDING_SIZE} map of embeddings, and is {emap.dtype} of shape {emap.shape}."
             )
 
     def __call__(
-        self, photo: Photo, mesh: FloatArray, sources: Sequence[tuple[Photo, FloatArray]], mask: FloatArray
+        self,
+        photo: Photo,
+        mesh: FloatArray,
+        sources: Sequence[tuple[Photo, FloatArray]],
+        mask: FloatArray,
     ) -> tuple[Photo, FloatArray]:
         """Swaps a face.
 
@@ -76,10 +96,12 @@ class StudioNet:
             photo: (H, W, 3) RGB uint8.
             mesh: (468, 3) of the face in it that is replaced.
             sources: photos of one person with the mesh of their face.
-            mask: (H, W) where the face may change: our coarse network's answer, which leaves coverings alone.
+            mask: (H, W) where the face may change: our coarse network's answer, which leaves
+                coverings alone.
 
         Returns:
-            The new photo, and the mask that was used, (H, W) float32. Where that is 0 the photo is bit-identical.
+            The new photo, and the mask that was used, (H, W) float32. Where that is 0 the photo is
+            bit-identical.
         """
         points = five_points(mesh)
         matrix = np.asarray(estimate_norm(points, SIDE), np.float64)
@@ -87,7 +109,9 @@ class StudioNet:
         crop = crop_photo(photo, matrix, SIDE, cv2.BORDER_REPLICATE)
         target = InsightFace(kps=transform_points(points, matrix))
         source = InsightFace(embedding=np.mean([self._arcface(*each) for each in sources], axis=0))
-        made, moved = self._net.get(np.ascontiguousarray(crop[..., ::-1]), target, source, paste_back=False)
+        made, moved = self._net.get(
+            np.ascontiguousarray(crop[..., ::-1]), target, source, paste_back=False
+        )
         whole = np.concatenate([matrix, [[0, 0, 1]]])
         placed = moved @ whole  # photo to the crop that INSwapper cut out of ours: nearly the same
         inside = cv2.warpAffine(mask, placed, (SIDE, SIDE), flags=cv2.INTER_AREA) * _window()

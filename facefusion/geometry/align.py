@@ -1,4 +1,6 @@
-"""Similarity alignment: every crop of a face that a network sees is a rotated, scaled, shifted square of the photo."""
+"""Similarity alignment: every crop of a face that a network sees is a rotated, scaled, shifted
+square of the photo.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +11,25 @@ import numpy as np
 
 from facefusion.geometry.topology import five_points
 
-#: Share of the crop's side that the face takes in the fusion crop (the rest shows hair, ears and light).
+#: Share of the crop's side that the face takes in the fusion crop (the rest shows hair, ears and
+#: light).
 FUSION_FACE_SHARE: Final = 0.60
 #: The mesh network sees 1.5 times the face box (MediaPipe's convention).
 MESH_FACE_SHARE: Final = 1 / 1.5
-#: From so many pixels of the photo for one of the crop on, along a side, a crop is averaged instead of sampled.
+#: From so many pixels of the photo for one of the crop on, along a side, a crop is averaged instead
+#: of sampled.
 DENSE: Final = 1.5
 
 #: ArcFace's five-point template for a 112 x 112 crop (Deng et al., "ArcFace", CVPR 2019).
 ARCFACE_TEMPLATE: Final = np.array(
-    [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]], np.float32
+    [
+        [38.2946, 51.6963],
+        [73.5318, 51.5014],
+        [56.0252, 71.7366],
+        [41.5493, 92.3655],
+        [70.7299, 92.2041],
+    ],
+    np.float32,
 )
 
 
@@ -85,7 +96,9 @@ def transform_points(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
 
 
 def rescale_transform(matrix: np.ndarray, factor: float) -> np.ndarray:
-    """The same view in a crop of `factor` times the side, in the pixel-centre convention of `cv2.resize`."""
+    """The same view in a crop of `factor` times the side, in the pixel-centre convention of
+    `cv2.resize`.
+    """
     scaled = matrix * factor
     scaled[:, 2] += (factor - 1) / 2
     return scaled
@@ -98,11 +111,16 @@ def invert(matrix: np.ndarray) -> np.ndarray:
 
 def chain(second: np.ndarray, first: np.ndarray) -> np.ndarray:
     """The (2, 3) matrix that does `first` and then `second`."""
-    return np.concatenate([second[:, :2] @ first[:, :2], second[:, :2] @ first[:, 2:] + second[:, 2:]], axis=1)
+    return np.concatenate(
+        [second[:, :2] @ first[:, :2], second[:, :2] @ first[:, 2:] + second[:, 2:]], axis=1
+    )
 
 
-def crop_photo(photo: np.ndarray, matrix: np.ndarray, size: int, border: int = cv2.BORDER_REPLICATE) -> np.ndarray:
-    """Samples a `size` x `size` crop of the photo; area-averaged when the crop is smaller than the photo's face.
+def crop_photo(
+    photo: np.ndarray, matrix: np.ndarray, size: int, border: int = cv2.BORDER_REPLICATE
+) -> np.ndarray:
+    """Samples a `size` x `size` crop of the photo; area-averaged when the crop is smaller than the
+    photo's face.
 
     Args:
         photo: (H, W, C) uint8 or float32.
@@ -113,20 +131,29 @@ def crop_photo(photo: np.ndarray, matrix: np.ndarray, size: int, border: int = c
     photo, matrix = shrunk(photo, matrix, size)
     shrink = _shrink(matrix)
     if shrink < DENSE:
-        return cv2.warpAffine(photo, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=border)
-    # Sampling a face at fewer points than it has would alias: take as many as there are, then average areas.
+        return cv2.warpAffine(
+            photo, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=border
+        )
+    # Sampling a face at fewer points than it has would alias: take as many as there are, then
+    # average areas.
     factor = int(np.ceil(shrink))
     fine = cv2.warpAffine(
-        photo, rescale_transform(matrix, factor), (size * factor, size * factor), flags=cv2.INTER_LINEAR, borderMode=border
+        photo,
+        rescale_transform(matrix, factor),
+        (size * factor, size * factor),
+        flags=cv2.INTER_LINEAR,
+        borderMode=border,
     )
     return cv2.resize(fine, (size, size), interpolation=cv2.INTER_AREA)
 
 
-def shrunk(photo: np.ndarray, matrix: np.ndarray, size: int, margin: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+def shrunk(
+    photo: np.ndarray, matrix: np.ndarray, size: int, margin: float = 0.0
+) -> tuple[np.ndarray, np.ndarray]:
     """The part of the photo that a crop shows, halved for as long as it stays `DENSE`.
 
-    Several crops of nearly the same view are cheaper from this than from the photo, and no crop costs more than a few times
-    its own pixels, however large the photo is.
+    Several crops of nearly the same view are cheaper from this than from the photo, and no crop
+    costs more than a few times its own pixels, however large the photo is.
 
     Args:
         photo: (H, W, C) uint8 or float32.
@@ -135,7 +162,8 @@ def shrunk(photo: np.ndarray, matrix: np.ndarray, size: int, margin: float = 0.0
         margin: what other views need beyond the crop, as a share of its side.
 
     Returns:
-        The part, and (2, 3) its pixels to crop pixels. Where there is nothing to halve it is the photo as it is.
+        The part, and (2, 3) its pixels to crop pixels. Where there is nothing to halve it is the
+        photo as it is.
     """
     halvings = int(np.log2(max(_shrink(matrix) / DENSE, 1.0)))
     if halvings < 1:
@@ -143,15 +171,25 @@ def shrunk(photo: np.ndarray, matrix: np.ndarray, size: int, margin: float = 0.0
     step = 1 << halvings
     low, high = -margin * size, (1 + margin) * size
     back = invert(matrix)
-    corners = np.array([[low, low], [high, low], [low, high], [high, high]]) @ back[:, :2].T + back[:, 2]
-    # Whole steps, so that every halving has pairs of pixels; one more on each side for the interpolation.
+    corners = (
+        np.array([[low, low], [high, low], [low, high], [high, high]]) @ back[:, :2].T + back[:, 2]
+    )
+    # Whole steps, so that every halving has pairs of pixels; one more on each side for the
+    # interpolation.
     left, top = np.maximum(np.floor(corners.min(0) / step).astype(int) - 1, 0) * step
-    right, bottom = np.minimum(np.ceil(corners.max(0) / step).astype(int) + 1, np.array(photo.shape[1::-1]) // step) * step
+    right, bottom = (
+        np.minimum(
+            np.ceil(corners.max(0) / step).astype(int) + 1, np.array(photo.shape[1::-1]) // step
+        )
+        * step
+    )
     if right <= left or bottom <= top:
         return photo, matrix
     part = photo[top:bottom, left:right]
     for _ in range(halvings):
-        part = cv2.resize(part, (part.shape[1] // 2, part.shape[0] // 2), interpolation=cv2.INTER_AREA)
+        part = cv2.resize(
+            part, (part.shape[1] // 2, part.shape[0] // 2), interpolation=cv2.INTER_AREA
+        )
     # The centre of the part's pixel (0, 0) is that of the `step` x `step` pixels it was made of.
     linear = matrix[:, :2] * step
     corner = matrix[:, :2] @ (np.array([left, top]) + (step - 1) / 2) + matrix[:, 2]

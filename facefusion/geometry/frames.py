@@ -17,7 +17,8 @@ SMOOTH_SIZE: Final = 512
 
 @dataclass(frozen=True)
 class Frame:
-    """A rectangle of pixels that shows the aligned crop of a face, upright or as it lies in a photo.
+    """A rectangle of pixels that shows the aligned crop of a face, upright or as it lies in a
+    photo.
 
     Attributes:
         matrix: (2, 3) pixels of the crop at a side of 1 to pixels of the frame.

@@ -6,8 +6,9 @@ from typing import Final
 
 import numpy as np
 
-#: For each of the 468 points the index of its mirror image. Found by laying the reflected mean of the frontal training faces
-#: on itself and matching the points one to one; points on the middle line are their own images.
+#: For each of the 468 points the index of its mirror image. Found by laying the reflected mean of
+#: the frontal training faces on itself and matching the points one to one; points on the middle
+#: line are their own images.
 MIRROR: Final = np.array([
     0, 1, 2, 248, 4, 5, 6, 249, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 250, 251, 252, 253, 254, 255, 256, 257, 258,
     259, 260, 261, 262, 263, 264, 265, 266, 267, 268, 269, 270, 271, 272, 273, 274, 275, 276, 277, 278, 279, 280, 281, 282,

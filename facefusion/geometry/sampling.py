@@ -81,13 +81,17 @@ class PhotoPart:
         """
         # Three channels: OpenCV interpolates those exactly, two only in steps of 1/32.
         padded = np.zeros((*flow.shape[:2], 3), np.float32)
-        padded[..., :2] = flow @ self.to_part[:, :2].T.astype(np.float32) + self.to_part[:, 2].astype(np.float32)
+        padded[..., :2] = flow @ self.to_part[:, :2].T.astype(np.float32) + self.to_part[
+            :, 2
+        ].astype(np.float32)
         x, y, _ = cv2.split(frame.placed(padded))
         return remapped(self.image, x, y, self.kernel)
 
 
 def remapped(image: Photo, x: Any, y: Any, kernel: int) -> Photo:
-    """`image` (H, W, 3) uint8 at the places x and y (h, w) float32 in its pixels, mirrored at its border."""
+    """`image` (H, W, 3) uint8 at the places x and y (h, w) float32 in its pixels, mirrored at its
+    border.
+    """
     return np.asarray(cv2.remap(image, x, y, kernel, borderMode=cv2.BORDER_REFLECT_101), np.uint8)
 
 

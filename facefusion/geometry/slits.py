@@ -1,8 +1,9 @@
-"""Mouth and eyes are slits: where the target's is shut and the source's is open, the warp has to jump from lip to lip.
+"""Mouth and eyes are slits: where the target's is shut and the source's is open, the warp has to
+jump from lip to lip.
 
-A spline is smooth: between two lips that touch it squeezes in what lies between them in the source, an open mouth, and shows
-it. Here the flow is made twice around such a slit, once as the upper lip has it and once as the lower lip has it, and each
-side of the slit takes its own.
+A spline is smooth: between two lips that touch it squeezes in what lies between them in the source,
+an open mouth, and shows it. Here the flow is made twice around such a slit, once as the upper lip
+has it and once as the lower lip has it, and each side of the slit takes its own.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ import numpy as np
 
 from facefusion.types import FloatArray
 
-#: By how much the source must be wider open, as shares of the slit's width: from where to where the jump comes in.
+#: By how much the source must be wider open, as shares of the slit's width: from where to where the
+#: jump comes in.
 WIDER: Final = (0.04, 0.12)
-#: Reach of the jump around the slit, as shares of its width along and across it, and where it begins to fade, as a share of
-#: that: inside, the two flows differ; outside, the other points have made them one.
+#: Reach of the jump around the slit, as shares of its width along and across it, and where it
+#: begins to fade, as a share of that: inside, the two flows differ; outside, the other points have
+#: made them one.
 REACH: Final = (0.85, 0.75)
 FADE: Final = 0.6
 #: Width of the edge between the two sides, as a share of the slit's width.
@@ -31,7 +34,8 @@ class Slit:
     Attributes:
         corners: mesh points at its image-left and image-right end.
         upper, lower: its edges, point by point from left to right.
-        above, below: points that go along with each edge (the outer line of the lips), point by point.
+        above, below: points that go along with each edge (the outer line of the lips), point by
+            point.
     """
 
     corners: tuple[int, int]
@@ -52,7 +56,9 @@ SLITS: Final = (
 
 
 def opening(mesh: np.ndarray, slit: Slit) -> float:
-    """How far a slit is open: its mean height as a share of its width, of a mesh (468, 2 or 3) in pixels."""
+    """How far a slit is open: its mean height as a share of its width, of a mesh (468, 2 or 3) in
+    pixels.
+    """
     width = np.hypot(*(mesh[slit.corners[1], :2] - mesh[slit.corners[0], :2]))
     gaps = np.linalg.norm(mesh[list(slit.upper), :2] - mesh[list(slit.lower), :2], axis=1)
     return float(gaps.mean() / max(width, 1e-6))
@@ -65,10 +71,13 @@ def jump_strength(source: np.ndarray, destination: np.ndarray, slit: Slit) -> fl
     return t * t * (3 - 2 * t)
 
 
-def edge_meshes(source: np.ndarray, destination: np.ndarray, slit: Slit) -> tuple[np.ndarray, np.ndarray]:
+def edge_meshes(
+    source: np.ndarray, destination: np.ndarray, slit: Slit
+) -> tuple[np.ndarray, np.ndarray]:
     """The source's points as the upper edge of a slit and as the lower edge would have them.
 
-    Each edge keeps its own points and says of the other's where they would lie if the slit were as open as the target's.
+    Each edge keeps its own points and says of the other's where they would lie if the slit were as
+    open as the target's.
 
     Args:
         source, destination: (468, 2 or 3) meshes.
@@ -77,7 +86,9 @@ def edge_meshes(source: np.ndarray, destination: np.ndarray, slit: Slit) -> tupl
     Returns:
         Two (468, 2) arrays in the source's pixels.
     """
-    a, b = (complex(*(m[slit.corners[1], :2] - m[slit.corners[0], :2])) for m in (destination, source))
+    a, b = (
+        complex(*(m[slit.corners[1], :2] - m[slit.corners[0], :2])) for m in (destination, source)
+    )
     turn = b / a if a else 1.0  # the slit's own scale and turn, from the target to the source
     linear = np.array([[turn.real, -turn.imag], [turn.imag, turn.real]])
     upper, lower = np.array(source[:, :2]), np.array(source[:, :2])
@@ -86,11 +97,15 @@ def edge_meshes(source: np.ndarray, destination: np.ndarray, slit: Slit) -> tupl
     ):  # fmt: skip
         for followers in (others, along):
             for mine, theirs in zip(own, followers, strict=False):
-                points[theirs] = source[mine, :2] + linear @ (destination[theirs, :2] - destination[mine, :2])
+                points[theirs] = source[mine, :2] + linear @ (
+                    destination[theirs, :2] - destination[mine, :2]
+                )
     return upper, lower
 
 
-def slit_window(destination: np.ndarray, slit: Slit, size: int) -> tuple[tuple[slice, slice], FloatArray, FloatArray]:
+def slit_window(
+    destination: np.ndarray, slit: Slit, size: int
+) -> tuple[tuple[slice, slice], FloatArray, FloatArray]:
     """Where a slit's jump happens.
 
     Args:
@@ -99,8 +114,8 @@ def slit_window(destination: np.ndarray, slit: Slit, size: int) -> tuple[tuple[s
         size: side of the crop.
 
     Returns:
-        The window (rows, columns) around the slit, the share of the jump at each of its pixels, and the share that is on the
-        lower edge's side, both (h, w) float32 in [0, 1].
+        The window (rows, columns) around the slit, the share of the jump at each of its pixels, and
+        the share that is on the lower edge's side, both (h, w) float32 in [0, 1].
     """
     left, right = (np.asarray(destination[i, :2], np.float64) for i in slit.corners)
     width = max(float(np.hypot(*(right - left))), 1e-6)

@@ -1,4 +1,6 @@
-"""Where a source's face is seen so obliquely that there is not enough of it for what the target shows."""
+"""Where a source's face is seen so obliquely that there is not enough of it for what the target
+shows.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +11,9 @@ import numpy as np
 from facefusion.geometry.triangles import TRIANGLES, signed_area
 from facefusion.types import FloatArray
 
-#: By how many times more area the target shows a place than the source does, measured against the whole face: from where on
-#: the source is not used, and from where on not at all. What it shows there is the edge of a cheek and the hair beside it.
+#: By how many times more area the target shows a place than the source does, measured against the
+#: whole face: from where on the source is not used, and from where on not at all. What it shows
+#: there is the edge of a cheek and the hair beside it.
 STRETCH: Final = (2.2, 4.0)
 
 

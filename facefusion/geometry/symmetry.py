@@ -1,6 +1,8 @@
-"""A turned face hides one of its halves; where the target shows it, the visible half is mirrored over.
+"""A turned face hides one of its halves; where the target shows it, the visible half is mirrored
+over.
 
-Faces are nearly symmetric (Hassner et al., "Effective Face Frontalization", CVPR 2015, fill the same way).
+Faces are nearly symmetric (Hassner et al., "Effective Face Frontalization", CVPR 2015, fill the
+same way).
 """
 
 from __future__ import annotations
@@ -13,7 +15,8 @@ from facefusion.geometry.pose import pose_degrees
 from facefusion.geometry.warp import MeshWarp
 from facefusion.types import FloatArray
 
-#: Degrees of hidden turn from which the mirrored half begins to show, and over which it comes in fully.
+#: Degrees of hidden turn from which the mirrored half begins to show, and over which it comes in
+#: fully.
 FROM: Final = 12.0
 RAMP: Final = 15.0
 #: Where it comes in, as shares of the half face's width from the middle line: beside the nose.
@@ -27,12 +30,14 @@ def hidden_turn(source: FloatArray, target: FloatArray) -> float:
         source, target: (468, 3) meshes.
 
     Returns:
-        Degrees, positive where the image-right half is hidden, negative where the left one is, 0 where nothing is.
+        Degrees, positive where the image-right half is hidden, negative where the left one is, 0
+        where nothing is.
     """
     yaw = pose_degrees(source)[0]
     apart = yaw - pose_degrees(target)[0]
     sign = 1.0 if apart > 0 else -1.0
-    # A frontal source hides nothing, however far the target is turned: its mirror image would show no more.
+    # A frontal source hides nothing, however far the target is turned: its mirror image would show
+    # no more.
     return sign * max(0.0, min(abs(apart), 2 * sign * yaw))
 
 
@@ -53,7 +58,8 @@ def mirrored_share(warp: MeshWarp, mesh: FloatArray, turn: float, size: int) -> 
         return np.zeros((size, size), np.float32)
     across = mesh[454] - mesh[234]
     middle = (mesh[454] + mesh[234]) / 2
-    # 0 on the middle line, 1 at the image-right cheek: the spline carries it from the mesh to the pixels.
+    # 0 on the middle line, 1 at the image-right cheek: the spline carries it from the mesh to the
+    # pixels.
     place = (mesh - middle) @ across / (0.5 * float(across @ across))
     field = warp.spread(np.stack([place, place], axis=1), size)[..., 0]
     t = np.clip((np.sign(turn) * field - EDGE[0]) / (EDGE[1] - EDGE[0]), 0, 1)

@@ -225,7 +225,9 @@ def _barycentric(corners: np.ndarray, places: np.ndarray) -> FloatArray:
 
 
 def _on_edge(corners: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """(N, 3) shares of the corners (N, 3, 2) at the places on the triangles' edges that are nearest to `places` (N, 2)."""
+    """(N, 3) shares of the corners (N, 3, 2) at the places on the triangles' edges that are nearest
+    to `places` (N, 2).
+    """
     shares, nearest = np.zeros((len(places), 3)), np.full(len(places), np.inf)
     for i, j in ((0, 1), (1, 2), (2, 0)):
         start, edge = corners[:, i], corners[:, j] - corners[:, i]

@@ -16,8 +16,8 @@ class ChannelAttention(nn.Module):
 
     Args:
         channels: of the features.
-        identity: dimensions of an identity embedding that has a say in which channels count; 0 for none. Its part begins
-            at zero.
+        identity: dimensions of an identity embedding that has a say in which channels count; 0 for
+            none. Its part begins at zero.
     """
 
     def __init__(self, channels: int, identity: int = 0) -> None:
@@ -38,9 +38,11 @@ class ChannelAttention(nn.Module):
 
 
 class SpatialAttention(nn.Module):
-    """A convolution over the channels' mean and maximum (Woo et al., ECCV 2018) and the face mask makes a soft mask.
+    """A convolution over the channels' mean and maximum (Woo et al., ECCV 2018) and the face mask
+    makes a soft mask.
 
-    The face mask tells it where the face is, so that it can favour its centre and suppress the background.
+    The face mask tells it where the face is, so that it can favour its centre and suppress the
+    background.
     """
 
     def __init__(self) -> None:
@@ -56,8 +58,8 @@ class SpatialAttention(nn.Module):
 class FeatureAwareAttention(nn.Module):
     """Channel, then spatial attention.
 
-    `x` (N, C, H, W), `face` (N, 1, H, W) in [0, 1] and, if the module is conditioned, `identity` (N, D), a unit-length
-    embedding of the source -> (N, C, H, W).
+    `x` (N, C, H, W), `face` (N, 1, H, W) in [0, 1] and, if the module is conditioned, `identity`
+    (N, D), a unit-length embedding of the source -> (N, C, H, W).
     """
 
     def __init__(self, channels: int, identity: int = 0) -> None:

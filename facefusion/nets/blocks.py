@@ -27,7 +27,13 @@ class ConvNormAct(nn.Sequential):
     """Convolution, BatchNorm, activation (ReLU6 by default: it survives INT8, Howard et al. 2017)."""
 
     def __init__(
-        self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1, groups: int = 1, act: bool = True
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int = 3,
+        stride: int = 1,
+        groups: int = 1,
+        act: bool = True,
     ) -> None:
         layers: list[nn.Module] = [
             nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False),
@@ -64,7 +70,9 @@ class PatchConv(nn.Conv2d):
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions around an identity skip (He et al., CVPR 2016); a `silent` one begins as the identity."""
+    """Two 3x3 convolutions around an identity skip (He et al., CVPR 2016); a `silent` one begins as
+    the identity.
+    """
 
     def __init__(self, channels: int, *, silent: bool = False) -> None:
         super().__init__()
@@ -80,7 +88,9 @@ class ResidualBlock(nn.Module):
 class InvertedResidual(nn.Module):
     """Expand 1x1, depthwise convolution, project 1x1 (MobileNetV2, Sandler et al., CVPR 2018)."""
 
-    def __init__(self, inputs: int, outputs: int, stride: int = 1, expand: float = 3.0, kernel: int = 3) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, stride: int = 1, expand: float = 3.0, kernel: int = 3
+    ) -> None:
         super().__init__()
         hidden = int(inputs * expand)
         self.skip = stride == 1 and inputs == outputs
@@ -95,7 +105,8 @@ class InvertedResidual(nn.Module):
 
 
 class LightweightDecoderBlock(nn.Module):
-    """Bilinear upsample x2, depthwise 3x3, BatchNorm, ReLU6, pointwise 1x1: no checkerboard, few FLOPs.
+    """Bilinear upsample x2, depthwise 3x3, BatchNorm, ReLU6, pointwise 1x1: no checkerboard, few
+    FLOPs.
 
     Input (N, inputs, H, W); output (N, outputs, 2H, 2W).
     """

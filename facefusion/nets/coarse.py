@@ -22,7 +22,9 @@ Skips = Literal["gated", "plain", "none"]
 class _Up(nn.Module):
     """Doubles the resolution, joins the skip, and mixes."""
 
-    def __init__(self, inputs: int, outputs: int, expand: float, skips: Skips, identity: int) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, expand: float, skips: Skips, identity: int
+    ) -> None:
         super().__init__()
         self.skips = skips
         self.decode = LightweightDecoderBlock(inputs, outputs)
@@ -35,37 +37,50 @@ class _Up(nn.Module):
         x = self.decode(x)
         if self.skips == "none":
             return self.mix(x)
-        return self.mix(torch.cat([x, self.attend(skip, face, identity) if self.skips == "gated" else skip], dim=1))
+        return self.mix(
+            torch.cat(
+                [x, self.attend(skip, face, identity) if self.skips == "gated" else skip], dim=1
+            )
+        )
 
 
 class CoarseFusionModel(nn.Module):
     """Says how the warped source and the target become one face.
 
-    Inputs: `warped` and `target` (N, 3, H, W) RGB in [0, 1], the source carried onto the target's mesh and the target's
-    aligned crop; `face` (N, 1, H, W) in [0, 1], where change is allowed; `identity` (N, 128), the source's unit-length
-    embedding. H and W are multiples of 32, 128 by design.
+    Inputs: `warped` and `target` (N, 3, H, W) RGB in [0, 1], the source carried onto the target's
+    mesh and the target's aligned crop; `face` (N, 1, H, W) in [0, 1], where change is allowed;
+    `identity` (N, 128), the source's unit-length embedding. H and W are multiples of 32, 128 by
+    design.
 
     Outputs: `mask` (N, 1, H, W), 0 wherever `face` is 0, and the residual `delta` (N, 3, H, W), RGB
     in [-1, 1]. The fused crop is `target + mask * (warped + delta - target)`: outside the mask
-    nothing can change. The residual may be any colour at any pixel; a loss penalises its fine chroma
-    (`training.losses.fine_chroma`).
+    nothing can change. The residual may be any colour at any pixel; a loss penalises its fine
+    chroma (`training.losses.fine_chroma`).
 
     Args:
-        skips: what reaches the decoder from the encoder: "gated" by FAAM, as in the method, and for ablations "plain" or
-            "none".
+        skips: what reaches the decoder from the encoder: "gated" by FAAM, as in the method, and for
+            ablations "plain" or "none".
         bottleneck: whether FAAM also attends to the features between encoder and decoder.
-        conditioned: whether the identity embedding has a say in FAAM's channel attention; `identity` is ignored otherwise.
+        conditioned: whether the identity embedding has a say in FAAM's channel attention;
+            `identity` is ignored otherwise.
         design: its size.
     """
 
     def __init__(
-        self, skips: Skips = "gated", *, bottleneck: bool = True, conditioned: bool = True, design: Design = DESIGN
+        self,
+        skips: Skips = "gated",
+        *,
+        bottleneck: bool = True,
+        conditioned: bool = True,
+        design: Design = DESIGN,
     ) -> None:
         super().__init__()
         who = EMBEDDING_SIZE if conditioned else 0
         c64, c32, c16, c8 = design.widths
         block = partial(InvertedResidual, expand=design.expand, kernel=design.kernel)
-        self.stem = nn.Sequential(ConvNormAct(7, c64, stride=2), InvertedResidual(c64, c64, expand=2))
+        self.stem = nn.Sequential(
+            ConvNormAct(7, c64, stride=2), InvertedResidual(c64, c64, expand=2)
+        )
         self.down32 = nn.Sequential(block(c64, c32, stride=2), *(block(c32, c32) for _ in range(2)))
         self.down16 = nn.Sequential(block(c32, c16, stride=2), *(block(c16, c16) for _ in range(2)))
         self.down8 = nn.Sequential(block(c16, c8, stride=2), *(block(c8, c8) for _ in range(3)))
@@ -73,13 +88,18 @@ class CoarseFusionModel(nn.Module):
         self.up16, self.up32 = _Up(c8, c16, 2, skips, who), _Up(c16, c32, 2, skips, who)
         self.up64 = _Up(c32, c64, 2, skips, who)
         last = nn.Conv2d(32, 16, 1)
-        # The first step already gives a face: the warped source, almost unchanged, under most of the mask.
+        # The first step already gives a face: the warped source, almost unchanged, under most of
+        # the mask.
         nn.init.normal_(last.weight, std=0.01)
         last.bias = nn.Parameter(torch.tensor([0.0] * 12 + [2.0] * 4))
         self.head = nn.Sequential(ConvNormAct(c64, 32), last, nn.PixelShuffle(2))
 
-    def logits(self, warped: Tensor, target: Tensor, face: Tensor, identity: Tensor) -> tuple[Tensor, Tensor]:
-        """The mask before its sigmoid and without `face`, for losses that must not saturate; and `delta`."""
+    def logits(
+        self, warped: Tensor, target: Tensor, face: Tensor, identity: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The mask before its sigmoid and without `face`, for losses that must not saturate; and
+        `delta`.
+        """
         pyramid = [functional.avg_pool2d(face, k) for k in (2, 4, 8, 16)]
         x64 = self.stem(torch.cat([warped, target, face], dim=1) * 2 - 1)
         x32 = self.down32(x64)
@@ -93,7 +113,9 @@ class CoarseFusionModel(nn.Module):
         out = self.head(x)
         return out[:, 3:], torch.tanh(out[:, :3])
 
-    def forward(self, warped: Tensor, target: Tensor, face: Tensor, identity: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, warped: Tensor, target: Tensor, face: Tensor, identity: Tensor
+    ) -> tuple[Tensor, Tensor]:
         mask, delta = self.logits(warped, target, face, identity)
         return torch.sigmoid(mask) * face, delta
 

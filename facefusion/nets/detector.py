@@ -16,10 +16,11 @@ _WIDTH: Final = 48
 
 
 class _Head(nn.Module):
-    """Scores, boxes and points of one level; the convolutions are shared by the levels, a learned scale is not.
+    """Scores, boxes and points of one level; the convolutions are shared by the levels, a learned
+    scale is not.
 
-    Points have a tower of their own, with a full convolution: where an eye lies is a matter of neighbouring cells, and a
-    tower shared with the scores left them 7.8 % of the eye distance away.
+    Points have a tower of their own, with a full convolution: where an eye lies is a matter of
+    neighbouring cells, and a tower shared with the scores left them 7.8 % of the eye distance away.
     """
 
     def __init__(self) -> None:
@@ -31,12 +32,16 @@ class _Head(nn.Module):
             ConvNormAct(64, 64, 1),
         )
         self.point_tower = nn.Sequential(
-            ConvNormAct(_WIDTH, _WIDTH), ConvNormAct(_WIDTH, _WIDTH, groups=_WIDTH), ConvNormAct(_WIDTH, 64, 1)
+            ConvNormAct(_WIDTH, _WIDTH),
+            ConvNormAct(_WIDTH, _WIDTH, groups=_WIDTH),
+            ConvNormAct(_WIDTH, 64, 1),
         )
         self.score = nn.Conv2d(64, ANCHORS, 1)
         self.box = nn.Conv2d(64, ANCHORS * 4, 1)
         self.points = nn.Conv2d(64, ANCHORS * 10, 1)
-        nn.init.constant_(self.score.bias, -4.5)  # faces are rare: focal-loss prior, Lin et al. 2017
+        nn.init.constant_(
+            self.score.bias, -4.5
+        )  # faces are rare: focal-loss prior, Lin et al. 2017
 
     def forward(self, x: Tensor, scale: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         shared = self.tower(x)
@@ -47,18 +52,25 @@ class _Head(nn.Module):
 class DetectorNet(nn.Module):
     """(N, 3, H, W) RGB, (x - 127.5) / 128, H and W multiples of 32 -> nine maps, by level.
 
-    In training mode: three tuples (score logits (N, 2, h, w), boxes (N, 8, h, w), points (N, 20, h, w)).
-    In eval mode, SCRFD's nine outputs: scores x 3 in [0, 1], boxes x 3, points x 3, each (h * w * 2, 1 | 4 | 10) for N = 1,
-    distances from the anchor's centre in units of the stride.
+    In training mode: three tuples (score logits (N, 2, h, w), boxes (N, 8, h, w), points (N, 20, h,
+    w)). In eval mode, SCRFD's nine outputs: scores x 3 in [0, 1], boxes x 3, points x 3, each (h *
+    w * 2, 1 | 4 | 10) for N = 1, distances from the anchor's centre in units of the stride.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = nn.Sequential(ConvNormAct(3, 16, stride=2), ConvNormAct(16, 32, stride=2), ConvNormAct(32, 32))  # /4
-        self.level8 = nn.Sequential(ConvNormAct(32, 64, stride=2), InvertedResidual(64, 64, expand=2), ResidualBlock(64))
-        self.level16 = nn.Sequential(ConvNormAct(64, 96, stride=2), *(InvertedResidual(96, 96, expand=2) for _ in range(3)))
+        self.stem = nn.Sequential(
+            ConvNormAct(3, 16, stride=2), ConvNormAct(16, 32, stride=2), ConvNormAct(32, 32)
+        )  # /4
+        self.level8 = nn.Sequential(
+            ConvNormAct(32, 64, stride=2), InvertedResidual(64, 64, expand=2), ResidualBlock(64)
+        )
+        self.level16 = nn.Sequential(
+            ConvNormAct(64, 96, stride=2), *(InvertedResidual(96, 96, expand=2) for _ in range(3))
+        )
         self.level32 = nn.Sequential(
-            ConvNormAct(96, 128, stride=2), *(InvertedResidual(128, 128, expand=2) for _ in range(4))
+            ConvNormAct(96, 128, stride=2),
+            *(InvertedResidual(128, 128, expand=2) for _ in range(4)),
         )
         self.lateral = nn.ModuleList([nn.Conv2d(c, _WIDTH, 1) for c in (64, 96, 128)])
         self.smooth = nn.ModuleList([ConvNormAct(_WIDTH, _WIDTH, groups=_WIDTH) for _ in STRIDES])

@@ -12,21 +12,25 @@ from facefusion.nets.blocks import ConvNormAct
 
 #: Channels and strides of the convolutions.
 LAYERS: Final = ((16, 1), (24, 2), (32, 1), (48, 2), (64, 1))
-#: What is left of the 32 x 48 crop in the end is averaged to 2 x 3 cells: lashes lie low in a shut eye.
+#: What is left of the 32 x 48 crop in the end is averaged to 2 x 3 cells: lashes lie low in a shut
+#: eye.
 CELL: Final = 4
-#: The crop's contrast is made this small at the least, so that noise in the dark does not become an eye.
+#: The crop's contrast is made this small at the least, so that noise in the dark does not become an
+#: eye.
 LEAST_CONTRAST: Final = 0.06
 
 
 class EyelidsNet(nn.Module):
-    """Input: (N, 3, 32, 48) RGB in [-1, 1], an eye from corner to corner over 60 % of the width, its outer corner on the
-    left. Output: (N, 1), the probability that it is shut.
+    """Input: (N, 3, 32, 48) RGB in [-1, 1], an eye from corner to corner over 60 % of the width,
+    its outer corner on the left. Output: (N, 1), the probability that it is shut.
     """
 
     def __init__(self) -> None:
         super().__init__()
         inputs = [3, *(width for width, _ in LAYERS)]
-        self.body = nn.Sequential(*(ConvNormAct(i, o, stride=s) for i, (o, s) in zip(inputs, LAYERS, strict=False)))
+        self.body = nn.Sequential(
+            *(ConvNormAct(i, o, stride=s) for i, (o, s) in zip(inputs, LAYERS, strict=False))
+        )
         self.drop = nn.Dropout(0.3)
         self.head = nn.Linear(inputs[-1] * 6, 1)
 

@@ -1,7 +1,8 @@
 """IdentityNet: the face as a direction in 128 dimensions, in ArcFace's input format.
 
-It is built in stages whose outputs have the shapes of the teacher's, so that each stage can be taught on the teacher's own
-features (`training/identity.py`), which needs far fewer people than learning from the embedding alone.
+It is built in stages whose outputs have the shapes of the teacher's, so that each stage can be
+taught on the teacher's own features (`training/identity.py`), which needs far fewer people than
+learning from the embedding alone.
 """
 
 from __future__ import annotations
@@ -33,18 +34,26 @@ class IdentityNet(nn.Module):
     """(N, 3, 112, 112) RGB in [-1, 1], an ArcFace crop -> (N, 128) embedding, not normalised.
 
     Args:
-        more: further residual blocks of each stage. They begin as identities: the weights of a smaller network fit a larger
-            one, which then starts where that one ended.
+        more: further residual blocks of each stage. They begin as identities: the weights of a
+            smaller network fit a larger one, which then starts where that one ended.
     """
 
     def __init__(self, more: tuple[int, ...] = (0,) * 5) -> None:
         super().__init__()
         stages = [
             _stem(),  # 56 x 56 x 64
-            nn.Sequential(ConvNormAct(64, 64, stride=2), ConvNormAct(64, 64, act=False), ResidualBlock(64)),  # 28
-            nn.Sequential(ConvNormAct(64, 128, stride=2), ConvNormAct(128, 128, 1, act=False), ResidualBlock(128)),
+            nn.Sequential(
+                ConvNormAct(64, 64, stride=2), ConvNormAct(64, 64, act=False), ResidualBlock(64)
+            ),  # 28
+            nn.Sequential(
+                ConvNormAct(64, 128, stride=2),
+                ConvNormAct(128, 128, 1, act=False),
+                ResidualBlock(128),
+            ),
             nn.Sequential(ResidualBlock(128)),  # 14 x 14 x 128
-            nn.Sequential(ConvNormAct(128, 128, stride=2), InvertedResidual(128, 128, expand=2)),  # 7 x 7 x 128
+            nn.Sequential(
+                ConvNormAct(128, 128, stride=2), InvertedResidual(128, 128, expand=2)
+            ),  # 7 x 7 x 128
         ]
         for stage, channels, count in zip(stages, (64, 64, 128, 128, 128), more, strict=True):
             stage.extend([ResidualBlock(channels, silent=True) for _ in range(count)])

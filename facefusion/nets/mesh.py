@@ -18,7 +18,8 @@ SHAPE_DIMENSIONS: Final = 112
 class MeshNet(nn.Module):
     """(N, 3, 192, 192) RGB in [-1, 1], the face about two thirds of the crop -> (N, 468, 3) points.
 
-    Points are in units of the crop's side: x and y in [0, 1] inside it, z relative to the face's centre.
+    Points are in units of the crop's side: x and y in [0, 1] inside it, z relative to the face's
+    centre.
     """
 
     def __init__(self) -> None:
@@ -46,7 +47,9 @@ class MeshNet(nn.Module):
         self.points = nn.Linear(SHAPE_DIMENSIONS, POINTS * 3)
 
     def start_from(self, mean: Tensor, basis: Tensor) -> None:
-        """Lets the last layer begin as the principal components of faces: `mean` (1404,), `basis` (1404, 112), scaled."""
+        """Lets the last layer begin as the principal components of faces: `mean` (1404,), `basis`
+        (1404, 112), scaled.
+        """
         with torch.no_grad():
             self.points.bias.copy_(mean)
             self.points.weight.copy_(basis)

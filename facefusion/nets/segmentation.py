@@ -10,7 +10,8 @@ from torch.nn import functional
 
 from facefusion.nets.blocks import ConvNormAct
 
-#: Channels at full, half, a quarter and an eighth of the resolution. Rims are a pixel thin: the first level is not strided.
+#: Channels at full, half, a quarter and an eighth of the resolution. Rims are a pixel thin: the
+#: first level is not strided.
 WIDTHS: Final = (10, 20, 40, 64)
 
 
@@ -21,7 +22,8 @@ def _pair(inputs: int, outputs: int) -> nn.Sequential:
 class SegmentationNet(nn.Module):
     """A small U-Net (Ronneberger et al., MICCAI 2015).
 
-    Input: (N, 3, H, W) RGB in [-1, 1], H and W multiples of 8. Output: (N, outputs, H, W) in [0, 1].
+    Input: (N, 3, H, W) RGB in [-1, 1], H and W multiples of 8. Output: (N, outputs, H, W) in [0,
+        1].
 
     Args:
         outputs: maps to make.
@@ -31,7 +33,9 @@ class SegmentationNet(nn.Module):
         super().__init__()
         inputs = (3, *WIDTHS)
         self.down = nn.ModuleList(_pair(a, b) for a, b in zip(inputs, WIDTHS, strict=False))
-        self.up = nn.ModuleList(_pair(a + b, b) for a, b in zip(WIDTHS[:0:-1], WIDTHS[-2::-1], strict=True))
+        self.up = nn.ModuleList(
+            _pair(a + b, b) for a, b in zip(WIDTHS[:0:-1], WIDTHS[-2::-1], strict=True)
+        )
         self.head = nn.Conv2d(WIDTHS[0], outputs, 1)
 
     def logits(self, x: Tensor) -> Tensor:
@@ -41,7 +45,9 @@ class SegmentationNet(nn.Module):
             x = pair(functional.max_pool2d(x, 2) if level else x)
             skips.append(x)
         for pair, skip in zip(self.up, skips[-2::-1], strict=True):
-            larger = functional.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+            larger = functional.interpolate(
+                x, scale_factor=2.0, mode="bilinear", align_corners=False
+            )
             x = pair(torch.cat([larger, skip], dim=1))
         return self.head(x)
 
@@ -50,14 +56,18 @@ class SegmentationNet(nn.Module):
 
 
 class SpectaclesNet(SegmentationNet):
-    """Input: the eyes' part of an aligned crop. Output: (N, 2, H, W), the opacity of frame and glass."""
+    """Input: the eyes' part of an aligned crop. Output: (N, 2, H, W), the opacity of frame and
+    glass.
+    """
 
     def __init__(self) -> None:
         super().__init__(2)
 
 
 class HairNet(SegmentationNet):
-    """Input: the upper part of an aligned crop. Output: (N, 1, H, W), where it is not the face's skin, eyes or brows."""
+    """Input: the upper part of an aligned crop. Output: (N, 1, H, W), where it is not the face's
+    skin, eyes or brows.
+    """
 
     def __init__(self) -> None:
         super().__init__(1)

@@ -17,7 +17,8 @@ from facefusion.types import FloatArray
 
 
 class LiteRtNetwork:
-    """A TFLite file with a signature `sSIDE` for every side; inputs are called and laid out as in the ONNX file.
+    """A TFLite file with a signature `sSIDE` for every side; inputs are called and laid out as in
+    the ONNX file.
 
     Args:
         path: the file.
@@ -26,18 +27,23 @@ class LiteRtNetwork:
 
     def __init__(self, path: Path, threads: int | None = None) -> None:
         self._interpreter: Any = Interpreter(str(path), num_threads=threads or os.cpu_count() or 1)
-        self._lock = threading.Lock()  # an interpreter holds its tensors, so it serves one caller at a time
+        self._lock = (
+            threading.Lock()
+        )  # an interpreter holds its tensors, so it serves one caller at a time
         self._runners: dict[int, Any] = {}
 
     def check(self, name: str, side: int) -> None:
-        """Checks that the file is the network `name` of `contracts.CONTRACTS`, with a signature for this side.
+        """Checks that the file is the network `name` of `contracts.CONTRACTS`, with a signature for
+        this side.
 
         Raises:
             WeightsError: it takes or gives something else.
         """
         signatures = self._interpreter.get_signature_list()
         if f"s{side}" not in signatures:
-            raise WeightsError(f"The {name} network for LiteRT has no signature for a side of {side} pixels.")
+            raise WeightsError(
+                f"The {name} network for LiteRT has no signature for a side of {side} pixels."
+            )
         inputs, outputs = (sorted(each) for each in CONTRACTS[name])
         for signature in signatures.values():
             found = sorted(signature["inputs"])

@@ -18,9 +18,10 @@ from facefusion.types import FloatArray
 def _core() -> openvino.Core:
     """The process's one core, with its CPU plugin loaded in a thread that ends.
 
-    The plugin gives the thread that loads it an alternate signal stack (sigaltstack(2)) and frees it when the last model
-    is dropped. With a plugin for each core the main thread is then left with the freed stack of another one, and the next
-    signal, such as SIGTERM, is a segmentation fault. Loaded here, it leaves every other thread as it is.
+    The plugin gives the thread that loads it an alternate signal stack (sigaltstack(2)) and frees
+    it when the last model is dropped. With a plugin for each core the main thread is then left with
+    the freed stack of another one, and the next signal, such as SIGTERM, is a segmentation fault.
+    Loaded here, it leaves every other thread as it is.
     """
 
     def load() -> openvino.Core:

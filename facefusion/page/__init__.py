@@ -1,1 +1,3 @@
-"""The parts of the page: what it looks like, what its buttons do, and the files that it hands out for ten minutes."""
+"""The parts of the page: what it looks like, what its buttons do, and the files that it hands out
+for ten minutes.
+"""

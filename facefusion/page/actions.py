@@ -1,4 +1,6 @@
-"""What happens when a visitor does something. It is told in their language, and what was made is marked."""
+"""What happens when a visitor does something. It is told in their language, and what was made is
+marked.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +48,9 @@ class Actions:
         self.pipeline, self.layout, self.photos, self.jobs = pipeline, layout, photos, jobs
 
     def measured(self, request: gr.Request) -> Changes:
-        """Writes beside each quality how long it takes here; Studio is one of them where its models are."""
+        """Writes beside each quality how long it takes here; Studio is one of them where its models
+        are.
+        """
         spoken, seconds = language(request), self.pipeline.expected_seconds()
         choices = []
         for tier in self.pipeline.tiers:
@@ -55,7 +59,9 @@ class Actions:
         return {self.layout.tier: gr.update(choices=choices)}
 
     def source_check(self, upload: Upload) -> Callable[..., Changes]:
-        """The listener that says beside a face photo at once what is wrong with it, and asks for consent to a new one."""
+        """The listener that says beside a face photo at once what is wrong with it, and asks for
+        consent to a new one.
+        """
 
         def check(raw: Raw | None, consented: frozenset[bytes], request: gr.Request) -> Changes:
             if not raw:
@@ -159,7 +165,10 @@ class Actions:
     def notices(self) -> list[gr.HTML]:
         """Where refusals are told."""
         page = self.layout
-        return [*(upload.notice for upload in (*page.sources, page.target, page.other)), page.problem]
+        return [
+            *(upload.notice for upload in (*page.sources, page.target, page.other)),
+            page.problem,
+        ]
 
     def fuse(
         self,
@@ -183,12 +192,23 @@ class Actions:
         page, spoken = self.layout, language(request)
         try:
             if set(consent) != set(CONSENTS):
-                yield {page.outcome: gr.update(visible=False), page.problem: told(say("error.consent", spoken))}
+                yield {
+                    page.outcome: gr.update(visible=False),
+                    page.problem: told(say("error.consent", spoken)),
+                }
                 return
             people = [source, source2, source3]
             with self.photos.room(request, target, [*people, other]):
                 job = make_job(
-                    self.pipeline, self.photos, people, target, faces, other, other_faces, likeness, blend
+                    self.pipeline,
+                    self.photos,
+                    people,
+                    target,
+                    faces,
+                    other,
+                    other_faces,
+                    likeness,
+                    blend,
                 )
                 yield from self._made(job, tier, consented, request, progress)
         except Exception as error:
@@ -238,7 +258,11 @@ class Actions:
         after = files.write(files.to_look_at(image), folder, ".jpg")
         steps = pictures.steps(job.target, result, text)
         drafted = result.tier is not Tier.FAST
-        views = [(t(f"view.{name}"), name) for name in ("refined", "coarse", "slider") if drafted or name != "coarse"]
+        views = [
+            (t(f"view.{name}"), name)
+            for name in ("refined", "coarse", "slider")
+            if drafted or name != "coarse"
+        ]
         return {
             page.result: jpeg,
             page.slider: (before, after),
@@ -246,7 +270,10 @@ class Actions:
             page.png: png,
             page.jpeg: jpeg,
             page.steps: pieces.tiles(
-                [(say(f"step.{name}", spoken), "", pictures.data_uri(step)) for name, step in steps.items()]
+                [
+                    (say(f"step.{name}", spoken), "", pictures.data_uri(step))
+                    for name, step in steps.items()
+                ]
             ),
             page.view: gr.update(choices=views, value="refined"),
             page.details: gr.update(visible=True),
@@ -283,7 +310,15 @@ class Actions:
             people = [source, source2, source3]
             with self.photos.room(request, target, [*people, other]):
                 job = make_job(
-                    self.pipeline, self.photos, people, target, faces, other, other_faces, likeness, blend
+                    self.pipeline,
+                    self.photos,
+                    people,
+                    target,
+                    faces,
+                    other,
+                    other_faces,
+                    likeness,
+                    blend,
                 )
                 known = made is not None and made["key"] == job.key
                 tried: dict[str, tuple[str, float]] = dict(made["tiers"]) if made and known else {}
@@ -304,7 +339,9 @@ class Actions:
 
     def show(self, chosen: str) -> Changes:
         """Shows one of the pictures that the browser already has."""
-        return {column: gr.update(visible=name == chosen) for name, column in self.layout.views.items()}
+        return {
+            column: gr.update(visible=name == chosen) for name, column in self.layout.views.items()
+        }
 
     def stop(self, request: gr.Request) -> Changes:
         """The visitor does not want to wait."""
@@ -336,7 +373,10 @@ class Actions:
 
     def _refused(self, error: Exception, spoken: Language) -> Changes:
         page = self.layout
-        places = {f"source{i}" if i > 1 else "source": upload.notice for i, upload in enumerate(page.sources, 1)}
+        places = {
+            f"source{i}" if i > 1 else "source": upload.notice
+            for i, upload in enumerate(page.sources, 1)
+        }
         places |= {"target": page.target.notice, "other": page.other.notice}
         place = places[error.place] if isinstance(error, RefusedError) else page.problem
         return {
@@ -347,6 +387,10 @@ class Actions:
 
 
 def _tried(result: FusionResult, text: str) -> tuple[str, float]:
-    """A tier's face, and the seconds that it took once the faces were known, which is the same for all tiers."""
-    seconds = sum(seconds for stage, seconds in result.timings.stages.items() if stage not in PERCEPTION)
+    """A tier's face, and the seconds that it took once the faces were known, which is the same for
+    all tiers.
+    """
+    seconds = sum(
+        seconds for stage, seconds in result.timings.stages.items() if stage not in PERCEPTION
+    )
     return pictures.data_uri(pictures.tile(result, text)), seconds

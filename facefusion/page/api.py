@@ -1,4 +1,6 @@
-"""What programs call: `/fuse` and `/detect`, with stable names and types. They raise what the page shows beside a photo."""
+"""What programs call: `/fuse` and `/detect`, with stable names and types. They raise what the page
+shows beside a photo.
+"""
 
 from __future__ import annotations
 
@@ -113,7 +115,9 @@ class Api:
         self, result: FusionResult, text: str, folder: Path
     ) -> tuple[str, str, dict[str, Any]]:
         def written(picture: Photo) -> str:
-            return files.write(marked(picture, text, faces=result.boxes, in_place=True), folder, ".png")
+            return files.write(
+                marked(picture, text, faces=result.boxes, in_place=True), folder, ".png"
+            )
 
         with ThreadPoolExecutor(1) as beside:  # of a large photo a PNG takes longer than the fusion
             draft = beside.submit(written, result.coarse)
@@ -138,7 +142,9 @@ class Api:
         if not faces:
             return [None]
         found = self.pipeline.find_faces(photo)
-        if not isinstance(faces, list) or not all(type(n) is int and 1 <= n <= len(found) for n in faces):
+        if not isinstance(faces, list) or not all(
+            type(n) is int and 1 <= n <= len(found) for n in faces
+        ):
             raise _Refused("error.no_such_face")
         return [found[n - 1] for n in dict.fromkeys(faces)]
 
@@ -191,9 +197,7 @@ def build(api: Api, fusing: dict[str, Any], checking: dict[str, Any]) -> None:
     """
 
     def picture(elem_id: str, label: str) -> gr.Image:
-        image = gr.Image(
-            type="filepath", format="png", label=label, visible=False, elem_id=elem_id
-        )
+        image = gr.Image(type="filepath", format="png", label=label, visible=False, elem_id=elem_id)
         vars(image)["example_payload"] = _example_upload  # in a subclass Gradio writes a stub file
         return image
 

@@ -23,7 +23,9 @@ def pairs(directory: Path) -> list[tuple[Path, Path]]:
     if not table.is_file():
         return []
     with table.open(newline="", encoding="utf-8") as rows:
-        named = [(directory / row["source"], directory / row["target"]) for row in csv.DictReader(rows)]
+        named = [
+            (directory / row["source"], directory / row["target"]) for row in csv.DictReader(rows)
+        ]
     return [pair for pair in named if all(path.is_file() for path in pair)][:AT_MOST]
 
 

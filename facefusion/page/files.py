@@ -207,4 +207,3 @@ def _unlink(path: Path) -> bool:
     except OSError:
         return False
     return True
-

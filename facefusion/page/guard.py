@@ -160,9 +160,7 @@ class Guard:
         except SlowError:
             raise RefusedRequestError(408, "error.slow") from None
 
-    async def _upload(
-        self, scope: Scope, receive: Receive, answer: Answer, visitor: str
-    ) -> None:
+    async def _upload(self, scope: Scope, receive: Receive, answer: Answer, visitor: str) -> None:
         if self.jobs.stopping:
             raise RefusedRequestError(503, "error.stopping")
         length = _header(scope, b"content-length")
@@ -231,7 +229,9 @@ class Guard:
             admitted()
 
     def _may_load(self, named: str) -> bool:
-        return self._uploads.find(unquote(named)) is not None or self._uploads.find(named) is not None
+        return (
+            self._uploads.find(unquote(named)) is not None or self._uploads.find(named) is not None
+        )
 
     def _is_known(self, scope: Scope, part: str) -> bool:
         """Whether a stream has something to tell: Gradio begins an answer before it looks."""
@@ -277,9 +277,7 @@ def _cancel_body(body: dict[str, Any]) -> bytes:
     fine = all(isinstance(text, str) and len(text) <= calls.MAX_TEXT for text in texts)
     if not fine or type(index) is not int:
         raise RefusedRequestError(400, "error.malformed")
-    return json.dumps(
-        {"session_hash": texts[0], "event_id": texts[1], "fn_index": index}
-    ).encode()
+    return json.dumps({"session_hash": texts[0], "event_id": texts[1], "fn_index": index}).encode()
 
 
 def _without_deep_link(query: bytes) -> bytes:

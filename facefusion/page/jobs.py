@@ -1,4 +1,6 @@
-"""From what a visitor gave to what the pipeline is asked for, with the place beside which a refusal is told."""
+"""From what a visitor gave to what the pipeline is asked for, with the place beside which a refusal
+is told.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,9 @@ class RefusedError(Exception):
 
 def largest(faces: Sequence[Face]) -> Face:
     """The face that takes the most of the photo."""
-    return max(faces, key=lambda face: float((face.detection.box[2:] - face.detection.box[:2]).prod()))
+    return max(
+        faces, key=lambda face: float((face.detection.box[2:] - face.detection.box[:2]).prod())
+    )
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,9 @@ class Job:
     people: frozenset[bytes]
     key: bytes
 
-    def run(self, pipeline: FusionPipeline, tier: str, progress: Progress | None = None) -> Iterator[FusionResult]:
+    def run(
+        self, pipeline: FusionPipeline, tier: str, progress: Progress | None = None
+    ) -> Iterator[FusionResult]:
         """A draft and then the result: `FusionPipeline.stream`.
 
         Raises:
@@ -124,7 +130,8 @@ def make_job(
         photos: reads the uploads.
         sources: the photos of the first person; the first one is needed.
         target: the photo.
-        faces: numbers from 1, from left to right, of the faces that become the first person's; the only one needs none.
+        faces: numbers from 1, from left to right, of the faces that become the first person's; the
+            only one needs none.
         other, other_faces: the second person, who may be nobody, and their faces.
         likeness, blend: as of the pipeline.
 
@@ -141,7 +148,11 @@ def make_job(
     except FusionError as error:
         raise RefusedError("target", error) from None
     numbers = [int(n) for n in faces if 1 <= int(n) <= len(found)]
-    others = [int(n) for n in other_faces if 1 <= int(n) <= len(found) and int(n) not in numbers] if other else []
+    others = (
+        [int(n) for n in other_faces if 1 <= int(n) <= len(found) and int(n) not in numbers]
+        if other
+        else []
+    )
     if len(found) == 1:
         numbers, others = [1], []
     if not numbers and not others:
@@ -153,8 +164,18 @@ def make_job(
         swaps += [Swap(person, found[n - 1]) for n in others]
         used.append(person)
     keys = [content_key(each) for each in used]
-    digest = hashlib.sha256(repr((content_key(photo), keys, numbers, others, likeness, blend)).encode())
-    return Job(tuple(swaps), photo, (*numbers, *others), float(likeness), float(blend), frozenset(keys), digest.digest())
+    digest = hashlib.sha256(
+        repr((content_key(photo), keys, numbers, others, likeness, blend)).encode()
+    )
+    return Job(
+        tuple(swaps),
+        photo,
+        (*numbers, *others),
+        float(likeness),
+        float(blend),
+        frozenset(keys),
+        digest.digest(),
+    )
 
 
 def _person(
@@ -162,7 +183,9 @@ def _person(
 ) -> Photo:
     try:
         photo = photos.read(upload, "source", number)
-        check_face(largest(pipeline.find_faces(photo, "source", number=number)), "source", number=number)
+        check_face(
+            largest(pipeline.find_faces(photo, "source", number=number)), "source", number=number
+        )
     except FusionError as error:
         raise RefusedError(place, error) from None
     return photo

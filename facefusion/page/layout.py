@@ -22,7 +22,9 @@ CONSENTS = ("rights", "decent")
 
 @dataclass
 class Upload:
-    """A place for a photo: the component, what is told beside it, and which photo of its role it is (0 for the first)."""
+    """A place for a photo: the component, what is told beside it, and which photo of its role it is
+    (0 for the first).
+    """
 
     photo: gr.Image
     notice: gr.HTML
@@ -70,7 +72,9 @@ class Layout:
     made: gr.State = field(default_factory=lambda: gr.State(None, time_to_live=SESSION))
 
 
-def _photo(elem_id: str, key: str, hint: str, sources: Sequence[Any] = ("upload", "clipboard")) -> gr.Image:
+def _photo(
+    elem_id: str, key: str, hint: str, sources: Sequence[Any] = ("upload", "clipboard")
+) -> gr.Image:
     return gr.Image(
         type="filepath",
         label=t(key),
@@ -83,14 +87,24 @@ def _photo(elem_id: str, key: str, hint: str, sources: Sequence[Any] = ("upload"
 
 
 def _upload(place: str, key: str, hint: str, number: int = 0, *, webcam: bool = False) -> Upload:
-    photo = _photo(f"{place}-photo", key, hint, ("upload", "webcam", "clipboard") if webcam else ("upload", "clipboard"))
+    photo = _photo(
+        f"{place}-photo",
+        key,
+        hint,
+        ("upload", "webcam", "clipboard") if webcam else ("upload", "clipboard"),
+    )
     return Upload(photo, gr.HTML(visible=False, elem_id=f"{place}-notice"), number)
 
 
 def _picture(elem_id: str, key: str) -> gr.Image:
     # "share" is left out: it would upload the picture to another host.
     return gr.Image(
-        label=t(key), alt_text=t(f"{key}.alt"), interactive=False, buttons=["fullscreen"], format="png", elem_id=elem_id
+        label=t(key),
+        alt_text=t(f"{key}.alt"),
+        interactive=False,
+        buttons=["fullscreen"],
+        format="png",
+        elem_id=elem_id,
     )
 
 
@@ -120,9 +134,16 @@ def build(notice: str | None, examples: int) -> Layout:
             target = _upload("target", "target", "target.hint")
             face_style = gr.HTML(elem_id="face-style")
             faces = gr.CheckboxGroup(
-                [], type="value", label=t("faces"), info=t("faces.hint"), visible=False, elem_id="faces"
+                [],
+                type="value",
+                label=t("faces"),
+                info=t("faces.hint"),
+                visible=False,
+                elem_id="faces",
             )
-            with gr.Accordion(t("second"), open=False, visible=False, elem_id="second-person") as second:
+            with gr.Accordion(
+                t("second"), open=False, visible=False, elem_id="second-person"
+            ) as second:
                 gr.HTML(f"<p>{t('second.hint')}</p>", elem_id="second-hint")
                 other = _upload("other", "other", "source.hint", webcam=True)
                 other_faces = gr.CheckboxGroup([], label=t("other.faces"), elem_id="other-faces")
@@ -138,9 +159,18 @@ def build(notice: str | None, examples: int) -> Layout:
     )
     with gr.Accordion(t("fine"), open=False, elem_id="fine"):
         likeness = gr.Slider(
-            0, 1, LIKENESS, step=0.05, label=t("likeness"), info=t("likeness.hint"), buttons=[], elem_id="likeness"
+            0,
+            1,
+            LIKENESS,
+            step=0.05,
+            label=t("likeness"),
+            info=t("likeness.hint"),
+            buttons=[],
+            elem_id="likeness",
         )
-        blend = gr.Slider(0, 1, 1, step=0.05, label=t("blend"), info=t("blend.hint"), buttons=[], elem_id="blend")
+        blend = gr.Slider(
+            0, 1, 1, step=0.05, label=t("blend"), info=t("blend.hint"), buttons=[], elem_id="blend"
+        )
     consent = gr.CheckboxGroup(
         [(t(f"consent.{name}"), name) for name in CONSENTS],
         label=t("consent"),
@@ -148,8 +178,12 @@ def build(notice: str | None, examples: int) -> Layout:
         elem_id="consent",
     )
     with gr.Row(elem_id="go"):
-        fuse = gr.Button(t("fuse"), variant="primary", size="lg", scale=3, min_width=200, elem_id="fuse")
-        cancel = gr.Button(t("cancel"), variant="stop", size="lg", min_width=120, visible=False, elem_id="cancel")
+        fuse = gr.Button(
+            t("fuse"), variant="primary", size="lg", scale=3, min_width=200, elem_id="fuse"
+        )
+        cancel = gr.Button(
+            t("cancel"), variant="stop", size="lg", min_width=120, visible=False, elem_id="cancel"
+        )
     problem = gr.HTML(visible=False, elem_id="problem")
     with gr.Row(visible=False, elem_id="outcome") as outcome:
         # Columns are shown and hidden, never the pictures in them.
@@ -160,7 +194,11 @@ def build(notice: str | None, examples: int) -> Layout:
                 draft = _picture("draft-image", "draft")
             with gr.Column(visible=False, elem_id="before-after") as slider_column:
                 slider = gr.ImageSlider(
-                    show_label=False, type="filepath", interactive=False, buttons=["fullscreen"], elem_id="slider"
+                    show_label=False,
+                    type="filepath",
+                    interactive=False,
+                    buttons=["fullscreen"],
+                    elem_id="slider",
                 )
         with gr.Column(scale=2, min_width=280, visible=False, elem_id="details") as details:
             view = gr.Radio(_views(), value="refined", label=t("view"), elem_id="view")
@@ -181,7 +219,15 @@ def build(notice: str | None, examples: int) -> Layout:
         with gr.Row(elem_id="examples"):
             for i in range(1, examples + 1):
                 label = f"{t('example')} {i}"
-                buttons.append(gr.Button(label, size="md", min_width=150, elem_id=f"example-{i}", elem_classes="example"))
+                buttons.append(
+                    gr.Button(
+                        label,
+                        size="md",
+                        min_width=150,
+                        elem_id=f"example-{i}",
+                        elem_classes="example",
+                    )
+                )
     gr.Markdown(t("notes"), elem_id="notes")
     return Layout(
         sources=sources,

@@ -1,4 +1,6 @@
-"""Pictures of the page: small ones inside of HTML, which no disk ever sees, and the looks of faces and steps."""
+"""Pictures of the page: small ones inside of HTML, which no disk ever sees, and the looks of faces
+and steps.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,9 @@ def data_uri(image: Photo, quality: int = 85) -> str:
 
 def portrait(photo: Photo, face: Face, size: int = THUMB) -> Photo:
     """A face of a photo, upright in a square of `size` pixels."""
-    return np.ascontiguousarray(crop_photo(photo, mesh_crop_transform(face.mesh, FUSION_FACE_SHARE, size), size))
+    return np.ascontiguousarray(
+        crop_photo(photo, mesh_crop_transform(face.mesh, FUSION_FACE_SHARE, size), size)
+    )
 
 
 def _view(face: FusedFace, size: int) -> np.ndarray:
@@ -48,18 +52,31 @@ def _view(face: FusedFace, size: int) -> np.ndarray:
 
 def tile(result: FusionResult, text: str, size: int = LARGE_TILE) -> Photo:
     """The first face of a result, (size, size, 3), with the mark `text`."""
-    return marked(np.ascontiguousarray(crop_photo(result.image, _view(result.faces[0], size), size)), text)
+    return marked(
+        np.ascontiguousarray(crop_photo(result.image, _view(result.faces[0], size), size)), text
+    )
 
 
 def steps(target: Photo, result: FusionResult, text: str) -> dict[str, Photo]:
-    """The first face of a photo on its way through the stages, each (TILE, TILE, 3) RGB uint8; what is made is marked."""
+    """The first face of a photo on its way through the stages, each (TILE, TILE, 3) RGB uint8; what
+    is made is marked.
+    """
     face = result.faces[0]
     to_tile = _view(face, TILE)
     before = np.ascontiguousarray(crop_photo(target, to_tile, TILE))
     found, measured = before.copy(), before.copy()
     box = face.target.detection.box
-    corners = np.array([[box[0], box[1]], [box[2], box[1]], [box[2], box[3]], [box[0], box[3]]], np.float32)
-    cv2.polylines(found, [np.round(transform_points(corners, to_tile)).astype(np.int32)], True, INK, 2, cv2.LINE_AA)
+    corners = np.array(
+        [[box[0], box[1]], [box[2], box[1]], [box[2], box[3]], [box[0], box[3]]], np.float32
+    )
+    cv2.polylines(
+        found,
+        [np.round(transform_points(corners, to_tile)).astype(np.int32)],
+        True,
+        INK,
+        2,
+        cv2.LINE_AA,
+    )
     for x, y in transform_points(face.target.detection.points, to_tile):
         cv2.circle(found, (round(float(x)), round(float(y))), 4, INK, -1, cv2.LINE_AA)
     for x, y in transform_points(face.target.mesh[:, :2], to_tile):

@@ -35,7 +35,9 @@ def heading(number: int, key: str) -> str:
 
 
 def face_pictures(elem_id: str, photo: Photo, faces: Sequence[Face]) -> str:
-    """A style sheet that shows each face in the choice `elem_id`: the choices stay check boxes with a name and a number."""
+    """A style sheet that shows each face in the choice `elem_id`: the choices stay check boxes with
+    a name and a number.
+    """
     rules = "".join(
         f"#{elem_id} label:nth-of-type({i})::before{{background-image:url({data_uri(portrait(photo, face), 80)})}}"
         for i, face in enumerate(faces[:MAX_FACES], 1)
@@ -44,7 +46,8 @@ def face_pictures(elem_id: str, photo: Photo, faces: Sequence[Face]) -> str:
 
 
 def report(result: FusionResult, numbers: Sequence[int], spoken: Language) -> str:
-    """How the fusion went: the identity match of each face, the quality that was chosen, and the time of each stage.
+    """How the fusion went: the identity match of each face, the quality that was chosen, and the
+    time of each stage.
 
     Args:
         result: what was made.
@@ -109,5 +112,8 @@ def tiles(pictures: Sequence[tuple[str, str, str]], *, large: bool = False) -> s
 def tier_tiles(made: Mapping[str, tuple[str, float]], spoken: Language) -> str:
     """The tiers side by side: data URI and seconds by tier."""
     unit = say("seconds", spoken)
-    pictures = [(say(f"tier.{tier}", spoken), f"{seconds:.2f} {unit}", uri) for tier, (uri, seconds) in made.items()]
+    pictures = [
+        (say(f"tier.{tier}", spoken), f"{seconds:.2f} {unit}", uri)
+        for tier, (uri, seconds) in made.items()
+    ]
     return tiles(pictures, large=True)

@@ -65,7 +65,11 @@ def limit(server: Any) -> None:
         import resource
 
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-        wanted = 2 * MAX_CONNECTIONS if most == resource.RLIM_INFINITY else min(2 * MAX_CONNECTIONS, most)
+        wanted = (
+            2 * MAX_CONNECTIONS
+            if most == resource.RLIM_INFINITY
+            else min(2 * MAX_CONNECTIONS, most)
+        )
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 

@@ -13,7 +13,15 @@ from facefusion.words import TEXTS, Language
 THEME: Final = gr.themes.Soft(
     primary_hue="indigo",
     neutral_hue="slate",
-    font=("system-ui", "-apple-system", "Segoe UI", "Roboto", "PingFang SC", "Microsoft YaHei", "sans-serif"),
+    font=(
+        "system-ui",
+        "-apple-system",
+        "Segoe UI",
+        "Roboto",
+        "PingFang SC",
+        "Microsoft YaHei",
+        "sans-serif",
+    ),
     font_mono=("ui-monospace", "Consolas", "monospace"),
 ).set(
     button_primary_background_fill="*primary_600",
@@ -101,7 +109,8 @@ h2.step > span { display: inline-flex; width: 30px; height: 30px; border-radius:
   padding-top: 78px !important; }
 @media (max-width: 640px) { #source-photo, #target-photo { height: 250px; } #lead h1 { font-size: 1.6rem; } }
 """
-# Gradio gives every upload area the same accessible name, and makes the area anew whenever a photo comes or goes.
+# Gradio gives every upload area the same accessible name, and makes the area anew whenever a photo
+# comes or goes.
 _UPLOADS: Final = {
     "source-photo": "source",
     "second-photo": "source2",

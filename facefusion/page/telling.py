@@ -71,7 +71,9 @@ def reason(error: Exception, spoken: Language) -> str:
 
 
 def sentence(error: Exception, spoken: Language) -> str:
-    """What is told of an error. Only a refusal may speak for itself: it holds no text of the visitor's."""
+    """What is told of an error. Only a refusal may speak for itself: it holds no text of the
+    visitor's.
+    """
     if isinstance(error, RefusedError):
         log_error(error.error)
         return error.error.sentence(spoken)

@@ -1,4 +1,6 @@
-"""The fixed words of the page, which the browser translates (`gr.I18n`). What is said later is said by the server."""
+"""The fixed words of the page, which the browser translates (`gr.I18n`). What is said later is said
+by the server.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +12,17 @@ from facefusion.words import TEXTS, Language
 
 #: Gradio knows no plain "zh": these are the names under which it looks for Chinese.
 I18N: Final = gr.I18n(
-    **{"en": TEXTS[Language.ENGLISH], "zh-CN": TEXTS[Language.CHINESE], "zh-TW": TEXTS[Language.CHINESE]},
+    **{
+        "en": TEXTS[Language.ENGLISH],
+        "zh-CN": TEXTS[Language.CHINESE],
+        "zh-TW": TEXTS[Language.CHINESE],
+    },
 )
 
 
 def t(key: str) -> str:
-    """A marker that the browser replaces by the words for `key`: the first of a label, a Markdown text or an HTML text.
+    """A marker that the browser replaces by the words for `key`: the first of a label, a Markdown
+    text or an HTML text.
 
     Raises:
         KeyError: there are no words for it.

@@ -10,30 +10,42 @@ from facefusion.errors import FaceTiltedError, FaceTooSmallError, FaceTurnedErro
 from facefusion.geometry.topology import eye_distance, five_points
 from facefusion.types import Face
 
-#: Pixels between the eyes below which a face has no identity left to carry (a face about 35 px wide).
+#: Pixels between the eyes below which a face has no identity left to carry (a face about 35 px
+#: wide).
 MIN_EYE_DISTANCE: Final = 14.0
 #: Degrees of yaw beyond which half of a face is hidden.
 MAX_YAW: Final = 50.0
-#: Degrees between the two faces beyond which even the mirrored half of the source does not make a whole face.
+#: Degrees between the two faces beyond which even the mirrored half of the source does not make a
+#: whole face.
 MAX_YAW_DIFFERENCE: Final = 40.0
-#: Degrees of pitch between them beyond which one shows the underside of a nose that the other hides, and the pitch of a face
-#: seen from its own height (the median of the training faces).
+#: Degrees of pitch between them beyond which one shows the underside of a nose that the other
+#: hides, and the pitch of a face seen from its own height (the median of the training faces).
 MAX_PITCH_DIFFERENCE: Final = 40.0
 LEVEL_PITCH: Final = 8.0
-#: Mean distance, in eye distances, between the detector's and the mesh's five points beyond which one of them is wrong.
+#: Mean distance, in eye distances, between the detector's and the mesh's five points beyond which
+#: one of them is wrong.
 MAX_DISAGREEMENT: Final = 0.3
 
 
 def is_consistent(face: Face) -> bool:
-    """Whether detector and mesh, two networks that look independently, agree on where eyes, nose and mouth are.
+    """Whether detector and mesh, two networks that look independently, agree on where eyes, nose
+    and mouth are.
 
-    They do not where the detector was wrong: on a pattern that is no face, or on a face that lies on its side.
+    They do not where the detector was wrong: on a pattern that is no face, or on a face that lies
+        on its side.
     """
     width, height = face.detection.box[2:] - face.detection.box[:2]
-    scale = max(eye_distance(face.mesh), float(np.hypot(*(face.detection.points[1] - face.detection.points[0]))), 1.0)
+    scale = max(
+        eye_distance(face.mesh),
+        float(np.hypot(*(face.detection.points[1] - face.detection.points[0]))),
+        1.0,
+    )
     apart = np.linalg.norm(five_points(face.mesh) - face.detection.points, axis=1).mean()
     extent = float(np.ptp(face.mesh[:, :2], axis=0).max())
-    return bool(apart <= MAX_DISAGREEMENT * scale and 0.6 < extent / max(float(width), float(height), 1.0) < 1.6)
+    return bool(
+        apart <= MAX_DISAGREEMENT * scale
+        and 0.6 < extent / max(float(width), float(height), 1.0) < 1.6
+    )
 
 
 def _refusal(face: Face) -> type[FaceTurnedError | FaceTooSmallError] | None:

@@ -17,17 +17,20 @@ from facefusion.types import Detection, Photo
 
 #: Longest side in pixels that the network sees.
 DETECTION_SIZE: Final = 640
-#: A second look at this size finds faces that fill the frame, larger than the network's view at 640.
+#: A second look at this size finds faces that fill the frame, larger than the network's view at
+#: 640.
 CLOSE_UP_SIZE: Final = 192
-#: Only faces larger than this share of the photo's longer side are taken from that look: its points are coarser.
+#: Only faces larger than this share of the photo's longer side are taken from that look: its points
+#: are coarser.
 CLOSE_UP_SHARE: Final = 0.45
-#: A glance looks at this size for faces that are this share of the longer side or more, of which none other has this share
-#: of the largest one's area.
+#: A glance looks at this size for faces that are this share of the longer side or more, of which
+#: none other has this share of the largest one's area.
 GLANCE_SIZE: Final = 384
 GLANCE_SHARE: Final = 0.12
 RIVAL: Final = 0.7
 THRESHOLD: Final = 0.5
-#: Detections with a lower score than this are looked at again, at this share of the frame, and must reach this score then.
+#: Detections with a lower score than this are looked at again, at this share of the frame, and must
+#: reach this score then.
 SURE: Final = 0.9
 SECOND_LOOK_SHARE: Final = 0.35
 CONFIRMED: Final = 0.6
@@ -69,8 +72,8 @@ class FaceDetector:
             photo: (H, W, 3) RGB uint8, any size.
 
         Returns:
-            Faces by size, the largest first; behind them, by size too, what the network is much less sure of. Coordinates
-            are the photo's pixels.
+            Faces by size, the largest first; behind them, by size too, what the network is much
+            less sure of. Coordinates are the photo's pixels.
         """
         return self._faces(_shrunk(photo, DETECTION_SIZE), photo.shape)
 
@@ -79,9 +82,17 @@ class FaceDetector:
         ratio = np.array([shape[1] / small.shape[1], shape[0] / small.shape[0]], np.float32)
         bgr = _padded(small)
         side = min(DETECTION_SIZE, -(-max(small.shape[:2]) // 32) * 32)
-        large = [face for face in self._look(bgr, CLOSE_UP_SIZE) if _side(face.box) > CLOSE_UP_SHARE * max(bgr.shape[:2])]
+        large = [
+            face
+            for face in self._look(bgr, CLOSE_UP_SIZE)
+            if _side(face.box) > CLOSE_UP_SHARE * max(bgr.shape[:2])
+        ]
         # At full size only fragments of such faces are seen: the look from afar speaks for them.
-        rest = [face for face in self._look(bgr, side) if not any(_covers(other.box, face.box) for other in large)]
+        rest = [
+            face
+            for face in self._look(bgr, side)
+            if not any(_covers(other.box, face.box) for other in large)
+        ]
         faces = [
             Detection(face.box * np.tile(ratio, 2), face.score, face.points * ratio)
             for face in large + rest
@@ -91,7 +102,8 @@ class FaceDetector:
         return sorted(faces, key=lambda face: (face.score < sure, -_area(face.box)))
 
     def glance(self, photo: Photo) -> list[Detection]:
-        """The largest face, where it is large enough to be found at a third of the cost, and clearly the largest.
+        """The largest face, where it is large enough to be found at a third of the cost, and
+        clearly the largest.
 
         What is sure at a small size needs no closer look; in all other cases there is no answer.
 
@@ -113,35 +125,48 @@ class FaceDetector:
             face = _largest(self._look(bgr, GLANCE_SIZE))
             if face is None or _side(face.box) < GLANCE_SHARE * frame:
                 return []
-            if face.score < SURE and not any(same_face(face.box, again.box) for again in close if again.score >= SURE):
+            if face.score < SURE and not any(
+                same_face(face.box, again.box) for again in close if again.score >= SURE
+            ):
                 return []
-        ratio = np.array([photo.shape[1] / small.shape[1], photo.shape[0] / small.shape[0]], np.float32)
+        ratio = np.array(
+            [photo.shape[1] / small.shape[1], photo.shape[0] / small.shape[0]], np.float32
+        )
         return [Detection(face.box * np.tile(ratio, 2), face.score, face.points * ratio)]
 
     def _look(self, bgr: np.ndarray, side: int) -> list[Detection]:
         boxes, points = self._net.detect(bgr, input_size=(side, side), det_thresh=THRESHOLD)
-        return [Detection(box[:4], float(box[4]), five) for box, five in zip(boxes, points, strict=True)]
+        return [
+            Detection(box[:4], float(box[4]), five) for box, five in zip(boxes, points, strict=True)
+        ]
 
     def _confirmed(self, bgr: np.ndarray, face: Detection) -> bool:
-        """Whether the detection stands when it is looked at again, small and in the middle, with its surroundings.
+        """Whether the detection stands when it is looked at again, small and in the middle, with
+        its surroundings.
 
-        A true face scores alike at every size; a pattern that happened to look like one at one size does not.
+        A true face scores alike at every size; a pattern that happened to look like one at one size
+        does not.
         """
         scale = SECOND_LOOK_SHARE * CLOSE_UP_SIZE / max(_side(face.box), 1.0)
         shift = CLOSE_UP_SIZE / 2 - scale * face.box.reshape(2, 2).mean(0)
         matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
         crop = crop_photo(bgr, matrix, CLOSE_UP_SIZE, cv2.BORDER_CONSTANT)
         expected = face.box * scale + np.tile(shift, 2)
-        return any(again.score >= CONFIRMED and same_face(again.box, expected) for again in self._look(crop, CLOSE_UP_SIZE))
+        return any(
+            again.score >= CONFIRMED and same_face(again.box, expected)
+            for again in self._look(crop, CLOSE_UP_SIZE)
+        )
 
     def attempts(self, photo: Photo) -> Iterator[list[Detection]]:
-        """Looks again in other ways, each only when asked for: as it is, padded, turned by 90, 270 and 180 degrees.
+        """Looks again in other ways, each only when asked for: as it is, padded, turned by 90, 270
+        and 180 degrees.
 
         Args:
             photo: (H, W, 3) RGB uint8.
 
         Yields:
-            The faces of each look, in the photo's own pixels; an empty list for a look that found none.
+            The faces of each look, in the photo's own pixels; an empty list for a look that found
+            none.
         """
         small, (height, width) = _shrunk(photo, DETECTION_SIZE), photo.shape[:2]
         yield self._faces(small, photo.shape)
@@ -159,8 +184,12 @@ class FaceDetector:
         small = _shrunk(photo, round(DETECTION_SIZE * share))
         margin = round(max(small.shape[:2]) * PADDING)
         grey = (127, 127, 127)
-        padded = cv2.copyMakeBorder(small, margin, margin, margin, margin, cv2.BORDER_CONSTANT, value=grey)
-        ratio = np.array([photo.shape[1] / small.shape[1], photo.shape[0] / small.shape[0]], np.float32)
+        padded = cv2.copyMakeBorder(
+            small, margin, margin, margin, margin, cv2.BORDER_CONSTANT, value=grey
+        )
+        ratio = np.array(
+            [photo.shape[1] / small.shape[1], photo.shape[0] / small.shape[0]], np.float32
+        )
         faces = self._faces(np.asarray(padded, np.uint8), padded.shape)
         return [_moved(face, lambda xy: (xy - margin) * ratio) for face in faces]
 
@@ -170,7 +199,9 @@ class FaceDetector:
 
 
 def _shrunk(photo: Photo, longest: int) -> Photo:
-    """A photo whose longer side has `longest` pixels at most, by areas; the photo itself where it is no larger."""
+    """A photo whose longer side has `longest` pixels at most, by areas; the photo itself where it
+    is no larger.
+    """
     height, width = photo.shape[:2]
     scale = longest / max(height, width)
     if scale >= 1:
@@ -180,7 +211,9 @@ def _shrunk(photo: Photo, longest: int) -> Photo:
 
 
 def _padded(small: Photo) -> np.ndarray:
-    """BGR. insightface keeps the aspect ratio: at 192, a line of a few pixels would become one of 0 pixels."""
+    """BGR. insightface keeps the aspect ratio: at 192, a line of a few pixels would become one of 0
+    pixels.
+    """
     missing = np.maximum(max(small.shape[:2]) // 16 - np.array(small.shape[:2]), 0)
     padded = np.pad(small, ((0, missing[0]), (0, missing[1]), (0, 0))) if missing.any() else small
     return np.asarray(cv2.cvtColor(padded, cv2.COLOR_RGB2BGR))
@@ -209,12 +242,16 @@ def _area(box: np.ndarray) -> float:
 
 def _covers(large: np.ndarray, small: np.ndarray) -> bool:
     """Whether at least half of the box `small` lies in the box `large`."""
-    overlap = np.clip(np.minimum(large[2:], small[2:]) - np.maximum(large[:2], small[:2]), 0, None).prod()
+    overlap = np.clip(
+        np.minimum(large[2:], small[2:]) - np.maximum(large[:2], small[:2]), 0, None
+    ).prod()
     return bool(overlap >= 0.5 * _area(small))
 
 
 def _turned_back(points: np.ndarray, quarter_turns: int, width: int, height: int) -> np.ndarray:
-    """Points found in `np.rot90(photo, quarter_turns)` in the pixels of the photo (`width` x `height`)."""
+    """Points found in `np.rot90(photo, quarter_turns)` in the pixels of the photo (`width` x
+    `height`).
+    """
     x, y = points[:, 0], points[:, 1]
     if quarter_turns == 1:
         return np.stack([width - 1 - y, x], axis=1)

@@ -18,15 +18,18 @@ from facefusion.types import FloatArray, Photo
 #: Height and width of an eye's crop, and how much of the width it takes from corner to corner.
 HEIGHT, WIDTH = 32, 48
 SHARE: Final = 0.6
-#: Mesh points at the image-left and image-right corner of both eyes. The second eye is mirrored: outer corners lie left.
+#: Mesh points at the image-left and image-right corner of both eyes. The second eye is mirrored:
+#: outer corners lie left.
 CORNERS: Final = ((33, 133), (362, 263))
 #: Pixels from corner to corner below which nothing can be told.
 LEAST_WIDTH: Final = 10.0
 #: Probabilities from which on an eye counts as shut, a little and wholly.
 SHUT: Final = (0.5, 0.8)
-#: Probability from which on an eye goes with the other: eyes are shut together, or one winks and the other is wide open.
+#: Probability from which on an eye goes with the other: eyes are shut together, or one winks and
+#: the other is wide open.
 TOGETHER: Final = 0.25
-#: Growth of the eye's outline to its lids, in x and y; the region's soft edge as a share of the crop's side.
+#: Growth of the eye's outline to its lids, in x and y; the region's soft edge as a share of the
+#: crop's side.
 LIDS: Final = (0.25, 1.0)
 EDGE: Final = 0.013
 
@@ -70,7 +73,9 @@ def lids(mesh: FloatArray, shut: FloatArray, size: int) -> FloatArray | None:
         found = mask if found is None else np.maximum(found, mask)
     if found is None:
         return None
-    return np.asarray(cv2.GaussianBlur(found.astype(np.float32) / 255, (0, 0), EDGE * size), np.float32)
+    return np.asarray(
+        cv2.GaussianBlur(found.astype(np.float32) / 255, (0, 0), EDGE * size), np.float32
+    )
 
 
 class EyelidsFinder:
@@ -85,7 +90,8 @@ class EyelidsFinder:
         self._session = make_session(path, threads)
 
     def __call__(self, photo: Photo, mesh: FloatArray) -> FloatArray:
-        """(2,) probabilities that the eyes of the face with this mesh (468, 3) in `photo` (H, W, 3) RGB uint8 are shut.
+        """(2,) probabilities that the eyes of the face with this mesh (468, 3) in `photo` (H, W, 3)
+        RGB uint8 are shut.
 
         The image-left eye comes first. Of an eye that is too small to be seen the answer is 0.
         """

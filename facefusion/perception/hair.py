@@ -13,10 +13,12 @@ from facefusion.perception.inputs import centred
 from facefusion.runtime import make_session
 from facefusion.types import FloatArray, Photo
 
-#: Side of the aligned crop, and the rows of it that the network sees: from above the forehead to the mouth.
+#: Side of the aligned crop, and the rows of it that the network sees: from above the forehead to
+#: the mouth.
 CROP_SIZE: Final = 96
 ROWS: Final = slice(0, 64)
-#: Rows over which what was found fades out between nose and mouth: below, a beard is the face's own.
+#: Rows over which what was found fades out between nose and mouth: below, a beard is the face's
+#: own.
 FADE: Final = (50, 62)
 #: What is found is widened by this many pixels, and its edge is as soft as this standard deviation.
 _WIDER: Final = 3
@@ -24,7 +26,9 @@ _EDGE: Final = 1.0
 
 
 def as_hair(opacity: FloatArray) -> FloatArray:
-    """The network's answer, (64, 96) in [0, 1], in the whole crop: (96, 96) float32, with a soft edge."""
+    """The network's answer, (64, 96) in [0, 1], in the whole crop: (96, 96) float32, with a soft
+    edge.
+    """
     whole = np.zeros((CROP_SIZE, CROP_SIZE), np.float32)
     fading = np.clip((FADE[1] - np.arange(CROP_SIZE)[ROWS]) / (FADE[1] - FADE[0]), 0, 1)
     whole[ROWS] = opacity * fading[:, None]
@@ -53,5 +57,7 @@ class HairFinder:
         Returns:
             (96, 96) float32 in [0, 1], in the face's aligned crop.
         """
-        crop = crop_photo(photo, mesh_crop_transform(mesh, FUSION_FACE_SHARE, CROP_SIZE), CROP_SIZE)[ROWS]
+        crop = crop_photo(
+            photo, mesh_crop_transform(mesh, FUSION_FACE_SHARE, CROP_SIZE), CROP_SIZE
+        )[ROWS]
         return as_hair(self._session.run(None, {"head": centred(crop[None])})[0][0, 0])

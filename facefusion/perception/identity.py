@@ -41,11 +41,21 @@ class IdentityEncoder:
         return [list(each.shape) for each in (*session.get_inputs(), *session.get_outputs())]
 
     def __call__(self, photo: Photo, mesh: FloatArray) -> FloatArray:
-        """The unit-length (D,) embedding of the face with this mesh (468, 3) in `photo` (H, W, 3) RGB uint8."""
-        crop = crop_photo(photo, similarity_transform(five_points(mesh), ARCFACE_TEMPLATE), INPUT_SIZE, cv2.BORDER_CONSTANT)
+        """The unit-length (D,) embedding of the face with this mesh (468, 3) in `photo` (H, W, 3)
+        RGB uint8.
+        """
+        crop = crop_photo(
+            photo,
+            similarity_transform(five_points(mesh), ARCFACE_TEMPLATE),
+            INPUT_SIZE,
+            cv2.BORDER_CONSTANT,
+        )
         return np.asarray(self.embed(crop[None])[0])
 
     def embed(self, crops: Photo) -> FloatArray:
         """The unit-length (N, D) embeddings of ArcFace crops, (N, 112, 112, 3) RGB uint8."""
         embeddings = self._net.get_feat([np.ascontiguousarray(crop[..., ::-1]) for crop in crops])
-        return np.asarray(embeddings / np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-9), np.float32)
+        return np.asarray(
+            embeddings / np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-9),
+            np.float32,
+        )

@@ -26,9 +26,10 @@ from facefusion.runtime import make_session
 from facefusion.types import Detection, Face, FloatArray, Photo
 
 INPUT_SIZE: Final = 192
-#: A face is measured in several views and the points are averaged: what the network errs by in one view it errs by less in
-#: another. Degrees, scale, whether mirrored; measured on val faces: 2.82 % of the eye distance in one view, 2.62 in a view
-#: and its mirror image, 2.58 in these, 2.55 in eight.
+#: A face is measured in several views and the points are averaged: what the network errs by in one
+#: view it errs by less in another. Degrees, scale, whether mirrored; measured on val faces: 2.82 %
+#: of the eye distance in one view, 2.62 in a view and its mirror image, 2.58 in these, 2.55 in
+#: eight.
 VIEWS: Final = ((5.0, 1.0, False), (-5.0, 1.0, True), (5.0, 0.93, True), (-5.0, 0.93, False))
 #: What the views see beyond the crop, as a share of its side.
 VIEW_MARGIN: Final = 0.1
@@ -49,7 +50,8 @@ class FaceMesh:
         self._input = self._session.get_inputs()[0].name
 
     def __call__(self, photo: Photo, detection: Detection) -> Face:
-        """Measures the face: once in the crop that the detection gives, once more in the crop that the mesh gives.
+        """Measures the face: once in the crop that the detection gives, once more in the crop that
+        the mesh gives.
 
         Args:
             photo: (H, W, 3) RGB uint8.
@@ -64,10 +66,14 @@ class FaceMesh:
         return Face(detection, mesh, yaw, pitch, roll)
 
     def measure(self, photo: Photo, near: FloatArray) -> FloatArray:
-        """The mesh (468, 3) of the face whose rough mesh is `near` (468, 2 or 3), both in pixels of `photo` (H, W, 3)."""
+        """The mesh (468, 3) of the face whose rough mesh is `near` (468, 2 or 3), both in pixels of
+        `photo` (H, W, 3).
+        """
         return self._measure(photo, mesh_crop_transform(near, MESH_FACE_SHARE, INPUT_SIZE), VIEWS)
 
-    def _measure(self, photo: Photo, matrix: np.ndarray, views: Sequence[tuple[float, float, bool]]) -> FloatArray:
+    def _measure(
+        self, photo: Photo, matrix: np.ndarray, views: Sequence[tuple[float, float, bool]]
+    ) -> FloatArray:
         part, near = shrunk(photo, matrix, INPUT_SIZE, VIEW_MARGIN)
         matrices, crops = [], []
         for turn, scale, flip in views:
@@ -86,8 +92,9 @@ class FaceMesh:
 def _upright_box(detection: Detection, angle: float) -> np.ndarray:
     """Corners of a box of the detection's size that is upright in the face's own frame.
 
-    The detector's box is upright in the photo: around a turned face it is too large and, seen in the face's frame, a
-    rhombus. Its longer side, shrunk by what the turn added, and its centre are kept.
+    The detector's box is upright in the photo: around a turned face it is too large and, seen in
+    the face's frame, a rhombus. Its longer side, shrunk by what the turn added, and its centre are
+    kept.
     """
     centre = detection.box.reshape(2, 2).mean(0)
     width, height = detection.box[2:] - detection.box[:2]

@@ -1,8 +1,11 @@
-"""What makes a face photo a poor one, told before it is used: doubts, not refusals (those are in `checks`).
+"""What makes a face photo a poor one, told before it is used: doubts, not refusals (those are in
+`checks`).
 
-Every measure is taken on one small upright crop with the face's own mesh; no further network looks. The thresholds were set
-on 350 synthetic portraits, on 220 of which sunglasses and cloth masks were painted: 96 % of the sunglasses and 67 % of the
-masks are told, against 2.7 % (most of them true sunglasses) and 2.3 % of the bare faces. A hand, hair or a beard has the
+Every measure is taken on one small upright crop with the face's own mesh; no further network looks.
+The thresholds were set
+on 350 synthetic portraits, on 220 of which sunglasses and cloth masks were painted: 96 % of the
+sunglasses and 67 % of the masks are told, against 2.7 % (most of them true sunglasses) and 2.3 % of
+the bare faces. A hand, hair or a beard has the
 colours of a face: these cannot be told so.
 """
 
@@ -16,8 +19,20 @@ import cv2
 import numpy as np
 
 from facefusion.compose.mask import fill_points, grown, skin_mask
-from facefusion.geometry.align import FUSION_FACE_SHARE, crop_photo, mesh_crop_transform, transform_points
-from facefusion.geometry.topology import INNER_LIPS, LEFT_EYE, OUTER_LIPS, OVAL, RIGHT_EYE, eye_distance
+from facefusion.geometry.align import (
+    FUSION_FACE_SHARE,
+    crop_photo,
+    mesh_crop_transform,
+    transform_points,
+)
+from facefusion.geometry.topology import (
+    INNER_LIPS,
+    LEFT_EYE,
+    OUTER_LIPS,
+    OVAL,
+    RIGHT_EYE,
+    eye_distance,
+)
 from facefusion.perception.checks import LEVEL_PITCH
 from facefusion.types import Face, FloatArray, Photo
 
@@ -42,18 +57,21 @@ SMALL_EYE_DISTANCE: Final = 28.0
 TURNED_YAW: Final = 32.0
 #: Degrees of pitch away from a level face beyond which the same is true.
 TILTED_PITCH: Final = 28.0
-#: Lightness (CIE L, 0 to 100) of the skin. The darkest skin in the darkest light of the portraits had 16, the lightest 81.
+#: Lightness (CIE L, 0 to 100) of the skin. The darkest skin in the darkest light of the portraits
+#: had 16, the lightest 81.
 DARK: Final = 13.0
 BRIGHT: Final = 90.0
 #: Share of the skin that is blown out, all channels at this value or above.
 BLOWN_OUT: Final = 248
 BLOWN_OUT_SHARE: Final = 0.25
-#: Contrast of the finest structures as a share of the whole contrast; 0.07 was the lowest of the portraits.
+#: Contrast of the finest structures as a share of the whole contrast; 0.07 was the lowest of the
+#: portraits.
 SHARP: Final = 0.06
 #: Lightness in and below the eyes as a share of that of cheeks and forehead.
 COVERED_EYES: Final = 0.55
 COVERED_UNDER_EYES: Final = 0.40
-#: Colour distance (half of L, a, b) of the lower face from the upper, and of the lips from the lower face.
+#: Colour distance (half of L, a, b) of the lower face from the upper, and of the lips from the
+#: lower face.
 CLOTH_FROM_SKIN: Final = 20.0
 LIPS_FROM_CLOTH: Final = 4.0
 
@@ -67,7 +85,9 @@ LOWER_FACE: Final = (199, 200, 18, 175, 57, 287, 212, 432, 214, 434)
 
 @dataclass(frozen=True)
 class _View:
-    """A face in its crop: `lab` (S, S, 3) with L in 0 to 100, and its mesh (468, 3) in the crop's pixels."""
+    """A face in its crop: `lab` (S, S, 3) with L in 0 to 100, and its mesh (468, 3) in the crop's
+    pixels.
+    """
 
     lab: FloatArray
     mesh: FloatArray
@@ -102,7 +122,9 @@ def doubts(photo: Photo, face: Face) -> list[Doubt]:
     """
     to_crop = mesh_crop_transform(face.mesh, FUSION_FACE_SHARE, SIZE)
     crop = np.ascontiguousarray(crop_photo(photo, to_crop, SIZE))
-    lab = cv2.cvtColor(crop, cv2.COLOR_RGB2LAB).astype(np.float32) * np.array([100 / 255, 1, 1], np.float32)
+    lab = cv2.cvtColor(crop, cv2.COLOR_RGB2LAB).astype(np.float32) * np.array(
+        [100 / 255, 1, 1], np.float32
+    )
     view = _View(np.asarray(lab, np.float32), transform_points(face.mesh, to_crop))
     skin = skin_mask(view.mesh, SIZE) > 0.5
     light = float(np.median(view.lab[skin, 0])) if skin.any() else 50.0
@@ -122,7 +144,9 @@ def doubts(photo: Photo, face: Face) -> list[Doubt]:
 
 
 def _eyes_covered(view: _View) -> bool:
-    """Sunglasses: neither the white of the eyes nor the skin below them is as light as the rest of the face by far."""
+    """Sunglasses: neither the white of the eyes nor the skin below them is as light as the rest of
+    the face by far.
+    """
     eyes = view.inside(*(grown(view.points(eye), 0.15) for eye in (LEFT_EYE, RIGHT_EYE)))
     skin = float(np.median(np.concatenate([view.around(CHEEKS), view.around(FOREHEAD)])[:, 0]))
     brightest = float(np.percentile(view.lab[eyes, 0], 90)) if eyes.any() else skin
@@ -131,7 +155,9 @@ def _eyes_covered(view: _View) -> bool:
 
 
 def _mouth_covered(view: _View) -> bool:
-    """A mask: the lower face has another colour than the upper, and no lips. A beard leaves the lips to be seen."""
+    """A mask: the lower face has another colour than the upper, and no lips. A beard leaves the
+    lips to be seen.
+    """
     lips = view.inside(view.points(OUTER_LIPS)) & ~view.inside(view.points(INNER_LIPS))
     if not lips.any():
         return False

@@ -15,7 +15,8 @@ from facefusion.perception.inputs import centred
 from facefusion.runtime import make_session
 from facefusion.types import FloatArray, Photo
 
-#: Side of the aligned crop, and the rows and columns of it that the network sees: the eyes and what is around them.
+#: Side of the aligned crop, and the rows and columns of it that the network sees: the eyes and what
+#: is around them.
 CROP_SIZE: Final = 192
 ROWS: Final = slice(48, 136)
 COLUMNS: Final = slice(24, 168)
@@ -49,7 +50,9 @@ class Spectacles:
 
     @property
     def covered(self) -> FloatArray:
-        """(192, 192) float32 in [0, 1]: where they hide the face, with the rim of a frame that is half a pixel wide."""
+        """(192, 192) float32 in [0, 1]: where they hide the face, with the rim of a frame that is
+        half a pixel wide.
+        """
         frame = np.minimum(_WIDER * cv2.GaussianBlur(self.frame, (0, 0), _RIM), 1)
         return np.asarray(np.maximum(frame, self.dark), np.float32)
 
@@ -65,14 +68,19 @@ class Spectacles:
 
     @property
     def hidden(self) -> FloatArray | None:
-        """(192, 192) float32 in [0, 1]: the eyes behind dark glass and what is around them, None behind clear glass."""
+        """(192, 192) float32 in [0, 1]: the eyes behind dark glass and what is around them, None
+        behind clear glass.
+        """
         if not self.hides_eyes:
             return None
-        around = cv2.dilate(self.covered, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_AROUND, _AROUND)))
+        around = cv2.dilate(
+            self.covered, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_AROUND, _AROUND))
+        )
         return np.asarray(cv2.GaussianBlur(around, (0, 0), 2.0), np.float32)
 
     def patch(self, crop: Photo) -> Patch | None:
-        """Skin from around the frame, to be laid over it; None for sunglasses: there is nothing behind them.
+        """Skin from around the frame, to be laid over it; None for sunglasses: there is nothing
+        behind them.
 
         Args:
             crop: (S, S, 3) RGB uint8, the face's aligned crop at any side.
@@ -112,7 +120,8 @@ class SpectaclesFinder:
     """Finds the glasses on a face.
 
     Args:
-        path: ONNX file, (1, 3, 88, 144) RGB in [-1, 1] -> (1, 2, 88, 144) opacity of frame and glass.
+        path: ONNX file, (1, 3, 88, 144) RGB in [-1, 1] -> (1, 2, 88, 144) opacity of frame and
+            glass.
         threads: intra-op threads.
     """
 
@@ -121,5 +130,7 @@ class SpectaclesFinder:
 
     def __call__(self, photo: Photo, mesh: FloatArray) -> Spectacles | None:
         """The glasses on the face with this mesh (468, 3) in `photo` (H, W, 3) RGB uint8, or None."""
-        crop = crop_photo(photo, mesh_crop_transform(mesh, FUSION_FACE_SHARE, CROP_SIZE), CROP_SIZE)[ROWS, COLUMNS]
+        crop = crop_photo(
+            photo, mesh_crop_transform(mesh, FUSION_FACE_SHARE, CROP_SIZE), CROP_SIZE
+        )[ROWS, COLUMNS]
         return as_spectacles(self._session.run(None, {"eyes": centred(crop[None])})[0][0])

@@ -1,4 +1,6 @@
-"""What reaches over a forehead beyond what the hair network sees: strands, the edge of a hat or cloth, their shadow."""
+"""What reaches over a forehead beyond what the hair network sees: strands, the edge of a hat or
+cloth, their shadow.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,8 @@ from facefusion.compose.mask import fill_points, grown, hull, outline, skin_mask
 from facefusion.geometry.topology import LEFT_BROW, RIGHT_BROW
 from facefusion.types import FloatArray, Photo
 
-#: Side in pixels of the aligned crop in which strands are looked for, and their largest width there.
+#: Side in pixels of the aligned crop in which strands are looked for, and their largest width
+#: there.
 CROP_SIZE: Final = 256
 WIDEST: Final = 15
 #: Share by which a strand is darker than the skin around it: its core, and what belongs to it.
@@ -43,12 +46,14 @@ SOFT: Final = 1.3
 WIDER: Final = 3
 
 
-def find_strands(crop: Photo, mesh: FloatArray, hair: FloatArray, *, wide: bool = True) -> np.ndarray:
+def find_strands(
+    crop: Photo, mesh: FloatArray, hair: FloatArray, *, wide: bool = True
+) -> np.ndarray:
     """Finds what hangs from the hair or hat over the forehead.
 
-    A closing along rows (Serra, "Image Analysis and Mathematical Morphology", 1982) fills whatever is dark and hangs; the
-    wrinkles of a forehead lie. What it fills is a strand if it is dark enough, long enough and begins at the hair. What is
-    wider is told from skin by its colour.
+    A closing along rows (Serra, "Image Analysis and Mathematical Morphology", 1982) fills whatever
+    is dark and hangs; the wrinkles of a forehead lie. What it fills is a strand if it is dark
+    enough, long enough and begins at the hair. What is wider is told from skin by its colour.
 
     Args:
         crop: (256, 256, 3) RGB uint8, the face upright and 60 % of the side.
@@ -113,7 +118,9 @@ class Strands:
 
 
 def dense(strands: np.ndarray) -> FloatArray:
-    """Where strands lie side by side, as a fringe: (256, 256) float32 in [0, 1] from (256, 256) uint8."""
+    """Where strands lie side by side, as a fringe: (256, 256) float32 in [0, 1] from (256, 256)
+    uint8.
+    """
     joined = cv2.morphologyEx(strands, cv2.MORPH_CLOSE, _disc(JOINED))
     whole = np.asarray(cv2.morphologyEx(joined, cv2.MORPH_OPEN, _disc(JOINED)), np.float32)
     return np.asarray(cv2.GaussianBlur(whole, (0, 0), SOFT), np.float32)
@@ -127,8 +134,14 @@ def _distance_from_skin(crop: Photo, mesh: FloatArray) -> FloatArray:
     small, sigma = (CROP_SIZE // SHRINK,) * 2, AROUND / SHRINK
     weight = cv2.resize(skin, small, interpolation=cv2.INTER_AREA)
     near = cv2.GaussianBlur(weight, (0, 0), sigma)
-    sums = cv2.GaussianBlur(cv2.resize(lab * skin[..., None], small, interpolation=cv2.INTER_AREA), (0, 0), sigma)
-    mean = cv2.resize(sums / np.maximum(near, 1e-6)[..., None], (CROP_SIZE, CROP_SIZE), interpolation=cv2.INTER_LINEAR)
+    sums = cv2.GaussianBlur(
+        cv2.resize(lab * skin[..., None], small, interpolation=cv2.INTER_AREA), (0, 0), sigma
+    )
+    mean = cv2.resize(
+        sums / np.maximum(near, 1e-6)[..., None],
+        (CROP_SIZE, CROP_SIZE),
+        interpolation=cv2.INTER_LINEAR,
+    )
     apart = np.linalg.norm(lab - mean, axis=-1)
     return np.asarray(np.where(lab[..., 0] > mean[..., 0], GLOSS * apart, apart), np.float32)
 

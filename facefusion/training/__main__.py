@@ -1,4 +1,6 @@
-"""`python -m facefusion.training STAGE --data DIR`: trains one network and exports it to `weights/`."""
+"""`python -m facefusion.training STAGE --data DIR`: trains one network and exports it to
+`weights/`.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """What the parts of the coarse network are worth: the same training without them.
 
-`python -m facefusion.training.ablation --data DIR --out benchmarks/ablation.md` trains each variant from the same
-seed on the same samples and writes a table. A finished variant is not trained again; an interrupted one goes on.
+`python -m facefusion.training.ablation --data DIR --out benchmarks/ablation.md` trains each variant
+from the same seed on the same samples and writes a table. A finished variant is not trained again;
+an interrupted one goes on.
 """
 
 from __future__ import annotations
@@ -48,10 +49,14 @@ def undone_swaps(task: CoarseTask, net: CoarseFusionModel) -> dict[str, float]:
     scores, noise = [], []
     with torch.no_grad():
         for part in paired.split(32):
-            x = task._run(net, {key: value[part] for key, value in batch.items()}, task.val_identities)
+            x = task._run(
+                net, {key: value[part] for key, value in batch.items()}, task.val_identities
+            )
             for out, truth, face in zip(x["out"], x["truth"], x["face"][:, 0] > 0.5, strict=True):
                 rows, columns = (torch.nonzero(face.any(axis))[:, 0] for axis in (1, 0))
-                window = np.s_[:, int(rows[0]) : int(rows[-1]) + 1, int(columns[0]) : int(columns[-1]) + 1]
+                window = np.s_[
+                    :, int(rows[0]) : int(rows[-1]) + 1, int(columns[0]) : int(columns[-1]) + 1
+                ]
                 a, b = out[window].clamp(0, 1).numpy(), truth[window].numpy()
                 scores.append(structural_similarity(a, b, channel_axis=0, data_range=1.0))
                 noise.append(float(-10 * np.log10(max(float(((a - b) ** 2).mean()), 1e-9))))
@@ -65,10 +70,14 @@ def milliseconds(net: CoarseFusionModel) -> float:
         export_onnx(net, CONTRACTS["coarse"], path)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(
+            str(path), options, providers=["CPUExecutionProvider"]
+        )
     shapes = CONTRACTS["coarse"].inputs
     # An input that a variant ignores is not in its file.
-    feeds = {i.name: np.random.rand(*shapes[i.name]).astype(np.float32) for i in session.get_inputs()}
+    feeds = {
+        i.name: np.random.rand(*shapes[i.name]).astype(np.float32) for i in session.get_inputs()
+    }
     times = []
     for _ in range(RUNS):
         begin = time.perf_counter()
@@ -78,13 +87,19 @@ def milliseconds(net: CoarseFusionModel) -> float:
 
 
 def measure_variant(
-    options: dict[str, Any], faces: tuple[AlignedFaces, AlignedFaces], judges: Judges, schedule: Schedule, run: Path
+    options: dict[str, Any],
+    faces: tuple[AlignedFaces, AlignedFaces],
+    judges: Judges,
+    schedule: Schedule,
+    run: Path,
 ) -> dict[str, float]:
     """Trains a variant and measures it."""
     torch.manual_seed(schedule.seed)
     task = CoarseTask(*faces, judges, CoarseFusionModel(**options))
     net = train(task, schedule, run, CoarseFusionModel(**options))
-    figures = undone_swaps(task, net) | {k: v for k, v in task.evaluate(net).items() if not k.startswith("plain")}
+    figures = undone_swaps(task, net) | {
+        k: v for k, v in task.evaluate(net).items() if not k.startswith("plain")
+    }
     parameters = float(sum(p.numel() for p in net.parameters()))
     return figures | {"parameters": parameters, "ms": milliseconds(net)}
 
@@ -118,14 +133,20 @@ def table(results: dict[str, dict[str, float]], steps: int) -> str:
             f"| {name} | {ssim} | {figures['psnr']:.2f} | {figures['val_id']:.3f} | {figures['val_expression']:.4f} "
             f"| {size} | {figures['ms']:.1f} ({figures['ms'] - first['ms']:+.1f}) |"
         )
-    lines.append("\nThe method's author claims that FAAM gains 7.2 % SSIM for 0.1M parameters and 15 ms.\n")
-    lines.append("The face's shape moved or held: last two rows of `likeness.md`. Two stages or one: `progressive.md`.\n")
+    lines.append(
+        "\nThe method's author claims that FAAM gains 7.2 % SSIM for 0.1M parameters and 15 ms.\n"
+    )
+    lines.append(
+        "The face's shape moved or held: last two rows of `likeness.md`. Two stages or one: `progressive.md`.\n"
+    )
     return "\n".join(lines)
 
 
 def main() -> None:
     """Trains what is not yet trained, prints the table and writes it."""
-    parser = argparse.ArgumentParser(prog="python -m facefusion.training.ablation", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m facefusion.training.ablation", description=__doc__
+    )
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--checkpoints", type=Path, default=Path("checkpoints"))
@@ -135,11 +156,21 @@ def main() -> None:
     cv2.setNumThreads(1)
     faces = align_faces(load_faces(args.data, "train")), align_faces(load_faces(args.data, "val"))
     judges = Judges(*(args.checkpoints / f"{name}.safetensors" for name in JUDGING))
-    schedule = Schedule(steps=args.steps, batch=16, rate=2e-3, warmup=60, ema=0.99, threads=2, evaluate_every=args.steps)
+    schedule = Schedule(
+        steps=args.steps,
+        batch=16,
+        rate=2e-3,
+        warmup=60,
+        ema=0.99,
+        threads=2,
+        evaluate_every=args.steps,
+    )
     results: dict[str, dict[str, float]] = {}
     for name, options in VARIANTS.items():
         run = args.runs / str(args.steps) / name.replace(" ", "-").replace(",", "")
-        results[name] = remembered(run / "figures.json", partial(measure_variant, options, faces, judges, schedule, run))
+        results[name] = remembered(
+            run / "figures.json", partial(measure_variant, options, faces, judges, schedule, run)
+        )
     report = table(results, args.steps)
     print(report)
     if args.out:

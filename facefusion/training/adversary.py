@@ -1,4 +1,6 @@
-"""A small discriminator: does this crop look like a photo? It sees seams, stains and light that comes from two sides."""
+"""A small discriminator: does this crop look like a photo? It sees seams, stains and light that
+comes from two sides.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,8 @@ WIDTHS: Final = (32, 64, 96, 96)
 
 
 class PatchDiscriminator(nn.Sequential):
-    """(N, 3, S, S) in [0, 1] -> (N, 1, S / 8, S / 8) scores of overlapping patches (Isola et al., CVPR 2017).
+    """(N, 3, S, S) in [0, 1] -> (N, 1, S / 8, S / 8) scores of overlapping patches (Isola et al.,
+    CVPR 2017).
 
     Each score sees 46 pixels a side. Spectral normalisation keeps it smooth.
     """
@@ -25,24 +28,34 @@ class PatchDiscriminator(nn.Sequential):
         layers: list[nn.Module] = []
         channels = 3
         for width, stride in zip(WIDTHS, (2, 2, 2, 1), strict=True):
-            layers += [spectral_norm(nn.Conv2d(channels, width, 4 if stride == 2 else 3, stride, 1)), nn.LeakyReLU(0.2)]
+            layers += [
+                spectral_norm(nn.Conv2d(channels, width, 4 if stride == 2 else 3, stride, 1)),
+                nn.LeakyReLU(0.2),
+            ]
             channels = width
         super().__init__(*layers, spectral_norm(nn.Conv2d(channels, 1, 1)))
 
     def forward(self, x: Tensor) -> Tensor:
         with torch.autocast("cpu", torch.bfloat16):
-            return super().forward((x * 2 - 1).contiguous(memory_format=torch.channels_last)).float()
+            return (
+                super().forward((x * 2 - 1).contiguous(memory_format=torch.channels_last)).float()
+            )
 
 
 class Adversary:
-    """The discriminator, its optimizer, and the two losses; `state` and `restore` are for checkpoints."""
+    """The discriminator, its optimizer, and the two losses; `state` and `restore` are for
+    checkpoints.
+    """
 
     def __init__(self) -> None:
         self.net = PatchDiscriminator()
-        self.optimizer = torch.optim.AdamW(self.net.parameters(), lr=RATE, betas=BETAS, weight_decay=1e-3)
+        self.optimizer = torch.optim.AdamW(
+            self.net.parameters(), lr=RATE, betas=BETAS, weight_decay=1e-3
+        )
 
     def learn(self, real: Tensor, fused: Tensor, weight: Tensor) -> float:
-        """One step on photos and fused crops (N, 3, S, S); `weight` (N, 1, S, S) is where the fused ones are new.
+        """One step on photos and fused crops (N, 3, S, S); `weight` (N, 1, S, S) is where the fused
+        ones are new.
 
         Returns:
             The hinge loss: 2 knows nothing, 0 everything.

@@ -1,4 +1,6 @@
-"""Photometric augmentation: what cameras, lamps and compression do to a face. All functions take and return RGB uint8."""
+"""Photometric augmentation: what cameras, lamps and compression do to a face. All functions take
+and return RGB uint8.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,10 @@ def _shade(rng: Rng, image: np.ndarray, strength: float) -> np.ndarray:
     height, width = image.shape[:2]
     angle, depth = rng.uniform(0, 2 * np.pi), rng.uniform(0.2, 0.8) * strength
     x, y = np.linspace(-1, 1, width, dtype=np.float32), np.linspace(-1, 1, height, dtype=np.float32)
-    ramp = np.tanh(rng.uniform(1, 3) * (np.cos(angle) * x[None] + np.sin(angle) * y[:, None] + rng.uniform(-0.4, 0.4)))
+    ramp = np.tanh(
+        rng.uniform(1, 3)
+        * (np.cos(angle) * x[None] + np.sin(angle) * y[:, None] + rng.uniform(-0.4, 0.4))
+    )
     tint = (depth * rng.uniform(0.6, 1.1, 3)).astype(np.float32)
     return np.clip(image * (1 + 0.5 * ramp[..., None] * tint), 0, 255).astype(np.uint8)
 

@@ -1,4 +1,6 @@
-"""Trains CoarseFusionModel: undoing swaps, with identity, expression, light and coverings judged on unpaired faces."""
+"""Trains CoarseFusionModel: undoing swaps, with identity, expression, light and coverings judged on
+unpaired faces.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +20,20 @@ class CoarseTask(FusionTask[CoarseFusionModel]):
     name = "coarse"
     view = COARSE_SIZE
 
-    def __init__(self, train: AlignedFaces, val: AlignedFaces, judges: Judges, net: CoarseFusionModel | None = None) -> None:
+    def __init__(
+        self,
+        train: AlignedFaces,
+        val: AlignedFaces,
+        judges: Judges,
+        net: CoarseFusionModel | None = None,
+    ) -> None:
         super().__init__(net or CoarseFusionModel(), train, val, judges, self.view)
 
     def run(self, net: CoarseFusionModel, images: dict[str, Tensor]) -> dict[str, Tensor]:
         with torch.autocast("cpu", torch.bfloat16, enabled=net.training):
-            answer = net.logits(*(images[name] for name in ("warped", "target", "face", "identity")))
+            answer = net.logits(
+                *(images[name] for name in ("warped", "target", "face", "identity"))
+            )
         logits, delta = (x.float() for x in answer)
         mask = torch.sigmoid(logits) * images["face"]
         out = fuse(images["warped"], images["target"], mask, delta)

@@ -1,7 +1,8 @@
 """Portraits of nobody for `examples/`: several synthetic faces averaged on their meshes.
 
-`python -m facefusion.training.composites --data DIR --out examples` rewrites the folder. Each portrait mixes five people; no
-image of the data set is copied. The astronaut comes from scikit-image (NASA, public domain).
+`python -m facefusion.training.composites --data DIR --out examples` rewrites the folder. Each
+portrait mixes five people; no image of the data set is copied. The astronaut comes from
+scikit-image (NASA, public domain).
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from facefusion.geometry.align import crop_photo, mesh_crop_transform, transform
 from facefusion.geometry.warp import MeshWarp
 
 SIZE: Final = 768
-#: The faces are smaller in the portrait than in a fusion crop: hair and shoulders belong to a picture.
+#: The faces are smaller in the portrait than in a fusion crop: hair and shoulders belong to a
+#: picture.
 FACE_SHARE: Final = 0.44
 PEOPLE: Final = 5
 LEVELS: Final = 6
@@ -53,8 +55,8 @@ PAIRS: Final = (
 def laplacian_average(images: list[np.ndarray], weights: np.ndarray) -> np.ndarray:
     """Averages aligned images band by band; the detail bands keep the contrast of a single image.
 
-    A plain mean of n images has 1/sqrt(n) of their uncorrelated detail; dividing by the root of the summed squares of the
-    weights gives it back (Burt and Adelson, 1983, for the pyramid).
+    A plain mean of n images has 1/sqrt(n) of their uncorrelated detail; dividing by the root of the
+    summed squares of the weights gives it back (Burt and Adelson, 1983, for the pyramid).
 
     Args:
         images: (H, W, 3) float32 each, sides divisible by 2 ** LEVELS.
@@ -75,7 +77,9 @@ def laplacian_average(images: list[np.ndarray], weights: np.ndarray) -> np.ndarr
     return result
 
 
-def composite(images: list[np.ndarray], meshes: list[np.ndarray], weights: np.ndarray) -> np.ndarray:
+def composite(
+    images: list[np.ndarray], meshes: list[np.ndarray], weights: np.ndarray
+) -> np.ndarray:
     """One portrait out of several: (SIZE, SIZE, 3) RGB uint8."""
     crops, points = [], []
     for image, mesh in zip(images, meshes, strict=True):
@@ -93,11 +97,16 @@ def composite(images: list[np.ndarray], meshes: list[np.ndarray], weights: np.nd
 
 
 def _near_face(mesh: np.ndarray) -> np.ndarray:
-    """1 on the head, 0 far from it, (SIZE, SIZE): five rooms do not lie on each other as five faces do, and are blurred."""
+    """1 on the head, 0 far from it, (SIZE, SIZE): five rooms do not lie on each other as five faces
+    do, and are blurred.
+    """
     low, high = mesh[:, :2].min(0), mesh[:, :2].max(0)
     centre, radius = (low + high) / 2, (high - low) / 2
     x, y = np.meshgrid(np.arange(SIZE), np.arange(SIZE))
-    distance = np.hypot((x - centre[0]) / radius[0], (y - centre[1]) / (radius[1] * np.where(y > centre[1], 1.1, 1.35)))
+    distance = np.hypot(
+        (x - centre[0]) / radius[0],
+        (y - centre[1]) / (radius[1] * np.where(y > centre[1], 1.1, 1.35)),
+    )
     return np.clip((2.0 - distance) / 0.8, 0, 1)
 
 
@@ -108,7 +117,11 @@ def _load(data: Path, kind: str) -> tuple[list[np.ndarray], list[np.ndarray]]:
     with (data / "faces.csv").open(newline="") as handle:
         for row in csv.DictReader(handle):
             # The training half only: the validation faces stay unseen in every sense.
-            if row["split"] == "train" and Path(row["file"]).name.startswith(kind) and abs(float(row["yaw_deg"])) < 8:
+            if (
+                row["split"] == "train"
+                and Path(row["file"]).name.startswith(kind)
+                and abs(float(row["yaw_deg"])) < 8
+            ):
                 images.append(cv2.cvtColor(cv2.imread(str(data / row["file"])), cv2.COLOR_BGR2RGB))
                 found.append(meshes[row["file"]])
     return images, found
@@ -116,8 +129,12 @@ def _load(data: Path, kind: str) -> tuple[list[np.ndarray], list[np.ndarray]]:
 
 def main() -> None:
     """Writes the portraits, the astronaut and `pairs.csv`."""
-    parser = argparse.ArgumentParser(prog="python -m facefusion.training.composites", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder with faces.csv, mesh468.npz and the images")
+    parser = argparse.ArgumentParser(
+        prog="python -m facefusion.training.composites", description=__doc__
+    )
+    parser.add_argument(
+        "--data", type=Path, required=True, help="folder with faces.csv, mesh468.npz and the images"
+    )
     parser.add_argument("--out", type=Path, default=Path("examples"))
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
@@ -127,7 +144,9 @@ def main() -> None:
         chosen = rng.choice(len(images), PEOPLE, replace=False)
         weights = rng.dirichlet(np.full(PEOPLE, 6.0))
         portrait = composite([images[i] for i in chosen], [meshes[i] for i in chosen], weights)
-        cv2.imwrite(str(args.out / recipe.name), portrait[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])
+        cv2.imwrite(
+            str(args.out / recipe.name), portrait[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92]
+        )
     cv2.imwrite(str(args.out / "astronaut.png"), skimage.data.astronaut()[..., ::-1])
     with (args.out / "pairs.csv").open("w", newline="") as handle:
         writer = csv.writer(handle)

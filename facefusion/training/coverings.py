@@ -1,4 +1,6 @@
-"""Weak labels of what covers a face: hair, hats, beards, sunglasses, hands; found as what is not skin-coloured."""
+"""Weak labels of what covers a face: hair, hats, beards, sunglasses, hands; found as what is not
+skin-coloured.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,14 @@ import cv2
 import numpy as np
 
 from facefusion.compose.mask import fill_points, grown, outline, skin_mask
-from facefusion.geometry.topology import LEFT_BROW, LEFT_EYE, OUTER_LIPS, OVAL, RIGHT_BROW, RIGHT_EYE
+from facefusion.geometry.topology import (
+    LEFT_BROW,
+    LEFT_EYE,
+    OUTER_LIPS,
+    OVAL,
+    RIGHT_BROW,
+    RIGHT_EYE,
+)
 
 _NOSTRILS: Final = [98, 327, 2, 1, 4, 5, 195, 129, 358]
 #: Least spread of skin in Lab (OpenCV 8-bit units): lightness varies with shading, hue little.
@@ -22,9 +31,11 @@ _STEEPNESS: Final = 3.0
 
 
 def glasses_kinds(names: Sequence[str]) -> list[str]:
-    """What each face wears, by the names of the data set's images: "clear", "dark", "other" or "" for nothing.
+    """What each face wears, by the names of the data set's images: "clear", "dark", "other" or ""
+    for nothing.
 
-    Spectacles are skin-coloured to `covering`, and thinner than it sees; `glasses.csv` was labelled by eye.
+    Spectacles are skin-coloured to `covering`, and thinner than it sees; `glasses.csv` was labelled
+    by eye.
     """
     with Path(__file__).with_name("glasses.csv").open(newline="") as handle:
         kinds = {row["file"]: row["kind"] for row in csv.DictReader(handle)}
@@ -32,10 +43,12 @@ def glasses_kinds(names: Sequence[str]) -> list[str]:
 
 
 def not_face(crop: np.ndarray, mesh: np.ndarray) -> np.ndarray:
-    """What is hair, hat, scarf or background rather than face, above the mouth: GrabCut (Rother et al., SIGGRAPH 2004).
+    """What is hair, hat, scarf or background rather than face, above the mouth: GrabCut (Rother et
+    al., SIGGRAPH 2004).
 
-    Cheeks, nose, eyes and brows are the face for sure, and what is well outside of its outline is not; two mixtures of
-    colours are learned from these, and the border between them runs along edges. Takes 0.1 s.
+    Cheeks, nose, eyes and brows are the face for sure, and what is well outside of its outline is
+    not; two mixtures of colours are learned from these, and the border between them runs along
+    edges. Takes 0.1 s.
 
     Args:
         crop: (S, S, 3) RGB uint8 aligned crop.
@@ -46,7 +59,10 @@ def not_face(crop: np.ndarray, mesh: np.ndarray) -> np.ndarray:
     """
     size = crop.shape[0]
     rows = np.arange(size)[:, None]
-    eyes, mouth = mesh[[33, 263], 1].mean(), int(np.clip(mesh[[61, 291], 1].mean() + 0.02 * size, 1, size))
+    eyes, mouth = (
+        mesh[[33, 263], 1].mean(),
+        int(np.clip(mesh[[61, 291], 1].mean() + 0.02 * size, 1, size)),
+    )
 
     def within(points: np.ndarray) -> np.ndarray:
         mask = np.zeros((size, size), np.uint8)
@@ -75,7 +91,13 @@ def _hull(mesh: np.ndarray, points: tuple[int, ...] | list[int]) -> np.ndarray:
 def _features(mesh: np.ndarray, size: int) -> np.ndarray:
     """Eyes, brows, lips and nostrils: not skin-coloured, and no covering."""
     mask = np.zeros((size, size), np.uint8)
-    for part, growth in ((LEFT_EYE, 0.35), (RIGHT_EYE, 0.35), (OUTER_LIPS, 0.12), (LEFT_BROW, 0.3), (RIGHT_BROW, 0.3)):
+    for part, growth in (
+        (LEFT_EYE, 0.35),
+        (RIGHT_EYE, 0.35),
+        (OUTER_LIPS, 0.12),
+        (LEFT_BROW, 0.3),
+        (RIGHT_BROW, 0.3),
+    ):
         fill_points(mask, grown(_hull(mesh, part), growth), 255)
     fill_points(mask, grown(_hull(mesh, _NOSTRILS), 0.1), 255)
     return mask
@@ -97,8 +119,9 @@ def _sunglasses(not_skin: np.ndarray, mesh: np.ndarray, size: int) -> np.ndarray
 def covering(crop: np.ndarray, mesh: np.ndarray) -> np.ndarray:
     """Where something other than the face's own skin and features lies inside its oval.
 
-    The skin's colour is read from cheeks and nose; hair, cloth and dark glass differ from it in hue or are much darker.
-    Beards count as covering. The labels are noisy (hard shadows are taken for coverings) and good enough to learn from.
+    The skin's colour is read from cheeks and nose; hair, cloth and dark glass differ from it in hue
+    or are much darker. Beards count as covering. The labels are noisy (hard shadows are taken for
+    coverings) and good enough to learn from.
 
     Args:
         crop: (S, S, 3) RGB uint8 aligned crop.
@@ -121,7 +144,9 @@ def covering(crop: np.ndarray, mesh: np.ndarray) -> np.ndarray:
     not_skin = (1 / (1 + np.exp(-(distance - _EDGE) * _STEEPNESS))).astype(np.float32)
     found = np.where(_features(mesh, size) > 0, _sunglasses(not_skin, mesh, size), not_skin)
     found = cv2.GaussianBlur(found, (0, 0), 1.2)
-    solid = cv2.morphologyEx((found > 0.5).astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    solid = cv2.morphologyEx(
+        (found > 0.5).astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)
+    )
     solid = cv2.morphologyEx(solid, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
     oval = np.zeros((size, size), np.uint8)
     fill_points(oval, outline(mesh, 0.06), 1)

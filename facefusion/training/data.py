@@ -1,4 +1,6 @@
-"""Training faces: images, meshes and aligned crops of synthetic people, read once and shared by all workers."""
+"""Training faces: images, meshes and aligned crops of synthetic people, read once and shared by all
+workers.
+"""
 
 from __future__ import annotations
 
@@ -10,23 +12,33 @@ from typing import Final
 import cv2
 import numpy as np
 
-from facefusion.geometry.align import FUSION_FACE_SHARE, crop_photo, mesh_crop_transform, transform_points
+from facefusion.geometry.align import (
+    FUSION_FACE_SHARE,
+    crop_photo,
+    mesh_crop_transform,
+    transform_points,
+)
 from facefusion.geometry.topology import eye_distance
 from facefusion.geometry.warp import MeshWarp
 
-#: Side of the cached aligned crops: the 128 px training view with room for jitter and without a second blur.
+#: Side of the cached aligned crops: the 128 px training view with room for jitter and without a
+#: second blur.
 CROP_SIZE: Final = 192
-#: Images are shrunk until the eyes are at most this far apart; no training view shows a face larger.
+#: Images are shrunk until the eyes are at most this far apart; no training view shows a face
+#: larger.
 MAX_EYE_DISTANCE: Final = 150.0
 #: Lattice of the precomputed training warps: a third of the serving lattice's cost.
 TRAINING_GRID: Final = 25
-#: Side in pixels at which their flows are computed: rasters of a thousand faces have to fit into memory.
+#: Side in pixels at which their flows are computed: rasters of a thousand faces have to fit into
+#: memory.
 TRAINING_FLOW_SIZE: Final = 128
 
 
 @dataclass(frozen=True)
 class FaceImage:
-    """One training image: `image` (H, W, 3) RGB uint8, `mesh` (468, 3) in its pixels, `yaw` in degrees, its `name`."""
+    """One training image: `image` (H, W, 3) RGB uint8, `mesh` (468, 3) in its pixels, `yaw` in
+    degrees, its `name`.
+    """
 
     image: np.ndarray
     mesh: np.ndarray
@@ -49,7 +61,10 @@ def load_faces(root: Path, split: str) -> list[FaceImage]:
         for row in csv.DictReader(handle):
             if row["split"] != split or row["file"] not in meshes:
                 continue
-            image, mesh = cv2.imread(str(root / row["file"])), meshes[row["file"]].astype(np.float32)
+            image, mesh = (
+                cv2.imread(str(root / row["file"])),
+                meshes[row["file"]].astype(np.float32),
+            )
             if image is None:
                 raise FileNotFoundError(root / row["file"])
             scale = MAX_EYE_DISTANCE / eye_distance(mesh)
@@ -57,7 +72,9 @@ def load_faces(root: Path, split: str) -> list[FaceImage]:
                 image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
                 mesh = mesh * scale
             image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-            faces.append(FaceImage(image, mesh, float(row["yaw_deg"]), row["file"], int(row["faces_found"])))
+            faces.append(
+                FaceImage(image, mesh, float(row["yaw_deg"]), row["file"], int(row["faces_found"]))
+            )
     return faces
 
 
@@ -89,6 +106,10 @@ def align_faces(faces: list[FaceImage], size: int = CROP_SIZE) -> AlignedFaces:
         matrix = mesh_crop_transform(face.mesh, FUSION_FACE_SHARE, size)
         crops.append(crop_photo(face.image, matrix, size, cv2.BORDER_REFLECT_101))
         meshes.append(transform_points(face.mesh, matrix))
-        warps.append(MeshWarp(meshes[-1], size, TRAINING_GRID, triangles=True, flow_size=TRAINING_FLOW_SIZE))
+        warps.append(
+            MeshWarp(meshes[-1], size, TRAINING_GRID, triangles=True, flow_size=TRAINING_FLOW_SIZE)
+        )
     yaws = np.array([face.yaw for face in faces], np.float32)
-    return AlignedFaces(np.stack(crops), np.stack(meshes), yaws, warps, [face.name for face in faces])
+    return AlignedFaces(
+        np.stack(crops), np.stack(meshes), yaws, warps, [face.name for face in faces]
+    )

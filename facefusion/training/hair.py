@@ -1,4 +1,6 @@
-"""Trains HairNet to see at once what GrabCut finds slowly, and more steadily: also under another light."""
+"""Trains HairNet to see at once what GrabCut finds slowly, and more steadily: also under another
+light.
+"""
 
 from __future__ import annotations
 
@@ -21,17 +23,20 @@ from facefusion.training.losses import overlap
 from facefusion.training.mesh import jittered
 from facefusion.training.relighting import Lamps
 
-#: Shares of the samples that wear another face's hair or hat besides, and that stand under a lamp of their own.
+#: Shares of the samples that wear another face's hair or hat besides, and that stand under a lamp
+#: of their own.
 WEARING: Final = 0.4
 LAMPS: Final = 0.4
 #: What is worn covers at least this share of the crop.
 LEAST_WORN: Final = 0.03
-#: How far out of the face's outline the labels are trusted, as a share of the distance to its centre.
+#: How far out of the face's outline the labels are trusted, as a share of the distance to its
+#: centre.
 MARGIN: Final = 0.1
 #: Weight of each pixel beside the overlap.
 PIXELS: Final = 2.0
-#: From this share of the training on, the network's own opinion counts for this much beside GrabCut's, which is now and then
-#: wrong for a whole forehead (hard bootstrapping, Reed et al., ICLR 2015 workshop).
+#: From this share of the training on, the network's own opinion counts for this much beside
+#: GrabCut's, which is now and then wrong for a whole forehead (hard bootstrapping, Reed et al.,
+#: ICLR 2015 workshop).
 OPINION_FROM: Final = 0.4
 OPINION: Final = 0.4
 VAL_WORN: Final = 96
@@ -44,7 +49,9 @@ def _inside(mesh: np.ndarray, size: int) -> np.ndarray:
 
 
 class HairTask:
-    """Labels are what GrabCut takes for other than the face; half of the faces wear another's hair as well."""
+    """Labels are what GrabCut takes for other than the face; half of the faces wear another's hair
+    as well.
+    """
 
     name = "hair"
 
@@ -55,14 +62,23 @@ class HairTask:
         self.val_crops = np.stack([_shrunk(crop) for crop in val.crops])
         labels = _labels(val)
         self.val_labels = np.stack([_shrunk(label) for label in labels])
-        self.val_inside = np.stack([_shrunk(_inside(mesh, val.crops.shape[1])) for mesh in val.meshes])
+        self.val_inside = np.stack(
+            [_shrunk(_inside(mesh, val.crops.shape[1])) for mesh in val.meshes]
+        )
         rng, worn, lamps = np.random.default_rng(5), _worn(val, labels), Lamps(val)
-        samples = [self._sample(rng, val, labels, lamps, worn, wearing=1.0) for _ in range(VAL_WORN)]
+        samples = [
+            self._sample(rng, val, labels, lamps, worn, wearing=1.0) for _ in range(VAL_WORN)
+        ]
         self.val_worn = {key: np.stack([sample[key] for sample in samples]) for key in samples[0]}
 
     @staticmethod
     def _sample(
-        rng: np.random.Generator, faces: AlignedFaces, labels: np.ndarray, lamps: Lamps, worn: np.ndarray, wearing: float
+        rng: np.random.Generator,
+        faces: AlignedFaces,
+        labels: np.ndarray,
+        lamps: Lamps,
+        worn: np.ndarray,
+        wearing: float,
     ) -> dict[str, np.ndarray]:
         face = int(rng.integers(len(faces)))
         image, label, size = faces.crops[face], labels[face], faces.crops.shape[1]
@@ -82,7 +98,13 @@ class HairTask:
         ]
         if rng.random() < 0.5:
             layers = [layer[:, ::-1] for layer in layers]
-        return dict(zip(("head", "hair", "inside"), (np.ascontiguousarray(layer) for layer in layers), strict=True))
+        return dict(
+            zip(
+                ("head", "hair", "inside"),
+                (np.ascontiguousarray(layer) for layer in layers),
+                strict=True,
+            )
+        )
 
     def sample(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
         return self._sample(rng, self.faces, self.labels, self.lamps, self.worn, WEARING)
@@ -96,13 +118,18 @@ class HairTask:
         pixels = functional.binary_cross_entropy_with_logits(logits, truth, reduction="none")
         pixels = (pixels * inside).sum() / inside.sum()
         alike = _alike(torch.sigmoid(logits), truth, inside).mean()
-        return PIXELS * pixels + 1 - alike, {"pixels": float(pixels.detach()), "overlap": float(alike.detach())}
+        return PIXELS * pixels + 1 - alike, {
+            "pixels": float(pixels.detach()),
+            "overlap": float(alike.detach()),
+        }
 
     @staticmethod
     @torch.no_grad()
     def predict(net: nn.Module, heads: np.ndarray) -> np.ndarray:
         """(N, 64, 96) opacity of (N, 64, 96, 3) RGB uint8."""
-        return np.concatenate([net(to_input(part))[:, 0].numpy() for part in torch.from_numpy(heads).split(64)])
+        return np.concatenate(
+            [net(to_input(part))[:, 0].numpy() for part in torch.from_numpy(heads).split(64)]
+        )
 
     def evaluate(self, net: nn.Module) -> dict[str, float]:
         worn = self.val_worn
@@ -123,7 +150,9 @@ class HairTask:
                 row.append((row[0] * (1 - weight) + np.array(colour) * weight).astype(np.uint8))
             tiles.append(np.concatenate(row, 1))
         tiles = tiles[: len(tiles) // 4 * 4]
-        return np.concatenate([np.concatenate(tiles[i : i + 4], 1) for i in range(0, len(tiles), 4)], 0)
+        return np.concatenate(
+            [np.concatenate(tiles[i : i + 4], 1) for i in range(0, len(tiles), 4)], 0
+        )
 
 
 def _shrunk(layer: np.ndarray) -> np.ndarray:
@@ -132,7 +161,9 @@ def _shrunk(layer: np.ndarray) -> np.ndarray:
 
 def _labels(faces: AlignedFaces) -> np.ndarray:
     """(N, S, S) float32 of `not_face`."""
-    return np.stack([not_face(crop, mesh) for crop, mesh in zip(faces.crops, faces.meshes, strict=True)])
+    return np.stack(
+        [not_face(crop, mesh) for crop, mesh in zip(faces.crops, faces.meshes, strict=True)]
+    )
 
 
 def _worn(faces: AlignedFaces, labels: np.ndarray) -> np.ndarray:
@@ -148,7 +179,8 @@ def _alike(found: Tensor, truth: Tensor, inside: Tensor) -> Tensor:
 
 
 def agreement(found: np.ndarray, faces: AlignedFaces) -> np.ndarray:
-    """How far hair that was found is where GrabCut sees it: the Dice coefficient inside the face, above the mouth.
+    """How far hair that was found is where GrabCut sees it: the Dice coefficient inside the face,
+    above the mouth.
 
     Args:
         found: (N, CROP_SIZE, CROP_SIZE) of the faces, as `HairFinder` answers.
@@ -164,4 +196,9 @@ def agreement(found: np.ndarray, faces: AlignedFaces) -> np.ndarray:
 
 def find_hair(net: HairNet, faces: AlignedFaces) -> np.ndarray:
     """(N, CROP_SIZE, CROP_SIZE) float32, what lies over the upper part of each face."""
-    return np.stack([as_hair(found) for found in HairTask.predict(net, np.stack([_shrunk(crop) for crop in faces.crops]))])
+    return np.stack(
+        [
+            as_hair(found)
+            for found in HairTask.predict(net, np.stack([_shrunk(crop) for crop in faces.crops]))
+        ]
+    )

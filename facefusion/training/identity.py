@@ -1,4 +1,6 @@
-"""Trains IdentityNet: every stage learns the teacher's features first, then the whole learns the teacher's embedding."""
+"""Trains IdentityNet: every stage learns the teacher's features first, then the whole learns the
+teacher's embedding.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,8 @@ from facefusion.training.data import AlignedFaces
 from facefusion.training.loop import Batch, to_input
 from facefusion.training.mesh import jittered
 
-#: Outputs of the teacher that end where the student's stages end: 56, 28, 14, 14 and 7 pixels a side.
+#: Outputs of the teacher that end where the student's stages end: 56, 28, 14, 14 and 7 pixels a
+#: side.
 TEACHER_TAPS: Final = (
     "/dw_conv/relu_1/Relu_output_0",
     "/features/features.4/Add_output_0",
@@ -33,9 +36,11 @@ TEACHER_TAPS: Final = (
 )
 IMAGENET_MEAN: Final = np.array([0.485, 0.456, 0.406], np.float32)
 IMAGENET_STD: Final = np.array([0.229, 0.224, 0.225], np.float32)
-#: Share of the training in which each stage is fed by the teacher; after it the student feeds itself.
+#: Share of the training in which each stage is fed by the teacher; after it the student feeds
+#: itself.
 STAGEWISE: Final = 0.25
-#: Share of fused faces among the samples of the network that judges in training, and fused val faces that are looked at.
+#: Share of fused faces among the samples of the network that judges in training, and fused val
+#: faces that are looked at.
 FUSED: Final = 0.5
 VAL_FUSED: Final = 280
 
@@ -46,16 +51,24 @@ class Teacher:
     def __init__(self, path: Path, threads: int = 1) -> None:
         model = onnx.load(str(path))
         self.embedding = model.graph.output[0].name
-        model.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in TEACHER_TAPS)
+        model.graph.output.extend(
+            onnx.helper.make_empty_tensor_value_info(name) for name in TEACHER_TAPS
+        )
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
-        self.session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        self.session = onnxruntime.InferenceSession(
+            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
         self.input = self.session.get_inputs()[0].name
         self.batched = isinstance(self.session.get_inputs()[0].shape[0], str)
 
     def __call__(self, faces: np.ndarray) -> list[np.ndarray]:
         """(N, 112, 112, 3) RGB uint8 -> one array a tap, then the embedding (N, 128), normalised."""
-        x = ((faces / np.float32(255) - IMAGENET_MEAN) / IMAGENET_STD).transpose(0, 3, 1, 2).astype(np.float32)
+        x = (
+            ((faces / np.float32(255) - IMAGENET_MEAN) / IMAGENET_STD)
+            .transpose(0, 3, 1, 2)
+            .astype(np.float32)
+        )
         names = [*TEACHER_TAPS, self.embedding]
         if self.batched:
             outputs = self.session.run(names, {self.input: x})
@@ -69,11 +82,14 @@ class Teacher:
 def arcface_crop(image: np.ndarray, mesh: np.ndarray) -> np.ndarray:
     """The 112 px ArcFace crop of the face with this mesh."""
     matrix = similarity_transform(five_points(mesh), ARCFACE_TEMPLATE)
-    return cv2.warpAffine(image, matrix, (INPUT_SIZE, INPUT_SIZE), borderMode=cv2.BORDER_REFLECT_101)
+    return cv2.warpAffine(
+        image, matrix, (INPUT_SIZE, INPUT_SIZE), borderMode=cv2.BORDER_REFLECT_101
+    )
 
 
 class IdentityTask:
-    """Samples are faces, warped to other faces' geometry and blended with others: many people out of a thousand.
+    """Samples are faces, warped to other faces' geometry and blended with others: many people out
+    of a thousand.
 
     Args:
         train, val: aligned faces.
@@ -99,7 +115,9 @@ class IdentityTask:
         self.fused, self.stagewise = fused, stagewise
         self.faces, self.val = train, val
         self.teacher = Teacher(teacher)
-        self.val_crops = np.stack([arcface_crop(c, m) for c, m in zip(val.crops, val.meshes, strict=True)])
+        self.val_crops = np.stack(
+            [arcface_crop(c, m) for c, m in zip(val.crops, val.meshes, strict=True)]
+        )
         self.val_truth = self.teacher(self.val_crops)[-1]
         draws = [(np.random.default_rng((17, i)), i % len(val)) for i in range(VAL_FUSED)]
         made = [(*self._fused(rng, val, one), one) for rng, one in draws]
@@ -108,18 +126,29 @@ class IdentityTask:
         self.val_fused_truth = self.teacher(self.val_fused)[-1]
 
     @staticmethod
-    def _fused(rng: np.random.Generator, faces: AlignedFaces, one: int) -> tuple[np.ndarray, np.ndarray]:
-        """The face `one` in another photo: in its light, under a mask that is sometimes weak, repainted a little."""
+    def _fused(
+        rng: np.random.Generator, faces: AlignedFaces, one: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The face `one` in another photo: in its light, under a mask that is sometimes weak,
+        repainted a little.
+        """
         near = np.flatnonzero(np.abs(faces.yaws - faces.yaws[one]) < 25)
         other = int(near[rng.integers(len(near))])
         target, mesh, size = faces.crops[other], faces.meshes[other], faces.crops.shape[1]
-        skin, mask = skin_mask(mesh, size), face_mask(mesh, size) * float(rng.uniform(0.5, 1.0) if rng.random() < 0.4 else 1)
+        skin, mask = (
+            skin_mask(mesh, size),
+            face_mask(mesh, size) * float(rng.uniform(0.5, 1.0) if rng.random() < 0.4 else 1),
+        )
         off = np.pad(rng.normal(0, 0.8, (468, 2)), ((0, 0), (0, 1)))
         warped = faces.warps[other](faces.crops[one], (faces.meshes[one] + off).astype(np.float32))
         warped = match_light(warped, target, skin)(warped)
         cells = int(rng.choice([6, 12, 24, 48]))
-        paint = rng.normal(0, rng.uniform(0, 18), (cells, cells, 1)) + rng.normal(0, rng.uniform(0, 6), (cells, cells, 3))
-        painted = warped + cv2.resize(paint.astype(np.float32), (size, size), interpolation=cv2.INTER_CUBIC)
+        paint = rng.normal(0, rng.uniform(0, 18), (cells, cells, 1)) + rng.normal(
+            0, rng.uniform(0, 6), (cells, cells, 3)
+        )
+        painted = warped + cv2.resize(
+            paint.astype(np.float32), (size, size), interpolation=cv2.INTER_CUBIC
+        )
         out = target + mask[..., None] * (painted - target)
         return np.clip(out + 0.5, 0, 255).astype(np.uint8), mesh
 
@@ -136,7 +165,11 @@ class IdentityTask:
                 image, mesh = faces.warps[other](image, mesh), faces.meshes[other]
                 if rng.random() < 0.6:  # and a second person's skin
                     third = int(rng.integers(len(faces)))
-                    share = rng.uniform(0.2, 0.8) if abs(faces.yaws[third] - faces.yaws[other]) < 30 else 0.0
+                    share = (
+                        rng.uniform(0.2, 0.8)
+                        if abs(faces.yaws[third] - faces.yaws[other]) < 30
+                        else 0.0
+                    )
                     blended = faces.warps[other](faces.crops[third], faces.meshes[third])
                     image = cv2.addWeighted(image, 1 - share, blended, share, 0)
         return {"face": self._view(rng, image, mesh)}
@@ -145,7 +178,9 @@ class IdentityTask:
     def _view(rng: np.random.Generator, image: np.ndarray, mesh: np.ndarray) -> np.ndarray:
         matrix = similarity_transform(five_points(mesh), ARCFACE_TEMPLATE)
         matrix = chain(jittered(rng, INPUT_SIZE, 3.5, 0.05, 2 / INPUT_SIZE), matrix)
-        face = cv2.warpAffine(image, matrix, (INPUT_SIZE, INPUT_SIZE), borderMode=cv2.BORDER_REFLECT_101)
+        face = cv2.warpAffine(
+            image, matrix, (INPUT_SIZE, INPUT_SIZE), borderMode=cv2.BORDER_REFLECT_101
+        )
         if rng.random() < 0.5:
             face = face[:, ::-1]
         return np.ascontiguousarray(photometric(rng, face, 0.8))
@@ -164,7 +199,8 @@ class IdentityTask:
             x = tap.contiguous(memory_format=torch.channels_last) if stagewise else out
         embedding = functional.normalize(self.net.head(x.float()))
         cosine = (embedding * truth).sum(1)
-        # Beside each face's own direction, the similarities between faces: retrieval is about those.
+        # Beside each face's own direction, the similarities between faces: retrieval is about
+        # those.
         relation = functional.mse_loss(embedding @ embedding.T, truth @ truth.T)
         figures["cosine"] = float(cosine.detach().mean())
         return total + 3 * (1 - cosine).mean() + 5 * relation, figures
@@ -176,9 +212,16 @@ class IdentityTask:
     def evaluate(self, net: nn.Module) -> dict[str, float]:
         mine = self.embed(net, self.val_crops)
         rng = np.random.default_rng(1)
-        copies = np.stack([augmented_copy(rng, c, m) for c, m in zip(self.val.crops, self.val.meshes, strict=True)])
+        copies = np.stack(
+            [
+                augmented_copy(rng, c, m)
+                for c, m in zip(self.val.crops, self.val.meshes, strict=True)
+            ]
+        )
         upper = np.triu_indices(len(mine), 1)
-        pairs = np.corrcoef((mine @ mine.T)[upper], (self.val_truth @ self.val_truth.T)[upper])[0, 1]
+        pairs = np.corrcoef((mine @ mine.T)[upper], (self.val_truth @ self.val_truth.T)[upper])[
+            0, 1
+        ]
         teacher_copies = self.teacher(copies)[-1]
         fused = self.embed(net, self.val_fused)
         # Whether it judges fused faces as the teacher does: the cosine to the face that was put in.
@@ -196,16 +239,24 @@ class IdentityTask:
         }
 
     def picture(self, net: nn.Module) -> np.ndarray:
-        """Similarity matrices of 32 val faces, the teacher's left and the student's right, beside the faces."""
+        """Similarity matrices of 32 val faces, the teacher's left and the student's right, beside
+        the faces.
+        """
         mine = self.embed(net, self.val_crops[:32])
         maps = [cv2.resize((255 * np.clip(e @ e.T, 0, 1)).astype(np.uint8), (448, 448), interpolation=cv2.INTER_NEAREST)
                 for e in (self.val_truth[:32], mine)]  # fmt: skip
-        faces = np.concatenate([np.concatenate(list(self.val_crops[4 * r : 4 * r + 4]), 1) for r in range(4)], 0)
-        return np.concatenate([faces, *(cv2.applyColorMap(m, cv2.COLORMAP_VIRIDIS)[..., ::-1] for m in maps)], 1)
+        faces = np.concatenate(
+            [np.concatenate(list(self.val_crops[4 * r : 4 * r + 4]), 1) for r in range(4)], 0
+        )
+        return np.concatenate(
+            [faces, *(cv2.applyColorMap(m, cv2.COLORMAP_VIRIDIS)[..., ::-1] for m in maps)], 1
+        )
 
 
 def augmented_copy(rng: np.random.Generator, crop: np.ndarray, mesh: np.ndarray) -> np.ndarray:
-    """The same face in another light, blurred, compressed, 30 % smaller and turned by 5 degrees: an ArcFace crop."""
+    """The same face in another light, blurred, compressed, 30 % smaller and turned by 5 degrees: an
+    ArcFace crop.
+    """
     centre = crop.shape[0] / 2
     turn = cv2.getRotationMatrix2D((centre, centre), float(rng.choice([-5, 5])), 1.0)
     turned = cv2.warpAffine(crop, turn, crop.shape[1::-1], borderMode=cv2.BORDER_REFLECT_101)
@@ -213,7 +264,8 @@ def augmented_copy(rng: np.random.Generator, crop: np.ndarray, mesh: np.ndarray)
     back = cv2.resize(small, crop.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     changed = cv2.GaussianBlur(light(rng, back), (0, 0), 1.0)
     _, data = cv2.imencode(".jpg", camera(rng, changed), [cv2.IMWRITE_JPEG_QUALITY, 50])
-    # The crop keeps the untouched face's alignment but for the turn: 5 degrees stay in it, as after a poor detection.
+    # The crop keeps the untouched face's alignment but for the turn: 5 degrees stay in it, as after
+    # a poor detection.
     return arcface_crop(np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8), mesh)
 
 

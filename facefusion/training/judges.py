@@ -1,4 +1,6 @@
-"""Networks that judge a fused face while fusion networks learn: whose it is, and what expression it has."""
+"""Networks that judge a fused face while fusion networks learn: whose it is, and what expression it
+has.
+"""
 
 from __future__ import annotations
 
@@ -25,11 +27,13 @@ from facefusion.training.loop import to_input
 from facefusion.training.losses import arcface_crops, sampled
 from facefusion.training.wearing import find_spectacles
 
-#: The judges look at the result from slightly different places each time, or the residual learns to please one pixel grid:
-#: normal deviations of the points in shares of the side, and of MeshNet's view in radians, log scale and shares of the side.
+#: The judges look at the result from slightly different places each time, or the residual learns to
+#: please one pixel grid: normal deviations of the points in shares of the side, and of MeshNet's
+#: view in radians, log scale and shares of the side.
 POINT_JITTER: Final = 0.0055
 VIEW_JITTER: Final = (0.06, 0.05, 0.015)
-#: Deviations of the log gain of a colour, of the log contrast, and of the noise in shares of the range.
+#: Deviations of the log gain of a colour, of the log contrast, and of the noise in shares of the
+#: range.
 CAMERA_JITTER: Final = (0.06, 0.12, 0.015)
 
 #: The networks that judge, in the order of the arguments of `Judges`.
@@ -39,8 +43,8 @@ JUDGING: Final = ("identity", "judge", "mesh", "spectacles", "hair")
 class Judges:
     """Networks of our own, frozen. They compute in 16 bits where that is exact enough.
 
-    Whose face it is, is judged by a larger network than the one that serves: fusion is told the person by the latter
-    (`serving`), and shall not please the network that it can read.
+    Whose face it is, is judged by a larger network than the one that serves: fusion is told the
+    person by the latter (`serving`), and shall not please the network that it can read.
 
     Args:
         identity: safetensors file of IdentityNet as it serves.
@@ -50,7 +54,9 @@ class Judges:
         hair: safetensors file of HairNet.
     """
 
-    def __init__(self, identity: Path, judge: Path, mesh: Path, spectacles: Path, hair: Path) -> None:
+    def __init__(
+        self, identity: Path, judge: Path, mesh: Path, spectacles: Path, hair: Path
+    ) -> None:
         self.serving, self.identity, self.mesh = IdentityNet(), IdentityNet(JUDGE_BLOCKS), MeshNet()
         self.spectacles, self.hair = SpectaclesNet(), HairNet()
         files = {
@@ -63,10 +69,16 @@ class Judges:
 
     @torch.no_grad()
     def embed(self, faces: AlignedFaces, *, serving: bool = False) -> Tensor:
-        """The unit-length embeddings (N, 128) of the faces as they are, by the judge or by the network that serves."""
+        """The unit-length embeddings (N, 128) of the faces as they are, by the judge or by the
+        network that serves.
+        """
         net = self.serving if serving else self.identity
-        crops = np.stack([arcface_crop(c, m) for c, m in zip(faces.crops, faces.meshes, strict=True)])
-        parts = [net(to_input(torch.from_numpy(crops[i : i + 64]))) for i in range(0, len(crops), 64)]
+        crops = np.stack(
+            [arcface_crop(c, m) for c, m in zip(faces.crops, faces.meshes, strict=True)]
+        )
+        parts = [
+            net(to_input(torch.from_numpy(crops[i : i + 64]))) for i in range(0, len(crops), 64)
+        ]
         return functional.normalize(torch.cat(parts))
 
     def worn(self, faces: AlignedFaces) -> list[Coverings]:
@@ -80,7 +92,8 @@ class Judges:
         Args:
             images: (N, 3, S, S) in [0, 1].
             points: (N, 5, 2) eyes, nose, mouth corners in pixels of `images`.
-            jitter: look from a slightly different place, through a slightly different camera, each time.
+            jitter: look from a slightly different place, through a slightly different camera, each
+                time.
 
         Returns:
             (N, 128).
@@ -92,13 +105,18 @@ class Judges:
             gain, contrast, noise = CAMERA_JITTER
             level = crops.mean((2, 3), keepdim=True)
             crops = level + (crops - level) * torch.exp(contrast * torch.randn(len(crops), 1, 1, 1))
-            crops = crops * torch.exp(gain * torch.randn(len(crops), 3, 1, 1)) + noise * torch.randn_like(crops)
+            crops = crops * torch.exp(
+                gain * torch.randn(len(crops), 3, 1, 1)
+            ) + noise * torch.randn_like(crops)
         with torch.autocast("cpu", torch.bfloat16):
             found = self.identity((crops * 2 - 1).contiguous(memory_format=torch.channels_last))
         return functional.normalize(found.float())
 
-    def expression_error(self, out: Tensor, target: Tensor, points: Tensor, *, jitter: bool = False) -> Tensor:
-        """Mean distance, in eye distances, between the expression that MeshNet sees in the result and in the target.
+    def expression_error(
+        self, out: Tensor, target: Tensor, points: Tensor, *, jitter: bool = False
+    ) -> Tensor:
+        """Mean distance, in eye distances, between the expression that MeshNet sees in the result
+        and in the target.
 
         Args:
             out, target: (N, 3, S, S) in [0, 1], fusion crops.
@@ -109,7 +127,9 @@ class Judges:
         views = _mesh_views(len(out), size, jitter)
         with torch.no_grad():
             wanted = self._expression(target, views)
-        eyes = (points[:, 0] - points[:, 1]).norm(dim=1) / (size * FUSION_FACE_SHARE / MESH_FACE_SHARE)
+        eyes = (points[:, 0] - points[:, 1]).norm(dim=1) / (
+            size * FUSION_FACE_SHARE / MESH_FACE_SHARE
+        )
         return ((self._expression(out, views) - wanted).norm(dim=-1).mean(1) / eyes).mean()
 
     def _expression(self, images: Tensor, views: Tensor) -> Tensor:

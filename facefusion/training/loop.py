@@ -1,4 +1,6 @@
-"""The training loop that every network shares: seeded, resumable, with a progress bar, a log and a picture of its state."""
+"""The training loop that every network shares: seeded, resumable, with a progress bar, a log and a
+picture of its state.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +24,12 @@ Net = TypeVar("Net", bound=nn.Module)
 
 
 def to_input(crops: Tensor) -> Tensor:
-    """(N, S, S, 3) RGB uint8 -> (N, 3, S, S) in [-1, 1], the input of the mesh and identity networks."""
-    return ((crops.permute(0, 3, 1, 2).float() - 127.5) / 127.5).contiguous(memory_format=torch.channels_last)
+    """(N, S, S, 3) RGB uint8 -> (N, 3, S, S) in [-1, 1], the input of the mesh and identity
+    networks.
+    """
+    return ((crops.permute(0, 3, 1, 2).float() - 127.5) / 127.5).contiguous(
+        memory_format=torch.channels_last
+    )
 
 
 class Task(Protocol[Net]):
@@ -58,7 +64,9 @@ class Stateful(Protocol):
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how fast: AdamW, linear warm-up, cosine decay to 1 % of `rate`, weights averaged exponentially."""
+    """How long and how fast: AdamW, linear warm-up, cosine decay to 1 % of `rate`, weights averaged
+    exponentially.
+    """
 
     steps: int
     batch: int = 16
@@ -75,7 +83,9 @@ class Schedule:
 
 
 class _Samples(Dataset[dict[str, np.ndarray]]):
-    """Sample number i is made from the seed (seed, i): the same for any number of workers and after a resume."""
+    """Sample number i is made from the seed (seed, i): the same for any number of workers and after
+    a resume.
+    """
 
     def __init__(self, task: Task[Any], seed: int) -> None:
         self.task, self.seed = task, seed
@@ -111,7 +121,9 @@ class Ema(Generic[Net]):
     @torch.no_grad()
     def update(self, net: Net, step: int) -> None:
         keep = min(self.decay, (1 + step) / (10 + step))
-        for mine, theirs in zip(self.net.state_dict().values(), net.state_dict().values(), strict=True):
+        for mine, theirs in zip(
+            self.net.state_dict().values(), net.state_dict().values(), strict=True
+        ):
             if mine.dtype.is_floating_point:
                 mine.lerp_(theirs, 1 - keep)
             else:
@@ -156,7 +168,10 @@ def train(task: Task[Net], schedule: Schedule, run: Path, averaged: Net) -> Net:
     net = task.net.to(memory_format=torch.channels_last)
     decay = [p for p in net.parameters() if p.requires_grad and p.ndim > 1]
     plain = [p for p in net.parameters() if p.requires_grad and p.ndim <= 1]
-    groups = [{"params": decay, "weight_decay": schedule.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+    groups = [
+        {"params": decay, "weight_decay": schedule.weight_decay},
+        {"params": plain, "weight_decay": 0.0},
+    ]
     optimizer = torch.optim.AdamW(groups, lr=schedule.rate)
     ema = Ema(net, averaged, schedule.ema)
     first = 0
@@ -171,7 +186,12 @@ def train(task: Task[Net], schedule: Schedule, run: Path, averaged: Net) -> Net:
         first = int(state["step"])
 
     def save(step: int) -> None:
-        state = {"net": net.state_dict(), "ema": ema.net.state_dict(), "optimizer": optimizer.state_dict(), "step": step}
+        state = {
+            "net": net.state_dict(),
+            "ema": ema.net.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "step": step,
+        }
         if isinstance(task, Stateful):
             state["task"] = task.state()
         torch.save(state, checkpoint.with_suffix(".tmp"))
@@ -194,10 +214,14 @@ def train(task: Task[Net], schedule: Schedule, run: Path, averaged: Net) -> Net:
         for group in optimizer.param_groups:
             group["lr"] = schedule.rate * _rate(schedule, step)
         net.train()
-        torch.manual_seed(schedule.seed * 1_000_003 + step)  # what a loss draws is the same after a resume
+        torch.manual_seed(
+            schedule.seed * 1_000_003 + step
+        )  # what a loss draws is the same after a resume
         loss, figures = task.loss(batch, step / schedule.steps)
         if not torch.isfinite(loss):
-            raise FloatingPointError(f"{task.name}: the loss is not finite at step {step}; resume with a lower rate")
+            raise FloatingPointError(
+                f"{task.name}: the loss is not finite at step {step}; resume with a lower rate"
+            )
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(net.parameters(), schedule.clip)
@@ -211,7 +235,10 @@ def train(task: Task[Net], schedule: Schedule, run: Path, averaged: Net) -> Net:
         if last or (step + 1) % schedule.evaluate_every == 0:
             scores = task.evaluate(ema.net)
             _append(run / "log.csv", {"step": step + 1, **running, **scores})
-            bar.write(f"step {step + 1}: " + ", ".join(f"{key} {value:.4f}" for key, value in scores.items()))
+            bar.write(
+                f"step {step + 1}: "
+                + ", ".join(f"{key} {value:.4f}" for key, value in scores.items())
+            )
         if last or time.monotonic() - saved > 60 * schedule.checkpoint_minutes:
             save(step + 1)
             saved = time.monotonic()

@@ -14,8 +14,8 @@ SLOW_COLOUR: Final = 0.12
 #: Pixels a side that are averaged before that blur, which is far wider: 16 times quicker.
 SLOW_COLOUR_CELL: Final = 4
 #: Cosine similarity by which a fused face may exceed the plain warp's to the target's person, and
-#: fall short of the plain warp's to the source's where glasses are worn: what the target's light and
-#: the edge of the mask cost.
+#: fall short of the plain warp's to the source's where glasses are worn: what the target's light
+#: and the edge of the mask cost.
 GAIN_MARGIN: Final = 0.03
 LOSS_MARGIN: Final = 0.05
 
@@ -29,12 +29,16 @@ def blur(x: Tensor, sigma: float) -> Tensor:
     channels = x.shape[1]
     x = functional.pad(x, (radius,) * 4, mode="reflect")
     x = functional.conv2d(x, kernel.view(1, 1, 1, -1).expand(channels, 1, 1, -1), groups=channels)
-    return functional.conv2d(x, kernel.view(1, 1, -1, 1).expand(channels, 1, -1, 1), groups=channels)
+    return functional.conv2d(
+        x, kernel.view(1, 1, -1, 1).expand(channels, 1, -1, 1), groups=channels
+    )
 
 
 def low_pass(x: Tensor, factor: int = 8) -> Tensor:
     """Light and tone: averages over `factor` pixels, twice. Smaller than `x` by `factor`, cheap."""
-    return functional.avg_pool2d(functional.avg_pool2d(x, factor), 3, stride=1, padding=1, count_include_pad=False)
+    return functional.avg_pool2d(
+        functional.avg_pool2d(x, factor), 3, stride=1, padding=1, count_include_pad=False
+    )
 
 
 def weighted_l1(found: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
@@ -85,7 +89,9 @@ def identity_leak(
 
 
 def overlap(found: Tensor, truth: Tensor) -> Tensor:
-    """Soft Dice coefficient of each pair of maps (N, H, W) in [0, 1]: (N,) (Milletari et al., 3DV 2016)."""
+    """Soft Dice coefficient of each pair of maps (N, H, W) in [0, 1]: (N,) (Milletari et al., 3DV
+    2016).
+    """
     return (2 * (found * truth).sum((1, 2)) + 1) / (found.sum((1, 2)) + truth.sum((1, 2)) + 1)
 
 
@@ -115,9 +121,13 @@ def sampled(images: Tensor, matrices: Tensor, size: int) -> Tensor:
     """
     steps = torch.arange(size, dtype=images.dtype)
     v, h = torch.meshgrid(steps, steps, indexing="ij")
-    places = torch.stack([h, v, torch.ones_like(h)], dim=-1).view(1, -1, 3) @ matrices.transpose(1, 2)
+    places = torch.stack([h, v, torch.ones_like(h)], dim=-1).view(1, -1, 3) @ matrices.transpose(
+        1, 2
+    )
     grid = (2 * places + 1) / images.shape[-1] - 1
-    return functional.grid_sample(images, grid.view(-1, size, size, 2), align_corners=False, padding_mode="reflection")
+    return functional.grid_sample(
+        images, grid.view(-1, size, size, 2), align_corners=False, padding_mode="reflection"
+    )
 
 
 def arcface_crops(images: Tensor, points: Tensor, template: Tensor, size: int = 112) -> Tensor:
@@ -133,8 +143,8 @@ def arcface_crops(images: Tensor, points: Tensor, template: Tensor, size: int = 
         (N, 3, size, size).
     """
     count, side = len(images), images.shape[-1]
-    # Least-squares similarity from the image to the crop, u = s p, s = (c, d) as a complex number, as `align` fits it;
-    # sampling needs its inverse, p = u / s.
+    # Least-squares similarity from the image to the crop, u = s p, s = (c, d) as a complex number,
+    # as `align` fits it; sampling needs its inverse, p = u / s.
     u = template - template.mean(0)
     centre = points.mean(1, keepdim=True)
     p = points - centre
@@ -143,8 +153,12 @@ def arcface_crops(images: Tensor, points: Tensor, template: Tensor, size: int = 
     d = (p[..., 0] * u[:, 1] - p[..., 1] * u[:, 0]).sum(1) / norm
     a, b = c / (c**2 + d**2), -d / (c**2 + d**2)
     steps = torch.arange(size, dtype=images.dtype)
-    v, h = torch.meshgrid(steps - template[:, 1].mean(), steps - template[:, 0].mean(), indexing="ij")
+    v, h = torch.meshgrid(
+        steps - template[:, 1].mean(), steps - template[:, 0].mean(), indexing="ij"
+    )
     x = a.view(-1, 1, 1) * h - b.view(-1, 1, 1) * v + centre[:, :, 0:1]
     y = b.view(-1, 1, 1) * h + a.view(-1, 1, 1) * v + centre[:, :, 1:2]
     grid = torch.stack([(2 * x + 1) / side - 1, (2 * y + 1) / side - 1], dim=-1)
-    return functional.grid_sample(images, grid.view(count, size, size, 2), align_corners=False, padding_mode="reflection")
+    return functional.grid_sample(
+        images, grid.view(count, size, size, 2), align_corners=False, padding_mode="reflection"
+    )

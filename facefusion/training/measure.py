@@ -40,17 +40,29 @@ Rows = list[tuple[str, str, str]]
 
 
 def detector_rows(detector: FaceDetector, val: list[FaceImage]) -> Rows:
-    """Recall, false faces and points on mosaics; faces by size and turn; real photos that packages bring."""
-    mosaics = [make_mosaic(np.random.default_rng((99, i)), val, 640, augment=False) for i in range(MOSAICS)]
+    """Recall, false faces and points on mosaics; faces by size and turn; real photos that packages
+    bring.
+    """
+    mosaics = [
+        make_mosaic(np.random.default_rng((99, i)), val, 640, augment=False) for i in range(MOSAICS)
+    ]
     figures = measure_mosaics(detector, mosaics)
     sizes = [_found(detector, face, share, 0.0) for share in SHARES for face in val]
     by_size = np.array(sizes).reshape(len(SHARES), -1).mean(1)
     turns = [_found(detector, face, 0.3, turn) for turn in TURNS for face in val]
     six = detector(np.ascontiguousarray(insightface.data.get_image("t1")[..., ::-1]))
     return [
-        (f"recall at IoU 0.5, {MOSAICS} val mosaics of 640 px", "0.97 or more", f"{figures['val_recall']:.4f}"),
+        (
+            f"recall at IoU 0.5, {MOSAICS} val mosaics of 640 px",
+            "0.97 or more",
+            f"{figures['val_recall']:.4f}",
+        ),
         ("false faces an image", "0.1 or fewer", f"{figures['val_false_per_image']:.3f}"),
-        ("five points, mean error in % of the eye distance", "6 or less", f"{figures['val_points_pct']:.2f}"),
+        (
+            "five points, mean error in % of the eye distance",
+            "6 or less",
+            f"{figures['val_points_pct']:.2f}",
+        ),
         (
             "recall by face size, " + ", ".join(f"{round(640 * s)} px" for s in SHARES) + " of 640",
             "found",
@@ -69,7 +81,9 @@ def detector_rows(detector: FaceDetector, val: list[FaceImage]) -> Rows:
 def _found(detector: FaceDetector, face: FaceImage, share: float, turn: float) -> bool:
     """Whether the face is found on a 640 px frame where it takes `share` of the side."""
     low, high = face.mesh[:, :2].min(0), face.mesh[:, :2].max(0)
-    matrix = cv2.getRotationMatrix2D(tuple(map(float, (low + high) / 2)), turn, share * 640 / float((high - low).max()))
+    matrix = cv2.getRotationMatrix2D(
+        tuple(map(float, (low + high) / 2)), turn, share * 640 / float((high - low).max())
+    )
     matrix[:, 2] += 320 - (low + high) / 2
     frame = crop_photo(face.image, matrix, 640, cv2.BORDER_CONSTANT)
     oval = face.mesh[list(OVAL), :2] @ matrix[:, :2].T + matrix[:, 2]
@@ -85,11 +99,15 @@ def mesh_rows(detector: FaceDetector, mesh: FaceMesh, val: list[FaceImage]) -> R
         if not detections:
             continue
         centre = face.mesh[:, :2].mean(0)
-        nearest = min(detections, key=lambda d: float(np.hypot(*(d.box.reshape(2, 2).mean(0) - centre))))
+        nearest = min(
+            detections, key=lambda d: float(np.hypot(*(d.box.reshape(2, 2).mean(0) - centre)))
+        )
         found = mesh(face.image, nearest).mesh
         eyes = eye_distance(face.mesh)
         errors.append(100 * np.linalg.norm((found - face.mesh)[:, :2], axis=1).mean() / eyes)
-        points.append(100 * np.linalg.norm(five_points(found) - five_points(face.mesh), axis=1).mean() / eyes)
+        points.append(
+            100 * np.linalg.norm(five_points(found) - five_points(face.mesh), axis=1).mean() / eyes
+        )
         yaws.append(abs(face.yaw))
     error, frontal = np.array(errors), np.array(yaws) < 30
     return [
@@ -104,28 +122,48 @@ def mesh_rows(detector: FaceDetector, mesh: FaceMesh, val: list[FaceImage]) -> R
 def identity_rows(identity: IdentityEncoder, teacher: Path, val: list[FaceImage]) -> Rows:
     """Agreement with the teacher, and verification of augmented copies."""
     aligned, judge = align_faces(val), Teacher(teacher)
-    crops = np.stack([arcface_crop(c, m) for c, m in zip(aligned.crops, aligned.meshes, strict=True)])
+    crops = np.stack(
+        [arcface_crop(c, m) for c, m in zip(aligned.crops, aligned.meshes, strict=True)]
+    )
     rng = np.random.default_rng(5)
-    copies = np.stack([augmented_copy(rng, c, m) for c, m in zip(aligned.crops, aligned.meshes, strict=True)])
+    copies = np.stack(
+        [augmented_copy(rng, c, m) for c, m in zip(aligned.crops, aligned.meshes, strict=True)]
+    )
     truth, mine, mine_copies = judge(crops)[-1], identity.embed(crops), identity.embed(copies)
     upper = np.triu_indices(len(mine), 1)
     pairs = np.corrcoef((mine @ mine.T)[upper], (truth @ truth.T)[upper])[0, 1]
     return [
-        ("mean cosine to the teacher's embedding, val", "0.75 or more", f"{(mine * truth).sum(1).mean():.3f}"),
+        (
+            "mean cosine to the teacher's embedding, val",
+            "0.75 or more",
+            f"{(mine * truth).sum(1).mean():.3f}",
+        ),
         ("correlation of pairwise similarities with the teacher's", "", f"{pairs:.3f}"),
-        ("AUC, augmented copies against all other val faces", "0.995 or more", f"{verification_auc(mine, mine_copies):.4f}"),
+        (
+            "AUC, augmented copies against all other val faces",
+            "0.995 or more",
+            f"{verification_auc(mine, mine_copies):.4f}",
+        ),
         ("the teacher's own AUC", "", f"{verification_auc(truth, judge(copies)[-1]):.4f}"),
     ]
 
 
 def spectacles_rows(finder: SpectaclesFinder, train: list[FaceImage], val: list[FaceImage]) -> Rows:
-    """Real glasses, none of which the network was trained on, and faces of the val split without any."""
+    """Real glasses, none of which the network was trained on, and faces of the val split without
+    any.
+    """
 
     def found(faces: list[FaceImage], kinds: tuple[str, ...]) -> np.ndarray:
         named = zip(faces, glasses_kinds([face.name for face in faces]), strict=True)
-        return np.array([finder(face.image, face.mesh) is not None for face, kind in named if kind in kinds])
+        return np.array(
+            [finder(face.image, face.mesh) is not None for face, kind in named if kind in kinds]
+        )
 
-    clear, dark, none = found(train + val, ("clear",)), found(train + val, ("dark", "other")), found(val, ("",))
+    clear, dark, none = (
+        found(train + val, ("clear",)),
+        found(train + val, ("dark", "other")),
+        found(val, ("",)),
+    )
     return [
         (f"spectacles found, of {len(clear)}", "", f"{100 * clear.mean():.1f} %"),
         (f"sunglasses found, of {len(dark)}", "", f"{100 * dark.mean():.1f} %"),
@@ -136,7 +174,13 @@ def spectacles_rows(finder: SpectaclesFinder, train: list[FaceImage], val: list[
 def hair_rows(finder: HairFinder, val: list[FaceImage]) -> Rows:
     """Agreement with GrabCut, which takes a hundred times as long and is wrong now and then."""
     found = np.stack([finder(face.image, face.mesh) for face in val])
-    return [("hair and hats, mean Dice coefficient with GrabCut", "", f"{agreement(found, align_faces(val)).mean():.3f}")]
+    return [
+        (
+            "hair and hats, mean Dice coefficient with GrabCut",
+            "",
+            f"{agreement(found, align_faces(val)).mean():.3f}",
+        )
+    ]
 
 
 def eyelids_rows(finder: EyelidsFinder, val: list[FaceImage]) -> Rows:
@@ -152,7 +196,9 @@ def eyelids_rows(finder: EyelidsFinder, val: list[FaceImage]) -> Rows:
 
 def main() -> None:
     """Prints the table and writes it to a file."""
-    parser = argparse.ArgumentParser(prog="python -m facefusion.training.measure", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m facefusion.training.measure", description=__doc__
+    )
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--teacher", type=Path, required=True, help="MobileFaceNet ONNX file")
     parser.add_argument("--weights", type=Path, default=EMBEDDED_WEIGHTS)
@@ -166,7 +212,9 @@ def main() -> None:
         detector_rows(detector, val),
         mesh_rows(detector, mesh, val),
         identity_rows(IdentityEncoder(files["identity"].path), args.teacher, val),
-        spectacles_rows(SpectaclesFinder(files["spectacles"].path), load_faces(args.data, "train"), val),
+        spectacles_rows(
+            SpectaclesFinder(files["spectacles"].path), load_faces(args.data, "train"), val
+        ),
         hair_rows(HairFinder(files["hair"].path), val),
         eyelids_rows(EyelidsFinder(files["eyelids"].path), val),
     ):
@@ -177,7 +225,9 @@ def main() -> None:
     print(table)
     if args.out:
         command = "python -m facefusion.training.measure --data DIR --teacher mobilefacenet.onnx"
-        args.out.write_text(f"# Perception networks on the val split\n\n`{command}`\n\n{table}", encoding="utf-8")
+        args.out.write_text(
+            f"# Perception networks on the val split\n\n`{command}`\n\n{table}", encoding="utf-8"
+        )
 
 
 if __name__ == "__main__":

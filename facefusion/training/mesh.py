@@ -1,4 +1,6 @@
-"""Trains MeshNet on its teacher's meshes of faces as they are, with the geometry of others, and drawn anew."""
+"""Trains MeshNet on its teacher's meshes of faces as they are, with the geometry of others, and
+drawn anew.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from facefusion.geometry.align import MESH_FACE_SHARE, chain, crop_photo, mesh_crop_transform, transform_points
+from facefusion.geometry.align import (
+    MESH_FACE_SHARE,
+    chain,
+    crop_photo,
+    mesh_crop_transform,
+    transform_points,
+)
 from facefusion.geometry.shape import EXPRESSION_POINTS
 from facefusion.geometry.topology import eye_distance
 from facefusion.nets.mesh import INPUT_SIZE, SHAPE_DIMENSIONS, MeshNet
@@ -25,9 +33,15 @@ FEATURE_WEIGHT: Final = 4.0
 VAL_MADE: Final = 256
 
 
-def jittered(rng: np.random.Generator, size: int, turn: float, scale: float, shift: float) -> np.ndarray:
-    """A random (2, 3) similarity about the centre: normal deviations in degrees, log scale and shares of the side."""
-    matrix = cv2.getRotationMatrix2D((size / 2, size / 2), rng.normal(0, turn), float(np.exp(rng.normal(0, scale))))
+def jittered(
+    rng: np.random.Generator, size: int, turn: float, scale: float, shift: float
+) -> np.ndarray:
+    """A random (2, 3) similarity about the centre: normal deviations in degrees, log scale and
+    shares of the side.
+    """
+    matrix = cv2.getRotationMatrix2D(
+        (size / 2, size / 2), rng.normal(0, turn), float(np.exp(rng.normal(0, scale)))
+    )
     matrix[:, 2] += rng.normal(0, shift * size, 2)
     return np.asarray(matrix)
 
@@ -39,15 +53,20 @@ def occlude(rng: np.random.Generator, image: np.ndarray, other: np.ndarray) -> n
     centre = rng.uniform(0.15, 0.85, 2) * size
     corners = centre + rng.normal(0, 0.14 * size, (int(rng.integers(3, 7)), 2))
     cv2.fillConvexPoly(mask, cv2.convexHull(corners.astype(np.int32)), 255)
-    patch = cv2.resize(other, (size, size)) if rng.random() < 0.8 else np.full_like(image, rng.integers(0, 255, 3))
+    patch = (
+        cv2.resize(other, (size, size))
+        if rng.random() < 0.8
+        else np.full_like(image, rng.integers(0, 255, 3))
+    )
     return np.where(mask[..., None] > 0, np.roll(patch, int(rng.integers(size)), axis=0), image)
 
 
 class MeshTask:
     """Samples are jittered crops of the faces of `MadeFaces`, labelled by the teacher.
 
-    A label says what the teacher sees in the very image, not where the warp has put the points: it errs differently on every
-    skin, and what the network is compared with at serving is such a composite.
+    A label says what the teacher sees in the very image, not where the warp has put the points: it
+    errs differently on every skin, and what the network is compared with at serving is such a
+    composite.
     """
 
     name = "mesh"
@@ -63,7 +82,9 @@ class MeshTask:
         self.val_crops, self.val_points = self._val_views(val.crops, val.meshes)
         rng, made, teacher = np.random.default_rng(3), MadeFaces(val), MeshTeacher()
         drawn = [made(rng) for _ in range(VAL_MADE)]
-        self.made_crops, self.made_points = self._val_views([d.image for d in drawn], [teacher(d) for d in drawn])
+        self.made_crops, self.made_points = self._val_views(
+            [d.image for d in drawn], [teacher(d) for d in drawn]
+        )
 
     def _start(self) -> None:
         """Principal components of the training meshes under the training jitter."""
@@ -76,7 +97,9 @@ class MeshTask:
         mean = flat.mean(0)
         _, values, rows = np.linalg.svd(flat - mean, full_matrices=False)
         basis = (rows[:SHAPE_DIMENSIONS] * values[:SHAPE_DIMENSIONS, None] / np.sqrt(len(flat))).T
-        self.net.start_from(torch.from_numpy(mean.astype(np.float32)), torch.from_numpy(basis.astype(np.float32)))
+        self.net.start_from(
+            torch.from_numpy(mean.astype(np.float32)), torch.from_numpy(basis.astype(np.float32))
+        )
 
     @staticmethod
     def _view(rng: np.random.Generator, mesh: np.ndarray) -> np.ndarray:
@@ -84,8 +107,12 @@ class MeshTask:
         return chain(jittered(rng, INPUT_SIZE, 8, 0.09, 0.045), tight)
 
     @staticmethod
-    def _val_views(faces: Sequence[np.ndarray], meshes: Sequence[np.ndarray]) -> tuple[Tensor, np.ndarray]:
-        """Val crops as a detector would give them: a little off in place, size and turn; the same at each call."""
+    def _val_views(
+        faces: Sequence[np.ndarray], meshes: Sequence[np.ndarray]
+    ) -> tuple[Tensor, np.ndarray]:
+        """Val crops as a detector would give them: a little off in place, size and turn; the same
+        at each call.
+        """
         rng = np.random.default_rng(2)
         crops, points = [], []
         for crop, mesh in zip(faces, meshes, strict=True):
@@ -105,17 +132,28 @@ class MeshTask:
     def sample(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
         image, mesh = self._face(rng)
         matrix = self._view(rng, mesh)
-        crop = cv2.warpAffine(image, matrix, (INPUT_SIZE, INPUT_SIZE), borderMode=cv2.BORDER_REPLICATE)
+        crop = cv2.warpAffine(
+            image, matrix, (INPUT_SIZE, INPUT_SIZE), borderMode=cv2.BORDER_REPLICATE
+        )
         points = transform_points(mesh, matrix) / INPUT_SIZE
         if rng.random() < 0.2:
             crop = occlude(rng, crop, self.faces.crops[int(rng.integers(len(self.faces)))])
-        return {"crop": np.ascontiguousarray(photometric(rng, crop)), "points": points.astype(np.float32)}
+        return {
+            "crop": np.ascontiguousarray(photometric(rng, crop)),
+            "points": points.astype(np.float32),
+        }
 
     def loss(self, batch: Batch, progress: float) -> tuple[Tensor, dict[str, float]]:
-        with torch.autocast("cpu", torch.bfloat16):  # nearly twice as fast; the points themselves need every bit
+        with torch.autocast(
+            "cpu", torch.bfloat16
+        ):  # nearly twice as fast; the points themselves need every bit
             features = self.net.features(to_input(batch["crop"]))
         found, truth = self.net.located(features.float()), batch["points"]
-        eyes = (truth[:, [33, 133], :2].mean(1) - truth[:, [362, 263], :2].mean(1)).norm(dim=1).clamp(min=0.08)
+        eyes = (
+            (truth[:, [33, 133], :2].mean(1) - truth[:, [362, 263], :2].mean(1))
+            .norm(dim=1)
+            .clamp(min=0.08)
+        )
         error = (found - truth).abs() * torch.tensor([1.0, 1.0, 0.5])
         loss = ((error.sum(-1) * self.weights).mean(1) / eyes).mean()
         return loss, {"loss": float(loss.detach())}
@@ -123,12 +161,17 @@ class MeshTask:
     @staticmethod
     @torch.no_grad()
     def predict(net: nn.Module, crops: Tensor) -> np.ndarray:
-        return np.concatenate([net(to_input(part)).numpy() for part in crops.split(64)]) * INPUT_SIZE
+        return (
+            np.concatenate([net(to_input(part)).numpy() for part in crops.split(64)]) * INPUT_SIZE
+        )
 
     def evaluate(self, net: nn.Module) -> dict[str, float]:
         error = _errors(self.predict(net, self.val_crops), self.val_points)
         found = self.predict(net, self.made_crops)
-        made, features = _errors(found, self.made_points), _errors(found, self.made_points, EXPRESSION_POINTS)
+        made, features = (
+            _errors(found, self.made_points),
+            _errors(found, self.made_points, EXPRESSION_POINTS),
+        )
         return {
             "val_error_pct": float(error.mean()), "val_error_frontal_pct": float(error[np.abs(self.val.yaws) < 30].mean()),
             "made_error_pct": float(made.mean()), "made_features_pct": float(features.mean()),
@@ -138,7 +181,9 @@ class MeshTask:
     def picture(self, net: nn.Module) -> np.ndarray:
         """The predicted points on 32 drawn val faces, with the teacher's in blue."""
         found, tiles = self.predict(net, self.made_crops[:32]), []
-        for crop, mine, teachers in zip(self.made_crops.numpy(), found, self.made_points, strict=False):
+        for crop, mine, teachers in zip(
+            self.made_crops.numpy(), found, self.made_points, strict=False
+        ):
             tile = crop.copy()
             for points, colour in ((teachers, (60, 120, 255)), (mine, (0, 255, 120))):
                 for x, y in points[list(EXPRESSION_POINTS), :2]:

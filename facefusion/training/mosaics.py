@@ -37,12 +37,16 @@ class Mosaic:
 
 
 def _background(rng: np.random.Generator, size: int, faces: list[FaceImage]) -> np.ndarray:
-    """A cell without a face: colour, gradient, noise, or a piece of an image away from its face, magnified."""
+    """A cell without a face: colour, gradient, noise, or a piece of an image away from its face,
+    magnified.
+    """
     kind = rng.random()
     if kind < 0.35:
         corners = rng.integers(0, 256, (2, 2, 3)).astype(np.float32)
         smooth = cv2.resize(corners, (size, size), interpolation=cv2.INTER_CUBIC)
-        return np.clip(smooth + rng.normal(0, rng.uniform(0, 12), (size, size, 1)), 0, 255).astype(np.uint8)
+        return np.clip(smooth + rng.normal(0, rng.uniform(0, 12), (size, size, 1)), 0, 255).astype(
+            np.uint8
+        )
     face = faces[int(rng.integers(len(faces)))]
     height, width = face.image.shape[:2]
     top, bottom = face.mesh[:, 1].min(), face.mesh[:, 1].max()
@@ -55,8 +59,13 @@ def _background(rng: np.random.Generator, size: int, faces: list[FaceImage]) -> 
     y0, y1, x0, x1 = strips[int(rng.integers(len(strips)))]
     piece = face.image[y0:y1, x0:x1]
     side = min(piece.shape[:2])
-    y, x = int(rng.integers(piece.shape[0] - side + 1)), int(rng.integers(piece.shape[1] - side + 1))
-    return cv2.resize(piece[y : y + side, x : x + side], (size, size), interpolation=cv2.INTER_LINEAR)
+    y, x = (
+        int(rng.integers(piece.shape[0] - side + 1)),
+        int(rng.integers(piece.shape[1] - side + 1)),
+    )
+    return cv2.resize(
+        piece[y : y + side, x : x + side], (size, size), interpolation=cv2.INTER_LINEAR
+    )
 
 
 def _cell(
@@ -70,13 +79,17 @@ def _cell(
     room = max(0.0, 1 - share) / 2 + 0.06
     matrix[:, 2] += size / 2 - (box_low + box_high) / 2 + rng.uniform(-room, room, 2) * size
     image = face.image
-    if scale < 0.6:  # area-average first: a small face in a mosaic is a small face, not an aliased one
+    if (
+        scale < 0.6
+    ):  # area-average first: a small face in a mosaic is a small face, not an aliased one
         half = max(scale * 1.2, 0.05)
         image = cv2.resize(image, None, fx=half, fy=half, interpolation=cv2.INTER_AREA)
         matrix[:, :2] /= half
     border = cv2.BORDER_CONSTANT if rng.random() < 0.6 else cv2.BORDER_REPLICATE
     colour = tuple(int(v) for v in rng.integers(0, 256, 3))
-    cell = cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=border, borderValue=colour)
+    cell = cv2.warpAffine(
+        image, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=border, borderValue=colour
+    )
     if scale < 0.6:
         matrix[:, :2] *= half
     oval = face.mesh[list(OVAL), :2] @ matrix[:, :2].T + matrix[:, 2]
@@ -84,10 +97,16 @@ def _cell(
     if rng.random() < 0.5:
         cell = cell[:, ::-1]
         oval, points = [size - 1, 0] + oval * [-1, 1], ([size - 1, 0] + points * [-1, 1])[MIRRORED]
-    return (photometric(rng, np.ascontiguousarray(cell)) if augment else np.ascontiguousarray(cell)), oval, points
+    return (
+        (photometric(rng, np.ascontiguousarray(cell)) if augment else np.ascontiguousarray(cell)),
+        oval,
+        points,
+    )
 
 
-def make_mosaic(rng: np.random.Generator, faces: list[FaceImage], size: int, *, augment: bool = True) -> Mosaic:
+def make_mosaic(
+    rng: np.random.Generator, faces: list[FaceImage], size: int, *, augment: bool = True
+) -> Mosaic:
     """Draws a mosaic of `size` x `size` pixels; one in twenty holds no face."""
     grid = int(rng.choice([1, 2, 3, 4], p=[0.5, 0.25, 0.15, 0.1]))
     empty = 1.0 if rng.random() < 0.05 else 0.15 if grid > 1 else 0.0
@@ -99,13 +118,17 @@ def make_mosaic(rng: np.random.Generator, faces: list[FaceImage], size: int, *, 
             side = int(edges[row + 1] - edges[row])
             y, x = edges[row], edges[column]
             if rng.random() < empty:
-                canvas[y : y + side, x : x + side] = _background(rng, side, faces)[: size - y, : size - x]
+                canvas[y : y + side, x : x + side] = _background(rng, side, faces)[
+                    : size - y, : size - x
+                ]
                 continue
             face = faces[int(rng.integers(len(faces)))]
             least = max(0.12 if grid == 1 else 0.3, SMALLEST / side)
             share = float(np.exp(rng.uniform(np.log(least), np.log(0.95))))
             if grid == 1 and rng.random() < 0.5:
-                share = float(rng.uniform(least, 0.95))  # large faces are few on a logarithmic scale, and the usual upload
+                share = float(
+                    rng.uniform(least, 0.95)
+                )  # large faces are few on a logarithmic scale, and the usual upload
             if grid == 1 and rng.random() < 0.08:
                 share = float(rng.uniform(0.95, 1.25))  # a face that fills the frame
             cell, oval, five = _cell(rng, face, side, share, augment)

@@ -1,7 +1,9 @@
-"""What progressive generation is worth: coarse and refine against one network that sees the full size in one step.
+"""What progressive generation is worth: coarse and refine against one network that sees the full
+size in one step.
 
-`python -m facefusion.training.progressive --data DIR --out benchmarks/progressive.md` trains both from the same seed for the
-same number of samples, judges them on the same undone swaps, and measures time and memory of both at 512 pixels.
+`python -m facefusion.training.progressive --data DIR --out benchmarks/progressive.md` trains both
+from the same seed for the same number of samples, judges them on the same undone swaps, and
+measures time and memory of both at 512 pixels.
 """
 
 from __future__ import annotations
@@ -30,11 +32,18 @@ from facefusion.training.data import align_faces, load_faces
 from facefusion.training.environment import restart
 from facefusion.training.judges import JUDGING, Judges
 from facefusion.training.loop import Schedule, train
-from facefusion.training.refine import LEAST_EYE_DISTANCE, REFINE_CROP, VIEW, ProgressiveTask, progressive
+from facefusion.training.refine import (
+    LEAST_EYE_DISTANCE,
+    REFINE_CROP,
+    VIEW,
+    ProgressiveTask,
+    progressive,
+)
 
 #: Side at which time and memory are compared, as in the method.
 SIDE: Final = 512
-#: What is left in a fresh process of the runtime alone: run on a file, it prints milliseconds and megabytes.
+#: What is left in a fresh process of the runtime alone: run on a file, it prints milliseconds and
+#: megabytes.
 _MEASURE: Final = """
 import sys, time
 import numpy, onnxruntime
@@ -66,12 +75,16 @@ class DirectTask(CoarseTask):
 
 def at(contract: Contract, side: int) -> Contract:
     """The contract with images of another side."""
-    inputs = {name: (*shape[:2], side, side) if len(shape) == 4 else shape for name, shape in contract.inputs.items()}
+    inputs = {
+        name: (*shape[:2], side, side) if len(shape) == 4 else shape
+        for name, shape in contract.inputs.items()
+    }
     return replace(contract, inputs=inputs, dynamic=None)
 
 
 def cost(parts: list[tuple[nn.Module, Contract]]) -> dict[str, float]:
-    """Milliseconds (one thread) and the growth in MB of a fresh process that runs these networks one after another.
+    """Milliseconds (one thread) and the growth in MB of a fresh process that runs these networks
+    one after another.
 
     Raises:
         subprocess.CalledProcessError: the process failed; it reads Linux's /proc.
@@ -80,7 +93,9 @@ def cost(parts: list[tuple[nn.Module, Contract]]) -> dict[str, float]:
         files = [str(Path(folder, f"{i}.onnx")) for i in range(len(parts))]
         for (net, contract), file in zip(parts, files, strict=True):
             export_onnx(net, contract, Path(file))
-        done = subprocess.run([sys.executable, "-c", _MEASURE, *files], capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [sys.executable, "-c", _MEASURE, *files], capture_output=True, text=True, check=True
+        )
     milliseconds, megabytes = (float(word) for word in done.stdout.split())
     return {"ms": milliseconds, "mb": megabytes}
 
@@ -109,11 +124,20 @@ def images(side: int) -> list[Tensor]:
 def compare(data: Path, checkpoints: Path, runs: Path, steps: int) -> dict[str, dict[str, float]]:
     """Trains both ways; figures by the name of the way. A finished way is not trained again."""
     faces = [
-        align_faces([face for face in load_faces(data, split) if eye_distance(face.mesh) >= LEAST_EYE_DISTANCE], REFINE_CROP)
+        align_faces(
+            [
+                face
+                for face in load_faces(data, split)
+                if eye_distance(face.mesh) >= LEAST_EYE_DISTANCE
+            ],
+            REFINE_CROP,
+        )
         for split in ("train", "val")
     ]
     judges = Judges(*(checkpoints / f"{name}.safetensors" for name in JUDGING))
-    schedule = Schedule(steps=steps, batch=8, rate=1e-3, warmup=40, ema=0.99, threads=2, evaluate_every=steps)
+    schedule = Schedule(
+        steps=steps, batch=8, rate=1e-3, warmup=40, ema=0.99, threads=2, evaluate_every=steps
+    )
     half = replace(schedule, steps=steps // 2, evaluate_every=steps // 2)
 
     def direct() -> dict[str, float]:
@@ -122,14 +146,20 @@ def compare(data: Path, checkpoints: Path, runs: Path, steps: int) -> dict[str, 
         net = train(task, schedule, runs / "direct", CoarseFusionModel())
         figures = undone_swaps(task, net) | task.evaluate(net)
         kept = training_memory(CoarseFusionModel(), images(SIDE))
-        return figures | cost([(net, at(CONTRACTS["coarse"], SIDE))]) | {"kept": kept, "parameters": _size(net)}
+        return (
+            figures
+            | cost([(net, at(CONTRACTS["coarse"], SIDE))])
+            | {"kept": kept, "parameters": _size(net)}
+        )
 
     def staged() -> dict[str, float]:
         torch.manual_seed(0)
         small = CoarseTask(faces[0], faces[1], judges)
         coarse = train(small, half, runs / "coarse", CoarseFusionModel())
         file = runs / "coarse.safetensors"
-        save_file({key: value.contiguous() for key, value in coarse.state_dict().items()}, str(file))
+        save_file(
+            {key: value.contiguous() for key, value in coarse.state_dict().items()}, str(file)
+        )
         torch.manual_seed(0)
         task = ProgressiveTask(progressive(file, None), faces[0], faces[1], judges, frozen=True)
         net = train(task, half, runs / "refine", progressive(file, None))
@@ -138,8 +168,12 @@ def compare(data: Path, checkpoints: Path, runs: Path, steps: int) -> dict[str, 
             (net.coarse, CONTRACTS["coarse"]), (net.refine, at(CONTRACTS["refine"], SIDE))
         ]  # fmt: skip
         refine_in = [*images(SIDE)[:3], torch.rand(1, 1, SIDE, SIDE), torch.rand(1, 3, SIDE, SIDE)]
-        # The stages are trained one after the other: the larger of the two is what memory has to hold.
-        kept = max(training_memory(CoarseFusionModel(), images(COARSE_SIDE)), training_memory(EnhancementNet(), refine_in))
+        # The stages are trained one after the other: the larger of the two is what memory has to
+        # hold.
+        kept = max(
+            training_memory(CoarseFusionModel(), images(COARSE_SIDE)),
+            training_memory(EnhancementNet(), refine_in),
+        )
         return figures | cost(parts) | {"kept": kept, "parameters": _size(net)}
 
     ways = {"progressive: 128, then refined": staged, "one step": direct}
@@ -167,13 +201,17 @@ def table(results: dict[str, dict[str, float]], steps: int, here: dict[str, Any]
             f"| {name} | {f['ssim']:.4f} | {f['psnr']:.2f} | {f['val_id']:.3f} | {f['parameters']:,.0f} | {f['ms']:.0f} "
             f"| {f['mb']:.0f} | {f['kept']:.0f} |"
         )
-    lines.append("\nThe method's author claims 3.2 GB -> 1.4 GB of peak memory for the progressive way.\n")
+    lines.append(
+        "\nThe method's author claims 3.2 GB -> 1.4 GB of peak memory for the progressive way.\n"
+    )
     return "\n".join(lines)
 
 
 def main() -> None:
     """Trains what is not yet trained, prints the table and writes it."""
-    parser = argparse.ArgumentParser(prog="python -m facefusion.training.progressive", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m facefusion.training.progressive", description=__doc__
+    )
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--checkpoints", type=Path, default=Path("checkpoints"))

@@ -1,4 +1,6 @@
-"""Trains EnhancementNet on the answers of a frozen coarse network, and after that the two of them together."""
+"""Trains EnhancementNet on the answers of a frozen coarse network, and after that the two of them
+together.
+"""
 
 from __future__ import annotations
 
@@ -18,13 +20,15 @@ from facefusion.training.judges import Judges
 from facefusion.training.loop import Batch
 from facefusion.training.losses import weighted_l1
 
-#: Side of the samples: the smaller of the two sizes at which the network serves; it is fully convolutional.
+#: Side of the samples: the smaller of the two sizes at which the network serves; it is fully
+#: convolutional.
 VIEW: Final = 256
 #: Side of the crops that the samples are cut from.
 REFINE_CROP: Final = 320
 #: Images whose eyes are fewer pixels apart show nothing that 256 pixels need.
 LEAST_EYE_DISTANCE: Final = 50.0
-#: In joint training the coarse result follows the refined one, averaged down: the fast tier shows it.
+#: In joint training the coarse result follows the refined one, averaged down: the fast tier shows
+#: it.
 AGREEMENT: Final = 10.0
 
 
@@ -39,7 +43,13 @@ class ProgressiveTask(FusionTask[ProgressiveFusionNet]):
     """
 
     def __init__(
-        self, net: ProgressiveFusionNet, train: AlignedFaces, val: AlignedFaces, judges: Judges, *, frozen: bool
+        self,
+        net: ProgressiveFusionNet,
+        train: AlignedFaces,
+        val: AlignedFaces,
+        judges: Judges,
+        *,
+        frozen: bool,
     ) -> None:
         self.name = "refine" if frozen else "joint"
         self.frozen = frozen
@@ -50,7 +60,9 @@ class ProgressiveTask(FusionTask[ProgressiveFusionNet]):
         if self.frozen:
             net.coarse.eval()  # its BatchNorm's averages, too
         with torch.autocast("cpu", torch.bfloat16, enabled=net.training):
-            answer = net.logits(*(images[name] for name in ("warped", "target", "face", "identity")))
+            answer = net.logits(
+                *(images[name] for name in ("warped", "target", "face", "identity"))
+            )
         logits, delta, coarse_mask, coarse_delta = (x.float() for x in answer)
         mask = torch.sigmoid(logits) * images["face"]
         out = fuse(images["warped"], images["target"], mask, delta)
@@ -62,7 +74,8 @@ class ProgressiveTask(FusionTask[ProgressiveFusionNet]):
             return super().beside(x, batch)
         size = (COARSE_SIDE, COARSE_SIDE)
         warped, target, face, out = (
-            functional.interpolate(x[name], size=size, mode="area") for name in ("warped", "target", "face", "out")
+            functional.interpolate(x[name], size=size, mode="area")
+            for name in ("warped", "target", "face", "out")
         )
         coarse = fuse(warped, target, x["coarse_mask"], x["coarse_delta"])
         apart = weighted_l1(coarse, out.detach(), face)

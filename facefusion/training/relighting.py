@@ -1,7 +1,9 @@
-"""Synthetic light on faces: lamps from the side, hard edges of shadow, gloss; shaded by the mesh's own normals.
+"""Synthetic light on faces: lamps from the side, hard edges of shadow, gloss; shaded by the mesh's
+own normals.
 
-A face and the one that is put on it are lit by different lamps. Here they are made to differ in a way whose truth is known:
-the same portrait under two lights. Lambert's law for what is lit, Blinn and Phong (SIGGRAPH 1977) for what shines.
+A face and the one that is put on it are lit by different lamps. Here they are made to differ in a
+way whose truth is known: the same portrait under two lights. Lambert's law for what is lit, Blinn
+and Phong (SIGGRAPH 1977) for what shines.
 """
 
 from __future__ import annotations
@@ -91,7 +93,9 @@ class Lamp:
     def __call__(self, image: np.ndarray) -> np.ndarray:
         """`image` (S, S, 3) RGB uint8 under this lamp."""
         size = image.shape[1::-1]
-        gain, shine = (cv2.resize(x, size, interpolation=cv2.INTER_LINEAR) for x in (self.gain, self.shine))
+        gain, shine = (
+            cv2.resize(x, size, interpolation=cv2.INTER_LINEAR) for x in (self.gain, self.shine)
+        )
         # Light multiplies intensities; the levels of a photo are about their square root.
         return np.clip(image * np.sqrt(gain) + shine, 0, 255).astype(np.uint8)
 

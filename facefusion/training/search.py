@@ -1,9 +1,10 @@
-"""Looks for a better size of the fusion networks: width, expansion and kernel, within the time of the one made by hand.
+"""Looks for a better size of the fusion networks: width, expansion and kernel, within the time of
+the one made by hand.
 
 `python -m facefusion.training.search coarse|refine --data DIR --out benchmarks/search-coarse.md` lets Optuna propose
-designs. Each is timed as it would serve; those that need longer than the design made by hand are dropped, the others are
-trained from the same seed on the same undone swaps. A design that was trained is not trained again. Nothing else may run
-meanwhile.
+designs. Each is timed as it would serve; those that need longer than the design made by hand are
+dropped, the others are trained from the same seed on the same undone swaps. A design that was
+trained is not trained again. Nothing else may run meanwhile.
 """
 
 from __future__ import annotations
@@ -45,10 +46,12 @@ EXPANSIONS: Final = (1.5, 2.0, 2.5, 3.0, 4.0)
 KERNELS: Final = (3, 5)
 #: Channels are multiples of this, which is how many a core computes at once.
 ROUND: Final = 8
-#: How much longer than the design made by hand one may take and still count as equally quick: time has noise.
+#: How much longer than the design made by hand one may take and still count as equally quick: time
+#: has noise.
 SLACK: Final = 1.03
 ROUNDS: Final = 60
-#: Decibels by which a design has to be better to take the place of the one made by hand: another seed gives a tenth.
+#: Decibels by which a design has to be better to take the place of the one made by hand: another
+#: seed gives a tenth.
 MIN_GAIN: Final = 0.1
 
 
@@ -104,7 +107,9 @@ def milliseconds(net: nn.Module, contract: Contract, beside: nn.Module) -> tuple
         for each, file in zip((net, beside), files, strict=True):
             export_onnx(each, contract, file)
         sessions = [make_session(file, None) for file in files]
-    feeds = {name: np.random.rand(*shape).astype(np.float32) for name, shape in contract.inputs.items()}
+    feeds = {
+        name: np.random.rand(*shape).astype(np.float32) for name, shape in contract.inputs.items()
+    }
     times = np.zeros((ROUNDS, 2))
     for row in times:
         for i, session in enumerate(sessions):
@@ -120,11 +125,17 @@ def measure(space: Space, design: Design, run: Path) -> dict[str, float]:
     torch.manual_seed(space.schedule.seed)
     net, beside = space.make(design).eval(), space.make(space.hand).eval()
     mine, other = milliseconds(net, space.contract, beside)
-    figures = {"ratio": mine / other, "ms": mine, "parameters": float(sum(p.numel() for p in net.parameters()))}
+    figures = {
+        "ratio": mine / other,
+        "ms": mine,
+        "parameters": float(sum(p.numel() for p in net.parameters())),
+    }
     if figures["ratio"] <= SLACK or design == space.hand:
         torch.manual_seed(space.schedule.seed)
         space.task.net = space.trained(design)
-        figures |= undone_swaps(space.task, train(space.task, space.schedule, run, space.trained(design)))
+        figures |= undone_swaps(
+            space.task, train(space.task, space.schedule, run, space.trained(design))
+        )
     return figures
 
 
@@ -134,7 +145,9 @@ def search(space: Space, trials: int, runs: Path) -> dict[Design, dict[str, floa
 
     def tried(design: Design) -> dict[str, float]:
         name = f"{'-'.join(map(str, design.widths))}-x{design.expand}-k{design.kernel}"
-        found[design] = remembered(runs / name / "figures.json", partial(measure, space, design, runs / name))
+        found[design] = remembered(
+            runs / name / "figures.json", partial(measure, space, design, runs / name)
+        )
         return found[design]
 
     def objective(trial: optuna.Trial) -> float:
@@ -151,7 +164,9 @@ def search(space: Space, trials: int, runs: Path) -> dict[Design, dict[str, floa
         return figures["psnr"]
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=0, n_startup_trials=6))
+    study = optuna.create_study(
+        direction="maximize", sampler=optuna.samplers.TPESampler(seed=0, n_startup_trials=6)
+    )
     study.enqueue_trial({"share": 1.0, "expand": space.hand.expand, "kernel": space.hand.kernel})
     study.optimize(objective, n_trials=trials)
     return found
@@ -160,7 +175,9 @@ def search(space: Space, trials: int, runs: Path) -> dict[Design, dict[str, floa
 def front(results: dict[Design, dict[str, float]]) -> list[Design]:
     """The designs than which none is both quicker and better, from the quickest on."""
     best, chosen = -np.inf, []
-    for design in sorted((d for d in results if "psnr" in results[d]), key=lambda d: results[d]["ratio"]):
+    for design in sorted(
+        (d for d in results if "psnr" in results[d]), key=lambda d: results[d]["ratio"]
+    ):
         if results[design]["psnr"] > best:
             best = results[design]["psnr"]
             chosen.append(design)
@@ -176,10 +193,25 @@ def plot(results: dict[Design, dict[str, float]], hand: Design, out: Path) -> No
 
     figure, axes = pyplot.subplots(figsize=(6, 4), dpi=110)
     trained = [figures for figures in results.values() if "psnr" in figures]
-    axes.scatter([f["ratio"] for f in trained], [f["psnr"] for f in trained], color="#888888", label="tried")
+    axes.scatter(
+        [f["ratio"] for f in trained], [f["psnr"] for f in trained], color="#888888", label="tried"
+    )
     line = [results[design] for design in front(results)]
-    axes.plot([f["ratio"] for f in line], [f["psnr"] for f in line], color="#1f6f8b", marker="o", label="front")
-    axes.scatter([results[hand]["ratio"]], [results[hand]["psnr"]], color="#c0392b", marker="*", s=160, label="made by hand")
+    axes.plot(
+        [f["ratio"] for f in line],
+        [f["psnr"] for f in line],
+        color="#1f6f8b",
+        marker="o",
+        label="front",
+    )
+    axes.scatter(
+        [results[hand]["ratio"]],
+        [results[hand]["psnr"]],
+        color="#c0392b",
+        marker="*",
+        s=160,
+        label="made by hand",
+    )
     axes.axvline(SLACK, color="#bbbbbb", linestyle="--")
     axes.set_xlabel("time, design made by hand = 1")
     axes.set_ylabel("PSNR of undone swaps, dB")
@@ -204,8 +236,16 @@ def table(network: str, results: dict[Design, dict[str, float]], space: Space, t
     ]
     for design in sorted(results, key=lambda d: -results[d].get("psnr", -results[d]["ratio"])):
         figures = results[design]
-        quality = [f"{figures['psnr']:.2f}", f"{figures['ssim']:.4f}"] if "psnr" in figures else ["too slow", ""]
-        notes = [note for note, holds in (("made by hand", design == space.hand), ("front", design in line)) if holds]
+        quality = (
+            [f"{figures['psnr']:.2f}", f"{figures['ssim']:.4f}"]
+            if "psnr" in figures
+            else ["too slow", ""]
+        )
+        notes = [
+            note
+            for note, holds in (("made by hand", design == space.hand), ("front", design in line))
+            if holds
+        ]
         cells = [
             " ".join(map(str, design.widths)), f"{design.expand:g}", str(design.kernel), f"{figures['parameters']:,.0f}",
             f"{figures['ratio']:.2f}", *quality, ", ".join(notes),
@@ -222,15 +262,24 @@ def verdict(results: dict[Design, dict[str, float]], hand: Design) -> str:
     if gain >= MIN_GAIN:
         return f"{' '.join(map(str, best.widths))} is better by {gain:.2f} dB: it should be trained to the end."
     return (
-        f"None is better by {MIN_GAIN} dB, so the design made by hand stays. Smaller ones are as good after so few steps; what "
-        "a larger one gains shows in trainings that are a hundred times as long."
+        f"None is better by {MIN_GAIN} dB, so the design made by hand stays. Smaller ones are as "
+        "good after so few steps; what a larger one gains shows in trainings that are a hundred "
+        "times as long."
     )
 
 
 def make_space(network: str, data: Path, checkpoints: Path, steps: int) -> Space:
     """What is looked for, with the faces to look for it on."""
     judges = Judges(*(checkpoints / f"{name}.safetensors" for name in JUDGING))
-    schedule = Schedule(steps=steps, rate=2e-3, warmup=steps // 10, ema=0.98, threads=2, workers=1, evaluate_every=steps)
+    schedule = Schedule(
+        steps=steps,
+        rate=2e-3,
+        warmup=steps // 10,
+        ema=0.98,
+        threads=2,
+        workers=1,
+        evaluate_every=steps,
+    )
     splits = [load_faces(data, split) for split in ("train", "val")]
     if network == "coarse":
         whole = [align_faces(part) for part in splits]
@@ -244,7 +293,14 @@ def make_space(network: str, data: Path, checkpoints: Path, steps: int) -> Space
 
     refined = UndoneRefine(trained(refine.DESIGN), sharp[0], sharp[1], judges, frozen=True)
     contract = replace(CONTRACTS["refine"], dynamic=None)
-    return Space(refine.DESIGN, EnhancementNet, contract, trained, refined, replace(schedule, batch=8, rate=1e-3))
+    return Space(
+        refine.DESIGN,
+        EnhancementNet,
+        contract,
+        trained,
+        refined,
+        replace(schedule, batch=8, rate=1e-3),
+    )
 
 
 def _coarse(design: Design) -> CoarseFusionModel:
@@ -252,12 +308,16 @@ def _coarse(design: Design) -> CoarseFusionModel:
 
 
 def _sharp(faces: Sequence[Any]) -> AlignedFaces:
-    return align_faces([face for face in faces if eye_distance(face.mesh) >= LEAST_EYE_DISTANCE], REFINE_CROP)
+    return align_faces(
+        [face for face in faces if eye_distance(face.mesh) >= LEAST_EYE_DISTANCE], REFINE_CROP
+    )
 
 
 def main() -> None:
     """Searches, prints the table, and writes it with its plot."""
-    parser = argparse.ArgumentParser(prog="python -m facefusion.training.search", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m facefusion.training.search", description=__doc__
+    )
     parser.add_argument("network", choices=("coarse", "refine"))
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--trials", type=int, default=24)

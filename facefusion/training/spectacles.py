@@ -1,4 +1,6 @@
-"""Draws spectacles and sunglasses on faces: the network has to keep the target's and to leave the source's behind."""
+"""Draws spectacles and sunglasses on faces: the network has to keep the target's and to leave the
+source's behind.
+"""
 
 from __future__ import annotations
 
@@ -41,22 +43,30 @@ class DrawnSpectacles:
 
 
 def _rim(width: float, above: float, below: float, corners: tuple[float, float]) -> np.ndarray:
-    """(96, 2) points of a rim: half a superellipse above its middle, another one below (round to nearly rectangular)."""
+    """(96, 2) points of a rim: half a superellipse above its middle, another one below (round to
+    nearly rectangular).
+    """
     turn = np.linspace(0, 2 * np.pi, 96, endpoint=False)
     x, y = np.cos(turn), np.sin(turn)  # y points down
     low = y > 0
     power = np.where(low, corners[1], corners[0])
     height = np.where(low, below, above)
-    return np.stack([width * np.sign(x) * np.abs(x) ** power, height * np.sign(y) * np.abs(y) ** power], axis=1)
+    return np.stack(
+        [width * np.sign(x) * np.abs(x) ** power, height * np.sign(y) * np.abs(y) ** power], axis=1
+    )
 
 
 def _outlines(rng: np.random.Generator, mesh: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
-    """Both rims (96, 2) in pixels, and the axes: a step from eye to eye and a step down of the same length."""
+    """Both rims (96, 2) in pixels, and the axes: a step from eye to eye and a step down of the same
+    length.
+    """
     eyes = [mesh[list(eye), :2] for eye in (LEFT_EYE, RIGHT_EYE)]
     centres = [eye.mean(0) for eye in eyes]
     across = centres[1] - centres[0]
     axes = np.stack([across, [-across[1], across[0]]])
-    wide = np.array([np.ptp(eye @ across) for eye in eyes])  # a turned head shows the far rim narrower
+    wide = np.array(
+        [np.ptp(eye @ across) for eye in eyes]
+    )  # a turned head shows the far rim narrower
     wide = np.clip(wide / wide.mean(), 0.55, 1.3)
     width = float(rng.uniform(0.32, 0.50))
     above, below = float(rng.uniform(0.17, 0.36)), float(rng.uniform(0.2, 0.46))
@@ -74,7 +84,9 @@ def _stroke(canvas: np.ndarray, points: np.ndarray, thick: float, *, closed: boo
     cv2.polylines(canvas, [path], closed, 255, max(1, round(thick * _FINER)), cv2.LINE_AA)
 
 
-def _frame(rng: np.random.Generator, rims: list[np.ndarray], axes: np.ndarray, mesh: np.ndarray, size: int) -> np.ndarray:
+def _frame(
+    rng: np.random.Generator, rims: list[np.ndarray], axes: np.ndarray, mesh: np.ndarray, size: int
+) -> np.ndarray:
     """Alpha (size, size) of rims, bridge and temples."""
     canvas = np.zeros((size * _FINER, size * _FINER), np.uint8)
     span = float(np.hypot(*axes[0]))
@@ -97,16 +109,22 @@ def _frame(rng: np.random.Generator, rims: list[np.ndarray], axes: np.ndarray, m
 
 
 def _cloud(rng: np.random.Generator, size: int, cells: int) -> np.ndarray:
-    """(size, size) float32 smooth noise in about [0, 1]: highlights along a frame, a gradient in a lens."""
+    """(size, size) float32 smooth noise in about [0, 1]: highlights along a frame, a gradient in a
+    lens.
+    """
     noise = rng.uniform(0, 1, (cells, cells)).astype(np.float32)
     return np.asarray(cv2.resize(noise, (size, size), interpolation=cv2.INTER_CUBIC), np.float32)
 
 
 def _glass(rng: np.random.Generator, size: int) -> tuple[float, np.ndarray]:
-    """Alpha of the lenses and their colour (size, size, 3): clear more often than not, tinted, or dark."""
+    """Alpha of the lenses and their colour (size, size, 3): clear more often than not, tinted, or
+    dark.
+    """
     kind = rng.random()
     if kind < 0.55:
-        return float(rng.uniform(0, 0.1)), np.full((size, size, 3), rng.uniform(120, 255, 3), np.float32)
+        return float(rng.uniform(0, 0.1)), np.full(
+            (size, size, 3), rng.uniform(120, 255, 3), np.float32
+        )
     dark = kind > 0.7
     alpha = float(rng.uniform(0.75, 0.98) if dark else rng.uniform(0.15, 0.55))
     shade = rng.uniform(0, 60, 3) if dark else rng.uniform(20, 200, 3)
@@ -114,7 +132,10 @@ def _glass(rng: np.random.Generator, size: int) -> tuple[float, np.ndarray]:
 
 
 def draw_spectacles(
-    rng: np.random.Generator, image: np.ndarray, mesh: np.ndarray, reflected: np.ndarray | None = None
+    rng: np.random.Generator,
+    image: np.ndarray,
+    mesh: np.ndarray,
+    reflected: np.ndarray | None = None,
 ) -> DrawnSpectacles:
     """Draws spectacles on a face.
 
@@ -136,13 +157,17 @@ def draw_spectacles(
     out: np.ndarray = image.astype(np.float32)
     if rng.random() < 0.5:  # the shadow that a frame throws on the cheeks
         span = float(np.hypot(*axes[0]))
-        low = axes[1] / span * float(rng.uniform(0.01, 0.07)) * span + axes[0] * float(rng.uniform(-0.03, 0.03))
+        low = axes[1] / span * float(rng.uniform(0.01, 0.07)) * span + axes[0] * float(
+            rng.uniform(-0.03, 0.03)
+        )
         shadow = cv2.warpAffine(frame, np.array([[1, 0, low[0]], [0, 1, low[1]]]), (size, size))
         out *= 1 - float(rng.uniform(0.1, 0.4)) * cv2.GaussianBlur(shadow, (0, 0), 1.0)[..., None]
     out = out * (1 - lens[..., None]) + tint * lens[..., None]
     if reflected is not None and rng.random() < 0.4:
         mirror = cv2.resize(reflected, (size, size)).astype(np.float32)
-        gleam = float(rng.uniform(0.1, 0.5)) * inside * np.clip(2 * _cloud(rng, size, 4) - 0.8, 0, 1)
+        gleam = (
+            float(rng.uniform(0.1, 0.5)) * inside * np.clip(2 * _cloud(rng, size, 4) - 0.8, 0, 1)
+        )
         out = out + (255 - out) * gleam[..., None] * mirror / 255
     colour = rng.uniform(0, 70, 3) if rng.random() < 0.55 else rng.uniform(0, 255, 3)
     metal = colour * (0.6 + 0.9 * _cloud(rng, size, 9)[..., None])

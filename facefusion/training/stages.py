@@ -1,4 +1,6 @@
-"""The stages of training by name, in the order in which they build on each other, and where their weights go."""
+"""The stages of training by name, in the order in which they build on each other, and where their
+weights go.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,18 @@ from facefusion.training.data import align_faces, load_faces
 from facefusion.training.loop import Schedule, Task, train
 
 SCHEDULES: Final = Path(__file__).with_name("schedules.toml")
-STAGES: Final = ("detector", "mesh", "identity", "judge", "spectacles", "hair", "eyelids", "coarse", "refine", "joint")
+STAGES: Final = (
+    "detector",
+    "mesh",
+    "identity",
+    "judge",
+    "spectacles",
+    "hair",
+    "eyelids",
+    "coarse",
+    "refine",
+    "joint",
+)
 
 
 def schedules(path: Path = SCHEDULES) -> dict[str, Schedule]:
@@ -30,7 +43,13 @@ def schedules(path: Path = SCHEDULES) -> dict[str, Schedule]:
         tables = tomllib.load(handle)
     known = {field.name for field in dataclasses.fields(Schedule)}
     wrong = [name for name in tables if name not in STAGES]
-    wrong += [f"{name}.{key}" for name, table in tables.items() if name in STAGES for key in table if key not in known]
+    wrong += [
+        f"{name}.{key}"
+        for name, table in tables.items()
+        if name in STAGES
+        for key in table
+        if key not in known
+    ]
     if wrong:
         raise SystemExit(f"{path.name}: no such stage or setting: {', '.join(wrong)}")
     return {name: Schedule(**table) for name, table in tables.items()}
@@ -50,7 +69,9 @@ def make_task(stage: str, args: argparse.Namespace) -> tuple[Task[Any], nn.Modul
     if stage == "identity":
         from facefusion.training.identity import IdentityNet, IdentityTask
 
-        return IdentityTask(align_faces(faces), align_faces(val), _teacher(args, stage)), IdentityNet()
+        return IdentityTask(
+            align_faces(faces), align_faces(val), _teacher(args, stage)
+        ), IdentityNet()
     if stage == "judge":
         from facefusion.nets.identity import JUDGE_BLOCKS
         from facefusion.training.identity import FUSED, IdentityNet, IdentityTask
@@ -58,7 +79,9 @@ def make_task(stage: str, args: argparse.Namespace) -> tuple[Task[Any], nn.Modul
         teacher = _teacher(args, stage)
         net = IdentityNet(JUDGE_BLOCKS)
         net.load_state_dict(load_file(_built(args, "identity")), strict=False)
-        task = IdentityTask(align_faces(faces), align_faces(val), teacher, net, fused=FUSED, stagewise=0)
+        task = IdentityTask(
+            align_faces(faces), align_faces(val), teacher, net, fused=FUSED, stagewise=0
+        )
         task.name = "judge"
         return task, IdentityNet(JUDGE_BLOCKS)
     if stage == "spectacles":
@@ -80,13 +103,23 @@ def make_task(stage: str, args: argparse.Namespace) -> tuple[Task[Any], nn.Modul
         from facefusion.training.coarse import CoarseFusionModel, CoarseTask
 
         return CoarseTask(align_faces(faces), align_faces(val), judges), CoarseFusionModel()
-    from facefusion.training.refine import LEAST_EYE_DISTANCE, REFINE_CROP, ProgressiveTask, progressive
+    from facefusion.training.refine import (
+        LEAST_EYE_DISTANCE,
+        REFINE_CROP,
+        ProgressiveTask,
+        progressive,
+    )
 
-    sharp = [[face for face in part if eye_distance(face.mesh) >= LEAST_EYE_DISTANCE] for part in (faces, val)]
+    sharp = [
+        [face for face in part if eye_distance(face.mesh) >= LEAST_EYE_DISTANCE]
+        for part in (faces, val)
+    ]
     aligned = [align_faces(part, REFINE_CROP) for part in sharp]
     began = _built(args, "refine") if stage == "joint" else args.start_from
     pair = [progressive(_built(args, "coarse"), began) for _ in range(2)]
-    return ProgressiveTask(pair[0], aligned[0], aligned[1], judges, frozen=stage == "refine"), pair[1]
+    return ProgressiveTask(pair[0], aligned[0], aligned[1], judges, frozen=stage == "refine"), pair[
+        1
+    ]
 
 
 def _teacher(args: argparse.Namespace, stage: str) -> Path:
@@ -101,7 +134,9 @@ def _built(args: argparse.Namespace, stage: str) -> Path:
     """The weights of a stage that this one builds on."""
     path: Path = getattr(args, stage) or args.checkpoints / f"{stage}.safetensors"
     if not path.is_file():
-        raise SystemExit(f"there is no {path}: train {stage} first, or name its file with --{stage}")
+        raise SystemExit(
+            f"there is no {path}: train {stage} first, or name its file with --{stage}"
+        )
     return path
 
 
@@ -113,7 +148,9 @@ def run_stage(stage: str, schedule: Schedule, args: argparse.Namespace) -> None:
     if args.start_from is not None and stage != "refine":
         missing, unknown = task.net.load_state_dict(load_file(args.start_from), strict=False)
         if unknown:
-            raise SystemExit(f"{args.start_from.name} is of another network: it has {', '.join(unknown[:3])}")
+            raise SystemExit(
+                f"{args.start_from.name} is of another network: it has {', '.join(unknown[:3])}"
+            )
         if missing:
             print(f"new, as they were made: {', '.join(missing)}")
     net = train(task, schedule, args.run or Path("runs") / stage, averaged)
@@ -129,15 +166,35 @@ def main() -> int:
     """Entry point of `python -m facefusion.training`."""
     parser = argparse.ArgumentParser(prog="python -m facefusion.training", description=__doc__)
     parser.add_argument("stage", choices=(*STAGES, "all"), help="all: one after the other")
-    parser.add_argument("--data", type=Path, required=True, help="folder with faces.csv, mesh468.npz and the images")
+    parser.add_argument(
+        "--data", type=Path, required=True, help="folder with faces.csv, mesh468.npz and the images"
+    )
     parser.add_argument("--teacher", type=Path, help="MobileFaceNet ONNX file (identity)")
     for built in ("identity", "judge", "mesh", "spectacles", "hair", "coarse", "refine"):
-        parser.add_argument(f"--{built}", type=Path, help=f"safetensors file of {built}, for the stages that build on it")
-    parser.add_argument("--start-from", type=Path, help="safetensors file to begin with instead of random weights")
+        parser.add_argument(
+            f"--{built}",
+            type=Path,
+            help=f"safetensors file of {built}, for the stages that build on it",
+        )
+    parser.add_argument(
+        "--start-from", type=Path, help="safetensors file to begin with instead of random weights"
+    )
     parser.add_argument("--run", type=Path, help="checkpoint folder (default: runs/STAGE)")
-    parser.add_argument("--weights", type=Path, default=Path("weights"), help="where the trained weights go")
-    parser.add_argument("--checkpoints", type=Path, default=Path("checkpoints"), help="where safetensors to resume from go")
-    parser.add_argument("--schedules", type=Path, default=SCHEDULES, help="TOML file with the schedule of each stage")
+    parser.add_argument(
+        "--weights", type=Path, default=Path("weights"), help="where the trained weights go"
+    )
+    parser.add_argument(
+        "--checkpoints",
+        type=Path,
+        default=Path("checkpoints"),
+        help="where safetensors to resume from go",
+    )
+    parser.add_argument(
+        "--schedules",
+        type=Path,
+        default=SCHEDULES,
+        help="TOML file with the schedule of each stage",
+    )
     whole_numbers = ("steps", "batch", "threads", "workers", "seed", "evaluate_every")
     for field in whole_numbers:
         parser.add_argument(f"--{field.replace('_', '-')}", type=int)
@@ -149,6 +206,8 @@ def main() -> int:
     read = schedules(args.schedules)
     cv2.setNumThreads(1)
     for stage in STAGES if args.stage == "all" else (args.stage,):
-        schedule = dataclasses.replace(read[stage], **{k: v for k, v in given.items() if v is not None})
+        schedule = dataclasses.replace(
+            read[stage], **{k: v for k, v in given.items() if v is not None}
+        )
         run_stage(stage, schedule, args)
     return 0

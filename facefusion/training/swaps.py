@@ -1,8 +1,8 @@
 """Undo-a-swap samples: for a portrait T its own pixels are the ground truth.
 
-Paired samples corrupt T with another face (T') and carry T's own face away and back (W): the network has to undo the swap.
-Unpaired samples put another person's face (W) onto T, as the product does; they have no truth and are judged by identity,
-light and coverings (`training/coarse.py`).
+Paired samples corrupt T with another face (T') and carry T's own face away and back (W): the
+network has to undo the swap. Unpaired samples put another person's face (W) onto T, as the product
+does; they have no truth and are judged by identity, light and coverings (`training/coarse.py`).
 """
 
 from __future__ import annotations
@@ -33,14 +33,16 @@ Rng = np.random.Generator
 UNPAIRED: Final = 0.5
 #: Degrees of yaw between faces that are put on each other.
 MAX_YAW_DIFFERENCE: Final = 32.0
-#: Share of the corrupted targets that keep T's light, and the low-pass that separates light from identity (px of 192).
+#: Share of the corrupted targets that keep T's light, and the low-pass that separates light from
+#: identity (px of 192).
 KEEPS_LIGHT: Final = 0.9
 LOW_PASS: Final = (12.0, 32.0)
 #: Paired samples without any corruption: the network must also leave a good face alone.
 UNTOUCHED: Final = 0.05
 #: Shares of targets and of sources that stand under a lamp of their own.
 LAMPS: Final = (0.4, 0.4)
-#: Share of the glasses, hair and hats that are found, as most are at serving; the others the network has to see for itself.
+#: Share of the glasses, hair and hats that are found, as most are at serving; the others the
+#: network has to see for itself.
 FOUND: Final = 0.8
 #: Rows, as shares of the crop's side, between which beards begin to count as what covers a face.
 BEARDS: Final = (0.5, 0.6)
@@ -56,9 +58,13 @@ def _covering(crop: np.ndarray, mesh: np.ndarray) -> np.ndarray:
 
 
 def _low_pass(image: np.ndarray, sigma: float) -> np.ndarray:
-    """A wide Gaussian blur of (H, W, 3) float32, at a quarter of the resolution: sixteen times quicker."""
+    """A wide Gaussian blur of (H, W, 3) float32, at a quarter of the resolution: sixteen times
+    quicker.
+    """
     small = cv2.resize(image, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.resize(cv2.GaussianBlur(small, (0, 0), sigma / 4), image.shape[1::-1]), np.float32)
+    return np.asarray(
+        cv2.resize(cv2.GaussianBlur(small, (0, 0), sigma / 4), image.shape[1::-1]), np.float32
+    )
 
 
 def _blob(rng: Rng, size: int) -> np.ndarray:
@@ -86,14 +92,21 @@ class SwapSampler:
     """
 
     def __init__(
-        self, faces: AlignedFaces, worn: Sequence[Coverings], view: int = COARSE_SIZE, unpaired: float = UNPAIRED
+        self,
+        faces: AlignedFaces,
+        worn: Sequence[Coverings],
+        view: int = COARSE_SIZE,
+        unpaired: float = UNPAIRED,
     ) -> None:
         self.faces, self.worn, self.view, self.unpaired = faces, worn, view, unpaired
         self.size = faces.crops.shape[1]
         self.lamps = Lamps(faces)
-        #: The faces as they are carried onto others, without their spectacles, and what covers them then.
+        #: The faces as they are carried onto others, without their spectacles, and what covers them
+        #: then.
         self.bare = [each.taken_off(crop) for crop, each in zip(faces.crops, worn, strict=True)]
-        self.carried = np.stack([self._carried(*each) for each in zip(self.bare, faces.meshes, worn, strict=True)])
+        self.carried = np.stack(
+            [self._carried(*each) for each in zip(self.bare, faces.meshes, worn, strict=True)]
+        )
         #: What covers them as they are.
         self.coverings = np.stack(
             [
@@ -104,16 +117,24 @@ class SwapSampler:
         self.glasses = np.array(glasses_kinds(faces.names))
 
     def _carried(self, crop: np.ndarray, mesh: np.ndarray, worn: Coverings) -> np.ndarray:
-        """What covers a face without its glasses, (S, S) uint8: hair and hats as found, below the nose by colour."""
-        low = np.clip((np.arange(COVERINGS[0]) / COVERINGS[0] - BEARDS[0]) / (BEARDS[1] - BEARDS[0]), 0, 1)
-        beard = self._at_size(np.repeat(low.astype(np.float32)[:, None], COVERINGS[0], axis=1)) * _covering(crop, mesh)
+        """What covers a face without its glasses, (S, S) uint8: hair and hats as found, below the
+        nose by colour.
+        """
+        low = np.clip(
+            (np.arange(COVERINGS[0]) / COVERINGS[0] - BEARDS[0]) / (BEARDS[1] - BEARDS[0]), 0, 1
+        )
+        beard = self._at_size(
+            np.repeat(low.astype(np.float32)[:, None], COVERINGS[0], axis=1)
+        ) * _covering(crop, mesh)
         return np.maximum(beard, 255 * self._at_size(worn.occlusion_maps.max(-1))).astype(np.uint8)
 
     def _at_size(self, layer: np.ndarray) -> np.ndarray:
         """A map of coverings (192, 192) at the crops' own side."""
         if layer.shape[0] == self.size:
             return layer
-        return np.asarray(cv2.resize(layer, (self.size, self.size), interpolation=cv2.INTER_LINEAR), np.float32)
+        return np.asarray(
+            cv2.resize(layer, (self.size, self.size), interpolation=cv2.INTER_LINEAR), np.float32
+        )
 
     def _other(self, rng: Rng, face: int, within: float, *, bare: bool = False) -> int:
         """Another face that looks about the same way, on request one without glasses."""
@@ -126,20 +147,33 @@ class SwapSampler:
             return self._other(rng, face, within + 5, bare=bare) if within < 90 else face
         return int(choices[rng.integers(len(choices))])
 
-    def _fringe(self, rng: Rng, mesh: np.ndarray, onto: int) -> tuple[np.ndarray, np.ndarray] | None:
-        """Another face's covering (hair, hat, beard), carried onto the face `onto`: its image and mask."""
+    def _fringe(
+        self, rng: Rng, mesh: np.ndarray, onto: int
+    ) -> tuple[np.ndarray, np.ndarray] | None:
+        """Another face's covering (hair, hat, beard), carried onto the face `onto`: its image and
+        mask.
+        """
         for _ in range(4):
             other = int(rng.integers(len(self.faces)))
             if self.coverings[other].mean() > 6:
                 warp = self.faces.warps[onto]
                 mask = warp(self.coverings[other], self.faces.meshes[other])
-                return warp(self.faces.crops[other], self.faces.meshes[other]), mask.astype(np.float32) / 255
+                return warp(self.faces.crops[other], self.faces.meshes[other]), mask.astype(
+                    np.float32
+                ) / 255
         return None
 
-    def _glasses(self, rng: Rng, image: np.ndarray, mesh: np.ndarray) -> tuple[DrawnSpectacles, Spectacles]:
+    def _glasses(
+        self, rng: Rng, image: np.ndarray, mesh: np.ndarray
+    ) -> tuple[DrawnSpectacles, Spectacles]:
         """Glasses on a face: what was drawn, and what is found of it."""
-        drawn = draw_spectacles(rng, image, mesh, self.faces.crops[int(rng.integers(len(self.faces)))])
-        layers = (cv2.resize(layer, COVERINGS, interpolation=cv2.INTER_AREA) for layer in (drawn.frame, drawn.lens))
+        drawn = draw_spectacles(
+            rng, image, mesh, self.faces.crops[int(rng.integers(len(self.faces)))]
+        )
+        layers = (
+            cv2.resize(layer, COVERINGS, interpolation=cv2.INTER_AREA)
+            for layer in (drawn.frame, drawn.lens)
+        )
         return drawn, Spectacles.from_opacity(*layers)
 
     def _thing(self, rng: Rng, mesh: np.ndarray, onto: int) -> tuple[np.ndarray, np.ndarray]:
@@ -148,10 +182,14 @@ class SwapSampler:
         if found is not None:
             return light(rng, found[0], 0.5), found[1]
         crop = self.faces.crops[int(rng.integers(len(self.faces)))]
-        return light(rng, np.roll(crop, int(rng.integers(self.size)), axis=1)), _blob(rng, self.size)
+        return light(rng, np.roll(crop, int(rng.integers(self.size)), axis=1)), _blob(
+            rng, self.size
+        )
 
     def _corrupted(self, rng: Rng, face: int, target: np.ndarray, lamp: Lamp | None) -> np.ndarray:
-        """T': another face over T, under T's lamp and in T's light more often than not, under a random mask."""
+        """T': another face over T, under T's lamp and in T's light more often than not, under a
+        random mask.
+        """
         mesh = self.faces.meshes[face]
         other = self._other(rng, face, MAX_YAW_DIFFERENCE, bare=True)
         swapped = self.faces.warps[face](self.faces.crops[other], self.faces.meshes[other])
@@ -159,7 +197,9 @@ class SwapSampler:
         swapped, _ = match_skin(swapped, target, skin_mask(mesh, self.size))
         if rng.random() < KEEPS_LIGHT:
             sigma = float(rng.uniform(*LOW_PASS)) * self.size / CROP_SIZE
-            swapped = np.clip(swapped + _low_pass(target.astype(np.float32) - swapped, sigma), 0, 255).astype(np.uint8)
+            swapped = np.clip(
+                swapped + _low_pass(target.astype(np.float32) - swapped, sigma), 0, 255
+            ).astype(np.uint8)
         mask = face_mask(mesh, self.size)
         if rng.random() < 0.35:  # a part only: a swap that failed here and there
             for _ in range(int(rng.integers(1, 4))):
@@ -171,10 +211,10 @@ class SwapSampler:
         """One sample.
 
         Returns:
-            `warped`, `target`, `truth` (view, view, 3) RGB uint8; `face`, `covered` (view, view) float32, where change is
-            allowed and where something lies over either face; `paired` (1,);
-            `source` (1,) index of the person in the result; `bare` (1,) whether neither face wears real glasses; `points`
-            (5, 2) of the target in the crop.
+            `warped`, `target`, `truth` (view, view, 3) RGB uint8; `face`, `covered` (view, view)
+            float32, where change is allowed and where something lies over either face; `paired`
+            (1,); `source` (1,) index of the person in the result; `bare` (1,) whether neither face
+            wears real glasses; `points` (5, 2) of the target in the crop.
         """
         faces = self.faces
         face = int(rng.integers(len(faces)))
@@ -202,10 +242,17 @@ class SwapSampler:
             covered = np.maximum(covered, hidden)
             if rng.random() < FOUND:
                 occlusion_maps = warp(self._at_size(self.worn[source].occlusion_maps), source_mesh)
-                found = self._at_size(worn.blocked_by(cv2.resize(occlusion_maps, COVERINGS, interpolation=cv2.INTER_AREA)))
+                found = self._at_size(
+                    worn.blocked_by(
+                        cv2.resize(occlusion_maps, COVERINGS, interpolation=cv2.INTER_AREA)
+                    )
+                )
         # As far off as the mesh network's points are, each by itself and all together.
         off = np.pad(rng.normal(0, 0.5, (468, 2)), ((0, 0), (0, 1))) + [*rng.normal(0, 0.8, 2), 0]
-        warped = warp(photometric(rng, away, 0.6), (source_mesh + off * self.size / CROP_SIZE).astype(np.float32))
+        warped = warp(
+            photometric(rng, away, 0.6),
+            (source_mesh + off * self.size / CROP_SIZE).astype(np.float32),
+        )
         if rng.random() < LAMPS[1]:
             warped = self.lamps(rng, face)(warped)
         if rng.random() < 0.25 and worn.glasses is None:  # glasses on the target: they must stay
@@ -246,13 +293,18 @@ class SwapSampler:
         covered: np.ndarray,
         found: np.ndarray,
     ) -> dict[str, np.ndarray]:
-        """The sample's view: jittered like a detection, mirrored half of the time, colour-corrected like the product."""
+        """The sample's view: jittered like a detection, mirrored half of the time, colour-corrected
+        like the product.
+        """
         size = self.view
         scale = size / self.size
         shrink = np.array([[scale, 0, (scale - 1) / 2], [0, scale, (scale - 1) / 2]])
         matrix = chain(jittered(rng, size, 1.5, 0.03, 0.01), shrink)
         layers = (warped, target, truth, covered, found)
-        moved = [cv2.warpAffine(i, matrix, (size, size), borderMode=cv2.BORDER_REFLECT_101) for i in layers]
+        moved = [
+            cv2.warpAffine(i, matrix, (size, size), borderMode=cv2.BORDER_REFLECT_101)
+            for i in layers
+        ]
         points = transform_points(mesh, matrix)
         face, skin = (uncovered(mask(points, size), moved[4]) for mask in (face_mask, skin_mask))
         five = five_points(points)

@@ -1,4 +1,6 @@
-"""Trains SpectaclesNet on drawn spectacles. Real ones are never shown to it; they are what it is measured on."""
+"""Trains SpectaclesNet on drawn spectacles. Real ones are never shown to it; they are what it is
+measured on.
+"""
 
 from __future__ import annotations
 
@@ -40,21 +42,32 @@ class SpectaclesTask:
         self.val_eyes, self.val_opacity = (np.stack(parts) for parts in zip(*samples, strict=True))
         kinds = np.array(glasses_kinds([*train.names, *val.names]))
         crops = np.concatenate([train.crops, val.crops])
-        self.real, self.none = (crops[kinds != ""][:, ROWS, COLUMNS], val.crops[bare][:, ROWS, COLUMNS])
+        self.real, self.none = (
+            crops[kinds != ""][:, ROWS, COLUMNS],
+            val.crops[bare][:, ROWS, COLUMNS],
+        )
 
     @staticmethod
-    def _drawn(rng: np.random.Generator, faces: AlignedFaces, bare: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The eyes of a face, (88, 144, 3) RGB uint8, and the opacity of frame and glass, (2, 88, 144) float32."""
+    def _drawn(
+        rng: np.random.Generator, faces: AlignedFaces, bare: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The eyes of a face, (88, 144, 3) RGB uint8, and the opacity of frame and glass, (2, 88,
+        144) float32.
+        """
         face = int(bare[rng.integers(len(bare))])
         image = faces.crops[face]
         layers: list[np.ndarray] = [np.zeros((CROP_SIZE, CROP_SIZE), np.float32)] * 2
         if rng.random() < WEARING:
-            drawn = draw_spectacles(rng, image, faces.meshes[face], faces.crops[int(rng.integers(len(faces)))])
+            drawn = draw_spectacles(
+                rng, image, faces.meshes[face], faces.crops[int(rng.integers(len(faces)))]
+            )
             image, layers = drawn.image, [drawn.frame, drawn.lens]
         image = photometric(rng, image)
         matrix = jittered(rng, CROP_SIZE, 2, 0.04, 0.012)
         image, *layers = (
-            cv2.warpAffine(i, matrix, (CROP_SIZE, CROP_SIZE), borderMode=cv2.BORDER_REPLICATE)[ROWS, COLUMNS]
+            cv2.warpAffine(i, matrix, (CROP_SIZE, CROP_SIZE), borderMode=cv2.BORDER_REPLICATE)[
+                ROWS, COLUMNS
+            ]
             for i in (image, *layers)
         )
         opacity = np.stack(layers)
@@ -78,7 +91,9 @@ class SpectaclesTask:
     @staticmethod
     @torch.no_grad()
     def predict(net: nn.Module, eyes: np.ndarray) -> np.ndarray:
-        return np.concatenate([net(to_input(part)).numpy() for part in torch.from_numpy(eyes).split(32)])
+        return np.concatenate(
+            [net(to_input(part)).numpy() for part in torch.from_numpy(eyes).split(32)]
+        )
 
     def evaluate(self, net: nn.Module) -> dict[str, float]:
         found, truth = self.predict(net, self.val_eyes), self.val_opacity
@@ -91,14 +106,22 @@ class SpectaclesTask:
         }
 
     def picture(self, net: nn.Module) -> np.ndarray:
-        """Real spectacles, which the network never saw, and what it finds: frames in green, dark glass in red."""
+        """Real spectacles, which the network never saw, and what it finds: frames in green, dark
+        glass in red.
+        """
         tiles = []
-        for eyes, (frame, glass) in zip(self.real[::5], self.predict(net, self.real[::5]), strict=True):
+        for eyes, (frame, glass) in zip(
+            self.real[::5], self.predict(net, self.real[::5]), strict=True
+        ):
             shown = eyes * (1 - frame[..., None]) + np.array([0, 255, 0]) * frame[..., None]
-            shown = shown * (1 - glass[..., None] / 2) + np.array([255, 0, 0]) * glass[..., None] / 2
+            shown = (
+                shown * (1 - glass[..., None] / 2) + np.array([255, 0, 0]) * glass[..., None] / 2
+            )
             tiles.append(np.concatenate([eyes, shown.astype(np.uint8)], 1))
         tiles = tiles[: len(tiles) // 4 * 4]
-        return np.concatenate([np.concatenate(tiles[i : i + 4], 1) for i in range(0, len(tiles), 4)], 0)
+        return np.concatenate(
+            [np.concatenate(tiles[i : i + 4], 1) for i in range(0, len(tiles), 4)], 0
+        )
 
 
 def _bare(faces: AlignedFaces) -> np.ndarray:
@@ -110,7 +133,9 @@ def _share_found(opacities: np.ndarray) -> float:
 
 
 def find_spectacles(net: SpectaclesNet, faces: AlignedFaces) -> list[Spectacles | None]:
-    """The glasses of each face that wears any by its label, measured at CROP_SIZE; None for the others."""
+    """The glasses of each face that wears any by its label, measured at CROP_SIZE; None for the
+    others.
+    """
     found: list[Spectacles | None] = [None] * len(faces)
     for i, kind in enumerate(glasses_kinds(faces.names)):
         if kind:

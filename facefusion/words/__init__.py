@@ -16,10 +16,14 @@ class Language(StrEnum):
     CHINESE = "zh"
 
 
-TEXTS: Final[dict[Language, dict[str, str]]] = {Language.ENGLISH: ENGLISH, Language.CHINESE: CHINESE}
+TEXTS: Final[dict[Language, dict[str, str]]] = {
+    Language.ENGLISH: ENGLISH,
+    Language.CHINESE: CHINESE,
+}
 
-#: The identity similarity from which on a likeness is called so, best first. On 60 pairs of validation faces our identity
-#: network gives strangers 0.12 in the middle and 0.41 at most, and fused faces 0.69 in the middle and 0.46 at least.
+#: The identity similarity from which on a likeness is called so, best first. On 60 pairs of
+#: validation faces our identity network gives strangers 0.12 in the middle and 0.41 at most, and
+#: fused faces 0.69 in the middle and 0.46 at least.
 LIKENESS: Final = ((0.70, "excellent"), (0.55, "good"), (0.40, "fair"))
 
 
@@ -32,13 +36,20 @@ def say(key: str, language: Language = Language.ENGLISH) -> str:
     return TEXTS[language][key]
 
 
-#: The names of Chinese, as browsers give them, that Gradio knows; it speaks English to the others, and so do we.
+#: The names of Chinese, as browsers give them, that Gradio knows; it speaks English to the others,
+#: and so do we.
 _CHINESE: Final = ("zh-cn", "zh-tw")
 
 
 def language_of(accepted: str | None) -> Language:
-    """The language of the page for a browser's `Accept-Language` header: what it names first decides."""
-    return Language.CHINESE if (accepted or "").strip().lower().startswith(_CHINESE) else Language.ENGLISH
+    """The language of the page for a browser's `Accept-Language` header: what it names first
+    decides.
+    """
+    return (
+        Language.CHINESE
+        if (accepted or "").strip().lower().startswith(_CHINESE)
+        else Language.ENGLISH
+    )
 
 
 def likeness(similarity: float) -> str:
@@ -46,7 +57,9 @@ def likeness(similarity: float) -> str:
     return next((name for least, name in LIKENESS if similarity >= least), "weak")
 
 
-def refusal(code: str, photo: str, number: int | None, language: Language = Language.ENGLISH) -> str:
+def refusal(
+    code: str, photo: str, number: int | None, language: Language = Language.ENGLISH
+) -> str:
     """Two sentences: which photo cannot be used and why, and what to do.
 
     Args:

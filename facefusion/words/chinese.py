@@ -1,4 +1,6 @@
-"""Every sentence of the page and of the errors, in Simplified Chinese; the keys are those of `english`."""
+"""Every sentence of the page and of the errors, in Simplified Chinese; the keys are those of
+`english`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Every sentence of the page and of the errors, in English: plain words for people who are not technical."""
+"""Every sentence of the page and of the errors, in English: plain words for people who are not
+technical.
+"""
 
 from __future__ import annotations
 
@@ -146,7 +148,9 @@ ENGLISH: Final[dict[str, str]] = {
     "error.empty": "is missing or empty",
     "error.empty.remedy": "Please choose a photo first.",
     "error.no_face": "shows no face that we can find",
-    "error.no_face.remedy": ("Please choose one where the whole face is visible, well lit and looking towards the camera."),
+    "error.no_face.remedy": (
+        "Please choose one where the whole face is visible, well lit and looking towards the camera."
+    ),
     "error.face_too_small": "shows the face too small",
     "error.face_too_small.remedy": (
         "Please come closer, crop the photo around the face, or choose one of higher resolution."

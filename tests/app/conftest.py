@@ -1,4 +1,6 @@
-"""The page as visitors meet it: a running server on the embedded weights, files to give it, and a browser."""
+"""The page as visitors meet it: a running server on the embedded weights, files to give it, and a
+browser.
+"""
 
 from __future__ import annotations
 
@@ -97,7 +99,9 @@ def serve(watched: Watched, cache: Path) -> Iterator[Server]:
         free.bind((HOST, 0))
         port = free.getsockname()[1]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GRADIO_TEMP_DIR", str(cache))  # read while the page is built and again while it is served
+        patch.setenv(
+            "GRADIO_TEMP_DIR", str(cache)
+        )  # read while the page is built and again while it is served
         photos = app.open_photos(cache)
         demo = app.build_demo(watched, photos)
         jobs = app.launch(demo, photos, host=HOST, port=port, prevent_thread_lock=True)
@@ -130,7 +134,9 @@ def server(running: Server) -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def client(running: Server, tmp_path_factory: pytest.TempPathFactory) -> gradio_client.Client:
-    return gradio_client.Client(running.url, verbose=False, download_files=tmp_path_factory.mktemp("downloads"))
+    return gradio_client.Client(
+        running.url, verbose=False, download_files=tmp_path_factory.mktemp("downloads")
+    )
 
 
 @pytest.fixture(scope="session")
@@ -205,13 +211,25 @@ def blurred_file(save: Callable[..., str], astronaut: np.ndarray) -> str:
 
 
 @pytest.fixture(scope="session")
-def sunglasses_file(save: Callable[..., str], astronaut: np.ndarray, pipeline: FusionPipeline) -> str:
+def sunglasses_file(
+    save: Callable[..., str], astronaut: np.ndarray, pipeline: FusionPipeline
+) -> str:
     photo, mesh = astronaut.copy(), pipeline.find_faces(astronaut)[0].mesh
     for eye in (LEFT_EYE, RIGHT_EYE):
         points = mesh[list(eye), :2]
         x, y = np.round(points.mean(0)).astype(int)
         width = float(np.ptp(points[:, 0]))
-        cv2.ellipse(photo, (int(x), int(y)), (round(width), round(0.8 * width)), 0, 0, 360, (12, 12, 14), -1, cv2.LINE_AA)
+        cv2.ellipse(
+            photo,
+            (int(x), int(y)),
+            (round(width), round(0.8 * width)),
+            0,
+            0,
+            360,
+            (12, 12, 14),
+            -1,
+            cv2.LINE_AA,
+        )
     return save(photo)
 
 
@@ -244,12 +262,17 @@ class Visitor:
         self.language = language_of(locale)
         self.width = width
         self.page = browser.new_page(
-            viewport={"width": width, "height": 844}, locale=locale, color_scheme=scheme, reduced_motion="reduce"
+            viewport={"width": width, "height": 844},
+            locale=locale,
+            color_scheme=scheme,
+            reduced_motion="reduce",
         )
         self.strangers: list[str] = []
         self.errors: list[str] = []
         own = (url, "data:", "blob:")
-        self.page.on("request", lambda r: None if r.url.startswith(own) else self.strangers.append(r.url))
+        self.page.on(
+            "request", lambda r: None if r.url.startswith(own) else self.strangers.append(r.url)
+        )
         self.page.on("console", lambda m: self.errors.append(m.text) if m.type == "error" else None)
         self.page.on("pageerror", lambda e: self.errors.append(str(e)))
         self.page.set_default_timeout(15_000)
@@ -275,7 +298,11 @@ class Visitor:
         self.page.set_input_files(f"#{place}-photo input[type=file]", path)
         self.page.wait_for_selector(f"#{place}-photo img", state="attached")
         looked_at = self.page.locator(told)
-        (looked_at.or_(self.page.locator("#faces label >> nth=0")) if place == "target" else looked_at).first.wait_for()
+        (
+            looked_at.or_(self.page.locator("#faces label >> nth=0"))
+            if place == "target"
+            else looked_at
+        ).first.wait_for()
 
     def consent(self) -> None:
         for box in self.page.locator("#consent .wrap input:not(:checked)").all()[::-1]:
@@ -301,7 +328,9 @@ def visit(browser: Any, server: Server) -> Iterator[Callable[..., Visitor]]:
     """Opens the page: `visit(width, locale, scheme)`."""
     visitors: list[Visitor] = []
 
-    def come(width: int = 1280, locale: str = "en-US", scheme: str = "light", *, url: str | None = None) -> Visitor:
+    def come(
+        width: int = 1280, locale: str = "en-US", scheme: str = "light", *, url: str | None = None
+    ) -> Visitor:
         visitors.append(Visitor(browser, url or server.url, width, locale, scheme))
         return visitors[-1]
 

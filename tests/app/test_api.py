@@ -49,7 +49,9 @@ def test_fuses_two_photos(
     with Image.open(result_path) as result, Image.open(draft_path) as draft:
         assert (result.format, draft.format) == ("PNG", "PNG")
         for picture in (result, draft):
-            assert picture.info["Comment"] == COMMENT and SOURCE_TYPE.encode() in picture.info["xmp"]
+            assert (
+                picture.info["Comment"] == COMMENT and SOURCE_TYPE.encode() in picture.info["xmp"]
+            )
         image, coarse = np.asarray(result), np.asarray(draft)
     pipeline.cache.clear()
     expected = pipeline(guest, astronaut, tier=tier)
@@ -58,7 +60,9 @@ def test_fuses_two_photos(
         assert np.abs(made.astype(int) - marked(wanted, faces=expected.boxes)).max() <= 2
     changed = np.abs(image.astype(int) - astronaut).mean(axis=2)
     assert changed[expected.mask > 0.9].mean() > 5
-    assert changed[:20].max() == changed[200:400].max() == 0  # above the face, and between it and the mark
+    assert (
+        changed[:20].max() == changed[200:400].max() == 0
+    )  # above the face, and between it and the mark
 
     assert report["identity_similarity"] == pytest.approx(expected.identity_similarity, abs=0.01)
     assert report["likeness"] == words.likeness(expected.identity_similarity)
@@ -107,7 +111,9 @@ def test_says_which_photo_cannot_be_used(
     assert str(caught.value) == str(error(which))
 
 
-def test_refuses_an_unknown_tier(fuse: Callable[..., Any], server: Any, face_file: str, photo_file: str) -> None:
+def test_refuses_an_unknown_tier(
+    fuse: Callable[..., Any], server: Any, face_file: str, photo_file: str
+) -> None:
     with pytest.raises(AppError) as caught:
         fuse(face_file, photo_file, "<b>perfect</b>")
     assert str(caught.value) == say("error.no_such_tier")
@@ -115,15 +121,19 @@ def test_refuses_an_unknown_tier(fuse: Callable[..., Any], server: Any, face_fil
 
 
 def test_hides_what_it_does_not_understand(
-    fuse: Callable[..., Any], server: Any, face_file: str, photo_file: str, caplog: pytest.LogCaptureFixture
+    fuse: Callable[..., Any],
+    server: Any,
+    face_file: str,
+    photo_file: str,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     server.watched.failure = ZeroDivisionError("in /secret/place")
     with pytest.raises(AppError) as caught:
         fuse(face_file, photo_file)
     assert str(caught.value) == say("error.unexpected")
-    assert [record.getMessage() for record in caplog.records if record.name == "facefusion.app"] == [
-        "No fusion: ZeroDivisionError"
-    ]
+    assert [
+        record.getMessage() for record in caplog.records if record.name == "facefusion.app"
+    ] == ["No fusion: ZeroDivisionError"]
 
 
 def test_logs_nothing_of_the_uploads(
@@ -149,7 +159,11 @@ def test_logs_nothing_of_the_uploads(
     assert server.files() and not any(secret in name for name in server.files())
     printed = capfd.readouterr()
     # The client runs in this process too, and logs its own requests.
-    logged = "\n".join(record.getMessage() for record in caplog.records if not record.name.startswith(("httpx", "httpcore")))
+    logged = "\n".join(
+        record.getMessage()
+        for record in caplog.records
+        if not record.name.startswith(("httpx", "httpcore"))
+    )
     assert "No fusion: UnreadablePhotoError" in logged
     for text in (printed.out, printed.err, logged):
         assert secret not in text
@@ -162,33 +176,53 @@ def test_exposes_two_endpoints(client: gradio_client.Client, server: Any) -> Non
     assert api["unnamed_endpoints"] == {}
     fuse, detect = api["named_endpoints"]["/fuse"], api["named_endpoints"]["/detect"]
     defaults = {each["parameter_name"]: each["parameter_default"] for each in fuse["parameters"]}
-    assert list(defaults) == ["source", "target", "tier", "faces", "likeness", "blend", "i_have_consent"]
+    assert list(defaults) == [
+        "source",
+        "target",
+        "tier",
+        "faces",
+        "likeness",
+        "blend",
+        "i_have_consent",
+    ]
     assert (defaults["tier"], defaults["faces"], defaults["i_have_consent"]) == ("auto", [], False)
     assert [output["label"] for output in fuse["returns"]] == ["Result", "First draft", "Report"]
     assert [each["parameter_name"] for each in detect["parameters"]] == ["photo"]
-    public = [d["api_name"] for d in server.demo.config["dependencies"] if d["api_visibility"] != "private"]
+    public = [
+        d["api_name"]
+        for d in server.demo.config["dependencies"]
+        if d["api_visibility"] != "private"
+    ]
     assert sorted(public) == ["detect", "fuse"]
 
 
-def test_nothing_is_made_without_consent(fuse: Callable[..., Any], server: Any, face_file: str, photo_file: str) -> None:
+def test_nothing_is_made_without_consent(
+    fuse: Callable[..., Any], server: Any, face_file: str, photo_file: str
+) -> None:
     with pytest.raises(AppError) as caught:
         fuse(face_file, photo_file, i_have_consent=False)
     assert str(caught.value) == say("error.api_consent")
     assert server.watched.calls == []
 
 
-def test_detect(client: gradio_client.Client, server: Any, save: Callable[..., str], group: np.ndarray) -> None:
+def test_detect(
+    client: gradio_client.Client, server: Any, save: Callable[..., str], group: np.ndarray
+) -> None:
     found = client.predict(handle_file(save(group)), api_name="/detect")
     assert (found["width"], found["height"]) == (1280, 886)
     assert [face["number"] for face in found["faces"]] == [1, 2, 3, 4, 5, 6]
-    assert [face["box"][0] for face in found["faces"]] == sorted(face["box"][0] for face in found["faces"])
+    assert [face["box"][0] for face in found["faces"]] == sorted(
+        face["box"][0] for face in found["faces"]
+    )
     for face in found["faces"]:
         left, top, right, bottom = face["box"]
         assert all(left < x < right and top < y < bottom for x, y in face["points"])
         assert face["usable"] == (face["problem"] is None)
 
 
-def test_detect_says_why_not(client: gradio_client.Client, server: Any, landscape_file: str, text_file: str) -> None:
+def test_detect_says_why_not(
+    client: gradio_client.Client, server: Any, landscape_file: str, text_file: str
+) -> None:
     for path, error in ((landscape_file, NoFaceError), (text_file, UnreadablePhotoError)):
         with pytest.raises(AppError) as caught:
             client.predict(handle_file(path), api_name="/detect")
@@ -196,7 +230,11 @@ def test_detect_says_why_not(client: gradio_client.Client, server: Any, landscap
 
 
 def test_the_chosen_faces_are_replaced(
-    fuse: Callable[..., Any], save: Callable[..., str], photo_file: str, group: np.ndarray, pipeline: FusionPipeline
+    fuse: Callable[..., Any],
+    save: Callable[..., str],
+    photo_file: str,
+    group: np.ndarray,
+    pipeline: FusionPipeline,
 ) -> None:
     path, _, report = fuse(photo_file, save(group), "fast", faces=[2, 6])
     assert len(report["faces"]) == 2

@@ -1,4 +1,6 @@
-"""The page in a real browser: Debian's Chromium through Playwright. Skipped, with a sentence, where there is none."""
+"""The page in a real browser: Debian's Chromium through Playwright. Skipped, with a sentence, where
+there is none.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ def fuse_an_example(visitor: Any) -> None:
 
 
 def test_the_whole_flow(visit: Callable[..., Any], server: Any, shape: tuple[int, str]) -> None:
-    """Example, ticks, Fuse: three clicks; then the draft, the result, toggle, slider, downloads, and nothing twice."""
+    """Example, ticks, Fuse: three clicks; then the draft, the result, toggle, slider, downloads,
+    and nothing twice.
+    """
     visitor = visit(*shape)
     page, tell = visitor.page, visitor.say
     assert page.inner_text("#lead h1") == "FaceFusion"
@@ -45,7 +49,9 @@ def test_the_whole_flow(visit: Callable[..., Any], server: Any, shape: tuple[int
     server.watched.hold = threading.Event()
     page.click("#example-1")
     page.wait_for_selector("#target-photo img")
-    assert visitor.notice("source") == tell("ok.source") and visitor.notice("target") == tell("ok.target")
+    assert visitor.notice("source") == tell("ok.source") and visitor.notice("target") == tell(
+        "ok.target"
+    )
     page.click(".select-all-checkbox")
     page.click("#fuse")
     page.wait_for_selector("#result-image img")
@@ -58,7 +64,11 @@ def test_the_whole_flow(visit: Callable[..., Any], server: Any, shape: tuple[int
     assert finished != draft
     assert page.get_attribute("#result-image img", "alt") == tell("result.alt")
     report = page.inner_text("#report")
-    assert tell("match") in report and tell("match.number") in report and tell("reason.fits_budget") not in report[:5]
+    assert (
+        tell("match") in report
+        and tell("match.number") in report
+        and tell("reason.fits_budget") not in report[:5]
+    )
     page.click("#report summary")
     assert tell("stage.coarse") in page.inner_text("#report table")
 
@@ -85,14 +95,20 @@ def test_the_whole_flow(visit: Callable[..., Any], server: Any, shape: tuple[int
     page.wait_for_selector("#tiers figure:nth-of-type(3)")
     visitor.page.wait_for_timeout(300)
     assert sorted(server.watched.calls) == ["auto", "balanced", "fast"]  # Auto ran the best
-    assert [tell(f"tier.{tier}") in page.inner_text("#tiers") for tier in ("fast", "balanced", "best")] == [True] * 3
+    assert [
+        tell(f"tier.{tier}") in page.inner_text("#tiers") for tier in ("fast", "balanced", "best")
+    ] == [True] * 3
     page.click("#how button")
     page.wait_for_selector("#steps figure:nth-of-type(7) >> visible=true")
-    assert page.eval_on_selector_all("#steps img", "all => all.every((e) => e.complete && e.naturalWidth === 288)")
+    assert page.eval_on_selector_all(
+        "#steps img", "all => all.every((e) => e.complete && e.naturalWidth === 288)"
+    )
 
     before = visitor.target
     page.click("#reuse")
-    page.wait_for_function("src => document.querySelector('#target-photo img')?.src !== src", arg=before)
+    page.wait_for_function(
+        "src => document.querySelector('#target-photo img')?.src !== src", arg=before
+    )
     visitor.fits()
     visitor.behaves()
 
@@ -106,14 +122,18 @@ def test_nothing_is_computed_twice(
     guest: np.ndarray,
     astronaut: np.ndarray,
 ) -> None:
-    """Looking at two photos, fusing, toggling and comparing: each photo is looked at once, each tier is run once."""
+    """Looking at two photos, fusing, toggling and comparing: each photo is looked at once, each
+    tier is run once.
+    """
     pipeline = server.watched.pipeline
     pipeline.cache.clear()
     counts: Counter[str] = Counter()
 
     def count(owner: Any, name: str) -> None:
         real = getattr(owner, name)
-        monkeypatch.setattr(owner, name, lambda *given, **named: (counts.update([name]), real(*given, **named))[1])
+        monkeypatch.setattr(
+            owner, name, lambda *given, **named: (counts.update([name]), real(*given, **named))[1]
+        )
 
     attempts = pipeline.detector.attempts
     own = [guest.shape[:2], astronaut.shape[:2]]  # another visitor's photo may still be looked at
@@ -145,17 +165,31 @@ def test_nothing_is_computed_twice(
     assert counts == {"attempts": 2, "coarse": 3, "refine": 2}
 
 
-def test_both_languages_and_no_key_is_left(visit: Callable[..., Any], shape: tuple[int, str]) -> None:
+def test_both_languages_and_no_key_is_left(
+    visit: Callable[..., Any], shape: tuple[int, str]
+) -> None:
     visitor = visit(*shape)
     text = visitor.page.inner_text("body")
     assert "i18n" not in text and "[object" not in text
     other = Language.ENGLISH if visitor.language is Language.CHINESE else Language.CHINESE
-    for key in ("fuse", "consent.rights", "consent.decent", "quality.hint", "examples", "swap", "more"):
+    for key in (
+        "fuse",
+        "consent.rights",
+        "consent.decent",
+        "quality.hint",
+        "examples",
+        "swap",
+        "more",
+    ):
         assert visitor.say(key) in text and say(key, other) not in text
 
 
-def test_a_group(visit: Callable[..., Any], server: Any, photo_file: str, group_file: str, face_file: str) -> None:
-    """Faces to choose, one of them by the keyboard; two people; and what is said when none is chosen."""
+def test_a_group(
+    visit: Callable[..., Any], server: Any, photo_file: str, group_file: str, face_file: str
+) -> None:
+    """Faces to choose, one of them by the keyboard; two people; and what is said when none is
+    chosen.
+    """
     visitor = visit(1280, "en-US")
     page = visitor.page
     visitor.choose("source", photo_file)
@@ -200,7 +234,9 @@ RETAKES = {
 }
 
 
-def test_each_retake_message(visit: Callable[..., Any], request: pytest.FixtureRequest, photo_file: str) -> None:
+def test_each_retake_message(
+    visit: Callable[..., Any], request: pytest.FixtureRequest, photo_file: str
+) -> None:
     """At once, beside the photo; a blocker is an alert, and a doubt lets the visitor go on."""
     visitor = visit(390, "en-US")
     for name, (expected, kind) in RETAKES.items():
@@ -230,7 +266,9 @@ def test_consent_is_needed_and_asked_again_for_a_new_face(
     visitor.choose("target", photo_file)
     page.click("#consent .wrap label:nth-of-type(1)")
     visitor.fuse()
-    assert page.inner_text("#problem .notice") == say("error.consent") and server.watched.calls == []
+    assert (
+        page.inner_text("#problem .notice") == say("error.consent") and server.watched.calls == []
+    )
     page.click("#consent .wrap label:nth-of-type(2)")
     visitor.fuse()
     page.wait_for_selector("#report .report")
@@ -298,7 +336,9 @@ def test_the_keyboard_alone(visit: Callable[..., Any], server: Any) -> None:
         page.evaluate("document.activeElement?.blur()")
         for _ in range(120):
             page.keyboard.press(key)
-            if page.evaluate("selector => document.activeElement?.matches(selector) ?? false", selector):
+            if page.evaluate(
+                "selector => document.activeElement?.matches(selector) ?? false", selector
+            ):
                 style = page.evaluate(
                     """() => { const s = getComputedStyle(document.activeElement);
                     return s.outlineStyle !== 'none' || s.boxShadow !== 'none'; }"""
@@ -337,7 +377,9 @@ def test_axe_finds_nothing_serious(visit: Callable[..., Any], scheme: str, local
     for selector in ("#fine button", "#more-photos button", "#how button", "#report summary"):
         page.click(selector)
     page.add_script_tag(path=str(AXE))
-    found = page.evaluate("axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']})")
+    found = page.evaluate(
+        "axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']})"
+    )
     serious = [
         f"{each['id']}: {each['nodes'][0]['target']} {each['nodes'][0].get('failureSummary', '')}"
         for each in found["violations"]
@@ -347,7 +389,9 @@ def test_axe_finds_nothing_serious(visit: Callable[..., Any], scheme: str, local
     visitor.fits()
 
 
-def test_nothing_scrolls_sideways_and_everything_is_large_enough_to_press(visit: Callable[..., Any]) -> None:
+def test_nothing_scrolls_sideways_and_everything_is_large_enough_to_press(
+    visit: Callable[..., Any],
+) -> None:
     for width in (360, 1280):
         visitor = visit(width, "en-US")
         page = visitor.page
@@ -366,11 +410,15 @@ def test_nothing_scrolls_sideways_and_everything_is_large_enough_to_press(visit:
         assert small == []
 
 
-def test_a_screen_reader_tells_the_uploads_apart(visit: Callable[..., Any], shape: tuple[int, str]) -> None:
+def test_a_screen_reader_tells_the_uploads_apart(
+    visit: Callable[..., Any], shape: tuple[int, str]
+) -> None:
     visitor = visit(*shape)
     visitor.page.click("#more-photos button")
     names = {
-        place: visitor.page.locator(f"#{place}-photo button[aria-dropeffect]").get_attribute("aria-label")
+        place: visitor.page.locator(f"#{place}-photo button[aria-dropeffect]").get_attribute(
+            "aria-label"
+        )
         for place in ("source", "target", "second", "third")
     }
     keys = {"source": "source", "target": "target", "second": "source2", "third": "source3"}
@@ -402,7 +450,9 @@ def test_the_clock_deletes_uploads_and_results(
         visitor.page.wait_for_selector("#report .report")
         visitor.page.click("#view label:nth-of-type(2)")
         visitor.page.wait_for_selector("#draft-image img")
-        assert {Path(name).suffix for name in server.files()} >= {".png", ".jpg"} and len(server.files()) >= 5
+        assert {Path(name).suffix for name in server.files()} >= {".png", ".jpg"} and len(
+            server.files()
+        ) >= 5
         deadline = time.monotonic() + 60
         while server.files() and time.monotonic() < deadline:
             time.sleep(0.3)
@@ -411,7 +461,9 @@ def test_the_clock_deletes_uploads_and_results(
         assert visitor.notice("source") == str(DeletedPhotoError("source"))
 
 
-def test_two_visitors_wait_in_line(visit: Callable[..., Any], server: Any, face_file: str, photo_file: str) -> None:
+def test_two_visitors_wait_in_line(
+    visit: Callable[..., Any], server: Any, face_file: str, photo_file: str
+) -> None:
     """Who comes second is told so, and gets their own result."""
     visitors = [visit(1280, "en-US") for _ in range(app.FUSIONS_AT_ONCE + 1)]
     server.watched.hold = threading.Event()
@@ -428,7 +480,9 @@ def test_two_visitors_wait_in_line(visit: Callable[..., Any], server: Any, face_
         visitor.behaves()
 
 
-def test_several_photos_of_one_face(visit: Callable[..., Any], server: Any, photo_file: str, face_file: str) -> None:
+def test_several_photos_of_one_face(
+    visit: Callable[..., Any], server: Any, photo_file: str, face_file: str
+) -> None:
     visitor = visit(1280, "en-US")
     visitor.choose("source", photo_file)
     visitor.page.click("#more-photos button")

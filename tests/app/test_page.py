@@ -73,7 +73,9 @@ def test_examples_are_the_pairs_whose_files_exist(tmp_path: Path) -> None:
     assert examples.pairs(tmp_path) == []
     for name in ("a.jpg", "b.png"):
         (tmp_path / name).touch()
-    (tmp_path / "pairs.csv").write_text("source,target\na.jpg,b.png\na.jpg,gone.jpg\n", encoding="utf-8")
+    (tmp_path / "pairs.csv").write_text(
+        "source,target\na.jpg,b.png\na.jpg,gone.jpg\n", encoding="utf-8"
+    )
     assert examples.pairs(tmp_path) == [(tmp_path / "a.jpg", tmp_path / "b.png")]
 
 
@@ -81,13 +83,26 @@ def _result(similarities: list[float], choice: TierChoice | None = None) -> Fusi
     faces: Any = tuple(SimpleNamespace(identity_similarity=value) for value in similarities)
     empty = np.zeros((1, 1, 3), np.uint8)
     return FusionResult(
-        empty, empty, np.zeros((1, 1), np.float32), Timings({"detect": 0.5, "coarse": 1.0}), Tier.BEST, faces, choice
+        empty,
+        empty,
+        np.zeros((1, 1), np.float32),
+        Timings({"detect": 0.5, "coarse": 1.0}),
+        Tier.BEST,
+        faces,
+        choice,
     )
 
 
 @pytest.mark.parametrize(
     ("similarity", "word"),
-    [(0.9, "excellent"), (0.7, "excellent"), (0.6, "good"), (0.5, "fair"), (0.3, "weak"), (-1.0, "weak")],
+    [
+        (0.9, "excellent"),
+        (0.7, "excellent"),
+        (0.6, "good"),
+        (0.5, "fair"),
+        (0.3, "weak"),
+        (-1.0, "weak"),
+    ],
 )
 @pytest.mark.parametrize("language", list(Language))
 def test_the_report_says_how_alike_it_is(similarity: float, word: str, language: Language) -> None:
@@ -106,10 +121,20 @@ def test_the_report_names_the_faces_where_there_are_several() -> None:
 
 def test_the_report_says_what_was_chosen_and_why() -> None:
     for tier, reason, expected in (
-        (Tier.BALANCED, TierReason.BUSY, "<strong>Balanced</strong>, chosen because others are waiting too."),
-        (Tier.FAST, TierReason.SMALL_FACE, "<strong>Fast</strong>, chosen because the face in the photo is small"),
+        (
+            Tier.BALANCED,
+            TierReason.BUSY,
+            "<strong>Balanced</strong>, chosen because others are waiting too.",
+        ),
+        (
+            Tier.FAST,
+            TierReason.SMALL_FACE,
+            "<strong>Fast</strong>, chosen because the face in the photo is small",
+        ),
     ):
-        assert expected in pieces.report(_result([0.6], TierChoice(tier, reason, {}, 90.0)), [1], Language.ENGLISH)
+        assert expected in pieces.report(
+            _result([0.6], TierChoice(tier, reason, {}, 90.0)), [1], Language.ENGLISH
+        )
     assert "Quality" not in pieces.report(_result([0.6]), [1], Language.ENGLISH)
 
 
@@ -122,7 +147,11 @@ def test_a_notice_is_text_not_html() -> None:
 def test_the_page_says_when_other_networks_run_than_were_asked_for() -> None:
     paper: Any = SimpleNamespace(notice="The networks <b>a/b</b> could not be used.")
     config = app.build_demo(paper).get_config_file()
-    shown = [each["props"]["value"] for each in config["components"] if each["props"].get("elem_id") == "weights-notice"]
+    shown = [
+        each["props"]["value"]
+        for each in config["components"]
+        if each["props"].get("elem_id") == "weights-notice"
+    ]
     assert len(shown) == 1 and "could not be used" in shown[0] and "<b>" not in shown[0]
     silent: Any = SimpleNamespace(notice=None)
     assert "weights-notice" not in str(app.build_demo(silent).get_config_file())
@@ -132,6 +161,7 @@ def test_port_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> Non
     seen: dict[str, Any] = {}
     paper = SimpleNamespace(chooser=TierChooser(lambda: QUICK), expected_seconds=dict)
     monkeypatch.setattr(app.FusionPipeline, "from_pretrained", classmethod(lambda cls: paper))
+
     class Stopped(Exception):
         """Instead of serving."""
 
@@ -153,7 +183,9 @@ def test_port_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> Non
             for name, value in environment.items():
                 patch.setenv(name, value)
             patch.setattr("sys.argv", ["app.py", *arguments])
-            patch.setenv("GRADIO_TEMP_DIR", "")  # `main` sets it for the rest of its process; here it is put back
+            patch.setenv(
+                "GRADIO_TEMP_DIR", ""
+            )  # `main` sets it for the rest of its process; here it is put back
             patch.setattr(app.signal, "signal", lambda *_: None)
             patch.setattr(app.os, "umask", lambda _: None)
             with pytest.raises(Stopped):
@@ -171,7 +203,10 @@ def test_those_that_wait_are_counted(
         assert server.jobs.waiting() == 0
         visits = app.FUSIONS_AT_ONCE + 2
         files = [gradio_client.handle_file(path) for path in (face_file, photo_file)]
-        jobs = [client.submit(*files, "fast", i_have_consent=True, api_name="/fuse") for _ in range(visits)]
+        jobs = [
+            client.submit(*files, "fast", i_have_consent=True, api_name="/fuse")
+            for _ in range(visits)
+        ]
         deadline = time.monotonic() + 30
         while server.jobs.waiting() < 2 and time.monotonic() < deadline:
             time.sleep(0.02)
@@ -195,7 +230,11 @@ def test_studio_is_offered_only_with_its_models(studio: bool) -> None:
 
 
 def test_the_result_is_shown_before_its_large_files_are_written(
-    pipeline: FusionPipeline, tmp_path: Path, face_file: str, photo_file: str, monkeypatch: pytest.MonkeyPatch
+    pipeline: FusionPipeline,
+    tmp_path: Path,
+    face_file: str,
+    photo_file: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with gr.Blocks() as demo:
         page = layout.build(None, 0)
@@ -207,7 +246,10 @@ def test_the_result_is_shown_before_its_large_files_are_written(
 
     monkeypatch.setattr(files, "write", write)
     request: Any = SimpleNamespace(headers={})
-    paths = [str(shutil.copy(path, tmp_path / name)) for name, path in (("a", face_file), ("b", photo_file))]
+    paths = [
+        str(shutil.copy(path, tmp_path / name))
+        for name, path in (("a", face_file), ("b", photo_file))
+    ]
     uploads: Any = ({"path": paths[0]}, None, None, {"path": paths[1]}, [], None, [])
     settings: Any = ("best", 0.5, 1.0, list(CONSENTS), frozenset(), None)
     photos = app.open_photos(tmp_path)

@@ -70,7 +70,9 @@ def test_a_full_queue_tells_programs_how_long(
     monkeypatch.setattr(queue, "MAX_WAITING", 1)
     jobs = busy(app.FUSIONS_AT_ONCE + 1)
     answer = _join(server)
-    assert answer.status_code == 503 and answer.json()["error"].startswith("Many people are here: 1 ")
+    assert answer.status_code == 503 and answer.json()["error"].startswith(
+        "Many people are here: 1 "
+    )
     server.watched.hold.set()
     for job in jobs:
         job.result(timeout=60)
@@ -102,7 +104,9 @@ def test_a_full_queue_keeps_everything_on_the_page(
     page = visitor.page
     assert page.is_enabled("#fuse") and page.inner_text("#fuse").strip() == visitor.say("fuse")
     assert page.get_attribute("#result-image img", "src") == shown
-    assert page.locator("#source-photo img").count() == page.locator("#target-photo img").count() == 1
+    assert (
+        page.locator("#source-photo img").count() == page.locator("#target-photo img").count() == 1
+    )
     assert page.locator("#consent .wrap input:checked").count() == 2
     assert page.locator(".toast-wrap .toast-body").count() == 0
     server.watched.hold.set()

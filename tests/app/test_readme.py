@@ -1,4 +1,6 @@
-"""Runs the examples of README.md and docs/hosting.md as they stand there, the latter against a server."""
+"""Runs the examples of README.md and docs/hosting.md as they stand there, the latter against a
+server.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,9 @@ def test_the_python_client(server: Any, desk: Path) -> None:
 
 
 def test_the_library(face_file: str, photo_file: str) -> None:
-    source, target = (np.asarray(Image.open(path).convert("RGB")) for path in (face_file, photo_file))
+    source, target = (
+        np.asarray(Image.open(path).convert("RGB")) for path in (face_file, photo_file)
+    )
     names = {"source": source, "target": target}
     exec(_example("README.md", "python", "FusionPipeline"), names)
     result = names["result"]
@@ -61,7 +65,9 @@ def test_curl(server: Any, desk: Path) -> None:
     if shutil.which("curl") is None or shutil.which("bash") is None:
         pytest.skip("curl or bash is not on this machine")
     script = _example("docs/hosting.md", "bash", "curl").replace(ADDRESS, server.url.rstrip("/"))
-    done = subprocess.run(["bash", "-euo", "pipefail", "-c", script], cwd=desk, capture_output=True, text=True)
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script], cwd=desk, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     with Image.open(desk / "result.png") as made:
         assert made.format == "PNG" and SOURCE_TYPE.encode() in made.info["xmp"]

@@ -1,4 +1,5 @@
-"""The tree that a Space receives serves the page: read-only, with a Space's variables, at another address.
+"""The tree that a Space receives serves the page: read-only, with a Space's variables, at another
+address.
 
 The environment is the one of the tests; `make space` does the same in a fresh one.
 """
@@ -16,7 +17,16 @@ import pytest
 from huggingface_hub import metadata_load
 from PIL import Image
 
-from benchmarks.space import Space, build_tree, fingerprint, fuse, missing_libraries, packages, read_only, running
+from benchmarks.space import (
+    Space,
+    build_tree,
+    fingerprint,
+    fuse,
+    missing_libraries,
+    packages,
+    read_only,
+    running,
+)
 from facefusion.cli.files import CommandError
 from facefusion.hub import HubName
 from facefusion.runtime import EMBEDDED_WEIGHTS, read_manifest
@@ -34,7 +44,10 @@ def space(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Spac
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    with read_only(tree), running(tree, sys.executable, tmp_path_factory.mktemp("home"), port) as space:
+    with (
+        read_only(tree),
+        running(tree, sys.executable, tmp_path_factory.mktemp("home"), port) as space,
+    ):
         yield space
 
 
@@ -53,10 +66,30 @@ def test_a_space_fuses(tree: Path, space: Space, tmp_path: Path) -> None:
 
 def test_the_tree_is_whole_and_no_more(tree: Path) -> None:
     held = set(fingerprint(tree))
-    assert {"README.md", "LICENSE", "app.py", "requirements.txt", "packages.txt", "weights/coarse.onnx"} <= held
-    assert "examples/pairs.csv" in held and "facefusion/nets/refine.py" in held  # torch's way on ZeroGPU
+    assert {
+        "README.md",
+        "LICENSE",
+        "app.py",
+        "requirements.txt",
+        "packages.txt",
+        "weights/coarse.onnx",
+    } <= held
+    assert (
+        "examples/pairs.csv" in held and "facefusion/nets/refine.py" in held
+    )  # torch's way on ZeroGPU
     places = {part for place in held for part in Path(place).parts}
-    assert not {"training", "evaluation", "export", "tests", "benchmarks", "__pycache__", "judge.safetensors"} & places
+    assert (
+        not {
+            "training",
+            "evaluation",
+            "export",
+            "tests",
+            "benchmarks",
+            "__pycache__",
+            "judge.safetensors",
+        }
+        & places
+    )
     assert sum((tree / place).stat().st_size for place in held) < 40e6
     with pytest.raises(CommandError, match="exists already"):
         build_tree(tree)
@@ -67,8 +100,16 @@ def test_the_front_matter_is_what_the_builder_of_spaces_reads(tree: Path) -> Non
     assert card is not None
     requirements = (ROOT / "requirements.txt").read_text().split()
     assert card["sdk"] == "gradio" and f"gradio=={card['sdk_version']}" in requirements
-    assert card["python_version"] == "3.11" and card["app_file"] == "app.py" and card["license"] == "apache-2.0"
-    assert card["suggested_hardware"] == "cpu-basic" and len(card["short_description"]) <= 60 and card["tags"]
+    assert (
+        card["python_version"] == "3.11"
+        and card["app_file"] == "app.py"
+        and card["license"] == "apache-2.0"
+    )
+    assert (
+        card["suggested_hardware"] == "cpu-basic"
+        and len(card["short_description"]) <= 60
+        and card["tags"]
+    )
     assert {card["colorFrom"], card["colorTo"]} <= {
         "red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray",
     }  # fmt: skip
@@ -80,7 +121,10 @@ def test_weights_of_the_hub_are_fetched_while_a_space_is_built(tmp_path: Path) -
     card = metadata_load(tree / "README.md")
     assert card is not None
     assert card["models"] == ["me/faces"]
-    files = {"manifest.json", *(file.path.name for file in read_manifest(EMBEDDED_WEIGHTS).values())}
+    files = {
+        "manifest.json",
+        *(file.path.name for file in read_manifest(EMBEDDED_WEIGHTS).values()),
+    }
     repo, names, revision = card["preload_from_hub"][0].split(" ")
     assert (repo, set(names.split(",")), revision) == ("me/faces", files, "a" * 40)
     assert card["thumbnail"].startswith("https://huggingface.co/spaces/me/demo/")

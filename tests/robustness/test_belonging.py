@@ -1,4 +1,5 @@
-"""A new face belongs to its photo: its colours, its light, its grain and sharpness, and the hair in front of it.
+"""A new face belongs to its photo: its colours, its light, its grain and sharpness, and the hair in
+front of it.
 
 Each step is also switched off, to see that it is what makes the difference.
 """
@@ -65,7 +66,9 @@ def test_a_grey_photo_gets_a_grey_face(fuse: Fuse) -> None:
 
 @pytest.mark.parametrize("curve", ["sepia", "duotone"])
 @pytest.mark.parametrize(("source", "target"), [(3, 4), (4, 1)])
-def test_a_toned_photo_gets_a_face_on_its_curve(fuse: Fuse, curve: str, source: int, target: int) -> None:
+def test_a_toned_photo_gets_a_face_on_its_curve(
+    fuse: Fuse, curve: str, source: int, target: int
+) -> None:
     table = np.rint(255 * CURVES[curve]).astype(np.uint8)
     toned = table[cv2.cvtColor(portrait(target), cv2.COLOR_RGB2GRAY)]
 
@@ -111,7 +114,9 @@ def test_a_dark_face_would_be_too_bright_without_its_exposure(fuse: Fuse) -> Non
     night = at_night(4)
     result, plain = fuse(portrait(3), night), fuse(portrait(3), night, "exposure")
     place = measured_skin(result)
-    brighter, without = (float(each.image[place].mean() / night[place].mean()) - 1 for each in (result, plain))
+    brighter, without = (
+        float(each.image[place].mean() / night[place].mean()) - 1 for each in (result, plain)
+    )
     assert abs(brighter) < 0.1 and without > 0.15
     reds = [float(np.quantile(each.image[..., 0][place], 0.99)) for each in (result, plain)]
     assert reds[0] < reds[1]
@@ -120,7 +125,9 @@ def test_a_dark_face_would_be_too_bright_without_its_exposure(fuse: Fuse) -> Non
 @pytest.mark.parametrize(("source", "target"), [(3, 4), (1, 3)])
 def test_noise_and_blur_are_the_photos_own(fuse: Fuse, source: int, target: int) -> None:
     def ratios(photo: np.ndarray, *off: str) -> np.ndarray:
-        """Energies of the new face's skin below 1 px and from 1 to 2 px, over those of the target's own."""
+        """Energies of the new face's skin below 1 px and from 1 to 2 px, over those of the target's
+        own.
+        """
         result = fuse(portrait(source), photo, *off)
         return followed(photo, result.image, result.mask, result.target_face.mesh).ratios[-2:]
 
@@ -167,7 +174,9 @@ def apart(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("source", "target"), [(3, 4), (4, 1), (4, 3)])
-def test_strands_of_the_source_stay_behind(pipeline: FusionPipeline, fuse: Fuse, source: int, target: int) -> None:
+def test_strands_of_the_source_stay_behind(
+    pipeline: FusionPipeline, fuse: Fuse, source: int, target: int
+) -> None:
     bare, photo = portrait(source), portrait(target)
     mesh = pipeline.find_faces(bare)[0].mesh
     hung, drawn = strands(bare, mesh)
@@ -186,7 +195,9 @@ def test_strands_of_the_source_stay_behind(pipeline: FusionPipeline, fuse: Fuse,
 
 
 @pytest.mark.parametrize(("source", "target"), [(3, 4), (4, 1), (4, 3)])
-def test_strands_of_the_target_stay_in_front(pipeline: FusionPipeline, fuse: Fuse, source: int, target: int) -> None:
+def test_strands_of_the_target_stay_in_front(
+    pipeline: FusionPipeline, fuse: Fuse, source: int, target: int
+) -> None:
     photo = portrait(target)
     mesh = pipeline.find_faces(photo)[0].mesh
     hung, drawn = strands(photo, mesh)

@@ -1,4 +1,6 @@
-"""The product on real photos: what may change does, what may not does not, for photos of every kind."""
+"""The product on real photos: what may change does, what may not does not, for photos of every
+kind.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ def fused(pipeline: FusionPipeline, guest: np.ndarray, astronaut: np.ndarray) ->
 
 
 @pytest.mark.parametrize("tier", list(TIERS))
-def test_there_and_back(pipeline: FusionPipeline, astronaut: np.ndarray, guest: np.ndarray, tier: Tier) -> None:
+def test_there_and_back(
+    pipeline: FusionPipeline, astronaut: np.ndarray, guest: np.ndarray, tier: Tier
+) -> None:
     for source, target in ((astronaut, guest), (guest, astronaut)):
         result = pipeline(source, target, tier=tier)
         check(result, target)
@@ -63,7 +67,9 @@ def test_the_skin_keeps_the_photo_s_tone(fused: FusionResult, astronaut: np.ndar
     np.testing.assert_allclose(fused.image[inside].mean(0), astronaut[inside].mean(0), atol=20)
 
 
-def test_best_carries_more_detail_than_the_draft(pipeline: FusionPipeline, guest: np.ndarray, astronaut: np.ndarray) -> None:
+def test_best_carries_more_detail_than_the_draft(
+    pipeline: FusionPipeline, guest: np.ndarray, astronaut: np.ndarray
+) -> None:
     result = pipeline(guest, cv2.resize(astronaut, None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC))
 
     def sharpness(image: np.ndarray) -> float:
@@ -93,17 +99,25 @@ def test_visitors_do_not_disturb_each_other(
         assert result.identity_similarity == expected.identity_similarity
 
 
-def test_a_12_megapixel_photo(pipeline: FusionPipeline, guest: np.ndarray, astronaut: np.ndarray) -> None:
+def test_a_12_megapixel_photo(
+    pipeline: FusionPipeline, guest: np.ndarray, astronaut: np.ndarray
+) -> None:
     large = cv2.resize(astronaut, (3500, 3500), interpolation=cv2.INTER_CUBIC)
     result = pipeline(guest, large)
     check(result, large)
     rows, columns = np.nonzero(result.mask > 0.5)
-    np.testing.assert_allclose([columns.mean(), rows.mean()], np.array([223, 120]) * 3500 / 512, atol=170)
+    np.testing.assert_allclose(
+        [columns.mean(), rows.mean()], np.array([223, 120]) * 3500 / 512, atol=170
+    )
 
 
 @pytest.mark.parametrize("quarter_turns", [1, 2, 3])
 def test_a_photo_that_lies_on_its_side(
-    pipeline: FusionPipeline, fused: FusionResult, guest: np.ndarray, astronaut: np.ndarray, quarter_turns: int
+    pipeline: FusionPipeline,
+    fused: FusionResult,
+    guest: np.ndarray,
+    astronaut: np.ndarray,
+    quarter_turns: int,
 ) -> None:
     turned = np.ascontiguousarray(np.rot90(astronaut, quarter_turns))
     result = pipeline(guest, turned)
@@ -122,7 +136,9 @@ def test_a_source_that_lies_on_its_side(
     assert np.abs(result.image.astype(int) - fused.image)[inside].mean() < 15
 
 
-def test_a_tightly_cropped_photo(pipeline: FusionPipeline, guest: np.ndarray, astronaut: np.ndarray) -> None:
+def test_a_tightly_cropped_photo(
+    pipeline: FusionPipeline, guest: np.ndarray, astronaut: np.ndarray
+) -> None:
     tight = np.ascontiguousarray(astronaut[62:180, 172:275])
     check(pipeline(guest, tight), tight)
     check(pipeline(tight, guest), guest)
@@ -138,16 +154,23 @@ def test_a_grey_photo(pipeline: FusionPipeline, guest: np.ndarray, astronaut: np
 def test_an_opaque_fourth_channel_changes_nothing(
     pipeline: FusionPipeline, fused: FusionResult, guest: np.ndarray, astronaut: np.ndarray
 ) -> None:
-    result = pipeline(cv2.cvtColor(guest, cv2.COLOR_RGB2RGBA), cv2.cvtColor(astronaut, cv2.COLOR_RGB2RGBA))
+    result = pipeline(
+        cv2.cvtColor(guest, cv2.COLOR_RGB2RGBA), cv2.cvtColor(astronaut, cv2.COLOR_RGB2RGBA)
+    )
     np.testing.assert_array_equal(result.image, fused.image)
 
 
-def test_several_sources(pipeline: FusionPipeline, fused: FusionResult, guest: np.ndarray, astronaut: np.ndarray) -> None:
+def test_several_sources(
+    pipeline: FusionPipeline, fused: FusionResult, guest: np.ndarray, astronaut: np.ndarray
+) -> None:
     np.testing.assert_array_equal(pipeline([guest], astronaut).image, fused.image)
     mirrored = np.ascontiguousarray(guest[:, ::-1])
     result = pipeline([guest, mirrored], astronaut)
     check(result, astronaut)
-    turns = {abs(pipeline(photo, astronaut).source_face.yaw - fused.target_face.yaw) for photo in (guest, mirrored)}
+    turns = {
+        abs(pipeline(photo, astronaut).source_face.yaw - fused.target_face.yaw)
+        for photo in (guest, mirrored)
+    }
     assert abs(result.source_face.yaw - result.target_face.yaw) == pytest.approx(min(turns))
     with pytest.raises(ValueError, match="at most 3"):
         pipeline([guest] * 4, astronaut)

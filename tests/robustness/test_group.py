@@ -17,13 +17,18 @@ def faces(pipeline: FusionPipeline, group: np.ndarray) -> list[Face]:
 
 def _window(face: Face) -> tuple[slice, slice]:
     """The middle of a face: rows and columns."""
-    (left, top), (right, bottom) = face.mesh[:, :2].min(0).astype(int), face.mesh[:, :2].max(0).astype(int)
+    (left, top), (right, bottom) = (
+        face.mesh[:, :2].min(0).astype(int),
+        face.mesh[:, :2].max(0).astype(int),
+    )
     a, b = (right - left) // 4, (bottom - top) // 4
     return slice(top + b, bottom - b), slice(left + a, right - a)
 
 
 def _changed(before: np.ndarray, after: np.ndarray, faces: list[Face]) -> list[bool]:
-    return [bool(np.abs(before[_window(f)].astype(int) - after[_window(f)]).mean() > 3) for f in faces]
+    return [
+        bool(np.abs(before[_window(f)].astype(int) - after[_window(f)]).mean() > 3) for f in faces
+    ]
 
 
 def test_finds_every_face_from_left_to_right(faces: list[Face]) -> None:
@@ -57,18 +62,32 @@ def test_several_faces_in_one_run(
     np.testing.assert_array_equal(both.image[_window(faces[1])], alone.image[_window(faces[1])])
     assert len(both.faces) == len(both.boxes) == 2
     assert both.faces[0].identity_similarity == pytest.approx(alone.identity_similarity, abs=1e-4)
-    assert both.identity_similarity == pytest.approx(np.mean([f.identity_similarity for f in both.faces]))
+    assert both.identity_similarity == pytest.approx(
+        np.mean([f.identity_similarity for f in both.faces])
+    )
 
 
 def test_different_people_for_different_faces(
-    pipeline: FusionPipeline, astronaut: np.ndarray, guest: np.ndarray, group: np.ndarray, faces: list[Face]
+    pipeline: FusionPipeline,
+    astronaut: np.ndarray,
+    guest: np.ndarray,
+    group: np.ndarray,
+    faces: list[Face],
 ) -> None:
-    draft, result = pipeline.stream([Swap(astronaut, faces[0]), Swap([guest], faces[2])], group, tier="best")
+    draft, result = pipeline.stream(
+        [Swap(astronaut, faces[0]), Swap([guest], faces[2])], group, tier="best"
+    )
     np.testing.assert_array_equal(draft.image, draft.coarse)
     np.testing.assert_array_equal(draft.coarse, result.coarse)
     assert np.isnan(draft.identity_similarity) and "check" not in draft.timings.stages
-    assert _changed(group, draft.image, faces) == _changed(group, result.image, faces) == [True, False, True, *[False] * 3]
-    for swapped, source, other in zip(result.faces, (astronaut, guest), (guest, astronaut), strict=True):
+    assert (
+        _changed(group, draft.image, faces)
+        == _changed(group, result.image, faces)
+        == [True, False, True, *[False] * 3]
+    )
+    for swapped, source, other in zip(
+        result.faces, (astronaut, guest), (guest, astronaut), strict=True
+    ):
         own, wrong = (
             float(
                 pipeline.identity(result.image, swapped.target.mesh)
@@ -79,8 +98,12 @@ def test_different_people_for_different_faces(
         assert own > wrong and own == pytest.approx(swapped.identity_similarity, abs=1e-3)
 
 
-def test_blend_shows_a_part_of_the_new_face(pipeline: FusionPipeline, guest: np.ndarray, astronaut: np.ndarray) -> None:
-    whole, half, none = (pipeline(guest, astronaut, tier="fast", blend=share).image for share in (1.0, 0.5, 0.0))
+def test_blend_shows_a_part_of_the_new_face(
+    pipeline: FusionPipeline, guest: np.ndarray, astronaut: np.ndarray
+) -> None:
+    whole, half, none = (
+        pipeline(guest, astronaut, tier="fast", blend=share).image for share in (1.0, 0.5, 0.0)
+    )
     np.testing.assert_array_equal(none, astronaut)
     middle = (whole.astype(int) + astronaut) / 2
     assert np.abs(half - middle).max() <= 2
@@ -89,7 +112,9 @@ def test_blend_shows_a_part_of_the_new_face(pipeline: FusionPipeline, guest: np.
             pipeline(guest, astronaut, blend=wrong)
 
 
-def test_a_face_that_is_too_small_can_be_found_but_not_used(pipeline: FusionPipeline, astronaut: np.ndarray) -> None:
+def test_a_face_that_is_too_small_can_be_found_but_not_used(
+    pipeline: FusionPipeline, astronaut: np.ndarray
+) -> None:
     tiny = np.ascontiguousarray(astronaut[::4, ::4])
     found = pipeline.find_faces(tiny)
     with pytest.raises(FaceTooSmallError):
@@ -99,12 +124,19 @@ def test_a_face_that_is_too_small_can_be_found_but_not_used(pipeline: FusionPipe
 
 
 def test_nothing_is_looked_at_twice(
-    pipeline: FusionPipeline, guest: np.ndarray, astronaut: np.ndarray, monkeypatch: pytest.MonkeyPatch
+    pipeline: FusionPipeline,
+    guest: np.ndarray,
+    astronaut: np.ndarray,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     pipeline.cache.clear()
     looked: list[tuple[int, ...]] = []
     attempts = pipeline.detector.attempts
-    monkeypatch.setattr(pipeline.detector, "attempts", lambda photo: (looked.append(photo.shape), attempts(photo))[1])
+    monkeypatch.setattr(
+        pipeline.detector,
+        "attempts",
+        lambda photo: (looked.append(photo.shape), attempts(photo))[1],
+    )
     pipeline.find_faces(guest, "source")
     face = pipeline.find_faces(astronaut)
     first = pipeline(guest, astronaut)

@@ -1,4 +1,6 @@
-"""A fusion of the largest photo that is taken, from its file to the written result, stays within what a server may use."""
+"""A fusion of the largest photo that is taken, from its file to the written result, stays within
+what a server may use.
+"""
 
 from __future__ import annotations
 
@@ -63,10 +65,15 @@ print(rest, peak[0])
 
 @pytest.mark.skipif(sys.platform != "linux", reason="what is measured is Linux's")
 @pytest.mark.parametrize("likeness", [0.5, 1.0])
-def test_the_largest_photo_takes_no_more_than_a_server_has(tmp_path: Path, astronaut: np.ndarray, likeness: float) -> None:
+def test_the_largest_photo_takes_no_more_than_a_server_has(
+    tmp_path: Path, astronaut: np.ndarray, likeness: float
+) -> None:
     portrait = cv2.cvtColor(astronaut[:300, 80:380], cv2.COLOR_RGB2BGR)
     cv2.imwrite(str(tmp_path / "face.jpg"), portrait)
-    cv2.imwrite(str(tmp_path / "photo.jpg"), cv2.resize(portrait, (8000, 8000), interpolation=cv2.INTER_LINEAR))
+    cv2.imwrite(
+        str(tmp_path / "photo.jpg"),
+        cv2.resize(portrait, (8000, 8000), interpolation=cv2.INTER_LINEAR),
+    )
     command = [sys.executable, "-c", FUSE, str(tmp_path), str(likeness)]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert run.returncode == 0, run.stderr

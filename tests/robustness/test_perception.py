@@ -1,4 +1,6 @@
-"""The embedded networks on real photos: what is found, and that insightface takes the files as its own."""
+"""The embedded networks on real photos: what is found, and that insightface takes the files as its
+own.
+"""
 
 from __future__ import annotations
 
@@ -31,8 +33,14 @@ def test_the_astronaut_is_one_face(pipeline: FusionPipeline, astronaut: np.ndarr
     np.testing.assert_allclose(_centres(faces)[0], [223, 120], atol=25)
     assert faces[0].score > 0.5
     left_eye, right_eye, nose, left_mouth, right_mouth = faces[0].points
-    np.testing.assert_allclose(faces[0].points, [[203, 104], [248, 104], [224, 128], [204, 143], [243, 144]], atol=10)
-    assert left_eye[0] < right_eye[0] and left_mouth[0] < right_mouth[0] and left_eye[1] < nose[1] < left_mouth[1]
+    np.testing.assert_allclose(
+        faces[0].points, [[203, 104], [248, 104], [224, 128], [204, 143], [243, 144]], atol=10
+    )
+    assert (
+        left_eye[0] < right_eye[0]
+        and left_mouth[0] < right_mouth[0]
+        and left_eye[1] < nose[1] < left_mouth[1]
+    )
 
 
 def test_the_group_is_six_faces(pipeline: FusionPipeline, group: np.ndarray) -> None:
@@ -46,9 +54,13 @@ def test_the_group_is_six_faces(pipeline: FusionPipeline, group: np.ndarray) -> 
 
 
 @pytest.mark.parametrize("factor", [1, 3])
-def test_a_glance_sees_what_a_look_sees(pipeline: FusionPipeline, astronaut: np.ndarray, factor: int) -> None:
+def test_a_glance_sees_what_a_look_sees(
+    pipeline: FusionPipeline, astronaut: np.ndarray, factor: int
+) -> None:
     # The face and its surroundings, as in most portraits.
-    portrait = cv2.resize(astronaut[:300, 80:380], None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
+    portrait = cv2.resize(
+        astronaut[:300, 80:380], None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC
+    )
     (face,), (expected,) = pipeline.detector.glance(portrait), pipeline.detector(portrait)
     np.testing.assert_allclose(face.box, expected.box, atol=12 * factor)
     np.testing.assert_allclose(face.points, expected.points, atol=7 * factor)
@@ -68,11 +80,17 @@ def test_a_glance_says_nothing_where_it_is_not_clear_which_face_or_whether(
 
 
 @pytest.mark.parametrize("quarter_turns", [1, 2, 3])
-def test_a_turned_photo_gives_the_same_face(pipeline: FusionPipeline, astronaut: np.ndarray, quarter_turns: int) -> None:
+def test_a_turned_photo_gives_the_same_face(
+    pipeline: FusionPipeline, astronaut: np.ndarray, quarter_turns: int
+) -> None:
     upright = pipeline.mesh(astronaut, pipeline.detector.with_retries(astronaut)[0])
     turned_photo = np.ascontiguousarray(np.rot90(astronaut, quarter_turns))
     turned = pipeline.mesh(turned_photo, pipeline.detector.with_retries(turned_photo)[0])
-    back = {1: lambda x, y: (511 - y, x), 2: lambda x, y: (511 - x, 511 - y), 3: lambda x, y: (y, 511 - x)}[quarter_turns]
+    back = {
+        1: lambda x, y: (511 - y, x),
+        2: lambda x, y: (511 - x, 511 - y),
+        3: lambda x, y: (y, 511 - x),
+    }[quarter_turns]
     found = np.stack(back(turned.mesh[:, 0], turned.mesh[:, 1]), axis=1)
     assert np.hypot(*(found - upright.mesh[:, :2]).T).mean() < 4
     assert abs((turned.roll - upright.roll + 90 * quarter_turns + 180) % 360 - 180) < 8
@@ -85,7 +103,9 @@ def test_a_tight_crop_is_found(pipeline: FusionPipeline, astronaut: np.ndarray) 
 
 
 @pytest.mark.parametrize("factor", [0.5, 2, 6])
-def test_scale_does_not_matter(pipeline: FusionPipeline, astronaut: np.ndarray, factor: float) -> None:
+def test_scale_does_not_matter(
+    pipeline: FusionPipeline, astronaut: np.ndarray, factor: float
+) -> None:
     way = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
     scaled = cv2.resize(astronaut, None, fx=factor, fy=factor, interpolation=way)
     faces = pipeline.detector(scaled)
@@ -127,7 +147,9 @@ def test_a_photo_without_a_face_takes_no_more_memory_than_it_has(shape: tuple[in
         "assert detector.glance(photo) == detector.with_retries(photo) == []"
     )
     command = [sys.executable, "-c", code, *map(str, shape)]
-    done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        command, cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=120
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -144,7 +166,9 @@ def test_the_mesh_lies_on_the_face(pipeline: FusionPipeline, astronaut: np.ndarr
     assert abs(face.yaw) < 25 and abs(face.roll) < 10
 
 
-def test_one_person_is_more_alike_than_two(pipeline: FusionPipeline, astronaut: np.ndarray, group: np.ndarray) -> None:
+def test_one_person_is_more_alike_than_two(
+    pipeline: FusionPipeline, astronaut: np.ndarray, group: np.ndarray
+) -> None:
     def embedding(photo: np.ndarray, detection: Detection) -> np.ndarray:
         return pipeline.identity(photo, pipeline.mesh(photo, detection).mesh)
 
@@ -157,27 +181,38 @@ def test_one_person_is_more_alike_than_two(pipeline: FusionPipeline, astronaut: 
 
 
 def test_insightface_takes_the_detector_as_its_own(astronaut: np.ndarray) -> None:
-    detector = insightface.model_zoo.get_model(str(_file("detector.onnx")), providers=["CPUExecutionProvider"])
+    detector = insightface.model_zoo.get_model(
+        str(_file("detector.onnx")), providers=["CPUExecutionProvider"]
+    )
     assert detector.taskname == "detection"
     detector.prepare(ctx_id=-1, input_size=(640, 640), det_thresh=0.5)
     boxes, points = detector.detect(np.ascontiguousarray(astronaut[..., ::-1]))
     assert boxes.shape[1:] == (5,) and points.shape == (len(boxes), 5, 2)
-    # Without the second look that `FaceDetector` takes, patterns in the picture may be found too; the face is the surest.
+    # Without the second look that `FaceDetector` takes, patterns in the picture may be found too;
+    # the face is the surest.
     assert boxes[:, 4].argmax() == 0
     np.testing.assert_allclose(boxes[0, :4].reshape(2, 2).mean(0), [223, 120], atol=25)
 
 
-def test_insightface_takes_the_identity_network_as_its_own(pipeline: FusionPipeline, astronaut: np.ndarray) -> None:
-    network = insightface.model_zoo.get_model(str(_file("identity.onnx")), providers=["CPUExecutionProvider"])
+def test_insightface_takes_the_identity_network_as_its_own(
+    pipeline: FusionPipeline, astronaut: np.ndarray
+) -> None:
+    network = insightface.model_zoo.get_model(
+        str(_file("identity.onnx")), providers=["CPUExecutionProvider"]
+    )
     assert network.taskname == "recognition"
     network.prepare(ctx_id=-1)
     face = pipeline.mesh(astronaut, pipeline.detector(astronaut)[0])
     matrix = similarity_transform(five_points(face.mesh), ARCFACE_TEMPLATE)
-    np.testing.assert_allclose(transform_points(five_points(face.mesh), matrix), ARCFACE_TEMPLATE, atol=8)
+    np.testing.assert_allclose(
+        transform_points(five_points(face.mesh), matrix), ARCFACE_TEMPLATE, atol=8
+    )
     crop = cv2.warpAffine(astronaut, matrix, (112, 112))
     theirs = network.get_feat(np.ascontiguousarray(crop[..., ::-1])).flatten()
     ours = pipeline.identity(astronaut, face.mesh)
-    assert theirs @ ours / np.linalg.norm(theirs) > 0.95  # its own mean and deviation may differ by a level
+    assert (
+        theirs @ ours / np.linalg.norm(theirs) > 0.95
+    )  # its own mean and deviation may differ by a level
 
 
 def _file(name: str) -> Path:

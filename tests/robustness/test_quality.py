@@ -1,4 +1,6 @@
-"""Photos that will disappoint: each doubt on a photo that was spoilt in that way, none on the good one."""
+"""Photos that will disappoint: each doubt on a photo that was spoilt in that way, none on the good
+one.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ def sunglasses(photo: np.ndarray, face: Face) -> np.ndarray:
         points = face.mesh[list(eye), :2]
         x, y = points.mean(0)
         width = float(np.ptp(points[:, 0]))
-        cv2.ellipse(mask, (round(x), round(y)), (round(width), round(0.8 * width)), 0, 0, 360, 255, -1)
+        cv2.ellipse(
+            mask, (round(x), round(y)), (round(width), round(0.8 * width)), 0, 0, 360, 255, -1
+        )
     return _covered(photo, mask, (12, 12, 14))
 
 
@@ -51,9 +55,13 @@ SPOILT: dict[Doubt, Callable[[np.ndarray, Face], np.ndarray]] = {
 }
 
 
-def test_a_good_photo_is_not_doubted(pipeline: FusionPipeline, astronaut: np.ndarray, group: np.ndarray, face: Face) -> None:
+def test_a_good_photo_is_not_doubted(
+    pipeline: FusionPipeline, astronaut: np.ndarray, group: np.ndarray, face: Face
+) -> None:
     assert doubts(astronaut, face) == []
-    assert not {Doubt.DARK, Doubt.BRIGHT, Doubt.BLURRED} & {d for f in pipeline.find_faces(group) for d in doubts(group, f)}
+    assert not {Doubt.DARK, Doubt.BRIGHT, Doubt.BLURRED} & {
+        d for f in pipeline.find_faces(group) for d in doubts(group, f)
+    }
 
 
 @pytest.mark.parametrize("doubt", SPOILT)
@@ -70,7 +78,9 @@ def test_the_face_in_a_spoilt_photo_is_still_found(
 
 
 def test_small_and_turned(astronaut: np.ndarray, face: Face) -> None:
-    half = np.asarray(cv2.resize(astronaut, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.uint8)
+    half = np.asarray(
+        cv2.resize(astronaut, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.uint8
+    )
     small = Face(face.detection, face.mesh / 2, face.yaw, face.pitch, face.roll)
     assert doubts(half, small) == [Doubt.SMALL]
     assert doubts(astronaut, Face(face.detection, face.mesh, -40, 0, 0)) == [Doubt.TURNED]
@@ -79,5 +89,11 @@ def test_small_and_turned(astronaut: np.ndarray, face: Face) -> None:
 
 
 def test_a_face_at_the_edge_of_its_photo(astronaut: np.ndarray, face: Face) -> None:
-    moved = Face(face.detection, face.mesh - np.array([230, 60, 0], np.float32), face.yaw, face.pitch, face.roll)
+    moved = Face(
+        face.detection,
+        face.mesh - np.array([230, 60, 0], np.float32),
+        face.yaw,
+        face.pitch,
+        face.roll,
+    )
     assert isinstance(doubts(np.ascontiguousarray(astronaut[60:, 230:]), moved), list)

@@ -58,7 +58,9 @@ def test_what_is_no_photo(pipeline: FusionPipeline, astronaut: np.ndarray) -> No
         pipeline(np.full((50, 50, 3), np.nan), astronaut)
 
 
-def test_the_pipeline_still_works_after_errors(pipeline: FusionPipeline, astronaut: np.ndarray, guest: np.ndarray) -> None:
+def test_the_pipeline_still_works_after_errors(
+    pipeline: FusionPipeline, astronaut: np.ndarray, guest: np.ndarray
+) -> None:
     before = pipeline(guest, astronaut).image
     with pytest.raises(NoFaceError):
         pipeline(FACELESS["noise"], astronaut)

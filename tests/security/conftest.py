@@ -1,4 +1,6 @@
-"""A server process on the loopback, inside limits, and strangers who come to it, each from an address of their own."""
+"""A server process on the loopback, inside limits, and strangers who come to it, each from an
+address of their own.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +20,16 @@ from benchmarks.visitors import Answer, Server, Visitor, serving, start
 from facefusion.words import say
 
 if sys.platform != "linux":
-    collect_ignore_glob = ["test_*.py"]  # limits of memory, /proc and a loopback of many addresses are Linux's
+    collect_ignore_glob = [
+        "test_*.py"
+    ]  # limits of memory, /proc and a loopback of many addresses are Linux's
 
 #: In the names of all uploads: the log must not hold it.
 SECRET = "aunt-mabel-1987"
 
-_addresses = (f"127.{a}.{b}.{c}" for a in range(10, 250) for b in range(1, 250) for c in range(1, 250))
+_addresses = (
+    f"127.{a}.{b}.{c}" for a in range(10, 250) for b in range(1, 250) for c in range(1, 250)
+)
 _numbers = itertools.count()
 
 
@@ -57,7 +63,9 @@ def place(tmp_path: Path, remembered: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def _attacked(tmp_path_factory: pytest.TempPathFactory, remembered: Path) -> Iterator[Callable[[], Attacked]]:
+def _attacked(
+    tmp_path_factory: pytest.TempPathFactory, remembered: Path
+) -> Iterator[Callable[[], Attacked]]:
     running: list[Attacked] = []
 
     def get() -> Attacked:
@@ -82,13 +90,23 @@ def _attacked(tmp_path_factory: pytest.TempPathFactory, remembered: Path) -> Ite
 
 @pytest.fixture
 def attacked(_attacked: Callable[[], Attacked]) -> Iterator[Attacked]:
-    """A server that must live through the test, and whose log must hold nothing of a visitor's afterwards."""
+    """A server that must live through the test, and whose log must hold nothing of a visitor's
+    afterwards.
+    """
     found = _attacked()
     before = len(found.server.log)
     yield found
     assert found.server.alive
     written = found.server.log[before:]
-    for word in ("Traceback", "ERROR", "CRITICAL", SECRET, str(found.server.temporary), ".jpg", ".png"):
+    for word in (
+        "Traceback",
+        "ERROR",
+        "CRITICAL",
+        SECRET,
+        str(found.server.temporary),
+        ".jpg",
+        ".png",
+    ):
         assert word not in written, written[-3000:]
 
 
@@ -134,7 +152,9 @@ def told() -> Callable[..., str]:
         sentence = answer.sentence
         assert " " in sentence and sentence.endswith("."), (answer.status, answer.body[:300])
         assert sentence != say("error.unexpected")
-        assert not any(word in sentence for word in ("/", "\\", "Error", "Exception", "Traceback", "<", "{"))
+        assert not any(
+            word in sentence for word in ("/", "\\", "Error", "Exception", "Traceback", "<", "{")
+        )
         assert not statuses or answer.status in statuses
         if answer.status >= 400:
             assert 400 <= answer.status < 500 or answer.status == 503

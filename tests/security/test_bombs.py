@@ -27,22 +27,31 @@ def large() -> bytes:
 
 
 @pytest.mark.parametrize("name", BOMBS)
-def test_a_bomb_is_refused_and_forgotten(attacked: Any, visitor: Visitor, told: Told, name: str) -> None:
+def test_a_bomb_is_refused_and_forgotten(
+    attacked: Any, visitor: Visitor, told: Told, name: str
+) -> None:
     photo = visitor.upload(BOMBS[name]())
     with Peak(attacked.server) as peak:
         answer = visitor.call("detect", [photo])
     told(answer)
     assert peak.highest - attacked.rest < MOST_ABOVE_REST
-    assert attacked.server.expression_strength(attacked.rest + LEFT_ABOVE_REST) <= attacked.rest + LEFT_ABOVE_REST
+    assert (
+        attacked.server.expression_strength(attacked.rest + LEFT_ABOVE_REST)
+        <= attacked.rest + LEFT_ABOVE_REST
+    )
 
 
 @pytest.mark.parametrize("place", range(5))
-def test_a_bomb_is_refused_by_the_page(attacked: Any, visitor: Visitor, photo: dict[str, Any], place: int) -> None:
+def test_a_bomb_is_refused_by_the_page(
+    attacked: Any, visitor: Visitor, photo: dict[str, Any], place: int
+) -> None:
     photos: list[Any] = [photo, None, None, photo, None]
     photos[place] = visitor.upload(BOMBS["webp 178 MP"]())
     with Peak(attacked.server) as peak:
         answer = visitor.fuse_on_page(*photos)
-    if place < 4:  # with one face there is nothing for a second person, and its photo is not looked at
+    if (
+        place < 4
+    ):  # with one face there is nothing for a second person, and its photo is not looked at
         assert not answer.made and b"notice problem" in answer.body
     assert peak.highest - attacked.rest < MOST_ABOVE_REST
 
@@ -61,11 +70,19 @@ def test_four_large_photos_at_once(
         assert answer.made or told(answer)
     assert any(answer.made for answer in answers)
     assert peak.highest - attacked.rest < MOST_ABOVE_REST
-    assert attacked.server.expression_strength(attacked.rest + LEFT_ABOVE_REST) <= attacked.rest + LEFT_ABOVE_REST
+    assert (
+        attacked.server.expression_strength(attacked.rest + LEFT_ABOVE_REST)
+        <= attacked.rest + LEFT_ABOVE_REST
+    )
 
 
-def test_bombs_at_once_hold_nobody_up(attacked: Any, stranger: Callable[[], Visitor], told: Told) -> None:
-    bombs = [BOMBS[name]() for name in ("webp 64 MP", "png 64 MP RGBA", "png 64 MP grey", "bmp of 12,000,000 runs")]
+def test_bombs_at_once_hold_nobody_up(
+    attacked: Any, stranger: Callable[[], Visitor], told: Told
+) -> None:
+    bombs = [
+        BOMBS[name]()
+        for name in ("webp 64 MP", "png 64 MP RGBA", "png 64 MP grey", "bmp of 12,000,000 runs")
+    ]
 
     def come(bomb: bytes) -> Answer:
         visitor = stranger()

@@ -12,8 +12,12 @@ from benchmarks.visitors import API, Server, Visitor
 Told = Callable[..., str]
 
 
-@pytest.mark.parametrize("value", [False, None, 0, 1, 1.0, "true", "True", "on", "", [], [True], {}, {"value": True}])
-def test_a_program_must_say_true(visitor: Visitor, photo: dict[str, Any], server: Server, told: Told, value: Any) -> None:
+@pytest.mark.parametrize(
+    "value", [False, None, 0, 1, 1.0, "true", "True", "on", "", [], [True], {}, {"value": True}]
+)
+def test_a_program_must_say_true(
+    visitor: Visitor, photo: dict[str, Any], server: Server, told: Told, value: Any
+) -> None:
     before = set(server.files())
     answer = visitor.call("fuse", [photo, photo, "fast", [], 0.5, 1, value])
     told(answer)
@@ -48,7 +52,9 @@ def test_a_program_must_say_it(visitor: Visitor, photo: dict[str, Any], told: To
     ],
     ids=repr,
 )
-def test_the_page_must_have_both(visitor: Visitor, photo: dict[str, Any], server: Server, listener: str, value: Any) -> None:
+def test_the_page_must_have_both(
+    visitor: Visitor, photo: dict[str, Any], server: Server, listener: str, value: Any
+) -> None:
     before = set(server.files())
     answer = visitor.fuse_on_page(photo, None, None, photo, None, listener=listener, consent=value)
     assert not answer.made and b"data:image" not in answer.body
@@ -56,7 +62,9 @@ def test_the_page_must_have_both(visitor: Visitor, photo: dict[str, Any], server
     assert b"notice problem" in answer.body or answer.sentence
 
 
-def test_no_other_listener_makes_anything(visitor: Visitor, photo: dict[str, Any], server: Server) -> None:
+def test_no_other_listener_makes_anything(
+    visitor: Visitor, photo: dict[str, Any], server: Server
+) -> None:
     for name in visitor.listeners():
         if name not in ("fuse_on_page", "compare_on_page", "fuse", "detect"):
             for data in ([], [photo], [photo, None], [photo, photo]):

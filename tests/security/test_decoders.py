@@ -37,13 +37,28 @@ def _fli() -> bytes:
     return head + struct.pack("<IHH8x", 16, 0xF1FA, 0)
 
 
-#: Formats that Pillow reads and people have not: photos with a face, which would be accepted where they are decoded.
+#: Formats that Pillow reads and people have not: photos with a face, which would be accepted where
+#: they are decoded.
 FOREIGN: Final[dict[str, Callable[[], bytes]]] = {
     **{
         kind: lambda kind=kind: encoded(PHOTO, kind)
-        for kind in ("DDS", "DIB", "EPS", "ICNS", "ICO", "IM", "JPEG2000", "PCX", "PPM", "SGI", "TGA")
+        for kind in (
+            "DDS",
+            "DIB",
+            "EPS",
+            "ICNS",
+            "ICO",
+            "IM",
+            "JPEG2000",
+            "PCX",
+            "PPM",
+            "SGI",
+            "TGA",
+        )
     },
-    "PPM in text": lambda: b"P3 320 320 255\n" + b" ".join(b"%d" % value for value in PHOTO.ravel()),
+    "PPM in text": lambda: (
+        b"P3 320 320 255\n" + b" ".join(b"%d" % value for value in PHOTO.ravel())
+    ),
     "PGM in text": lambda: b"P2 320 320 255\n" + b" ".join(b"%d" % value for value in GREY.ravel()),
     "BLP": lambda: _saved(Image.fromarray(PHOTO).quantize(256), "BLP"),
     "MSP": lambda: _saved(Image.fromarray(PHOTO).convert("1"), "MSP"),
@@ -53,9 +68,13 @@ FOREIGN: Final[dict[str, Callable[[], bytes]]] = {
     "QOI": lambda: b"qoif" + struct.pack(">IIBB", 320, 320, 3, 0),
     "FLI": _fli,
     "FITS": lambda: b"SIMPLE  =                    T".ljust(80) + b"END".ljust(2800),
-    "EPS without an end": lambda: b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 99 99\n%%EndComments\n{} loop\n%%EOF\n",
+    "EPS without an end": lambda: (
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 99 99\n%%EndComments\n{} loop\n%%EOF\n"
+    ),
     "PDF": lambda: encoded(PHOTO, "PDF"),
-    "SVG": lambda: b'<svg xmlns="http://www.w3.org/2000/svg"><image href="file:///etc/passwd"/></svg>',
+    "SVG": lambda: (
+        b'<svg xmlns="http://www.w3.org/2000/svg"><image href="file:///etc/passwd"/></svg>'
+    ),
     "XPM": lambda: b'/* XPM */\nstatic char *a[] = {"2 1 1 1", "a c #000000", "aa"};',
     "WMF": lambda: b"\xd7\xcd\xc6\x9a" + bytes(40),
     "HTML": lambda: b"<html><script>alert(1)</script></html>",

@@ -20,18 +20,35 @@ Told = Callable[..., str]
 SHAPES: Final[dict[str, Callable[[str], Any]]] = {
     "bare": lambda path: {"path": path},
     "named": named,
-    "with an address": lambda path: {"path": path, "url": f"{API}/file={path}", "orig_name": "a.jpg"},
-    "of an example": lambda path: {"path": path, "meta": {"_type": "gradio.FileData"}, "is_stream": False, "size": 9},
+    "with an address": lambda path: {
+        "path": path,
+        "url": f"{API}/file={path}",
+        "orig_name": "a.jpg",
+    },
+    "of an example": lambda path: {
+        "path": path,
+        "meta": {"_type": "gradio.FileData"},
+        "is_stream": False,
+        "size": 9,
+    },
 }
 #: Where a photo goes in, and so where a path could be read.
 CALLS: Final[dict[str, Callable[[Visitor, Any, Any], Answer]]] = {
     "fuse, the face": lambda visitor, mine, other: visitor.fuse(other, mine),
     "fuse, the photo": lambda visitor, mine, other: visitor.fuse(mine, other),
     "detect": lambda visitor, mine, other: visitor.call("detect", [other]),
-    "page, the face": lambda visitor, mine, other: visitor.fuse_on_page(other, None, None, mine, None),
-    "page, a second picture": lambda visitor, mine, other: visitor.fuse_on_page(mine, other, None, mine, None),
-    "page, a third picture": lambda visitor, mine, other: visitor.fuse_on_page(mine, None, other, mine, None),
-    "page, the photo": lambda visitor, mine, other: visitor.fuse_on_page(mine, None, None, other, None),
+    "page, the face": lambda visitor, mine, other: visitor.fuse_on_page(
+        other, None, None, mine, None
+    ),
+    "page, a second picture": lambda visitor, mine, other: visitor.fuse_on_page(
+        mine, other, None, mine, None
+    ),
+    "page, a third picture": lambda visitor, mine, other: visitor.fuse_on_page(
+        mine, None, other, mine, None
+    ),
+    "page, the photo": lambda visitor, mine, other: visitor.fuse_on_page(
+        mine, None, None, other, None
+    ),
     "page, comparing": lambda visitor, mine, other: visitor.fuse_on_page(
         mine, None, None, other, None, listener="compare_on_page"
     ),
@@ -138,9 +155,14 @@ def test_faces_and_other_values_are_no_files(
 ) -> None:
     before = set(server.files())
     hidden = named(str(outside))
-    for data in ([photo, photo, "fast", hidden, 0.5, 1, True], [photo, photo, hidden, [], 0.5, 1, True]):
+    for data in (
+        [photo, photo, "fast", hidden, 0.5, 1, True],
+        [photo, photo, hidden, [], 0.5, 1, True],
+    ):
         assert visitor.call("fuse", data).refused
-    added = [name for name in set(server.files()) - before if (server.temporary / name).stat().st_size]
+    added = [
+        name for name in set(server.files()) - before if (server.temporary / name).stat().st_size
+    ]
     assert not any((server.temporary / name).read_bytes() == outside.read_bytes() for name in added)
 
 
@@ -161,24 +183,32 @@ def test_faces_and_other_values_are_no_files(
         "C:\\Windows\\win.ini",
     ],
 )
-def test_no_address_loads_a_file_of_the_server(visitor: Visitor, told: Told, way: str, path: str) -> None:
+def test_no_address_loads_a_file_of_the_server(
+    visitor: Visitor, told: Told, way: str, path: str
+) -> None:
     told(visitor.get(f"{API}/{way}{path}"), 403, 404)
 
 
 @pytest.mark.parametrize("folder", ["assets", "static", "svelte", f"{API[1:]}/static"])
-@pytest.mark.parametrize("path", ["../../../../../../etc/passwd", "..%2f..%2f..%2f..%2f..%2fetc/passwd", "%2fetc/passwd"])
+@pytest.mark.parametrize(
+    "path", ["../../../../../../etc/passwd", "..%2f..%2f..%2f..%2f..%2fetc/passwd", "%2fetc/passwd"]
+)
 def test_no_asset_is_a_file_of_the_server(visitor: Visitor, folder: str, path: str) -> None:
     answer = visitor.get(f"/{folder}/{path}")
     assert answer.status >= 400 and b"root:" not in answer.body
 
 
-def test_files_of_the_directory_itself_are_not_served(visitor: Visitor, server: Server, told: Told) -> None:
+def test_files_of_the_directory_itself_are_not_served(
+    visitor: Visitor, server: Server, told: Told
+) -> None:
     swept = next(server.temporary.glob("facefusion-*"))
     for path in (swept, swept / "..", swept / f"../../{server.place.name}/log"):
         told(visitor.get(f"{API}/file={quote(str(path))}"), 403, 404)
 
 
-def test_only_the_owner_of_the_process_reads_the_directory(visitor: Visitor, photo: dict[str, Any], server: Server) -> None:
+def test_only_the_owner_of_the_process_reads_the_directory(
+    visitor: Visitor, photo: dict[str, Any], server: Server
+) -> None:
     assert visitor.fuse(photo, photo).made
     swept = list(server.temporary.glob("facefusion-*"))
     assert len(swept) == 1
@@ -188,7 +218,15 @@ def test_only_the_owner_of_the_process_reads_the_directory(visitor: Visitor, pho
 
 def test_names_of_uploads_are_the_servers(visitor: Visitor, server: Server) -> None:
     swept = next(server.temporary.glob("facefusion-*")).resolve()
-    for name in ("../../../../evil.jpg", "/etc/evil", "..\\..\\evil.jpg", "a" * 300 + ".jpg", "a\r\nX: y", "🎭.jpg", ""):
+    for name in (
+        "../../../../evil.jpg",
+        "/etc/evil",
+        "..\\..\\evil.jpg",
+        "a" * 300 + ".jpg",
+        "a\r\nX: y",
+        "🎭.jpg",
+        "",
+    ):
         answer = visitor.send(face(), name=name)
         if answer.status == 200:
             path = Path(answer.data[0])

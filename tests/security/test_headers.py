@@ -38,7 +38,10 @@ def _answers(visitor: Visitor, result: str, **headers: str) -> dict[str, Answer]
 
 def test_every_answer_has_them(visitor: Visitor, result: str) -> None:
     for name, answer in _answers(visitor, result).items():
-        policy = dict(part.strip().partition(" ")[::2] for part in answer.headers["content-security-policy"].split(";"))
+        policy = dict(
+            part.strip().partition(" ")[::2]
+            for part in answer.headers["content-security-policy"].split(";")
+        )
         assert policy["default-src"] in ("'self'", "'none'"), name
         assert policy["object-src"] == "'none'" and policy["base-uri"] in ("'self'", "'none'")
         assert "frame-ancestors" in policy
@@ -50,56 +53,113 @@ def test_every_answer_has_them(visitor: Visitor, result: str) -> None:
         assert not any(header.startswith("access-control-") for header in answer.headers), name
 
 
-def test_photos_and_results_are_not_stored(visitor: Visitor, photo: dict[str, Any], result: str) -> None:
+def test_photos_and_results_are_not_stored(
+    visitor: Visitor, photo: dict[str, Any], result: str
+) -> None:
     for address in (result, f"{API}/file={photo['path']}", "/", "/config"):
         answer = visitor.get(address)
         assert answer.status == 200 and answer.headers["cache-control"] == "no-store"
         assert "etag" not in answer.headers or "no-store" in answer.headers["cache-control"]
 
 
-@pytest.mark.parametrize("origin", [EVIL, "null", "http://127.0.0.1:7860", "http://localhost", "chrome-extension://a"])
+@pytest.mark.parametrize(
+    "origin", [EVIL, "null", "http://127.0.0.1:7860", "http://localhost", "chrome-extension://a"]
+)
 def test_no_other_site_may_read(visitor: Visitor, result: str, origin: str) -> None:
-    for host in (f"{HOST}:{visitor.port}", "fusion.example"):  # a page on the loopback is another case for Gradio
-        for name, answer in _answers(visitor, result, Origin=origin, Cookie="a=b", Host=host).items():
+    for host in (
+        f"{HOST}:{visitor.port}",
+        "fusion.example",
+    ):  # a page on the loopback is another case for Gradio
+        for name, answer in _answers(
+            visitor, result, Origin=origin, Cookie="a=b", Host=host
+        ).items():
             assert not any(header.startswith("access-control-") for header in answer.headers), name
             assert EVIL.encode() not in answer.body
 
 
 def test_no_other_site_is_asked_beforehand(visitor: Visitor) -> None:
     answer = visitor.ask(
-        "OPTIONS", f"{API}/upload", Origin=EVIL, Access_Control_Request_Method="POST", Access_Control_Request_Headers="x"
+        "OPTIONS",
+        f"{API}/upload",
+        Origin=EVIL,
+        Access_Control_Request_Method="POST",
+        Access_Control_Request_Headers="x",
     )
-    assert answer.status >= 400 and not any(header.startswith("access-control-") for header in answer.headers)
+    assert answer.status >= 400 and not any(
+        header.startswith("access-control-") for header in answer.headers
+    )
 
 
 def test_another_site_may_not_send(visitor: Visitor, photo: dict[str, Any], told: Told) -> None:
     """A form on another site can send text/plain without asking; browsers say where it comes from."""
     body = json.dumps({"data": [photo]}).encode()
     for path in ("call/detect", "queue/join", "cancel"):
-        told(visitor.ask("POST", f"{API}/{path}", body, Content_Type="text/plain", Origin=EVIL, Sec_Fetch_Site="cross-site"))
+        told(
+            visitor.ask(
+                "POST",
+                f"{API}/{path}",
+                body,
+                Content_Type="text/plain",
+                Origin=EVIL,
+                Sec_Fetch_Site="cross-site",
+            )
+        )
 
 
 @pytest.mark.parametrize(
-    "value", ["bytes=0-99", "bytes=0-0,2-2,4-4", "bytes=-1", "bytes=99999999-", "lines=1", "bytes=" + "0-1," * 2000]
+    "value",
+    [
+        "bytes=0-99",
+        "bytes=0-0,2-2,4-4",
+        "bytes=-1",
+        "bytes=99999999-",
+        "lines=1",
+        "bytes=" + "0-1," * 2000,
+    ],
 )
 def test_a_range_sends_no_header_back(visitor: Visitor, result: str, value: str) -> None:
-    secrets = {"Cookie": "session=cookie-of-mine", "Authorization": "Basic secret-of-mine", "X_Custom": "custom-of-mine"}
+    secrets = {
+        "Cookie": "session=cookie-of-mine",
+        "Authorization": "Basic secret-of-mine",
+        "X_Custom": "custom-of-mine",
+    }
     answer = visitor.get(result, Range=value, **secrets)
     told = json.dumps(answer.headers)
-    assert answer.status in (200, 206, 416, 431, 400) and "of-mine" not in told and b"of-mine" not in answer.body
+    assert (
+        answer.status in (200, 206, 416, 431, 400)
+        and "of-mine" not in told
+        and b"of-mine" not in answer.body
+    )
     assert not {"cookie", "authorization", "x-custom", "range", "host"} & set(answer.headers)
 
 
 def test_the_host_of_a_stranger_does_not_stay(stranger: Callable[[], Visitor]) -> None:
     evil, honest = stranger(), stranger()
-    for path in ("/", "/config", f"{API}/info", f"{API}/openapi.json", "/manifest.json", "/robots.txt"):
-        evil.get(path, Host="evil.example", X_Forwarded_Host="evil.example", X_Forwarded_Proto="https", X_Gradio_Server=EVIL)
+    for path in (
+        "/",
+        "/config",
+        f"{API}/info",
+        f"{API}/openapi.json",
+        "/manifest.json",
+        "/robots.txt",
+    ):
+        evil.get(
+            path,
+            Host="evil.example",
+            X_Forwarded_Host="evil.example",
+            X_Forwarded_Proto="https",
+            X_Gradio_Server=EVIL,
+        )
         answer = honest.get(path)
         assert b"evil" not in answer.body and "evil" not in json.dumps(answer.headers)
 
 
-@pytest.mark.parametrize("header", ["X_Forwarded_Host", "X_Gradio_Server", "Forwarded", "Referer", "X_Forwarded_Prefix"])
-def test_a_host_that_is_only_said_is_not_believed(visitor: Visitor, photo: dict[str, Any], header: str) -> None:
+@pytest.mark.parametrize(
+    "header", ["X_Forwarded_Host", "X_Gradio_Server", "Forwarded", "Referer", "X_Forwarded_Prefix"]
+)
+def test_a_host_that_is_only_said_is_not_believed(
+    visitor: Visitor, photo: dict[str, Any], header: str
+) -> None:
     for path in ("/", "/config", f"{API}/info"):
         assert b"evil.example" not in visitor.get(path, **{header: EVIL}).body
     ordered = visitor.order("detect", [photo], **{header: EVIL})

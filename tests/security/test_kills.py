@@ -23,7 +23,11 @@ NOT_YET, STOPPED = -signal.SIGTERM, 0
 
 def _left(server: Server) -> list[str]:
     """Directories and files in the temporary directory that are of a visitor, or may be."""
-    return [str(path) for path in server.temporary.rglob("*") if path.name.startswith("facefusion-") or path.is_file()]
+    return [
+        str(path)
+        for path in server.temporary.rglob("*")
+        if path.name.startswith("facefusion-") or path.is_file()
+    ]
 
 
 @pytest.fixture
@@ -55,7 +59,11 @@ def test_killed_while_fusions_run(busy: tuple[Server, list[Future[Answer]]]) -> 
     assert server.outlived == 0
     assert _left(server)  # nobody can help that, until the next start
     with serving(server.place) as again:
-        photos = [path for path in again.temporary.rglob("*") if path.is_file() and path.stat().st_size > 1000]
+        photos = [
+            path
+            for path in again.temporary.rglob("*")
+            if path.is_file() and path.stat().st_size > 1000
+        ]
         assert photos == []
         assert len(list(again.temporary.glob("facefusion-*"))) == 1
     assert _left(again) == []
@@ -73,7 +81,9 @@ def test_a_directory_in_use_is_left_alone(place: Path, address: Callable[[], str
         assert visitor.fuse(photo, photo).made
 
 
-def test_what_only_looks_like_a_directory_of_ours_is_not_followed(place: Path, tmp_path: Path) -> None:
+def test_what_only_looks_like_a_directory_of_ours_is_not_followed(
+    place: Path, tmp_path: Path
+) -> None:
     others = tmp_path / "others"
     others.mkdir()
     (others / "precious.txt").write_text("keep")
@@ -114,7 +124,8 @@ def test_stopped_with_open_streams(place: Path, address: Callable[[], str]) -> N
             half.sock.sendall(
                 b"POST /gradio_api/upload HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n"
                 b"Content-Type: multipart/form-data; boundary=x\r\n\r\n"
-                b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.jpg"\r\n\r\n' + bytes(2_000_000)
+                b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.jpg"\r\n\r\n'
+                + bytes(2_000_000)
             )
             assert server.end() == STOPPED
     assert _left(server) == [] and server.outlived == 0

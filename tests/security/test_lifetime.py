@@ -21,7 +21,9 @@ def forgetful(place: Path) -> Iterator[Server]:
         yield server
 
 
-def test_files_are_gone(forgetful: Server, address: Callable[[], str], told: Callable[..., str]) -> None:
+def test_files_are_gone(
+    forgetful: Server, address: Callable[[], str], told: Callable[..., str]
+) -> None:
     visitor = Visitor(forgetful.port, address())
     photo = visitor.upload(face())
     result = visitor.fuse(photo, photo).data[0]["path"]
@@ -53,5 +55,7 @@ def test_forwarded_addresses_count_where_the_proxy_is_named(
         path = f"{API}/call/fuse"
         through = [proxy.post(path, body, X_Forwarded_For=f"203.0.113.{i}") for i in range(12)]
         assert not any(answer.refused for answer in through)
-        forged = [stranger.post(path, body, X_Forwarded_For=f"203.0.113.{i}") for i in range(100, 112)]
+        forged = [
+            stranger.post(path, body, X_Forwarded_For=f"203.0.113.{i}") for i in range(100, 112)
+        ]
         assert told(next(answer for answer in forged if answer.refused), 429)

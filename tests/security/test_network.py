@@ -15,7 +15,8 @@ from benchmarks.visitors import API, Server, Visitor, named
 
 Told = Callable[..., str]
 
-#: Hosts that a server can reach and a visitor cannot: a cloud's metadata (RFC 3927, RFC 6598), local and mapped networks.
+#: Hosts that a server can reach and a visitor cannot: a cloud's metadata (RFC 3927, RFC 6598),
+#: local and mapped networks.
 INNER = (
     "169.254.169.254", "100.64.0.1", "10.0.0.1", "[fec0::1]",
     "[2002:7f00:1::]", "[::ffff:127.0.0.1]", "[fd00::1]", "0.0.0.0",
@@ -50,9 +51,23 @@ def listener() -> Iterator[Listener]:
 
 
 def _urls(port: int) -> list[str]:
-    hosts = ("127.0.0.1", "localhost", "127.1", "2130706433", "0.0.0.0", "a@127.0.0.1", "127.0.0.1.")
+    hosts = (
+        "127.0.0.1",
+        "localhost",
+        "127.1",
+        "2130706433",
+        "0.0.0.0",
+        "a@127.0.0.1",
+        "127.0.0.1.",
+    )
     own = [f"{scheme}://{host}:{port}/x.png" for host in hosts for scheme in ("http", "https")]
-    return [*own, f"HTTP://127.0.0.1:{port}/", f"http:/127.0.0.1:{port}", f"ftp://127.0.0.1:{port}/", f"//127.0.0.1:{port}/"]
+    return [
+        *own,
+        f"HTTP://127.0.0.1:{port}/",
+        f"http:/127.0.0.1:{port}",
+        f"ftp://127.0.0.1:{port}/",
+        f"//127.0.0.1:{port}/",
+    ]
 
 
 @pytest.mark.parametrize("way", ["file=", "file/", "proxy="])
@@ -62,7 +77,9 @@ def test_no_address_fetches(visitor: Visitor, listener: Listener, told: Told, wa
         assert visitor.ask("HEAD", f"{API}/{way}{url}").status in (400, 403, 404)
 
 
-@pytest.mark.parametrize("shape", [lambda url: {"path": url}, named, lambda url: {"path": "a", "url": url}, str])
+@pytest.mark.parametrize(
+    "shape", [lambda url: {"path": url}, named, lambda url: {"path": "a", "url": url}, str]
+)
 def test_no_photo_is_fetched(
     stranger: Callable[[], Visitor], listener: Listener, told: Told, shape: Callable[[str], Any]
 ) -> None:
@@ -72,7 +89,9 @@ def test_no_photo_is_fetched(
         told(visitor.call("detect", [shape(url)]))
 
 
-def test_no_photo_of_the_page_is_fetched(visitor: Visitor, listener: Listener, photo: dict[str, Any]) -> None:
+def test_no_photo_of_the_page_is_fetched(
+    visitor: Visitor, listener: Listener, photo: dict[str, Any]
+) -> None:
     url = named(f"http://127.0.0.1:{listener.port}/x.png")
     for i in range(5):
         photos: list[Any] = [photo, None, None, photo, None]
@@ -103,7 +122,13 @@ def test_no_inner_host_is_asked(visitor: Visitor, server: Server, told: Told, ho
 
 
 def _connected(server: Server) -> list[str]:
-    """Remote addresses of connections of this network namespace that begin: state SYN_SENT of /proc/net/tcp."""
+    """Remote addresses of connections of this network namespace that begin: state SYN_SENT of
+    /proc/net/tcp.
+    """
     net = Path(f"/proc/{server.process.pid}/net")
-    rows = [line.split() for name in ("tcp", "tcp6") for line in (net / name).read_text().splitlines()[1:]]
+    rows = [
+        line.split()
+        for name in ("tcp", "tcp6")
+        for line in (net / name).read_text().splitlines()[1:]
+    ]
     return [row[2] for row in rows if row[3] == "02"]

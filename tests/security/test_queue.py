@@ -15,7 +15,8 @@ Told = Callable[..., str]
 
 #: Side in pixels of a photo that keeps a fusion busy for a second or so.
 SIDE = 2400
-#: Places in the queue that are surely given; the last of its 32 may be counted as taken while others join.
+#: Places in the queue that are surely given; the last of its 32 may be counted as taken while
+#: others join.
 PLACES = 24
 MOST_OF_ONE = 4
 
@@ -46,7 +47,10 @@ def test_sessions_are_no_visitors(stranger: Callable[[], Visitor], told: Told) -
     answers = [
         greedy.post(
             f"{API}/call/fuse",
-            {"data": [source, target, "best", [], 0.5, 1, True], "session_hash": uuid.uuid4().hex[:12]},
+            {
+                "data": [source, target, "best", [], 0.5, 1, True],
+                "session_hash": uuid.uuid4().hex[:12],
+            },
             X_Forwarded_For=f"10.1.2.{i}",
             X_Real_IP=f"10.1.2.{i}",
             Forwarded=f"for=10.1.2.{i}",
@@ -61,12 +65,18 @@ def test_sessions_are_no_visitors(stranger: Callable[[], Visitor], told: Told) -
 
 
 def test_the_visitor_after_the_last_place(stranger: Callable[[], Visitor], told: Told) -> None:
-    """Is told how many wait and for how long, and comes again to a server that has done all the rest."""
+    """Is told how many wait and for how long, and comes again to a server that has done all the
+    rest.
+    """
     visitors = [stranger() for _ in range(48)]
     with ThreadPoolExecutor(16) as pool:
-        photos = list(pool.map(lambda visitor: (visitor.upload(face()), visitor.upload(face(SIDE))), visitors))
+        photos = list(
+            pool.map(lambda visitor: (visitor.upload(face()), visitor.upload(face(SIDE))), visitors)
+        )
         answers = list(pool.map(lambda visitor, both: _order(visitor, *both), visitors, photos))
-        taken = [(i, answer.data["event_id"]) for i, answer in enumerate(answers) if not answer.refused]
+        taken = [
+            (i, answer.data["event_id"]) for i, answer in enumerate(answers) if not answer.refused
+        ]
         refused = [answer for answer in answers if answer.refused]
         assert refused and len(taken) >= PLACES
         for answer in refused:

@@ -35,8 +35,37 @@ def _of_fuse(place: int, value: Any) -> Callable[[Any], list[Any]]:
 _WRONG: Final[dict[int, list[Any]]] = {
     0: [7, "x", [], {}, True, [{}], {"path": 1}, "a" * 50_000],
     1: [7, "x", [], {}, True, [{}], {"path": 1}],
-    2: [7, None, [], {}, True, "", "best ", "a" * 50_000, "fast\0", "studio", "../fast", ["fast"], float("nan")],
-    3: [7, "x", True, {"a": 1}, [True], [1.0], ["1"], [-1], [0], [10**30], [[1]], [None], list(range(20_000)), "[1]"],
+    2: [
+        7,
+        None,
+        [],
+        {},
+        True,
+        "",
+        "best ",
+        "a" * 50_000,
+        "fast\0",
+        "studio",
+        "../fast",
+        ["fast"],
+        float("nan"),
+    ],
+    3: [
+        7,
+        "x",
+        True,
+        {"a": 1},
+        [True],
+        [1.0],
+        ["1"],
+        [-1],
+        [0],
+        [10**30],
+        [[1]],
+        [None],
+        list(range(20_000)),
+        "[1]",
+    ],
     4: ["x", True, [], {}, -1, 2, 1e308, float("nan"), float("inf"), "0.5", 10**400],
     5: ["x", True, [], {}, -1, 2, 1e308, float("nan"), float("-inf"), "1", 10**400],
     6: [False, None, 0, 1, "true", "True", "yes", [], [True], {}, {"i": True}, 1.0],
@@ -55,8 +84,24 @@ def test_a_value_of_a_wrong_type_is_the_visitors_fault(
 
 
 @pytest.mark.parametrize("listener", ["fuse_on_page", "compare_on_page"])
-def test_a_wrong_value_from_the_page(visitor: Visitor, photo: dict[str, Any], told: Told, listener: str) -> None:
-    good = [photo, None, None, photo, [], None, [], "fast", 0.5, 1.0, ["rights", "decent"], None, None]
+def test_a_wrong_value_from_the_page(
+    visitor: Visitor, photo: dict[str, Any], told: Told, listener: str
+) -> None:
+    good = [
+        photo,
+        None,
+        None,
+        photo,
+        [],
+        None,
+        [],
+        "fast",
+        0.5,
+        1.0,
+        ["rights", "decent"],
+        None,
+        None,
+    ]
     wrong = {
         0: [7, "x", [], {"path": []}],
         4: [7, "x", {"a": 1}, [[1]], None],
@@ -71,18 +116,40 @@ def test_a_wrong_value_from_the_page(visitor: Visitor, photo: dict[str, Any], to
             data = list(good)
             data[place] = value
             answer = visitor.press(listener, data)
-            assert not answer.made and b'"error":null' not in answer.body.replace(b" ", b""), (place, value)
+            assert not answer.made and b'"error":null' not in answer.body.replace(b" ", b""), (
+                place,
+                value,
+            )
             if answer.refused:
                 told(answer)
 
 
 def test_states_are_the_servers(visitor: Visitor, photo: dict[str, Any], outside: Any) -> None:
-    """What the page remembers of a visitor, such as the result to use again, is not taken from a request."""
+    """What the page remembers of a visitor, such as the result to use again, is not taken from a
+    request.
+    """
     forged = {"key": "a", "png": str(outside), "tiers": {"fast": ["/etc/passwd", 1.0]}}
     for listener, data in (
         ("reuse", [forged]),
         ("check", [photo, ["forged"]]),
-        ("compare_on_page", [photo, None, None, photo, [], None, [], "fast", 0.5, 1.0, ["rights", "decent"], ["x"], forged]),
+        (
+            "compare_on_page",
+            [
+                photo,
+                None,
+                None,
+                photo,
+                [],
+                None,
+                [],
+                "fast",
+                0.5,
+                1.0,
+                ["rights", "decent"],
+                ["x"],
+                forged,
+            ],
+        ),
     ):
         answer = visitor.press(listener, data)
         assert b"passwd" not in answer.body and str(outside).encode() not in answer.body
@@ -119,7 +186,10 @@ def test_states_are_the_servers(visitor: Visitor, photo: dict[str, Any], outside
     ],
     ids=lambda body: repr(body[:20]),
 )
-@pytest.mark.parametrize("path", ["call/detect", "call/fuse", "call/v2/detect", "queue/join", "cancel", "run/fuse", "reset"])
+@pytest.mark.parametrize(
+    "path",
+    ["call/detect", "call/fuse", "call/v2/detect", "queue/join", "cancel", "run/fuse", "reset"],
+)
 def test_a_body_that_is_no_call(visitor: Visitor, told: Told, path: str, body: bytes) -> None:
     answer = visitor.post(f"{API}/{path}", body)
     if answer.status == 200 and path in ("cancel", "reset"):  # of nothing, nothing is cancelled
@@ -132,10 +202,17 @@ def test_a_body_that_is_no_call(visitor: Visitor, told: Told, path: str, body: b
 
 @pytest.mark.parametrize("index", [-1, 10**6, "0", None, 0.5, True, [], 10**30])
 def test_a_listener_that_is_not_there(visitor: Visitor, told: Told, index: Any) -> None:
-    told(visitor.post(f"{API}/queue/join", {"fn_index": index, "data": [], "session_hash": "abc"}), 400, 404, 422)
+    told(
+        visitor.post(f"{API}/queue/join", {"fn_index": index, "data": [], "session_hash": "abc"}),
+        400,
+        404,
+        422,
+    )
 
 
-@pytest.mark.parametrize("name", ["nothing", "../fuse", "fuse%2f..", "", "a" * 500, "__init__", "0"])
+@pytest.mark.parametrize(
+    "name", ["nothing", "../fuse", "fuse%2f..", "", "a" * 500, "__init__", "0"]
+)
 def test_an_endpoint_that_is_not_there(visitor: Visitor, told: Told, name: str) -> None:
     told(visitor.order(name, []), 400, 404, 405)
 
@@ -146,7 +223,9 @@ def test_a_result_that_is_not_there(visitor: Visitor, told: Told, event: str) ->
     told(visitor.get(f"{API}/queue/data?session_hash={event}"), 400, 404)
 
 
-def test_large_json_is_refused_at_once(server: Server, stranger: Callable[[], Visitor], told: Told) -> None:
+def test_large_json_is_refused_at_once(
+    server: Server, stranger: Callable[[], Visitor], told: Told
+) -> None:
     """16 MB of JSON froze everybody for 46 seconds."""
     large = b'{"data": [' + b'{"a":[1,2]},' * (16 * MB // 12) + b"0]}"
     asked, answered = threading.Event(), []
@@ -171,13 +250,17 @@ def test_large_json_is_refused_at_once(server: Server, stranger: Callable[[], Vi
     assert answered and max(answered) < visitor.patience / 10  # frozen, not merely slow
 
 
-def test_a_body_without_a_length_is_counted(server: Server, address: Callable[[], str], told: Told) -> None:
+def test_a_body_without_a_length_is_counted(
+    server: Server, address: Callable[[], str], told: Told
+) -> None:
     visitor = Visitor(server.port, address())
     with visitor.connected() as connection:
         connection.connect()
         sent = 0
         try:
-            head = f"POST {API}/call/detect HTTP/1.1\r\nHost: {HOST}\r\nTransfer-Encoding: chunked\r\n"
+            head = (
+                f"POST {API}/call/detect HTTP/1.1\r\nHost: {HOST}\r\nTransfer-Encoding: chunked\r\n"
+            )
             connection.sock.sendall(head.encode() + b"Content-Type: application/json\r\n\r\n")
             while sent < 64 * MB:
                 connection.sock.sendall(b"10000\r\n" + b" " * 65_536 + b"\r\n")
@@ -208,9 +291,18 @@ def test_a_large_upload(visitor: Visitor, server: Server, told: Told) -> None:
         ("multipart/form-data; boundary=x", b"--x"),
         ("multipart/form-data; boundary=x", b"--x--\r\n"),
         ("multipart/form-data; boundary=x", b"--x\r\n\r\nbody\r\n--x--\r\n"),
-        ("multipart/form-data; boundary=x", b'--x\r\nContent-Disposition: form-data; name="files"\r\n\r\ntext\r\n--x--\r\n'),
-        ("multipart/form-data; boundary=x", b"--x\r\nContent-Disposition: " + b"a" * 50_000 + b"\r\n\r\n\r\n--x--\r\n"),
-        ("multipart/form-data; boundary=x", b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n\r\n' * 5000),
+        (
+            "multipart/form-data; boundary=x",
+            b'--x\r\nContent-Disposition: form-data; name="files"\r\n\r\ntext\r\n--x--\r\n',
+        ),
+        (
+            "multipart/form-data; boundary=x",
+            b"--x\r\nContent-Disposition: " + b"a" * 50_000 + b"\r\n\r\n\r\n--x--\r\n",
+        ),
+        (
+            "multipart/form-data; boundary=x",
+            b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n\r\n' * 5000,
+        ),
         ("multipart/form-data", b"--x--"),
         ("multipart/form-data; boundary=" + "x" * 5000, b"--x--"),
         ("application/json", b"{}"),
@@ -218,7 +310,9 @@ def test_a_large_upload(visitor: Visitor, server: Server, told: Told) -> None:
     ],
     ids=range(11),
 )
-def test_what_is_no_upload(visitor: Visitor, server: Server, told: Told, kind: str, body: bytes) -> None:
+def test_what_is_no_upload(
+    visitor: Visitor, server: Server, told: Told, kind: str, body: bytes
+) -> None:
     before = server.files()
     told(visitor.ask("POST", f"{API}/upload", body, Content_Type=kind), 400, 413, 415)
     assert not set(server.files()) - set(before)
@@ -258,7 +352,9 @@ def test_a_flood_from_one_address_does_not_lock_others_out(
     assert other.fuse(mine, mine).made
 
 
-def test_bytes_of_one_address_are_bounded(stranger: Callable[[], Visitor], server: Server, told: Told) -> None:
+def test_bytes_of_one_address_are_bounded(
+    stranger: Callable[[], Visitor], server: Server, told: Told
+) -> None:
     """And what another visitor has uploaded before is not pushed out."""
     other = stranger()
     theirs = other.upload(face())

@@ -14,14 +14,45 @@ from benchmarks.visitors import API, Server, Visitor
 
 Told = Callable[..., str]
 
-#: Addresses of Gradio that the page and programs use, without the slash that some also take at the end.
+#: Addresses of Gradio that the page and programs use, without the slash that some also take at the
+#: end.
 USED: Final = frozenset(
     (
-        *("/", "/config", "/static/{path:path}", "/svelte/{path:path}", "/assets/{path:path}", "/theme.css"),
-        *("/favicon.ico", "/manifest.json", "/pwa_icon", "/robots.txt", f"{API}/theme.css", f"{API}/info"),
-        *(f"{API}/openapi.json", f"{API}/startup-events", f"{API}/app_id", f"{API}/upload", f"{API}/upload_progress"),
-        *(f"{API}/file={{path_or_url:path}}", f"{API}/file/{{path:path}}", f"{API}/heartbeat/{{session_hash}}"),
-        *(f"{API}/queue/join", f"{API}/queue/data", f"{API}/queue/status", f"{API}/cancel", f"{API}/reset"),
+        *(
+            "/",
+            "/config",
+            "/static/{path:path}",
+            "/svelte/{path:path}",
+            "/assets/{path:path}",
+            "/theme.css",
+        ),
+        *(
+            "/favicon.ico",
+            "/manifest.json",
+            "/pwa_icon",
+            "/robots.txt",
+            f"{API}/theme.css",
+            f"{API}/info",
+        ),
+        *(
+            f"{API}/openapi.json",
+            f"{API}/startup-events",
+            f"{API}/app_id",
+            f"{API}/upload",
+            f"{API}/upload_progress",
+        ),
+        *(
+            f"{API}/file={{path_or_url:path}}",
+            f"{API}/file/{{path:path}}",
+            f"{API}/heartbeat/{{session_hash}}",
+        ),
+        *(
+            f"{API}/queue/join",
+            f"{API}/queue/data",
+            f"{API}/queue/status",
+            f"{API}/cancel",
+            f"{API}/reset",
+        ),
         *(f"{API}/call/{{api_name}}", f"{API}/call/{{api_name}}/{{event_id}}"),
         *(f"{API}/call/v2/{{api_name}}", f"{API}/call/v2/{{api_name}}/{{event_id}}"),
         *(f"{API}/run/{{api_name}}", f"{API}/api/{{api_name}}"),
@@ -50,10 +81,18 @@ def _leaves(routes: Any, prefix: str = "") -> list[Any]:
 
 
 @pytest.mark.parametrize(("method", "path"), _unused())
-def test_what_the_page_does_not_use_is_not_there(visitor: Visitor, told: Told, method: str, path: str) -> None:
+def test_what_the_page_does_not_use_is_not_there(
+    visitor: Visitor, told: Told, method: str, path: str
+) -> None:
     filled = path.replace("{", "").replace("}", "").replace(":path", "")
     body = json.dumps({"data": [], "component_id": 3, "session_hash": "a", "fn_name": "x"}).encode()
-    told(visitor.ask(method, filled, body if method == "POST" else None, Content_Type="application/json"), 404, 405)
+    told(
+        visitor.ask(
+            method, filled, body if method == "POST" else None, Content_Type="application/json"
+        ),
+        404,
+        405,
+    )
 
 
 @pytest.mark.parametrize(
@@ -92,38 +131,75 @@ def test_other_addresses_are_not_there(visitor: Visitor, told: Told, path: str) 
     told(visitor.get(path), 400, 404, 405)
 
 
-@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT", "BREW"])
+@pytest.mark.parametrize(
+    "method", ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT", "BREW"]
+)
 @pytest.mark.parametrize("path", ["/", "/config", f"{API}/upload", f"{API}/call/fuse"])
 def test_methods_that_nobody_uses(visitor: Visitor, told: Told, method: str, path: str) -> None:
     told(visitor.ask(method, path, b"{}"), 400, 404, 405)
 
 
-@pytest.mark.parametrize("path", [f"{API}/process_recording", f"{API}/component_server", f"{API}/upload?upload_id=../a"])
-def test_recordings_and_parts_leave_nothing(visitor: Visitor, server: Server, told: Told, path: str) -> None:
+@pytest.mark.parametrize(
+    "path", [f"{API}/process_recording", f"{API}/component_server", f"{API}/upload?upload_id=../a"]
+)
+def test_recordings_and_parts_leave_nothing(
+    visitor: Visitor, server: Server, told: Told, path: str
+) -> None:
     before = server.files()
     body = (
-        b'--x\r\nContent-Disposition: form-data; name="video"; filename="a.mp4"\r\n\r\n' + face() + b"\r\n"
+        b'--x\r\nContent-Disposition: form-data; name="video"; filename="a.mp4"\r\n\r\n'
+        + face()
+        + b"\r\n"
         b'--x\r\nContent-Disposition: form-data; name="component_id"\r\n\r\n3\r\n--x--\r\n'
     )
     told(visitor.ask("POST", path, body, Content_Type="multipart/form-data; boundary=x"))
     assert not set(server.files()) - set(before)
 
 
-def test_listeners_do_not_run_beside_the_queue(visitor: Visitor, photo: dict[str, Any], told: Told) -> None:
+def test_listeners_do_not_run_beside_the_queue(
+    visitor: Visitor, photo: dict[str, Any], told: Told
+) -> None:
     listeners = visitor.listeners()
     for name, data in (
         ("fuse", [photo, photo, "fast", [], 0.5, 1, True]),
         ("detect", [photo]),
-        ("fuse_on_page", [photo, None, None, photo, [], None, [], "fast", 0.5, 1, ["rights", "decent"], None, None]),
+        (
+            "fuse_on_page",
+            [
+                photo,
+                None,
+                None,
+                photo,
+                [],
+                None,
+                [],
+                "fast",
+                0.5,
+                1,
+                ["rights", "decent"],
+                None,
+                None,
+            ],
+        ),
     ):
         for way in ("run", "api"):
-            for body in ({"data": data}, {"data": data, "session_hash": "abc", "fn_index": listeners[name]}):
+            for body in (
+                {"data": data},
+                {"data": data, "session_hash": "abc", "fn_index": listeners[name]},
+            ):
                 answer = visitor.post(f"{API}/{way}/{name}", body)
                 told(answer)
                 assert not answer.made
 
 
-def test_private_listeners_are_no_endpoints(visitor: Visitor, photo: dict[str, Any], told: Told) -> None:
+def test_private_listeners_are_no_endpoints(
+    visitor: Visitor, photo: dict[str, Any], told: Told
+) -> None:
     consent = ["rights", "decent"]
-    told(visitor.call("fuse_on_page", [photo, None, None, photo, [], None, [], "fast", 0.5, 1, consent, None, None]))
+    told(
+        visitor.call(
+            "fuse_on_page",
+            [photo, None, None, photo, [], None, [], "fast", 0.5, 1, consent, None, None],
+        )
+    )
     told(visitor.call("reuse", [{"png": "/etc/passwd"}]))

@@ -1,4 +1,6 @@
-"""Sockets that come slowly, stay silent, or do not read, all at once: each is closed, and nobody else waits."""
+"""Sockets that come slowly, stay silent, or do not read, all at once: each is closed, and nobody
+else waits.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ from benchmarks.visitors import API, HOST, Server, Visitor
 #: Seconds after which each of these sockets must be closed.
 PATIENCE = 40
 _END = "HTTP/1.1\r\nHost: x\r\nContent-Type: "
-_UPLOAD = f"POST {API}/upload {_END}multipart/form-data; boundary=x\r\nContent-Length: 9000000\r\n\r\n"
+_UPLOAD = (
+    f"POST {API}/upload {_END}multipart/form-data; boundary=x\r\nContent-Length: 9000000\r\n\r\n"
+)
 _CALL = f"POST {API}/call/detect {_END}application/json\r\nContent-Length: 60000\r\n\r\n"
 _PART = '--x\r\nContent-Disposition: form-data; name="files"; filename="a.jpg"\r\n\r\n'
 
@@ -41,13 +45,17 @@ def lives() -> dict[str, float]:
 
 
 @pytest.fixture
-def closed(server: Server, address: Callable[[], str], lives: dict[str, float]) -> Iterator[dict[str, float]]:
+def closed(
+    server: Server, address: Callable[[], str], lives: dict[str, float]
+) -> Iterator[dict[str, float]]:
     """Opens all of them at once, the first time, and looks after them until each is closed."""
     if not lives:
         begin = time.monotonic()
         sockets = {}
         for name, (first, _) in SLOW.items():
-            sockets[name] = socket.create_connection((HOST, server.port), source_address=(address(), 0))
+            sockets[name] = socket.create_connection(
+                (HOST, server.port), source_address=(address(), 0)
+            )
             sockets[name].sendall(first)
             sockets[name].settimeout(0.01)
         while sockets and time.monotonic() - begin < PATIENCE:
@@ -90,7 +98,9 @@ def _parts(server: Server) -> list[str]:
     found = []
     for name in server.files():
         with suppress(OSError):
-            if (server.temporary / name).read_bytes().strip(b"~") == b"" and (server.temporary / name).stat().st_size:
+            if (server.temporary / name).read_bytes().strip(b"~") == b"" and (
+                server.temporary / name
+            ).stat().st_size:
                 found.append(name)
     return found
 
@@ -129,7 +139,9 @@ def test_results_that_are_not_read_lock_nobody_out(
             if ordered.refused:
                 continue
             each = socket.create_connection((HOST, server.port), 2, (greedy.address, 0))
-            each.sendall(f"GET {API}/call/detect/{ordered.data['event_id']} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            each.sendall(
+                f"GET {API}/call/detect/{ordered.data['event_id']} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+            )
             sockets.append(each)
         other = stranger()
         mine = other.upload(face())

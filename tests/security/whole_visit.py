@@ -1,7 +1,9 @@
-"""What a machine with FaceFusion goes through, in one run: every engine, the command line, and the page with a visitor.
+"""What a machine with FaceFusion goes through, in one run: every engine, the command line, and the
+page with a visitor.
 
-`python whole_visit.py PORT SECONDS OUT.png`, in the root of the project: serves the page on that port, and goes on for at
-least so many seconds, because some packages report to their makers only after a while.
+`python whole_visit.py PORT SECONDS OUT.png`, in the root of the project: serves the page on that
+port, and goes on for at least so many seconds, because some packages report to their makers only
+after a while.
 """
 
 from __future__ import annotations
@@ -57,10 +59,22 @@ def main(port: int, seconds: float, out: str) -> None:
         files = read_manifest(EMBEDDED_WEIGHTS)
         for name in SIDES:
             for engine in available(files, name):
-                open_network(engine, files, name).run(OUTPUTS[name], synthetic_inputs(name, SIDES[name]))
+                open_network(engine, files, name).run(
+                    OUTPUTS[name], synthetic_inputs(name, SIDES[name])
+                )
         photos = (np.asarray(Image.open(path)) for path in (SOURCE, TARGET))
         FusionPipeline.from_pretrained()(*photos)
-        command = [sys.executable, "-m", "facefusion", "fuse", SOURCE, TARGET, "--out", out, "--i-have-consent"]
+        command = [
+            sys.executable,
+            "-m",
+            "facefusion",
+            "fuse",
+            SOURCE,
+            TARGET,
+            "--out",
+            out,
+            "--i-have-consent",
+        ]
         subprocess.run(command, check=True)
         visit(port)
         time.sleep(max(seconds - (time.monotonic() - begin), 0))

@@ -1,4 +1,6 @@
-"""Small files that would take much memory or time to decode, and files of formats that are not decoded."""
+"""Small files that would take much memory or time to decode, and files of formats that are not
+decoded.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,23 @@ import numpy as np
 from PIL import Image
 
 #: Formats of which Pillow can write an example, and the beginnings of others that it can read.
-WRITTEN = ("EPS", "QOI", "ICNS", "ICO", "JPEG2000", "PPM", "TGA", "PCX", "DDS", "SGI", "IM", "XBM", "PDF", "MSP", "BLP")
+WRITTEN = (
+    "EPS",
+    "QOI",
+    "ICNS",
+    "ICO",
+    "JPEG2000",
+    "PPM",
+    "TGA",
+    "PCX",
+    "DDS",
+    "SGI",
+    "IM",
+    "XBM",
+    "PDF",
+    "MSP",
+    "BLP",
+)
 HEADS = {
     "psd": b"8BPS\0\1" + bytes(6) + struct.pack(">HIIHH", 3, 60, 50, 8, 3) + bytes(60 * 50 * 3),
     "fli": struct.pack("<IHHHHHHI", 144, 0xAF11, 1, 60, 50, 8, 3, 5) + bytes(128),
@@ -22,14 +40,25 @@ HEADS = {
 
 def chunk(kind: bytes, content: bytes) -> bytes:
     """A chunk of a PNG."""
-    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+    return (
+        struct.pack(">I", len(content))
+        + kind
+        + content
+        + struct.pack(">I", zlib.crc32(kind + content))
+    )
 
 
 def png(width: int, height: int, *, interlaced: bool = False, before: bytes = b"") -> bytes:
     """A black one, 1 bit a pixel, with other chunks before its pixels."""
     rows = zlib.compress(bytes(((width + 7) // 8 + 1) * height), 9)
     head = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, interlaced)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + before + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", head)
+        + before
+        + chunk(b"IDAT", rows)
+        + chunk(b"IEND", b"")
+    )
 
 
 def png_with_text(kind: bytes, megabytes: int) -> bytes:
@@ -42,7 +71,13 @@ def webp(width: int, height: int) -> bytes:
     """The header of a lossless WebP, and hardly anything else."""
     bits = struct.pack("<I", (width - 1) | (height - 1) << 14)
     content = b"\x2f" + bits + bytes(5)
-    return b"RIFF" + struct.pack("<I", 12 + len(content)) + b"WEBPVP8L" + struct.pack("<I", len(content)) + content
+    return (
+        b"RIFF"
+        + struct.pack("<I", 12 + len(content))
+        + b"WEBPVP8L"
+        + struct.pack("<I", len(content))
+        + content
+    )
 
 
 def gif(width: int, height: int) -> bytes:
@@ -52,7 +87,9 @@ def gif(width: int, height: int) -> bytes:
 
 
 def jpeg(width: int, height: int, *, scans: int = 0) -> bytes:
-    """One whose header says another size; progressive, with its last scan so many times, where scans are asked for."""
+    """One whose header says another size; progressive, with its last scan so many times, where
+    scans are asked for.
+    """
     file = io.BytesIO()
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     Image.fromarray(noise if scans else 0 * noise).save(file, "JPEG", progressive=bool(scans))
@@ -71,7 +108,11 @@ def tiff(width: int, height: int, compression: int, tile: int = 0) -> bytes:
     size = [(256, 4, 1, width), (257, 4, 1, height)]
     kind = [(258, 3, 1, 8), (259, 3, 1, compression), (262, 3, 1, 1), (277, 3, 1, 1)]
     every = sorted([*size, *kind, *where])
-    folder = struct.pack("<H", len(every)) + b"".join(struct.pack("<HHII", *tag) for tag in every) + bytes(4)
+    folder = (
+        struct.pack("<H", len(every))
+        + b"".join(struct.pack("<HHII", *tag) for tag in every)
+        + bytes(4)
+    )
     return b"II*\0" + struct.pack("<I", 24) + bytes(16) + folder
 
 
@@ -113,11 +154,15 @@ BOMBS: dict[str, tuple[bytes, str]] = {
 
 
 def write_all(directory: Path) -> dict[str, str]:
-    """Writes every bomb, and an example of each format that is not decoded; names and codes of the errors."""
+    """Writes every bomb, and an example of each format that is not decoded; names and codes of the
+    errors.
+    """
     for name, (content, _) in BOMBS.items():
         (directory / name).write_bytes(content)
     codes = {name: code for name, (_, code) in BOMBS.items()}
-    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8))
+    picture = Image.fromarray(
+        np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    )
     for kind in WRITTEN:
         name = f"small.{kind.lower()}"
         mode = {"XBM": "1", "MSP": "1", "BLP": "P"}.get(kind, "RGB")

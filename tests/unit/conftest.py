@@ -1,4 +1,6 @@
-"""The pipeline around networks of paper: their answers are known, so what is made of them can be checked."""
+"""The pipeline around networks of paper: their answers are known, so what is made of them can be
+checked.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,8 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
 class Paper:
-    """Detector, mesh, identity, coverings, coarse and refine network in one; faces are recognised by their photo's size.
+    """Detector, mesh, identity, coverings, coarse and refine network in one; faces are recognised
+    by their photo's size.
 
     Attributes:
         faces: the mesh to find in a photo of (height, width); none elsewhere.
@@ -74,13 +77,20 @@ class Paper:
         return self.answers.get(photo.shape[:2], np.array([1, 0], np.float32))
 
     def coverings(self, photo: np.ndarray, mesh: np.ndarray) -> Coverings:
-        return Coverings(self.worn.get(photo.shape[:2]), self.hair.get(photo.shape[:2], np.zeros((96, 96), np.float32)))
+        return Coverings(
+            self.worn.get(photo.shape[:2]),
+            self.hair.get(photo.shape[:2], np.zeros((96, 96), np.float32)),
+        )
 
-    def coarse(self, warped: np.ndarray, target: np.ndarray, face: np.ndarray, identity: np.ndarray) -> FusionMaps:
+    def coarse(
+        self, warped: np.ndarray, target: np.ndarray, face: np.ndarray, identity: np.ndarray
+    ) -> FusionMaps:
         self.seen, self.told = (warped, target, face), identity
         return FusionMaps(face, np.zeros((128, 128, 3), np.float32))
 
-    def refine(self, warped: np.ndarray, target: np.ndarray, face: np.ndarray, coarse: FusionMaps) -> FusionMaps:
+    def refine(
+        self, warped: np.ndarray, target: np.ndarray, face: np.ndarray, coarse: FusionMaps
+    ) -> FusionMaps:
         self.refined = (warped, target, face)
         return FusionMaps(face, np.zeros((*face.shape, 3), np.float32))
 
@@ -105,7 +115,10 @@ def fit() -> Callable[[Any, dict[str, torch.Tensor], int], list[float]]:
 @pytest.fixture
 def paper(make_mesh) -> Paper:
     paper = Paper()
-    paper.faces = {(300, 240): make_mesh((120, 150), 180), (400, 500): make_mesh((250, 200), 160, roll=15)}
+    paper.faces = {
+        (300, 240): make_mesh((120, 150), 180),
+        (400, 500): make_mesh((250, 200), 160, roll=15),
+    }
     return paper
 
 
@@ -135,7 +148,8 @@ def make_forehead(make_mesh) -> Callable[..., tuple[np.ndarray, np.ndarray, np.n
         """Takes the ends of the lines, x and y twice.
 
         Returns:
-            (256, 256, 3) RGB uint8, an aligned crop; (468, 3) its mesh; (96, 96) float32, where the hair is.
+            (256, 256, 3) RGB uint8, an aligned crop; (468, 3) its mesh; (96, 96) float32, where the
+            hair is.
         """
         mesh = make_mesh((128, 128), 153.6)
         noise = np.random.default_rng(3).normal(0, 2, (256, 256, 1))
@@ -172,11 +186,15 @@ def make_pair() -> Callable[..., AlignedPair]:
     ) -> AlignedPair:
         """Takes photo and mesh of each, and what lies over the source's and the target's face."""
         steps, theirs, worn = steps or Steps(), theirs or bare_face(), worn or bare_face()
-        aligned = partial(AlignedFace.of, source[0], as_face(*source), theirs, strands=steps.hairline)
+        aligned = partial(
+            AlignedFace.of, source[0], as_face(*source), theirs, strands=steps.hairline
+        )
         seen = SourceView(source[1], aligned, partial(PhotoPart.around, *source))
         view = PreparedTarget.of(*target, worn, TIERS[tier], steps)
         mesh: Any = None  # nothing is settled
-        return AlignedPair.align(seen, view, mesh=mesh, expression_strength=0.0, coverings=worn, steps=steps)
+        return AlignedPair.align(
+            seen, view, mesh=mesh, expression_strength=0.0, coverings=worn, steps=steps
+        )
 
     return make_pair
 
@@ -208,7 +226,9 @@ def target(make_photo) -> np.ndarray:
 
 @pytest.fixture
 def data(tmp_path: Path, pipeline: FusionPipeline) -> Path:
-    """The example portraits as a data folder, without machine-made extras; and a wall that shows nobody."""
+    """The example portraits as a data folder, without machine-made extras; and a wall that shows
+    nobody.
+    """
     folder = tmp_path / "data"
     folder.mkdir()
     names, shapes, rows = [], [], ["file,split,yaw_deg,eye_distance_px"]

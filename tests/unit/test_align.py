@@ -1,4 +1,6 @@
-"""Similarity transforms and crops, and the pixel-centre convention that they share with `cv2.resize`."""
+"""Similarity transforms and crops, and the pixel-centre convention that they share with
+`cv2.resize`.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ def _similarity(scale: float, degrees: float, shift: tuple[float, float]) -> np.
 
 @pytest.mark.parametrize("degrees", [0, 30, 90, -135, 180])
 @pytest.mark.parametrize("scale", [0.05, 1, 7])
-def test_similarity_transform_recovers_a_known_one(rng: np.random.Generator, scale: float, degrees: float) -> None:
+def test_similarity_transform_recovers_a_known_one(
+    rng: np.random.Generator, scale: float, degrees: float
+) -> None:
     known = _similarity(scale, degrees, (12.5, -300))
     points = rng.uniform(0, 100, (5, 2))
     found = similarity_transform(points, points @ known[:, :2].T + known[:, 2])
@@ -38,7 +42,9 @@ def test_similarity_transform_recovers_a_known_one(rng: np.random.Generator, sca
 def test_similarity_transform_needs_two_points() -> None:
     known = _similarity(2, 45, (1, 2))
     points = np.array([[0.0, 0.0], [10.0, 0.0]])
-    np.testing.assert_allclose(similarity_transform(points, points @ known[:, :2].T + known[:, 2]), known, atol=1e-9)
+    np.testing.assert_allclose(
+        similarity_transform(points, points @ known[:, :2].T + known[:, 2]), known, atol=1e-9
+    )
 
 
 def test_similarity_transform_never_mirrors(rng: np.random.Generator) -> None:
@@ -69,13 +75,17 @@ def test_transform_points_scales_depth_along() -> None:
 
 def test_invert_undoes(rng: np.random.Generator) -> None:
     matrix, points = _similarity(0.3, 77, (5, 6)), rng.uniform(0, 100, (9, 2))
-    np.testing.assert_allclose(transform_points(transform_points(points, matrix), invert(matrix)), points, atol=1e-3)
+    np.testing.assert_allclose(
+        transform_points(transform_points(points, matrix), invert(matrix)), points, atol=1e-3
+    )
 
 
 def test_crop_transform_centres_the_face_at_its_share() -> None:
     corners = np.array([[100, 200], [160, 200], [160, 300], [100, 300]], float)
     moved = transform_points(corners, crop_transform(corners, 0.0, 0.5, 128))
-    np.testing.assert_allclose([moved.min(0), moved.max(0)], [[64 - 19.2, 32], [64 + 19.2, 96]], atol=1e-4)
+    np.testing.assert_allclose(
+        [moved.min(0), moved.max(0)], [[64 - 19.2, 32], [64 + 19.2, 96]], atol=1e-4
+    )
 
 
 @pytest.mark.parametrize("roll", [0, 25, -70, 180])
@@ -89,7 +99,9 @@ def test_mesh_crop_transform_levels_the_eyes(make_mesh, roll: float) -> None:
 @pytest.mark.parametrize("factor", [2, 3])
 def test_rescale_transform_agrees_with_cv2_resize(factor: int) -> None:
     y, x = np.mgrid[:200, :200].astype(np.float32)
-    ramp = np.stack([3 * x + 5 * y, x - y, 2 * y], axis=-1)  # linear: both ways of interpolating are exact on it
+    ramp = np.stack(
+        [3 * x + 5 * y, x - y, 2 * y], axis=-1
+    )  # linear: both ways of interpolating are exact on it
     matrix = _similarity(1.1, 12, (-50, -40))
     small = crop_photo(ramp, matrix, 64)
     large = crop_photo(ramp, rescale_transform(matrix, factor), 64 * factor)
@@ -97,7 +109,9 @@ def test_rescale_transform_agrees_with_cv2_resize(factor: int) -> None:
     inner = slice(factor * 2, -factor * 2)
     # warpAffine rounds positions to 1/32 px, on a slope of up to 8 levels a pixel.
     np.testing.assert_allclose(large[inner, inner], resized[inner, inner], atol=0.4)
-    wrong = crop_photo(ramp, matrix * factor, 64 * factor)  # what a convention without the half pixel would give
+    wrong = crop_photo(
+        ramp, matrix * factor, 64 * factor
+    )  # what a convention without the half pixel would give
     assert np.abs(wrong[inner, inner] - resized[inner, inner]).mean() > 0.5
 
 
@@ -115,7 +129,9 @@ def test_crop_photo_averages_areas(rng: np.random.Generator, factor: int) -> Non
     assert np.abs(crop - means).max() <= 1.5  # each halving rounds
 
 
-@pytest.mark.parametrize(("scale", "turn"), [(0.9, 10), (0.6, 0), (0.34, -25), (0.3, 170), (0.11, 40), (0.05, 0)])
+@pytest.mark.parametrize(
+    ("scale", "turn"), [(0.9, 10), (0.6, 0), (0.34, -25), (0.3, 170), (0.11, 40), (0.05, 0)]
+)
 def test_a_crop_from_halved_pixels_lies_where_it_should(scale: float, turn: float) -> None:
     y, x = np.mgrid[:900, :1100].astype(np.float32)
     ramp = np.stack([x, y, x + y], axis=-1)  # every pixel says where it is

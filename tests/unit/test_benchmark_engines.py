@@ -11,7 +11,18 @@ from typing import Any
 import pytest
 
 from benchmarks import engines
-from benchmarks.engines import REFERENCE, Opener, Row, compare, main, openers, recorded, report, times, why
+from benchmarks.engines import (
+    REFERENCE,
+    Opener,
+    Row,
+    compare,
+    main,
+    openers,
+    recorded,
+    report,
+    times,
+    why,
+)
 from facefusion.engines import SIDES, synthetic_inputs
 from facefusion.evaluation.pairs import DataError, Pair, ValFace
 from facefusion.export import calibration as calibrated
@@ -33,7 +44,9 @@ def some_ways(name: str, files: dict[str, WeightFile]) -> dict[str, Opener]:
 
 
 @pytest.mark.parametrize("name", SIDES)
-def test_torch_and_int8_are_beside_the_reference(name: str, files: dict[str, WeightFile], tmp_path: Path) -> None:
+def test_torch_and_int8_are_beside_the_reference(
+    name: str, files: dict[str, WeightFile], tmp_path: Path
+) -> None:
     feeds = [synthetic_inputs(name, 128 if name == "coarse" else 256)]
     rows = compare(some_ways(name, files), name, tmp_path, feeds, feeds, 2)
     assert not any(row.reason for row in rows.values())
@@ -48,7 +61,13 @@ def test_torch_and_int8_are_beside_the_reference(name: str, files: dict[str, Wei
 def test_a_package_that_is_missing_is_named(
     files: dict[str, WeightFile], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for package in ("openvino", "nncf", "ai_edge_litert.interpreter", "ai_edge_quantizer", "litert_torch"):
+    for package in (
+        "openvino",
+        "nncf",
+        "ai_edge_litert.interpreter",
+        "ai_edge_quantizer",
+        "litert_torch",
+    ):
         monkeypatch.setitem(sys.modules, package, None)
     for module in ("openvino", "litert"):
         monkeypatch.delitem(sys.modules, f"facefusion.optional.{module}", raising=False)
@@ -64,36 +83,54 @@ def test_a_package_that_is_missing_is_named(
     }
 
 
-def test_what_fails_is_a_row_unless_it_is_the_reference(files: dict[str, WeightFile], tmp_path: Path) -> None:
+def test_what_fails_is_a_row_unless_it_is_the_reference(
+    files: dict[str, WeightFile], tmp_path: Path
+) -> None:
     def fails(folder: Path, calibration: Any) -> Any:
         raise RuntimeError("no such node")
 
     feeds = [synthetic_inputs("coarse", 128)]
     ways = {REFERENCE: openers("coarse", files, None)[REFERENCE], "abacus": fails}
     rows = compare(ways, "coarse", tmp_path, feeds, feeds, 1)
-    assert rows["abacus"].reason == "RuntimeError: no such node" and list(rows) == [REFERENCE, "abacus"]
+    assert rows["abacus"].reason == "RuntimeError: no such node" and list(rows) == [
+        REFERENCE,
+        "abacus",
+    ]
     with pytest.raises(RuntimeError, match="no such node"):
         compare({REFERENCE: fails}, "coarse", tmp_path, feeds, feeds, 1)
 
 
-def test_int8_of_other_weights_is_not_compared(files: dict[str, WeightFile], tmp_path: Path) -> None:
+def test_int8_of_other_weights_is_not_compared(
+    files: dict[str, WeightFile], tmp_path: Path
+) -> None:
     feeds = [synthetic_inputs("coarse", 128)]
     without = {name: file for name, file in files.items() if name != "coarse_int8"}
     retrained = {**files, "coarse_int8": files["refine_int8"]}
     for changed in (without, retrained):
         rows = compare(some_ways("coarse", changed), "coarse", tmp_path, feeds, feeds, 1)
-        assert rows[SMALL].reason == "WeightsError: There are no weights of the coarse network for onnxruntime-int8."
+        assert (
+            rows[SMALL].reason
+            == "WeightsError: There are no weights of the coarse network for onnxruntime-int8."
+        )
 
 
 def test_reasons_fit_the_table() -> None:
-    assert why(ValueError("one | two in /some/folder/coarse.tflite\nand more")) == "ValueError: one / two in coarse.tflite"
+    assert (
+        why(ValueError("one | two in /some/folder/coarse.tflite\nand more"))
+        == "ValueError: one / two in coarse.tflite"
+    )
     assert why(RuntimeError()) == "RuntimeError"
-    assert why(ImportError("cannot import name 'x'", name="y")) == "ImportError: cannot import name 'x'"
+    assert (
+        why(ImportError("cannot import name 'x'", name="y"))
+        == "ImportError: cannot import name 'x'"
+    )
     assert why(ModuleNotFoundError("No module named 'y'", name="y")) == "y is not installed"
     assert len(why(ValueError("x" * 1000))) < 120
 
 
-def test_times_are_shares_of_the_reference_in_the_same_round(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_times_are_shares_of_the_reference_in_the_same_round(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     seconds = iter([1.0, 0.5, 2.0, 8.0, 1.0, 0.6])  # the second round met something else
     monkeypatch.setattr(engines, "_seconds", lambda *_: next(seconds))
     networks: Any = [None, None]
@@ -118,9 +155,14 @@ def test_nothing_is_judged_by_what_it_was_calibrated_on(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(calibrated, "record", record)
     monkeypatch.setattr(calibrated.FusionPipeline, "from_pretrained", lambda *a, **k: None)
-    monkeypatch.setattr(calibrated, "val_faces", lambda data: [ValFace(f"{i}.jpg", 0.0) for i in range(60)])
+    monkeypatch.setattr(
+        calibrated, "val_faces", lambda data: [ValFace(f"{i}.jpg", 0.0) for i in range(60)]
+    )
     calibration, judging = recorded(Path("data"), 1000)
-    assert len(calibration["coarse"]) == calibrated.CALIBRATION and len(judging["coarse"]) == calibrated.JUDGING
+    assert (
+        len(calibration["coarse"]) == calibrated.CALIBRATION
+        and len(judging["coarse"]) == calibrated.JUDGING
+    )
     drawn: list[Any] = [*calibration["coarse"], *judging["coarse"]]
     assert len({pair.target for pair in drawn}) == len(drawn)
     calibration, judging = recorded(Path("data"), 3)
@@ -135,8 +177,13 @@ def test_the_report_has_a_line_for_every_row() -> None:
         TORCH: Row(3.7, 88.04, 77.06, 2.254),
         "OpenVINO, fp32": Row(reason="openvino is not installed"),
     }
-    lines = report({"coarse": rows, "refine": rows}, HERE, ["onnxruntime 9", "no nncf"], 5, 7).splitlines()
-    assert lines[0] == "# Engines" and "`python -m benchmarks.engines --data DIR --samples 5 --rounds 7`" in lines
+    lines = report(
+        {"coarse": rows, "refine": rows}, HERE, ["onnxruntime 9", "no nncf"], 5, 7
+    ).splitlines()
+    assert (
+        lines[0] == "# Engines"
+        and "`python -m benchmarks.engines --data DIR --samples 5 --rounds 7`" in lines
+    )
     assert "Abacus, 2 cores, load 0.5, Clay, Python 3.11.0; onnxruntime 9, no nncf." in lines
     assert lines[-8:] == [
         "| network | engine | MB | PSNR, dB (least) | time |",
@@ -154,18 +201,26 @@ def test_the_report_has_a_line_for_every_row() -> None:
 def test_the_command_prints_what_it_writes(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    given = {"coarse": [synthetic_inputs("coarse", 128)], "refine": [synthetic_inputs("refine", 256)]}
+    given = {
+        "coarse": [synthetic_inputs("coarse", 128)],
+        "refine": [synthetic_inputs("refine", 256)],
+    }
     monkeypatch.setattr(engines, "recorded", lambda data, samples: (given, given))
     monkeypatch.setattr(engines, "openers", lambda name, files, tflite: some_ways(name, files))
     out = tmp_path / "new" / "engines.md"
     assert main(["--data", "data", "--samples", "1", "--rounds", "1", "--out", str(out)]) == 0
     text = out.read_text(encoding="utf-8")
     assert text == capsys.readouterr().out.removesuffix("\n")
-    assert len(re.findall(r"^\| (coarse|refine) \| .* \| \d\.\d\d \| .* \| \d+\.\d\d \|$", text, re.M)) == 6
+    assert (
+        len(re.findall(r"^\| (coarse|refine) \| .* \| \d\.\d\d \| .* \| \d+\.\d\d \|$", text, re.M))
+        == 6
+    )
     assert re.search(r"onnxruntime \d", text) and re.search(r"torch \d", text)
 
 
-def test_the_command_refuses_what_it_cannot_use(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_refuses_what_it_cannot_use(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for wrong in (["--samples", "0"], ["--rounds", "0"], []):
         with pytest.raises(SystemExit) as ended:
             main(["--data", str(tmp_path), *wrong])

@@ -95,7 +95,9 @@ def test_many_threads_leave_a_consistent_cache() -> None:
     def work(seed: int) -> None:
         rng = np.random.default_rng(seed)
         for key in rng.integers(0, 40, 300):
-            assert cache.get_or_make(int(key), lambda k=int(key): k * 2, int(key) % 13 + 1) == key * 2
+            assert (
+                cache.get_or_make(int(key), lambda k=int(key): k * 2, int(key) % 13 + 1) == key * 2
+            )
 
     threads = [threading.Thread(target=work, args=(i,)) for i in range(6)]
     for t in threads:

@@ -83,7 +83,8 @@ def test_one_answer_for_all_paths_that_are_not_the_visitors(
 
 
 @pytest.mark.parametrize(
-    "url", ["http://a.example/x.png", "HTTPS://a.example", "ftp://a", "file:///etc/passwd", "data:x"]
+    "url",
+    ["http://a.example/x.png", "HTTPS://a.example", "ftp://a", "file:///etc/passwd", "data:x"],
 )
 def test_no_url_is_a_photo(calls: Calls, url: str) -> None:
     with pytest.raises(FetchError):
@@ -147,7 +148,12 @@ def test_calls_of_the_page(calls: Calls, demo: gr.Blocks, upload: str) -> None:
         None,  # what a session remembers is not the visitor's to say
     ]
     assert set(sent) == {"data", "fn_index", "session_hash"}
-    for wrong in ({"fn_index": 999}, {"fn_index": True}, {"fn_index": None}, {"session_hash": None}):
+    for wrong in (
+        {"fn_index": 999},
+        {"fn_index": True},
+        {"fn_index": None},
+        {"session_hash": None},
+    ):
         with pytest.raises(MalformedError):
             calls.of_page({**body, **wrong})
 

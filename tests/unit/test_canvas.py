@@ -29,7 +29,10 @@ def photo(make_photo: Any) -> np.ndarray:
 def pairs(make_pair: Any, make_mesh: Any, make_photo: Any, photo: np.ndarray) -> list[AlignedPair]:
     """One face put onto two that touch."""
     source = make_photo(240, 200), make_mesh((100, 120), 150)
-    return [make_pair(source, (photo, make_mesh((x, 150), 150, roll=8)), steps=PLAIN) for x in (130, 230)]
+    return [
+        make_pair(source, (photo, make_mesh((x, 150), 150, roll=8)), steps=PLAIN)
+        for x in (130, 230)
+    ]
 
 
 def answer(pair: AlignedPair, delta: float = 0.0) -> FusionMaps:
@@ -39,7 +42,9 @@ def answer(pair: AlignedPair, delta: float = 0.0) -> FusionMaps:
 
 @pytest.mark.parametrize("add", BOTH)
 @pytest.mark.parametrize("steps", [Steps(), PLAIN])
-def test_not_a_bit_changes_beside_the_faces(photo: np.ndarray, pairs: list[AlignedPair], add: Any, steps: Steps) -> None:
+def test_not_a_bit_changes_beside_the_faces(
+    photo: np.ndarray, pairs: list[AlignedPair], add: Any, steps: Steps
+) -> None:
     before, canvas = photo.copy(), Canvas.of(photo, None)
     for pair in pairs:
         add(canvas, pair, answer(pair), 1.0, steps)
@@ -47,17 +52,27 @@ def test_not_a_bit_changes_beside_the_faces(photo: np.ndarray, pairs: list[Align
     np.testing.assert_array_equal(canvas.image[canvas.changed == 0], photo[canvas.changed == 0])
     assert (canvas.image != photo).any(2)[canvas.changed > 0.9].mean() > 0.5
     np.testing.assert_array_equal(photo, before)
-    whole = [pair.target.mask_over(mask, photo.shape) for pair, mask in zip(pairs, canvas.masks, strict=True)]
-    assert all(mask.max() == pytest.approx(1, abs=1e-3) for mask in whole) and np.minimum(*whole).max() > 0
+    whole = [
+        pair.target.mask_over(mask, photo.shape)
+        for pair, mask in zip(pairs, canvas.masks, strict=True)
+    ]
+    assert (
+        all(mask.max() == pytest.approx(1, abs=1e-3) for mask in whole)
+        and np.minimum(*whole).max() > 0
+    )
     np.testing.assert_array_equal(canvas.changed, np.maximum(*whole))
     elsewhere = np.ones(photo.shape[:2], bool)
     for region in canvas.regions:
         elsewhere[region] = False
-    assert len(canvas.regions) == 2 and elsewhere.mean() > 0.3 and not canvas.changed[elsewhere].any()
+    assert (
+        len(canvas.regions) == 2 and elsewhere.mean() > 0.3 and not canvas.changed[elsewhere].any()
+    )
 
 
 @pytest.mark.parametrize("add", BOTH)
-def test_the_second_face_lies_over_the_first(photo: np.ndarray, pairs: list[AlignedPair], add: Any) -> None:
+def test_the_second_face_lies_over_the_first(
+    photo: np.ndarray, pairs: list[AlignedPair], add: Any
+) -> None:
     both, second = Canvas.of(photo, None), Canvas.of(photo, None)
     for pair in pairs:
         add(both, pair, answer(pair), 1.0, PLAIN)
@@ -89,9 +104,13 @@ def test_the_networks_change_is_seen(photo: np.ndarray, pairs: list[AlignedPair]
     assert sure.sum() > 1000 and np.abs(apart - 25.5).max() <= 2
 
 
-def test_the_draft_is_soft_and_the_face_sharp(make_pair: Any, make_mesh: Any, rng: np.random.Generator) -> None:
+def test_the_draft_is_soft_and_the_face_sharp(
+    make_pair: Any, make_mesh: Any, rng: np.random.Generator
+) -> None:
     noise = rng.integers(0, 256, (600, 600, 3), dtype=np.uint8)
-    pair = make_pair((noise, make_mesh((300, 300), 400)), (noise, make_mesh((300, 300), 400)), steps=PLAIN)
+    pair = make_pair(
+        (noise, make_mesh((300, 300), 400)), (noise, make_mesh((300, 300), 400)), steps=PLAIN
+    )
     draft, detail = Canvas.of(noise, None), Canvas.of(noise, None)
     draft.add_coarse(pair, answer(pair), 1.0, PLAIN)
     detail.add_detail(pair, answer(pair), 1.0, PLAIN)
@@ -100,19 +119,25 @@ def test_the_draft_is_soft_and_the_face_sharp(make_pair: Any, make_mesh: Any, rn
     assert sharp > 5 * soft
 
 
-def test_where_the_photo_was_bent_all_counts_as_new(photo: np.ndarray, pairs: list[AlignedPair]) -> None:
+def test_where_the_photo_was_bent_all_counts_as_new(
+    photo: np.ndarray, pairs: list[AlignedPair]
+) -> None:
     bent = np.zeros((300, 420), np.float32)
     bent[20:40, 300:] = 1
     canvas = Canvas.of(photo, bent)
     canvas.add_coarse(pairs[0], answer(pairs[0]), 1.0, PLAIN)
-    assert canvas.changed[20:40, 300:].min() == 1 and canvas.changed[150, 130] == pytest.approx(1, abs=1e-3)
+    assert canvas.changed[20:40, 300:].min() == 1 and canvas.changed[150, 130] == pytest.approx(
+        1, abs=1e-3
+    )
     assert bent.sum() == 20 * 120  # it is not written to
     again = canvas.again()
     np.testing.assert_array_equal(again.image, photo)
     np.testing.assert_array_equal(again.changed, canvas.changed)
 
 
-def test_again_begins_with_the_photo_and_keeps_what_counts_as_new(photo: np.ndarray, pairs: list[AlignedPair]) -> None:
+def test_again_begins_with_the_photo_and_keeps_what_counts_as_new(
+    photo: np.ndarray, pairs: list[AlignedPair]
+) -> None:
     canvas = Canvas.of(photo, None)
     for pair in pairs:
         canvas.add_coarse(pair, answer(pair), 1.0, PLAIN)
@@ -125,7 +150,9 @@ def test_again_begins_with_the_photo_and_keeps_what_counts_as_new(photo: np.ndar
     np.testing.assert_array_equal(canvas.changed, kept)
 
 
-def test_a_picture_that_was_looked_at_may_be_written_to(photo: np.ndarray, pairs: list[AlignedPair]) -> None:
+def test_a_picture_that_was_looked_at_may_be_written_to(
+    photo: np.ndarray, pairs: list[AlignedPair]
+) -> None:
     canvas = Canvas.of(photo, None)
     canvas.add_coarse(pairs[0], answer(pairs[0]), 1.0, PLAIN)
     image, changed, before = canvas.image, canvas.changed, photo.copy()
@@ -139,21 +166,31 @@ def test_a_picture_that_was_looked_at_may_be_written_to(photo: np.ndarray, pairs
 def test_a_face_outside_of_the_photo_adds_nothing(
     make_pair: Any, make_mesh: Any, make_photo: Any, photo: np.ndarray
 ) -> None:
-    pair = make_pair((make_photo(240, 200), make_mesh((100, 120), 150)), (photo, make_mesh((2000, 150), 150)))
+    pair = make_pair(
+        (make_photo(240, 200), make_mesh((100, 120), 150)), (photo, make_mesh((2000, 150), 150))
+    )
     canvas = Canvas.of(photo, None)
     for add in BOTH:
         add(canvas, pair, answer(pair), 1.0, Steps())
     np.testing.assert_array_equal(canvas.image, photo)
-    assert not canvas.changed.any() and canvas.regions == [] and [mask.size for mask in canvas.masks] == [0]
+    assert (
+        not canvas.changed.any()
+        and canvas.regions == []
+        and [mask.size for mask in canvas.masks] == [0]
+    )
 
 
 @pytest.mark.parametrize("add", BOTH)
-def test_the_target_s_strands_lie_in_front_of_the_new_face(make_pair: Any, make_forehead: Any, add: Any) -> None:
+def test_the_target_s_strands_lie_in_front_of_the_new_face(
+    make_pair: Any, make_forehead: Any, add: Any
+) -> None:
     photo, mesh, hair = make_forehead((110, 50, 106, 84), (124, 50, 126, 82))
     bare, new = make_forehead()[0], np.full((256, 256, 3), (150, 110, 90), np.uint8)
     made = {}
     for steps in (PLAIN, PLAIN.without("strands")):
-        pair = make_pair((new, mesh), (photo, mesh), tier=Tier.FAST, steps=steps, worn=Coverings(None, hair))
+        pair = make_pair(
+            (new, mesh), (photo, mesh), tier=Tier.FAST, steps=steps, worn=Coverings(None, hair)
+        )
         canvas = Canvas.of(photo, None)
         add(canvas, pair, answer(pair), 1.0, steps)
         made[steps.strands] = canvas.image
@@ -166,13 +203,17 @@ def test_the_target_s_strands_lie_in_front_of_the_new_face(make_pair: Any, make_
     np.testing.assert_array_equal(made[True][110:], made[False][110:])
 
 
-def test_strands_are_as_dark_on_a_face_at_night_as_by_day(make_pair: Any, make_forehead: Any) -> None:
+def test_strands_are_as_dark_on_a_face_at_night_as_by_day(
+    make_pair: Any, make_forehead: Any
+) -> None:
     photo, mesh, hair = make_forehead((110, 50, 106, 84), (124, 50, 126, 82))
     steps, new, passed = PLAIN, np.full((256, 256, 3), (150, 110, 90), np.uint8), []
     for target in (photo, np.asarray(photo * 0.25, np.uint8)):
         made = {}
         for drawn in (replace(steps, exposure=True), replace(steps, exposure=True, strands=False)):
-            pair = make_pair((new, mesh), (target, mesh), tier=Tier.FAST, steps=drawn, worn=Coverings(None, hair))
+            pair = make_pair(
+                (new, mesh), (target, mesh), tier=Tier.FAST, steps=drawn, worn=Coverings(None, hair)
+            )
             canvas = Canvas.of(target, None)
             canvas.add_detail(pair, answer(pair), 1.0, drawn)
             made[drawn.strands] = canvas.image[66:78].astype(float)

@@ -66,7 +66,9 @@ def test_a_pair_that_looks_the_same_way_passes(make_mesh) -> None:
     check_pair(_face(make_mesh, pitch=-30), _face(make_mesh, pitch=-30 + MAX_PITCH_DIFFERENCE - 1))
 
 
-@pytest.mark.parametrize(("eyes", "yaw"), [(60, 0), (MIN_EYE_DISTANCE - 0.5, 0), (60, MAX_YAW + 1), (60, -MAX_YAW + 1)])
+@pytest.mark.parametrize(
+    ("eyes", "yaw"), [(60, 0), (MIN_EYE_DISTANCE - 0.5, 0), (60, MAX_YAW + 1), (60, -MAX_YAW + 1)]
+)
 def test_a_usable_face_is_one_that_passes(make_mesh, eyes: float, yaw: float) -> None:
     face = _face(make_mesh, eyes=eyes, yaw=yaw)
     try:

@@ -1,4 +1,6 @@
-"""Functions in a process of their own: every way in which it can fail is one error, and none of it is this process's."""
+"""Functions in a process of their own: every way in which it can fail is one error, and none of it
+is this process's.
+"""
 
 from __future__ import annotations
 
@@ -25,10 +27,16 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_answer_is_the_last_line_whatever_a_package_prints(module: Path) -> None:
-    module.write_text(PRELUDE + "print('a banner')\nprint(json.dumps([json.load(sys.stdin), os.environ['GIVEN']]))")
+    module.write_text(
+        PRELUDE
+        + "print('a banner')\nprint(json.dumps([json.load(sys.stdin), os.environ['GIVEN']]))"
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GIVEN", "environment")
-        assert ask("asked", {"side": 128, "name": "é"}, 60) == [{"side": 128, "name": "é"}, "environment"]
+        assert ask("asked", {"side": 128, "name": "é"}, 60) == [
+            {"side": 128, "name": "é"},
+            "environment",
+        ]
 
 
 @pytest.mark.parametrize(
@@ -83,8 +91,12 @@ def _runs(process: int) -> bool:
     return not status.exists() or status.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
-@pytest.mark.parametrize(("name", "value"), [("executable", ""), ("executable", "/no/such/python"), ("frozen", True)])
-def test_a_program_that_embeds_python_starts_nothing(monkeypatch: pytest.MonkeyPatch, name: str, value: object) -> None:
+@pytest.mark.parametrize(
+    ("name", "value"), [("executable", ""), ("executable", "/no/such/python"), ("frozen", True)]
+)
+def test_a_program_that_embeds_python_starts_nothing(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: object
+) -> None:
     monkeypatch.setattr(sys, name, value, raising=False)
     with pytest.raises(ChildError):
         ask("facefusion.engines_trial", {}, 60)

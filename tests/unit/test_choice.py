@@ -1,4 +1,6 @@
-"""What `Tier.AUTO` chooses: by the face, the machine, the time there is and who else waits. The clock is of paper."""
+"""What `Tier.AUTO` chooses: by the face, the machine, the time there is and who else waits. The
+clock is of paper.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +53,9 @@ def chooser(clock: Clock) -> TierChooser:
         (3000, BEST, TierReason.FITS_BUDGET),
     ],
 )
-def test_a_face_gets_no_more_than_can_be_seen(chooser: TierChooser, size: float, tier: Tier, reason: TierReason) -> None:
+def test_a_face_gets_no_more_than_can_be_seen(
+    chooser: TierChooser, size: float, tier: Tier, reason: TierReason
+) -> None:
     choice = chooser.choose(size, elapsed=0.1)
     assert (choice.tier, choice.reason, choice.face_size) == (tier, reason, size)
 
@@ -60,7 +64,11 @@ def test_the_work_of_a_tier() -> None:
     assert work(BEST, 60) == (128, 0)
     assert work(BEST, 90) == work(BALANCED, 90) == (256, 256)
     assert work(BEST, 200) == (384, 384)
-    assert work(BEST, LARGE) == (1024, 512) and work(BALANCED, LARGE) == (1024, 256) and work(FAST, LARGE) == (1024, 0)
+    assert (
+        work(BEST, LARGE) == (1024, 512)
+        and work(BALANCED, LARGE) == (1024, 256)
+        and work(FAST, LARGE) == (1024, 0)
+    )
     assert [work(tier, 4 * LARGE)[0] for tier in (FAST, BALANCED, BEST)] == [1024, 1536, 2048]
 
 
@@ -73,7 +81,9 @@ def test_the_work_of_a_tier() -> None:
         (0.01, FAST, TierReason.TOO_SLOW),  # nothing fits: the quickest
     ],
 )
-def test_the_budget_holds(chooser: TierChooser, budget: float, tier: Tier, reason: TierReason) -> None:
+def test_the_budget_holds(
+    chooser: TierChooser, budget: float, tier: Tier, reason: TierReason
+) -> None:
     choice = chooser.choose(LARGE, elapsed=0.1, budget=budget)
     assert (choice.tier, choice.reason) == (tier, reason)
     assert choice.expected_seconds == pytest.approx({FAST: 0.15, BALANCED: 0.2, BEST: 0.3})
@@ -83,7 +93,10 @@ def test_the_budget_holds(chooser: TierChooser, budget: float, tier: Tier, reaso
 
 def test_time_that_has_passed_and_more_faces_count(chooser: TierChooser) -> None:
     assert chooser.choose(LARGE, elapsed=0.65).tier is BALANCED
-    assert chooser.choose(LARGE, faces=3).tier is BEST and chooser.choose(LARGE, faces=5).tier is BALANCED
+    assert (
+        chooser.choose(LARGE, faces=3).tier is BEST
+        and chooser.choose(LARGE, faces=5).tier is BALANCED
+    )
     assert chooser.choose(LARGE, elapsed=0.1, faces=4).expected_seconds[FAST] == pytest.approx(0.3)
 
 
@@ -116,12 +129,16 @@ def test_those_that_run_count_too(chooser: TierChooser) -> None:
     assert chooser.choose(LARGE, elapsed=0.1).tier is BEST
 
 
-def test_a_machine_that_has_become_slow_is_noticed_and_forgiven(chooser: TierChooser, clock: Clock) -> None:
+def test_a_machine_that_has_become_slow_is_noticed_and_forgiven(
+    chooser: TierChooser, clock: Clock
+) -> None:
     assert chooser.choose(LARGE).tier is BEST and chooser.pace == 1
     for _ in range(4):
         chooser.observe(BEST, LARGE, 2.0)  # ten times what was measured
     assert 9 < chooser.pace < 10
-    assert chooser.choose(LARGE).tier is FAST and chooser.choose(LARGE).reason is TierReason.TOO_SLOW
+    assert (
+        chooser.choose(LARGE).tier is FAST and chooser.choose(LARGE).reason is TierReason.TOO_SLOW
+    )
     clock.now += HALF_LIFE
     assert 5 < chooser.pace < 5.5 and chooser.choose(LARGE).tier is BALANCED
     clock.now += 3 * HALF_LIFE
@@ -190,16 +207,24 @@ def test_a_load_is_counted_down_when_a_fusion_fails() -> None:
     assert load.running == 0 and load.waiting == 0
 
 
-def test_the_pipeline_says_what_it_chose(pipe: FusionPipeline, source: np.ndarray, target: np.ndarray) -> None:
+def test_the_pipeline_says_what_it_chose(
+    pipe: FusionPipeline, source: np.ndarray, target: np.ndarray
+) -> None:
     asked = pipe(source, target, tier="fast")
     assert asked.tier is FAST and asked.choice is None
     result = pipe(source, target)
     assert result.choice is not None
-    assert result.tier is result.choice.tier is BEST and result.choice.reason is TierReason.FITS_BUDGET
+    assert (
+        result.tier is result.choice.tier is BEST and result.choice.reason is TierReason.FITS_BUDGET
+    )
     assert result.choice.face_size == pytest.approx(160, abs=2)
     np.testing.assert_array_equal(result.image, pipe(source, target, tier="best").image)
     hurried = pipe(source, target, tier="auto", budget=1e-6)
-    assert hurried.tier is FAST and hurried.choice is not None and hurried.choice.reason is TierReason.TOO_SLOW
+    assert (
+        hurried.tier is FAST
+        and hurried.choice is not None
+        and hurried.choice.reason is TierReason.TOO_SLOW
+    )
     np.testing.assert_array_equal(hurried.image, asked.image)
 
 

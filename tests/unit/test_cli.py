@@ -24,7 +24,9 @@ from facefusion.tiers import TIERS, Tier
 
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pipe: FusionPipeline, make_photo) -> Path:
-    """The working directory: a face, a photo, a wall without a face, and a text file; the pipeline is the one of paper."""
+    """The working directory: a face, a photo, a wall without a face, and a text file; the pipeline
+    is the one of paper.
+    """
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(FusionPipeline, "from_pretrained", lambda weights=None: pipe)
     Image.fromarray(make_photo(300, 240)).save("face.png")
@@ -61,17 +63,25 @@ def test_fuse_writes_the_result(desk: Path, run, pipe: FusionPipeline) -> None:
 
 def test_fuse_takes_a_tier(desk: Path, run, pipe: FusionPipeline) -> None:
     assert run("fuse", "face.png", "photo.png", "--tier", "fast", "-o", "out.png")[0] == 0
-    expected = pipe(np.asarray(Image.open("face.png")), np.asarray(Image.open("photo.png")), tier="fast")
-    np.testing.assert_array_equal(np.asarray(Image.open("out.png")), marked(expected.image, faces=expected.boxes))
+    expected = pipe(
+        np.asarray(Image.open("face.png")), np.asarray(Image.open("photo.png")), tier="fast"
+    )
+    np.testing.assert_array_equal(
+        np.asarray(Image.open("out.png")), marked(expected.image, faces=expected.boxes)
+    )
 
 
-@pytest.mark.parametrize("command", ["fuse face.png photo.png -o out.png", "batch lists/pairs.csv --out made"])
+@pytest.mark.parametrize(
+    "command", ["fuse face.png photo.png -o out.png", "batch lists/pairs.csv --out made"]
+)
 def test_nothing_is_made_without_consent(desk: Path, run, command: str) -> None:
     _list("source,target", "../face.png,../photo.png")
     code, out, err = run(*command.split(), consent=False)
     assert (code, out) == (2, "")
     assert (
-        err.startswith("facefusion: Please add --i-have-consent to state that you may use the photos")
+        err.startswith(
+            "facefusion: Please add --i-have-consent to state that you may use the photos"
+        )
         and err.count("\n") == 1
     )
     assert sorted(os.listdir()) == ["face.png", "lists", "notes.txt", "photo.png", "wall.png"]
@@ -82,7 +92,9 @@ def test_fuse_takes_three_sources(desk: Path, run) -> None:
     assert Path("out.png").exists()
 
 
-@pytest.mark.parametrize(("name", "kind"), [("a.png", "PNG"), ("a.jpg", "JPEG"), ("a.JPEG", "JPEG"), ("a.webp", "WEBP")])
+@pytest.mark.parametrize(
+    ("name", "kind"), [("a.png", "PNG"), ("a.jpg", "JPEG"), ("a.JPEG", "JPEG"), ("a.webp", "WEBP")]
+)
 def test_the_extension_chooses_the_format(desk: Path, run, name: str, kind: str) -> None:
     assert run("fuse", "face.png", "photo.png", "-o", name)[0] == 0
     with Image.open(name) as written:
@@ -93,25 +105,63 @@ def test_the_extension_chooses_the_format(desk: Path, run, name: str, kind: str)
 REFUSED = {
     "no-source": (["fuse", "none.png", "photo.png", "-o", "out.png"], "There is no file none.png."),
     "no-target": (["fuse", "face.png", "none.png", "-o", "out.png"], "There is no file none.png."),
-    "text": (["fuse", "notes.txt", "photo.png", "-o", "out.png"], "The face photo could not be read as a picture."),
-    "text-2": (["fuse", "face.png", "notes.txt", "photo.png", "-o", "out.png"], "The face photo 2 could not be read"),
-    "text-target": (["fuse", "face.png", "notes.txt", "-o", "out.png"], "The target photo could not be read"),
-    "no-face": (["fuse", "face.png", "wall.png", "-o", "out.png"], "The target photo shows no face"),
-    "no-face-2": (["fuse", "face.png", "wall.png", "photo.png", "-o", "out.png"], "The face photo 2 shows no face"),
-    "four": (["fuse", *["face.png"] * 4, "photo.png", "-o", "out.png"], "At most 3 face photos can be given, not 4."),
-    "extension": (["fuse", "face.png", "photo.png", "-o", "out.gif"], "The output out.gif must end in one of .png, .jpg"),
-    "no-extension": (["fuse", "face.png", "photo.png", "-o", "out"], "The output out must end in one of"),
-    "no-directory": (["fuse", "face.png", "photo.png", "-o", "none/out.png"], "There is no directory none for the output."),
-    "list-missing": (["batch", "none.csv", "--out", "out"], "The list none.csv cannot be read: No such file or directory."),
-    "list-binary": (["batch", "face.png", "--out", "out"], "The list face.png is not a CSV file in UTF-8."),
-    "list-columns": (["batch", "notes.txt", "--out", "out"], "needs a first line with the columns source and target."),
+    "text": (
+        ["fuse", "notes.txt", "photo.png", "-o", "out.png"],
+        "The face photo could not be read as a picture.",
+    ),
+    "text-2": (
+        ["fuse", "face.png", "notes.txt", "photo.png", "-o", "out.png"],
+        "The face photo 2 could not be read",
+    ),
+    "text-target": (
+        ["fuse", "face.png", "notes.txt", "-o", "out.png"],
+        "The target photo could not be read",
+    ),
+    "no-face": (
+        ["fuse", "face.png", "wall.png", "-o", "out.png"],
+        "The target photo shows no face",
+    ),
+    "no-face-2": (
+        ["fuse", "face.png", "wall.png", "photo.png", "-o", "out.png"],
+        "The face photo 2 shows no face",
+    ),
+    "four": (
+        ["fuse", *["face.png"] * 4, "photo.png", "-o", "out.png"],
+        "At most 3 face photos can be given, not 4.",
+    ),
+    "extension": (
+        ["fuse", "face.png", "photo.png", "-o", "out.gif"],
+        "The output out.gif must end in one of .png, .jpg",
+    ),
+    "no-extension": (
+        ["fuse", "face.png", "photo.png", "-o", "out"],
+        "The output out must end in one of",
+    ),
+    "no-directory": (
+        ["fuse", "face.png", "photo.png", "-o", "none/out.png"],
+        "There is no directory none for the output.",
+    ),
+    "list-missing": (
+        ["batch", "none.csv", "--out", "out"],
+        "The list none.csv cannot be read: No such file or directory.",
+    ),
+    "list-binary": (
+        ["batch", "face.png", "--out", "out"],
+        "The list face.png is not a CSV file in UTF-8.",
+    ),
+    "list-columns": (
+        ["batch", "notes.txt", "--out", "out"],
+        "needs a first line with the columns source and target.",
+    ),
     "runs": (["bench", "--runs", "0"], "At least one run is needed."),
     "report": (["bench", "--json", "none/a.json"], "There is no directory none for the report."),
 }
 
 
 @pytest.mark.parametrize(("words", "sentence"), REFUSED.values(), ids=REFUSED)
-def test_what_is_refused_is_told_in_one_line(desk: Path, run, words: list[str], sentence: str) -> None:
+def test_what_is_refused_is_told_in_one_line(
+    desk: Path, run, words: list[str], sentence: str
+) -> None:
     before = sorted(os.listdir())
     code, out, err = run(*words)
     assert (code, out) == (2, "")
@@ -141,14 +191,18 @@ def test_what_is_not_understood_shows_the_usage(run, words: list[str]) -> None:
 def test_broken_weights_are_told(tmp_path: Path, run, make_photo) -> None:
     face = tmp_path / "face.png"
     Image.fromarray(make_photo(300, 240)).save(face)
-    code, out, err = run("fuse", str(face), str(face), "-o", str(tmp_path / "out.png"), "--weights", str(tmp_path))
+    code, out, err = run(
+        "fuse", str(face), str(face), "-o", str(tmp_path / "out.png"), "--weights", str(tmp_path)
+    )
     assert (code, out) == (2, "")
     assert "manifest" in err and err.count("\n") == 1
     assert not (tmp_path / "out.png").exists()
 
 
 @pytest.mark.parametrize("output", ["out.png", "out.jpg"])
-def test_a_file_is_written_whole_or_not_at_all(desk: Path, run, monkeypatch: pytest.MonkeyPatch, output: str) -> None:
+def test_a_file_is_written_whole_or_not_at_all(
+    desk: Path, run, monkeypatch: pytest.MonkeyPatch, output: str
+) -> None:
     Path(output).write_bytes(b"what was there before")
     opened = open
 
@@ -165,7 +219,9 @@ def test_a_file_is_written_whole_or_not_at_all(desk: Path, run, monkeypatch: pyt
     assert code == 2
     assert err == f"facefusion: The output {output} cannot be written: No space left on device.\n"
     assert Path(output).read_bytes() == b"what was there before"
-    assert sorted(os.listdir()) == sorted(["face.png", "notes.txt", output, "photo.png", "wall.png"])
+    assert sorted(os.listdir()) == sorted(
+        ["face.png", "notes.txt", output, "photo.png", "wall.png"]
+    )
 
 
 def test_a_result_too_large_for_its_format(tmp_path: Path) -> None:
@@ -204,7 +260,9 @@ def test_batch_goes_on_after_a_bad_pair(desk: Path, run) -> None:
     assert np.asarray(Image.open("made/here/0001-face-photo.png")).shape == (400, 500, 3)
 
 
-def test_batch_survives_a_fault_of_ours(desk: Path, run, monkeypatch: pytest.MonkeyPatch, paper) -> None:
+def test_batch_survives_a_fault_of_ours(
+    desk: Path, run, monkeypatch: pytest.MonkeyPatch, paper
+) -> None:
     monkeypatch.setitem(paper.faces, (77, 99), np.zeros((3, 3), np.float32))  # no mesh at all
     _list("source,target", "../wall.png,../photo.png", "../face.png,../photo.png")
     code, out, err = run("batch", "lists/pairs.csv", "--out", "made")
@@ -232,7 +290,9 @@ def test_an_output_directory_that_is_a_file(desk: Path, run) -> None:
 
 
 def test_pairs_of_equal_names_do_not_overwrite_each_other(tmp_path: Path) -> None:
-    (tmp_path / "p.csv").write_text("source,target\na/x.png,y.png\nb/x.png,y.png\n" + "z" * 200 + ".png,y.png\n")
+    (tmp_path / "p.csv").write_text(
+        "source,target\na/x.png,y.png\nb/x.png,y.png\n" + "z" * 200 + ".png,y.png\n"
+    )
     pairs = read_pairs(tmp_path / "p.csv")
     assert pairs[0].source == tmp_path / "a" / "x.png"
     assert len({pair.result_name for pair in pairs}) == 3
@@ -264,7 +324,9 @@ def test_photos_to_measure_are_squares_of_one_size(make_photo) -> None:
     assert (bench.square(marked) == 200).all()  # the middle
 
 
-def test_without_examples_there_is_still_a_photo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_examples_there_is_still_a_photo(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(bench, "EXAMPLES", tmp_path)
     origin, pairs = bench.photos()
     assert "astronaut" in origin and [photo.shape for photo in pairs[0]] == [(1024, 1024, 3)] * 2
@@ -278,7 +340,9 @@ def test_bench_prints_a_table_and_writes_its_numbers(
         "memory_mb": {"resident": 300.4, "peak": None},
     }
     paper.faces[(1024, 1024)] = make_mesh((512, 512), 500)
-    monkeypatch.setattr(bench, "photos", lambda: ("paper", [(make_photo(1024, 1024), make_photo(1024, 1024))]))
+    monkeypatch.setattr(
+        bench, "photos", lambda: ("paper", [(make_photo(1024, 1024), make_photo(1024, 1024))])
+    )
     monkeypatch.setattr(bench, "cold_start", lambda source, target, tier, weights: cold)
     monkeypatch.setattr(bench, "weight_sizes", lambda weights: {"mesh": 1.5, "total": 1.5})
     code, out, err = run("bench", "--runs", "2", "--json", "report.json")

@@ -11,7 +11,14 @@ from facefusion.compose.features import FeatureMasks
 from facefusion.compose.tone import from_lab, gain_curve, lab, scaled_curve, skin_tone, tone_curve
 from facefusion.geometry.frames import Frame
 
-TONES = [(60, 40, 30), (141, 85, 36), (198, 134, 66), (224, 172, 105), (241, 194, 125), (255, 219, 172)]
+TONES = [
+    (60, 40, 30),
+    (141, 85, 36),
+    (198, 134, 66),
+    (224, 172, 105),
+    (241, 194, 125),
+    (255, 219, 172),
+]
 
 
 @pytest.mark.parametrize("source", TONES)
@@ -23,7 +30,9 @@ def test_the_curve_keeps_black_and_white_and_order(source: tuple, target: tuple)
     assert (np.diff(table[0].astype(int), axis=0) >= 0).all()
 
 
-@pytest.mark.parametrize(("source", "target"), [((90, 110, 130), (140, 120, 100)), ((200, 150, 120), (150, 110, 90))])
+@pytest.mark.parametrize(
+    ("source", "target"), [((90, 110, 130), (140, 120, 100)), ((200, 150, 120), (150, 110, 90))]
+)
 def test_the_curve_takes_the_tone_to_the_tone(source: tuple, target: tuple) -> None:
     table = tone_curve(np.array(source, np.float32), np.array(target, np.float32))
     assert [int(table[0, source[i], i]) for i in range(3)] == pytest.approx(target, abs=1)
@@ -65,10 +74,14 @@ def _lit(photo: np.ndarray, gains: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("tint", [(1.0, 1.0, 1.0), (1.1, 1.0, 0.8)])
-def test_match_light_brings_the_side_that_is_lit_and_the_colour_of_the_lamp(tint: tuple[float, ...]) -> None:
+def test_match_light_brings_the_side_that_is_lit_and_the_colour_of_the_lamp(
+    tint: tuple[float, ...],
+) -> None:
     size = 128
     rng = np.random.default_rng(0)
-    texture = cv2.GaussianBlur(rng.normal(0, 40, (size, size, 1)).astype(np.float32), (0, 0), 1.5)[..., None]
+    texture = cv2.GaussianBlur(rng.normal(0, 40, (size, size, 1)).astype(np.float32), (0, 0), 1.5)[
+        ..., None
+    ]
     face = np.clip(np.array([150.0, 115.0, 95.0]) + texture, 1, 254)
     ramp = np.linspace(0.6, 1.4, size)[None, :, None]
     skin = np.zeros((size, size), np.float32)
@@ -104,7 +117,12 @@ def test_match_light_fits_any_resolution_and_survives_what_is_black(make_photo) 
     relight = match_light(small, np.full_like(small, 90), skin)
     large = relight(cv2.resize(photo, (512, 512)))
     assert large.shape == (512, 512, 3) and large.dtype == np.uint8
-    assert np.abs(cv2.resize(large, (128, 128), interpolation=cv2.INTER_AREA).astype(int) - relight(small)).mean() < 6
+    assert (
+        np.abs(
+            cv2.resize(large, (128, 128), interpolation=cv2.INTER_AREA).astype(int) - relight(small)
+        ).mean()
+        < 6
+    )
     for nowhere in (skin, np.zeros_like(skin)):
         for pair in ((black, photo), (photo, black), (black, black)):
             assert np.isfinite(match_light(*pair, nowhere).gains).all()
@@ -119,7 +137,11 @@ def _masks() -> tuple[np.ndarray, FeatureMasks]:
     skin = np.zeros((SIDE, SIDE), np.float32)
     skin[20:108, 20:108] = 1
     parts = []
-    for rows, columns in ((slice(80, 96), slice(44, 84)), (slice(50, 60), slice(40, 60)), (slice(30, 40), slice(36, 64))):
+    for rows, columns in (
+        (slice(80, 96), slice(44, 84)),
+        (slice(50, 60), slice(40, 60)),
+        (slice(30, 40), slice(36, 64)),
+    ):
         part = np.zeros((SIDE, SIDE), np.float32)
         part[rows, columns] = 1
         skin[rows, columns] = 0
@@ -130,8 +152,13 @@ def _masks() -> tuple[np.ndarray, FeatureMasks]:
 def _face(tone: np.ndarray, lips: np.ndarray, *, eye: int = 200, brow: int = 40) -> np.ndarray:
     _, features = _masks()
     face = np.broadcast_to(tone, (SIDE, SIDE, 3)).copy()
-    ramp = np.linspace(0, 2, SIDE)[:, None]  # a blue and a green wall: else it were a monochrome photo
-    face[:10], face[10:20] = np.clip(ramp * (40, 80, 150), 0, 255), np.clip(ramp * (90, 130, 30), 0, 255)
+    ramp = np.linspace(0, 2, SIDE)[
+        :, None
+    ]  # a blue and a green wall: else it were a monochrome photo
+    face[:10], face[10:20] = (
+        np.clip(ramp * (40, 80, 150), 0, 255),
+        np.clip(ramp * (90, 130, 30), 0, 255),
+    )
     for mask, colour in ((features.lips, lips), (features.whites, eye), (features.hairs, brow)):
         face[mask > 0] = colour
     return face.astype(np.uint8)
@@ -150,7 +177,9 @@ def test_scaled_curves_reach_a_darker_tone_and_are_the_plain_curve_elsewhere() -
     np.testing.assert_array_equal(scaled_curve(target, source), tone_curve(target, source))
 
 
-@pytest.mark.parametrize(("source", "target"), [((180, 100, 100), (90, 40, 38)), ((90, 40, 38), (180, 100, 100))])
+@pytest.mark.parametrize(
+    ("source", "target"), [((180, 100, 100), (90, 40, 38)), ((90, 40, 38), (180, 100, 100))]
+)
 def test_gain_curves_take_the_colour_to_the_colour(source: tuple, target: tuple) -> None:
     table = gain_curve(np.array(source, np.float32), np.array(target, np.float32))
     assert [int(table[0, source[i], i]) for i in range(3)] == pytest.approx(target, abs=1)
@@ -165,9 +194,14 @@ def test_lab_goes_both_ways() -> None:
 def test_lips_keep_their_contrast_on_darker_skin() -> None:
     skin, features = _masks()
     source, target = _face(LIGHT, np.array([180, 100, 100])), _face(DARK, np.array([92, 48, 46]))
-    plain, own = match_light(source, target, skin)(source), match_light(source, target, skin, features)(source)
-    black, lips, around = (lab(_mean(image, mask).astype(np.float32)) for image, mask in (
-        (plain, features.lips), (own, features.lips), (own, skin)))
+    plain, own = (
+        match_light(source, target, skin)(source),
+        match_light(source, target, skin, features)(source),
+    )
+    black, lips, around = (
+        lab(_mean(image, mask).astype(np.float32))
+        for image, mask in ((plain, features.lips), (own, features.lips), (own, skin))
+    )
     assert lips[0] > black[0] + 4  # L*
     assert 2 < around[0] - lips[0] < 20
     assert 3 < lips[1] - around[1] < 20  # a*: redder than the skin, not glowing
@@ -187,8 +221,14 @@ def test_whites_and_hairs_take_no_skin_colour() -> None:
 
 def test_features_do_not_change_the_skin_of_near_tones() -> None:
     skin, features = _masks()
-    source, target = _face(LIGHT, np.array([180, 100, 100])), _face(LIGHT - 10, np.array([170, 92, 92]))
-    plain, own = match_light(source, target, skin)(source), match_light(source, target, skin, features)(source)
+    source, target = (
+        _face(LIGHT, np.array([180, 100, 100])),
+        _face(LIGHT - 10, np.array([170, 92, 92])),
+    )
+    plain, own = (
+        match_light(source, target, skin)(source),
+        match_light(source, target, skin, features)(source),
+    )
     np.testing.assert_array_equal(own[skin > 0], plain[skin > 0])
     assert np.abs(own.astype(int) - plain)[features.lips > 0].max() <= 16
 
@@ -221,8 +261,15 @@ def test_feature_masks_lie_on_the_features_and_nowhere_else(make_mesh) -> None:
     mesh = make_mesh((64, 64), 77)
     masks = FeatureMasks.of(mesh, SIDE)
     for mask in (masks.lips, masks.whites, masks.hairs):
-        assert mask.shape == (SIDE, SIDE) and mask.dtype == np.float32 and mask.min() >= 0 and 0.5 < mask.max() <= 1
+        assert (
+            mask.shape == (SIDE, SIDE)
+            and mask.dtype == np.float32
+            and mask.min() >= 0
+            and 0.5 < mask.max() <= 1
+        )
     assert ((masks.lips + masks.whites) <= 1.01).all()
     rows = np.arange(SIDE)
-    heights = [float((mask.sum(1) @ rows) / mask.sum()) for mask in (masks.hairs, masks.whites, masks.lips)]
+    heights = [
+        float((mask.sum(1) @ rows) / mask.sum()) for mask in (masks.hairs, masks.whites, masks.lips)
+    ]
     assert heights[0] < heights[1] < heights[2]

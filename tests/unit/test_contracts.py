@@ -1,4 +1,6 @@
-"""Networks that are others than the pipeline calls: one sentence that says which and how, instead of a traceback."""
+"""Networks that are others than the pipeline calls: one sentence that says which and how, instead
+of a traceback.
+"""
 
 from __future__ import annotations
 
@@ -20,18 +22,31 @@ from facefusion.contracts import CONTRACTS, check, declared
 from facefusion.engines import Engine, open_network
 from facefusion.errors import WeightsError
 from facefusion.hub import Found, HubName
-from facefusion.runtime import EMBEDDED_WEIGHTS, INT8, INT8_TFLITE, check_contracts, make_session, read_manifest
+from facefusion.runtime import (
+    EMBEDDED_WEIGHTS,
+    INT8,
+    INT8_TFLITE,
+    check_contracts,
+    make_session,
+    read_manifest,
+)
 
 ONNX_NETWORKS = [*CONTRACTS, "coarse" + INT8, "refine" + INT8]
 
 
 def tensors(described: Mapping[str, str]) -> list[onnx.ValueInfoProto]:
     """Tensors as `CONTRACTS` describes them; only the types of the tests."""
-    types = {"float32": TensorProto.FLOAT, "float16": TensorProto.FLOAT16, "int64": TensorProto.INT64}
+    types = {
+        "float32": TensorProto.FLOAT,
+        "float16": TensorProto.FLOAT16,
+        "int64": TensorProto.INT64,
+    }
     made = []
     for name, tensor in described.items():
         kind, _, sizes = tensor.rstrip("]").partition("[")
-        shape = [int(size) if size.isdigit() else size for size in sizes.split(", ")] if sizes else []
+        shape = (
+            [int(size) if size.isdigit() else size for size in sizes.split(", ")] if sizes else []
+        )
         made.append(helper.make_tensor_value_info(name, types[kind], shape))
     return made
 
@@ -41,7 +56,11 @@ def network(inputs: Mapping[str, str], outputs: Mapping[str, str]) -> bytes:
     nodes = [helper.make_node("Identity", [next(iter(inputs))], [name]) for name in outputs]
     weight = helper.make_tensor("weight", TensorProto.FLOAT, [2], [1.0, 2.0])
     graph = helper.make_graph(nodes, "graph", tensors(inputs), tensors(outputs), [weight])
-    return bytes(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8).SerializeToString())
+    return bytes(
+        helper.make_model(
+            graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8
+        ).SerializeToString()
+    )
 
 
 @pytest.fixture
@@ -81,13 +100,18 @@ def test_the_networks_that_serve_are_those_of_the_contracts() -> None:
         inputs, outputs = declared(files[name].path.read_bytes())
         session = make_session(files[name].path, 1)
         assert inputs == files[name].inputs
-        assert inputs == {each.name: f"float32[{', '.join(map(str, each.shape))}]" for each in session.get_inputs()}
+        assert inputs == {
+            each.name: f"float32[{', '.join(map(str, each.shape))}]"
+            for each in session.get_inputs()
+        }
         assert list(outputs) == [each.name for each in session.get_outputs()]
 
 
 @pytest.mark.parametrize("name", ONNX_NETWORKS)
 @pytest.mark.parametrize("engine", [None, Engine.ONNXRUNTIME])
-def test_another_network_in_its_place_is_told(weights: Path, name: str, engine: Engine | None) -> None:
+def test_another_network_in_its_place_is_told(
+    weights: Path, name: str, engine: Engine | None
+) -> None:
     other = "hair" if name != "hair" else "mesh"
     put(weights, name, network(*CONTRACTS[other]))
     told = sentence(weights, engine=engine)
@@ -108,21 +132,31 @@ def test_another_network_in_its_place_is_told(weights: Path, name: str, engine: 
     ],
     ids=["half", "whole-numbers", "channels", "rank", "scalar"],
 )
-def test_a_tensor_that_differs_is_named(tmp_path: Path, name: str, change: Callable[[str], str], told: str) -> None:
+def test_a_tensor_that_differs_is_named(
+    tmp_path: Path, name: str, change: Callable[[str], str], told: str
+) -> None:
     inputs, outputs = CONTRACTS[name]
     first = next(iter(inputs))
     path = tmp_path / f"{name}.onnx"
     path.write_bytes(network({**inputs, first: change(inputs[first])}, outputs))
-    with pytest.raises(WeightsError, match=rf"^The {name} network .*its input {first} is ") as caught:
+    with pytest.raises(
+        WeightsError, match=rf"^The {name} network .*its input {first} is "
+    ) as caught:
         check(name, path, {}, {})
-    assert told in str(caught.value) and str(caught.value).endswith(f"and should be {inputs[first]}.")
+    assert told in str(caught.value) and str(caught.value).endswith(
+        f"and should be {inputs[first]}."
+    )
 
 
 @pytest.mark.parametrize("name", list(CONTRACTS))
 def test_what_takes_more_sizes_is_taken_and_fewer_not(tmp_path: Path, name: str) -> None:
     inputs, outputs = CONTRACTS[name]
     path = tmp_path / f"{name}.onnx"
-    path.write_bytes(network({key: value.replace("128, 128", "side, side") for key, value in inputs.items()}, outputs))
+    path.write_bytes(
+        network(
+            {key: value.replace("128, 128", "side, side") for key, value in inputs.items()}, outputs
+        )
+    )
     check(name, path, {}, {})
     fixed = {key: re.sub("size|batch|height", "64", value) for key, value in inputs.items()}
     path.write_bytes(network(fixed, outputs))
@@ -137,13 +171,19 @@ def test_what_takes_more_sizes_is_taken_and_fewer_not(tmp_path: Path, name: str)
 def test_outputs_that_differ_are_told(weights: Path, name: str) -> None:
     inputs, outputs = CONTRACTS[name]
     put(weights, name, network(inputs, {f"my_{key}": value for key, value in outputs.items()}))
-    assert f"its outputs are {', '.join(f'my_{key}' for key in outputs)}, and should be" in sentence(weights)
+    assert (
+        f"its outputs are {', '.join(f'my_{key}' for key in outputs)}, and should be"
+        in sentence(weights)
+    )
 
 
 def test_a_manifest_that_describes_another_file_is_told(weights: Path) -> None:
     mesh = (weights / "mesh.onnx").read_bytes()
     put(weights, "mesh", mesh, inputs={"input": "float32[batch, 3, 256, 256]"})
-    assert "is not as its manifest says: its input input is float32[batch, 3, 192, 192]" in sentence(weights)
+    assert (
+        "is not as its manifest says: its input input is float32[batch, 3, 192, 192]"
+        in sentence(weights)
+    )
     put(weights, "mesh", mesh, inputs={})
     check_contracts(read_manifest(weights))
 
@@ -171,7 +211,9 @@ def test_a_file_that_onnx_runtime_refuses_is_told(weights: Path) -> None:
     model = onnx.load_from_string(network(inputs, outputs))
     model.graph.node[0].op_type = "NoSuchOperator"
     put(weights, "mesh", model.SerializeToString())
-    assert sentence(weights, engine=Engine.ONNXRUNTIME).startswith("ONNX Runtime cannot open mesh.onnx: ")
+    assert sentence(weights, engine=Engine.ONNXRUNTIME).startswith(
+        "ONNX Runtime cannot open mesh.onnx: "
+    )
 
 
 def test_weights_that_are_listed_as_inputs_are_none(tmp_path: Path) -> None:
@@ -182,17 +224,25 @@ def test_weights_that_are_listed_as_inputs_are_none(tmp_path: Path) -> None:
     check("mesh", path, {}, {})
 
 
-def test_the_command_line_ends_with_the_sentence(weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_line_ends_with_the_sentence(
+    weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     put(weights, "hair", network(*CONTRACTS["mesh"]))
     photo = str(EMBEDDED_WEIGHTS.parent / "examples" / "portrait-1.jpg")
     out = tmp_path / "out.png"
-    code = main(["fuse", photo, photo, "--out", str(out), "--i-have-consent", "--weights", str(weights)])
+    code = main(
+        ["fuse", photo, photo, "--out", str(out), "--i-have-consent", "--weights", str(weights)]
+    )
     assert code == 2 and not out.exists()
     said = capsys.readouterr().err
-    assert said.count("\n") == 1 and said.startswith("facefusion: The hair network (hair.onnx) does not fit this pipeline: ")
+    assert said.count("\n") == 1 and said.startswith(
+        "facefusion: The hair network (hair.onnx) does not fit this pipeline: "
+    )
 
 
-def test_from_the_hub_the_embedded_networks_serve(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_from_the_hub_the_embedded_networks_serve(
+    weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     put(weights, "coarse", network(*CONTRACTS["mesh"]))
     found = Found(read_manifest(weights), HubName("someone/faces", "0" * 40))
     monkeypatch.setattr("facefusion.pipeline.resolve", lambda *_: found)
@@ -204,11 +254,21 @@ def test_from_the_hub_the_embedded_networks_serve(weights: Path, monkeypatch: py
 def test_a_file_of_litert_is_checked_too(weights: Path, content: str) -> None:
     pytest.importorskip("ai_edge_litert")
     refine = (weights / "refine.int8.tflite").read_bytes()
-    put(weights, "refine" + INT8_TFLITE, {"another": refine, "text": b"a network" * 100, "empty": b""}[content])
+    put(
+        weights,
+        "refine" + INT8_TFLITE,
+        {"another": refine, "text": b"a network" * 100, "empty": b""}[content],
+    )
     files = read_manifest(weights)
     if content == "another":  # the refine network for the coarse one
-        files = {**files, "coarse" + INT8_TFLITE: files["refine" + INT8_TFLITE], "coarse": files["refine"]}
-        with pytest.raises(WeightsError, match="coarse network for LiteRT has no signature for a side of 128"):
+        files = {
+            **files,
+            "coarse" + INT8_TFLITE: files["refine" + INT8_TFLITE],
+            "coarse": files["refine"],
+        }
+        with pytest.raises(
+            WeightsError, match="coarse network for LiteRT has no signature for a side of 128"
+        ):
             open_network(Engine.LITERT_INT8, files, "coarse", 1)
         return
     with pytest.raises(WeightsError, match=r"litert-int8 cannot open refine\.int8\.tflite: \w+\."):

@@ -28,7 +28,8 @@ from tests.unit import bombs
 ROOT = Path(__file__).resolve().parents[2]
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="what is looked at is Linux's")
 
-#: Reads every file of a directory in a process whose address space is limited, and says how each ended.
+#: Reads every file of a directory in a process whose address space is limited, and says how each
+#: ended.
 READ_ALL = """
 import json, resource, sys, pathlib
 resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[2]), int(sys.argv[2])))
@@ -71,8 +72,12 @@ def pool() -> Iterator[DecoderPool]:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no limit on the address space")
-@pytest.mark.parametrize("name", [*bombs.BOMBS, *(f"small.{kind.lower()}" for kind in bombs.WRITTEN)])
-def test_a_bomb_is_refused_with_little_memory(name: str, told: dict[str, Any], expected: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "name", [*bombs.BOMBS, *(f"small.{kind.lower()}" for kind in bombs.WRITTEN)]
+)
+def test_a_bomb_is_refused_with_little_memory(
+    name: str, told: dict[str, Any], expected: dict[str, str]
+) -> None:
     assert told["codes"][name] == expected[name]
 
 
@@ -81,7 +86,9 @@ def test_no_other_reader_of_pillow_is_loaded(told: dict[str, Any]) -> None:
     assert set(told["readers"]) - {"PPM", "DIB"} == set(reading.FORMATS)
 
 
-def test_a_bomb_is_refused_by_the_process_too(pool: DecoderPool, folder: Path, expected: dict[str, str]) -> None:
+def test_a_bomb_is_refused_by_the_process_too(
+    pool: DecoderPool, folder: Path, expected: dict[str, str]
+) -> None:
     codes = {}
     for name in expected:
         with pytest.raises(FusionError) as caught:
@@ -169,7 +176,9 @@ def test_a_photo_is_turned_strip_by_strip(
 
 @pytest.mark.parametrize("name", ["a.gif", "a.webp", "a.avif", "a.tiff", "a.png", "a.mpo"])
 def test_of_several_pictures_the_first_counts(pool: DecoderPool, tmp_path: Path, name: str) -> None:
-    first, second = (Image.new("RGB", (40, 30), colour) for colour in ((200, 30, 30), (20, 200, 20)))
+    first, second = (
+        Image.new("RGB", (40, 30), colour) for colour in ((200, 30, 30), (20, 200, 20))
+    )
     first.save(tmp_path / name, save_all=True, append_images=[second])
     photo = pool.read(tmp_path / name, "target")
     assert photo.shape == (30, 40, 3) and np.abs(photo.astype(int) - [200, 30, 30]).max() <= 12
@@ -179,7 +188,9 @@ def test_orientation_behind_the_pixels_of_a_png_is_found(tmp_path: Path) -> None
     """Pillow looks there only when it has decoded them; the size is of the same pixels either way."""
     exif, whole = Image.Exif(), bombs.png(40, 30)
     exif[0x0112] = 6
-    (tmp_path / "a.png").write_bytes(whole[:-12] + bombs.chunk(b"eXIf", exif.tobytes()[6:]) + whole[-12:])
+    (tmp_path / "a.png").write_bytes(
+        whole[:-12] + bombs.chunk(b"eXIf", exif.tobytes()[6:]) + whole[-12:]
+    )
     assert sorted(reading.size((tmp_path / "a.png").read_bytes())) == [30, 40]
     assert read_photo(tmp_path / "a.png", "target").shape == (40, 30, 3)
 
@@ -214,12 +225,18 @@ def test_heic_is_known_by_its_brands(brands: list[bytes], found: bool) -> None:
 
 @pytest.mark.parametrize("lossless", [True, False])
 @pytest.mark.parametrize("transparent", [True, False])
-def test_the_size_of_a_webp_is_read_before_it_is_opened(tmp_path: Path, lossless: bool, transparent: bool) -> None:
-    Image.new("RGBA" if transparent else "RGB", (301, 77)).save(tmp_path / "a.webp", lossless=lossless)
+def test_the_size_of_a_webp_is_read_before_it_is_opened(
+    tmp_path: Path, lossless: bool, transparent: bool
+) -> None:
+    Image.new("RGBA" if transparent else "RGB", (301, 77)).save(
+        tmp_path / "a.webp", lossless=lossless
+    )
     assert headers._webp_size((tmp_path / "a.webp").read_bytes()) == (301, 77)
 
 
-def test_what_is_no_file(pool: DecoderPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_no_file(
+    pool: DecoderPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "empty").touch()
     for path in (tmp_path / "none", tmp_path, tmp_path / "empty"):
         with pytest.raises(UnreadablePhotoError):
@@ -311,12 +328,22 @@ def test_a_process_has_limits_and_knows_nothing_of_its_parent() -> None:
     try:
         process.wait_until_ready()
         folder = Path(f"/proc/{process.pid}")
-        limits = {line[:26].strip(): line[26:].split()[:2] for line in (folder / "limits").read_text().splitlines()}
+        limits = {
+            line[:26].strip(): line[26:].split()[:2]
+            for line in (folder / "limits").read_text().splitlines()
+        }
         assert limits["Max address space"] == [str(worker.ADDRESS_SPACE)] * 2
         assert limits["Max file size"] == limits["Max core file size"] == ["0", "0"]
         assert limits["Max open files"] == [str(worker.OPEN_FILES)] * 2
-        names = {line.split("=")[0] for line in (folder / "environ").read_text().split("\0") if line}
-        assert names <= {"OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MALLOC_ARENA_MAX", "LD_LIBRARY_PATH"}
+        names = {
+            line.split("=")[0] for line in (folder / "environ").read_text().split("\0") if line
+        }
+        assert names <= {
+            "OPENBLAS_NUM_THREADS",
+            "OMP_NUM_THREADS",
+            "MALLOC_ARENA_MAX",
+            "LD_LIBRARY_PATH",
+        }
     finally:
         process.close()
 
@@ -328,7 +355,9 @@ def test_no_process_outlives_the_one_that_asks() -> None:
         "process = DecoderProcess(5)\nprocess.wait_until_ready()\nprint(process.pid, flush=True)\n"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
     assert done.returncode == -signal.SIGKILL
     status = Path(f"/proc/{int(done.stdout)}/status")
 
@@ -343,10 +372,18 @@ def test_no_process_outlives_the_one_that_asks() -> None:
 
 def test_the_process_takes_less_than_the_product() -> None:
     code = "import sys; sys.argv = ['worker', '1']; import runpy; runpy.run_path(sys.argv.pop(), run_name='__main__')"
-    command = [sys.executable, "-c", code.replace("sys.argv.pop()", repr(worker.__file__)) + "; print(*sys.modules)"]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True, timeout=60)
+    command = [
+        sys.executable,
+        "-c",
+        code.replace("sys.argv.pop()", repr(worker.__file__)) + "; print(*sys.modules)",
+    ]
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True, timeout=60
+    )
     modules = set(done.stdout.split())
-    assert done.stdout.startswith(worker.READY.decode()) and "facefusion.decoding.reading" in modules
+    assert (
+        done.stdout.startswith(worker.READY.decode()) and "facefusion.decoding.reading" in modules
+    )
     assert not {"cv2", "onnxruntime", "gradio", "facefusion.pipeline"} & modules
 
 

@@ -28,7 +28,10 @@ def test_without_a_change_the_warped_face_is_shown(make_photo, frame: Frame) -> 
 @pytest.mark.parametrize("frame", FRAMES)
 def test_the_change_is_in_units_of_255_levels(frame: Frame, delta: float) -> None:
     small, large = (np.full((*size[::-1], 3), 120, np.uint8) for size in ((128, 128), frame.size))
-    for face in (compose_coarse(small, _answer(delta), frame), compose_detail(large, _answer(delta), frame)):
+    for face in (
+        compose_coarse(small, _answer(delta), frame),
+        compose_detail(large, _answer(delta), frame),
+    ):
         assert face.shape == large.shape and face.dtype == np.uint8
         assert np.abs(face.astype(float) - (120 + 255 * delta)).max() <= 1
 
@@ -52,7 +55,10 @@ def test_a_frame_shows_its_part_of_the_crop(make_photo) -> None:
 def test_the_coarse_face_is_soft_and_the_detailed_one_sharp(rng: np.random.Generator) -> None:
     large, frame = rng.integers(0, 256, (512, 512, 3), dtype=np.uint8), Frame.crop(512)
     small = large.reshape(128, 4, 128, 4, 3).mean((1, 3)).astype(np.uint8)
-    coarse, detail = compose_coarse(small, _answer(), frame), compose_detail(large, _answer(), frame)
+    coarse, detail = (
+        compose_coarse(small, _answer(), frame),
+        compose_detail(large, _answer(), frame),
+    )
 
     def sharpness(image: np.ndarray) -> float:
         return float(np.abs(np.diff(image.astype(float), axis=1)).mean())

@@ -60,15 +60,30 @@ def test_every_installed_engine_is_tried_and_agrees(files: dict[str, WeightFile]
     for name, tried in trials.items():
         assert list(tried) == available(files, name) and {ORT, ORT8} <= set(tried)
         for engine, trial in tried.items():
-            assert trial.reason == "" and 0 < trial.seconds < 10 and trial.psnr >= engines.MIN_PSNR[engine.int8]
+            assert (
+                trial.reason == ""
+                and 0 < trial.seconds < 10
+                and trial.psnr >= engines.MIN_PSNR[engine.int8]
+            )
         assert tried[ORT].psnr == pytest.approx(120)
-        assert tried[quickest(trials)[name]].seconds <= min(trial.seconds for trial in tried.values()) + engines.MIN_SAVING_SECONDS
+        assert (
+            tried[quickest(trials)[name]].seconds
+            <= min(trial.seconds for trial in tried.values()) + engines.MIN_SAVING_SECONDS
+        )
 
 
 def test_another_package_must_be_worth_its_memory() -> None:
     trials = {
-        "coarse": {ORT: Trial(0.004, 120), ORT8: Trial(0.0035, 44), Engine.OPENVINO: Trial(0.001, 120)},
-        "refine": {ORT: Trial(0.030, 120), ORT8: Trial(0.020, 44), Engine.LITERT_INT8: Trial(0.009, 44)},
+        "coarse": {
+            ORT: Trial(0.004, 120),
+            ORT8: Trial(0.0035, 44),
+            Engine.OPENVINO: Trial(0.001, 120),
+        },
+        "refine": {
+            ORT: Trial(0.030, 120),
+            ORT8: Trial(0.020, 44),
+            Engine.LITERT_INT8: Trial(0.009, 44),
+        },
     }
     assert quickest(trials) == {"coarse": ORT8, "refine": Engine.LITERT_INT8}
 
@@ -78,7 +93,9 @@ def test_onnxruntime_alone_is_enough(files: dict[str, WeightFile]) -> None:
     assert all(available(files, name) == [ORT, ORT8] for name in SIDES)
 
 
-def test_int8_of_an_older_network_is_not_used(files: dict[str, WeightFile], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_int8_of_an_older_network_is_not_used(
+    files: dict[str, WeightFile], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(engines, "find_spec", lambda name: True)  # as if everything were installed
     assert {ORT8, Engine.OPENVINO_INT8} <= set(available(files, "coarse"))
     assert {ORT8, Engine.OPENVINO_INT8, Engine.LITERT_INT8} <= set(available(files, "refine"))
@@ -96,14 +113,21 @@ def test_exported_files_beside_the_weights_are_an_engine(
     files: dict[str, WeightFile], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engines, "find_spec", lambda name: True)
-    moved = {name: dataclasses.replace(file, path=tmp_path / file.path.name) for name, file in files.items()}
+    moved = {
+        name: dataclasses.replace(file, path=tmp_path / file.path.name)
+        for name, file in files.items()
+    }
     assert Engine.LITERT not in available(moved, "coarse")
     (tmp_path / "coarse.tflite").write_bytes(b"a network")
-    assert Engine.LITERT in available(moved, "coarse") and Engine.LITERT not in available(moved, "refine")
+    assert Engine.LITERT in available(moved, "coarse") and Engine.LITERT not in available(
+        moved, "refine"
+    )
 
 
 @pytest.mark.usefixtures("cache")
-def test_what_is_quickest_is_found_once(files: dict[str, WeightFile], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_quickest_is_found_once(
+    files: dict[str, WeightFile], monkeypatch: pytest.MonkeyPatch
+) -> None:
     slow, quick = Trial(0.1, 120), Trial(0.05, 44)
     asked: list[Any] = []
     trials = {"coarse": {ORT: quick, ORT8: slow}, "refine": {ORT: slow, ORT8: quick}}
@@ -123,13 +147,23 @@ def test_what_is_quickest_is_found_once(files: dict[str, WeightFile], monkeypatc
 def test_what_is_remembered_in_another_form_is_measured_anew(
     files: dict[str, WeightFile], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engines, "try_engines", lambda *a: {name: {ORT8: Trial(0.1, 50)} for name in SIDES})
-    for kept in ("onnxruntime", {"coarse": "onnxruntime"}, {"coarse": "onnxruntime", "refine": "abacus"}, None, [1]):
+    monkeypatch.setattr(
+        engines, "try_engines", lambda *a: {name: {ORT8: Trial(0.1, 50)} for name in SIDES}
+    )
+    for kept in (
+        "onnxruntime",
+        {"coarse": "onnxruntime"},
+        {"coarse": "onnxruntime", "refine": "abacus"},
+        None,
+        [1],
+    ):
         monkeypatch.setattr(engines, "recall", lambda name, key, kept=kept: kept)
         assert select_engines(files) == BOTH
 
 
-def test_a_child_process_compares_the_engines_and_what_is_not_taken_is_not_imported(tmp_path: Path) -> None:
+def test_a_child_process_compares_the_engines_and_what_is_not_taken_is_not_imported(
+    tmp_path: Path,
+) -> None:
     code = """
 import json, sys
 from facefusion.engines import SIDES, available, quickest, try_apart
@@ -152,7 +186,10 @@ print(*sorted(quickest(trials)))
 @pytest.mark.usefixtures("cache")
 @pytest.mark.parametrize("answer", [{}, [], {"coarse": {}, "refine": {"abacus": [1, 2, ""]}}, None])
 def test_without_the_child_the_reference_serves_and_the_next_start_tries_again(
-    files: dict[str, WeightFile], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, answer: Any
+    files: dict[str, WeightFile],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    answer: Any,
 ) -> None:
     def ask(*request: Any) -> Any:
         asked.append(request)
@@ -187,7 +224,9 @@ os.kill(os.getpid(), signal.SIGTERM)
 
 
 @pytest.mark.usefixtures("cache")
-def test_the_environment_may_name_the_engine(files: dict[str, WeightFile], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_may_name_the_engine(
+    files: dict[str, WeightFile], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(engines, "try_engines", lambda *a: pytest.fail("nothing is to be tried"))
     for engine in (ORT, ORT8):
         monkeypatch.setenv(engines.ENGINE_VARIABLE, engine.value)
@@ -222,7 +261,9 @@ def test_an_engine_that_is_wrong_or_fails_is_passed_over(
     files: dict[str, WeightFile], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(engine: Engine, *rest: Any) -> Any:
-        return _Wrong(open_network(engine, *rest)) if engine is ORT8 else open_network(engine, *rest)
+        return (
+            _Wrong(open_network(engine, *rest)) if engine is ORT8 else open_network(engine, *rest)
+        )
 
     monkeypatch.setattr(engines, "open_network", broken)
     trials = try_engines(files)
@@ -245,7 +286,9 @@ def test_an_engine_that_is_wrong_or_fails_is_passed_over(
 
 @pytest.mark.parametrize("engine", list(Engine))
 @pytest.mark.parametrize("name", SIDES)
-def test_an_engine_takes_every_size_of_a_network(files: dict[str, WeightFile], engine: Engine, name: str) -> None:
+def test_an_engine_takes_every_size_of_a_network(
+    files: dict[str, WeightFile], engine: Engine, name: str
+) -> None:
     if engine not in available(files, name):
         pytest.skip(f"{engine} is not installed, or has no weights of {name}")
     network = open_network(engine, files, name, 1)
@@ -256,7 +299,10 @@ def test_an_engine_takes_every_size_of_a_network(files: dict[str, WeightFile], e
 
 
 def test_the_pipeline_takes_the_engine_it_is_told(guest: np.ndarray, astronaut: np.ndarray) -> None:
-    whole, small = (FusionPipeline.from_pretrained(engine=engine)(guest, astronaut, tier="best") for engine in (ORT, ORT8))
+    whole, small = (
+        FusionPipeline.from_pretrained(engine=engine)(guest, astronaut, tier="best")
+        for engine in (ORT, ORT8)
+    )
     apart = np.abs(whole.image.astype(int) - small.image)
     assert 0 < apart.max() < 40 and apart.mean() < 0.1
     with pytest.raises(ValueError, match="abacus"):
@@ -264,9 +310,15 @@ def test_the_pipeline_takes_the_engine_it_is_told(guest: np.ndarray, astronaut: 
 
 
 @pytest.mark.usefixtures("only_onnxruntime")
-def test_bench_shows_every_engine(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bench_shows_every_engine(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     tried = {ORT: Trial(0.01, 120), ORT8: Trial(float("inf"), 0.0, "it fails: ImportError")}
-    monkeypatch.setattr(bench_engines, "try_engines", lambda files, threads: {"coarse": tried, "refine": {ORT: tried[ORT]}})
+    monkeypatch.setattr(
+        bench_engines,
+        "try_engines",
+        lambda files, threads: {"coarse": tried, "refine": {ORT: tried[ORT]}},
+    )
     assert main(["bench", "--engines"]) == 0
     out = capsys.readouterr().out
     absent = "- | not installed, or without weights"

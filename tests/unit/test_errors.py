@@ -12,7 +12,11 @@ import pytest
 from facefusion import FusionError, errors
 from facefusion.words import say
 
-KINDS = [kind for kind in vars(errors).values() if inspect.isclass(kind) and issubclass(kind, FusionError)]
+KINDS = [
+    kind
+    for kind in vars(errors).values()
+    if inspect.isclass(kind) and issubclass(kind, FusionError)
+]
 
 
 def test_there_is_an_error_for_each_reason_to_ask_for_another_photo() -> None:
@@ -25,7 +29,9 @@ def test_there_is_an_error_for_each_reason_to_ask_for_another_photo() -> None:
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 @pytest.mark.parametrize(("photo", "name"), [("source", "face photo"), ("target", "target photo")])
 @pytest.mark.parametrize("number", [None, 1, 3])
-def test_the_sentence(kind: type[FusionError], photo: errors.Photo, name: str, number: int | None) -> None:
+def test_the_sentence(
+    kind: type[FusionError], photo: errors.Photo, name: str, number: int | None
+) -> None:
     error = kind(photo, number=number)
     reason, remedy = say(f"error.{kind.code}"), say(f"error.{kind.code}.remedy")
     message = str(error)
@@ -47,7 +53,9 @@ class Pixels(np.ndarray):
 
 
 def _refused(photo: Pixels) -> None:
-    """Fails as a network does inside of the pipeline, with an error that is told in place of another."""
+    """Fails as a network does inside of the pipeline, with an error that is told in place of
+    another.
+    """
     held = photo
     try:
         raise ValueError(held.shape)

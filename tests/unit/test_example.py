@@ -21,19 +21,27 @@ def test_the_onnx_files_alone_fuse_two_photos(tmp_path: Path, pipeline: FusionPi
     script = ROOT / "examples" / "use_onnx.py"
     text = script.read_text()
     assert "import facefusion" not in text and "from facefusion" not in text
-    code = [line for line in text.splitlines()[2:] if line.strip() and not line.startswith(("import", "from"))]
+    code = [
+        line
+        for line in text.splitlines()[2:]
+        if line.strip() and not line.startswith(("import", "from"))
+    ]
     assert len(code) <= 30
     (tmp_path / "use_onnx.py").write_text(text)
     command = [sys.executable, "use_onnx.py", str(ROOT / "weights"), *map(str, photos), "out.png"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
-    fused = np.asarray(Image.open(tmp_path / "out.png").resize((256, 256), Image.Resampling.BICUBIC))
+    fused = np.asarray(
+        Image.open(tmp_path / "out.png").resize((256, 256), Image.Resampling.BICUBIC)
+    )
     source, target = (np.asarray(Image.open(photo).convert("RGB")) for photo in photos)
 
     def embedding(photo: np.ndarray) -> np.ndarray:
         face = pipeline.mesh(photo, pipeline.detector.with_retries(photo)[0])
         return pipeline.identity(photo, face.mesh)
 
-    to_source, to_target = (float(embedding(fused) @ embedding(photo)) for photo in (source, target))
+    to_source, to_target = (
+        float(embedding(fused) @ embedding(photo)) for photo in (source, target)
+    )
     assert to_source > 0.5 and to_source > to_target + 0.2

@@ -1,4 +1,6 @@
-"""The ONNX files that ship compute what the networks that were trained compute, and export keeps its contract."""
+"""The ONNX files that ship compute what the networks that were trained compute, and export keeps
+its contract.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +66,9 @@ def outputs_of(net: nn.Module, tensors: list[torch.Tensor]) -> list[np.ndarray]:
 def test_shipped_onnx_matches_the_trained_network(name: str) -> None:
     net = NETS[name]()
     net.load_state_dict(load_file(CHECKPOINTS / f"{name}.safetensors"))
-    session = onnxruntime.InferenceSession(str(EMBEDDED_WEIGHTS / f"{name}.onnx"), providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(
+        str(EMBEDDED_WEIGHTS / f"{name}.onnx"), providers=["CPUExecutionProvider"]
+    )
     for seed in range(2):
         tensors = inputs(name, seed)
         expected = outputs_of(net, tensors)
@@ -99,7 +103,9 @@ def test_weights_in_half_precision_compute_what_the_network_computes(tmp_path: P
     faces = torch.cat(inputs("mesh", 0) + inputs("mesh", 1))  # two faces at once
     expected = outputs_of(net, [faces])[0]
     for name, most in (("half", 1e-3), ("whole", 1e-5)):
-        session = onnxruntime.InferenceSession(str(tmp_path / f"{name}.onnx"), providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(
+            str(tmp_path / f"{name}.onnx"), providers=["CPUExecutionProvider"]
+        )
         assert np.abs(session.run(None, {"input": faces.numpy()})[0] - expected).max() <= most
 
 
@@ -117,7 +123,10 @@ def test_fused_crop_is_the_target_wherever_the_face_mask_is_zero() -> None:
     torch.manual_seed(1)
     warped, target, face, identity = inputs("coarse", 3)
     face[..., :64] = 0
-    mask, delta = (torch.from_numpy(o) for o in outputs_of(CoarseFusionModel(), [warped, target, face, identity]))
+    mask, delta = (
+        torch.from_numpy(o)
+        for o in outputs_of(CoarseFusionModel(), [warped, target, face, identity])
+    )
     assert float(mask[..., :64].abs().max()) == 0
     assert float(mask[..., 64:].max()) > 0.5
     assert float(delta.abs().max()) <= 1
@@ -128,19 +137,33 @@ def test_the_manifest_describes_the_files_that_are_there() -> None:
     assert described["interface"] == INTERFACE and set(described["networks"]) >= set(NETS)
     for name, entry in described["networks"].items():
         contract = CONTRACTS[name.removesuffix(INT8_TFLITE).removesuffix(INT8)]
-        assert list(entry["inputs"]) == list(contract.inputs) and list(entry["outputs"]) == list(contract.outputs)
+        assert list(entry["inputs"]) == list(contract.inputs) and list(entry["outputs"]) == list(
+            contract.outputs
+        )
         for key, shape in contract.inputs.items():
             varying = (contract.dynamic or {}).get(key, {})
-            assert entry["inputs"][key] == f"float32[{', '.join(str(varying.get(i, n)) for i, n in enumerate(shape))}]"
+            assert (
+                entry["inputs"][key]
+                == f"float32[{', '.join(str(varying.get(i, n)) for i, n in enumerate(shape))}]"
+            )
     assert described["networks"]["mesh"]["outputs"] == {"mesh": "float32[batch, 468, 3]"}
     assert described["networks"]["detector"]["outputs"]["kps_16"].endswith(", 10]")
     checkpoints = EMBEDDED_WEIGHTS.parent / "checkpoints"
-    assert set(described["checkpoints"]) == {path.stem for path in checkpoints.glob("*.safetensors")} >= set(NETS)
+    assert (
+        set(described["checkpoints"])
+        == {path.stem for path in checkpoints.glob("*.safetensors")}
+        >= set(NETS)
+    )
     for entry in described["checkpoints"].values():
-        assert entry["sha256"] == hashlib.sha256((checkpoints / entry["file"]).read_bytes()).hexdigest()
+        assert (
+            entry["sha256"]
+            == hashlib.sha256((checkpoints / entry["file"]).read_bytes()).hexdigest()
+        )
 
 
-def test_an_old_manifest_is_described_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_old_manifest_is_described_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shutil.copytree(EMBEDDED_WEIGHTS, tmp_path / "weights")
     path = tmp_path / "weights" / "manifest.json"
     before = json.loads(path.read_text())

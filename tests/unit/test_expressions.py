@@ -1,4 +1,6 @@
-"""Faces drawn for the mesh network move where they say, and the teacher is asked, or missed, in clear words."""
+"""Faces drawn for the mesh network move where they say, and the teacher is asked, or missed, in
+clear words.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,14 @@ import pytest
 from facefusion.geometry.topology import INNER_LIPS, LEFT_EYE, eye_distance
 from facefusion.training import expressions
 from facefusion.training.data import FaceImage, align_faces
-from facefusion.training.expressions import LIDS, MadeFace, MadeFaces, MeshTeacher, close_eyes, drop_jaw
+from facefusion.training.expressions import (
+    LIDS,
+    MadeFace,
+    MadeFaces,
+    MeshTeacher,
+    close_eyes,
+    drop_jaw,
+)
 
 
 def _opening(mesh: np.ndarray) -> float:
@@ -36,10 +45,15 @@ def test_closed_eyes_are_closed(make_mesh: Any) -> None:
     np.testing.assert_array_equal(moved[list(INNER_LIPS)], mesh[list(INNER_LIPS)])
 
 
-def test_drawn_faces_are_images_with_a_mesh_inside_and_depend_on_the_seed_alone(make_mesh: Any, make_photo: Any) -> None:
+def test_drawn_faces_are_images_with_a_mesh_inside_and_depend_on_the_seed_alone(
+    make_mesh: Any, make_photo: Any
+) -> None:
     photos = [np.roll(make_photo(400, 400), 37 * i, axis=1) for i in range(3)]
     faces = align_faces(
-        [FaceImage(p, make_mesh((200, 200), 220, yaw=6.0 * i), 6.0 * i, f"{i}.jpg", 1) for i, p in enumerate(photos)]
+        [
+            FaceImage(p, make_mesh((200, 200), 220, yaw=6.0 * i), 6.0 * i, f"{i}.jpg", 1)
+            for i, p in enumerate(photos)
+        ]
     )
     made, openings, surely = MadeFaces(faces), [], []
     for seed in range(30):
@@ -60,13 +74,17 @@ def test_drawn_faces_are_images_with_a_mesh_inside_and_depend_on_the_seed_alone(
     assert max(openings) > min(openings) + 0.2 and 0 < sum(surely) < 20
 
 
-def test_without_its_packages_the_teacher_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_its_packages_the_teacher_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(expressions, "missing_packages", lambda: ["ai-edge-litert"])
     with pytest.raises(SystemExit, match="pip install --no-deps ai-edge-litert"):
         MeshTeacher()
 
 
-def test_what_the_teacher_says_of_another_place_is_not_believed(make_mesh: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_the_teacher_says_of_another_place_is_not_believed(
+    make_mesh: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Net:
         answer = np.zeros((468, 3), np.float32)
 
@@ -75,7 +93,11 @@ def test_what_the_teacher_says_of_another_place_is_not_believed(make_mesh: Any, 
             return self.answer
 
     monkeypatch.setattr(expressions, "missing_packages", list)
-    teacher, image, near = MeshTeacher(), np.zeros((192, 192, 3), np.uint8), make_mesh((96, 96), 128)
+    teacher, image, near = (
+        MeshTeacher(),
+        np.zeros((192, 192, 3), np.uint8),
+        make_mesh((96, 96), 128),
+    )
     net = Net()
     teacher._net = net  # type: ignore[assignment]
     sure = np.zeros(468, bool)
@@ -83,6 +105,7 @@ def test_what_the_teacher_says_of_another_place_is_not_believed(make_mesh: Any, 
     face = MadeFace(image, near, sure)
     np.testing.assert_array_equal(teacher(face), near)
     net.answer = near + 2
-    # The face fills two thirds of the teacher's view; it is moved by about two pixels of that view, twice.
+    # The face fills two thirds of the teacher's view; it is moved by about two pixels of that view,
+    # twice.
     moved = np.abs(teacher(face) - near)[:, :2].max(1)
     assert 0.5 < moved[~sure].mean() < 12 and moved[sure].max() == 0

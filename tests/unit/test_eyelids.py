@@ -68,23 +68,43 @@ def closed(photo: Photo, mesh: np.ndarray) -> Photo:
         fill_points(mask, eye.mean(0) + (eye - eye.mean(0)) * [1.3, 2.2], 255)
         width = float(np.ptp(eye[:, 0]))
         centre = tuple(np.round(eye.mean(0) + [0, 0.02 * width]).astype(int).tolist())
-        cv2.ellipse(lashes, centre, (round(width / 2), round(0.22 * width)), 0, 15, 165, 255, max(2, round(0.07 * width)))
+        cv2.ellipse(
+            lashes,
+            centre,
+            (round(width / 2), round(0.22 * width)),
+            0,
+            15,
+            165,
+            255,
+            max(2, round(0.07 * width)),
+        )
     skin = cv2.inpaint(photo, mask, 5, cv2.INPAINT_TELEA)
     alpha = cv2.GaussianBlur(lashes, (0, 0), 0.8)[..., None] / 255
     return np.asarray(skin * (1 - alpha) + 25 * alpha, np.uint8)
 
 
-def test_the_network_that_ships_tells_shut_from_open(pipeline: FusionPipeline, astronaut: Photo, group: Photo) -> None:
+def test_the_network_that_ships_tells_shut_from_open(
+    pipeline: FusionPipeline, astronaut: Photo, group: Photo
+) -> None:
     eyes = pipeline.coverings.eyelids
     large = cv2.resize(astronaut, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
     face = pipeline.find_faces(large)[0]
     assert eyes(large, face.mesh).max() < 0.2
     assert eyes(closed(large, face.mesh), face.mesh).min() > 0.5
     # Of these six people one looks down, one laughs with narrow eyes, and one has hers closed.
-    shut = [eyes(group, face.mesh) > 0.5 for face in sorted(pipeline.find_faces(group), key=lambda face: face.mesh[1, 0])]
-    assert [each.all() for each in shut] == [each.any() for each in shut] == [True, False, False, True, False, True]
+    shut = [
+        eyes(group, face.mesh) > 0.5
+        for face in sorted(pipeline.find_faces(group), key=lambda face: face.mesh[1, 0])
+    ]
+    assert (
+        [each.all() for each in shut]
+        == [each.any() for each in shut]
+        == [True, False, False, True, False, True]
+    )
     small = cv2.resize(large, None, fx=0.15, fy=0.15, interpolation=cv2.INTER_AREA)
-    assert eyes(closed(small, face.mesh * 0.15), face.mesh * 0.15).max() == 0  # too small to be told
+    assert (
+        eyes(closed(small, face.mesh * 0.15), face.mesh * 0.15).max() == 0
+    )  # too small to be told
 
 
 def test_shut_eyes_of_the_target_stay_shut(
@@ -96,7 +116,11 @@ def test_shut_eyes_of_the_target_stay_shut(
         fill_points(eyes, face.mesh[list(points)], 1)
     changed = {}
     for shut in (0.0, 1.0):
-        monkeypatch.setattr(EyelidsFinder, "__call__", lambda self, photo, mesh, shut=shut: np.full(2, shut, np.float32))
+        monkeypatch.setattr(
+            EyelidsFinder,
+            "__call__",
+            lambda self, photo, mesh, shut=shut: np.full(2, shut, np.float32),
+        )
         pipeline.cache.clear()
         result = pipeline(guest, astronaut, tier="best")
         changed[shut] = np.abs(result.image.astype(int) - astronaut).mean(2)
@@ -111,7 +135,9 @@ def test_labels_name_eyes_of_the_training_images() -> None:
     assert labels.tolist() == [[1, 1], [0, 0], [0, 0]]
 
 
-def test_the_eyelids_network_learns(make_mesh: Any, fit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_eyelids_network_learns(
+    make_mesh: Any, fit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rng, faces = np.random.default_rng(1), []
     for i in range(6):
         mesh = make_mesh((150, 150), 180)
@@ -120,10 +146,18 @@ def test_the_eyelids_network_learns(make_mesh: Any, fit: Any, monkeypatch: pytes
             fill_points(plane := np.zeros((300, 300), np.uint8), mesh[list(points)], 255)
             image[plane > 127] = (180, 130, 120) if i % 2 else (250, 250, 250)
             if not i % 2:
-                cv2.circle(image, tuple(np.round(mesh[list(points), :2].mean(0)).astype(int).tolist()), 5, (60, 40, 20), -1)
+                cv2.circle(
+                    image,
+                    tuple(np.round(mesh[list(points), :2].mean(0)).astype(int).tolist()),
+                    5,
+                    (60, 40, 20),
+                    -1,
+                )
         noisy = np.clip(image + rng.normal(0, 3, image.shape), 0, 255).astype(np.uint8)
         faces.append(FaceImage(noisy, mesh, 0.0, f"{i}.jpg", 1))
-    monkeypatch.setattr(eyelids, "shut_eyes", lambda names: np.array([[int(name[0]) % 2] * 2 for name in names]))
+    monkeypatch.setattr(
+        eyelids, "shut_eyes", lambda names: np.array([[int(name[0]) % 2] * 2 for name in names])
+    )
     task = EyelidsTask(faces, faces)
     assert len(task.shut) == len(task.open) == 6
     samples = [task.sample(np.random.default_rng(seed)) for seed in range(32)]
@@ -132,7 +166,10 @@ def test_the_eyelids_network_learns(make_mesh: Any, fit: Any, monkeypatch: pytes
     assert 0.1 < float(batch["shut"].mean()) < 0.6
     losses = fit(task, batch, 25)
     assert losses[-1] < 0.5 * losses[0]
-    assert task.evaluate(task.net.train()) == {"val_shut_found": pytest.approx(1, abs=0.2), "val_open_called_shut": 0}
+    assert task.evaluate(task.net.train()) == {
+        "val_shut_found": pytest.approx(1, abs=0.2),
+        "val_open_called_shut": 0,
+    }
     assert task.picture(task.net).shape[2] == 3
     monkeypatch.setattr(eyelids, "shut_eyes", lambda names: np.zeros((len(names), 2), int))
     with pytest.raises(SystemExit, match=r"shut_eyes\.csv"):

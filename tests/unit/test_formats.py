@@ -1,4 +1,6 @@
-"""Export for elsewhere: what is written answers as what serves does. Formats whose package is not installed are skipped."""
+"""Export for elsewhere: what is written answers as what serves does. Formats whose package is not
+installed are skipped.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ def test_onnx_comes_with_its_manifest(tmp_path: Path, capsys: pytest.CaptureFixt
         assert f"{path}: {path.stat().st_size / 1e6:.2f} MB\n" in out
 
 
-def test_tensorrt_gets_fixed_shapes_and_the_same_answers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_tensorrt_gets_fixed_shapes_and_the_same_answers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["export", "--format", "tensorrt", "--out", str(tmp_path)]) == 0
     out = capsys.readouterr().out
     files = read_manifest(EMBEDDED_WEIGHTS)
@@ -53,27 +57,45 @@ def test_tensorrt_gets_fixed_shapes_and_the_same_answers(tmp_path: Path, capsys:
             for value in (*model.graph.input, *model.graph.output):
                 assert all(dim.dim_value > 0 for dim in value.type.tensor_type.shape.dim)
             feeds = synthetic_inputs(name, side)
-            fixed = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"]).run(OUTPUTS[name], feeds)
+            fixed = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"]).run(
+                OUTPUTS[name], feeds
+            )
             for answer, expected in zip(fixed, session.run(OUTPUTS[name], feeds), strict=True):
                 np.testing.assert_allclose(answer, expected, atol=1e-4)
 
 
-def test_tensorrt_gets_signed_eight_bits_around_zero(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_tensorrt_gets_signed_eight_bits_around_zero(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["export", "--format", "tensorrt", "--out", str(tmp_path)]) == 0
     out = capsys.readouterr().out
     pairs = read_pairs(formats.EXAMPLES / "pairs.csv", formats.EXAMPLES)
-    heard = record(FusionPipeline.from_pretrained(engine=Engine.ONNXRUNTIME), formats.EXAMPLES, pairs[formats.CALIBRATION :])
+    heard = record(
+        FusionPipeline.from_pretrained(engine=Engine.ONNXRUNTIME),
+        formats.EXAMPLES,
+        pairs[formats.CALIBRATION :],
+    )
     for name in OUTPUTS:
         feeds = heard[name][-1]  # of photos that the scales were not calibrated on
         side = feeds["warped"].shape[-1]
         path = tmp_path / f"{name}-{side}.int8.onnx"
         assert f"--onnx={path} --saveEngine={path.with_suffix('.plan')} --int8" in out
         model = onnx.load(str(path))
-        assert all(dim.dim_value > 0 for value in model.graph.input for dim in value.type.tensor_type.shape.dim)
+        assert all(
+            dim.dim_value > 0
+            for value in model.graph.input
+            for dim in value.type.tensor_type.shape.dim
+        )
         kinds = Counter(node.op_type for node in model.graph.node)
         assert kinds["QuantizeLinear"] > 10 and kinds["DequantizeLinear"] >= kinds["QuantizeLinear"]
-        constants = {each.name: onnx.numpy_helper.to_array(each) for each in model.graph.initializer}
-        zeros = [constants[node.input[2]] for node in model.graph.node if node.op_type.endswith("uantizeLinear")]
+        constants = {
+            each.name: onnx.numpy_helper.to_array(each) for each in model.graph.initializer
+        }
+        zeros = [
+            constants[node.input[2]]
+            for node in model.graph.node
+            if node.op_type.endswith("uantizeLinear")
+        ]
         assert zeros and all(zero.dtype == np.int8 and not zero.any() for zero in zeros)
         assert path.stat().st_size < 0.5 * (tmp_path / f"{name}-{side}.onnx").stat().st_size
         eight, whole = (
@@ -81,13 +103,22 @@ def test_tensorrt_gets_signed_eight_bits_around_zero(tmp_path: Path, capsys: pyt
             .run(OUTPUTS[name], feeds)
             for suffix in (".int8", "")
         )  # fmt: skip
-        made = [feeds["target"] + mask * (feeds["warped"] + delta - feeds["target"]) for mask, delta in (eight, whole)]
+        made = [
+            feeds["target"] + mask * (feeds["warped"] + delta - feeds["target"])
+            for mask, delta in (eight, whole)
+        ]
         assert -10 * np.log10(((made[0] - made[1]) ** 2).mean()) > 40
 
 
-@pytest.mark.parametrize(("form", "package"), [("tflite", "litert_torch"), ("coreml", "coremltools")])
+@pytest.mark.parametrize(
+    ("form", "package"), [("tflite", "litert_torch"), ("coreml", "coremltools")]
+)
 def test_a_format_without_its_package_says_so(
-    form: str, package: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    form: str,
+    package: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)  # as if it were not installed
     assert main(["export", "--format", form, "--out", str(tmp_path)]) == 2
@@ -112,21 +143,30 @@ def test_tflite_in_eight_bits_runs_and_nearly_matches() -> None:
 
 
 def _least_agreement(name: str, path: Path) -> float:
-    """Decibels between a TFLite file's fused crops and those of what it was made from, the least of all its sides."""
+    """Decibels between a TFLite file's fused crops and those of what it was made from, the least of
+    all its sides.
+    """
     from facefusion.optional.litert import LiteRtNetwork
 
-    reference, judging = make_session(EMBEDDED_WEIGHTS / f"{name}.onnx", 1), [synthetic_inputs(name, n) for n in formats.SIDES[name]]
+    reference, judging = (
+        make_session(EMBEDDED_WEIGHTS / f"{name}.onnx", 1),
+        [synthetic_inputs(name, n) for n in formats.SIDES[name]],
+    )
     return min(apart(reference, LiteRtNetwork(path, 1), OUTPUTS[name], judging))
 
 
 def test_core_ml_has_the_contract_s_names_and_shapes(tmp_path: Path) -> None:
     coremltools = pytest.importorskip("coremltools")
     made = list(formats.to_coreml(EMBEDDED_WEIGHTS, formats.CHECKPOINTS, tmp_path))
-    assert [path.stem for path in made] == [f"{name}-{side}" for name, sides in formats.SIDES.items() for side in sides]
+    assert [path.stem for path in made] == [
+        f"{name}-{side}" for name, sides in formats.SIDES.items() for side in sides
+    ]
     for path in made:
         name, side = path.stem.split("-")
         spec = coremltools.models.MLModel(str(path), skip_model_load=True).get_spec()
-        shapes = {given.name: tuple(given.type.multiArrayType.shape) for given in spec.description.input}
+        shapes = {
+            given.name: tuple(given.type.multiArrayType.shape) for given in spec.description.input
+        }
         assert shapes == formats.shapes(name, int(side))
         assert [answer.name for answer in spec.description.output] == list(CONTRACTS[name].outputs)
 
@@ -136,6 +176,10 @@ def test_a_trained_network_is_the_one_that_serves() -> None:
     for name in formats.NETS:
         feeds = synthetic_inputs(name, formats.SIDES[name][0])
         with torch.no_grad():
-            answers = formats.trained(name, formats.CHECKPOINTS)(**{key: torch.from_numpy(x) for key, x in feeds.items()})
-        for answer, expected in zip(answers, make_session(files[name].path, 1).run(OUTPUTS[name], feeds), strict=True):
+            answers = formats.trained(name, formats.CHECKPOINTS)(
+                **{key: torch.from_numpy(x) for key, x in feeds.items()}
+            )
+        for answer, expected in zip(
+            answers, make_session(files[name].path, 1).run(OUTPUTS[name], feeds), strict=True
+        ):
             np.testing.assert_allclose(answer.numpy(), expected, atol=1e-4)

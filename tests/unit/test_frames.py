@@ -10,7 +10,9 @@ from facefusion.geometry.frames import Frame
 
 
 def turned(scale: float, degrees: float = 20.0, width: int = 90, height: int = 70) -> Frame:
-    """A frame with the middle of the crop in its middle; a crop of side 1 has a side of `scale` pixels."""
+    """A frame with the middle of the crop in its middle; a crop of side 1 has a side of `scale`
+    pixels.
+    """
     cos, sin = scale * np.cos(np.radians(degrees)), scale * np.sin(np.radians(degrees))
     linear = np.array([[cos, -sin], [sin, cos]])
     middle = np.array([width - 1, height - 1]) / 2  # the middle of a crop of one pixel is (0, 0)
@@ -26,8 +28,12 @@ def ramps(side: int) -> np.ndarray:
 
 def expected(frame: Frame) -> np.ndarray:
     """`ramps` at the frame's pixels."""
-    grid = np.stack(np.meshgrid(np.arange(frame.width), np.arange(frame.height)), axis=-1).reshape(-1, 2)
-    found = transform_points(grid, invert(frame.from_crop(128))).reshape(frame.height, frame.width, 2)
+    grid = np.stack(np.meshgrid(np.arange(frame.width), np.arange(frame.height)), axis=-1).reshape(
+        -1, 2
+    )
+    found = transform_points(grid, invert(frame.from_crop(128))).reshape(
+        frame.height, frame.width, 2
+    )
     return np.concatenate([found, found.sum(2, keepdims=True)], axis=2)
 
 
@@ -38,13 +44,17 @@ def test_a_crop_s_own_frame_leaves_its_maps_alone() -> None:
 
 
 def test_a_crop_of_another_side_is_the_same_view() -> None:
-    np.testing.assert_allclose(Frame.crop(192).placed(ramps(64))[8:-8, 8:-8], ramps(192)[8:-8, 8:-8], atol=1e-3)
+    np.testing.assert_allclose(
+        Frame.crop(192).placed(ramps(64))[8:-8, 8:-8], ramps(192)[8:-8, 8:-8], atol=1e-3
+    )
     np.testing.assert_allclose(Frame.crop(64).placed(ramps(192)), ramps(64), atol=1e-3)
 
 
 def test_a_smaller_crop_averages_areas(rng: np.random.Generator) -> None:
     field = rng.random((96, 96, 2)).astype(np.float32)
-    np.testing.assert_allclose(Frame.crop(32).placed(field), field.reshape(32, 3, 32, 3, 2).mean((1, 3)), atol=1e-6)
+    np.testing.assert_allclose(
+        Frame.crop(32).placed(field), field.reshape(32, 3, 32, 3, 2).mean((1, 3)), atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("side", [32, 128, 256, 600])
@@ -77,5 +87,7 @@ def test_a_coarse_map_is_enlarged_smoothly() -> None:
     step[:, 16:] = 1
     slope = np.diff(turned(320.0, degrees=0).placed(step)[35])
     linear = 32 / 320
-    assert slope.max() > 1.1 * linear  # a cubic is steeper in the middle, and has no corners at the ends
+    assert (
+        slope.max() > 1.1 * linear
+    )  # a cubic is steeper in the middle, and has no corners at the ends
     assert np.abs(np.diff(slope)).max() < 0.7 * linear

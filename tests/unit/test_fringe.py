@@ -43,7 +43,9 @@ def test_a_strand_takes_its_own_share_of_each_channel(opacity: np.ndarray) -> No
 
 def test_half_a_strand_darkens_half_as_much(opacity: np.ndarray) -> None:
     target, skin = picture((99, 74, 49)), picture(SKIN).astype(np.float32)
-    np.testing.assert_allclose(draw_strands(picture(NEW), target, skin, opacity / 2)[10, 20], [75, 60, 45], atol=1)
+    np.testing.assert_allclose(
+        draw_strands(picture(NEW), target, skin, opacity / 2)[10, 20], [75, 60, 45], atol=1
+    )
 
 
 def test_nothing_is_brightened(opacity: np.ndarray) -> None:

@@ -1,4 +1,6 @@
-"""What the fusion networks learn from and how they are judged, and what they answer before they have learned anything."""
+"""What the fusion networks learn from and how they are judged, and what they answer before they
+have learned anything.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,9 @@ def images(make_mesh: Any, make_photo: Any) -> list[FaceImage]:
     faces = []
     for i, yaw in enumerate((0.0, 5.0, -8.0)):
         photo = np.roll(make_photo(400, 400), 37 * i, axis=1)
-        faces.append(FaceImage(photo, make_mesh((200, 200), 240 - 20 * i, yaw=yaw), yaw, f"{i}.jpg", 1))
+        faces.append(
+            FaceImage(photo, make_mesh((200, 200), 240 - 20 * i, yaw=yaw), yaw, f"{i}.jpg", 1)
+        )
     return faces
 
 
@@ -53,12 +57,17 @@ def judges(tmp_path: Path) -> Judges:
     torch.manual_seed(0)
     nets = (IdentityNet(), IdentityNet(JUDGE_BLOCKS), MeshNet(), SpectaclesNet(), HairNet())
     for name, net in zip(JUDGING, nets, strict=True):
-        save_file({k: v.contiguous() for k, v in net.state_dict().items()}, str(tmp_path / f"{name}.safetensors"))
+        save_file(
+            {k: v.contiguous() for k, v in net.state_dict().items()},
+            str(tmp_path / f"{name}.safetensors"),
+        )
     return Judges(*(tmp_path / f"{name}.safetensors" for name in JUDGING))
 
 
 @pytest.mark.parametrize(("crop", "view"), [(192, 128), (REFINE_CROP, VIEW)])
-def test_samples_are_what_they_say_and_depend_on_the_seed_alone(images: list[FaceImage], crop: int, view: int) -> None:
+def test_samples_are_what_they_say_and_depend_on_the_seed_alone(
+    images: list[FaceImage], crop: int, view: int
+) -> None:
     sampler = SwapSampler(align_faces(images, crop), [bare()] * len(images), view)
     kinds = set()
     for seed in range(12):
@@ -83,7 +92,9 @@ def test_samples_are_what_they_say_and_depend_on_the_seed_alone(images: list[Fac
 def test_sampled_crops_are_those_of_opencv(make_photo: Any) -> None:
     image = make_photo(128, 128)
     matrix = np.array([[0.8, -0.2, 20.0], [0.2, 0.8, 5.0]])  # crop to image
-    expected = cv2.warpAffine(image, matrix, (96, 96), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+    expected = cv2.warpAffine(
+        image, matrix, (96, 96), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    )
     x = torch.from_numpy(image).permute(2, 0, 1)[None].float()
     found = sampled(x, torch.from_numpy(matrix)[None].float(), 96)[0].permute(1, 2, 0).numpy()
     assert np.abs(found - expected)[4:-4, 4:-4].mean() < 1
@@ -161,7 +172,10 @@ def test_the_identity_has_a_say_once_it_is_learned() -> None:
 
     def apart() -> float:
         with torch.no_grad():
-            answers = [net.logits(warped, target, torch.ones(1, 1, 128, 128), who)[0] for who in (one, other)]
+            answers = [
+                net.logits(warped, target, torch.ones(1, 1, 128, 128), who)[0]
+                for who in (one, other)
+            ]
         return float((answers[0] - answers[1]).abs().max())
 
     assert apart() == 0
@@ -198,12 +212,19 @@ def test_the_refine_network_begins_with_the_coarse_answer(size: int) -> None:
     moved = change - 0.1 * delta
     chroma = moved - moved.mean(1, keepdim=True)
     assert 0.1 < float(moved.abs().max()) <= 0.5 and float(chroma.abs().max()) > 0.05
-    assert float(refined[..., :40].abs().max()) == 0 and float((refined - mask)[..., 40:].abs().max()) > 0.01
+    assert (
+        float(refined[..., :40].abs().max()) == 0
+        and float((refined - mask)[..., 40:].abs().max()) > 0.01
+    )
 
 
 @pytest.mark.parametrize("stage", ["coarse", "refine", "joint"])
 def test_a_step_teaches_every_part_of_the_network(
-    images: list[FaceImage], judges: Judges, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str
+    images: list[FaceImage],
+    judges: Judges,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    stage: str,
 ) -> None:
     monkeypatch.setattr(fusing, "VAL_SAMPLES", 6)
     torch.manual_seed(0)
@@ -212,7 +233,8 @@ def test_a_step_teaches_every_part_of_the_network(
         task: Any = CoarseTask(faces, faces, judges)
     else:
         save_file(
-            {k: v.contiguous() for k, v in CoarseFusionModel().state_dict().items()}, str(tmp_path / "coarse.safetensors")
+            {k: v.contiguous() for k, v in CoarseFusionModel().state_dict().items()},
+            str(tmp_path / "coarse.safetensors"),
         )
         faces = align_faces(images, REFINE_CROP)
         net = progressive(tmp_path / "coarse.safetensors", None)
@@ -228,8 +250,14 @@ def test_a_step_teaches_every_part_of_the_network(
     learning = [p for p in task.net.parameters() if p.requires_grad]
     assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in learning)
     assert sum(float(p.grad.abs().sum()) > 0 for p in learning) > 0.9 * len(learning)
-    if stage == "refine":  # the coarse network is taken as it is, with the averages of its BatchNorm
-        assert all(torch.equal(v, before[k]) for k, v in task.net.state_dict().items() if k.startswith("coarse"))
+    if (
+        stage == "refine"
+    ):  # the coarse network is taken as it is, with the averages of its BatchNorm
+        assert all(
+            torch.equal(v, before[k])
+            for k, v in task.net.state_dict().items()
+            if k.startswith("coarse")
+        )
     beside = {"knows", "apart"} if stage == "joint" else {"knows"}
     assert set(figures) == {field.name for field in fields(Weights)} | beside
     assert figures["expression"] > 0 and 0 <= figures["identity"] <= 2 and 0 < figures["knows"] < 4
@@ -297,17 +325,31 @@ def test_found_glasses_are_left_out_and_faces_are_carried_without(
     monkeypatch.setattr(swaps, "FOUND", 1.0)
     faces = align_faces(images, crop)
     sampler = SwapSampler(faces, [bare(bars(0)), bare(bars(1)), bare()], view)
-    changed = [float(np.abs(a.astype(int) - b).mean()) for a, b in zip(sampler.bare, faces.crops, strict=True)]
+    changed = [
+        float(np.abs(a.astype(int) - b).mean())
+        for a, b in zip(sampler.bare, faces.crops, strict=True)
+    ]
     assert changed[0] > 0 and changed[1:] == [0, 0]  # nobody knows what is behind dark glass
     samples = [sampler(np.random.default_rng(seed)) for seed in range(40)]
-    assert {int(s["source"][0]) for s in samples if s["paired"][0]} == {0, 2}  # sunglasses are no truth
+    assert {int(s["source"][0]) for s in samples if s["paired"][0]} == {
+        0,
+        2,
+    }  # sunglasses are no truth
     # Wherever glasses were found nothing may change, and it is said that something lies there.
-    barred = [s for s in samples if (s["face"][int(0.36 * view) : int(0.62 * view), view // 2] < 0.1).any()]
+    barred = [
+        s
+        for s in samples
+        if (s["face"][int(0.36 * view) : int(0.62 * view), view // 2] < 0.1).any()
+    ]
     assert 10 < len(barred) < 40
-    assert not any(bool(s["bare"][0]) for s in samples if not s["paired"][0] and s["source"][0] != 2)
+    assert not any(
+        bool(s["bare"][0]) for s in samples if not s["paired"][0] and s["source"][0] != 2
+    )
 
 
-def test_found_hair_neither_travels_nor_changes(images: list[FaceImage], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_found_hair_neither_travels_nor_changes(
+    images: list[FaceImage], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(swaps, "FOUND", 1.0)
     fringe = np.zeros((96, 96), np.float32)
     fringe[:32] = 1
@@ -335,7 +377,10 @@ def test_drawn_glasses_lie_over_the_eyes_and_cover_what_they_say(make_mesh: Any)
         for eye in (topology.LEFT_EYE, topology.RIGHT_EYE):
             behind = tuple(mesh[list(eye), 1::-1].mean(0).astype(int))
             dark += drawn.covered[behind] > 0.7
-            assert drawn.lens[behind] == pytest.approx(drawn.lens.max(), abs=0.02) or drawn.frame[behind] > 0
+            assert (
+                drawn.lens[behind] == pytest.approx(drawn.lens.max(), abs=0.02)
+                or drawn.frame[behind] > 0
+            )
     assert 4 <= dark <= 30
 
 
@@ -343,7 +388,9 @@ def test_the_spectacles_network_learns_from_drawn_ones(
     images: list[FaceImage], fit: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(wearing, "VAL_DRAWN", 4)
-    monkeypatch.setattr(wearing, "glasses_kinds", lambda names: ["clear", "", ""] * (len(names) // 3))
+    monkeypatch.setattr(
+        wearing, "glasses_kinds", lambda names: ["clear", "", ""] * (len(names) // 3)
+    )
     faces = align_faces(images)
     task = wearing.SpectaclesTask(faces, faces)
     samples = [task.sample(np.random.default_rng(seed)) for seed in range(8)]
@@ -362,15 +409,22 @@ def test_the_spectacles_network_learns_from_drawn_ones(
 def test_ablations_differ_in_what_they_leave_out(
     images: list[FaceImage], judges: Judges, tmp_path: Path, monkeypatch
 ) -> None:
-    sizes = {name: sum(p.numel() for p in CoarseFusionModel(**options).parameters()) for name, options in VARIANTS.items()}
-    assert sorted(sizes.values(), reverse=True) == list(sizes.values()) and len(set(sizes.values())) == len(sizes)
+    sizes = {
+        name: sum(p.numel() for p in CoarseFusionModel(**options).parameters())
+        for name, options in VARIANTS.items()
+    }
+    assert sorted(sizes.values(), reverse=True) == list(sizes.values()) and len(
+        set(sizes.values())
+    ) == len(sizes)
 
     monkeypatch.setattr(fusing, "VAL_SAMPLES", 6)
     monkeypatch.setattr(ablation, "RUNS", 1)
     faces = align_faces(images)
     schedule = Schedule(steps=1, batch=2, warmup=1, workers=0, evaluate_every=1)
     results = {
-        name: ablation.measure_variant(VARIANTS[name], (faces, faces), judges, schedule, tmp_path / str(i))
+        name: ablation.measure_variant(
+            VARIANTS[name], (faces, faces), judges, schedule, tmp_path / str(i)
+        )
         for i, name in enumerate(list(VARIANTS)[::3])
     }
     for name, figures in results.items():

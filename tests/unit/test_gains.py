@@ -1,4 +1,6 @@
-"""How far a band of the new face follows the target's: the photo's sharpness is followed, another person's skin less."""
+"""How far a band of the new face follows the target's: the photo's sharpness is followed, another
+person's skin less.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ def test_smooth_skin_in_a_sharp_photo_is_followed_only_so_far(share: float) -> N
 @pytest.mark.parametrize("share", [0.85, 1.0, 1.2])
 def test_skin_that_is_nearly_as_rough_is_matched(share: float) -> None:
     skin, features = wanted_gains(band(share * SKIN), band(SKIN))
-    assert skin == pytest.approx(share, abs=0.01) and features == pytest.approx(max(share, 1), abs=0.01)
+    assert skin == pytest.approx(share, abs=0.01) and features == pytest.approx(
+        max(share, 1), abs=0.01
+    )
 
 
 @pytest.mark.parametrize("share", [0.02, 0.1, 0.25])
@@ -58,7 +62,9 @@ def test_the_targets_noise_is_no_sharpness() -> None:
         assert skin == pytest.approx(1, abs=0.03) and features == pytest.approx(1, abs=0.03)
 
 
-@pytest.mark.parametrize(("place", "largest"), [(0.75, 1.7), (1.5, 1.25), (3.0, 1.08), (12.0, 1.08)])
+@pytest.mark.parametrize(
+    ("place", "largest"), [(0.75, 1.7), (1.5, 1.25), (3.0, 1.08), (12.0, 1.08)]
+)
 def test_a_smooth_face_gets_few_of_an_old_target_s_wrinkles(place: float, largest: float) -> None:
     gains = wanted_gains(band(4 * SKIN, 4 * FEATURES, place=place), band(SKIN, place=place))
     assert gains == pytest.approx((largest, largest))

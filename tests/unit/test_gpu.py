@@ -1,4 +1,6 @@
-"""The refine network through torch: the same answer, and the CPU's where the GPU has none. Here torch runs on the CPU."""
+"""The refine network through torch: the same answer, and the CPU's where the GPU has none. Here
+torch runs on the CPU.
+"""
 
 from __future__ import annotations
 
@@ -30,21 +32,30 @@ def test_safetensors_are_read(tmp_path: Path) -> None:
     ours, theirs = gpu.read_safetensors(gpu.CHECKPOINT), load_file(gpu.CHECKPOINT)
     assert set(ours) == set(theirs)
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
-    save_file({"half": torch.tensor([1.5, 2]).half(), "none": torch.zeros(0)}, tmp_path / "t", {"a": "b"})
+    save_file(
+        {"half": torch.tensor([1.5, 2]).half(), "none": torch.zeros(0)}, tmp_path / "t", {"a": "b"}
+    )
     assert gpu.read_safetensors(tmp_path / "t")["half"].tolist() == [1.5, 2]
 
 
-def test_both_give_the_same_picture(own: FusionPipeline, guest: np.ndarray, group: np.ndarray) -> None:
+def test_both_give_the_same_picture(
+    own: FusionPipeline, guest: np.ndarray, group: np.ndarray
+) -> None:
     pipeline = FusionPipeline.from_pretrained(engine="onnxruntime")
     assert gpu.move(own, "cpu") and isinstance(own.refine, gpu.GpuRefineNet)
     large = np.repeat(np.repeat(guest, 2, 0), 2, 1)
     ours, theirs = (pipe(group, large, tier="best") for pipe in (own, pipeline))
     assert np.abs(ours.image.astype(int) - theirs.image).max() <= 2
-    assert np.abs(theirs.image.astype(int) - theirs.coarse).max() > 10  # there was something to refine
+    assert (
+        np.abs(theirs.image.astype(int) - theirs.coarse).max() > 10
+    )  # there was something to refine
 
 
 def test_zero_gpu_is_asked_and_the_cpu_answers_where_it_has_none(
-    own: FusionPipeline, monkeypatch: pytest.MonkeyPatch, guest: np.ndarray, caplog: pytest.LogCaptureFixture
+    own: FusionPipeline,
+    monkeypatch: pytest.MonkeyPatch,
+    guest: np.ndarray,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     asked: list[float] = []
 
@@ -64,7 +75,9 @@ def test_zero_gpu_is_asked_and_the_cpu_answers_where_it_has_none(
     first, second = (own(guest, large, tier="best").image for _ in range(2))
     assert asked == [gpu.DURATION] * 2
     assert np.abs(first.astype(int) - second).max() <= 2
-    assert [record.getMessage() for record in caplog.records] == ["No GPU for this fusion: RuntimeError"]
+    assert [record.getMessage() for record in caplog.records] == [
+        "No GPU for this fusion: RuntimeError"
+    ]
 
 
 class PaperRefine(RefineRunner):
@@ -75,7 +88,12 @@ class PaperRefine(RefineRunner):
 
     def _answer(self, feeds: dict[str, np.ndarray]) -> list[np.ndarray]:
         with torch.inference_mode():
-            return [out.numpy() for out in self.net(**{name: torch.from_numpy(values) for name, values in feeds.items()})]
+            return [
+                out.numpy()
+                for out in self.net(
+                    **{name: torch.from_numpy(values) for name, values in feeds.items()}
+                )
+            ]
 
 
 def test_another_network_does_not_take_its_place(
@@ -88,7 +106,9 @@ def test_another_network_does_not_take_its_place(
     assert not gpu.move(own, "cpu", checkpoint=tmp_path / "other.safetensors")
     assert not gpu.move(own, "cpu", checkpoint=tmp_path / "none.safetensors")
     served = gpu.read_safetensors(gpu.CHECKPOINT)
-    served["head.0.bias"] += 2  # as it would be after another training, whose weights came from the Hub
+    served["head.0.bias"] += (
+        2  # as it would be after another training, whose weights came from the Hub
+    )
     net.load_state_dict(served)
     monkeypatch.setattr(own, "refine", other := PaperRefine(net))
     assert not gpu.move(own, "cpu") and own.refine is other
@@ -103,9 +123,12 @@ def test_without_cuda_the_cpu_serves(own: FusionPipeline) -> None:
 
 
 @pytest.mark.parametrize(
-    ("variables", "moved"), [({}, 0), ({"SPACES_ZERO_GPU": "true"}, 1), ({"FACEFUSION_DEVICE": "cuda"}, 1)]
+    ("variables", "moved"),
+    [({}, 0), ({"SPACES_ZERO_GPU": "true"}, 1), ({"FACEFUSION_DEVICE": "cuda"}, 1)],
 )
-def test_the_page_moves_it_where_it_is_asked(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], moved: int) -> None:
+def test_the_page_moves_it_where_it_is_asked(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], moved: int
+) -> None:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     pipelines: list[FusionPipeline] = []
@@ -116,7 +139,9 @@ def test_the_page_moves_it_where_it_is_asked(monkeypatch: pytest.MonkeyPatch, va
     assert len(pipelines) == moved
 
 
-def test_the_page_is_served_without_torch(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_page_is_served_without_torch(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.WARNING, "facefusion")
     monkeypatch.setenv("FACEFUSION_DEVICE", "cuda")
     monkeypatch.setitem(sys.modules, "facefusion.gpu", None)

@@ -16,7 +16,9 @@ from facefusion.tiers import Tier
 EMBEDDING = np.array([1, 0], np.float32)
 
 
-def _seen(mesh: np.ndarray, left: tuple[int, int, int], right: tuple[int, int, int] | None = None) -> LocatedFace:
+def _seen(
+    mesh: np.ndarray, left: tuple[int, int, int], right: tuple[int, int, int] | None = None
+) -> LocatedFace:
     photo = np.full((200, 200, 3), left, np.uint8)
     photo[:, 100:] = left if right is None else right
     return LocatedFace(photo, mesh, EMBEDDING)
@@ -33,7 +35,9 @@ def _seen(mesh: np.ndarray, left: tuple[int, int, int], right: tuple[int, int, i
         ((110, 75, 50), "dark"),
     ],
 )
-def test_skin_has_the_tone_of_the_cheeks(make_mesh, colour: tuple[int, int, int], name: str) -> None:
+def test_skin_has_the_tone_of_the_cheeks(
+    make_mesh, colour: tuple[int, int, int], name: str
+) -> None:
     assert skin_tone(_seen(make_mesh((100, 100), 120), colour)) == name
 
 
@@ -45,13 +49,17 @@ def test_light_comes_from_where_the_lighter_cheek_is(make_mesh) -> None:
     assert light(_seen(mesh, (40, 30, 25))) == "dark"
 
 
-@pytest.mark.parametrize(("yaw", "name"), [(0, "below 10 degrees"), (-17, "10 to 25 degrees"), (35, "25 degrees and more")])
+@pytest.mark.parametrize(
+    ("yaw", "name"),
+    [(0, "below 10 degrees"), (-17, "10 to 25 degrees"), (35, "25 degrees and more")],
+)
 def test_pose_is_how_far_the_face_is_turned(make_mesh, yaw: float, name: str) -> None:
     assert pose(_seen(make_mesh((100, 100), 120, yaw=yaw), (180, 140, 120))) == name
 
 
 @pytest.mark.parametrize(
-    ("age", "name"), [(None, "unknown"), (18, "18 to 29"), (44, "30 to 44"), (59, "45 to 59"), (88, "60 and more")]
+    ("age", "name"),
+    [(None, "unknown"), (18, "18 to 29"), (44, "30 to 44"), (59, "45 to 59"), (88, "60 and more")],
 )
 def test_ages(age: int | None, name: str) -> None:
     assert age_group(age) == name
@@ -59,7 +67,9 @@ def test_ages(age: int | None, name: str) -> None:
 
 def test_ages_are_read_where_they_are_told(tmp_path: Path) -> None:
     assert read_ages(tmp_path) == {}
-    (tmp_path / "faces.csv").write_text("file,split,description\na.jpg,val,\nb.jpg,val,62-year-old man from somewhere\n")
+    (tmp_path / "faces.csv").write_text(
+        "file,split,description\na.jpg,val,\nb.jpg,val,62-year-old man from somewhere\n"
+    )
     assert read_ages(tmp_path) == {"b.jpg": 62}
 
 
@@ -71,9 +81,20 @@ def test_every_pair_is_counted_in_every_division() -> None:
         groups = {"skin tone of the source": tone}
         if identity is None:
             return Case(Pair(source, "t.jpg"), Tier.BEST, picture, failure="No.", groups=groups)
-        return Case(Pair(source, "t.jpg"), Tier.BEST, picture, {**figures, "id_similarity": identity}, groups=groups)
+        return Case(
+            Pair(source, "t.jpg"),
+            Tier.BEST,
+            picture,
+            {**figures, "id_similarity": identity},
+            groups=groups,
+        )
 
-    cases = [case("a.jpg", "tan", 0.4), case("b.jpg", "tan", 0.8), case("c.jpg", "dark", None), case("d.jpg", "tan", None)]
+    cases = [
+        case("a.jpg", "tan", 0.4),
+        case("b.jpg", "tan", 0.8),
+        case("c.jpg", "dark", None),
+        case("d.jpg", "tan", None),
+    ]
     rows = {
         line.split("|")[1].strip(): [cell.strip() for cell in line.split("|")[2:5]]
         for line in group_lines(cases, {"a.jpg": 70})

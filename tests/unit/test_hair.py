@@ -1,4 +1,6 @@
-"""Hair and hats: the target's stay, the source's stay behind, and a small network learns to find them."""
+"""Hair and hats: the target's stay, the source's stay behind, and a small network learns to find
+them.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,10 @@ def test_a_hat_is_told_from_a_face(make_mesh: Any) -> None:
     found = not_face(hatted(mesh, 192, brim, rng), mesh)
     rows, mouth = np.arange(192), mesh[[61, 291], 1].mean()
     middle = found[:, 80:112].mean(1)
-    assert middle[rows < brim - 3].min() > 0.9 and middle[(rows > brim + 3) & (rows < mouth)].max() < 0.1
+    assert (
+        middle[rows < brim - 3].min() > 0.9
+        and middle[(rows > brim + 3) & (rows < mouth)].max() < 0.1
+    )
     assert not found[rows > mouth + 6].any()
 
 
@@ -59,18 +64,37 @@ def test_coverings_put_hair_and_glasses_together() -> None:
     fringe[:30] = 1
     frame, glass = np.zeros((2, 192, 192), np.float32)
     frame[100:104], glass[104:120] = 1, 1
-    alone, clear = Coverings(None, fringe), Coverings(Spectacles.from_opacity(frame, 0 * glass), fringe)
+    alone, clear = (
+        Coverings(None, fringe),
+        Coverings(Spectacles.from_opacity(frame, 0 * glass), fringe),
+    )
     dark = Coverings(Spectacles.from_opacity(frame, glass), fringe)
     for each in (alone, clear, dark):
         assert each.always_keep.shape == (192, 192) and each.occlusion_maps.shape == (192, 192, 2)
-        assert each.occlusion_maps[:55, :, 0].min() > 0.99 and each.occlusion_maps[70:, :, 0].max() == 0
-        assert each.always_keep[:90].max() == 0  # where the target's own hair lies is for the networks to see
-    assert alone.always_keep.max() == alone.occlusion_maps[..., 1].max() == clear.occlusion_maps[..., 1].max() == 0  # frames are taken off
+        assert (
+            each.occlusion_maps[:55, :, 0].min() > 0.99
+            and each.occlusion_maps[70:, :, 0].max() == 0
+        )
+        assert (
+            each.always_keep[:90].max() == 0
+        )  # where the target's own hair lies is for the networks to see
+    assert (
+        alone.always_keep.max()
+        == alone.occlusion_maps[..., 1].max()
+        == clear.occlusion_maps[..., 1].max()
+        == 0
+    )  # frames are taken off
     assert clear.always_keep[102, 96] == 1 and clear.always_keep[110, 96] == 0
     assert dark.always_keep[110, 96] == 1 and dark.occlusion_maps[110, 96, 1] > 0.99
     bald = Coverings(None, np.zeros_like(fringe))
-    assert bald.blocked_by(dark.occlusion_maps)[:55].min() > 0.99 and bald.blocked_by(dark.occlusion_maps)[110, 96] > 0.99
-    assert clear.blocked_by(alone.occlusion_maps)[:55].max() < 0.01 and clear.blocked_by(alone.occlusion_maps)[102, 96] == 1
+    assert (
+        bald.blocked_by(dark.occlusion_maps)[:55].min() > 0.99
+        and bald.blocked_by(dark.occlusion_maps)[110, 96] > 0.99
+    )
+    assert (
+        clear.blocked_by(alone.occlusion_maps)[:55].max() < 0.01
+        and clear.blocked_by(alone.occlusion_maps)[102, 96] == 1
+    )
     assert alone.nbytes == fringe.nbytes and clear.nbytes == fringe.nbytes + 2 * frame.nbytes
     crop = np.full((192, 192, 3), 90, np.uint8)
     assert alone.taken_off(crop) is crop
@@ -92,7 +116,12 @@ def test_around_the_source_s_hair_the_target_is_kept_a_little_further() -> None:
     face[:, :128] = 0  # hair beside the face is not cut
     bald, hairy = (Coverings(None, np.full((96, 96), hair, np.float32)) for hair in (0, 1))
     cut = bald.around_hair(occlusion_maps, face)
-    assert cut.shape == (192, 192) and cut.dtype == np.float32 and cut.min() >= 0 and cut.max() <= 1 + 1e-6
+    assert (
+        cut.shape == (192, 192)
+        and cut.dtype == np.float32
+        and cut.min() >= 0
+        and cut.max() <= 1 + 1e-6
+    )
     edge, soft = 60 + HAIRLINE, 2 * HAIRLINE  # widened by the radius, with a soft edge
     assert cut[: edge - soft, 96 + soft :].min() > 0.9
     assert cut[edge + soft :].max() < 0.01 and cut[:, : 96 - HAIRLINE - soft].max() < 0.01
@@ -122,17 +151,25 @@ def test_the_hair_network_learns(make_mesh: Any, fit: Any, monkeypatch: pytest.M
     for i in range(4):
         mesh = make_mesh((200, 200), 240 - 15 * i)
         top = mesh[:, 1].min()
-        images.append(FaceImage(hatted(mesh, 400, top + (60 if i % 2 else -40), rng), mesh, 0.0, f"{i}.jpg", 1))
+        images.append(
+            FaceImage(
+                hatted(mesh, 400, top + (60 if i % 2 else -40), rng), mesh, 0.0, f"{i}.jpg", 1
+            )
+        )
     faces = align_faces(images)
     task = HairTask(faces, faces)
     assert list(task.worn) == [1, 3]
     samples = [task.sample(np.random.default_rng(seed)) for seed in range(8)]
     batch = {key: torch.from_numpy(np.stack([s[key] for s in samples])) for key in samples[0]}
-    assert batch["head"].shape == (8, 64, 96, 3) and batch["hair"].shape == batch["inside"].shape == (8, 64, 96)
+    assert batch["head"].shape == (8, 64, 96, 3) and batch["hair"].shape == batch[
+        "inside"
+    ].shape == (8, 64, 96)
     losses = fit(task, batch, 15)
     assert losses[-1] < 0.7 * losses[0]
     figures = task.evaluate(task.net.eval())
-    assert set(figures) == {"val_overlap", "pasted_overlap"} and all(0 < value <= 1 for value in figures.values())
+    assert set(figures) == {"val_overlap", "pasted_overlap"} and all(
+        0 < value <= 1 for value in figures.values()
+    )
     found = hair.find_hair(task.net, align_faces(images, 384))
     assert found.shape == (4, CROP_SIZE, CROP_SIZE)
     exact = np.stack([as_hair(label) for label in task.val_labels])

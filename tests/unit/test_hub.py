@@ -1,4 +1,6 @@
-"""Weights from the Hub, against a server on the loopback: from where they come, and what is said when they cannot."""
+"""Weights from the Hub, against a server on the loopback: from where they come, and what is said
+when they cannot.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ REPO = "someone/faces"
 
 
 def _weights(taste: str) -> dict[str, bytes]:
-    """The files of a repository whose networks are none; large enough to be cut in the middle of several chunks."""
+    """The files of a repository whose networks are none; large enough to be cut in the middle of
+    several chunks.
+    """
     rng = np.random.default_rng(len(taste))
     files = {f"{name}.onnx": f"{taste} {name}".encode() + rng.bytes(700_000) for name in NETWORKS}
     entries = {
@@ -64,9 +68,13 @@ def revision(server: HubServer) -> str:
 
 @pytest.fixture
 def way(server: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hub:
-    """To the server, with a cache of its own, no patience, and embedded weights that are others than the repository's."""
+    """To the server, with a cache of its own, no patience, and embedded weights that are others
+    than the repository's.
+    """
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DOWNLOAD_TIMEOUT", 0.3)
-    monkeypatch.setattr("huggingface_hub.file_download.time", SimpleNamespace(sleep=lambda seconds: None))
+    monkeypatch.setattr(
+        "huggingface_hub.file_download.time", SimpleNamespace(sleep=lambda seconds: None)
+    )
     own = _write(_weights("embedded"), tmp_path / "weights")
     return Hub(server.url, tmp_path / "cache", answer=10, total=30, embedded=own)
 
@@ -91,7 +99,9 @@ def test_the_first_time_everything_is_fetched(server: HubServer, way: Hub, revis
     assert len(server.asked("GET", "/cdn/")) == len(NETWORKS)
 
 
-def test_then_the_cache_serves_without_a_network(server: HubServer, way: Hub, revision: str) -> None:
+def test_then_the_cache_serves_without_a_network(
+    server: HubServer, way: Hub, revision: str
+) -> None:
     resolve(REPO, revision, way)
     server.requests.clear()
     _is_from_hub(resolve(f"{REPO}@{revision}", hub=way), revision)
@@ -102,7 +112,11 @@ def test_what_the_embedded_weights_have_is_not_fetched(server: HubServer, way: H
     own, new = _weights("embedded"), _weights("new")
     manifest = json.loads(own["manifest.json"])
     manifest["networks"]["coarse"] = json.loads(new["manifest.json"])["networks"]["coarse"]
-    mixed = {**own, "coarse.onnx": new["coarse.onnx"], "manifest.json": json.dumps(manifest).encode()}
+    mixed = {
+        **own,
+        "coarse.onnx": new["coarse.onnx"],
+        "manifest.json": json.dumps(manifest).encode(),
+    }
     found = resolve(REPO, server.add(REPO, mixed), way)
     assert found.notice is None
     assert len(server.asked("GET", "/cdn/")) == 1
@@ -114,23 +128,31 @@ def test_the_commit_that_the_embedded_weights_were_published_as_needs_no_hub(
     server: HubServer, way: Hub, revision: str
 ) -> None:
     manifest = way.embedded / "manifest.json"
-    note = hub.published_note(HubName(REPO, revision), hashlib.sha256(manifest.read_bytes()).hexdigest())
+    note = hub.published_note(
+        HubName(REPO, revision), hashlib.sha256(manifest.read_bytes()).hexdigest()
+    )
     (way.embedded / hub.PUBLISHED).write_text(json.dumps(note))
     found = resolve(REPO, revision, way)
     assert server.requests == [] and found.notice is None
     assert found.files["mesh"].path == way.embedded / "mesh.onnx"
-    manifest.write_text(manifest.read_text() + "\n")  # trained again since: no longer what was published
+    manifest.write_text(
+        manifest.read_text() + "\n"
+    )  # trained again since: no longer what was published
     _is_from_hub(resolve(REPO, revision, way), revision)
 
 
-def test_a_broken_connection_is_taken_up_where_it_broke(server: HubServer, way: Hub, revision: str) -> None:
+def test_a_broken_connection_is_taken_up_where_it_broke(
+    server: HubServer, way: Hub, revision: str
+) -> None:
     server.fault = Fault(cut=300_000)
     _is_from_hub(resolve(REPO, revision, way), revision)
     again = [begin for _, _, begin in server.asked("GET", "/cdn/") if begin]
     assert again == [f"bytes={hub.CHUNK}-"] * len(NETWORKS)
 
 
-def test_files_that_arrive_damaged_are_deleted_and_named(server: HubServer, way: Hub, revision: str) -> None:
+def test_files_that_arrive_damaged_are_deleted_and_named(
+    server: HubServer, way: Hub, revision: str
+) -> None:
     server.fault = Fault(spoil=True)
     _is_embedded(resolve(REPO, revision, way), way, "refine.onnx arrived damaged and were deleted")
     assert way.cache is not None
@@ -141,7 +163,9 @@ def test_files_that_arrive_damaged_are_deleted_and_named(server: HubServer, way:
 
 
 @pytest.mark.parametrize("name", ["mesh.onnx", "manifest.json"])
-def test_a_cached_file_that_went_bad_is_fetched_again(server: HubServer, way: Hub, revision: str, name: str) -> None:
+def test_a_cached_file_that_went_bad_is_fetched_again(
+    server: HubServer, way: Hub, revision: str, name: str
+) -> None:
     resolve(REPO, revision, way)
     path = way.cached(HubName(REPO, revision), name)
     assert path is not None
@@ -185,11 +209,15 @@ def test_the_embedded_weights_serve_when_the_hub_does_not(
     assert time.perf_counter() - begin < 10  # no retries: the library's own would take 23 s
 
 
-def test_a_download_that_stands_still_is_given_up(server: HubServer, way: Hub, revision: str) -> None:
+def test_a_download_that_stands_still_is_given_up(
+    server: HubServer, way: Hub, revision: str
+) -> None:
     server.fault = Fault(stall=True)
     assert way.download(HubName(REPO, revision), "manifest.json").is_file()
     begin = time.perf_counter()
-    _is_embedded(resolve(REPO, revision, replace(way, total=0.5)), way, "did not answer within 0.5 seconds")
+    _is_embedded(
+        resolve(REPO, revision, replace(way, total=0.5)), way, "did not answer within 0.5 seconds"
+    )
     assert time.perf_counter() - begin < 10
     server.fault = Fault()
     server.released.set()
@@ -204,13 +232,17 @@ def test_a_download_that_stands_still_is_given_up(server: HubServer, way: Hub, r
 def test_without_a_network(way: Hub, revision: str) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
-        nobody = Hub(f"http://127.0.0.1:{closed.getsockname()[1]}", way.cache, embedded=way.embedded)
+        nobody = Hub(
+            f"http://127.0.0.1:{closed.getsockname()[1]}", way.cache, embedded=way.embedded
+        )
         begin = time.perf_counter()
         _is_embedded(resolve(REPO, revision, nobody), way, "there is no connection to the Hub")
     assert time.perf_counter() - begin < 10
 
 
-def test_a_cache_that_cannot_be_written(server: HubServer, way: Hub, revision: str, tmp_path: Path) -> None:
+def test_a_cache_that_cannot_be_written(
+    server: HubServer, way: Hub, revision: str, tmp_path: Path
+) -> None:
     (tmp_path / "file").write_text("no directory")
     full = replace(way, cache=tmp_path / "file" / "cache")
     _is_embedded(resolve(REPO, revision, full), way, "cannot be kept on this disk")
@@ -220,14 +252,26 @@ MANIFESTS = {
     "no manifest": ({"README.md": b"hello"}, "lacks a file"),
     "no JSON": ({"manifest.json": b"{"}, "cannot be read"),
     "no networks": ({"manifest.json": b'{"networks": {}}'}, "lack: detector"),
-    "another version": ({"manifest.json": b'{"interface": 99,' + _weights("new")["manifest.json"][1:]}, "another version"),
-    "elsewhere": ({"manifest.json": _weights("new")["manifest.json"].replace(b'"mesh.onnx"', b'"../mesh.onnx"')}, "outside"),
+    "another version": (
+        {"manifest.json": b'{"interface": 99,' + _weights("new")["manifest.json"][1:]},
+        "another version",
+    ),
+    "elsewhere": (
+        {
+            "manifest.json": _weights("new")["manifest.json"].replace(
+                b'"mesh.onnx"', b'"../mesh.onnx"'
+            )
+        },
+        "outside",
+    ),
     "no weights": ({"manifest.json": _weights("new")["manifest.json"]}, "lacks a file"),
 }
 
 
 @pytest.mark.parametrize(("files", "why"), MANIFESTS.values(), ids=MANIFESTS)
-def test_a_repository_that_is_none_of_ours(server: HubServer, way: Hub, files: dict[str, bytes], why: str) -> None:
+def test_a_repository_that_is_none_of_ours(
+    server: HubServer, way: Hub, files: dict[str, bytes], why: str
+) -> None:
     _is_embedded(resolve(REPO, server.add(REPO, files), way), way, why)
 
 
@@ -237,7 +281,9 @@ def test_a_revision_is_a_commit(way: Hub, revision: str) -> None:
         resolve(REPO, revision, way)
 
 
-def test_a_directory_is_a_directory(way: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_directory_is_a_directory(
+    way: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     shutil.copytree(way.embedded, tmp_path / "some" / "where")
     assert resolve("some/where", hub=way).files["mesh"].path == Path("some/where/mesh.onnx")
@@ -246,12 +292,18 @@ def test_a_directory_is_a_directory(way: Hub, tmp_path: Path, monkeypatch: pytes
 
 
 def test_the_environment_names_weights(
-    way: Hub, server: HubServer, revision: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    way: Hub,
+    server: HubServer,
+    revision: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setenv(hub.REPO_VARIABLE, REPO)
     monkeypatch.setenv(hub.REVISION_VARIABLE, revision)
     _is_from_hub(resolve(None, hub=way), revision)
-    assert resolve(way.embedded, hub=way).files["mesh"].path.parent == way.embedded  # what is said goes first
+    assert (
+        resolve(way.embedded, hub=way).files["mesh"].path.parent == way.embedded
+    )  # what is said goes first
     monkeypatch.setenv(hub.SECONDS_VARIABLE, "soon")
     with caplog.at_level(logging.WARNING, "facefusion"):
         assert Hub().total == hub.TOTAL_SECONDS
@@ -262,10 +314,19 @@ def test_the_environment_names_weights(
 
 @pytest.mark.parametrize(
     ("repo", "revision", "why"),
-    [("faces", "a" * 40, "called owner/repo"), (REPO, "main", "40 hex digits"), (REPO, None, "40 hex digits")],
+    [
+        ("faces", "a" * 40, "called owner/repo"),
+        (REPO, "main", "40 hex digits"),
+        (REPO, None, "40 hex digits"),
+    ],
 )
 def test_what_the_environment_misspells_does_not_stop_a_start(
-    way: Hub, server: HubServer, monkeypatch: pytest.MonkeyPatch, repo: str, revision: str | None, why: str
+    way: Hub,
+    server: HubServer,
+    monkeypatch: pytest.MonkeyPatch,
+    repo: str,
+    revision: str | None,
+    why: str,
 ) -> None:
     monkeypatch.setenv(hub.REPO_VARIABLE, repo)
     if revision:
@@ -275,7 +336,9 @@ def test_what_the_environment_misspells_does_not_stop_a_start(
     assert found.notice is not None and why in found.notice and repo in found.notice
 
 
-def test_networks_that_cannot_be_opened(way: Hub, server: HubServer, revision: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_networks_that_cannot_be_opened(
+    way: Hub, server: HubServer, revision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whole files that are no networks: the pipeline runs on the embedded ones, and says so."""
     found = resolve(REPO, revision, way)
     monkeypatch.setattr("facefusion.pipeline.resolve", lambda weights, revision: found)
@@ -286,8 +349,14 @@ def test_networks_that_cannot_be_opened(way: Hub, server: HubServer, revision: s
 def test_a_process_with_the_librarys_own_variables(
     server: HubServer, tmp_path: Path, astronaut: np.ndarray, guest: np.ndarray
 ) -> None:
-    """The real networks, from the loopback, through HF_ENDPOINT and HF_HOME, in a process that never saw them."""
-    files = {path.name: path.read_bytes() for path in (ROOT / "weights").glob("*.*") if path.suffix in (".onnx", ".json")}
+    """The real networks, from the loopback, through HF_ENDPOINT and HF_HOME, in a process that
+    never saw them.
+    """
+    files = {
+        path.name: path.read_bytes()
+        for path in (ROOT / "weights").glob("*.*")
+        if path.suffix in (".onnx", ".json")
+    }
     manifest = json.loads(files["manifest.json"])
     # The same network with other words in it: another file, so that it has to be fetched.
     import onnx

@@ -25,8 +25,12 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServe
     """The Hub of this process, with an empty cache and a token."""
     with serve_hub() as server:
         for module in ("hub", "space"):
-            monkeypatch.setattr(f"facefusion.cli.{module}.Hub", partial(hub.Hub, server.url, tmp_path / "cache"))
-        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)  # what it sends is nobody's protocol
+            monkeypatch.setattr(
+                f"facefusion.cli.{module}.Hub", partial(hub.Hub, server.url, tmp_path / "cache")
+            )
+        monkeypatch.setattr(
+            "huggingface_hub.constants.HF_HUB_DISABLE_XET", True
+        )  # what it sends is nobody's protocol
         monkeypatch.setenv("HF_TOKEN", "hf_secret")
         yield server
 
@@ -53,7 +57,9 @@ def test_what_is_published_can_be_pulled_and_verified(
     (weights / "coarse.onnx").write_bytes(
         (weights / "coarse.onnx").read_bytes() + b"\x32\x01-"
     )  # with other words in it: another file
-    manifest["networks"]["coarse"]["sha256"] = hashlib.sha256((weights / "coarse.onnx").read_bytes()).hexdigest()
+    manifest["networks"]["coarse"]["sha256"] = hashlib.sha256(
+        (weights / "coarse.onnx").read_bytes()
+    ).hexdigest()
     (weights / "manifest.json").write_text(json.dumps(manifest))
 
     code, out, err = run("hub", "publish", REPO, "--weights", weights)
@@ -61,7 +67,13 @@ def test_what_is_published_can_be_pulled_and_verified(
     revision = server.newest[REPO]
     assert out.splitlines()[-1] == f"FACEFUSION_HUB_REPO={REPO} FACEFUSION_HUB_REVISION={revision}"
     held = server.repos[REPO][revision]
-    assert {"README.md", "manifest.json", "coarse.onnx", "LICENSE", "safetensors/coarse.safetensors"} <= set(held)
+    assert {
+        "README.md",
+        "manifest.json",
+        "coarse.onnx",
+        "LICENSE",
+        "safetensors/coarse.safetensors",
+    } <= set(held)
     assert "judge.onnx" not in held
     assert held["coarse.onnx"] == (weights / "coarse.onnx").read_bytes()
     assert held["README.md"].startswith(b"---\n") and b"license: apache-2.0" in held["README.md"]
@@ -73,7 +85,9 @@ def test_what_is_published_can_be_pulled_and_verified(
     assert out.splitlines()[-1] == f"FACEFUSION_HUB_REPO={REPO} FACEFUSION_HUB_REVISION={revision}"
     assert out.count(": whole") == len(manifest["networks"])
     assert len(server.asked("GET", "/cdn/")) == 1  # the others are embedded
-    assert read_manifest(tmp_path / "out")["coarse"].sha256 == manifest["networks"]["coarse"]["sha256"]
+    assert (
+        read_manifest(tmp_path / "out")["coarse"].sha256 == manifest["networks"]["coarse"]["sha256"]
+    )
 
     shutil.copy(weights / "coarse.onnx", tmp_path / "whole.onnx")
     assert run("hub", "verify", tmp_path / "out")[0] == 0
@@ -103,8 +117,18 @@ def test_damaged_weights_are_not_published(
     assert server.requests == []
 
 
-def test_a_space_is_made(server: HubServer, tmp_path: Path, run: Callable[..., tuple[int, str, str]]) -> None:
-    code, out, err = run("hub", "space", "someone/demo", "--weights", f"{REPO}@{'a' * 40}", "--out", tmp_path / "tree")
+def test_a_space_is_made(
+    server: HubServer, tmp_path: Path, run: Callable[..., tuple[int, str, str]]
+) -> None:
+    code, out, err = run(
+        "hub",
+        "space",
+        "someone/demo",
+        "--weights",
+        f"{REPO}@{'a' * 40}",
+        "--out",
+        tmp_path / "tree",
+    )
     assert code == 0, err
     held = server.repos["someone/demo"][server.newest["someone/demo"]]
     assert {path.relative_to(tmp_path / "tree").as_posix() for path in (tmp_path / "tree").rglob("*.*")} <= set(held) | {
@@ -125,22 +149,42 @@ def test_a_tree_of_a_space_is_built_without_the_hub(
 
 
 REFUSED = {
-    "no token": (["publish", REPO], Fault(401), "someone/faces was not published: the Hub asks for a token in HF_TOKEN"),
+    "no token": (
+        ["publish", REPO],
+        Fault(401),
+        "someone/faces was not published: the Hub asks for a token in HF_TOKEN",
+    ),
     "not allowed": (["publish", REPO], Fault(403), "HF_TOKEN does not allow it (HTTP 403)"),
-    "none": (["pull", REPO], Fault(404, "repo"), "someone/faces could not be fetched: there is no such repository"),
+    "none": (
+        ["pull", REPO],
+        Fault(404, "repo"),
+        "someone/faces could not be fetched: there is no such repository",
+    ),
     "late": (["pull", REPO], Fault(429), "too many requests (HTTP 429)"),
     "no name": (["pull", "faces"], Fault(), "faces is neither a directory nor a Hub repository"),
     "no commit": (["pull", f"{REPO}@main"], Fault(), "needs a revision of 40 hex digits"),
     "no space": (["space"], Fault(), "Name a Space, owner/name, or a directory with --out."),
-    "not made": (["space", "me/demo"], Fault(403), "The Space me/demo was not made: HF_TOKEN does not allow it (HTTP 403)"),
-    "not cached": (["verify", f"{REPO}@{'0' * 40}"], Fault(), "The Hub's cache has nothing of someone/faces@0000000"),
+    "not made": (
+        ["space", "me/demo"],
+        Fault(403),
+        "The Space me/demo was not made: HF_TOKEN does not allow it (HTTP 403)",
+    ),
+    "not cached": (
+        ["verify", f"{REPO}@{'0' * 40}"],
+        Fault(),
+        "The Hub's cache has nothing of someone/faces@0000000",
+    ),
     "no directory": (["verify", "nowhere"], Fault(), "manifest in nowhere cannot be read"),
 }
 
 
 @pytest.mark.parametrize(("words", "fault", "sentence"), REFUSED.values(), ids=REFUSED)
 def test_what_cannot_be_done_is_told(
-    server: HubServer, run: Callable[..., tuple[int, str, str]], words: list[str], fault: Fault, sentence: str
+    server: HubServer,
+    run: Callable[..., tuple[int, str, str]],
+    words: list[str],
+    fault: Fault,
+    sentence: str,
 ) -> None:
     server.fault = fault
     code, out, err = run("hub", *words)

@@ -45,7 +45,10 @@ def test_a_hole_is_filled_from_around_it(size: int) -> None:
     hole[20:26, 10:50] = 1
     image[20 * size // 64 : 26 * size // 64, 10 * size // 64 : 50 * size // 64] = HAIR
     patch = inpainted(image, hole, 3, 0.7)
-    assert patch.filled.shape == (64, 64, 3) and np.abs(patch.filled[21:25, 12:48].astype(int) - SKIN).max() < 25
+    assert (
+        patch.filled.shape == (64, 64, 3)
+        and np.abs(patch.filled[21:25, 12:48].astype(int) - SKIN).max() < 25
+    )
     assert patch.opacity[22, 30] > 0.95 and patch.opacity[30:].max() == 0
 
 

@@ -10,15 +10,18 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
-#: A path in code marks below a folder of the repository, such as `facefusion/tiers.py`. Recipes write
-#: NAME for a file that is to be made.
+#: A path in code marks below a folder of the repository, such as `facefusion/tiers.py`. Recipes
+#: write NAME for a file that is to be made.
 PATH = re.compile(r"`((?:facefusion|tests|benchmarks|docs|examples|\.github)/[\w./-]+)`")
 FENCE = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 
 
 def _pages() -> list[Path]:
     folders = (".github", "benchmarks", "docs", "facefusion", "tests", "weights")
-    pages = [*ROOT.glob("*.md"), *(page for name in folders for page in (ROOT / name).rglob("*.md"))]
+    pages = [
+        *ROOT.glob("*.md"),
+        *(page for name in folders for page in (ROOT / name).rglob("*.md")),
+    ]
     return sorted(pages)
 
 

@@ -25,14 +25,19 @@ def test_inputs_are_had_at_another_side() -> None:
         key: (*value.shape[:2], 128, 128) for key, value in feeds.items()
     }
     for key, value in feeds.items():
-        assert small[key].mean() == pytest.approx(value.mean(), abs=1e-4) and small[key].dtype == np.float32
+        assert (
+            small[key].mean() == pytest.approx(value.mean(), abs=1e-4)
+            and small[key].dtype == np.float32
+        )
         assert resized(feeds, 256)[key] is value
     coarse = synthetic_inputs("coarse", 128)
     assert resized(coarse, 64)["identity"] is coarse["identity"]
 
 
 def test_a_network_agrees_with_itself_and_less_with_its_int8() -> None:
-    whole, small = (make_session(EMBEDDED_WEIGHTS / f"refine{kind}.onnx", 1) for kind in ("", ".int8"))
+    whole, small = (
+        make_session(EMBEDDED_WEIGHTS / f"refine{kind}.onnx", 1) for kind in ("", ".int8")
+    )
     judging = [synthetic_inputs("refine", side) for side in (256, 384)]
     assert apart(whole, whole, OUTPUTS["refine"], judging) == pytest.approx([120, 120])
     assert all(40 < decibels < 80 for decibels in apart(whole, small, OUTPUTS["refine"], judging))
@@ -68,7 +73,9 @@ def test_only_what_is_exact_enough_is_written(
     monkeypatch.setattr(litert, "cost", lambda *a: costs)
     monkeypatch.setattr(litert, "ENOUGH", 40.0 if exact else 90.0)
     written = weights.parent / "new" / "litert.md"
-    assert main(["--data", "data", "--weights", str(weights), "--limit", "2", "--out", str(written)]) == int(not exact)
+    assert main(
+        ["--data", "data", "--weights", str(weights), "--limit", "2", "--out", str(written)]
+    ) == int(not exact)
     megabytes = f"{(EMBEDDED_WEIGHTS / 'refine.int8.tflite').stat().st_size / 1e6:.2f}"
     assert capsys.readouterr().out.startswith(f"refine: {megabytes} MB, ")
     assert written.exists() == exact
@@ -79,7 +86,9 @@ def test_only_what_is_exact_enough_is_written(
         assert f"| refine | {megabytes} | " in text
         assert "7 undone swaps" in text and "INT8 costs 0.25 dB" in text
         shipped = read_manifest(EMBEDDED_WEIGHTS)["refine" + INT8_TFLITE]
-        assert files["refine" + INT8_TFLITE] == replace(shipped, path=weights / "refine.int8.tflite")
+        assert files["refine" + INT8_TFLITE] == replace(
+            shipped, path=weights / "refine.int8.tflite"
+        )
     else:
         assert not (weights / "refine.int8.tflite").exists()
 
@@ -91,4 +100,18 @@ def test_what_costs_too_much_is_told(weights: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(litert, "drawn", lambda *a: ([], []))
     costs = Cost(7, {"PSNR, dB": (15, 21.5, 20.25)}, (0.65, 0.65))
     monkeypatch.setattr(litert, "cost", lambda *a: costs)
-    assert main(["--data", "data", "--weights", str(weights), "--limit", "2", "--out", str(weights / "litert.md")]) == 1
+    assert (
+        main(
+            [
+                "--data",
+                "data",
+                "--weights",
+                str(weights),
+                "--limit",
+                "2",
+                "--out",
+                str(weights / "litert.md"),
+            ]
+        )
+        == 1
+    )

@@ -16,7 +16,15 @@ from facefusion.compose.mask import (
     uncovered,
     whole_skin_mask,
 )
-from facefusion.geometry.topology import INNER_LIPS, LEFT_BROW, LEFT_EYE, OUTER_LIPS, OVAL, RIGHT_BROW, RIGHT_EYE
+from facefusion.geometry.topology import (
+    INNER_LIPS,
+    LEFT_BROW,
+    LEFT_EYE,
+    OUTER_LIPS,
+    OVAL,
+    RIGHT_BROW,
+    RIGHT_EYE,
+)
 
 
 def _ellipse_distance(size: int, mesh: np.ndarray) -> np.ndarray:
@@ -96,7 +104,11 @@ def test_skin_has_no_eyes_brows_or_mouth(make_mesh) -> None:
 
 def test_the_whole_skin_reaches_the_outline_and_leaves_the_features_out(make_mesh) -> None:
     mesh = make_mesh((128, 128), 153.6)
-    whole, likely, distance = whole_skin_mask(mesh, 256), skin_mask(mesh, 256), _ellipse_distance(256, mesh)
+    whole, likely, distance = (
+        whole_skin_mask(mesh, 256),
+        skin_mask(mesh, 256),
+        _ellipse_distance(256, mesh),
+    )
     assert whole.dtype == np.float32 and whole.min() == 0 and whole.max() == 1
     assert (whole >= likely - 0.02).all() and whole.sum() > 1.3 * likely.sum()
     assert whole[distance > 1].max() == 0

@@ -18,7 +18,10 @@ def test_mirroring_twice_changes_nothing() -> None:
 
 
 def test_parts_of_the_face_mirror_their_counterparts() -> None:
-    for left, right in ((topology.LEFT_EYE, topology.RIGHT_EYE), (topology.LEFT_BROW, topology.RIGHT_BROW)):
+    for left, right in (
+        (topology.LEFT_EYE, topology.RIGHT_EYE),
+        (topology.LEFT_BROW, topology.RIGHT_BROW),
+    ):
         assert sorted(MIRROR[list(left)]) == sorted(right)
     for whole in (topology.OVAL, topology.OUTER_LIPS, topology.INNER_LIPS):
         assert sorted(MIRROR[list(whole)]) == sorted(whole)
@@ -31,5 +34,7 @@ def test_a_symmetric_face_is_its_own_mirror_image(make_mesh: Any) -> None:
     np.testing.assert_allclose(five_points(mirrored(mesh, 100)), five_points(mesh), atol=0.1)
     turned = make_mesh((49.5, 49.5), 70.0, yaw=20.0)
     np.testing.assert_allclose(
-        five_points(mirrored(turned, 100)), five_points(make_mesh((49.5, 49.5), 70.0, yaw=-20.0)), atol=0.1
+        five_points(mirrored(turned, 100)),
+        five_points(make_mesh((49.5, 49.5), 70.0, yaw=-20.0)),
+        atol=0.1,
     )

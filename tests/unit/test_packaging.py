@@ -1,4 +1,6 @@
-"""What is installed: the package's dependencies are those of the requirements; its command is set up as the module is."""
+"""What is installed: the package's dependencies are those of the requirements; its command is set
+up as the module is.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,11 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
 def test_the_package_wants_what_the_requirements_install() -> None:
-    lines = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if line and not line.startswith("#")]
+    lines = [
+        line
+        for line in (ROOT / "requirements.txt").read_text().splitlines()
+        if line and not line.startswith("#")
+    ]
     installed = {re.split(r"[=<>;]", line)[0] for line in lines}
     wanted = {re.split(r"[=<>;]", line)[0] for line in PROJECT["dependencies"]}
     assert installed - wanted == {"gradio", "torch"}  # the page, and the GPU

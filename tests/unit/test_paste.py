@@ -15,7 +15,9 @@ def _place(x: float, y: float, scale: float = 1.0, degrees: float = 0.0) -> np.n
     """Crop pixels to photo pixels, with the crop's centre at (x, y)."""
     cos, sin = scale * np.cos(np.radians(degrees)), scale * np.sin(np.radians(degrees))
     linear = np.array([[cos, -sin], [sin, cos]])
-    return np.concatenate([linear, (np.array([x, y]) - linear @ [SIZE / 2, SIZE / 2])[:, None]], axis=1)
+    return np.concatenate(
+        [linear, (np.array([x, y]) - linear @ [SIZE / 2, SIZE / 2])[:, None]], axis=1
+    )
 
 
 @pytest.fixture
@@ -38,7 +40,9 @@ PLACES = [
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_outside_the_mask_nothing_changes(noise: np.ndarray, soft: np.ndarray, place: tuple) -> None:
+def test_outside_the_mask_nothing_changes(
+    noise: np.ndarray, soft: np.ndarray, place: tuple
+) -> None:
     before = noise.copy()
     result, mask = paste(noise, FACE, soft, _place(*place))
     assert result.shape == noise.shape and result.dtype == np.uint8
@@ -51,7 +55,9 @@ def test_outside_the_mask_nothing_changes(noise: np.ndarray, soft: np.ndarray, p
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_the_mask_lands_where_the_transform_says(noise: np.ndarray, soft: np.ndarray, place: tuple) -> None:
+def test_the_mask_lands_where_the_transform_says(
+    noise: np.ndarray, soft: np.ndarray, place: tuple
+) -> None:
     x, y, scale, _ = place
     mask = paste(noise, FACE, soft, _place(*place))[1]
     rows, columns = np.mgrid[:240, :320]
@@ -84,7 +90,9 @@ def test_a_crop_pasted_where_it_is_from_is_the_photo(make_photo, soft: np.ndarra
 
 
 @pytest.mark.parametrize("place", [(-500, 120), (160, 900), (5000, 5000)])
-def test_outside_the_photo_nothing_happens(noise: np.ndarray, soft: np.ndarray, place: tuple) -> None:
+def test_outside_the_photo_nothing_happens(
+    noise: np.ndarray, soft: np.ndarray, place: tuple
+) -> None:
     result, mask = paste(noise, FACE, soft, _place(*place))
     np.testing.assert_array_equal(result, noise)
     assert result is not noise and not np.shares_memory(result, noise)
@@ -107,7 +115,9 @@ def test_tiny_photos(soft: np.ndarray, shape: tuple[int, int]) -> None:
     np.testing.assert_array_equal(result[mask == 0], photo[mask == 0])
 
 
-def test_only_the_face_s_region_of_a_12_megapixel_photo_is_worked_on(rng: np.random.Generator, soft: np.ndarray) -> None:
+def test_only_the_face_s_region_of_a_12_megapixel_photo_is_worked_on(
+    rng: np.random.Generator, soft: np.ndarray
+) -> None:
     photo = np.tile(rng.integers(0, 256, (300, 400, 3), dtype=np.uint8), (10, 10, 1))
     matrix = _place(3900, 2950, 3)
     region = face_region(soft, matrix, photo.shape)
@@ -120,12 +130,18 @@ def test_only_the_face_s_region_of_a_12_megapixel_photo_is_worked_on(rng: np.ran
     assert touched.max(0).tolist() == [2999, 3999]
 
 
-@pytest.mark.parametrize("place", [(160, 120, 1.4, 15), (160, 120, 2.3, -33), (130, 90, 6, 170), (0, 200, 3, 5)])
-def test_an_enlarged_face_is_the_cubic_one(rng: np.random.Generator, soft: np.ndarray, place: tuple) -> None:
+@pytest.mark.parametrize(
+    "place", [(160, 120, 1.4, 15), (160, 120, 2.3, -33), (130, 90, 6, 170), (0, 200, 3, 5)]
+)
+def test_an_enlarged_face_is_the_cubic_one(
+    rng: np.random.Generator, soft: np.ndarray, place: tuple
+) -> None:
     face = cv2.GaussianBlur(rng.integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8), (0, 0), 1.2)
     photo, matrix = np.zeros((240, 320, 3), np.uint8), _place(*place)
     result, mask = paste(photo, face, soft, matrix)
-    expected = cv2.warpAffine(face, matrix, (320, 240), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    expected = cv2.warpAffine(
+        face, matrix, (320, 240), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+    )
     apart = np.abs(result.astype(int) - expected)[mask == 1]
     assert len(apart) > 2000 and apart.max() <= 6 and apart.mean() < 1
 

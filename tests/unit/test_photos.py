@@ -9,7 +9,12 @@ import pytest
 from PIL import Image
 
 from facefusion import photos
-from facefusion.errors import EmptyPhotoError, TooLargePhotoError, TooLongPhotoError, UnreadablePhotoError
+from facefusion.errors import (
+    EmptyPhotoError,
+    TooLargePhotoError,
+    TooLongPhotoError,
+    UnreadablePhotoError,
+)
 from facefusion.photos import as_rgb, read_photo
 
 RGB = np.arange(2 * 4 * 3, dtype=np.uint8).reshape(2, 4, 3) * 10
@@ -33,21 +38,29 @@ def test_grey_is_repeated(shape: tuple[int, ...]) -> None:
 
 def test_transparency_lies_over_white() -> None:
     rgba = np.array([[[10, 20, 30, 255], [10, 20, 30, 0], [0, 100, 200, 128]]], np.uint8)
-    np.testing.assert_array_equal(as_rgb(rgba, "source"), [[[10, 20, 30], [255, 255, 255], [127, 177, 227]]])
+    np.testing.assert_array_equal(
+        as_rgb(rgba, "source"), [[[10, 20, 30], [255, 255, 255], [127, 177, 227]]]
+    )
 
 
 def test_floats_are_shares_and_clipped() -> None:
     floats = np.array([[[0, 0.5, 1], [-1, 2, 0.2]]])
     for kind in (np.float16, np.float32, np.float64):
-        np.testing.assert_array_equal(as_rgb(floats.astype(kind), "source"), [[[0, 128, 255], [0, 255, 51]]])
+        np.testing.assert_array_equal(
+            as_rgb(floats.astype(kind), "source"), [[[0, 128, 255], [0, 255, 51]]]
+        )
 
 
 def test_sixteen_bits_keep_the_upper_eight() -> None:
-    np.testing.assert_array_equal(as_rgb(np.array([[[0, 256, 65535]]], np.uint16), "source"), [[[0, 1, 255]]])
+    np.testing.assert_array_equal(
+        as_rgb(np.array([[[0, 256, 65535]]], np.uint16), "source"), [[[0, 1, 255]]]
+    )
 
 
 def test_bools_are_black_and_white() -> None:
-    np.testing.assert_array_equal(as_rgb(np.array([[False, True]]), "source"), [[[0, 0, 0], [255, 255, 255]]])
+    np.testing.assert_array_equal(
+        as_rgb(np.array([[False, True]]), "source"), [[[0, 0, 0], [255, 255, 255]]]
+    )
 
 
 def test_a_pillow_image_is_an_array_too() -> None:
@@ -60,7 +73,9 @@ def test_strips_are_as_the_whole(
     rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch, kind: type, channels: int
 ) -> None:
     values = rng.integers(0, 256, (31, 17, channels))
-    array = (values / 255 if kind is np.float32 else values * (257 if kind is np.uint16 else 1)).astype(kind)
+    array = (
+        values / 255 if kind is np.float32 else values * (257 if kind is np.uint16 else 1)
+    ).astype(kind)
     made = []
     for pixels in (1, 40, 1 << 18):
         monkeypatch.setattr(photos, "STRIP_PIXELS", pixels)
@@ -92,14 +107,19 @@ def test_not_a_number_is_no_picture(bad: float) -> None:
         "a file name",
         7,
     ],
-    ids=lambda image: f"{type(image).__name__}-{getattr(image, 'dtype', '')}-{getattr(image, 'shape', '')}",
+    ids=lambda image: (
+        f"{type(image).__name__}-{getattr(image, 'dtype', '')}-{getattr(image, 'shape', '')}"
+    ),
 )
 def test_what_is_no_picture(image: object) -> None:
     with pytest.raises(UnreadablePhotoError):
         as_rgb(image, "source")
 
 
-@pytest.mark.parametrize("image", [None, [], np.zeros((0, 4, 3), np.uint8), np.zeros((4, 0, 3), np.uint8), np.zeros((0, 0))])
+@pytest.mark.parametrize(
+    "image",
+    [None, [], np.zeros((0, 4, 3), np.uint8), np.zeros((4, 0, 3), np.uint8), np.zeros((0, 0))],
+)
 def test_nothing_is_a_missing_photo(image: object) -> None:
     with pytest.raises(EmptyPhotoError) as caught:
         as_rgb(image, "source", number=3)
@@ -130,12 +150,16 @@ def test_a_transparent_palette_lies_over_white(tmp_path: Path) -> None:
     image.putpalette([255, 0, 0, 0, 255, 0])
     image.putdata([0, 1])
     image.save(tmp_path / "a.png", transparency=1)
-    np.testing.assert_array_equal(read_photo(tmp_path / "a.png", "source"), [[[255, 0, 0], [255, 255, 255]]])
+    np.testing.assert_array_equal(
+        read_photo(tmp_path / "a.png", "source"), [[[255, 0, 0], [255, 255, 255]]]
+    )
 
 
 def test_sixteen_bit_files_keep_their_tones(tmp_path: Path) -> None:
     Image.fromarray(np.array([[0, 256, 32768, 65535]], np.uint16)).save(tmp_path / "a.png")
-    np.testing.assert_array_equal(read_photo(tmp_path / "a.png", "source")[0, :, 0], [0, 1, 128, 255])
+    np.testing.assert_array_equal(
+        read_photo(tmp_path / "a.png", "source")[0, :, 0], [0, 1, 128, 255]
+    )
 
 
 def test_print_colours_become_rgb(tmp_path: Path) -> None:
@@ -146,7 +170,9 @@ def test_print_colours_become_rgb(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp", "a.gif", "a.tiff"])
 @pytest.mark.parametrize("share", [0.02, 0.3, 0.9])
-def test_a_truncated_file_is_refused_or_read_but_never_crashes(tmp_path: Path, name: str, share: float) -> None:
+def test_a_truncated_file_is_refused_or_read_but_never_crashes(
+    tmp_path: Path, name: str, share: float
+) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     Image.fromarray(noise).save(tmp_path / name)
     whole = (tmp_path / name).read_bytes()
@@ -157,7 +183,16 @@ def test_a_truncated_file_is_refused_or_read_but_never_crashes(tmp_path: Path, n
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"no picture\n", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0", b"GIF89a", b"RIFF\0\0\0\0WEBP", b"%PDF-1.7"]
+    "content",
+    [
+        b"",
+        b"no picture\n",
+        b"\x89PNG\r\n\x1a\n",
+        b"\xff\xd8\xff\xe0",
+        b"GIF89a",
+        b"RIFF\0\0\0\0WEBP",
+        b"%PDF-1.7",
+    ],
 )
 def test_what_only_looks_like_a_picture(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.jpg").write_bytes(content)
@@ -180,7 +215,11 @@ def test_damage_in_the_middle_never_escapes_as_another_error(tmp_path: Path, nam
             photo = read_photo(tmp_path / name, "source")
             outcomes.add("read")
             assert photo.dtype == np.uint8 and photo.ndim == 3 and photo.shape[2] == 3
-        except (UnreadablePhotoError, TooLargePhotoError, TooLongPhotoError):  # damage may lie in the size
+        except (
+            UnreadablePhotoError,
+            TooLargePhotoError,
+            TooLongPhotoError,
+        ):  # damage may lie in the size
             outcomes.add("refused")
     assert "refused" in outcomes
 
@@ -190,7 +229,9 @@ def test_a_missing_file(tmp_path: Path) -> None:
         read_photo(tmp_path / "none.jpg", "source")
 
 
-def test_a_picture_of_absurd_size_is_refused_before_it_is_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_picture_of_absurd_size_is_refused_before_it_is_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     Image.new("RGB", (64, 64)).save(tmp_path / "a.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
     with pytest.raises(TooLargePhotoError):

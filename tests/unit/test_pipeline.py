@@ -12,7 +12,13 @@ import numpy as np
 import pytest
 
 from facefusion import FusionPipeline, Tier, canvas, views
-from facefusion.errors import EmptyPhotoError, FaceTooSmallError, FaceTurnedError, NoFaceError, UnreadablePhotoError
+from facefusion.errors import (
+    EmptyPhotoError,
+    FaceTooSmallError,
+    FaceTurnedError,
+    NoFaceError,
+    UnreadablePhotoError,
+)
 from facefusion.fusion.cache import FeatureCache
 from facefusion.geometry.shape import EXPRESSION_POINTS
 from facefusion.pipeline import STAGES
@@ -21,7 +27,9 @@ from facefusion.types import Swap
 
 
 @pytest.mark.parametrize("tier", list(TIERS))
-def test_only_the_face_changes(pipe: FusionPipeline, source: np.ndarray, target: np.ndarray, tier: Tier) -> None:
+def test_only_the_face_changes(
+    pipe: FusionPipeline, source: np.ndarray, target: np.ndarray, tier: Tier
+) -> None:
     before = source.copy(), target.copy()
     result = pipe(source, target, tier=tier)
     assert result.tier is tier
@@ -29,13 +37,17 @@ def test_only_the_face_changes(pipe: FusionPipeline, source: np.ndarray, target:
         assert image.shape == target.shape and image.dtype == np.uint8
         np.testing.assert_array_equal(image[result.mask == 0], target[result.mask == 0])
         assert (image != target).any(2)[result.mask > 0.9].mean() > 0.5
-    assert result.mask.shape == target.shape[:2] and result.mask[200, 250] == pytest.approx(1, abs=0.01)
+    assert result.mask.shape == target.shape[:2] and result.mask[200, 250] == pytest.approx(
+        1, abs=0.01
+    )
     assert 0.02 < (result.mask > 0).mean() < 0.2
     np.testing.assert_array_equal(source, before[0])
     np.testing.assert_array_equal(target, before[1])
 
 
-def test_fast_shows_the_coarse_picture(pipe: FusionPipeline, source: np.ndarray, target: np.ndarray) -> None:
+def test_fast_shows_the_coarse_picture(
+    pipe: FusionPipeline, source: np.ndarray, target: np.ndarray
+) -> None:
     result = pipe(source, target, tier="fast")
     np.testing.assert_array_equal(result.image, result.coarse)
 
@@ -59,7 +71,9 @@ def test_the_network_sees_both_faces_upright_on_top_of_each_other(
     assert warped.dtype == small.dtype == np.uint8
     rows, columns = np.nonzero(face > 0.5)
     # The mesh is in the middle; the forehead goes on above it.
-    assert rows.mean() == pytest.approx(61, abs=1.5) and columns.mean() == pytest.approx(63.5, abs=1.5)
+    assert rows.mean() == pytest.approx(61, abs=1.5) and columns.mean() == pytest.approx(
+        63.5, abs=1.5
+    )
     assert np.ptp(rows) > np.ptp(columns)
 
 
@@ -71,7 +85,9 @@ def test_the_coarse_network_is_told_whose_face_it_is(
     np.testing.assert_allclose(paper.told, [0.6, 0.8], atol=1e-6)
 
 
-def test_the_refine_network_sees_the_face_as_large_as_it_is(paper, pipe: FusionPipeline, make_mesh, make_photo) -> None:
+def test_the_refine_network_sees_the_face_as_large_as_it_is(
+    paper, pipe: FusionPipeline, make_mesh, make_photo
+) -> None:
     for height, side in ((700, 512), (220, 384), (60, 0)):
         paper.refined = None
         shape = (2 * height, 2 * height + 1)
@@ -82,29 +98,47 @@ def test_the_refine_network_sees_the_face_as_large_as_it_is(paper, pipe: FusionP
             continue
         warped, target, face = paper.refined
         assert warped.shape == target.shape == (side, side, 3) and face.shape == (side, side)
-        # A face onto itself: both crops and the mask are one view, and the view that the coarse network had.
+        # A face onto itself: both crops and the mask are one view, and the view that the coarse
+        # network had.
         assert np.abs(warped.astype(int) - target)[face > 0.9].mean() < 3
         small = cv2.resize(target, (128, 128), interpolation=cv2.INTER_AREA)
         assert np.abs(small.astype(int) - paper.seen[1]).mean() < 6
-        assert np.abs(cv2.resize(face, (128, 128), interpolation=cv2.INTER_AREA) - paper.seen[2]).mean() < 0.01
+        assert (
+            np.abs(
+                cv2.resize(face, (128, 128), interpolation=cv2.INTER_AREA) - paper.seen[2]
+            ).mean()
+            < 0.01
+        )
 
 
-def test_the_fast_tier_does_not_refine(paper, pipe: FusionPipeline, source: np.ndarray, target: np.ndarray) -> None:
-    assert "refine" not in pipe(source, target, tier="fast").timings.stages and paper.refined is None
+def test_the_fast_tier_does_not_refine(
+    paper, pipe: FusionPipeline, source: np.ndarray, target: np.ndarray
+) -> None:
+    assert (
+        "refine" not in pipe(source, target, tier="fast").timings.stages and paper.refined is None
+    )
 
 
-def test_stages_run_in_their_order(pipe: FusionPipeline, source: np.ndarray, target: np.ndarray) -> None:
+def test_stages_run_in_their_order(
+    pipe: FusionPipeline, source: np.ndarray, target: np.ndarray
+) -> None:
     told: list[tuple[str, float]] = []
     result = pipe(source, target, progress=lambda stage, share: told.append((stage, share)))
     assert list(result.timings.stages) == list(STAGES)
     assert result.timings.total == pytest.approx(sum(result.timings.stages.values()))
     assert all(seconds >= 0 for seconds in result.timings.stages.values())
-    assert [stage for stage, _ in told] == list(STAGES)  # of the source's stages: the target is looked at beside it
+    assert [stage for stage, _ in told] == list(
+        STAGES
+    )  # of the source's stages: the target is looked at beside it
     assert all(share == STAGES[stage] for stage, share in told)
 
 
 def test_both_photos_are_looked_at_at_the_same_time(
-    paper, pipe: FusionPipeline, source: np.ndarray, target: np.ndarray, monkeypatch: pytest.MonkeyPatch
+    paper,
+    pipe: FusionPipeline,
+    source: np.ndarray,
+    target: np.ndarray,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     met, measure = Barrier(2, timeout=10), type(paper).__call__
 
@@ -120,7 +154,9 @@ def test_both_photos_are_looked_at_at_the_same_time(
     assert 0.09 < result.timings.stages["mesh"] < result.timings.total <= passed
 
 
-def test_of_two_photos_that_cannot_be_used_the_source_is_named(pipe: FusionPipeline, make_photo: Any) -> None:
+def test_of_two_photos_that_cannot_be_used_the_source_is_named(
+    pipe: FusionPipeline, make_photo: Any
+) -> None:
     with pytest.raises(NoFaceError) as refused:
         pipe(make_photo(90, 80), make_photo(80, 90))
     assert refused.value.photo == "source"
@@ -132,31 +168,44 @@ def test_identity_similarity_is_to_the_mean_of_the_sources(
     paper.faces[(301, 240)] = make_mesh((120, 150), 180)
     paper.answers = {(301, 240): np.array([0, 1], np.float32)}
     assert pipe(source, target).identity_similarity == pytest.approx(1)
-    assert pipe([source, make_photo(301, 240)], target).identity_similarity == pytest.approx(np.sqrt(0.5))
+    assert pipe([source, make_photo(301, 240)], target).identity_similarity == pytest.approx(
+        np.sqrt(0.5)
+    )
     assert pipe(make_photo(301, 240), target).identity_similarity == pytest.approx(0)
 
 
 def test_the_source_that_looks_the_same_way_is_used(
     paper, pipe: FusionPipeline, make_mesh, make_photo, source: np.ndarray, target: np.ndarray
 ) -> None:
-    paper.faces |= {(301, 240): make_mesh((120, 150), 180, yaw=30), (400, 501): make_mesh((250, 200), 160, yaw=35)}
+    paper.faces |= {
+        (301, 240): make_mesh((120, 150), 180, yaw=30),
+        (400, 501): make_mesh((250, 200), 160, yaw=35),
+    }
     turned, turned_target = make_photo(301, 240), make_photo(400, 501)
     assert pipe([turned, source], target).source_face.yaw == pytest.approx(0, abs=1)
     assert pipe([source, turned], turned_target).source_face.yaw == pytest.approx(30, abs=1)
     np.testing.assert_array_equal(pipe([turned, source], target).image, pipe(source, target).image)
 
 
-def test_arrays_of_other_kinds(pipe: FusionPipeline, source: np.ndarray, target: np.ndarray) -> None:
+def test_arrays_of_other_kinds(
+    pipe: FusionPipeline, source: np.ndarray, target: np.ndarray
+) -> None:
     expected = pipe(source, target).image
     opaque = np.concatenate([target, np.full((400, 500, 1), 255, np.uint8)], axis=2)
     np.testing.assert_array_equal(pipe((source,), opaque).image, expected)
-    np.testing.assert_array_equal(pipe(source / 255, target.astype(np.uint16) * 257).image, expected)
+    np.testing.assert_array_equal(
+        pipe(source / 255, target.astype(np.uint16) * 257).image, expected
+    )
     grey = pipe(source, target[..., 0])
     assert grey.image.shape == target.shape
-    np.testing.assert_array_equal(grey.image[grey.mask == 0], target[..., :1].repeat(3, 2)[grey.mask == 0])
+    np.testing.assert_array_equal(
+        grey.image[grey.mask == 0], target[..., :1].repeat(3, 2)[grey.mask == 0]
+    )
 
 
-def test_no_face_names_the_photo(pipe: FusionPipeline, source: np.ndarray, target: np.ndarray, make_photo) -> None:
+def test_no_face_names_the_photo(
+    pipe: FusionPipeline, source: np.ndarray, target: np.ndarray, make_photo
+) -> None:
     stranger = make_photo(77, 99)
     for first, second, named in (
         (stranger, target, ("source", None)),
@@ -169,7 +218,9 @@ def test_no_face_names_the_photo(pipe: FusionPipeline, source: np.ndarray, targe
         assert (caught.value.photo, caught.value.number) == named
 
 
-def test_small_and_turned_faces_are_refused(paper, pipe: FusionPipeline, make_mesh, make_photo, source, target) -> None:
+def test_small_and_turned_faces_are_refused(
+    paper, pipe: FusionPipeline, make_mesh, make_photo, source, target
+) -> None:
     paper.faces |= {(100, 100): make_mesh((50, 50), 30), (101, 100): make_mesh((50, 50), 90, yaw=60),
                     (102, 100): make_mesh((50, 50), 90, yaw=40), (103, 100): make_mesh((50, 50), 90, yaw=-30)}  # fmt: skip
     with pytest.raises(FaceTooSmallError, match="target photo"):
@@ -203,7 +254,14 @@ def test_wrong_calls(pipe: FusionPipeline, source: np.ndarray, target: np.ndarra
 @pytest.mark.parametrize("tier", list(TIERS))
 @pytest.mark.parametrize("height", [60, 400, 3000])
 def test_faces_are_composed_at_the_photo_s_own_resolution(
-    paper, pipe: FusionPipeline, make_mesh, source: np.ndarray, target: np.ndarray, monkeypatch, tier: Tier, height: int
+    paper,
+    pipe: FusionPipeline,
+    make_mesh,
+    source: np.ndarray,
+    target: np.ndarray,
+    monkeypatch,
+    tier: Tier,
+    height: int,
 ) -> None:
     """The face takes 0.6 of the crop, whose side in the window is no larger than the tier allows."""
     composed: list[tuple[int, int]] = []
@@ -218,7 +276,10 @@ def test_faces_are_composed_at_the_photo_s_own_resolution(
     result = pipe(source, target, tier=tier)
     rows, columns = (np.ptp(np.flatnonzero(result.mask.any(axis))) + 1 for axis in (1, 0))
     margin = 12 + 0.05 * height  # around what is seen of the mask
-    largest = [384, *([TIERS[tier].detail_size] if TIERS[tier].refine_size else [])]  # of the draft and of the result
+    largest = [
+        384,
+        *([TIERS[tier].detail_size] if TIERS[tier].refine_size else []),
+    ]  # of the draft and of the result
     assert len(composed) == len(largest)
     for sides, most in zip(composed, largest, strict=True):
         scale = min(1, 0.6 * height**-1 * most)
@@ -239,7 +300,10 @@ def test_several_faces_leave_the_rest_of_the_photo_alone(
         np.testing.assert_array_equal(result.image[result.mask == 0], target[result.mask == 0])
         for x in (150, 350):
             here = np.s_[195:205, x - 5 : x + 5]
-            assert result.mask[here].min() > 0.99 and (result.image[here] != target[here]).any(2).mean() > 0.5
+            assert (
+                result.mask[here].min() > 0.99
+                and (result.image[here] != target[here]).any(2).mean() > 0.5
+            )
         assert result.mask[:, 255].max() < 0.01
 
 
@@ -261,7 +325,9 @@ def test_pictures_of_a_result_are_made_when_they_are_looked_at(
         result.tier = Tier.FAST
 
 
-def test_how_much_of_the_face_is_seen(pipe: FusionPipeline, source: np.ndarray, target: np.ndarray) -> None:
+def test_how_much_of_the_face_is_seen(
+    pipe: FusionPipeline, source: np.ndarray, target: np.ndarray
+) -> None:
     none, half, whole = (pipe(source, target, blend=blend) for blend in (0.0, 0.5, 1.0))
     for image in (none.image, none.coarse):
         np.testing.assert_array_equal(image, target)
@@ -269,7 +335,9 @@ def test_how_much_of_the_face_is_seen(pipe: FusionPipeline, source: np.ndarray, 
     assert np.abs(half.image - (whole.image.astype(float) + target) / 2).max() <= 1
 
 
-def test_a_photo_is_measured_once(paper, pipe: FusionPipeline, source: np.ndarray, target: np.ndarray, make_photo) -> None:
+def test_a_photo_is_measured_once(
+    paper, pipe: FusionPipeline, source: np.ndarray, target: np.ndarray, make_photo
+) -> None:
     looks = []
     glance = paper.glance
     paper.glance = lambda photo: (looks.append(photo.shape), glance(photo))[1]
@@ -290,7 +358,9 @@ def test_a_photo_is_measured_once(paper, pipe: FusionPipeline, source: np.ndarra
     assert len(looks) == 5
 
 
-def test_a_photo_is_refused_every_time(pipe: FusionPipeline, target: np.ndarray, make_photo) -> None:
+def test_a_photo_is_refused_every_time(
+    pipe: FusionPipeline, target: np.ndarray, make_photo
+) -> None:
     stranger = make_photo(77, 99)
     for _ in range(2):
         with pytest.raises(NoFaceError, match="face photo"):
@@ -342,7 +412,12 @@ def test_likeness_settles_the_less_the_more_of_the_person_is_asked_for(
 
 @pytest.mark.parametrize(("likeness", "share"), [(0.0, 1.0), (0.25, 0.5), (0.4, 0.2)])
 def test_the_correction_of_expression_ends_at_the_default_likeness(
-    pipe: FusionPipeline, source: np.ndarray, target: np.ndarray, monkeypatch, likeness: float, share: float
+    pipe: FusionPipeline,
+    source: np.ndarray,
+    target: np.ndarray,
+    monkeypatch,
+    likeness: float,
+    share: float,
 ) -> None:
     shares: list[float] = []
     real = views.correct_expression

@@ -14,7 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from facefusion.page.directory import GRACE, LOCK, PREFIX, PrivateDirectory, make_private, sweep_dead
+from facefusion.page.directory import (
+    GRACE,
+    LOCK,
+    PREFIX,
+    PrivateDirectory,
+    make_private,
+    sweep_dead,
+)
 
 HOLDER = """
 import sys, time
@@ -70,7 +77,9 @@ def test_what_is_made_again_is_private_too(tmp_path: Path) -> None:
     assert _mode(inner) == _mode(inner.parent) == 0o700
 
 
-def test_a_living_process_keeps_its_directory(tmp_path: Path, holder: subprocess.Popen[str]) -> None:
+def test_a_living_process_keeps_its_directory(
+    tmp_path: Path, holder: subprocess.Popen[str]
+) -> None:
     place = _place(holder)
     assert sweep_dead(tmp_path) == 0
     assert (place / "face.png").exists()

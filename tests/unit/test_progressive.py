@@ -12,12 +12,16 @@ from facefusion.nets.coarse import CoarseFusionModel
 from facefusion.training.progressive import at, cost, images, table, training_memory
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from Linux's /proc")
+@pytest.mark.skipif(
+    not Path("/proc/self/status").exists(), reason="memory is read from Linux's /proc"
+)
 def test_a_larger_side_costs_more_memory() -> None:
     torch.manual_seed(0)
     net = CoarseFusionModel().eval()
     contracts = [at(CONTRACTS["coarse"], side) for side in (64, 256)]
-    assert contracts[1].inputs["warped"] == (1, 3, 256, 256) and contracts[1].inputs["identity"] == (1, 128)
+    assert contracts[1].inputs["warped"] == (1, 3, 256, 256) and contracts[1].inputs[
+        "identity"
+    ] == (1, 128)
     small, large = (cost([(net, contract)]) for contract in contracts)
     assert small["ms"] > 0 and large["ms"] > 0 and large["mb"] > small["mb"] > 0
 
@@ -29,7 +33,17 @@ def test_what_training_keeps_grows_with_the_pixels() -> None:
 
 
 def test_the_report_names_the_command_and_both_ways() -> None:
-    figures = {"ssim": 0.7, "psnr": 21.0, "val_id": 0.5, "parameters": 1e6, "ms": 50.0, "mb": 100.0, "kept": 300.0}
-    text = table({"progressive": figures, "one step": figures | {"ms": 200.0}}, 40, {"cpu": "Abacus"})
+    figures = {
+        "ssim": 0.7,
+        "psnr": 21.0,
+        "val_id": 0.5,
+        "parameters": 1e6,
+        "ms": 50.0,
+        "mb": 100.0,
+        "kept": 300.0,
+    }
+    text = table(
+        {"progressive": figures, "one step": figures | {"ms": 200.0}}, 40, {"cpu": "Abacus"}
+    )
     assert "--steps 40" in text and "Abacus" in text
     assert "| one step | 0.7000 | 21.00 | 0.500 | 1,000,000 | 200 | 100 | 300 |" in text

@@ -52,7 +52,9 @@ def test_letters_that_reach_below_the_line_do_not_count() -> None:
 @pytest.mark.parametrize("character", ["生", "成"])
 def test_chinese_characters_are_as_high_as_capitals(character: str) -> None:
     drawn = lettering(character, 60)
-    assert drawn.shape[0] == pytest.approx(64, abs=8) and drawn.shape[1] == pytest.approx(64, abs=12)
+    assert drawn.shape[0] == pytest.approx(64, abs=8) and drawn.shape[1] == pytest.approx(
+        64, abs=12
+    )
     assert 0.15 < (drawn > 127).mean() < 0.5
 
 
@@ -63,7 +65,11 @@ def test_the_mark_can_be_read_on_white_and_on_black() -> None:
 
 @pytest.mark.parametrize(
     ("face", "corner"),
-    [([0, 0, 100, 100], "bottom right"), ([200, 200, 400, 400], "bottom left"), ([0, 200, 400, 400], "top right")],
+    [
+        ([0, 0, 100, 100], "bottom right"),
+        ([200, 200, 400, 400], "bottom left"),
+        ([0, 200, 400, 400], "top right"),
+    ],
 )
 def test_the_mark_hides_no_face(face: list[float], corner: str) -> None:
     photo = np.full((400, 400, 3), 60, np.uint8)
@@ -90,7 +96,10 @@ def test_every_file_says_where_it_comes_from(extension: str) -> None:
     root = ElementTree.fromstring(packet.decode("utf-8"))
     description = root.find(".//{http://www.w3.org/1999/02/22-rdf-syntax-ns#}Description")
     assert description is not None
-    assert description.get("{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}DigitalSourceType") == SOURCE_TYPE
+    assert (
+        description.get("{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}DigitalSourceType")
+        == SOURCE_TYPE
+    )
     assert SOURCE_TYPE.rsplit("/", 1)[1] == "compositeWithTrainedAlgorithmicMedia"
 
 

@@ -1,4 +1,6 @@
-"""The networks' residual beside a cut is that of the face inside, not what they leave outside of it."""
+"""The networks' residual beside a cut is that of the face inside, not what they leave outside of
+it.
+"""
 
 from __future__ import annotations
 
@@ -53,8 +55,13 @@ def test_the_given_answer_stays_as_it_is() -> None:
     np.testing.assert_array_equal(given.delta, before[1])
 
 
-def test_a_pair_steadies_the_residual_beside_the_sources_hair(make_pair: Any, make_mesh: Any, make_photo: Any) -> None:
-    face, fringe = (make_photo(300, 300), make_mesh((150, 150), 180)), np.zeros((96, 96), np.float32)
+def test_a_pair_steadies_the_residual_beside_the_sources_hair(
+    make_pair: Any, make_mesh: Any, make_photo: Any
+) -> None:
+    face, fringe = (
+        (make_photo(300, 300), make_mesh((150, 150), 180)),
+        np.zeros((96, 96), np.float32),
+    )
     fringe[:32] = 1
     hung = Coverings(None, fringe)
     delta = np.full((128, 128, 3), INSIDE, np.float32)
@@ -64,7 +71,13 @@ def test_a_pair_steadies_the_residual_beside_the_sources_hair(make_pair: Any, ma
     found = pair.steadied(given)
     near = (given.mask > 0.05) & (given.mask < 0.25) & (np.arange(128) < 46)[:, None]
     near[:, :50] = near[:, 78:] = False
-    assert near.any() and np.abs(found.delta - INSIDE)[near].mean() < 0.5 * np.abs(delta - INSIDE)[near].mean()
+    assert (
+        near.any()
+        and np.abs(found.delta - INSIDE)[near].mean() < 0.5 * np.abs(delta - INSIDE)[near].mean()
+    )
     np.testing.assert_array_equal(found.delta[80:], delta[80:])
-    for other in (make_pair(face, face), make_pair(face, face, theirs=hung, steps=Steps().without("hairline"))):
+    for other in (
+        make_pair(face, face),
+        make_pair(face, face, theirs=hung, steps=Steps().without("hairline")),
+    ):
         assert other.steadied(given) is given  # nothing is cut

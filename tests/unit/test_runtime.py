@@ -93,7 +93,9 @@ def test_threads_are_as_asked_and_do_not_spin() -> None:
 
 def test_threads_share_one_heap_where_the_c_library_has_several() -> None:
     code = "from facefusion.runtime import share_heap; print(share_heap())"
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    told = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
     assert told.split() == [str(platform.libc_ver()[0] == "glibc")]
 
 
@@ -110,5 +112,7 @@ with ThreadPoolExecutor(1) as visitor:
     print(before, count(), visitor.submit(count).result())
 """
     several = {**os.environ, "OPENBLAS_NUM_THREADS": "2"}
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=several).stdout
+    told = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=several
+    ).stdout
     assert told == "{2} {1} {1}\n"

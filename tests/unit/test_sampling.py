@@ -8,9 +8,23 @@ import cv2
 import numpy as np
 import pytest
 
-from facefusion.geometry.align import FUSION_FACE_SHARE, crop_photo, invert, mesh_crop_transform, transform_points
+from facefusion.geometry.align import (
+    FUSION_FACE_SHARE,
+    crop_photo,
+    invert,
+    mesh_crop_transform,
+    transform_points,
+)
 from facefusion.geometry.frames import Frame
-from facefusion.geometry.sampling import DENSE, MARGIN, PhotoPart, crop_part, remapped, shown_size, shrinks
+from facefusion.geometry.sampling import (
+    DENSE,
+    MARGIN,
+    PhotoPart,
+    crop_part,
+    remapped,
+    shown_size,
+    shrinks,
+)
 
 SIDE = 96
 
@@ -22,7 +36,9 @@ def flow_of(mesh: np.ndarray, side: int = SIDE) -> np.ndarray:
     return transform_points(grid, back).reshape(side, side, 2)
 
 
-def test_a_face_that_is_shown_as_large_is_sampled_from_the_photo_itself(make_mesh: Any, make_photo: Any) -> None:
+def test_a_face_that_is_shown_as_large_is_sampled_from_the_photo_itself(
+    make_mesh: Any, make_photo: Any
+) -> None:
     photo, mesh = make_photo(200, 220), make_mesh((110, 100), 100)
     part = PhotoPart.around(photo, mesh, 100)
     assert part.image is photo and part.kernel == cv2.INTER_CUBIC
@@ -37,12 +53,19 @@ def test_a_part_of_a_photo_gives_the_samples_of_the_photo(make_mesh: Any, make_p
     part = PhotoPart.around(photo, mesh, 100)
     assert part.image.shape[0] < 250 and part.image.shape[1] < 280
     found = part.sampled(flow_of(mesh), frame)
-    assert np.abs(found.astype(int) - expected).max() <= 5 and np.abs(found.astype(int) - expected).mean() < 1
-    np.testing.assert_array_equal(found, PhotoPart.around(photo, mesh, 100).sampled(flow_of(mesh), frame))
+    assert (
+        np.abs(found.astype(int) - expected).max() <= 5
+        and np.abs(found.astype(int) - expected).mean() < 1
+    )
+    np.testing.assert_array_equal(
+        found, PhotoPart.around(photo, mesh, 100).sampled(flow_of(mesh), frame)
+    )
 
 
 @pytest.mark.parametrize("shift", [(0, 0), (-150, 40), (90, -170)])
-def test_the_pixels_of_a_part_lie_where_its_matrix_says(make_mesh: Any, shift: tuple[int, int]) -> None:
+def test_the_pixels_of_a_part_lie_where_its_matrix_says(
+    make_mesh: Any, shift: tuple[int, int]
+) -> None:
     x, y = np.meshgrid(np.arange(640) * 0.39, np.arange(500) * 0.5)
     photo = np.rint(np.stack([x, y, 0 * x], axis=-1)).astype(np.uint8)
     mesh = make_mesh((330 + shift[0], 240 + shift[1]), 240)

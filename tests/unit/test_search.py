@@ -32,7 +32,10 @@ def test_a_design_is_what_a_network_is_built_of() -> None:
     face, who = torch.ones(1, 1, 128, 128), torch.rand(1, 128)
     whole, part = CoarseFusionModel().eval(), CoarseFusionModel(design=small).eval()
     assert size(part) < 0.5 * size(whole)
-    assert [tuple(x.shape) for x in part(images, images, face, who)] == [(1, 1, 128, 128), (1, 3, 128, 128)]
+    assert [tuple(x.shape) for x in part(images, images, face, who)] == [
+        (1, 1, 128, 128),
+        (1, 3, 128, 128),
+    ]
     kernels = {tuple(p.shape[2:]) for name, p in part.down16.named_parameters() if p.ndim == 4}
     assert kernels == {(1, 1), (5, 5)}
     assert size(EnhancementNet(scaled(refine.DESIGN, 1.4, 4.0, 3))) > 1.5 * size(EnhancementNet())
@@ -51,10 +54,16 @@ def space(monkeypatch: pytest.MonkeyPatch) -> Space:
         return averaged
 
     def undone_swaps(task: Any, net: CoarseFusionModel) -> dict[str, float]:
-        kernel = next(p.shape[-1] for n, p in net.down8.named_parameters() if p.ndim == 4 and p.shape[-1] > 1)
+        kernel = next(
+            p.shape[-1] for n, p in net.down8.named_parameters() if p.ndim == 4 and p.shape[-1] > 1
+        )
         return {"psnr": 20.0 + kernel + 1e-7 * size(net), "ssim": 0.9}
 
-    for name, stand_in in (("milliseconds", milliseconds), ("train", train), ("undone_swaps", undone_swaps)):
+    for name, stand_in in (
+        ("milliseconds", milliseconds),
+        ("train", train),
+        ("undone_swaps", undone_swaps),
+    ):
         monkeypatch.setattr(search, name, stand_in)
 
     class Nothing:
@@ -67,7 +76,9 @@ def space(monkeypatch: pytest.MonkeyPatch) -> Space:
     return Space(coarse.DESIGN, make, CONTRACTS["coarse"], make, nothing, Schedule(steps=3))
 
 
-def test_only_what_is_quick_enough_is_trained_and_nothing_twice(space: Space, tmp_path: Path) -> None:
+def test_only_what_is_quick_enough_is_trained_and_nothing_twice(
+    space: Space, tmp_path: Path
+) -> None:
     found = search.search(space, 12, tmp_path)
     assert coarse.DESIGN in found and 4 < len(found) <= 12
     for figures in found.values():
@@ -78,24 +89,38 @@ def test_only_what_is_quick_enough_is_trained_and_nothing_twice(space: Space, tm
     assert 0.123 in [figures["ratio"] for figures in search.search(space, 12, tmp_path).values()]
 
     line = front(found)
-    assert line == sorted(line, key=lambda d: found[d]["ratio"]) == sorted(line, key=lambda d: found[d]["psnr"])
+    assert (
+        line
+        == sorted(line, key=lambda d: found[d]["ratio"])
+        == sorted(line, key=lambda d: found[d]["psnr"])
+    )
     for design in line:
         better = [d for d in found if found[d].get("psnr", 0) > found[design]["psnr"]]
         assert all(found[d]["ratio"] > found[design]["ratio"] for d in better)
     assert max(found, key=lambda d: found[d].get("psnr", 0)) in line
 
     report = table("coarse", found, space, 12)
-    rows = [line for line in report.splitlines() if line.startswith("| ") and line.split("|")[2].strip()[0].isdigit()]
+    rows = [
+        line
+        for line in report.splitlines()
+        if line.startswith("| ") and line.split("|")[2].strip()[0].isdigit()
+    ]
     assert len(rows) == len(found) and sum("made by hand" in row for row in rows) == 1
-    assert "it should be trained to the end" in report  # a larger kernel was made to give two decibels
-    assert "made by hand stays" in search.verdict({coarse.DESIGN: found[coarse.DESIGN]}, coarse.DESIGN)
+    assert (
+        "it should be trained to the end" in report
+    )  # a larger kernel was made to give two decibels
+    assert "made by hand stays" in search.verdict(
+        {coarse.DESIGN: found[coarse.DESIGN]}, coarse.DESIGN
+    )
     assert report.count("too slow") == sum("psnr" not in figures for figures in found.values())
     plot(found, space.hand, tmp_path / "front.png")
     picture = cv2.imread(str(tmp_path / "front.png"))
     assert picture is not None and min(picture.shape[:2]) > 300 and picture.std() > 10
 
 
-def test_networks_are_timed_in_turn_on_the_inputs_of_their_contract(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_networks_are_timed_in_turn_on_the_inputs_of_their_contract(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(search, "ROUNDS", 3)
     small = CoarseFusionModel(design=scaled(coarse.DESIGN, 0.6, 1.5, 3)).eval()
     mine, other = search.milliseconds(small, CONTRACTS["coarse"], CoarseFusionModel().eval())

@@ -9,7 +9,14 @@ import pytest
 
 from facefusion.geometry import topology
 from facefusion.geometry.align import FUSION_FACE_SHARE, mesh_crop_transform
-from facefusion.geometry.shape import EXPRESSION_POINTS, LATTICE, MOST, blend_shape, in_pose_of, warp_photo
+from facefusion.geometry.shape import (
+    EXPRESSION_POINTS,
+    LATTICE,
+    MOST,
+    blend_shape,
+    in_pose_of,
+    warp_photo,
+)
 
 
 def wider(mesh: np.ndarray, share: float) -> np.ndarray:
@@ -38,10 +45,15 @@ def test_the_same_shape_moves_nothing(make_mesh: Any) -> None:
 
 
 @pytest.mark.parametrize("share", [-0.08, 0.08])
-def test_the_outline_follows_the_source_as_far_as_asked_and_the_expression_holds(make_mesh: Any, share: float) -> None:
+def test_the_outline_follows_the_source_as_far_as_asked_and_the_expression_holds(
+    make_mesh: Any, share: float
+) -> None:
     target = make_mesh((100, 100), 120)
     source = wider(make_mesh((60, 60), 90), share)
-    moves = [(width(blend_shape(source, target, amount)) / width(target) - 1) / share for amount in (0.0, 0.5, 1.0)]
+    moves = [
+        (width(blend_shape(source, target, amount)) / width(target) - 1) / share
+        for amount in (0.0, 0.5, 1.0)
+    ]
     assert moves[0] == 0 and 0.2 < moves[1] < moves[2] < 1.1
     moved = blend_shape(source, target, 1.0)
     np.testing.assert_array_equal(moved[list(EXPRESSION_POINTS)], target[list(EXPRESSION_POINTS)])
@@ -61,7 +73,9 @@ def test_an_open_mouth_is_no_longer_chin(make_mesh: Any) -> None:
     assert abs(moved[152, 1] - target[152, 1]) < 2.5
 
 
-def test_the_photo_bends_where_the_face_is_and_nowhere_else(make_mesh: Any, make_photo: Any) -> None:
+def test_the_photo_bends_where_the_face_is_and_nowhere_else(
+    make_mesh: Any, make_photo: Any
+) -> None:
     photo = make_photo(300, 320)
     mesh = make_mesh((150, 140), 120, roll=10)
     moved = blend_shape(wider(mesh, 0.1), mesh, 1.0)
@@ -76,15 +90,22 @@ def test_the_photo_bends_where_the_face_is_and_nowhere_else(make_mesh: Any, make
         x, y = mesh[point, :2].round().astype(int)
         u, v = moved[point, :2].round().astype(int)
         assert abs(u - x) >= 2
-        assert np.abs(result[v, u].astype(int) - photo[y, x]).mean() < np.abs(photo[v, u].astype(int) - photo[y, x]).mean()
+        assert (
+            np.abs(result[v, u].astype(int) - photo[y, x]).mean()
+            < np.abs(photo[v, u].astype(int) - photo[y, x]).mean()
+        )
 
 
 def test_a_face_at_the_photos_edge_bends_too(make_mesh: Any, make_photo: Any) -> None:
     photo = make_photo(100, 90)
     mesh = make_mesh((20, 30), 100)
     moved = blend_shape(wider(mesh, 0.1), mesh, 1.0)
-    result, touched = warp_photo(photo, mesh, moved, mesh_crop_transform(mesh, FUSION_FACE_SHARE, LATTICE))
+    result, touched = warp_photo(
+        photo, mesh, moved, mesh_crop_transform(mesh, FUSION_FACE_SHARE, LATTICE)
+    )
     assert result.shape == photo.shape and touched.any()
-    unmoved, none = warp_photo(photo, mesh, mesh, mesh_crop_transform(mesh, FUSION_FACE_SHARE, LATTICE))
+    unmoved, none = warp_photo(
+        photo, mesh, mesh, mesh_crop_transform(mesh, FUSION_FACE_SHARE, LATTICE)
+    )
     np.testing.assert_array_equal(unmoved, photo)
     assert not none.any()

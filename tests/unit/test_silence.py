@@ -1,4 +1,6 @@
-"""What packages would report is switched off, before any of them is imported, whatever the environment says."""
+"""What packages would report is switched off, before any of them is imported, whatever the
+environment says.
+"""
 
 from __future__ import annotations
 
@@ -39,9 +41,14 @@ def _seen(module: str) -> dict[str, str]:
         module=module,
     )
     # Somebody's own settings would switch everything on.
-    on = dict.fromkeys(VARIABLES, "") | {"ORT_DISABLE_TELEMETRY": "0", "GRADIO_ANALYTICS_ENABLED": "True"}
+    on = dict.fromkeys(VARIABLES, "") | {
+        "ORT_DISABLE_TELEMETRY": "0",
+        "GRADIO_ANALYTICS_ENABLED": "True",
+    }
     command = [sys.executable, "-c", code]
-    done = subprocess.run(command, cwd=ROOT, env={**os.environ, **on}, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, **on}, capture_output=True, text=True, check=True
+    )
     return dict(word.split("=") for word in done.stdout.split())
 
 
@@ -68,7 +75,9 @@ def test_all_is_switched_off_before_the_first_import(module: str, packages: set[
 def test_openvino_takes_its_own_stand_in_for_what_reports() -> None:
     pytest.importorskip("openvino")
     code = "import facefusion, sys, openvino.tools.ovc.telemetry_utils as u; print(u.tm.__name__)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     assert done.stdout == "openvino.tools.ovc.telemetry_stub\n"
 
 
@@ -77,7 +86,9 @@ def test_the_hubs_library_and_gradio_say_that_they_are_off() -> None:
         "import facefusion; from gradio.analytics import analytics_enabled; from huggingface_hub import constants; "
         "print(analytics_enabled(), constants.HF_HUB_DISABLE_TELEMETRY)"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     assert done.stdout == "False True\n"
 
 
@@ -85,4 +96,6 @@ def test_the_table_says_of_every_package_what_it_does_and_how_that_is_stopped() 
     assert len({switch.package for switch in SWITCHES}) == len(SWITCHES)
     for switch in SWITCHES:
         assert switch.habit.endswith(".") and (switch.variables or switch.hidden)
-    assert {name: os.environ[name] for name in VARIABLES} == VARIABLES  # here too, through tests/conftest.py
+    assert {
+        name: os.environ[name] for name in VARIABLES
+    } == VARIABLES  # here too, through tests/conftest.py

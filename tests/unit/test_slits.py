@@ -1,4 +1,6 @@
-"""Where the source's mouth or eye is open and the target's is shut, the warp jumps from edge to edge."""
+"""Where the source's mouth or eye is open and the target's is shut, the warp jumps from edge to
+edge.
+"""
 
 from __future__ import annotations
 
@@ -32,10 +34,17 @@ def _mouth(mesh: np.ndarray) -> np.ndarray:
     return image
 
 
-def test_a_jump_is_needed_where_the_source_is_wider_open_only(shut: np.ndarray, ajar: np.ndarray) -> None:
+def test_a_jump_is_needed_where_the_source_is_wider_open_only(
+    shut: np.ndarray, ajar: np.ndarray
+) -> None:
     assert opening(ajar, MOUTH) > opening(shut, MOUTH) + 0.1
     assert jump_strength(ajar, shut, MOUTH) == 1
-    assert jump_strength(shut, ajar, MOUTH) == jump_strength(shut, shut, MOUTH) == jump_strength(ajar, ajar, MOUTH) == 0
+    assert (
+        jump_strength(shut, ajar, MOUTH)
+        == jump_strength(shut, shut, MOUTH)
+        == jump_strength(ajar, ajar, MOUTH)
+        == 0
+    )
 
 
 @pytest.mark.parametrize("triangles", [True, False])
@@ -62,7 +71,9 @@ def test_each_side_keeps_its_own_edge(shut: np.ndarray, ajar: np.ndarray) -> Non
     np.testing.assert_array_equal(lower[list(MOUTH.lower)], ajar[list(MOUTH.lower), :2])
     gaps = np.linalg.norm((upper - lower)[list(MOUTH.upper + MOUTH.lower)], axis=1)
     assert gaps.max() > 5  # they disagree by what lies between the lips
-    away = [i for i in range(468) if i not in {*MOUTH.upper, *MOUTH.lower, *MOUTH.above, *MOUTH.below}]
+    away = [
+        i for i in range(468) if i not in {*MOUTH.upper, *MOUTH.lower, *MOUTH.above, *MOUTH.below}
+    ]
     np.testing.assert_array_equal(upper[away], lower[away])
 
 
@@ -71,8 +82,15 @@ def test_the_jump_ends_near_the_slit(
     shut: np.ndarray, ajar: np.ndarray, monkeypatch: pytest.MonkeyPatch, triangles: bool
 ) -> None:
     window, near, below = slit_window(shut, MOUTH, SIZE)
-    assert near.shape == below.shape == (window[0].stop - window[0].start, window[1].stop - window[1].start)
-    assert near.max() == 1 and max(near[0].max(), near[-1].max(), near[:, 0].max(), near[:, -1].max()) < 0.01
+    assert (
+        near.shape
+        == below.shape
+        == (window[0].stop - window[0].start, window[1].stop - window[1].start)
+    )
+    assert (
+        near.max() == 1
+        and max(near[0].max(), near[-1].max(), near[:, 0].max(), near[:, -1].max()) < 0.01
+    )
     assert below[0].max() == 0 and below[-1].min() == 1
     with_jump = MeshWarp(shut, SIZE, triangles=triangles).flow(ajar)
     monkeypatch.setattr(warping, "SLITS", ())

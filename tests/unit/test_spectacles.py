@@ -1,4 +1,6 @@
-"""Glasses: the target's stay, the source's stay behind, and what dark glass hides is left to the target."""
+"""Glasses: the target's stay, the source's stay behind, and what dark glass hides is left to the
+target.
+"""
 
 from __future__ import annotations
 
@@ -55,12 +57,17 @@ def test_a_frame_is_taken_off_at_any_size_and_dark_glass_is_not(make_photo: Any)
         face = plain.copy()
         face[glasses.frame[np.ix_(rows, rows)] > 0.5] = 10
         without = glasses.taken_off(face)
-        assert np.abs(without.astype(int) - plain).max() < 40 and np.abs(face.astype(int) - plain).max() > 100
+        assert (
+            np.abs(without.astype(int) - plain).max() < 40
+            and np.abs(face.astype(int) - plain).max() > 100
+        )
         np.testing.assert_array_equal(without[: size // 4], plain[: size // 4])
         np.testing.assert_array_equal(worn(frame=1, glass=0.9).taken_off(face), face)
 
 
-def test_the_targets_glasses_are_left_alone(paper, pipe: FusionPipeline, source: np.ndarray, target: np.ndarray) -> None:
+def test_the_targets_glasses_are_left_alone(
+    paper, pipe: FusionPipeline, source: np.ndarray, target: np.ndarray
+) -> None:
     without = pipe(source, target)
     assert paper.seen is not None and paper.refined is not None
     open_mask, open_refined = paper.seen[2], paper.refined[2]
@@ -76,7 +83,9 @@ def test_the_targets_glasses_are_left_alone(paper, pipe: FusionPipeline, source:
     np.testing.assert_array_equal(result.image[kept], target[kept])
 
 
-def test_the_sources_frame_stays_behind(paper, pipe: FusionPipeline, source: np.ndarray, target: np.ndarray) -> None:
+def test_the_sources_frame_stays_behind(
+    paper, pipe: FusionPipeline, source: np.ndarray, target: np.ndarray
+) -> None:
     pipe(source, target)
     plain, open_mask = paper.seen[0], paper.seen[2]
     paper.worn[source.shape[:2]] = worn(frame=1)
@@ -91,7 +100,9 @@ def test_the_sources_frame_stays_behind(paper, pipe: FusionPipeline, source: np.
     assert paper.seen[2][eyes] < 0.05 and open_mask[eyes] > 0.95
 
 
-def test_glasses_are_looked_for_once(paper, pipe: FusionPipeline, source: np.ndarray, target: np.ndarray) -> None:
+def test_glasses_are_looked_for_once(
+    paper, pipe: FusionPipeline, source: np.ndarray, target: np.ndarray
+) -> None:
     first, second = pipe(source, target), pipe(source, target)
     assert "coverings" in first.timings.stages and "coverings" not in second.timings.stages
     np.testing.assert_array_equal(first.image, second.image)

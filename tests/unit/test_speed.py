@@ -36,11 +36,15 @@ def test_every_tier_is_measured_and_leaves_no_trace(pipeline: FusionPipeline) ->
     found = measure(pipeline)
     assert set(found.rest) == set(found.expected_seconds) == set(TIERS)
     assert found.perception > 0 and 0 < found.rest[Tier.FAST] <= found.rest[Tier.BEST]
-    assert found.expected_seconds[Tier.BEST] == pytest.approx(found.perception + found.rest[Tier.BEST])
+    assert found.expected_seconds[Tier.BEST] == pytest.approx(
+        found.perception + found.rest[Tier.BEST]
+    )
     assert (len(pipeline.cache), pipeline.chooser._paced_at) == before
 
 
-def test_the_pretended_face_fills_every_tier(pipeline: FusionPipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_pretended_face_fills_every_tier(
+    pipeline: FusionPipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sizes = []
     refine = pipeline.refine
     monkeypatch.setattr(pipeline, "refine", lambda *a: (sizes.append(a[0].shape[0]), refine(*a))[1])
@@ -53,7 +57,10 @@ def test_a_measurement_is_remembered(cache: Path, asked: list[Any], pipe: Fusion
     assert known_speed(pipe, "one") == known_speed(pipe, "one") == MEASURED
     assert asked == [pipe]
     known_speed(pipe, "other")
-    assert len(asked) == 2 and set(json.loads((cache / "speed.json").read_text())) == {"one", "other"}
+    assert len(asked) == 2 and set(json.loads((cache / "speed.json").read_text())) == {
+        "one",
+        "other",
+    }
     assert [path.name for path in cache.iterdir()] == ["speed.json"]
     known_speed(pipe, "")
     known_speed(pipe, "")
@@ -65,7 +72,9 @@ def test_a_measurement_is_remembered(cache: Path, asked: list[Any], pipe: Fusion
     ["", "no json", "[]", "{}", '{"one": 3}', '{"one": {"perception": 0.1, "rest": {"fast": 1}}}',
      '{"one": {"perception": 0.1, "rest": {"fast": 1, "balanced": 1, "best": "NaN"}}}'],
 )  # fmt: skip
-def test_what_cannot_be_read_is_measured_again(cache: Path, asked: list[Any], pipe: FusionPipeline, kept: str) -> None:
+def test_what_cannot_be_read_is_measured_again(
+    cache: Path, asked: list[Any], pipe: FusionPipeline, kept: str
+) -> None:
     cache.mkdir()
     (cache / "speed.json").write_text(kept)
     assert known_speed(pipe, "one") == MEASURED and len(asked) == 1

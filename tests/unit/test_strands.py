@@ -38,15 +38,23 @@ def test_strands_are_found_where_they_hang(make_forehead: Any, width: int) -> No
     ("lines", "drawing"),
     [
         ([], {}),
-        ([(95, 76, 160, 76), (95, 84, 160, 85)], {"colour": (160, 120, 105), "width": 2}),  # wrinkles
+        (
+            [(95, 76, 160, 76), (95, 84, 160, 85)],
+            {"colour": (160, 120, 105), "width": 2},
+        ),  # wrinkles
         ([(130, 66, 130, 66)], {"width": 5}),  # a mole beside the hair
         ([(110, 66, 150, 66)], {"colour": (255, 237, 227), "width": 12}),  # gloss
         ([(110, 75, 108, 86), (124, 75, 126, 86)], {}),  # begins nowhere near the hair
         ([(110, 50, 106, 84)], {"colour": (190, 148, 130)}),  # hardly darker than skin
-        ([(110, 63, 106, 84)], {"colour": (172, 134, 118)}),  # a crease: too light for a strand that is not part of the hair
+        (
+            [(110, 63, 106, 84)],
+            {"colour": (172, 134, 118)},
+        ),  # a crease: too light for a strand that is not part of the hair
     ],
 )
-def test_what_is_no_strand(make_forehead: Any, lines: list[tuple[int, ...]], drawing: dict[str, Any]) -> None:
+def test_what_is_no_strand(
+    make_forehead: Any, lines: list[tuple[int, ...]], drawing: dict[str, Any]
+) -> None:
     photo, mesh, hair = make_forehead(*lines, **drawing)
     assert not find_strands(photo, mesh, hair)[HAIR_ENDS:].any()
 
@@ -57,12 +65,19 @@ def test_a_face_without_hair_has_no_strands(make_forehead: Any) -> None:
 
 
 @pytest.mark.parametrize("colour", [(40, 70, 160), (200, 30, 40), (30, 30, 34)])
-def test_the_edge_of_a_hat_that_the_hair_map_misses_is_found(make_forehead: Any, colour: tuple[int, int, int]) -> None:
+def test_the_edge_of_a_hat_that_the_hair_map_misses_is_found(
+    make_forehead: Any, colour: tuple[int, int, int]
+) -> None:
     photo, mesh, hair = make_forehead(hair=colour)
-    photo[:70, 100:160] = colour  # 14 rows further down than the map says, and much wider than a strand
+    photo[:70, 100:160] = (
+        colour  # 14 rows further down than the map says, and much wider than a strand
+    )
     found = find_strands(photo, mesh, hair)
     assert found[58:68, 104:156].mean() > 0.95 and not found[76:].any()
-    assert found[58:68, 104:156].sum() > 1.5 * find_strands(photo, mesh, hair, wide=False)[58:68, 104:156].sum()
+    assert (
+        found[58:68, 104:156].sum()
+        > 1.5 * find_strands(photo, mesh, hair, wide=False)[58:68, 104:156].sum()
+    )
 
 
 @pytest.mark.parametrize("skin", [(235, 205, 190), (205, 160, 140), (120, 80, 60)])
@@ -76,7 +91,11 @@ def test_what_is_dark_and_thin_is_filled_with_what_is_around_it(make_forehead: A
     photo, bare = make_forehead(*FRINGE)[0], make_forehead()[0]
     filled = without_strands(photo)
     assert filled.shape == photo.shape
-    assert np.abs(filled[ROWS].astype(int) - bare[ROWS]).max() < 20 < np.abs(photo[ROWS].astype(int) - bare[ROWS]).max()
+    assert (
+        np.abs(filled[ROWS].astype(int) - bare[ROWS]).max()
+        < 20
+        < np.abs(photo[ROWS].astype(int) - bare[ROWS]).max()
+    )
     assert without_strands(photo[..., 0]).shape == (CROP_SIZE, CROP_SIZE)
 
 
@@ -87,7 +106,10 @@ def test_single_strands_are_kept_with_the_skin_beneath_them(make_forehead: Any) 
     assert strands.opacity.shape == (256, 256) and strands.opacity.max() <= 1 + 1e-6
     for line in FRINGE:
         row, column = middle(line)
-        assert strands.opacity[row, column] > 0.9 and np.abs(strands.skin[row, column] - BARE).max() < 20
+        assert (
+            strands.opacity[row, column] > 0.9
+            and np.abs(strands.skin[row, column] - BARE).max() < 20
+        )
     assert strands.opacity[100:].max() < 1e-3
     assert Strands.of(photo, mesh, 0 * hair) is None
 
@@ -103,7 +125,10 @@ def test_strands_side_by_side_are_a_fringe_and_single_ones_are_not() -> None:
 
 def test_brows_are_not_taken_for_strands(make_forehead: Any, make_mesh: Any) -> None:
     photo, mesh, hair = make_forehead()
-    for brow in ([70, 63, 105, 66, 107, 55, 65, 52, 53, 46], [300, 293, 334, 296, 336, 285, 295, 282, 283, 276]):
+    for brow in (
+        [70, 63, 105, 66, 107, 55, 65, 52, 53, 46],
+        [300, 293, 334, 296, 336, 285, 295, 282, 283, 276],
+    ):
         cv2.fillPoly(photo, [np.rint(mesh[brow, :2]).astype(np.int32)], (50, 35, 30))
     low = hair.copy()
     low[:32] = 1  # hair down to the brows

@@ -10,12 +10,17 @@ import pytest
 from facefusion.geometry.mirror import MIRROR, mirrored
 from facefusion.geometry.stretch import too_oblique
 
-#: Points beside the outline of the cheek on the left and on the right of the image, and the middle of the nose.
+#: Points beside the outline of the cheek on the left and on the right of the image, and the middle
+#: of the nose.
 LEFT, RIGHT, NOSE = [234, 93, 227], [454, 323, 447], [1, 4, 5]
 
 
-@pytest.mark.parametrize("change", [{}, {"yaw": 30}, {"pitch": -20, "roll": 40}, {"mouth_open": True}])
-def test_a_face_shows_all_of_itself_at_any_size_and_place(make_mesh: Any, change: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "change", [{}, {"yaw": 30}, {"pitch": -20, "roll": 40}, {"mouth_open": True}]
+)
+def test_a_face_shows_all_of_itself_at_any_size_and_place(
+    make_mesh: Any, change: dict[str, Any]
+) -> None:
     found = too_oblique(make_mesh((64, 64), 76, **change), make_mesh((500, 20), 700, **change))
     assert found.shape == (468,) and found.dtype == np.float32 and not found.any()
 

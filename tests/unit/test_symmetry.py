@@ -19,15 +19,31 @@ def face(make_mesh: Any, yaw: float) -> np.ndarray:
 
 @pytest.mark.parametrize(
     ("source", "target", "expected"),
-    [(0, 0, 0), (30, 0, 30), (-30, 0, -30), (30, 30, 0), (0, 35, 0), (0, -35, 0), (30, -10, 40), (10, -30, 20), (30, 40, 0)],
+    [
+        (0, 0, 0),
+        (30, 0, 30),
+        (-30, 0, -30),
+        (30, 30, 0),
+        (0, 35, 0),
+        (0, -35, 0),
+        (30, -10, 40),
+        (10, -30, 20),
+        (30, 40, 0),
+    ],
 )
-def test_what_the_source_hides_and_the_target_shows(make_mesh: Any, source: float, target: float, expected: float) -> None:
-    assert hidden_turn(face(make_mesh, source), face(make_mesh, target)) == pytest.approx(expected, abs=1.5)
+def test_what_the_source_hides_and_the_target_shows(
+    make_mesh: Any, source: float, target: float, expected: float
+) -> None:
+    assert hidden_turn(face(make_mesh, source), face(make_mesh, target)) == pytest.approx(
+        expected, abs=1.5
+    )
 
 
 @pytest.mark.parametrize("turn", [30.0, -30.0])
 @pytest.mark.parametrize("triangles", [True, False])
-def test_the_hidden_half_is_taken_from_the_mirror_and_the_other_is_not(make_mesh: Any, turn: float, triangles: bool) -> None:
+def test_the_hidden_half_is_taken_from_the_mirror_and_the_other_is_not(
+    make_mesh: Any, turn: float, triangles: bool
+) -> None:
     mesh = face(make_mesh, 0)
     share = mirrored_share(MeshWarp(mesh, SIZE, triangles=triangles), mesh, turn, SIZE)
     assert share.shape == (SIZE, SIZE) and share.min() >= 0 and share.max() <= 1

@@ -121,7 +121,8 @@ DEGRADED = {
 def test_every_band_of_skin_gets_the_targets_energy(match, name: str) -> None:
     face, target = _person(1), DEGRADED[name](_person(2))
     ratios = _energies(match(face, target)) / _energies(target)
-    # A photo that is a little soft is not told from a person with smooth skin: it is followed only so far.
+    # A photo that is a little soft is not told from a person with smooth skin: it is followed only
+    # so far.
     assert ratios.min() > 0.8 and ratios.max() < (1.5 if name in {"blur 1", "half"} else 1.25)
 
 
@@ -143,7 +144,9 @@ def test_a_face_that_fits_already_stays_as_it_is(match) -> None:
     assert change.mean() < 0.6 and change.max() <= 6
 
 
-def test_smooth_skin_in_a_sharp_photo_is_followed_only_so_far_and_does_not_blur_the_eyes(match) -> None:
+def test_smooth_skin_in_a_sharp_photo_is_followed_only_so_far_and_does_not_blur_the_eyes(
+    match,
+) -> None:
     face, target = _person(1), _person(2, texture=0.3)
     result = match(face, target)
     wanted, found = (_energies(image)[:2] / _energies(face)[:2] for image in (target, result))

@@ -22,7 +22,9 @@ def test_every_group_names_different_points_of_the_mesh() -> None:
 
 
 def test_five_points_are_in_the_order_of_arcface(make_mesh) -> None:
-    left_eye, right_eye, nose, left_mouth, right_mouth = topology.five_points(make_mesh((100, 100), 100))
+    left_eye, right_eye, nose, left_mouth, right_mouth = topology.five_points(
+        make_mesh((100, 100), 100)
+    )
     np.testing.assert_allclose(left_eye, [83, 88], atol=0.5)
     np.testing.assert_allclose(right_eye, [117, 88], atol=0.5)
     np.testing.assert_allclose(left_mouth, [87, 124], atol=0.5)

@@ -1,4 +1,6 @@
-"""Training is a function of its seed, resumes where it stopped, and its losses measure what they say."""
+"""Training is a function of its seed, resumes where it stopped, and its losses measure what they
+say.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ class LineTask:
 
     def __init__(self) -> None:
         torch.manual_seed(3)
-        self.net: nn.Module = nn.Sequential(nn.Conv2d(1, 4, 1), nn.BatchNorm2d(4), nn.Conv2d(4, 1, 1))
+        self.net: nn.Module = nn.Sequential(
+            nn.Conv2d(1, 4, 1), nn.BatchNorm2d(4), nn.Conv2d(4, 1, 1)
+        )
 
     def sample(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
         x = rng.normal(size=(1, 4, 4)).astype(np.float32)
@@ -46,9 +50,19 @@ class LineTask:
 
 
 def run(folder: Path, steps: int, total: int) -> dict[str, Tensor]:
-    """Trains `steps` of a schedule of `total` steps, stopping as a killed process would after its last checkpoint."""
+    """Trains `steps` of a schedule of `total` steps, stopping as a killed process would after its
+    last checkpoint.
+    """
     task, averaged = LineTask(), LineTask().net
-    schedule = Schedule(steps=total, batch=8, rate=1e-2, warmup=5, workers=0, checkpoint_minutes=0, evaluate_every=20)
+    schedule = Schedule(
+        steps=total,
+        batch=8,
+        rate=1e-2,
+        warmup=5,
+        workers=0,
+        checkpoint_minutes=0,
+        evaluate_every=20,
+    )
     if steps < total:
         plain = task.sample
         left = iter(range(steps * schedule.batch))
@@ -80,7 +94,12 @@ def test_training_is_deterministic_and_resumes_exactly(tmp_path: Path) -> None:
 def test_training_learns(tmp_path: Path) -> None:
     task = LineTask()
     before = task.evaluate(task.net.eval())["error"]
-    net = train(task, Schedule(steps=300, batch=8, rate=3e-2, workers=0, evaluate_every=300), tmp_path, LineTask().net)
+    net = train(
+        task,
+        Schedule(steps=300, batch=8, rate=3e-2, workers=0, evaluate_every=300),
+        tmp_path,
+        LineTask().net,
+    )
     assert task.evaluate(net)["error"] < 0.25 * before
 
 
@@ -88,7 +107,9 @@ def test_giou_is_zero_for_equal_boxes_and_grows_when_they_part() -> None:
     box = torch.tensor([[1.0, 2.0, 3.0, 4.0]])
     loss, iou = giou_loss(box, box)
     assert float(loss) == pytest.approx(0, abs=1e-6) and float(iou) == pytest.approx(1)
-    half = torch.tensor([[1.0, 2.0, 1.0, 4.0]])  # half as wide: IoU is 0.5 and the hull is the larger box
+    half = torch.tensor(
+        [[1.0, 2.0, 1.0, 4.0]]
+    )  # half as wide: IoU is 0.5 and the hull is the larger box
     loss, iou = giou_loss(half, box)
     assert float(iou) == pytest.approx(0.5) and float(loss) == pytest.approx(0.5)
 
@@ -101,17 +122,27 @@ def test_weighted_losses_ignore_what_has_no_weight() -> None:
     assert float(weighted_l1(found, truth, weight)) == pytest.approx(0.5)
     weight[..., :8] = 0
     assert float(weighted_l1(found, truth, weight)) == 0
-    assert float(gradient_l1(truth + 0.3, truth, torch.ones(1, 1, 16, 16))) == pytest.approx(0, abs=1e-6)
+    assert float(gradient_l1(truth + 0.3, truth, torch.ones(1, 1, 16, 16))) == pytest.approx(
+        0, abs=1e-6
+    )
 
 
 def test_differentiable_arcface_crop_agrees_with_opencv() -> None:
     rng = np.random.default_rng(0)
-    smooth = cv2.resize(rng.uniform(0, 1, (9, 9, 3)).astype(np.float32), (128, 128), interpolation=cv2.INTER_CUBIC)
-    points = (ARCFACE_TEMPLATE - 56) @ np.array([[0.9, 0.12], [-0.12, 0.9]]) + [66, 61] + rng.normal(0, 1.5, (5, 2))
+    smooth = cv2.resize(
+        rng.uniform(0, 1, (9, 9, 3)).astype(np.float32), (128, 128), interpolation=cv2.INTER_CUBIC
+    )
+    points = (
+        (ARCFACE_TEMPLATE - 56) @ np.array([[0.9, 0.12], [-0.12, 0.9]])
+        + [66, 61]
+        + rng.normal(0, 1.5, (5, 2))
+    )
     matrix = similarity_transform(points, ARCFACE_TEMPLATE)
     expected = cv2.warpAffine(smooth, matrix, (112, 112), borderMode=cv2.BORDER_REFLECT_101)
     image = torch.from_numpy(smooth).permute(2, 0, 1)[None]
-    found = arcface_crops(image, torch.from_numpy(points)[None].float(), torch.from_numpy(ARCFACE_TEMPLATE))
+    found = arcface_crops(
+        image, torch.from_numpy(points)[None].float(), torch.from_numpy(ARCFACE_TEMPLATE)
+    )
     assert np.abs(found[0].permute(1, 2, 0).numpy() - expected).mean() < 0.002
 
 
@@ -121,7 +152,13 @@ def test_verification_auc_is_one_for_perfect_and_half_for_random_embeddings() ->
     references /= np.linalg.norm(references, axis=1, keepdims=True)
     assert verification_auc(references, references) == 1
     others = rng.normal(size=(200, 16))
-    assert abs(verification_auc(references, others / np.linalg.norm(others, axis=1, keepdims=True)) - 0.5) < 0.06
+    assert (
+        abs(
+            verification_auc(references, others / np.linalg.norm(others, axis=1, keepdims=True))
+            - 0.5
+        )
+        < 0.06
+    )
 
 
 def test_every_stage_has_a_schedule_and_what_does_not_exist_is_named(tmp_path: Path) -> None:

@@ -34,13 +34,19 @@ def apart(found: np.ndarray, expected: np.ndarray) -> np.ndarray:
 
 def test_the_triangles_are_one_surface_with_one_rim() -> None:
     assert TRIANGLES.shape == (890, 3) and set(TRIANGLES.ravel().tolist()) == set(range(468))
-    edges = [(int(a), int(b)) for triangle in TRIANGLES for a, b in zip(triangle, np.roll(triangle, -1), strict=True)]
+    edges = [
+        (int(a), int(b))
+        for triangle in TRIANGLES
+        for a, b in zip(triangle, np.roll(triangle, -1), strict=True)
+    ]
     assert len(set(edges)) == len(edges)  # all are drawn the same way round
     following = dict(edge for edge in edges if edge[::-1] not in set(edges))
     rim = [10]
     while following[rim[-1]] != 10:
         rim.append(following[rim[-1]])
-    assert len(rim) == len(following) <= 44  # of the outline's points eight have a neighbour on the rim
+    assert (
+        len(rim) == len(following) <= 44
+    )  # of the outline's points eight have a neighbour on the rim
     assert [point for point in rim if point in OVAL] == list(OVAL)
 
 
@@ -49,7 +55,9 @@ def test_the_sign_of_an_area_says_which_way_a_triangle_looks() -> None:
     assert signed_area(corners).tolist() == [8, -8]
 
 
-def test_a_frontal_face_looks_at_the_camera_and_the_far_cheek_of_a_turned_one_does_not(make_mesh: Any) -> None:
+def test_a_frontal_face_looks_at_the_camera_and_the_far_cheek_of_a_turned_one_does_not(
+    make_mesh: Any,
+) -> None:
     assert (signed_area(make_mesh()[TRIANGLES]) > 0).all()
     turned, other = (signed_area(make_mesh(yaw=yaw)[TRIANGLES]) < 0 for yaw in (50, -50))
     x = make_mesh()[TRIANGLES][..., 0].mean(1) - 64

@@ -1,4 +1,6 @@
-"""insightface's models, where a user brings them: small ones of the same names, inputs and outputs, made here."""
+"""insightface's models, where a user brings them: small ones of the same names, inputs and outputs,
+made here.
+"""
 
 from __future__ import annotations
 
@@ -24,9 +26,14 @@ from tests.hub_server import serve_hub
 PICTURE = [1, 3, 128, 128]
 
 
-def _save(nodes: list, inputs: dict, outputs: dict, initializers: dict[str, np.ndarray], path: Path) -> Path:
+def _save(
+    nodes: list, inputs: dict, outputs: dict, initializers: dict[str, np.ndarray], path: Path
+) -> Path:
     def values(named: dict) -> list:
-        return [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in named.items()]
+        return [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+            for name, shape in named.items()
+        ]
 
     tensors = [numpy_helper.from_array(array, name) for name, array in initializers.items()]
     graph = helper.make_graph(nodes, "small", values(inputs), values(outputs), tensors)
@@ -39,17 +46,27 @@ def _save(nodes: list, inputs: dict, outputs: dict, initializers: dict[str, np.n
 def make_arcface(path: Path) -> Path:
     """(N, 3, 112, 112) -> (N, 512): the picture's mean colours in 16 x 16 cells, repeated."""
     nodes = [
-        helper.make_node("AveragePool", ["input.1"], ["cells"], kernel_shape=[7, 7], strides=[7, 7]),
+        helper.make_node(
+            "AveragePool", ["input.1"], ["cells"], kernel_shape=[7, 7], strides=[7, 7]
+        ),
         helper.make_node("Reshape", ["cells", "shape"], ["flat"]),
         helper.make_node("MatMul", ["flat", "spread"], ["683"]),
     ]
     spread = np.random.default_rng(0).standard_normal((768, 512), np.float32)
     shape = np.array([-1, 768], np.int64)
-    return _save(nodes, {"input.1": ["N", 3, 112, 112]}, {"683": ["N", 512]}, {"shape": shape, "spread": spread}, path)
+    return _save(
+        nodes,
+        {"input.1": ["N", 3, 112, 112]},
+        {"683": ["N", 512]},
+        {"shape": shape, "spread": spread},
+        path,
+    )
 
 
 def make_swapper(path: Path, emap: np.ndarray, *, last: bool = True, length: int = 512) -> Path:
-    """(1, 3, 128, 128) and (1, 512) -> (1, 3, 128, 128): half the target, and half the colour that three of the 512 say."""
+    """(1, 3, 128, 128) and (1, 512) -> (1, 3, 128, 128): half the target, and half the colour that
+    three of the 512 say.
+    """
     nodes = [
         helper.make_node("MatMul", ["source", "choose"], ["three"]),
         helper.make_node("Sigmoid", ["three"], ["colour"]),
@@ -59,14 +76,22 @@ def make_swapper(path: Path, emap: np.ndarray, *, last: bool = True, length: int
     ]
     choose = np.zeros((length, 3), np.float32)
     choose[[0, 1, 2], [0, 1, 2]] = 60
-    initializers = {"choose": choose, "shape": np.array([1, 3, 1, 1], np.int64), "half": np.array(0.5, np.float32)}
+    initializers = {
+        "choose": choose,
+        "shape": np.array([1, 3, 1, 1], np.int64),
+        "half": np.array(0.5, np.float32),
+    }
     initializers = {**initializers, "emap": emap} if last else {"emap": emap, **initializers}
-    return _save(nodes, {"target": PICTURE, "source": [1, length]}, {"output": PICTURE}, initializers, path)
+    return _save(
+        nodes, {"target": PICTURE, "source": [1, length]}, {"output": PICTURE}, initializers, path
+    )
 
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder as insightface's own: the packs below it. Our detector has SCRFD's inputs and outputs."""
+    """A folder as insightface's own: the packs below it. Our detector has SCRFD's inputs and
+    outputs.
+    """
     folder = tmp_path_factory.mktemp("models")
     (folder / "buffalo_l").mkdir()
     shutil.copy(EMBEDDED_WEIGHTS / "detector.onnx", folder / "buffalo_l" / "det_10g.onnx")
@@ -82,7 +107,11 @@ def own() -> FusionPipeline:
 
 
 def test_studio_swaps_the_face_and_nothing_else(
-    own: FusionPipeline, models: Path, guest: np.ndarray, astronaut: np.ndarray, capsys: pytest.CaptureFixture[str]
+    own: FusionPipeline,
+    models: Path,
+    guest: np.ndarray,
+    astronaut: np.ndarray,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert Tier.STUDIO not in own.tiers
     with pytest.raises(ValueError, match="no tier studio"):
@@ -101,9 +130,15 @@ def test_studio_swaps_the_face_and_nothing_else(
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1)])
 def test_the_face_is_what_the_network_says_of_the_embedding_and_its_map(
-    own: FusionPipeline, tmp_path: Path, guest: np.ndarray, astronaut: np.ndarray, order: tuple[int, int, int]
+    own: FusionPipeline,
+    tmp_path: Path,
+    guest: np.ndarray,
+    astronaut: np.ndarray,
+    order: tuple[int, int, int],
 ) -> None:
-    """The colour follows the embedding through the file's own map: half the photo, half that colour, at the same place."""
+    """The colour follows the embedding through the file's own map: half the photo, half that
+    colour, at the same place.
+    """
     emap = np.eye(512, dtype=np.float32)
     emap[:, [0, 1, 2]] = emap[:, list(order)]
     make_arcface(tmp_path / ARCFACE)
@@ -125,12 +160,18 @@ def test_several_photos_of_the_face_are_averaged(
 ) -> None:
     upgrade(own, models, accept_licence=ACCEPTED)
     bright = np.clip(guest.astype(int) + 40, 0, 255).astype(np.uint8)
-    one, other, both = (own(s, astronaut, tier="studio").image.astype(int) for s in (guest, bright, [guest, bright]))
+    one, other, both = (
+        own(s, astronaut, tier="studio").image.astype(int) for s in (guest, bright, [guest, bright])
+    )
     assert (both != one).any() and (both != other).any()
 
 
-@pytest.mark.parametrize(("word", "sentence"), [("", "non-commercial research only"), ("yes", f"={ACCEPTED}")])
-def test_nothing_is_used_before_the_licence_is_accepted(own: FusionPipeline, models: Path, word: str, sentence: str) -> None:
+@pytest.mark.parametrize(
+    ("word", "sentence"), [("", "non-commercial research only"), ("yes", f"={ACCEPTED}")]
+)
+def test_nothing_is_used_before_the_licence_is_accepted(
+    own: FusionPipeline, models: Path, word: str, sentence: str
+) -> None:
     before = own.detector
     with pytest.raises(WeightsError, match=sentence):
         upgrade(own, models, accept_licence=word)
@@ -167,7 +208,10 @@ def _spoilt(folder: Path, what: str) -> None:
 @pytest.mark.parametrize(
     ("what", "sentence"),
     [
-        ("order", r"its last initialiser should be the 512 x 512 map of embeddings, and is float32 of shape \(\)"),
+        (
+            "order",
+            r"its last initialiser should be the 512 x 512 map of embeddings, and is float32 of shape \(\)",
+        ),
         ("map", r"should be the 512 x 512 map .* of shape \(100, 512\)"),
         ("nan", "should be the 512 x 512 map"),
         ("length", "is not inswapper_128: its inputs and outputs"),
@@ -179,7 +223,9 @@ def _spoilt(folder: Path, what: str) -> None:
         ("none", "holds none of insightface's files"),
     ],
 )
-def test_files_that_are_not_what_their_names_say(own: FusionPipeline, tmp_path: Path, what: str, sentence: str) -> None:
+def test_files_that_are_not_what_their_names_say(
+    own: FusionPipeline, tmp_path: Path, what: str, sentence: str
+) -> None:
     _spoilt(tmp_path, what)
     before = own.detector
     with pytest.raises(WeightsError, match=sentence):
@@ -190,7 +236,9 @@ def test_files_that_are_not_what_their_names_say(own: FusionPipeline, tmp_path: 
 def test_the_environment_brings_models(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(upgrades.MODELS_VARIABLE, str(models))
     refused = FusionPipeline.from_pretrained()
-    assert refused.studio is None and refused.notice is not None and "non-commercial" in refused.notice
+    assert (
+        refused.studio is None and refused.notice is not None and "non-commercial" in refused.notice
+    )
     monkeypatch.setenv(upgrades.ACCEPT_VARIABLE, ACCEPTED)
     taken = FusionPipeline.from_pretrained()
     assert taken.studio is not None and taken.notice is None
@@ -205,20 +253,34 @@ def _commands(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, 
 
 
 def test_models_of_a_repository_are_fetched_only_when_asked_for(
-    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    models: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     run: Callable[..., tuple[int, str, str]] = partial(_commands, capsys)
     with serve_hub() as server:
-        files = {path.relative_to(models).as_posix(): path.read_bytes() for path in models.rglob("*.onnx")}
-        revision = server.add("someone/models", {**files, "other.onnx": b"1" * 99, "README.md": b"hello"})
+        files = {
+            path.relative_to(models).as_posix(): path.read_bytes()
+            for path in models.rglob("*.onnx")
+        }
+        revision = server.add(
+            "someone/models", {**files, "other.onnx": b"1" * 99, "README.md": b"hello"}
+        )
         monkeypatch.setattr("facefusion.cli.hub.Hub", partial(Hub, server.url, tmp_path / "cache"))
         monkeypatch.setattr("facefusion.upgrades.Hub", partial(Hub, server.url, tmp_path / "cache"))
         name = f"someone/models@{revision}"
 
-        with pytest.raises(WeightsError, match=r"`python -m facefusion hub models someone/models@.*` fetches them"):
+        with pytest.raises(
+            WeightsError, match=r"`python -m facefusion hub models someone/models@.*` fetches them"
+        ):
             find_models(name)
         code, out, err = run("hub", "models", name)
-        assert code == 2 and out.startswith("The models of insightface") and "Nothing was fetched" in err
+        assert (
+            code == 2
+            and out.startswith("The models of insightface")
+            and "Nothing was fetched" in err
+        )
         assert server.requests == []
 
         code, out, err = run("hub", "models", name, "--accept-licence", ACCEPTED)
@@ -243,7 +305,9 @@ def test_the_command_line_brings_models(
     code, _, err = run(*words)
     assert code == 2 and "The tier studio needs w600k_r50.onnx and inswapper_128.onnx" in err
     code, _, err = run(*words, "--models", models)
-    assert code == 2 and "non-commercial research only" in err and not (tmp_path / "out.png").exists()
+    assert (
+        code == 2 and "non-commercial research only" in err and not (tmp_path / "out.png").exists()
+    )
     code, out, err = run(*words, "--models", models, "--accept-licence", ACCEPTED)
     assert code == 0 and "tier studio" in out, err
     assert (tmp_path / "out.png").exists()

@@ -1,4 +1,6 @@
-"""The mesh warp, with triangles and by the spline alone: affine changes exactly, points to points, two pixel conventions."""
+"""The mesh warp, with triangles and by the spline alone: affine changes exactly, points to points,
+two pixel conventions.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +12,16 @@ from facefusion.geometry.topology import INNER_LIPS, LEFT_EYE, NOSE, OUTER_LIPS,
 from facefusion.geometry.warp import MeshWarp
 
 SIZE = 128
-#: The lattice is upsampled with repeated borders, so the outermost cells are not exact; no face reaches them.
+#: The lattice is upsampled with repeated borders, so the outermost cells are not exact; no face
+#: reaches them.
 INNER = slice(12, -12)
 BOTH = pytest.mark.parametrize("triangles", [True, False])
 
 
 def _straight(found: np.ndarray, expected: np.ndarray, atol: float, *, triangles: bool) -> None:
-    """A flow is what it should be: everywhere, or but for pixels at which a triangle is thinner than a pixel."""
+    """A flow is what it should be: everywhere, or but for pixels at which a triangle is thinner
+    than a pixel.
+    """
     error = np.abs(found - expected).max(-1)
     assert (error > atol).mean() < (0.004 if triangles else 1e-9)
     assert np.median(error) < 1e-3 and error.max() < (8 if triangles else atol)
@@ -55,18 +60,27 @@ def test_a_shift_is_a_shift(make_mesh, triangles: bool) -> None:
 
 @BOTH
 def test_scale_and_roll_are_exact(make_mesh, triangles: bool) -> None:
-    flow = MeshWarp(make_mesh(), SIZE, triangles=triangles).flow(make_mesh((200, 150), 190, roll=30))
+    flow = MeshWarp(make_mesh(), SIZE, triangles=triangles).flow(
+        make_mesh((200, 150), 190, roll=30)
+    )
     scale, cos, sin = 190 / 76, np.cos(np.radians(30)), np.sin(np.radians(30))
     expected = (_grid(SIZE) - 64) @ np.array([[cos, sin], [-sin, cos]]) * scale + [200, 150]
     _straight(flow[INNER, INNER], expected[INNER, INNER], 0.05, triangles=triangles)
 
 
 @BOTH
-@pytest.mark.parametrize("change", [{"yaw": 25}, {"pitch": -20}, {"mouth_open": True}, {"yaw": -15, "roll": 20}])
-def test_points_come_from_where_they_are_in_the_source(make_mesh, change: dict, triangles: bool) -> None:
+@pytest.mark.parametrize(
+    "change", [{"yaw": 25}, {"pitch": -20}, {"mouth_open": True}, {"yaw": -15, "roll": 20}]
+)
+def test_points_come_from_where_they_are_in_the_source(
+    make_mesh, change: dict, triangles: bool
+) -> None:
     destination, source = make_mesh(), make_mesh((150, 140), 152, **change)  # at twice the size
     flow = MeshWarp(destination, SIZE, triangles=triangles).flow(source)
-    named = list({*LEFT_EYE, *RIGHT_EYE, *NOSE, *OUTER_LIPS} - ({*INNER_LIPS} if "mouth_open" in change else set()))
+    named = list(
+        {*LEFT_EYE, *RIGHT_EYE, *NOSE, *OUTER_LIPS}
+        - ({*INNER_LIPS} if "mouth_open" in change else set())
+    )
     found = cv2.remap(flow, destination[named][None, :, :2].copy(), None, cv2.INTER_LINEAR)[0]
     error = np.hypot(*(found - source[named, :2]).T)
     assert error.mean() < 0.75
@@ -102,7 +116,10 @@ def test_the_far_side_of_a_turned_nose_disappears_behind_its_ridge(make_mesh, de
     destination[:, 2] = sin * (source[:, 0] - 64) + cos * source[:, 2]
     tip, sense = np.rint(destination[4]).astype(int), np.sign(degrees)
     row = slice(tip[0] - 8, tip[0] + 8)
-    drawn, spline = (MeshWarp(destination, SIZE, triangles=each).flow(source)[tip[1], row, 0] for each in (True, False))
+    drawn, spline = (
+        MeshWarp(destination, SIZE, triangles=each).flow(source)[tip[1], row, 0]
+        for each in (True, False)
+    )
     steps = np.diff(drawn)
     assert steps.min() > -0.1 and steps.max() > 8  # from the ridge to the cheek at once
     assert np.diff(spline).min() < -0.5  # a spline folds there
@@ -111,7 +128,9 @@ def test_the_far_side_of_a_turned_nose_disappears_behind_its_ridge(make_mesh, de
 
 def test_outside_of_the_mesh_and_around_the_eyes_the_spline_warps(make_mesh) -> None:
     destination, source = make_mesh(), make_mesh((66, 60), 80, yaw=12)
-    drawn, spline = (MeshWarp(destination, SIZE, triangles=triangles).flow(source) for triangles in (True, False))
+    drawn, spline = (
+        MeshWarp(destination, SIZE, triangles=triangles).flow(source) for triangles in (True, False)
+    )
     apart = np.linalg.norm(drawn - spline, axis=-1)
     x, y = np.rint(destination[list(LEFT_EYE), :2].mean(0)).astype(int)
     oval = destination[list(OVAL), :2]

@@ -27,12 +27,18 @@ SIDE = 128
 FRAME = Frame.crop(SIDE)
 #: Where a face is in its aligned crop, well inside.
 FACE = np.s_[40:95, 45:85]
-SAME = Relight(np.arange(256, dtype=np.uint8)[None, :, None].repeat(3, 2), np.ones((8, 8, 3), np.float32))
+SAME = Relight(
+    np.arange(256, dtype=np.uint8)[None, :, None].repeat(3, 2), np.ones((8, 8, 3), np.float32)
+)
 
 
 def onto(mesh: np.ndarray, triangles: bool = True) -> MeshWarp:
     """Onto this mesh in its own aligned crop."""
-    return MeshWarp(transform_points(mesh, mesh_crop_transform(mesh, FUSION_FACE_SHARE, SIDE)), SIDE, triangles=triangles)
+    return MeshWarp(
+        transform_points(mesh, mesh_crop_transform(mesh, FUSION_FACE_SHARE, SIDE)),
+        SIDE,
+        triangles=triangles,
+    )
 
 
 def to_crop(mesh: np.ndarray) -> np.ndarray:
@@ -54,7 +60,9 @@ def mesh(make_mesh: Any) -> np.ndarray:
 
 
 @pytest.mark.parametrize("triangles", [True, False])
-def test_a_face_on_its_own_mesh_is_the_aligned_crop(photo: np.ndarray, mesh: np.ndarray, triangles: bool) -> None:
+def test_a_face_on_its_own_mesh_is_the_aligned_crop(
+    photo: np.ndarray, mesh: np.ndarray, triangles: bool
+) -> None:
     face = WarpedFace.of(onto(mesh, triangles), mesh, [], to_crop(mesh))
     found = face.sampled(PhotoPart(photo, np.eye(2, 3)), FRAME)
     expected = crop_photo(photo, mesh_crop_transform(mesh, FUSION_FACE_SHARE, SIDE), SIDE)
@@ -63,15 +71,21 @@ def test_a_face_on_its_own_mesh_is_the_aligned_crop(photo: np.ndarray, mesh: np.
 
 
 @pytest.mark.parametrize("triangles", [True, False])
-def test_the_mirror_image_is_that_of_the_mirrored_photo(make_mesh: Any, photo: np.ndarray, triangles: bool) -> None:
+def test_the_mirror_image_is_that_of_the_mirrored_photo(
+    make_mesh: Any, photo: np.ndarray, triangles: bool
+) -> None:
     mesh, target = make_mesh((150, 140), 150, yaw=25), make_mesh((60, 60), 76, yaw=-10)
     warp = onto(target, triangles)
     face = WarpedFace.of(warp, mesh, [], to_crop(mesh), mirror=True)
     assert face.flow[64:190, 84:172].min() > 0  # places in the photo, not in its mirror image
     found = face.sampled(PhotoPart(photo, np.eye(2, 3)), FRAME)
     flipped, theirs = np.ascontiguousarray(photo[:, ::-1]), mirrored(mesh, photo.shape[1])
-    expected = WarpedFace.of(warp, theirs, [], to_crop(theirs)).sampled(PhotoPart(flipped, np.eye(2, 3)), FRAME)
-    plain = WarpedFace.of(warp, mesh, [], to_crop(mesh)).sampled(PhotoPart(photo, np.eye(2, 3)), FRAME)
+    expected = WarpedFace.of(warp, theirs, [], to_crop(theirs)).sampled(
+        PhotoPart(flipped, np.eye(2, 3)), FRAME
+    )
+    plain = WarpedFace.of(warp, mesh, [], to_crop(mesh)).sampled(
+        PhotoPart(photo, np.eye(2, 3)), FRAME
+    )
     assert apart(found, expected).max() <= 1 < apart(found, plain).mean()
 
 
@@ -86,7 +100,9 @@ def test_a_patch_travels_with_the_skin_that_it_covers(make_mesh: Any, side: int)
     face = WarpedFace.of(onto(target), mesh, [patch], to_crop(mesh))
     found = face.sampled(PhotoPart(skin, np.eye(2, 3)), FRAME)[..., 0] < 100
     rows, columns = np.nonzero(found)
-    expected = transform_points(target[[4]], mesh_crop_transform(target, FUSION_FACE_SHARE, SIDE))[0]
+    expected = transform_points(target[[4]], mesh_crop_transform(target, FUSION_FACE_SHARE, SIDE))[
+        0
+    ]
     np.testing.assert_allclose([columns.mean(), rows.mean()], expected[:2], atol=1.5)
     assert 0.6 < found.sum() / (np.pi * (SIDE / 20) ** 2) < 1.4
 
@@ -106,7 +122,9 @@ def test_a_window_shows_what_the_crop_does(photo: np.ndarray, mesh: np.ndarray) 
 
 def test_the_mirror_image_is_seen_by_its_share(photo: np.ndarray, mesh: np.ndarray) -> None:
     warp, part = onto(mesh), PhotoPart(photo, np.eye(2, 3))
-    faces = [WarpedFace.of(warp, mesh, [], to_crop(mesh), mirror=mirror) for mirror in (False, True)]
+    faces = [
+        WarpedFace.of(warp, mesh, [], to_crop(mesh), mirror=mirror) for mirror in (False, True)
+    ]
     own, other = (face.sampled(part, FRAME) for face in faces)
     for share, expected in ((0.0, own), (1.0, other), (0.5, (own.astype(float) + other) / 2)):
         shares = np.full((64, 64), share, np.float32)
@@ -116,7 +134,11 @@ def test_the_mirror_image_is_seen_by_its_share(photo: np.ndarray, mesh: np.ndarr
 
 
 def test_each_image_has_its_own_correction(photo: np.ndarray, mesh: np.ndarray) -> None:
-    warp, part, half = onto(mesh), PhotoPart(photo, np.eye(2, 3)), np.full((64, 64), 0.5, np.float32)
+    warp, part, half = (
+        onto(mesh),
+        PhotoPart(photo, np.eye(2, 3)),
+        np.full((64, 64), 0.5, np.float32),
+    )
     face = WarpedFace.of(warp, mesh, [], to_crop(mesh))
     dark = Relight(0 * SAME.table, SAME.gains)
     found = WarpedSource(face, SAME, (face, dark), half).at(part, FRAME)

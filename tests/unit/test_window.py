@@ -42,8 +42,14 @@ PLACES = [
 
 @pytest.mark.parametrize("to_place", PLACES)
 @pytest.mark.parametrize("largest", [4096, 50])
-def test_not_a_bit_changes_where_the_opacity_is_zero(noise: np.ndarray, to_place: tuple, largest: int) -> None:
-    window, photo, changed = window_at(noise, place(*to_place), largest), noise.copy(), np.zeros((240, 320), np.float32)
+def test_not_a_bit_changes_where_the_opacity_is_zero(
+    noise: np.ndarray, to_place: tuple, largest: int
+) -> None:
+    window, photo, changed = (
+        window_at(noise, place(*to_place), largest),
+        noise.copy(),
+        np.zeros((240, 320), np.float32),
+    )
     alpha = window.opacity(disc())
     face = np.broadcast_to(np.array([250, 10, 130], np.uint8), (*alpha.shape, 3))
     window.blend(photo, np.ascontiguousarray(face), alpha)
@@ -56,7 +62,9 @@ def test_not_a_bit_changes_where_the_opacity_is_zero(noise: np.ndarray, to_place
 
 @pytest.mark.parametrize("to_place", PLACES)
 @pytest.mark.parametrize("largest", [4096, 50])
-def test_the_mask_lands_where_the_transform_says(noise: np.ndarray, to_place: tuple, largest: int) -> None:
+def test_the_mask_lands_where_the_transform_says(
+    noise: np.ndarray, to_place: tuple, largest: int
+) -> None:
     window = window_at(noise, place(*to_place), largest)
     full = window.over(window.opacity(disc()), noise.shape)
     rows, columns = np.mgrid[:240, :320]
@@ -71,11 +79,15 @@ def test_at_its_own_resolution_the_window_is_a_part_of_the_photo(noise: np.ndarr
     assert window.scale == 1 and window.size == (window.region.width, window.region.height)
     np.testing.assert_array_equal(window.of_photo(noise), noise[window.region.window])
     corner = transform_points(np.array([[31.5, 31.5]]), window.frame.from_crop(SIDE))[0]
-    np.testing.assert_allclose(corner, [150 - window.region.left, 110 - window.region.top], atol=1e-4)
+    np.testing.assert_allclose(
+        corner, [150 - window.region.left, 110 - window.region.top], atol=1e-4
+    )
 
 
 @pytest.mark.parametrize("largest", [96, 128, 250])
-def test_a_larger_face_is_composed_with_the_crop_at_its_largest_side(make_photo, largest: int) -> None:
+def test_a_larger_face_is_composed_with_the_crop_at_its_largest_side(
+    make_photo, largest: int
+) -> None:
     photo = make_photo(600, 700)
     window = window_at(photo, place(340, 280, 8, 10), largest)
     assert window.scale == pytest.approx(largest / 512)
@@ -84,7 +96,8 @@ def test_a_larger_face_is_composed_with_the_crop_at_its_largest_side(make_photo,
         assert own == round(full * largest / 512)
     small = window.of_photo(photo)
     assert small.shape == (*window.size[::-1], 3)
-    # Where the frame says that a place of the crop lies, the small window shows what the photo does there.
+    # Where the frame says that a place of the crop lies, the small window shows what the photo does
+    # there.
     places = np.array([[20, 24], [31.5, 31.5], [44, 40]])
     here = np.rint(transform_points(places, window.frame.from_crop(SIDE))).astype(int)
     there = np.rint(transform_points(places, place(340, 280, 8, 10))).astype(int)
@@ -97,7 +110,8 @@ def test_pixels_of_a_smaller_window_are_areas_of_the_photo() -> None:
     photo = np.stack([x, y, 0 * x], axis=-1).astype(np.uint8)
     window = window_at(photo, place(125, 120, 3), 50)
     back = chain(place(125, 120, 3), invert(window.frame.from_crop(SIDE)))
-    # Near the corner, where it does not count yet that the window's side is rounded to whole pixels.
+    # Near the corner, where it does not count yet that the window's side is rounded to whole
+    # pixels.
     corner = window.of_photo(photo)[:4, :4, :2].reshape(-1, 2)
     grid = np.stack(np.meshgrid(np.arange(4), np.arange(4)), axis=-1).reshape(-1, 2)
     np.testing.assert_allclose(corner, transform_points(grid, back), atol=0.9)
@@ -105,7 +119,11 @@ def test_pixels_of_a_smaller_window_are_areas_of_the_photo() -> None:
 
 def test_what_is_seen_through_a_smaller_window_goes_back_to_its_place(make_photo) -> None:
     photo = make_photo(600, 700)
-    window, changed, again = window_at(photo, place(340, 280, 8, 10), 250), np.zeros((600, 700), np.float32), photo.copy()
+    window, changed, again = (
+        window_at(photo, place(340, 280, 8, 10), 250),
+        np.zeros((600, 700), np.float32),
+        photo.copy(),
+    )
     window.blend(again, window.of_photo(photo), window.opacity(disc()))
     window.raise_to(changed, window.opacity(disc()))
     assert changed.max() == 1 and np.abs(again.astype(int) - photo).max() <= 4
@@ -119,7 +137,9 @@ def test_half_a_mask_is_half_a_face() -> None:
     assert photo[120, 160].tolist() == [150] * 3
 
 
-def test_a_large_face_is_blended_in_strips_as_at_once(noise: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_face_is_blended_in_strips_as_at_once(
+    noise: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
     window, made = window_at(noise, place(160, 120, 3, 20), 50), []
     face = np.full((*window.size[::-1], 3), 200, np.uint8)
     for pixels in (1, 1000, 1 << 20):
@@ -148,6 +168,8 @@ def test_hardly_anything_is_nothing(noise: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("to_place", [(-500, 120), (160, 900), (5000, 5000)])
-def test_outside_of_the_photo_there_is_no_window(noise: np.ndarray, to_place: tuple[float, float]) -> None:
+def test_outside_of_the_photo_there_is_no_window(
+    noise: np.ndarray, to_place: tuple[float, float]
+) -> None:
     assert FaceWindow.of(disc(), place(*to_place), noise.shape, 4096) is None
     assert FaceWindow.of(0 * disc(), place(160, 120), noise.shape, 4096) is None

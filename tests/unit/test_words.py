@@ -27,7 +27,11 @@ def test_every_text_is_in_both_languages() -> None:
     english, chinese = TEXTS[Language.ENGLISH], TEXTS[Language.CHINESE]
     assert english.keys() == chinese.keys()
     assert list(english) == list(chinese)
-    assert [key for key, text in chinese.items() if key != "title" and not re.search("[\u4e00-\u9fff]", text)] == []
+    assert [
+        key
+        for key, text in chinese.items()
+        if key != "title" and not re.search("[\u4e00-\u9fff]", text)
+    ] == []
     assert [key for key, text in english.items() if re.search("[\u3000-\u9fff]", text)] == []
     for texts in (english, chinese):
         assert all(text.strip() for text in texts.values())
@@ -56,8 +60,14 @@ def test_no_word_is_missing_or_left_over() -> None:
     }.items() for name in names}  # fmt: skip
     built |= {f"match.{name}.text" for name in ("excellent", "good", "fair", "weak")}
     built |= {f"error.{kind.code}{end}" for kind in KINDS for end in ("", ".remedy")}
-    used = built | {key for key in TEXTS[Language.ENGLISH] if f'"{key}"' in code or f"'{key}'" in code}
-    used |= {key for key in TEXTS[Language.ENGLISH] if key.endswith((".area", ".alt")) or key.startswith("stage.")}
+    used = built | {
+        key for key in TEXTS[Language.ENGLISH] if f'"{key}"' in code or f"'{key}'" in code
+    }
+    used |= {
+        key
+        for key in TEXTS[Language.ENGLISH]
+        if key.endswith((".area", ".alt")) or key.startswith("stage.")
+    }
     assert TEXTS[Language.ENGLISH].keys() - used == set()
     assert built - TEXTS[Language.ENGLISH].keys() == set()
 
