@@ -195,9 +195,6 @@ def launch(
     photos.uploads.sweeper.start()
     server.refuse_fetching()
     os.environ[PROXY_VARIABLE] = trusted_proxies()
-    # Gradio would compute statistics of all calls after each one, with pandas.
-    os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = str(10**9)
-    os.environ["GRADIO_ANALYTICS_MAX_EVENTS"] = "1"
     demo.queue(max_size=None, api_open=False)  # the guard keeps it short
     demo.launch(
         server_name=host,

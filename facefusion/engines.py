@@ -137,7 +137,7 @@ def open_network(
         raise WeightsError(f"There are no weights of the {name} network for {engine}.")
     try:
         return _opened(engine, path, name, threads)
-    except WeightsError:
+    except (WeightsError, ImportError):
         raise
     except Exception as error:  # each package has exceptions of its own
         raise WeightsError(f"{engine} cannot open {path.name}: {type(error).__name__}.") from error

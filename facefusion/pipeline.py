@@ -287,6 +287,8 @@ class FusionPipeline:
             with clock.stage("draft"):
                 canvas = Canvas.of(reshaped.photo, reshaped.changed)
                 crops = self._add_drafts(canvas, pairs, maps, options.blend)
+            photo, faces = reshaped.photo, reshaped.faces
+            del reshaped  # its mask takes more memory than the photo
             made = Results(matches, pairs, canvas.made, chosen, clock)
             yield made.result(canvas.made, crops, [math.nan] * len(matches))
             # 5. Refine: mask and residual at up to 512 px; or Studio, with the user's own models.
@@ -297,7 +299,7 @@ class FusionPipeline:
                         maps[i] = answer.result()
             if chosen.tier is Tier.STUDIO and self.studio is not None:
                 with clock.stage("refine"):
-                    final = _in_studio(self.studio, matches, reshaped, pairs, canvas)
+                    final = _in_studio(self.studio, matches, photo, faces, pairs, canvas)
             # 6. Compose: the source's detail, at the resolution of the photo.
             if chosen.spec.refine_size:
                 with clock.stage("compose"):
@@ -306,7 +308,7 @@ class FusionPipeline:
                 final = canvas.made
             # 7. Check: how alike the result is to the source; the time that it took is learned.
             with clock.stage("check"):
-                similarities = self._compare(final, reshaped.faces, matches)
+                similarities = self._compare(final, faces, matches)
             if chosen.tier in TIERS:
                 self.chooser.observe(
                     chosen.tier, chosen.face_size, _work(clock), faces=len(matches)
@@ -433,13 +435,14 @@ def _render_detail(pair: AlignedPair, spec: TierSpec, worker: Executor) -> Futur
 def _in_studio(
     studio: StudioNet,
     matches: Sequence[FaceMatch],
-    reshaped: ReshapedTarget,
+    photo: Photo,
+    faces: Sequence[Face],
     pairs: Sequence[AlignedPair],
     canvas: Canvas,
 ) -> Finished:
     """The faces as the user's own swapper makes them, blended by the draft's masks."""
-    photo, changed = reshaped.photo, canvas.changed
-    for match, face, pair, mask in zip(matches, reshaped.faces, pairs, canvas.masks, strict=True):
+    changed = canvas.changed
+    for match, face, pair, mask in zip(matches, faces, pairs, canvas.masks, strict=True):
         own = [(each.photo, each.face.mesh) for each in match.source_photos]
         opacity = pair.target.mask_over(mask, photo.shape)
         photo, pasted = studio(photo, face.mesh, own, opacity)

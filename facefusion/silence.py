@@ -48,7 +48,12 @@ SWITCHES: Final = (
     Switch(
         "gradio",
         "Sends its version and what an app is made of to huggingface.co, and asks api.gradio.app for the newest version.",
-        {"GRADIO_ANALYTICS_ENABLED": "False"},
+        {
+            "GRADIO_ANALYTICS_ENABLED": "False",
+            # It would also compute statistics of all calls, for its own page, after each one.
+            "GRADIO_ANALYTICS_MAX_EVENTS": "1",
+            "GRADIO_ANALYTICS_CACHE_FREQUENCY": "1000000000",
+        },
     ),
     Switch(
         "huggingface_hub",

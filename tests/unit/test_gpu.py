@@ -122,6 +122,14 @@ def test_without_cuda_the_cpu_serves(own: FusionPipeline) -> None:
     assert type(own.refine) is RefineRunner
 
 
+class Stopped(Exception):
+    """Raised instead of serving the page."""
+
+
+def _stop(*_: object, **__: object) -> None:
+    raise Stopped
+
+
 @pytest.mark.parametrize(
     ("variables", "moved"),
     [({}, 0), ({"SPACES_ZERO_GPU": "true"}, 1), ({"FACEFUSION_DEVICE": "cuda"}, 1)],
@@ -133,9 +141,13 @@ def test_the_page_moves_it_where_it_is_asked(
         monkeypatch.setenv(name, value)
     pipelines: list[FusionPipeline] = []
     monkeypatch.setattr(gpu, "move", pipelines.append)
-    monkeypatch.setattr(app, "launch", lambda demo, **options: None)
+    monkeypatch.setattr(app, "launch", _stop)
+    monkeypatch.setattr(app.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(app.os, "umask", lambda _: None)
+    monkeypatch.setenv("GRADIO_TEMP_DIR", "")  # `main` sets it; here it is put back
     monkeypatch.setattr(sys, "argv", ["app.py"])
-    app.main()
+    with pytest.raises(Stopped):
+        app.main()
     assert len(pipelines) == moved
 
 
@@ -146,9 +158,11 @@ def test_the_page_is_served_without_torch(
     monkeypatch.setenv("FACEFUSION_DEVICE", "cuda")
     monkeypatch.setitem(sys.modules, "facefusion.gpu", None)
     monkeypatch.delattr("facefusion.gpu")
-    served: list[object] = []
-    monkeypatch.setattr(app, "launch", lambda demo, **options: served.append(demo))
+    monkeypatch.setattr(app, "launch", _stop)
+    monkeypatch.setattr(app.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(app.os, "umask", lambda _: None)
+    monkeypatch.setenv("GRADIO_TEMP_DIR", "")  # `main` sets it; here it is put back
     monkeypatch.setattr(sys, "argv", ["app.py"])
-    app.main()
-    assert len(served) == 1
+    with pytest.raises(Stopped):
+        app.main()
     assert "The refine network stays on the CPU: torch is not installed." in caplog.messages

@@ -41,9 +41,7 @@ def _broken(page: Path, text: str) -> Iterator[str]:
             continue
         name, _, anchor = link.partition("#")
         place = (page.parent / name).resolve() if name else page
-        if not place.is_file() or ROOT not in place.parents:
-            yield link
-        elif anchor and anchor not in _anchors(place):
+        if not place.is_file() or ROOT not in place.parents or (anchor and anchor not in _anchors(place)):
             yield link
 
 

@@ -426,7 +426,7 @@ def test_the_correction_of_expression_ends_at_the_default_likeness(
         shares.append(given[4])
         return real(*given)
 
-    monkeypatch.setattr(views, "settle", spy)
+    monkeypatch.setattr(views, "correct_expression", spy)
     pipe(source, target, likeness=likeness)
     assert shares == [pytest.approx(share)]
     pipe(source, target, likeness=0.5)
