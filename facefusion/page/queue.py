@@ -10,10 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from anyio import to_thread
 from gradio.queueing import EventQueue
 
 from facefusion.page.usage import Usage
 from facefusion.page.visitors import visitor_of
+from facefusion.runtime import give_back_memory
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -66,6 +68,7 @@ class Jobs:
     def __init__(self, demo: gr.Blocks, at_once: int, usage: Usage) -> None:
         self._demo, self._at_once, self._usage = demo, at_once, usage
         self._joining: Counter[tuple[str, str]] = Counter()
+        self._worked = False  # since memory was given back
         self._unread: dict[str, tuple[int, float]] = {}
         self.stopping = False
 
@@ -172,6 +175,7 @@ class Jobs:
             visitor_of(event.request.scope) for event in self._queue.event_ids_to_events.values()
         )
         for event in self._running_events():
+            self._worked = True
             visitor = visitor_of(event.request.scope)
             weight = calls[visitor] * (1.0 if event.alive else LEFT)
             self._usage.add(visitor, weight * seconds)
@@ -228,6 +232,9 @@ class Jobs:
             await asyncio.sleep(INTERVAL)
             try:
                 await self.look(time.monotonic())
+                if self._worked and not self._running_events():
+                    self._worked = False
+                    await to_thread.run_sync(give_back_memory)
             except Exception as error:  # the clock must not stop
                 log.error("Results were not dropped: %s", type(error).__name__)
 

@@ -8,6 +8,7 @@ import os
 import platform
 import subprocess
 import sys
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import pytest
 
 from facefusion import FusionPipeline
 from facefusion.errors import WeightsError
-from facefusion.runtime import NETWORKS, read_manifest, session_options
+from facefusion.runtime import NETWORKS, give_back_memory, read_manifest, session_options
 
 
 @pytest.fixture
@@ -116,3 +117,15 @@ with ThreadPoolExecutor(1) as visitor:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=several
     ).stdout
     assert told == "{2} {1} {1}\n"
+
+
+def test_memory_is_given_back() -> None:
+    class Cycle:
+        """Object in a reference cycle."""
+
+    cycle = Cycle()
+    cycle.itself = cycle  # type: ignore[attr-defined]
+    gone = weakref.ref(cycle)
+    del cycle
+    give_back_memory()
+    assert gone() is None
