@@ -41,7 +41,8 @@ def _broken(page: Path, text: str) -> Iterator[str]:
             continue
         name, _, anchor = link.partition("#")
         place = (page.parent / name).resolve() if name else page
-        if not place.is_file() or ROOT not in place.parents or (anchor and anchor not in _anchors(place)):
+        found = place.is_file() and ROOT in place.parents
+        if not found or (anchor and anchor not in _anchors(place)):
             yield link
 
 
