@@ -255,7 +255,10 @@ def main() -> None:
                 demo, photos, host=options.host, port=options.port, prevent_thread_lock=True
             )
         except OSError:
-            sys.exit(f"Port {options.port} of {options.host} is taken. Choose another with --port.")
+            sys.exit(
+                f"The page cannot be served on port {options.port} of {options.host}: the port is "
+                "taken, or the machine too busy. Choose another with --port."
+            )
         pipeline.chooser.load.set_queue_counter(jobs.waiting)
         while not stop.wait(1.0):
             pass
