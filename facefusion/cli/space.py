@@ -23,7 +23,7 @@ CONTENTS: Final = (
 #: Front matter of a Space's README.md, which the builder of Spaces reads; the repository's has
 #: none.
 FRONT_MATTER: Final = ROOT / "space.yml"
-#: Rooms of the house that serve nobody.
+#: Folders that a Space does not need.
 LEFT_OUT: Final = ("training", "evaluation", "export", "__pycache__")
 
 
