@@ -1,6 +1,4 @@
-"""What the fusion networks are given when real photos are fused: to calibrate a quantised network
-on, and to judge it by.
-"""
+"""Records the fusion networks' inputs on real photos, to calibrate and judge quantised ones."""
 
 from __future__ import annotations
 
@@ -19,17 +17,17 @@ from facefusion.runtime import Feeds
 from facefusion.tiers import Tier
 from facefusion.types import FloatArray
 
-#: Both sizes that the refine network meets.
+#: Tiers that are recorded: both input sizes of the refine network.
 RECORDED: Final = (Tier.BALANCED, Tier.BEST)
 
 
-#: Pairs of photos to calibrate on and, others, to judge by.
+#: Numbers of photo pairs: 24 to calibrate on, 16 others to judge by.
 CALIBRATION, JUDGING = 24, 16
 
 
 @dataclass
 class _Listener:
-    """A session that remembers what it was given."""
+    """A session that records its inputs."""
 
     session: Any
     heard: list[Feeds] = field(default_factory=list)
@@ -42,7 +40,7 @@ class _Listener:
 
 @contextmanager
 def listening(pipeline: FusionPipeline) -> Iterator[dict[str, list[Feeds]]]:
-    """Records what `coarse` and `refine` are given while the context lasts."""
+    """Records the inputs of `coarse` and `refine` while the context lasts."""
     networks: dict[str, Any] = {"coarse": pipeline.coarse, "refine": pipeline.refine}
     listeners = {name: _Listener(network._session) for name, network in networks.items()}
     for name, network in networks.items():
@@ -60,7 +58,7 @@ def record(pipeline: FusionPipeline, folder: Path, pairs: Iterable[Pair]) -> dic
     Args:
         pipeline: the product, with the networks in 32 bits.
         folder: the data folder.
-        pairs: files in it; a pair that cannot be fused is passed over.
+        pairs: files in it; pairs that cannot be fused are skipped.
     """
     with listening(pipeline) as heard:
         for pair in pairs:
@@ -77,8 +75,7 @@ def record(pipeline: FusionPipeline, folder: Path, pairs: Iterable[Pair]) -> dic
 
 
 def drawn(folder: Path, limit: int) -> tuple[list[Pair], list[Pair]]:
-    """Pairs of the validation split to calibrate on, and others to judge by, `limit` of each at the
-    most.
+    """Draws validation pairs to calibrate on and others to judge by, at most `limit` of each.
 
     Raises:
         DataError: the data cannot be used.
@@ -91,6 +88,6 @@ def drawn(folder: Path, limit: int) -> tuple[list[Pair], list[Pair]]:
 def recorded(
     weights: Path, folder: Path, parts: Iterable[Iterable[Pair]]
 ) -> list[dict[str, list[Feeds]]]:
-    """`record` of each part, with the networks of `weights` in 32 bits."""
+    """Calls `record` for each part, with the networks of `weights` in 32 bits."""
     pipeline = FusionPipeline.from_pretrained(weights, engine=Engine.ONNXRUNTIME)
     return [record(pipeline, folder, part) for part in parts]

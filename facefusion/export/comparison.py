@@ -1,4 +1,4 @@
-"""INT8 beside fp32: how far their answers are apart, what that costs, what it saves."""
+"""Compares INT8 with fp32 networks: difference of the outputs, cost in quality, time and size."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from facefusion.runtime import INT8, Feeds, Network, make_session
 from facefusion.tiers import Tier
 from facefusion.types import Photo
 
-#: Decibels that an INT8 network's answers must reach against the fp32 network's.
+#: Least PSNR in dB of an INT8 network's outputs against the fp32 network's.
 ENOUGH: Final = 40.0
-#: Largest cost of INT8 against fp32, too small to see: decibels of undone swaps, and cosine
-#: similarity to the source's identity.
+#: Largest loss of PSNR in dB on undone swaps by INT8: too small to see.
 MOST_LOST: Final = 0.5
+#: Largest loss of cosine similarity to the source's identity by INT8: too small to see.
 MOST_UNLIKE: Final = 0.01
-#: Timed runs of each network, in turns.
+#: Timed runs of each network, alternating between the two.
 RUNS: Final = 15
 ROWS: Final = 6
 PAIR: Final = (Engine.ONNXRUNTIME, Engine.ONNXRUNTIME_INT8)
@@ -42,14 +42,13 @@ COLUMNS: Final = "target, fp32, INT8, ten times their difference"
 
 @dataclass(frozen=True)
 class Judgement:
-    """A network beside the one it was made from.
+    """Quality, time and size of a network against the one that it was made from.
 
     Attributes:
-        psnr, least: decibels between their fused crops inside the face, on the mean and in the
-            worst case.
-        ratio: time of the network as a share of the other's, on the largest inputs.
-        milliseconds: of the other and of the network.
-        megabytes: of its file.
+        psnr, least: mean and worst PSNR in dB between their fused crops inside the face.
+        ratio: time of the network divided by the other's, on the largest inputs.
+        milliseconds: times of the other and of the network.
+        megabytes: size of its file.
     """
 
     psnr: float
@@ -64,11 +63,11 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Cost:
-    """What INT8 costs in the product, at the best tier.
+    """Quality that INT8 costs in the pipeline, at the best tier.
 
     Attributes:
-        samples: how many swaps were undone.
-        figures: their means by measure: nothing done, fp32, INT8.
+        samples: number of undone swaps.
+        figures: means over them by measure: without fusion, fp32, INT8.
         identity: mean cosine similarity of other fusions to their sources, fp32 and INT8.
     """
 
@@ -78,21 +77,21 @@ class Cost:
 
     @property
     def decibels(self) -> float:
-        """PSNR of undone swaps that INT8 loses."""
+        """PSNR in dB that INT8 loses on undone swaps."""
         _, whole, small = self.figures[PSNR_NAME]
         return whole - small
 
     @property
     def too_much(self) -> bool:
-        """Whether it is more than INT8 may cost."""
+        """Whether INT8 costs more than `MOST_LOST` or `MOST_UNLIKE` allows."""
         return self.decibels > MOST_LOST or self.identity[0] - self.identity[1] > MOST_UNLIKE
 
 
 def judge(whole: Path, small: Path, judging: Sequence[Feeds]) -> Judgement:
     """Compares the network `small` with `whole` on inputs that it was not calibrated on.
 
-    The two are timed in turns and their ratio is the median of the turns': what else the machine
-    does meets both.
+    Their runs alternate, and the ratio is the median over the rounds, so that other load on the
+    machine slows both.
     """
     sessions = [make_session(path) for path in (whole, small)]
     outputs = [answer.name for answer in sessions[0].get_outputs()]
@@ -111,7 +110,7 @@ def judge(whole: Path, small: Path, judging: Sequence[Feeds]) -> Judgement:
 def apart(
     reference: Network, network: Network, outputs: list[str], judging: Sequence[Feeds]
 ) -> list[float]:
-    """Decibels between two networks' fused crops inside the face, for each of the inputs."""
+    """Returns the PSNR in dB of two networks' fused crops inside the face, for each input."""
     found = []
     for feeds in judging:
         true, crop = (fused(feeds, *each.run(outputs, feeds)) for each in (reference, network))
@@ -128,13 +127,13 @@ def _timed(session: Any, outputs: list[str], feeds: Feeds) -> float:
 def both(
     weights: Path, engines: tuple[Engine, Engine] = PAIR
 ) -> tuple[FusionPipeline, FusionPipeline]:
-    """The pipeline with its fusion networks in 32 and in 8 bits."""
+    """Builds the pipeline with its fusion networks in 32 and in 8 bits."""
     whole, small = (FusionPipeline.from_pretrained(weights, engine=engine) for engine in engines)
     return whole, small
 
 
 def psnr_inside(found: Photo, truth: Photo, inside: np.ndarray) -> float:
-    """`psnr` of two photos (H, W, 3) RGB uint8."""
+    """Returns the `psnr` of two photos (H, W, 3) RGB uint8 where `inside` is true."""
     first, second = ((photo / np.float32(255)).transpose(2, 0, 1) for photo in (found, truth))
     return psnr(first, second, inside)
 
@@ -146,14 +145,14 @@ def cost(
     pairs: Sequence[Pair],
     engines: tuple[Engine, Engine] = PAIR,
 ) -> Cost:
-    """Lets either pipeline undo swaps and fuse pairs of photos.
+    """Undoes swaps and fuses pairs of photos with both pipelines and compares the results.
 
     Args:
         weights: directory of the networks.
         folder: the data folder.
-        swaps: how many to undo.
-        pairs: photos in it to fuse.
-        engines: in 32 bits and in 8.
+        swaps: number of swaps to undo.
+        pairs: photos in the data folder to fuse.
+        engines: the engines in 32 and in 8 bits.
     """
     likeness = Likeness({PSNR_NAME: psnr_inside, SSIM_NAME: ssim})
     samples = list(make_samples(folder, val_faces(folder), swaps))
@@ -177,7 +176,7 @@ def cost(
 def _identities(
     pipelines: tuple[FusionPipeline, FusionPipeline], folder: Path, pairs: Sequence[Pair]
 ) -> Iterator[tuple[float, float]]:
-    """Similarity to the source of either pipeline's fusion of each pair that can be fused."""
+    """Yields both pipelines' similarity to the source for each pair that can be fused."""
     for pair in pairs:
         source = read_photo(folder / pair.source, "source")
         target = read_photo(folder / pair.target, "target")
@@ -189,7 +188,7 @@ def _identities(
 
 
 def sheet(weights: Path, folder: Path, pairs: Sequence[Pair], path: Path) -> None:
-    """Writes a picture of both results."""
+    """Writes a contact sheet of both results and their difference."""
     whole, small = both(weights)
     rows = []
     for pair in pairs[:ROWS]:
@@ -220,14 +219,14 @@ def report(
     sizes: Mapping[str, float],
     costs: Cost,
 ) -> str:
-    """The report as Markdown.
+    """Writes the report as Markdown.
 
     Args:
-        machine: what the times hold for.
-        found: by network and recipe.
-        chosen: the recipe by network.
+        machine: the machine that the times were measured on.
+        found: judgements by network and recipe.
+        chosen: the chosen recipe by network.
         sizes: megabytes of every network's file.
-        costs: what INT8 costs in the product.
+        costs: quality that INT8 costs in the pipeline.
     """
     lines = [
         "# INT8\n", "`python -m facefusion.export.quantize --data DIR`\n",
@@ -263,7 +262,7 @@ def report(
 
 
 def undone(costs: Cost) -> list[str]:
-    """What INT8 costs in the product, as lines of Markdown."""
+    """Writes the cost of INT8 in the pipeline as lines of Markdown."""
     whole, small = costs.identity
     return [
         f"{costs.samples} undone swaps at the best tier, against the truth, inside the face; INT8 "

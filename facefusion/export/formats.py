@@ -1,8 +1,6 @@
-"""The fusion networks for elsewhere: ONNX, TFLite (Android), Core ML (iOS, macOS) and ONNX as
-TensorRT accepts it.
+"""Exports the fusion networks as ONNX, TFLite (Android), Core ML (iOS, macOS) and TensorRT's ONNX.
 
-Each format needs its own package, which is imported only when it is asked for:
-    `requirements-dev.txt` names them.
+Each format needs its own package, listed in `requirements-dev.txt` and imported on demand.
 """
 
 from __future__ import annotations
@@ -33,26 +31,27 @@ from facefusion.runtime import EMBEDDED_WEIGHTS, INT8, INT8_TFLITE, read_manifes
 
 CHECKPOINTS: Final = EMBEDDED_WEIGHTS.parent / "checkpoints"
 NETS: Final[dict[str, type[nn.Module]]] = {"coarse": CoarseFusionModel, "refine": EnhancementNet}
-#: What 8-bit scales for TensorRT are calibrated on, and how many of its pairs: the last one is a
-#: real person.
+#: Folder of the photos that TensorRT's 8-bit scales are calibrated on.
 EXAMPLES: Final = EMBEDDED_WEIGHTS.parent / "examples"
+#: Number of pairs in it to calibrate on; the last one is a photo of a real person.
 CALIBRATION: Final = 3
-#: What the files in 8 bits have in their names, and how TensorRT wants them.
+#: Suffix of the names of 8-bit files.
 EIGHT: Final = ".int8"
+#: Recipe for TensorRT, which accepts symmetric scales only.
 TENSORRT: Final = Recipe(per_channel=True, kinds=CONVOLUTIONS, keep=True, symmetric=True)
-#: Sides at which each network is made where sizes are fixed: all that the pipeline uses.
+#: Sides in pixels for formats with fixed shapes: all that the pipeline uses.
 SIDES: Final = {"coarse": (128,), "refine": (256, 384, 512)}
 
 
 def trained(name: str, checkpoints: Path) -> nn.Module:
-    """The network `name` with its trained weights, ready to answer."""
+    """Loads the network `name` with its trained weights, in eval mode."""
     net = NETS[name]()
     net.load_state_dict(load_file(str(checkpoints / f"{name}.safetensors")))
     return net.eval()
 
 
 def shapes(name: str, side: int) -> dict[str, tuple[int, ...]]:
-    """Shapes of a network's inputs at a side."""
+    """Returns the shapes of a network's inputs by name, for images of `side` pixels."""
     given = CONTRACTS[name].inputs
     return {
         key: (*shape[:2], side, side) if len(shape) == 4 else shape for key, shape in given.items()
@@ -60,7 +59,7 @@ def shapes(name: str, side: int) -> dict[str, tuple[int, ...]]:
 
 
 def example(name: str, side: int, seed: int = 0) -> dict[str, Tensor]:
-    """Inputs to trace a network with."""
+    """Returns random inputs to trace a network with."""
     generator = torch.Generator().manual_seed(seed)
     return {
         key: torch.rand(shape, generator=generator) for key, shape in shapes(name, side).items()
@@ -68,7 +67,7 @@ def example(name: str, side: int, seed: int = 0) -> dict[str, Tensor]:
 
 
 def to_onnx(weights: Path, checkpoints: Path, out: Path) -> Iterator[Path]:
-    """The files as they serve, 32 and 8 bits, with their manifest's entries."""
+    """Copies the shipped ONNX files, 32 and 8 bits, with their manifest entries."""
     kept = {
         name: file
         for name, file in read_manifest(weights).items()
@@ -83,8 +82,9 @@ def to_onnx(weights: Path, checkpoints: Path, out: Path) -> Iterator[Path]:
 
 
 def tflite(name: str, checkpoints: Path, out: Path) -> Path:
-    """A TFLite file of a network, 32 bits, with a signature `sSIDE` for every side, that share the
-    weights.
+    """Writes a network as TFLite in 32 bits.
+
+    The file has one signature, `sSIDE`, for each side; they share the weights.
     """
     import litert_torch
 
@@ -97,8 +97,9 @@ def tflite(name: str, checkpoints: Path, out: Path) -> Path:
 
 
 def to_tflite(weights: Path, checkpoints: Path, out: Path) -> Iterator[Path]:
-    """TFLite, 32 bits, one file a network; of what also serves in 8 bits (`export.litert`) the file
-    as it serves.
+    """Writes one TFLite file for each network, in 32 bits.
+
+    Networks that also ship in 8 bits (`export.litert`) are copied as they ship.
     """
     for name in NETS:
         yield tflite(name, checkpoints, out)
@@ -110,14 +111,14 @@ def to_tflite(weights: Path, checkpoints: Path, out: Path) -> Iterator[Path]:
 
 
 def to_coreml(weights: Path, checkpoints: Path, out: Path) -> Iterator[Path]:
-    """Core ML programs for iOS 16 and macOS 13 on, 16 bits, one for every side."""
+    """Writes Core ML programs for iOS 16 and macOS 13 or later, 16 bits, one for each side."""
     import coremltools
     from coremltools.converters.mil import Builder
     from coremltools.converters.mil.frontend.torch import register_torch_op
     from coremltools.converters.mil.frontend.torch.ops import _get_inputs
 
     def logit(context: Any, node: Any) -> None:
-        """The one operation that the converter lacks."""
+        """Converts `logit`, the one operation that the converter lacks."""
         x, eps = _get_inputs(context, node)
         low = float(eps.val)
         held = Builder.clip(x=x, alpha=low, beta=1 - low)
@@ -148,10 +149,10 @@ def to_coreml(weights: Path, checkpoints: Path, out: Path) -> Iterator[Path]:
 
 
 def to_tensorrt(weights: Path, checkpoints: Path, out: Path) -> Iterator[Path]:
-    """ONNX with every shape fixed, in 32 bits and with 8-bit scales (QDQ) as TensorRT takes them.
+    """Writes ONNX with fixed shapes for TensorRT, in 32 bits and with 8-bit scales (QDQ).
 
-    TensorRT refuses the scales of the INT8 networks that serve here, which are of unsigned numbers.
-    Symmetric ones are calibrated anew, on fusions of the examples.
+    TensorRT refuses the unsigned scales of the INT8 networks that ship. Symmetric ones are
+    calibrated here, on fusions of the examples.
     """
     files = read_manifest(weights)
     pairs = read_pairs(EXAMPLES / "pairs.csv", EXAMPLES)[:CALIBRATION]
@@ -177,7 +178,7 @@ def to_tensorrt(weights: Path, checkpoints: Path, out: Path) -> Iterator[Path]:
 
 
 def trtexec(path: Path) -> str:
-    """The command that builds a TensorRT engine of a file of `to_tensorrt`."""
+    """Returns the command that builds a TensorRT engine from a file of `to_tensorrt`."""
     bits = "--int8 --fp16" if path.stem.endswith(EIGHT) else "--fp16"
     return f"trtexec --onnx={path} --saveEngine={path.with_suffix('.plan')} {bits}"
 
@@ -191,7 +192,7 @@ FORMATS: Final[dict[str, Callable[[Path, Path, Path], Iterator[Path]]]] = {
 
 
 def size(path: Path) -> int:
-    """Bytes of a file, or of all files in a directory."""
+    """Returns the bytes of a file, or of all files in a directory."""
     return (
         sum(part.stat().st_size for part in path.rglob("*") if part.is_file())
         if path.is_dir()
@@ -205,7 +206,7 @@ def export(
     """Writes the fusion networks in a format.
 
     Returns:
-        Of each file its `path` and `bytes`, and what to do next as `command`, or None.
+        For each file its `path`, `bytes` and the next step as `command`, or None.
 
     Raises:
         ImportError: the format's package is not installed.

@@ -1,9 +1,9 @@
-"""INT8 networks for LiteRT: `python -m facefusion.export.litert --data DIR`.
+"""Quantises networks to INT8 for LiteRT: `python -m facefusion.export.litert --data DIR`.
 
-Static post-training quantisation (Jacob et al., CVPR 2018) by AI Edge Quantizer of what `facefusion
-export --format tflite` writes, calibrated on the fusions that the INT8 networks for ONNX Runtime
-are calibrated on (`export.quantize`), judged by others. Writes the files and their entries in
-`manifest.json` to the weights' directory, and a report.
+Static post-training quantisation (Jacob et al., CVPR 2018) by AI Edge Quantizer of the files that
+`facefusion export --format tflite` writes. Calibrated and judged on the same fusions as the INT8
+networks for ONNX Runtime (`export.quantize`). Writes the files and their entries in `manifest.json`
+to the weights' directory, and a report.
 """
 
 from __future__ import annotations
@@ -30,10 +30,11 @@ from facefusion.export.quantize import SWAPS
 from facefusion.runtime import EMBEDDED_WEIGHTS, INT8_TFLITE, Feeds, make_session, read_manifest
 from facefusion.types import FloatArray
 
-#: What ships. The coarse network gains nothing: LiteRT's small convolutions are no quicker in 8
-#: bits than ONNX Runtime's.
+#: Networks that are quantised. The coarse one gains nothing: LiteRT's small convolutions are no
+#: faster in 8 bits than ONNX Runtime's.
 NETWORKS: Final = ("refine",)
-#: What stays in 32 bits: what comes and goes, and a division by what 8 bits may round to zero.
+#: Operations that stay in 32 bits: input, output, and a division whose divisor 8 bits may round to
+#: 0.
 IN_32_BITS: Final = ("INPUT", "OUTPUT", "MAXIMUM", "DIV")
 OUT: Final = Path("benchmarks/litert.md")
 RECIPE: Final = (
@@ -42,8 +43,9 @@ RECIPE: Final = (
 
 
 def quantize(whole: Path, out: Path, name: str, calibration: Sequence[Feeds]) -> None:
-    """Writes the INT8 file of a network that `formats.tflite` made: 8 bits for weights and
-    activations, static scales.
+    """Writes the INT8 file of a network of `formats.tflite`.
+
+    Weights and activations have 8 bits, with static scales.
 
     Args:
         whole: the file in 32 bits, with a signature for every side.
@@ -61,14 +63,15 @@ def quantize(whole: Path, out: Path, name: str, calibration: Sequence[Feeds]) ->
         )
     samples = {f"s{side}": [resized(feeds, side) for feeds in calibration] for side in SIDES[name]}
     scales = maker.calibrate(samples, num_threads=os.cpu_count() or 1)
-    out.unlink(missing_ok=True)  # it would not write over it
+    out.unlink(missing_ok=True)  # the quantiser refuses to overwrite a file
     maker.quantize(scales, enable_progress_report=False).export_model(str(out))
     _drop_names(out)
 
 
 def _drop_names(path: Path) -> None:
-    """Takes the tensors' names out of a TFLite file: a fifth of it, and only signatures are ever
-    asked for by name.
+    """Removes the tensors' names from a TFLite file, a fifth of its size.
+
+    Only signatures are looked up by name.
     """
     from ai_edge_litert.tools import flatbuffer_utils
 
@@ -80,9 +83,7 @@ def _drop_names(path: Path) -> None:
 
 
 def resized(feeds: Feeds, side: int) -> dict[str, FloatArray]:
-    """A network's inputs with their pictures at another side; those at that side already are
-    returned as they are.
-    """
+    """Resizes a network's input images to another side; returns inputs of that side unchanged."""
 
     def at_side(feed: FloatArray) -> FloatArray:
         if feed.ndim != 4 or feed.shape[-1] == side:
@@ -96,11 +97,11 @@ def resized(feeds: Feeds, side: int) -> dict[str, FloatArray]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Quantises, judges, writes.
+    """Quantises the networks, judges them and writes the files.
 
     Returns:
-        0, or 1 where a network is less exact than `ENOUGH`, and nothing is written, or costs more
-        than `Cost` allows.
+        0; 1 if a network's PSNR is below `ENOUGH` (nothing is written), or if it costs more than
+        `Cost` allows.
     """
     parser = argparse.ArgumentParser(prog="python -m facefusion.export.litert", description=__doc__)
     parser.add_argument(
@@ -150,7 +151,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def report(named: dict[str, Any], rows: Sequence[str], costs: Cost) -> str:
-    """The report as Markdown: of each network a row of its table, and what it costs in the product."""
+    """Writes the report as Markdown: a table row for each network, and the cost in the pipeline."""
     lines = [
         "# INT8 for LiteRT\n",
         "`python -m facefusion.export.litert --data DIR`\n",

@@ -1,5 +1,6 @@
-"""What `weights/manifest.json` says of each file. `python -m facefusion.export.manifest` writes it
-again from the files.
+"""Writes `weights/manifest.json`, the description of each weights file.
+
+`python -m facefusion.export.manifest` writes it again from the files.
 """
 
 from __future__ import annotations
@@ -13,20 +14,20 @@ from typing import Any, Final
 
 from facefusion.runtime import EMBEDDED_WEIGHTS, INTERFACE, make_session
 
-#: ONNX Runtime's names of the types that networks here use.
+#: Names of the networks' tensor types by ONNX Runtime's names.
 TYPES: Final = {"tensor(float)": "float32"}
 
 
 def sha256(path: Path) -> str:
-    """The SHA-256 of a file, in hex."""
+    """Returns the SHA-256 of a file in hex."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def tensors(path: Path) -> dict[str, dict[str, str]]:
-    """The `inputs` and `outputs` of an ONNX file by name, such as "float32[batch, 3, 112, 112]": a
-    word is any size.
+    """Returns the `inputs` and `outputs` of an ONNX file by name.
 
-    Of another file, nothing: it takes what the network takes that it was made from.
+    Each is written as "float32[batch, 3, 112, 112]", where a word stands for any size. Empty for
+    other files: their tensors are those of the network that they were made from.
     """
     if path.suffix != ".onnx":
         return {}
@@ -42,7 +43,7 @@ def tensors(path: Path) -> dict[str, dict[str, str]]:
 
 
 def entry(path: Path, *, licence: str, parameters: int, contract: dict[str, str]) -> dict[str, Any]:
-    """A network's entry."""
+    """Returns the manifest entry of a network."""
     whole = {
         "file": path.name,
         "sha256": sha256(path),
@@ -57,8 +58,8 @@ def update(directory: Path, checkpoints: Path, networks: dict[str, dict[str, Any
     """Writes `manifest.json`.
 
     Args:
-        directory: of the ONNX files.
-        checkpoints: of the safetensors, which are listed with their hashes.
+        directory: folder of the ONNX files.
+        checkpoints: folder of the safetensors, which are listed with their hashes.
         networks: entries that are new or changed; the others stay.
     """
     path = directory / "manifest.json"
@@ -73,8 +74,7 @@ def update(directory: Path, checkpoints: Path, networks: dict[str, dict[str, Any
 
 
 def enter_small(directory: Path, name: str, suffix: str, file: Path, precision: str) -> None:
-    """Enters an INT8 network in `manifest.json`, with the hash of the network that it was made
-    from.
+    """Enters an INT8 network in `manifest.json`, with the hash of the one that it was made from.
 
     Args:
         directory: of the weights.
@@ -99,7 +99,7 @@ def enter_small(directory: Path, name: str, suffix: str, file: Path, precision: 
 
 
 def main() -> None:
-    """Describes the files of a directory again: hashes, inputs and outputs; everything else stays."""
+    """Describes the files of a directory again: hashes, inputs and outputs; the rest stays."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--weights", type=Path, default=EMBEDDED_WEIGHTS, metavar="DIR")
     parser.add_argument(

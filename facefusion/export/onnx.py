@@ -1,6 +1,4 @@
-"""From trained networks to files: ONNX and its manifest in `weights/` to serve, safetensors beside
-it to resume from.
-"""
+"""Exports trained networks: ONNX and its manifest to `weights/`, safetensors to `checkpoints/`."""
 
 from __future__ import annotations
 
@@ -19,16 +17,15 @@ from facefusion.export import manifest
 
 OPSET: Final = 18
 LICENCE: Final = "Apache-2.0"
-#: Weights of fewer values stay in 32 bits: there is nothing to gain.
+#: Least number of values of a weight tensor that is stored in 16 bits; smaller ones save nothing.
 SMALLEST_HALF: Final = 256
 
 
 @dataclass(frozen=True)
 class Contract:
-    """How a network is called: example inputs, the names of its inputs and outputs, and the words
-    for the manifest.
+    """Interface of a network: example inputs, input and output names, description for the manifest.
 
-    `half` stores the weights in 16 bits; the network computes in 32 all the same.
+    `half` stores the weights in 16 bits; the network still computes in 32.
     """
 
     inputs: dict[str, tuple[int, ...]]
@@ -161,7 +158,7 @@ def export_onnx(net: nn.Module, contract: Contract, path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter(
             "ignore"
-        )  # the tracing exporter is deprecated, and still the one that folds BatchNorm here
+        )  # the tracing exporter is deprecated, but only it folds BatchNorm here
         torch.onnx.export(
             net.eval().to(memory_format=torch.contiguous_format),
             example,
@@ -174,7 +171,7 @@ def export_onnx(net: nn.Module, contract: Contract, path: Path) -> None:
         )
     model = onnx.load(str(path))
     model.doc_string, model.producer_name = "", "facefusion"
-    for node in model.graph.node:  # names of modules and source lines: nothing reads them
+    for node in model.graph.node:  # module names and source lines, which nothing reads
         node.doc_string, node.name = "", ""
     del model.graph.value_info[:]
     if contract.half:
@@ -184,8 +181,9 @@ def export_onnx(net: nn.Module, contract: Contract, path: Path) -> None:
 
 
 def _store_half(model: onnx.ModelProto) -> None:
-    """Stores large float32 weights in 16 bits, each behind a Cast, which every runtime folds away
-    as it loads the file.
+    """Stores large float32 weights in 16 bits, each behind a Cast.
+
+    Every runtime folds the Cast when it loads the file.
     """
     casts = []
     for weights in model.graph.initializer:
@@ -203,7 +201,7 @@ def _store_half(model: onnx.ModelProto) -> None:
 
 
 def save_half(net: nn.Module, path: Path) -> None:
-    """Writes the parameters of a network that does not serve, as safetensors in 16 bits."""
+    """Writes the parameters of a network that does not ship, as safetensors in 16 bits."""
     path.parent.mkdir(parents=True, exist_ok=True)
     values = net.state_dict().items()
     save_file(
@@ -212,8 +210,9 @@ def save_half(net: nn.Module, path: Path) -> None:
 
 
 def export_network(name: str, net: nn.Module, directory: Path, checkpoints: Path) -> None:
-    """Writes `name.onnx` to `directory`, enters it in `manifest.json`, and `name.safetensors` to
-    `checkpoints`.
+    """Writes `name.onnx` with its manifest entry, and `name.safetensors`.
+
+    The first goes to `directory`, the second to `checkpoints`.
     """
     directory.mkdir(parents=True, exist_ok=True)
     checkpoints.mkdir(parents=True, exist_ok=True)

@@ -1,9 +1,8 @@
-"""INT8 networks of coarse and refine: `python -m facefusion.export.quantize --data DIR`.
+"""Quantises coarse and refine to INT8: `python -m facefusion.export.quantize --data DIR`.
 
 Static post-training quantisation (Jacob et al., CVPR 2018) with ONNX Runtime, calibrated on fusions
-of validation photos. What is quantised, and how, is tried and measured on other fusions, never
-believed. Writes the two networks and their entries in `manifest.json` to the weights' directory,
-and a report.
+of validation photos. Recipes are chosen by measurements on other fusions. Writes the two networks
+and their entries in `manifest.json` to the weights' directory, and a report.
 """
 
 from __future__ import annotations
@@ -31,11 +30,11 @@ from facefusion.export.manifest import enter_small
 from facefusion.runtime import EMBEDDED_WEIGHTS, INT8, Feeds, read_manifest
 
 NETWORKS: Final = ("coarse", "refine")
-#: Swaps to undo.
+#: Number of swaps that are undone to measure the cost.
 SWAPS: Final = 40
-#: Kinds of nodes that are quantised: convolutions alone, or all that can pass 8 bits on to the next
-#: one.
+#: Node types of the recipes that quantise convolutions only.
 CONVOLUTIONS: Final = ("Conv",)
+#: Node types of the recipes that quantise all that can pass 8-bit values on to the next node.
 EVERYTHING: Final = (
     "Conv",
     "Add",
@@ -46,7 +45,8 @@ EVERYTHING: Final = (
     "GlobalAveragePool",
     "Clip",
 )
-#: Of candidates whose time is within this factor of the quickest one's, the most exact is taken.
+#: Largest ratio to the shortest time of recipes that count as equally fast; the most exact is
+#: taken.
 AS_QUICK: Final = 1.08
 #: Options of `quantize_static` for symmetric scales.
 FOR_TENSORRT: Final = {"ActivationSymmetric": True, "WeightSymmetric": True, "QuantizeBias": False}
@@ -56,14 +56,14 @@ SHEET: Final = Path("out/int8.jpg")
 
 @dataclass(frozen=True)
 class Recipe:
-    """A way to quantise.
+    """A way to quantise a network.
 
     Attributes:
-        per_channel: one scale for each channel of the weights, or one for all.
-        kinds: nodes that are quantised.
+        per_channel: whether each channel of the weights has its own scale.
+        kinds: node types that are quantised.
         keep: whether the attention and the output convolution stay in 32 bits.
-        symmetric: whether zero is the middle of every scale, as TensorRT wants it: signed numbers,
-            all 8 bits of the weights, biases in 32 bits.
+        symmetric: whether zero is the middle of every scale, as TensorRT requires: signed
+            numbers, all 8 bits of the weights, biases in 32 bits.
     """
 
     per_channel: bool
@@ -94,9 +94,7 @@ class _Reader(CalibrationDataReader):
 
 
 def prepared(path: Path, directory: Path) -> Path:
-    """A copy of a network with constants folded and names for its nodes, as the quantiser needs
-    them.
-    """
+    """Writes a copy of a network with folded constants and named nodes, as the quantiser needs."""
     model = onnx.load(str(path))
     for i, node in enumerate(model.graph.node):
         node.name = f"{node.op_type}_{i}"
@@ -107,8 +105,9 @@ def prepared(path: Path, directory: Path) -> Path:
 
 
 def delicate(model: onnx.ModelProto) -> Iterator[str]:
-    """Names of the convolutions of the attention and of the output: few numbers, each of which
-    decides about many pixels.
+    """Yields the names of the attention's and the output's convolutions.
+
+    They have few weights, each of which affects many pixels.
     """
     made_by = {name: node.op_type for node in model.graph.node for name in node.output}
     used_by: dict[str, set[str]] = {}
@@ -124,7 +123,7 @@ def delicate(model: onnx.ModelProto) -> Iterator[str]:
             "GlobalAveragePool",
             "Relu",
             "Unsqueeze",
-        )  # of the channels, by the identity
+        )  # channel attention from the identity embedding
         output = "DepthToSpace" in used_by.get(node.output[0], set())
         if spatial or gate or output:
             yield node.name
@@ -133,8 +132,8 @@ def delicate(model: onnx.ModelProto) -> Iterator[str]:
 def quantize(ready: Path, out: Path, recipe: Recipe, feeds: Sequence[Feeds]) -> None:
     """Writes the INT8 network of a `prepared` one.
 
-    Weights take 7 bits of the 8 unless they are for TensorRT: on processors without VNNI the
-    products of two 8-bit numbers are added in 16 bits, which overflow otherwise.
+    Weights use 7 of 8 bits unless they are for TensorRT: processors without VNNI sum the products
+    of two 8-bit numbers in 16 bits, which would overflow.
     """
     model = onnx.load(str(ready))
     quantize_static(
@@ -158,8 +157,10 @@ def quantize(ready: Path, out: Path, recipe: Recipe, feeds: Sequence[Feeds]) -> 
 
 
 def best_of(judged: dict[Recipe, Judgement]) -> Recipe:
-    """The quickest recipe that is exact enough, or a more exact one that is about as quick; the
-    most exact if none is.
+    """Returns the most exact of the fastest recipes that reach `ENOUGH`.
+
+    Recipes within `AS_QUICK` of the shortest time count as equally fast. Without a recipe that
+    reaches `ENOUGH`, the most exact one.
     """
     good = {recipe: found for recipe, found in judged.items() if found.psnr >= ENOUGH}
     if not good:
@@ -174,7 +175,7 @@ def best_of(judged: dict[Recipe, Judgement]) -> Recipe:
 def search(
     path: Path, out: Path, calibration: Sequence[Feeds], judging: Sequence[Feeds]
 ) -> dict[Recipe, Judgement]:
-    """Tries every recipe for the network `path` and writes the best one's to `out`."""
+    """Tries every recipe on the network `path` and writes the best one's file to `out`."""
     judged = {}
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
@@ -188,11 +189,11 @@ def search(
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Quantises, judges, writes.
+    """Quantises the networks, judges them and writes the files.
 
     Returns:
-        0, or 1 where INT8 costs more than `comparison.Cost` allows: then it should be trained with
-        quantisation in view.
+        0, or 1 if INT8 costs more than `comparison.Cost` allows: such a network needs
+        quantisation-aware training.
     """
     parser = argparse.ArgumentParser(
         prog="python -m facefusion.export.quantize", description=__doc__
@@ -217,7 +218,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """The quantiser repeats its advice for every recipe."""
+    """Silences the quantiser, which repeats its advice for every recipe."""
     root = logging.getLogger()
     level = root.level
     root.setLevel(logging.ERROR)
