@@ -1,6 +1,5 @@
-"""From the files of strangers to pixels: what is refused by its header, decoding, and the process
-and budget that bound it.
+"""Decodes untrusted photo files: header checks, worker processes, and a limit on pixels at a time.
 
-Nothing is imported here: the worker process takes `reading` and `headers` from this package without
-    the rest of the product.
+This file imports nothing: the worker process takes `reading` and `headers` from this package
+without the rest of the product.
 """

@@ -1,4 +1,4 @@
-"""How many pixels may be worked on at once: large photos queue, small ones go side by side."""
+"""Limits the pixels in work at a time: large photos queue, small ones run side by side."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-#: Pixels of all photos that are decoded, fused and written at a time. They take 10 to 17 bytes
-#: each: of 65 megapixels 1.0 GB, which leaves 0.2 GB for the small photos that go beside it.
+#: Pixels of all photos that are decoded, fused and written at a time, at 10 to 17 bytes each:
+#: 65 megapixels take 1.0 GB and leave 0.2 GB for small photos beside them.
 PIXELS: Final = 76_000_000
-#: Pixels that one job may have: the rest is left to small photos of others.
+#: Most pixels of one job; the rest of `PIXELS` is left to small photos of others.
 JOB_PIXELS: Final = 66_000_000
-#: Seconds that a job waits for its turn.
+#: Longest wait of a job for its pixels, in seconds.
 SECONDS: Final = 10.0
 
 
@@ -30,20 +30,21 @@ class TooManyPixelsError(Exception):
 
 @dataclass(eq=False)
 class _Turn:
-    """One who waits: for how many pixels, and until when others may overtake."""
+    """A waiting job: its pixels, and the time until which later jobs may overtake it."""
 
     wanted: int
     patient_until: float
 
 
 class PixelBudget:
-    """A semaphore that counts pixels, first come, first served. Safe for concurrent use.
+    """A semaphore that counts pixels, first come, first served; safe for concurrent use.
 
-    What fits may overtake what does not fit yet, until that has waited for half of its time: a
-    large photo delays no small ones at once, and is not put off for ever.
+    A job that fits may overtake an earlier one that does not fit yet, until the earlier one has
+    waited half of its time: a large photo does not delay small ones at once, and is not delayed
+    without end.
 
     Args:
-        pixels: that may be held at a time.
+        pixels: most pixels held at a time.
     """
 
     def __init__(self, pixels: int = PIXELS) -> None:
@@ -56,24 +57,24 @@ class PixelBudget:
 
     @property
     def free(self) -> int:
-        """Pixels that nobody holds."""
+        """Pixels that are not held."""
         return self._free
 
     @property
     def waiting(self) -> int:
-        """How many wait for their turn."""
+        """Number of waiting jobs."""
         return len(self._waiting)
 
     @contextlib.contextmanager
     def hold(self, pixels: int, seconds: float = SECONDS) -> Iterator[None]:
-        """Holds pixels for the duration of a `with` block, and waits until they are free.
+        """Waits until pixels are free, and holds them for the duration of a `with` block.
 
         Args:
             pixels: how many; more than the whole budget count as all of it.
-            seconds: to wait at most.
+            seconds: longest wait.
 
         Raises:
-            BusyError: they were not free in time.
+            BusyError: the pixels were not free in time.
         """
         wanted = min(max(pixels, 0), self.pixels)
         self._take(wanted, time.monotonic() + seconds)
@@ -101,7 +102,7 @@ class PixelBudget:
                 self._changed.notify_all()
 
     def _may_go(self, turn: _Turn) -> bool:
-        """Whether it fits, and nobody before it fits too or has waited for too long."""
+        """Whether it fits, and no earlier job fits too or has waited for too long."""
         if self._free < turn.wanted:
             return False
         now = time.monotonic()

@@ -1,4 +1,4 @@
-"""Why a photo file is refused before it is decoded: its format, its size, the number of its scans."""
+"""Refuses photo files before they are decoded, by format, size and number of scans."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ import re
 from enum import StrEnum
 from typing import Final
 
-#: Pixels of a photo: the largest sensors sold as 64 megapixels give 9280 x 6944.
+#: Most pixels of a photo; the largest sensors, sold as 64 megapixels, give 9280 x 6944.
 MOST_PIXELS: Final = 65_000_000
-#: Pixels of a side, and how many times longer the long side is: panoramas of phones stay below
-#: both.
+#: Longest side in pixels; panoramas of phones stay below it.
 MOST_SIDE: Final = 20_000
+#: Largest ratio of the long side to the short side; panoramas of phones stay below it.
 MOST_RATIO: Final = 12
-#: Scans of a JPEG. Encoders write up to about 20; each costs the decoder a pass over all of the
-#: photo.
+#: Most scans of a JPEG. Encoders write up to about 20; each costs the decoder one pass over the
+#: whole photo.
 MOST_SCANS: Final = 64
 
-#: Brands of ISO base media files (ISO/IEC 23008-12): those of HEVC pictures, and those of AVIF.
+#: Brands of HEVC pictures in ISO base media files (ISO/IEC 23008-12).
 _HEIC: Final = frozenset((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"))
+#: Brands of AVIF pictures in ISO base media files.
 _AVIF: Final = frozenset((b"avif", b"avis"))
 _ANY: Final = frozenset((b"mif1", b"mif2", b"msf1"))
-#: A marker of a JPEG (ITU-T T.81, B.1.1): 0xFF and what is no stuffed zero, no fill byte and no
-#: restart.
+#: A JPEG marker (ITU-T T.81, B.1.1): 0xFF, then no stuffed zero, fill byte or restart marker.
 _MARKER: Final = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])")
 _SCAN, _END, _START, _TEMPORARY = 0xDA, 0xD9, 0xD8, 0x01
 
 
 class Refusal(StrEnum):
-    """Why a file is not decoded; the value is the code of the error that a visitor is told."""
+    """Reason why a file is not decoded; the value is the error code of the message to the user."""
 
     UNREADABLE = "unreadable"
     TOO_LARGE = "too_large"
@@ -36,7 +36,7 @@ class Refusal(StrEnum):
 
 
 class RefusedPhotoError(Exception):
-    """A file is not decoded."""
+    """A file is refused before or while it is decoded."""
 
     def __init__(self, reason: Refusal) -> None:
         super().__init__(reason.value)
@@ -57,11 +57,11 @@ def check_size(width: int, height: int) -> None:
 
 
 def check_file(data: bytes) -> None:
-    """Refuses what Pillow would not refuse, or only after it took memory for it.
+    """Refuses files that Pillow accepts, or refuses only after allocating memory for them.
 
     Raises:
-        RefusedPhotoError: the file is HEIC, a WebP of more than the most pixels, or a JPEG of more
-            than the most scans.
+        RefusedPhotoError: the file is HEIC, a WebP of more than `MOST_PIXELS`, or a JPEG of more
+            than `MOST_SCANS`.
     """
     if _is_heic(data):
         raise RefusedPhotoError(Refusal.HEIC)
@@ -74,7 +74,7 @@ def check_file(data: bytes) -> None:
 
 
 def _is_heic(data: bytes) -> bool:
-    """Whether the file's brands are those of HEVC pictures and none is AVIF's."""
+    """Whether the file has a brand of HEVC pictures and none of AVIF."""
     if data[4:8] != b"ftyp":
         return False
     end = min(int.from_bytes(data[:4], "big"), len(data), 256)
@@ -83,9 +83,7 @@ def _is_heic(data: bytes) -> bool:
 
 
 def _webp_size(data: bytes) -> tuple[int, int] | None:
-    """Width and height of a WebP file (RFC 9649), or None where it is none or its first chunk is
-    unknown.
-    """
+    """Width and height of a WebP (RFC 9649); None for other files or an unknown first chunk."""
     if data[:4] != b"RIFF" or data[8:12] != b"WEBP" or len(data) < 30:
         return None
     kind = data[12:16]
@@ -102,7 +100,7 @@ def _webp_size(data: bytes) -> tuple[int, int] | None:
 
 
 def _scans(data: bytes) -> int:
-    """Scans of the first picture of a JPEG file, counted up to one more than `MOST_SCANS`."""
+    """Counts the scans of a JPEG file's first picture, up to one more than `MOST_SCANS`."""
     scans, at = 0, 2
     while scans <= MOST_SCANS and (found := _MARKER.search(data, at)):
         marker, at = data[found.start() + 1], found.end()

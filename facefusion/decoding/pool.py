@@ -1,6 +1,4 @@
-"""Processes that decode the photos of strangers: a damaged or hostile file ends one of them, and
-nothing else.
-"""
+"""Decodes untrusted photos in worker processes, so that a hostile file can only end its worker."""
 
 from __future__ import annotations
 
@@ -24,22 +22,23 @@ from facefusion.errors import (
 )
 from facefusion.types import Photo
 
-#: Processes, and seconds that one photo may take: the largest take 1 to 3.
+#: Number of processes.
 WORKERS: Final = 2
+#: Longest time for one photo, in seconds; the largest photos take 1 to 3.
 SECONDS: Final = 10.0
-#: Bytes of a file. The page takes 30 MB; the largest photos of cameras have 100.
+#: Most bytes of a file. The page takes 30 MB; the largest photos of cameras have 100.
 MOST_BYTES: Final = 100 * 1024 * 1024
-#: Pixels from which on a process is ended after a photo, because its allocator would keep a part of
-#: the memory.
+#: Pixels of a photo after which its process is replaced: the allocator would keep a part of the
+#: memory.
 RENEWED_FROM: Final = worker.LOWERED_FROM
 
 
 class DecoderPool:
-    """Reads photo files in processes with limits on memory and time. Safe for concurrent calls.
+    """Processes that read photo files within limits of memory and time; safe for concurrent calls.
 
     Args:
-        workers: processes at most; as many photos are decoded at once, the others wait.
-        seconds: after which a photo is given up.
+        workers: most processes; as many photos are decoded at once, the others wait.
+        seconds: time limit for one photo.
     """
 
     def __init__(self, workers: int = WORKERS, seconds: float = SECONDS) -> None:
@@ -52,38 +51,37 @@ class DecoderPool:
         self._closed = False
 
     def start(self) -> None:
-        """Starts the processes now rather than with the first photos; returns before they are
-        ready.
-        """
+        """Starts the processes now rather than with the first photos, without waiting for them."""
         for found in [self._free.get() for _ in range(self._free.qsize())]:
             self._free.put(found or self._started())
 
     def size(
         self, path: str | Path, which: PhotoRole, number: int | None = None
     ) -> tuple[int, int]:
-        """Width and height in pixels of the photo that `read` gives, from the file's header.
+        """Reads from the file's header the width and height in pixels of the photo `read` returns.
 
         Args:
             path: the file.
-            which: the role of the photo: a JPEG "source" of more than 16 megapixels comes at half
-                its width and height.
+            which: the role of the photo: a JPEG "source" of more than 16 megapixels is read at
+                half its width and height.
             number: its position among several face photos, for the error.
 
         Raises:
-            FusionError: it is no photo that is read here, it is too large, or it takes too long.
+            FusionError: the file is no supported photo, is too large, or takes too long.
         """
         width, height, _ = self._asked(path, which, number, pixels=False)
         return width, height
 
     def read(self, path: str | Path, which: PhotoRole, number: int | None = None) -> Photo:
-        """The photo, (H, W, 3) RGB uint8, turned as its EXIF orientation says: what
-        `photos.read_photo` gives.
+        """Reads a photo, (H, W, 3) RGB uint8, upright by its EXIF orientation.
+
+        The result is that of `photos.read_photo`.
 
         Args:
             path, which, number: see `size`.
 
         Raises:
-            FusionError: it is no photo that is read here, it is too large, or it takes too long.
+            FusionError: the file is no supported photo, is too large, or takes too long.
         """
         _, _, photo = self._asked(path, which, number, pixels=True)
         assert photo is not None
@@ -91,12 +89,12 @@ class DecoderPool:
 
     @property
     def pids(self) -> list[int]:
-        """Numbers of the processes that run."""
+        """Ids of the running processes."""
         with self._lock:
             return [process.pid for process in self._running if process.alive]
 
     def close(self) -> None:
-        """Ends the processes. Whoever waits for a photo gets an error."""
+        """Ends the processes; pending calls raise an error."""
         with self._lock:
             self._closed = True
             running, self._running = self._running, set()
@@ -138,7 +136,7 @@ class DecoderPool:
 
     @contextlib.contextmanager
     def _borrowed(self) -> Iterator[DecoderProcess]:
-        """A process that nobody else uses; one that ended is replaced at once."""
+        """Lends a process that is not in use; one that has ended is replaced at once."""
         process = self._free.get()
         try:
             if process is None or not process.alive:
@@ -176,7 +174,7 @@ class DecoderPool:
 
 
 def _content(path: str | Path) -> bytes:
-    """The file's bytes, at most `MOST_BYTES`.
+    """Reads the file's bytes, at most `MOST_BYTES`.
 
     Raises:
         OSError: it cannot be read.

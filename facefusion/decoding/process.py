@@ -1,4 +1,4 @@
-"""One process that decodes photos, seen from the process that asks."""
+"""Starts one worker process and exchanges requests and answers with it."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from facefusion.decoding import worker
 from facefusion.decoding.headers import Refusal
 from facefusion.types import Photo
 
-#: Seconds that a process may take to start, on a machine under load.
+#: Longest time in seconds for a process to start, on a machine under load.
 START_SECONDS: Final = 60.0
-#: Bytes that a pipe holds, where that can be set (Linux): fewer switches between the two processes.
+#: Capacity of a pipe in bytes, where it can be set (Linux), for fewer context switches.
 PIPE_BYTES: Final = 1 << 20
-#: Variables of the environment by which a process finds its libraries.
+#: Environment variables by which a process finds its libraries.
 _KEPT: Final = ("SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
-#: One thread and one arena: others take address space, which is limited.
+#: One thread and one arena; more take address space, which is limited.
 _SET: Final = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
 
 
@@ -44,12 +44,12 @@ class EndedError(Exception):
 
 @dataclass(frozen=True)
 class Answer:
-    """What the process said of a file.
+    """Answer of the process for one file.
 
     Attributes:
         refusal: why it is not decoded, or None.
         width, height: in pixels.
-        photo: (height, width, 3) RGB uint8 where it was asked for.
+        photo: (height, width, 3) RGB uint8 if the pixels were requested.
     """
 
     refusal: Refusal | None
@@ -59,11 +59,11 @@ class Answer:
 
 
 class DecoderProcess:
-    """Runs `worker` as a script. For one caller at a time, except `kill` and `close`.
+    """One process that runs `worker` as a script; one caller at a time, except `kill` and `close`.
 
     Args:
-        seconds: after which a file is given up; the process ends itself two seconds later if nobody
-            did.
+        seconds: time limit for one file; the process ends itself two seconds later if it was not
+            ended.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -94,7 +94,7 @@ class DecoderProcess:
 
     @property
     def pid(self) -> int:
-        """The process's number."""
+        """Process id."""
         return self._process.pid
 
     @property
@@ -118,17 +118,17 @@ class DecoderProcess:
         self._ready = True
 
     def ask(self, data: bytes, *, pixels: bool, half: bool, seconds: float) -> Answer:
-        """Has a file decoded.
+        """Requests the size or the pixels of a photo file.
 
         Args:
             data: the file.
-            pixels: whether its pixels are wanted, or only its size.
-            half: whether half its width and height suffice (`reading.decode`).
+            pixels: whether to return the pixels, or only the size.
+            half: whether half the width and height are enough (`reading.decode`).
             seconds: after which the process is ended.
 
         Raises:
             EndedError: the process ended before it had answered.
-            MemoryError: there is none for the photo in this process.
+            MemoryError: this process has no memory for the photo.
         """
         with self._limited(seconds):
             self._send(worker.REQUEST.pack(pixels, half, len(data)))
@@ -154,12 +154,12 @@ class DecoderProcess:
         return False
 
     def kill(self) -> None:
-        """Ends the process; whoever waits for its answer gets an `EndedError`."""
+        """Ends the process; a pending `ask` raises `EndedError`."""
         self._process.kill()
         self._process.wait()
 
     def close(self) -> None:
-        """Ends the process and lets go of its pipes."""
+        """Ends the process and closes its pipes."""
         self.kill()
         for pipe in (self._in, self._out):
             with contextlib.suppress(OSError):

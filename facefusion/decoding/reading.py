@@ -1,7 +1,6 @@
-"""Decodes photo files to upright RGB; the same code in a process of its own and in the one that
-asks.
+"""Decodes photo files to upright RGB, in the worker process and in the calling process.
 
-It imports Pillow, NumPy and the standard library alone.
+It imports only Pillow, NumPy and the standard library.
 """
 
 from __future__ import annotations
@@ -27,8 +26,8 @@ from PIL import (
 
 from facefusion.decoding.headers import Refusal, RefusedPhotoError, check_file, check_size
 
-#: What a file may be. All are registered by their import, so `Image.open` never loads Pillow's
-#: other forty readers.
+#: Supported formats. Importing a plugin registers it, so `Image.open` never loads Pillow's other
+#: forty readers.
 READERS: Final = (
     JpegImagePlugin.JpegImageFile,
     PngImagePlugin.PngImageFile,
@@ -39,12 +38,11 @@ READERS: Final = (
     AvifImagePlugin.AvifImageFile,
 )
 FORMATS: Final = tuple(str(reader.format) for reader in READERS)
-#: Several JPEG pictures in a file, as phones write them; opened by the reader of JPEG.
+#: Several JPEG pictures in one file, as phones write them; opened by the JPEG reader.
 MPO: Final = MpoImagePlugin.MpoImageFile.format
-#: Pixels from which on a JPEG is decoded at half its width and height where the photo only gives a
-#: face.
+#: Pixels from which on a JPEG source photo is decoded at half its width and height.
 HALVED_FROM: Final = 16_000_000
-#: Bytes of pixels that are converted at once.
+#: Bytes of pixels that are converted at a time.
 STRIP_BYTES: Final = 1 << 20
 
 _ORIENTATION: Final = 0x0112
@@ -61,12 +59,12 @@ _TURNS: Final = {
 
 @dataclass(frozen=True)
 class Decoded:
-    """A photo that is ready to be converted.
+    """A decoded photo before the conversion to RGB.
 
     Attributes:
         width, height: in pixels, upright.
         image: the photo as Pillow decoded it.
-        orientation: EXIF's, 1 to 8.
+        orientation: EXIF orientation, 1 to 8.
     """
 
     width: int
@@ -81,7 +79,7 @@ class Decoded:
             yield _rgb(self._upright(top, min(top + rows, self.height)))
 
     def _upright(self, top: int, bottom: int) -> Image.Image:
-        """Rows `top` to `bottom` of the upright photo, cut from the photo as it lies."""
+        """Cuts rows `top` to `bottom` of the upright photo out of the photo as stored."""
         if self.orientation in (3, 4, 7, 8):  # they are counted from the other end
             top, bottom = self.height - bottom, self.height - top
         lying = self.orientation >= 5
@@ -91,16 +89,16 @@ class Decoded:
 
 
 def over_white(rgba: np.ndarray) -> np.ndarray:
-    """Lays transparency over white: (H, W, 4) uint8 to (H, W, 3), in uint16 in between."""
+    """Composites (H, W, 4) RGBA uint8 over white to (H, W, 3), with uint16 intermediates."""
     alpha = rgba[..., 3:].astype(np.uint16)
     return np.asarray(((rgba[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8))
 
 
 def size(data: bytes, *, half: bool = False) -> tuple[int, int]:
-    """Width and height of the photo that `decode` gives, from the file's header.
+    """Reads from the file's header the width and height of the photo that `decode` returns.
 
     Raises:
-        RefusedPhotoError: it is none that is decoded here.
+        RefusedPhotoError: the file is no supported photo.
     """
     with _refusing(), _opened(data, half) as image:
         turned = isinstance(image, PngImagePlugin.PngImageFile) and "exif" not in image.info
@@ -118,11 +116,11 @@ def decode(data: bytes, *, half: bool = False) -> Decoded:
 
     Args:
         data: the file.
-        half: whether a JPEG of more than `HALVED_FROM` pixels may come at half its width and
+        half: whether to decode a JPEG of more than `HALVED_FROM` pixels at half its width and
             height.
 
     Raises:
-        RefusedPhotoError: it is none that is decoded here.
+        RefusedPhotoError: the file is no supported photo.
     """
     with _refusing():
         image = _opened(data, half)
@@ -138,10 +136,10 @@ def decode(data: bytes, *, half: bool = False) -> Decoded:
 
 
 def pixels(data: bytes, *, half: bool = False) -> np.ndarray:
-    """The photo of `decode`, (H, W, 3) RGB uint8.
+    """Decodes a photo to (H, W, 3) RGB uint8.
 
     Raises:
-        RefusedPhotoError: it is none that is decoded here.
+        RefusedPhotoError: the file is no supported photo.
     """
     photo = decode(data, half=half)
     with _refusing():
@@ -183,7 +181,7 @@ def _rgb(part: Image.Image) -> np.ndarray:
 
 @contextlib.contextmanager
 def _refusing() -> Iterator[None]:
-    """Says of whatever a decoder raises that the photo is refused; what the error held is let go."""
+    """Turns every error of a decoder into a refusal, and drops the data that the error held."""
     try:
         yield
         return

@@ -1,10 +1,10 @@
-"""The process in which photo files of strangers are decoded; `process` starts it with `python -I`.
+"""Decodes untrusted photo files in a process that `process` starts with `python -I`.
 
 It imports Pillow, NumPy, the standard library and two modules beside it, limits itself, and
-answers requests from its standard input until that closes: it never outlives who asks.
+answers requests from its standard input until that closes: it never outlives its parent.
 
-A request is `REQUEST` and the file's bytes; the answer is `REPLY` and, where pixels were asked for,
-height x width x 3 bytes.
+A request is `REQUEST` and the file's bytes; the answer is `REPLY` and, if the pixels were
+requested, height x width x 3 bytes.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ from PIL import AvifImagePlugin
 from facefusion.decoding import reading
 from facefusion.decoding.headers import Refusal, RefusedPhotoError
 
-#: Address space of a worker in bytes. Of 64 megapixels a WebP takes the most, 980 MB, an AVIF 550
+#: Address space of a worker in bytes. For 64 megapixels a WebP takes the most, 980 MB, an AVIF 550
 #: and the others up to 430; Python, NumPy and Pillow map 115 MB.
 ADDRESS_SPACE: Final = 1152 * 1024 * 1024
-#: Lower priority of a worker that decodes a photo of so many pixels: it gets the time that the
-#: fusions of others leave. The process is ended afterwards.
+#: Niceness of a worker that decodes a large photo: running fusions go first.
 NICE: Final = 10
+#: Pixels of a photo from which on the priority is lowered; the process is ended afterwards.
 LOWERED_FROM: Final = 16_000_000
-#: Files that a worker may have open: its pipes, and libraries while they are loaded.
+#: Most open files of a worker: its pipes, and libraries while they are loaded.
 OPEN_FILES: Final = 16
 
-#: What is asked: 0 for the size or 1 for the pixels, 1 where half the size suffices, and the file's
-#: length in bytes.
+#: Request: 0 for the size or 1 for the pixels; 1 if half the size is enough; the file's length in
+#: bytes.
 REQUEST: Final = struct.Struct("<BBQ")
-#: The answer: 0, or the place of the reason in `REFUSALS` from 1 on; width; height.
+#: Answer: 0, or the 1-based index of the reason in `REFUSALS`; width; height.
 REPLY: Final = struct.Struct("<BII")
 REFUSALS: Final = tuple(Refusal)
 #: Sent once, before the first request is read.
@@ -51,7 +51,7 @@ READY: Final = b"1"
 
 
 def limit_process() -> None:
-    """Limits this process's memory, files and what it can write, as far as the system can."""
+    """Limits this process's memory, open files and written bytes, as far as the system allows."""
     try:
         import resource
     except ImportError:  # Windows
@@ -94,18 +94,18 @@ def _write(out: int, data: Any) -> None:
 
 
 def _watch(seconds: float) -> None:
-    """Ends this process after so many seconds, whatever it does then; 0 calls that off."""
+    """Ends this process after `seconds`, whatever it is doing; 0 cancels this."""
     if hasattr(signal, "setitimer"):
         signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
 def serve(requests: BinaryIO, out: int, seconds: float) -> None:
-    """Answers requests until there are no more.
+    """Answers requests until the input closes.
 
     Args:
-        requests: where they are read from.
-        out: the file that the answers are written to.
-        seconds: after which this process ends itself if the one that asked no longer can.
+        requests: the stream of requests.
+        out: file descriptor for the answers.
+        seconds: after which this process ends itself if its parent did not end it.
     """
     while len(head := requests.read(REQUEST.size)) == REQUEST.size:
         ask, half, length = REQUEST.unpack(head)
