@@ -1,7 +1,7 @@
-"""Switches off what packages report to their makers by themselves, before any of them is imported.
+"""Switches off the telemetry of packages before any of them is imported.
 
-`facefusion/__init__.py` imports this module first, so that the page, the command line, programs
-that use the library, tests and child processes all get it. A program that imports one of these
+`facefusion/__init__.py` imports this module first, so that it holds for the page, the command
+line, programs that use the library, tests and child processes. A program that imports one of these
 packages before `facefusion` sets the variables itself.
 """
 
@@ -15,13 +15,13 @@ from typing import Final
 
 @dataclass(frozen=True)
 class Switch:
-    """How a package is kept from reporting.
+    """Telemetry of one package, and how it is switched off.
 
     Attributes:
         package: the name under which it is imported.
-        habit: what it does otherwise, as recorded with strace.
+        habit: its default behaviour, as recorded with strace.
         variables: environment variables that it reads when it is imported or first used.
-        hidden: an optional module that does its reporting, and that it does without where it cannot
+        hidden: optional module that sends the reports; the package works without it if it cannot
             be imported.
     """
 
@@ -42,7 +42,7 @@ SWITCHES: Final = (
     Switch(
         "openvino",
         "Importing it writes a client number and a counter into ~/intel and sends an event to www.google-analytics.com.",
-        # no variable stops it, and ~/intel is no place for a file of ours that would
+        # No variable stops it; the file in ~/intel that would is not ours to write.
         hidden="openvino_telemetry",
     ),
     Switch(
@@ -50,7 +50,7 @@ SWITCHES: Final = (
         "Sends its version and what an app is made of to huggingface.co, and asks api.gradio.app for the newest version.",
         {
             "GRADIO_ANALYTICS_ENABLED": "False",
-            # It would also compute statistics of all calls, for its own page, after each one.
+            # Gradio would also compute statistics of all calls for its own page after each call.
             "GRADIO_ANALYTICS_MAX_EVENTS": "1",
             "GRADIO_ANALYTICS_CACHE_FREQUENCY": "1000000000",
         },
@@ -74,9 +74,7 @@ SWITCHES: Final = (
 
 
 def switch_off() -> None:
-    """Sets every variable of `SWITCHES`, whatever it was set to, and hides their reporting modules
-    from import.
-    """
+    """Sets every variable of `SWITCHES`, replacing earlier values, and blocks hidden modules."""
     for switch in SWITCHES:
         os.environ.update(switch.variables)
         if switch.hidden:

@@ -1,4 +1,4 @@
-"""Every sentence of the page and of the errors, in two languages, each in one place."""
+"""Looks up every text of the page and of the errors, in two languages."""
 
 from __future__ import annotations
 
@@ -21,30 +21,28 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
     Language.CHINESE: CHINESE,
 }
 
-#: The identity similarity from which on a likeness is called so, best first. On 60 pairs of
-#: validation faces our identity network gives strangers 0.12 in the middle and 0.41 at most, and
-#: fused faces 0.69 in the middle and 0.46 at least.
+#: Smallest identity similarity of each grade, best first. On 60 pairs of validation faces the
+#: product's identity network gives strangers a median of 0.12 and at most 0.41, and fused faces a
+#: median of 0.69 and at least 0.46.
 LIKENESS: Final = ((0.70, "excellent"), (0.55, "good"), (0.40, "fair"))
 
 
 def say(key: str, language: Language = Language.ENGLISH) -> str:
-    """The words for a key.
+    """Returns the text for a key.
 
     Raises:
-        KeyError: there are none.
+        KeyError: there is no such text.
     """
     return TEXTS[language][key]
 
 
-#: The names of Chinese, as browsers give them, that Gradio knows; it speaks English to the others,
-#: and so do we.
+#: Browser names of Chinese that Gradio supports; it shows English for the others, and so does this
+#: module.
 _CHINESE: Final = ("zh-cn", "zh-tw")
 
 
 def language_of(accepted: str | None) -> Language:
-    """The language of the page for a browser's `Accept-Language` header: what it names first
-    decides.
-    """
+    """Chooses the page's language by the first entry of a browser's `Accept-Language` header."""
     return (
         Language.CHINESE
         if (accepted or "").strip().lower().startswith(_CHINESE)
@@ -53,14 +51,14 @@ def language_of(accepted: str | None) -> Language:
 
 
 def likeness(similarity: float) -> str:
-    """What an identity similarity in [-1, 1] is called: the end of a key that starts with "match."."""
+    """Grade of an identity similarity in [-1, 1]: the end of a key that starts with "match."."""
     return next((name for least, name in LIKENESS if similarity >= least), "weak")
 
 
 def refusal(
     code: str, photo: str, number: int | None, language: Language = Language.ENGLISH
 ) -> str:
-    """Two sentences: which photo cannot be used and why, and what to do.
+    """Writes two sentences: which photo cannot be used and why, and the remedy.
 
     Args:
         code: the end of a key that starts with "error.".

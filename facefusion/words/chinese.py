@@ -1,6 +1,4 @@
-"""Every sentence of the page and of the errors, in Simplified Chinese; the keys are those of
-`english`.
-"""
+"""Texts of the page and of the errors in Simplified Chinese; the keys are those of `english`."""
 
 from __future__ import annotations
 
@@ -156,7 +154,7 @@ CHINESE: Final[dict[str, str]] = {
     "error.no_such_tier": "没有这种质量。请选择以下之一：auto、fast、balanced、best。",
     "error.no_such_face": "没有这张脸。请从 detect 返回的编号中选择。",
     "error.no_such_share": "likeness 和 blend 是 0 到 1 之间的数。",
-    # What the server refuses before it looks at a photo.
+    # Refusals by the server before a photo is read.
     "error.malformed": "无法理解这个请求。请刷新页面后重试。",
     "error.no_fetching": "服务器不会从其他地址下载图片。请直接上传图片。",
     "error.many_uploads": "现在有很多图片正在上传。请一分钟后再试。",

@@ -1,6 +1,4 @@
-"""Every sentence of the page and of the errors, in English: plain words for people who are not
-technical.
-"""
+"""Texts of the page and of the errors in English, in plain words for non-technical readers."""
 
 from __future__ import annotations
 
@@ -74,7 +72,7 @@ ENGLISH: Final[dict[str, str]] = {
         "**Nothing is kept.** Photos and results are deleted from the server 10 minutes after they arrive, nothing is "
         "stored in your browser, and nothing is passed on to anybody."
     ),
-    # What the program is doing.
+    # Progress.
     "stage.detect": "Looking for the faces",
     "stage.mesh": "Measuring the faces",
     "stage.identity": "Learning your face",
@@ -86,7 +84,7 @@ ENGLISH: Final[dict[str, str]] = {
     "stage.compose": "Painting the details",
     "stage.check": "Checking the likeness",
     "saving": "Saving the picture",
-    # How it went.
+    # Result.
     "match": "Likeness:",
     "match.excellent": "excellent",
     "match.excellent.text": "The face in the result looks very much like the one you gave.",
@@ -115,7 +113,7 @@ ENGLISH: Final[dict[str, str]] = {
     "step.mask": "5. Where the photo changes (white)",
     "step.refined": "6. Refined, before the blending",
     "step.blended": "7. Blended into the photo",
-    # Beside a photo: what may go wrong, before it does.
+    # Beside a photo: warnings before the fusion.
     "ok.source": "This picture looks good.",
     "ok.target": "This photo looks good.",
     "doubt.small": "The face is small, so the result will be soft. Come closer, or choose a picture of higher resolution.",
@@ -128,7 +126,7 @@ ENGLISH: Final[dict[str, str]] = {
     "doubt.mouth_covered": "The mouth seems to be covered. Take off the mask, or take your hand away, for a better result.",
     "doubt.several": "There are several faces here. The largest is used; a picture of one person alone is surer.",
     "doubt.go_on": "You can go on all the same.",
-    # What was refused, and what to do. {photo} is one of the names below.
+    # Refusals and remedies. {photo} is one of the names below.
     "photo.source": "The face photo",
     "photo.target": "The target photo",
     "error.unusable": "cannot be used",
@@ -175,7 +173,7 @@ ENGLISH: Final[dict[str, str]] = {
     "error.no_such_tier": "There is no such quality. Please choose one of: auto, fast, balanced, best.",
     "error.no_such_face": "There is no such face. Please choose from the numbers that are returned by detect.",
     "error.no_such_share": "Likeness and blend are numbers from 0 to 1.",
-    # What the server refuses before it looks at a photo.
+    # Refusals by the server before a photo is read.
     "error.malformed": "This request cannot be understood. Please reload the page and try again.",
     "error.no_fetching": "This server fetches no pictures from other addresses. Please upload the picture itself.",
     "error.many_uploads": "Many pictures are being uploaded at this moment. Please try again in a minute.",
