@@ -1,6 +1,4 @@
-"""Similarity alignment: every crop of a face that a network sees is a rotated, scaled, shifted
-square of the photo.
-"""
+"""Computes similarity transforms between a photo and the upright square crops of a face in it."""
 
 from __future__ import annotations
 
@@ -11,13 +9,13 @@ import numpy as np
 
 from facefusion.geometry.topology import five_points
 
-#: Share of the crop's side that the face takes in the fusion crop (the rest shows hair, ears and
-#: light).
+#: Longer side of the face box as a share of the fusion crop's side; the rest shows hair, ears and
+#: light.
 FUSION_FACE_SHARE: Final = 0.60
-#: The mesh network sees 1.5 times the face box (MediaPipe's convention).
+#: Longer side of the face box as a share of the mesh crop's side: a crop of 1.5 times the face box
+#: (MediaPipe's convention).
 MESH_FACE_SHARE: Final = 1 / 1.5
-#: From so many pixels of the photo for one of the crop on, along a side, a crop is averaged instead
-#: of sampled.
+#: Photo pixels per crop pixel, along a side, from which a crop is area-averaged instead of sampled.
 DENSE: Final = 1.5
 
 #: ArcFace's five-point template for a 112 x 112 crop (Deng et al., "ArcFace", CVPR 2019).
@@ -34,7 +32,7 @@ ARCFACE_TEMPLATE: Final = np.array(
 
 
 def similarity_transform(source: np.ndarray, destination: np.ndarray) -> np.ndarray:
-    """Least-squares rotation, scale and shift between two point sets (Umeyama, PAMI 1991).
+    """Fits rotation, scale and shift between two point sets by least squares (Umeyama, PAMI 1991).
 
     Args:
         source: (N, 2) points, N >= 2.
@@ -54,10 +52,10 @@ def similarity_transform(source: np.ndarray, destination: np.ndarray) -> np.ndar
 
 
 def crop_transform(points: np.ndarray, angle: float, face_share: float, size: int) -> np.ndarray:
-    """The similarity that takes the photo to a square crop with the face upright in its centre.
+    """Returns the similarity from the photo to a square crop with the face upright in its centre.
 
     Args:
-        points: (N, 2+) photo pixels that the face box must hold (mesh points or box corners).
+        points: (N, 2+) photo pixels that span the face box (mesh points or box corners).
         angle: roll of the face in radians, the direction of the eye line.
         face_share: longer side of the face box as a share of the crop's side.
         size: side of the crop in pixels.
@@ -75,19 +73,19 @@ def crop_transform(points: np.ndarray, angle: float, face_share: float, size: in
 
 
 def mesh_crop_transform(mesh: np.ndarray, face_share: float, size: int) -> np.ndarray:
-    """`crop_transform` for a face whose mesh (468, 2 or 3) in photo pixels is known."""
+    """Returns `crop_transform` of a face mesh (468, 2 or 3) in photo pixels."""
     left, right = five_points(mesh)[:2]
     return crop_transform(mesh, float(np.arctan2(*(right - left)[::-1])), face_share, size)
 
 
 def face_size(mesh: np.ndarray) -> float:
-    """Longer side of the upright box around a face's mesh (468, 2 or 3), in the mesh's pixels."""
+    """Returns the longer side of the upright box around a mesh (468, 2 or 3), in its pixels."""
     upright = mesh_crop_transform(mesh, 1.0, 1)
     return float(1 / np.hypot(upright[0, 0], upright[1, 0]))
 
 
 def transform_points(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Applies a (2, 3) similarity to (N, 2) or (N, 3) points; a third coordinate is scaled along."""
+    """Applies a (2, 3) similarity to (N, 2) or (N, 3) points, with its scale on the depth."""
     flat = points[:, :2] @ matrix[:, :2].T + matrix[:, 2]
     if points.shape[1] == 2:
         return np.asarray(flat, np.float32)
@@ -96,21 +94,19 @@ def transform_points(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
 
 
 def rescale_transform(matrix: np.ndarray, factor: float) -> np.ndarray:
-    """The same view in a crop of `factor` times the side, in the pixel-centre convention of
-    `cv2.resize`.
-    """
+    """Scales a (2, 3) crop transform to `factor` times the side (`cv2.resize` pixel centres)."""
     scaled = matrix * factor
     scaled[:, 2] += (factor - 1) / 2
     return scaled
 
 
 def invert(matrix: np.ndarray) -> np.ndarray:
-    """Inverse of a (2, 3) affine matrix."""
+    """Inverts a (2, 3) affine matrix."""
     return np.asarray(cv2.invertAffineTransform(matrix), np.float64)
 
 
 def chain(second: np.ndarray, first: np.ndarray) -> np.ndarray:
-    """The (2, 3) matrix that does `first` and then `second`."""
+    """Returns the (2, 3) matrix that applies `first`, then `second`."""
     return np.concatenate(
         [second[:, :2] @ first[:, :2], second[:, :2] @ first[:, 2:] + second[:, 2:]], axis=1
     )
@@ -119,8 +115,7 @@ def chain(second: np.ndarray, first: np.ndarray) -> np.ndarray:
 def crop_photo(
     photo: np.ndarray, matrix: np.ndarray, size: int, border: int = cv2.BORDER_REPLICATE
 ) -> np.ndarray:
-    """Samples a `size` x `size` crop of the photo; area-averaged when the crop is smaller than the
-    photo's face.
+    """Samples a `size` x `size` crop of the photo, area-averaged where the photo is denser.
 
     Args:
         photo: (H, W, C) uint8 or float32.
@@ -134,8 +129,7 @@ def crop_photo(
         return cv2.warpAffine(
             photo, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=border
         )
-    # Sampling a face at fewer points than it has would alias: take as many as there are, then
-    # average areas.
+    # Sampling below the photo's density would alias: sample at that density, then average areas.
     factor = int(np.ceil(shrink))
     fine = cv2.warpAffine(
         photo,
@@ -150,20 +144,20 @@ def crop_photo(
 def shrunk(
     photo: np.ndarray, matrix: np.ndarray, size: int, margin: float = 0.0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The part of the photo that a crop shows, halved for as long as it stays `DENSE`.
+    """Cuts the part of the photo that a crop shows and halves it while it stays `DENSE`.
 
-    Several crops of nearly the same view are cheaper from this than from the photo, and no crop
-    costs more than a few times its own pixels, however large the photo is.
+    Several crops of nearly the same view are cheaper from this part than from the photo, and the
+    cost of a crop is bounded by a few times its own pixels, whatever the photo's size.
 
     Args:
         photo: (H, W, C) uint8 or float32.
         matrix: (2, 3) photo pixels to crop pixels.
         size: side of the crop.
-        margin: what other views need beyond the crop, as a share of its side.
+        margin: border for other views beyond the crop, as a share of its side.
 
     Returns:
-        The part, and (2, 3) its pixels to crop pixels. Where there is nothing to halve it is the
-        photo as it is.
+        The part, and (2, 3) its pixels to crop pixels; photo and matrix unchanged where nothing is
+        halved.
     """
     halvings = int(np.log2(max(_shrink(matrix) / DENSE, 1.0)))
     if halvings < 1:
@@ -174,8 +168,8 @@ def shrunk(
     corners = (
         np.array([[low, low], [high, low], [low, high], [high, high]]) @ back[:, :2].T + back[:, 2]
     )
-    # Whole steps, so that every halving has pairs of pixels; one more on each side for the
-    # interpolation.
+    # Aligned to whole steps, so that every halving has pixel pairs; one more step on each side for
+    # the interpolation.
     left, top = np.maximum(np.floor(corners.min(0) / step).astype(int) - 1, 0) * step
     right, bottom = (
         np.minimum(
@@ -190,7 +184,7 @@ def shrunk(
         part = cv2.resize(
             part, (part.shape[1] // 2, part.shape[0] // 2), interpolation=cv2.INTER_AREA
         )
-    # The centre of the part's pixel (0, 0) is that of the `step` x `step` pixels it was made of.
+    # The part's pixel (0, 0) has the centre of the `step` x `step` pixels that it averages.
     linear = matrix[:, :2] * step
     corner = matrix[:, :2] @ (np.array([left, top]) + (step - 1) / 2) + matrix[:, 2]
     return part, np.concatenate([linear, corner[:, None]], axis=1)

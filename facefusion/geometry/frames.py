@@ -1,4 +1,4 @@
-"""Frames: where on the pixels of a picture the aligned crop of a face lies."""
+"""Places maps over the aligned crop on the pixels of an image."""
 
 from __future__ import annotations
 
@@ -11,19 +11,18 @@ import numpy as np
 from facefusion.geometry.align import chain, rescale_transform
 from facefusion.types import FloatArray
 
-#: Side in pixels to which a map is enlarged by a cubic before it is placed; what is left is linear.
+#: Side in pixels up to which a map is enlarged bicubically before placing; the rest is bilinear.
 SMOOTH_SIZE: Final = 512
 
 
 @dataclass(frozen=True)
 class Frame:
-    """A rectangle of pixels that shows the aligned crop of a face, upright or as it lies in a
-    photo.
+    """A rectangle of pixels that shows the aligned crop of a face, upright or as in a photo.
 
     Attributes:
-        matrix: (2, 3) pixels of the crop at a side of 1 to pixels of the frame.
+        matrix: (2, 3) pixels of the crop at side 1 to pixels of the frame.
         width, height: of the frame in pixels.
-        side: side in pixels, where the frame is the crop itself, else 0.
+        side: side in pixels where the frame is the crop itself, else 0.
     """
 
     matrix: np.ndarray
@@ -33,7 +32,7 @@ class Frame:
 
     @classmethod
     def crop(cls, side: int) -> Self:
-        """The crop itself at `side` pixels."""
+        """Returns the frame of the crop itself at `side` pixels."""
         return cls(rescale_transform(np.eye(2, 3), side), side, side, side)
 
     @property
@@ -42,15 +41,15 @@ class Frame:
         return self.width, self.height
 
     def from_crop(self, side: int) -> np.ndarray:
-        """(2, 3) pixels of the crop at `side` to pixels of the frame."""
+        """Returns the (2, 3) matrix from pixels of the crop at `side` to pixels of the frame."""
         return chain(self.matrix, rescale_transform(np.eye(2, 3), 1 / side))
 
     def placed(self, field: FloatArray, outside: float | None = None) -> FloatArray:
-        """A map over the crop, interpolated at the frame's pixels.
+        """Interpolates a map over the crop at the frame's pixels.
 
         Args:
             field: (S, S) or (S, S, C) float32, C at most 4.
-            outside: value beyond the crop; its border is repeated by default.
+            outside: value beyond the crop; by default its border is replicated.
 
         Returns:
             (height, width) or (height, width, C) float32.

@@ -1,4 +1,4 @@
-"""Which mesh point is the mirror image of which."""
+"""Maps every mesh point to its mirror image."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from typing import Final
 
 import numpy as np
 
-#: For each of the 468 points the index of its mirror image. Found by laying the reflected mean of
-#: the frontal training faces on itself and matching the points one to one; points on the middle
-#: line are their own images.
+#: (468,) index of each point's mirror image: one-to-one matching of the mean frontal training face
+#: with its reflection. Points on the middle line map to themselves.
 MIRROR: Final = np.array([
     0, 1, 2, 248, 4, 5, 6, 249, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 250, 251, 252, 253, 254, 255, 256, 257, 258,
     259, 260, 261, 262, 263, 264, 265, 266, 267, 268, 269, 270, 271, 272, 273, 274, 275, 276, 277, 278, 279, 280, 281, 282,
@@ -33,11 +32,11 @@ MIRROR: Final = np.array([
 
 
 def mirrored(points: np.ndarray, size: int) -> np.ndarray:
-    """The mesh of a face in the mirrored image.
+    """Returns the mesh of a face in the mirrored image.
 
     Args:
-        points: (468, 2 or 3) in pixels of an image that is `size` pixels wide.
-        size: its width.
+        points: (468, 2 or 3) in pixels of the image.
+        size: image width in pixels.
     """
     flipped = np.array(points[MIRROR])
     flipped[:, 0] = size - 1 - flipped[:, 0]

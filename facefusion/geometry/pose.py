@@ -1,4 +1,4 @@
-"""Head pose from a face mesh."""
+"""Estimates the head pose from a face mesh."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def pose_degrees(mesh: np.ndarray) -> tuple[float, float, float]:
-    """Yaw, pitch and roll of a face.
+    """Computes yaw, pitch and roll of a face.
 
     The cheek-to-cheek vector (points 234, 454) turns with yaw and roll, the forehead-to-chin vector
     (10, 152) with pitch.

@@ -1,4 +1,4 @@
-"""Sampling a photo once, through a flow, at the resolution at which the result is seen."""
+"""Samples a photo once, through a flow, at the resolution of the result."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from facefusion.geometry.align import (
 from facefusion.geometry.frames import Frame
 from facefusion.types import FloatArray, Photo
 
-#: Pixels of the photo for one of the result from which on areas are averaged before sampling.
+#: Photo pixels per result pixel, along a side, from which areas are averaged before sampling.
 DENSE: Final = 1.25
-#: Sizes at which a face is shown are rounded up to a multiple of this, so that a part of a photo
-#: serves again.
+#: Step in pixels to which shown face sizes are rounded up, so that a cached photo part can be
+#: reused.
 SIZE_STEP: Final = 64
-#: The part reaches beyond the aligned crop by this share of its side.
+#: Border of the part beyond the aligned crop, as a share of the crop's side.
 MARGIN: Final = 0.05
 
 
 @dataclass(frozen=True)
 class PhotoPart:
-    """The part of a photo around a face, with about as many pixels as the result will show.
+    """The part of a photo around a face, at about the pixel density of the result.
 
     Attributes:
         image: (h, w, 3) RGB uint8.
         to_part: (2, 3) pixels of the photo to pixels of `image`.
-        kernel: OpenCV's interpolation.
+        kernel: OpenCV interpolation flag.
     """
 
     image: Photo
@@ -43,12 +43,12 @@ class PhotoPart:
 
     @classmethod
     def around(cls, photo: Photo, mesh: FloatArray, size: int) -> Self:
-        """Averages areas of the photo where the result is smaller than the face in the photo.
+        """Cuts the part around a face, area-averaged where the result is smaller than the photo.
 
         Args:
             photo: (H, W, 3) RGB uint8.
             mesh: (468, 3) of the face in its pixels.
-            size: longer side in pixels of the face where it is shown.
+            size: longer side in pixels of the face in the result.
         """
         if not shrinks(mesh, size):
             return cls(photo, np.eye(2, 3))
@@ -70,7 +70,7 @@ class PhotoPart:
         return cls(np.asarray(image, np.uint8), np.array([[x, 0, shift[0]], [0, y, shift[1]]]))
 
     def sampled(self, flow: FloatArray, frame: Frame) -> Photo:
-        """The photo at the places of a flow.
+        """Samples the photo through a flow.
 
         Args:
             flow: (S, S, 2) float32 over the target's aligned crop, x and y in the photo's pixels.
@@ -79,7 +79,7 @@ class PhotoPart:
         Returns:
             (height, width, 3) RGB uint8.
         """
-        # Three channels: OpenCV interpolates those exactly, two only in steps of 1/32.
+        # Three channels: OpenCV interpolates those exactly, two channels only in steps of 1/32.
         padded = np.zeros((*flow.shape[:2], 3), np.float32)
         padded[..., :2] = flow @ self.to_part[:, :2].T.astype(np.float32) + self.to_part[
             :, 2
@@ -89,24 +89,22 @@ class PhotoPart:
 
 
 def remapped(image: Photo, x: Any, y: Any, kernel: int) -> Photo:
-    """`image` (H, W, 3) uint8 at the places x and y (h, w) float32 in its pixels, mirrored at its
-    border.
-    """
+    """Samples `image` (H, W, 3) uint8 at x, y (h, w) float32 in its pixels, mirrored at borders."""
     return np.asarray(cv2.remap(image, x, y, kernel, borderMode=cv2.BORDER_REFLECT_101), np.uint8)
 
 
 def shrinks(mesh: FloatArray, size: int) -> bool:
-    """Whether a face with this mesh (468, 3) has to be averaged to be shown with `size` pixels."""
+    """Returns whether a face with this mesh (468, 3) is area-averaged to `size` pixels."""
     return face_size(mesh) / size > DENSE
 
 
 def shown_size(size: float) -> int:
-    """The size in pixels of a face, rounded up to a multiple of `SIZE_STEP`."""
+    """Rounds the size of a face in pixels up to a multiple of `SIZE_STEP`."""
     return int(np.ceil(size / SIZE_STEP)) * SIZE_STEP
 
 
 def crop_part(crop: Photo, to_crop: np.ndarray) -> PhotoPart:
-    """An aligned crop in the photo's place, sampled bilinearly.
+    """Places an aligned crop at its position in the photo, for bilinear sampling.
 
     Args:
         crop: (S, S, 3) RGB uint8.

@@ -1,9 +1,7 @@
-"""Face shape: the target's outline moves a part of the way towards the source's, and the photo
-bends along.
+"""Moves the target's face outline towards the source's and warps the photo with it.
 
-The fused face lies on the target's mesh, so its jaw, cheeks and nose would be the target's, however
-well its skin and features are the source's. What makes an expression (eyes, brows, lips) stays
-where it is.
+The fused face lies on the target's mesh, so without this step jaw, cheeks and nose keep the
+target's shape. Points that carry the expression (eyes, brows, lips) do not move.
 """
 
 from __future__ import annotations
@@ -26,27 +24,25 @@ from facefusion.geometry.topology import (
 from facefusion.geometry.warp import MeshWarp
 from facefusion.types import FloatArray, Photo
 
-#: Points that hold the expression: they do not move.
+#: Points that carry the expression: they do not move.
 EXPRESSION_POINTS: Final = LEFT_EYE + RIGHT_EYE + LEFT_BROW + RIGHT_BROW + OUTER_LIPS + INNER_LIPS
 _EYES: Final = LEFT_EYE + RIGHT_EYE
 _LOWER_LIP: Final = (17, 84, 314)
 _CHIN: Final = 152
-#: Largest move of a point, as a share of the face's width: beyond it two photos disagree for
-#: another reason than shape.
+#: Largest move of a point, as a share of the face's width: larger differences between two photos
+#: have other causes than shape.
 MOST: Final = 0.07
-#: Side of the lattice on which the photo's bending is computed, over the fusion crop.
+#: Side of the lattice over the fusion crop on which the photo's warp is computed.
 LATTICE: Final = 128
-#: Distance from the crop's centre, as shares of its side, from which the bending fades, and where
-#: it has ended.
+#: Distances from the crop's centre, as shares of its side, at which the warp starts to fade and
+#: ends.
 FADE: Final = (0.36, 0.49)
-#: Pixels that are bent at once: in between, one takes about 50 bytes.
+#: Pixels warped at once: the intermediate arrays take about 50 bytes a pixel.
 STRIP_PIXELS: Final = 1 << 20
 
 
 def in_pose_of(source: FloatArray, target: FloatArray) -> FloatArray:
-    """The source's mesh (468, 3), rotated, scaled and shifted in space to lie on the target's
-    (Umeyama, PAMI 1991).
-    """
+    """Fits the source's mesh (468, 3) to the target's: rotation, scale, shift (Umeyama 1991)."""
     mean_s, mean_t = source.mean(0), target.mean(0)
     s, t = source - mean_s, target - mean_t
     u, values, vt = np.linalg.svd(t.T @ s)
@@ -56,19 +52,18 @@ def in_pose_of(source: FloatArray, target: FloatArray) -> FloatArray:
 
 
 def blend_shape(source: FloatArray, target: FloatArray, amount: float) -> FloatArray:
-    """The target's mesh with a part of the source's face shape.
+    """Returns the target's mesh with a share of the source's face shape.
 
     Args:
         source, target: (468, 3) meshes in pixels of their own images.
         amount: 0 keeps the target's shape, 1 takes the source's as far as `MOST` allows.
 
     Returns:
-        (468, 3) in the target's pixels. Eyes, brows and lips are where they were.
+        (468, 3) in the target's pixels; eyes, brows and lips unmoved.
     """
     posed = in_pose_of(source, target)
     moves = (posed - target)[:, :2]
-    # A lower jaw that hangs, or a head that nods, is no shape: outlines are compared relative to
-    # the features beside them.
+    # An open jaw or a nod is not shape: outlines are compared relative to the features beside them.
     eyes, lip = moves[list(_EYES)].mean(0), moves[list(_LOWER_LIP)].mean(0)
     down = target[_CHIN, :2] - target[list(_EYES), :2].mean(0)
     length = float((down**2).sum())
@@ -77,7 +72,6 @@ def blend_shape(source: FloatArray, target: FloatArray, amount: float) -> FloatA
     )  # 0 at the eyes, 1 at the chin
     share = np.clip((height - 0.35) / 0.35, 0, 1)[:, None]
     moves = moves - (share * lip + (1 - share) * eyes)
-    # Of the outline only what crosses it is seen: along it the mesh's points may slide.
     width = float(np.ptp(target[list(OVAL), 0]))
     longest = np.linalg.norm(moves, axis=1, keepdims=True)
     moves = moves * np.minimum(1.0, MOST * width / np.maximum(longest, 1e-6))
@@ -90,7 +84,7 @@ def blend_shape(source: FloatArray, target: FloatArray, amount: float) -> FloatA
 def warp_photo(
     photo: Photo, mesh: FloatArray, moved: FloatArray, to_crop: np.ndarray
 ) -> tuple[Photo, FloatArray]:
-    """Bends a photo so that the face with the mesh `mesh` gets the mesh `moved`.
+    """Warps a photo so that the face with mesh `mesh` gets mesh `moved`.
 
     Args:
         photo: (H, W, 3) RGB uint8.
@@ -98,7 +92,7 @@ def warp_photo(
         to_crop: (2, 3) photo pixels to a crop of LATTICE pixels around the face.
 
     Returns:
-        The bent photo, and (H, W) float32 in {0, 1}: where it differs from `photo`. All else is
+        The warped photo, and (H, W) float32 in {0, 1}: the changed pixels. All others are
         bit-identical.
     """
     size = LATTICE
@@ -140,15 +134,13 @@ def _bent(
     columns: tuple[int, int],
     rows: tuple[int, int],
 ) -> tuple[np.ndarray, Photo]:
-    """A rectangle of the bent photo: where it moved, (h, w) bool, and its pixels, (h, w, 3) RGB
-    uint8.
+    """Warps a rectangle: its moved pixels, (h, w) bool, and all its pixels, (h, w, 3) RGB uint8.
 
     Args:
         photo: (H, W, 3) RGB uint8.
-        field: (LATTICE, LATTICE, 2) float32, how far each place of the crop moves, in the crop's
-            pixels.
+        field: (LATTICE, LATTICE, 2) float32 displacement over the crop, in crop pixels.
         to_photo: (2, 3) pixels of the crop to those of the photo.
-        columns, rows: first and last but one.
+        columns, rows: half-open ranges (first, end).
     """
     matrix = to_photo.copy()
     matrix[:, 2] -= [columns[0], rows[0]]
@@ -160,7 +152,7 @@ def _bent(
     far = np.abs(moves)
     moving = (
         np.maximum(far[..., 0], far[..., 1]) > 0.02
-    )  # NumPy's own maximum over so short an axis takes 20 times longer
+    )  # `max` over an axis of 2 takes 20 times longer
     column, row = np.meshgrid(
         np.arange(*columns, dtype=np.float32), np.arange(*rows, dtype=np.float32)
     )

@@ -1,9 +1,8 @@
-"""Mouth and eyes are slits: where the target's is shut and the source's is open, the warp has to
-jump from lip to lip.
+"""Makes the warp discontinuous across mouth and eyes that only the target has shut.
 
-A spline is smooth: between two lips that touch it squeezes in what lies between them in the source,
-an open mouth, and shows it. Here the flow is made twice around such a slit, once as the upper lip
-has it and once as the lower lip has it, and each side of the slit takes its own.
+A spline is smooth: between touching lips it squeezes in what lies between them in the source, an
+open mouth. So two flows are made around such a slit, one that follows its upper edge and one that
+follows its lower edge, and each side of the slit takes its own.
 """
 
 from __future__ import annotations
@@ -15,27 +14,26 @@ import numpy as np
 
 from facefusion.types import FloatArray
 
-#: By how much the source must be wider open, as shares of the slit's width: from where to where the
-#: jump comes in.
+#: Difference in openness (source - target), as shares of the slit's width, at which the jump starts
+#: and is full.
 WIDER: Final = (0.04, 0.12)
-#: Reach of the jump around the slit, as shares of its width along and across it, and where it
-#: begins to fade, as a share of that: inside, the two flows differ; outside, the other points have
-#: made them one.
+#: Reach of the jump along and across the slit, as shares of its width; farther out, the other mesh
+#: points make both flows equal.
 REACH: Final = (0.85, 0.75)
+#: Share of the reach at which the jump starts to fade.
 FADE: Final = 0.6
-#: Width of the edge between the two sides, as a share of the slit's width.
+#: Width of the transition between both sides, as a share of the slit's width.
 EDGE: Final = 0.02
 
 
 @dataclass(frozen=True)
 class Slit:
-    """A slit in the face.
+    """A mouth or eye opening.
 
     Attributes:
         corners: mesh points at its image-left and image-right end.
-        upper, lower: its edges, point by point from left to right.
-        above, below: points that go along with each edge (the outer line of the lips), point by
-            point.
+        upper, lower: mesh points of its edges, in pairs from left to right.
+        above, below: mesh points that move with each edge (the outer lip line), in the same order.
     """
 
     corners: tuple[int, int]
@@ -56,16 +54,14 @@ SLITS: Final = (
 
 
 def opening(mesh: np.ndarray, slit: Slit) -> float:
-    """How far a slit is open: its mean height as a share of its width, of a mesh (468, 2 or 3) in
-    pixels.
-    """
+    """Measures a slit's mean height as a share of its width, of a mesh (468, 2 or 3) in pixels."""
     width = np.hypot(*(mesh[slit.corners[1], :2] - mesh[slit.corners[0], :2]))
     gaps = np.linalg.norm(mesh[list(slit.upper), :2] - mesh[list(slit.lower), :2], axis=1)
     return float(gaps.mean() / max(width, 1e-6))
 
 
 def jump_strength(source: np.ndarray, destination: np.ndarray, slit: Slit) -> float:
-    """How much of a jump a slit needs, in [0, 1], for two meshes (468, 2 or 3)."""
+    """Returns the strength in [0, 1] of a slit's jump between two meshes (468, 2 or 3)."""
     wider = opening(source, slit) - opening(destination, slit)
     t = float(np.clip((wider - WIDER[0]) / (WIDER[1] - WIDER[0]), 0, 1))
     return t * t * (3 - 2 * t)
@@ -74,10 +70,10 @@ def jump_strength(source: np.ndarray, destination: np.ndarray, slit: Slit) -> fl
 def edge_meshes(
     source: np.ndarray, destination: np.ndarray, slit: Slit
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The source's points as the upper edge of a slit and as the lower edge would have them.
+    """Returns the source's points as the upper and as the lower edge of a slit place them.
 
-    Each edge keeps its own points and says of the other's where they would lie if the slit were as
-    open as the target's.
+    Each edge keeps its own points and places the opposite edge's as if the slit were as open as the
+    target's.
 
     Args:
         source, destination: (468, 2 or 3) meshes.
@@ -89,7 +85,7 @@ def edge_meshes(
     a, b = (
         complex(*(m[slit.corners[1], :2] - m[slit.corners[0], :2])) for m in (destination, source)
     )
-    turn = b / a if a else 1.0  # the slit's own scale and turn, from the target to the source
+    turn = b / a if a else 1.0  # scale and rotation of the slit, target to source
     linear = np.array([[turn.real, -turn.imag], [turn.imag, turn.real]])
     upper, lower = np.array(source[:, :2]), np.array(source[:, :2])
     for points, own, others, along in (
@@ -106,7 +102,7 @@ def edge_meshes(
 def slit_window(
     destination: np.ndarray, slit: Slit, size: int
 ) -> tuple[tuple[slice, slice], FloatArray, FloatArray]:
-    """Where a slit's jump happens.
+    """Computes the window around a slit and the weights of its jump.
 
     Args:
         destination: (468, 2 or 3) mesh in pixels of the crop.
@@ -114,8 +110,8 @@ def slit_window(
         size: side of the crop.
 
     Returns:
-        The window (rows, columns) around the slit, the share of the jump at each of its pixels, and
-        the share that is on the lower edge's side, both (h, w) float32 in [0, 1].
+        The window (rows, columns), the weight of the jump at each of its pixels, and the weight of
+        the lower edge's side, both (h, w) float32 in [0, 1].
     """
     left, right = (np.asarray(destination[i, :2], np.float64) for i in slit.corners)
     width = max(float(np.hypot(*(right - left))), 1e-6)

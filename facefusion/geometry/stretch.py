@@ -1,6 +1,4 @@
-"""Where a source's face is seen so obliquely that there is not enough of it for what the target
-shows.
-"""
+"""Finds where the source's face is too oblique for what the target shows."""
 
 from __future__ import annotations
 
@@ -11,14 +9,13 @@ import numpy as np
 from facefusion.geometry.triangles import TRIANGLES, signed_area
 from facefusion.types import FloatArray
 
-#: By how many times more area the target shows a place than the source does, measured against the
-#: whole face: from where on the source is not used, and from where on not at all. What it shows
-#: there is the edge of a cheek and the hair beside it.
+#: Target area over source area of a mesh point, relative to the whole face, at which the source
+#: starts to fade and is unused: there it shows the edge of a cheek and the hair beside it.
 STRETCH: Final = (2.2, 4.0)
 
 
 def too_oblique(source: FloatArray, target: FloatArray) -> FloatArray:
-    """How little of the source each mesh point of the target can take.
+    """Returns how little of the source each mesh point of the target can use.
 
     Args:
         source, target: (468, 3) meshes.
@@ -33,7 +30,7 @@ def too_oblique(source: FloatArray, target: FloatArray) -> FloatArray:
 
 
 def _areas(mesh: FloatArray) -> np.ndarray:
-    """(468,) area in the image of the triangles around each point that face the camera."""
+    """Sums the image area of the camera-facing triangles around each point, (468,)."""
     facing = np.maximum(signed_area(mesh[TRIANGLES]), 0)
     areas = np.zeros(len(mesh))
     np.add.at(areas, TRIANGLES, facing[:, None])

@@ -1,5 +1,4 @@
-"""A turned face hides one of its halves; where the target shows it, the visible half is mirrored
-over.
+"""Fills the hidden half of a turned source face with its mirrored visible half.
 
 Faces are nearly symmetric (Hassner et al., "Effective Face Frontalization", CVPR 2015, fill the
 same way).
@@ -15,38 +14,38 @@ from facefusion.geometry.pose import pose_degrees
 from facefusion.geometry.warp import MeshWarp
 from facefusion.types import FloatArray
 
-#: Degrees of hidden turn from which the mirrored half begins to show, and over which it comes in
-#: fully.
+#: Hidden turn in degrees from which the mirrored half is blended in.
 FROM: Final = 12.0
+#: Degrees of hidden turn over which its weight rises to 1.
 RAMP: Final = 15.0
-#: Where it comes in, as shares of the half face's width from the middle line: beside the nose.
+#: Distances from the middle line, as shares of the half face's width, between which the weight
+#: rises: beside the nose.
 EDGE: Final = (0.05, 0.5)
 
 
 def hidden_turn(source: FloatArray, target: FloatArray) -> float:
-    """How far the source's face hides what the target's shows.
+    """Measures by how many degrees the source's face hides what the target's shows.
 
     Args:
         source, target: (468, 3) meshes.
 
     Returns:
-        Degrees, positive where the image-right half is hidden, negative where the left one is, 0
-        where nothing is.
+        Degrees: positive if the image-right half is hidden, negative if the left one is, 0 if
+        neither.
     """
     yaw = pose_degrees(source)[0]
     apart = yaw - pose_degrees(target)[0]
     sign = 1.0 if apart > 0 else -1.0
-    # A frontal source hides nothing, however far the target is turned: its mirror image would show
-    # no more.
+    # A frontal source hides nothing, whatever the target's turn: its mirror image shows no more.
     return sign * max(0.0, min(abs(apart), 2 * sign * yaw))
 
 
 def mirrored_share(warp: MeshWarp, mesh: FloatArray, turn: float, size: int) -> FloatArray:
-    """How much of the mirrored source each pixel takes.
+    """Computes the weight of the mirrored source at each pixel.
 
     Args:
-        warp: onto the target's mesh.
-        mesh: (468, 3) the target's, in any crop.
+        warp: warp onto the target's mesh.
+        mesh: (468, 3) target mesh, in any crop.
         turn: `hidden_turn`.
         size: side of the result.
 
@@ -58,8 +57,8 @@ def mirrored_share(warp: MeshWarp, mesh: FloatArray, turn: float, size: int) -> 
         return np.zeros((size, size), np.float32)
     across = mesh[454] - mesh[234]
     middle = (mesh[454] + mesh[234]) / 2
-    # 0 on the middle line, 1 at the image-right cheek: the spline carries it from the mesh to the
-    # pixels.
+    # 0 on the middle line, 1 at the image-right cheek; the spline interpolates it between mesh
+    # points.
     place = (mesh - middle) @ across / (0.5 * float(across @ across))
     field = warp.spread(np.stack([place, place], axis=1), size)[..., 0]
     t = np.clip((np.sign(turn) * field - EDGE[0]) / (EDGE[1] - EDGE[0]), 0, 1)

@@ -1,8 +1,7 @@
-"""Which of the 468 MediaPipe face-mesh points lies where on a face.
+"""Names the 468 MediaPipe face-mesh points by facial part.
 
-"Left" and "right" are sides of the *image* of an unmirrored frontal face, so the image-left eye is
-the person's right eye.
-Source of the numbering: MediaPipe canonical face model (Apache-2.0).
+"Left" and "right" are sides of the *image* of an unmirrored frontal face: the image-left eye is the
+person's right eye. Source of the numbering: MediaPipe canonical face model (Apache-2.0).
 """
 
 from __future__ import annotations
@@ -70,8 +69,8 @@ OVAL: Final = (
     152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
 )  # fmt: skip
 
-#: Points that steer the thin-plate-spline warp: every feature that carries identity or expression,
-#: and the outline.
+#: Control points of the thin-plate-spline warp: all features that carry identity or expression, and
+#: the outline.
 WARP_POINTS: Final = np.array(
     OVAL
     + LEFT_EYE
@@ -86,13 +85,13 @@ WARP_POINTS: Final = np.array(
     + CHIN
 )
 
-#: Mesh points whose mean is each of the five detection points: image-left eye, image-right eye,
-#: nose tip, mouth corners.
+#: Mesh points averaged to each of the five detection points: image-left eye, image-right eye, nose
+#: tip, mouth corners.
 FIVE_POINT_GROUPS: Final = ((33, 133, 159, 145), (263, 362, 386, 374), (1,), (61,), (291,))
 
 
 def five_points(mesh: np.ndarray) -> np.ndarray:
-    """The five detection points of a mesh.
+    """Returns the five detection points of a mesh.
 
     Args:
         mesh: (468, 2 or 3) float, pixels.
@@ -107,6 +106,6 @@ def five_points(mesh: np.ndarray) -> np.ndarray:
 
 
 def eye_distance(mesh: np.ndarray) -> float:
-    """Distance between the two eye centres in the image plane, in pixels."""
+    """Measures the distance between the two eye centres in the image plane, in pixels."""
     left, right = five_points(mesh)[:2]
     return float(np.hypot(*(right - left)))

@@ -1,4 +1,4 @@
-"""Triangles between the mesh points, and which of them each pixel of a crop shows."""
+"""Triangulates the face mesh and rasterises it onto the pixels of a crop."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import numpy as np
 from facefusion.geometry.align import rescale_transform, transform_points
 from facefusion.types import FloatArray
 
-#: (890, 3) mesh points of each triangle, clockwise in the image of a frontal face. Found by the
+#: (890, 3) mesh points of each triangle, clockwise in the image of a frontal face: constrained
 #: Delaunay triangulation of the mean of frontal training faces with open mouths, with the outlines
-#: of eyes and lips as fixed edges; triangles outside of the face's outline are left out.
+#: of eyes and lips as fixed edges, without triangles outside of the face's outline.
 TRIANGLES: Final = np.array([
     0, 11, 72, 0, 37, 164, 0, 72, 37, 0, 164, 267, 0, 267, 302, 0, 302, 11, 1, 4, 274, 1, 19, 125,
     1, 44, 4, 1, 125, 44, 1, 274, 354, 1, 354, 19, 2, 94, 370, 2, 141, 94, 2, 164, 141, 2, 370, 164,
@@ -149,18 +149,18 @@ TRIANGLES: Final = np.array([
     437, 422, 430, 424, 422, 432, 434, 422, 434, 430, 423, 425, 426, 424, 430, 431, 425, 427, 426,
     426, 427, 436, 432, 436, 434, 453, 464, 463, 453, 465, 464,
 ]).reshape(-1, 3)  # fmt: skip
-#: Share of a triangle by which a pixel may lie outside of it, at most: the rasteriser also draws
-#: pixels that an edge cuts. What lies farther out takes the nearest place on the edge.
+#: Largest distance of a pixel outside its triangle, as a negative barycentric share: the rasteriser
+#: also draws pixels that an edge cuts. Farther pixels take the nearest point on the edge.
 OUTSIDE: Final = 0.75
-#: Fractional bits of the rasteriser's corners.
+#: Fractional bits of the rasteriser's corner coordinates.
 _SUBPIXEL: Final = 4
 
 
 class MeshRaster:
-    """A mesh drawn triangle by triangle, the nearest on top: what each pixel of the crop shows.
+    """A mesh rasterised with depth: the front triangle at each pixel of the crop.
 
-    A spline cannot fold, so on a turned head it would squeeze the far side of the nose beside its
-    ridge. Drawn with depth, that side disappears behind the ridge, as it does in the photo.
+    A spline cannot fold, so on a turned head it squeezes the far side of the nose beside its ridge.
+    With depth, that side disappears behind the ridge, as in the photo.
 
     Args:
         destination: (468, 3) mesh in crop pixels, z growing away from the camera.
@@ -168,7 +168,7 @@ class MeshRaster:
         side: side of the raster, in pixels.
 
     Attributes:
-        covered: (side, side) bool, the pixels that show a triangle.
+        covered: (side, side) bool, pixels covered by a triangle.
     """
 
     def __init__(self, destination: np.ndarray, size: int, side: int) -> None:
@@ -190,14 +190,14 @@ class MeshRaster:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of its arrays."""
+        """Size of its arrays in bytes."""
         return self.covered.nbytes + self._points.nbytes + self._shares.nbytes
 
     def carried(self, values: np.ndarray) -> FloatArray:
-        """What the mesh points carry, linearly within each triangle.
+        """Interpolates values of the mesh points linearly within each triangle.
 
         Args:
-            values: (468, C) of the mesh points, such as their places in another image.
+            values: (468, C) per mesh point, such as positions in another image.
 
         Returns:
             (N, C) float32 at the covered pixels, row by row.
@@ -207,13 +207,13 @@ class MeshRaster:
 
 
 def signed_area(corners: np.ndarray) -> np.ndarray:
-    """(T,) twice the area of triangles (T, 3, 2+), positive where they face the camera."""
+    """Returns (T,) twice the area of triangles (T, 3, 2+), positive where they face the camera."""
     a, b = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
     return np.asarray(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0])
 
 
 def _barycentric(corners: np.ndarray, places: np.ndarray) -> FloatArray:
-    """(N, 3) shares of each triangle's corners (N, 3, 2) at `places` (N, 2)."""
+    """Computes barycentric weights (N, 3) of `places` (N, 2) in triangles (N, 3, 2)."""
     a, b, p = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0], places - corners[:, 0]
     area = np.maximum(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0], 1e-3)
     second = (p[:, 0] * b[:, 1] - p[:, 1] * b[:, 0]) / area
@@ -225,9 +225,7 @@ def _barycentric(corners: np.ndarray, places: np.ndarray) -> FloatArray:
 
 
 def _on_edge(corners: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """(N, 3) shares of the corners (N, 3, 2) at the places on the triangles' edges that are nearest
-    to `places` (N, 2).
-    """
+    """Computes weights (N, 3) of the points on the triangles' edges nearest to `places` (N, 2)."""
     shares, nearest = np.zeros((len(places), 3)), np.full(len(places), np.inf)
     for i, j in ((0, 1), (1, 2), (2, 0)):
         start, edge = corners[:, i], corners[:, j] - corners[:, i]

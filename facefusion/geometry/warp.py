@@ -1,7 +1,7 @@
-"""Mesh-to-mesh warping: by the mesh's triangles with depth, and by a thin-plate spline around them.
+"""Warps one face mesh onto another: triangles with depth, and a thin-plate spline around them.
 
 Both depend on the *destination* points only: the spline's linear system (Bookstein, PAMI 1989) and
-the raster of the triangles. A `MeshWarp` is therefore built once for a target face and carries any
+the raster of the triangles. A `MeshWarp` is therefore built once for a target face and warps any
 number of source faces (or fields) onto it.
 """
 
@@ -19,28 +19,26 @@ from facefusion.geometry.topology import WARP_POINTS
 from facefusion.geometry.triangles import MeshRaster
 from facefusion.types import FloatArray
 
-#: The flow is solved on a GRID x GRID lattice over the crop and upsampled: faces bend smoothly
-#: between the points.
+#: Lattice points a side over the crop, from which the spline's flow is upsampled: faces bend
+#: smoothly between the points.
 GRID: Final = 33
 #: Side in pixels at which a flow is computed; other sides are interpolated from it.
 FLOW_SIZE: Final = 256
 #: Standard deviation of the seam between triangles and spline, as a share of the crop's side.
 SEAM: Final = 1 / 90
-#: The slits around which the spline warps: lids are thinner than the mesh is exact.
+#: Slits around which the spline warps: eyelids are thinner than the mesh's accuracy.
 EYES: Final = SLITS[1:]
-#: Smoothing of the spline. Points that fall together at the destination (closed lips, closed eyes)
-#: but lie apart in the source would fold an exactly interpolating spline.
+#: Smoothing of the spline. Points that coincide at the destination (closed lips, closed eyes) but
+#: lie apart in the source would fold an exactly interpolating spline.
 SMOOTHNESS: Final = 1e-4
 
 
 @lru_cache(maxsize=16)
 def _upsampling(grid: int, size: int) -> np.ndarray:
-    """(size, grid) weights that interpolate `grid` lattice values at `size` pixels, at the places
-    of `cv2.resize`.
+    """Returns (size, grid) weights that upsample a lattice at the positions of `cv2.resize`.
 
-    Catmull-Rom splines, and straight lines beyond the outermost values: unlike OpenCV's cubic (a =
-    -0.75), which puts a wave of 0.05 lattice steps on a straight flow, this keeps every affine flow
-    exact.
+    Catmull-Rom splines, and straight lines beyond the outermost values. Every affine flow stays
+    exact; OpenCV's cubic (a = -0.75) puts a wave of 0.05 lattice steps on a straight flow.
     """
     places = (np.arange(size) + 0.5) * grid / size - 0.5
     cells = np.floor(places).astype(int)
@@ -70,22 +68,20 @@ def _kernel(squared_distance: np.ndarray) -> np.ndarray:
 
 
 def _squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """(N, 2) and (M, 2) to (N, M)."""
+    """Computes squared distances (N, M) between points (N, 2) and (M, 2)."""
     return np.asarray((a[:, :1] - b[:, 0]) ** 2 + (a[:, 1:] - b[:, 1]) ** 2)
 
 
 class MeshWarp:
-    """Carries faces onto one destination mesh.
+    """Warps faces onto one destination mesh.
 
     Args:
-        destination: (468, 3) mesh in crop pixels that warped faces will have; (468, 2) without
-            triangles.
+        destination: (468, 3) mesh of the warped faces in crop pixels; (468, 2) without triangles.
         size: side of the crop in pixels that `destination` refers to.
         grid: lattice points a side.
-        anchors: (N, 2) places in the crop that stay where they are, for images of the crop's own
-            frame.
-        triangles: warp by the mesh's triangles, and by the spline only outside of the mesh, around
-            the eyes and at a slit that jumps; otherwise by the spline alone.
+        anchors: (N, 2) fixed points in crop pixels, for images in the crop's own frame.
+        triangles: whether triangles warp the mesh, and the spline only its outside, the eyes and a
+            slit that jumps; otherwise the spline warps all.
         flow_size: side in pixels at which flows are computed.
     """
 
@@ -116,19 +112,17 @@ class MeshWarp:
         system[:count, :count] += SMOOTHNESS * np.eye(count)
         system[:count, count:] = np.concatenate([np.ones((count, 1)), points], axis=1)
         system[count:, :count] = system[:count, count:].T
-        #: (points + 3, points) takes source points to the spline's coefficients.
+        #: (points + 3, points) source points to spline coefficients.
         self._solver = np.linalg.inv(system)[:, :count]
-        steps = (
-            np.arange(grid) + 0.5
-        ) / grid - 0.5 / size  # where `_upsampling` takes the lattice points to be
+        steps = (np.arange(grid) + 0.5) / grid - 0.5 / size  # lattice positions of `_upsampling`
         lattice = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2).astype(np.float32)
         kernel = _kernel(_squared_distances(lattice, points.astype(np.float32)))
-        #: (grid * grid, points + 3) takes the coefficients to the flow on the lattice.
+        #: (grid * grid, points + 3) coefficients to the flow on the lattice.
         self._basis = np.concatenate(
             [kernel, np.ones((len(lattice), 1), np.float32), lattice], axis=1
         )
         self._raster = MeshRaster(self._destination, size, flow_size) if triangles else None
-        #: (flow_size, flow_size) where the triangles warp, before the seam is softened.
+        #: (flow_size, flow_size) weight of the triangles, before the seam is softened.
         self._meshed = (
             np.zeros((0, 0), np.float32)
             if self._raster is None
@@ -144,15 +138,15 @@ class MeshWarp:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of its matrices and of its raster."""
+        """Size of its matrices and its raster in bytes."""
         raster = 0 if self._raster is None else self._raster.nbytes + self._meshed.nbytes
         return int(self._solver.nbytes + self._basis.nbytes) + raster
 
     def spread(self, values: np.ndarray, size: int | None = None) -> np.ndarray:
-        """What the mesh points carry, smoothly between and around them.
+        """Interpolates values of the mesh points smoothly between and around them.
 
         Args:
-            values: (468, 2 or more) two numbers a mesh point, then ignored ones.
+            values: (468, 2 or more) per mesh point; only the first two columns are used.
             size: side of the result; the destination crop's own by default.
 
         Returns:
@@ -161,10 +155,10 @@ class MeshWarp:
         return self._window(values, size or self.size, np.s_[:, :])
 
     def flow(self, source: np.ndarray, size: int | None = None) -> np.ndarray:
-        """Where each destination pixel comes from.
+        """Computes the source position of each destination pixel.
 
         Args:
-            source: (468, 2 or 3) mesh of the face to carry, in its own image's pixels.
+            source: (468, 2 or 3) mesh of the face to warp, in its own image's pixels.
             size: side of the result; the destination crop's own by default (another one is
                 `rescale_transform` of it).
 
@@ -180,7 +174,7 @@ class MeshWarp:
         )
 
     def _flow(self, source: np.ndarray) -> np.ndarray:
-        """`flow` at the side at which it is computed."""
+        """Computes `flow` at `flow_size` pixels."""
         side = self.flow_size
         flow, meshed = self.spread(source, side), self._meshed
         for slit in SLITS:
@@ -204,7 +198,7 @@ class MeshWarp:
         return flow
 
     def _window(self, values: np.ndarray, size: int, window: tuple[slice, slice]) -> np.ndarray:
-        """`spread` in a window (rows, columns) of the result."""
+        """Computes `spread` in a window (rows, columns) of the result."""
         at_points = np.concatenate([values[WARP_POINTS, :2], self._anchors])
         coefficients = (self._solver @ at_points).astype(np.float32)
         coarse = (self._basis @ coefficients).reshape(self.grid, self.grid, 2)
@@ -215,17 +209,13 @@ class MeshWarp:
     def __call__(
         self, image: np.ndarray, source: np.ndarray, size: int | None = None
     ) -> np.ndarray:
-        """Warps `image` (H, W, C), whose face has the mesh `source` in its pixels, onto the
-        destination mesh.
-        """
+        """Warps `image` (H, W, C), its face's mesh `source` in its pixels, onto the destination."""
         return sample(image, self.flow(source, size))
 
 
 def sample(image: np.ndarray, flow: np.ndarray, border: int = cv2.BORDER_REFLECT_101) -> np.ndarray:
-    """`image` (H, W, C) at the places `flow` (h, w, 2), x and y in its pixels, bilinearly: (h, w,
-    C).
-    """
-    # OpenCV allows it, its types do not; an empty array in its place never returns (5.0.0)
+    """Samples `image` (H, W, C) at `flow` (h, w, 2), x and y in pixels, bilinearly: (h, w, C)."""
+    # OpenCV accepts None, its type stubs do not; an empty array here hangs (OpenCV 5.0.0).
     no_second_map: Any = None
     return np.asarray(
         cv2.remap(
