@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+#: Reduction of the channels in the squeeze-and-excitation bottleneck.
 REDUCTION: Final = 16
 
 
@@ -15,9 +16,9 @@ class ChannelAttention(nn.Module):
     """Squeeze-and-excitation (Hu et al., CVPR 2018): pool, reduce by 16, ReLU, expand, sigmoid.
 
     Args:
-        channels: of the features.
-        identity: dimensions of an identity embedding that has a say in which channels count; 0 for
-            none. Its part begins at zero.
+        channels: channels of the features.
+        identity: dimensions of an identity embedding that conditions the channel gates; 0 for none.
+            Its weights begin at zero.
     """
 
     def __init__(self, channels: int, identity: int = 0) -> None:
@@ -38,11 +39,9 @@ class ChannelAttention(nn.Module):
 
 
 class SpatialAttention(nn.Module):
-    """A convolution over the channels' mean and maximum (Woo et al., ECCV 2018) and the face mask
-    makes a soft mask.
+    """A spatial gate from the channels' mean and maximum (Woo et al., ECCV 2018) and the face mask.
 
-    The face mask tells it where the face is, so that it can favour its centre and suppress the
-    background.
+    With the face mask as input, the gate can favour the face's centre and suppress the background.
     """
 
     def __init__(self) -> None:
@@ -56,10 +55,10 @@ class SpatialAttention(nn.Module):
 
 
 class FeatureAwareAttention(nn.Module):
-    """Channel, then spatial attention.
+    """Channel attention, then spatial attention.
 
-    `x` (N, C, H, W), `face` (N, 1, H, W) in [0, 1] and, if the module is conditioned, `identity`
-    (N, D), a unit-length embedding of the source -> (N, C, H, W).
+    Inputs: `x` (N, C, H, W), `face` (N, 1, H, W) in [0, 1] and, if the module is conditioned,
+    `identity` (N, D), a unit-length embedding of the source. Output: (N, C, H, W).
     """
 
     def __init__(self, channels: int, identity: int = 0) -> None:

@@ -1,4 +1,4 @@
-"""Building blocks that the networks share."""
+"""Defines the building blocks that the networks share."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from torch.nn import functional
 
 @dataclass(frozen=True)
 class Design:
-    """What may differ between networks of one kind (`training/search.py`).
+    """Size parameters of a network, varied by the architecture search (`training/`).
 
     Attributes:
         widths: channels at each resolution, from the largest on.
-        expand: of the encoder's inverted residuals.
-        kernel: of their depthwise convolutions.
+        expand: expansion factor of the encoder's inverted residuals.
+        kernel: kernel size of their depthwise convolutions.
     """
 
     widths: tuple[int, ...]
@@ -24,7 +24,7 @@ class Design:
 
 
 class ConvNormAct(nn.Sequential):
-    """Convolution, BatchNorm, activation (ReLU6 by default: it survives INT8, Howard et al. 2017)."""
+    """Convolution, BatchNorm, activation (ReLU6 by default, robust to INT8: Howard et al. 2017)."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class ConvNormAct(nn.Sequential):
 
 
 class Centred(nn.Module):
-    """[0, 1] to [-1, 1]."""
+    """A map from [0, 1] to [-1, 1]."""
 
     def forward(self, x: Tensor) -> Tensor:
         return x * 2 - 1
@@ -54,8 +54,8 @@ class Centred(nn.Module):
 class PatchConv(nn.Conv2d):
     """PixelUnshuffle and a 1x1 convolution without bias, computed as one strided convolution.
 
-    The weights are those of the 1x1 convolution. No copy of the picture is made, which at 512
-    pixels was a quarter of the refine network's time on two cores.
+    The weights are those of the 1x1 convolution. It avoids a copy of the image, which at 512 pixels
+    was a quarter of the refine network's time on two cores.
 
     Input (N, inputs, H, W), sides multiples of `patch`; output (N, outputs, H / patch, W / patch).
     """
@@ -70,8 +70,9 @@ class PatchConv(nn.Conv2d):
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions around an identity skip (He et al., CVPR 2016); a `silent` one begins as
-    the identity.
+    """Two 3x3 convolutions around an identity skip (He et al., CVPR 2016).
+
+    A `silent` block begins as the identity.
     """
 
     def __init__(self, channels: int, *, silent: bool = False) -> None:
@@ -105,8 +106,7 @@ class InvertedResidual(nn.Module):
 
 
 class LightweightDecoderBlock(nn.Module):
-    """Bilinear upsample x2, depthwise 3x3, BatchNorm, ReLU6, pointwise 1x1: no checkerboard, few
-    FLOPs.
+    """Bilinear upsample x2 (no checkerboard), depthwise 3x3, BatchNorm, ReLU6, pointwise 1x1.
 
     Input (N, inputs, H, W); output (N, outputs, 2H, 2W).
     """

@@ -1,4 +1,4 @@
-"""CoarseFusionModel: the first, low-resolution stage of progressive fusion."""
+"""Defines CoarseFusionModel, the low-resolution stage of progressive fusion."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Skips = Literal["gated", "plain", "none"]
 
 
 class _Up(nn.Module):
-    """Doubles the resolution, joins the skip, and mixes."""
+    """A decoder step: doubles the resolution, joins the skip, and mixes."""
 
     def __init__(
         self, inputs: int, outputs: int, expand: float, skips: Skips, identity: int
@@ -45,12 +45,11 @@ class _Up(nn.Module):
 
 
 class CoarseFusionModel(nn.Module):
-    """Says how the warped source and the target become one face.
+    """Predicts the mask and the residual that fuse the warped source with the target.
 
-    Inputs: `warped` and `target` (N, 3, H, W) RGB in [0, 1], the source carried onto the target's
-    mesh and the target's aligned crop; `face` (N, 1, H, W) in [0, 1], where change is allowed;
-    `identity` (N, 128), the source's unit-length embedding. H and W are multiples of 32, 128 by
-    design.
+    Inputs: `warped` and `target` (N, 3, H, W) RGB in [0, 1], the warped source and the target's
+    aligned crop; `face` (N, 1, H, W) in [0, 1], where change is allowed; `identity` (N, 128), the
+    source's unit-length embedding. H and W are multiples of 32, 128 by design.
 
     Outputs: `mask` (N, 1, H, W), 0 wherever `face` is 0, and the residual `delta` (N, 3, H, W), RGB
     in [-1, 1]. The fused crop is `target + mask * (warped + delta - target)`: outside the mask
@@ -58,12 +57,12 @@ class CoarseFusionModel(nn.Module):
     chroma (`training.losses.fine_chroma`).
 
     Args:
-        skips: what reaches the decoder from the encoder: "gated" by FAAM, as in the method, and for
-            ablations "plain" or "none".
+        skips: encoder features at the decoder: "gated" by FAAM, as in the method, or for ablations
+            "plain" or "none".
         bottleneck: whether FAAM also attends to the features between encoder and decoder.
-        conditioned: whether the identity embedding has a say in FAAM's channel attention;
-            `identity` is ignored otherwise.
-        design: its size.
+        conditioned: whether the identity embedding conditions FAAM's channel attention; `identity`
+            is ignored otherwise.
+        design: size of the network.
     """
 
     def __init__(
@@ -88,8 +87,8 @@ class CoarseFusionModel(nn.Module):
         self.up16, self.up32 = _Up(c8, c16, 2, skips, who), _Up(c16, c32, 2, skips, who)
         self.up64 = _Up(c32, c64, 2, skips, who)
         last = nn.Conv2d(32, 16, 1)
-        # The first step already gives a face: the warped source, almost unchanged, under most of
-        # the mask.
+        # Before training the output is a face already: the warped source, almost unchanged, under
+        # most of the mask.
         nn.init.normal_(last.weight, std=0.01)
         last.bias = nn.Parameter(torch.tensor([0.0] * 12 + [2.0] * 4))
         self.head = nn.Sequential(ConvNormAct(c64, 32), last, nn.PixelShuffle(2))
@@ -97,8 +96,9 @@ class CoarseFusionModel(nn.Module):
     def logits(
         self, warped: Tensor, target: Tensor, face: Tensor, identity: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """The mask before its sigmoid and without `face`, for losses that must not saturate; and
-        `delta`.
+        """Computes `delta`, and the mask before its sigmoid and without `face`.
+
+        Losses on logits do not saturate.
         """
         pyramid = [functional.avg_pool2d(face, k) for k in (2, 4, 8, 16)]
         x64 = self.stem(torch.cat([warped, target, face], dim=1) * 2 - 1)
@@ -121,5 +121,5 @@ class CoarseFusionModel(nn.Module):
 
 
 def fuse(warped: Tensor, target: Tensor, mask: Tensor, delta: Tensor | float) -> Tensor:
-    """The fused crop, (N, 3, H, W) in about [0, 1]."""
+    """Composes the fused crop, (N, 3, H, W) in about [0, 1]."""
     return target + mask * (warped + delta - target)

@@ -1,4 +1,4 @@
-"""DetectorNet: faces with five points, in SCRFD's output format (Guo et al., ICLR 2022)."""
+"""Defines DetectorNet: boxes and five points, in SCRFD's output format (Guo et al., ICLR 2022)."""
 
 from __future__ import annotations
 
@@ -16,11 +16,10 @@ _WIDTH: Final = 48
 
 
 class _Head(nn.Module):
-    """Scores, boxes and points of one level; the convolutions are shared by the levels, a learned
-    scale is not.
+    """Scores, boxes and points of one level, with a learned scale; levels share the convolutions.
 
-    Points have a tower of their own, with a full convolution: where an eye lies is a matter of
-    neighbouring cells, and a tower shared with the scores left them 7.8 % of the eye distance away.
+    Points have their own tower with a full convolution: an eye's position depends on neighbouring
+    cells, and a tower shared with the scores left an error of 7.8 % of the eye distance.
     """
 
     def __init__(self) -> None:
@@ -39,9 +38,7 @@ class _Head(nn.Module):
         self.score = nn.Conv2d(64, ANCHORS, 1)
         self.box = nn.Conv2d(64, ANCHORS * 4, 1)
         self.points = nn.Conv2d(64, ANCHORS * 10, 1)
-        nn.init.constant_(
-            self.score.bias, -4.5
-        )  # faces are rare: focal-loss prior, Lin et al. 2017
+        nn.init.constant_(self.score.bias, -4.5)  # focal-loss prior for rare faces, Lin et al. 2017
 
     def forward(self, x: Tensor, scale: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         shared = self.tower(x)
@@ -50,11 +47,14 @@ class _Head(nn.Module):
 
 
 class DetectorNet(nn.Module):
-    """(N, 3, H, W) RGB, (x - 127.5) / 128, H and W multiples of 32 -> nine maps, by level.
+    """Single-stage face detector: nine maps by level.
 
-    In training mode: three tuples (score logits (N, 2, h, w), boxes (N, 8, h, w), points (N, 20, h,
-    w)). In eval mode, SCRFD's nine outputs: scores x 3 in [0, 1], boxes x 3, points x 3, each (h *
-    w * 2, 1 | 4 | 10) for N = 1, distances from the anchor's centre in units of the stride.
+    Input: (N, 3, H, W) RGB, (x - 127.5) / 128, H and W multiples of 32.
+
+    Output in training mode: three tuples (score logits (N, 2, h, w), boxes (N, 8, h, w), points
+    (N, 20, h, w)). In eval mode, SCRFD's nine outputs: scores x 3 in [0, 1], boxes x 3, points x 3,
+    each (h * w * 2, 1 | 4 | 10) for N = 1, distances from the anchor's centre in units of the
+    stride.
     """
 
     def __init__(self) -> None:
@@ -95,5 +95,5 @@ class DetectorNet(nn.Module):
 
 
 def _flat(x: Tensor, width: int) -> Tensor:
-    """(1, 2 * width, h, w) -> (h * w * 2, width), anchors innermost."""
+    """Flattens (1, 2 * width, h, w) to (h * w * 2, width), anchors innermost."""
     return x.permute(0, 2, 3, 1).reshape(-1, width)

@@ -1,4 +1,4 @@
-"""EyelidsNet: whether an eye is shut."""
+"""Defines EyelidsNet, a classifier of shut eyes."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from torch.nn import functional
 
 from facefusion.nets.blocks import ConvNormAct
 
-#: Channels and strides of the convolutions.
+#: Channels and stride of each convolution.
 LAYERS: Final = ((16, 1), (24, 2), (32, 1), (48, 2), (64, 1))
-#: What is left of the 32 x 48 crop in the end is averaged to 2 x 3 cells: lashes lie low in a shut
-#: eye.
+#: Side in pixels of the cells to which the last features are averaged: 2 x 3 cells keep the
+#: position of the lashes, which lie low in a shut eye.
 CELL: Final = 4
-#: The crop's contrast is made this small at the least, so that noise in the dark does not become an
-#: eye.
+#: Floor of the crop's contrast, so that noise in the dark is not amplified.
 LEAST_CONTRAST: Final = 0.06
 
 
 class EyelidsNet(nn.Module):
-    """Input: (N, 3, 32, 48) RGB in [-1, 1], an eye from corner to corner over 60 % of the width,
-    its outer corner on the left. Output: (N, 1), the probability that it is shut.
+    """Classifier of one eye as open or shut.
+
+    Input: (N, 3, 32, 48) RGB in [-1, 1], an eye from corner to corner over 60 % of the width, its
+    outer corner on the left. Output: (N, 1), the probability that it is shut.
     """
 
     def __init__(self) -> None:
@@ -35,7 +36,7 @@ class EyelidsNet(nn.Module):
         self.head = nn.Linear(inputs[-1] * 6, 1)
 
     def logits(self, x: Tensor) -> Tensor:
-        """The output before its sigmoid."""
+        """Computes the output before its sigmoid."""
         mean = x.mean((1, 2, 3), keepdim=True)
         contrast = ((x - mean) ** 2).mean((1, 2, 3), keepdim=True).sqrt()
         x = self.body((x - mean) / (contrast + LEAST_CONTRAST))

@@ -1,8 +1,8 @@
-"""IdentityNet: the face as a direction in 128 dimensions, in ArcFace's input format.
+"""Defines IdentityNet, a 128-dimensional face embedding with ArcFace's input format.
 
-It is built in stages whose outputs have the shapes of the teacher's, so that each stage can be
-taught on the teacher's own features (`training/identity.py`), which needs far fewer people than
-learning from the embedding alone.
+Its stages have output shapes equal to the teacher's, so that each stage can be trained on the
+teacher's own features (`training/`). That needs far fewer people than training on the embedding
+alone.
 """
 
 from __future__ import annotations
@@ -26,16 +26,18 @@ def _stem() -> nn.Sequential:
     )
 
 
-#: Further residual blocks of each stage in the network that judges in training.
+#: Additional residual blocks of each stage in the identity network used as a judge in training.
 JUDGE_BLOCKS: Final = (0, 1, 1, 2, 2)
 
 
 class IdentityNet(nn.Module):
-    """(N, 3, 112, 112) RGB in [-1, 1], an ArcFace crop -> (N, 128) embedding, not normalised.
+    """Face embedding network.
+
+    Input: (N, 3, 112, 112) RGB in [-1, 1], an ArcFace crop. Output: (N, 128), not normalised.
 
     Args:
-        more: further residual blocks of each stage. They begin as identities: the weights of a
-            smaller network fit a larger one, which then starts where that one ended.
+        more: additional residual blocks of each stage. They begin as identities, so the weights of
+            a smaller network fit a larger one, which then starts from the same function.
     """
 
     def __init__(self, more: tuple[int, ...] = (0,) * 5) -> None:

@@ -1,4 +1,4 @@
-"""MeshNet: 468 face-mesh points from an upright face crop."""
+"""Defines MeshNet, a regressor of 468 face-mesh points."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ SHAPE_DIMENSIONS: Final = 112
 
 
 class MeshNet(nn.Module):
-    """(N, 3, 192, 192) RGB in [-1, 1], the face about two thirds of the crop -> (N, 468, 3) points.
+    """Regressor of face-mesh points through a linear shape space.
 
-    Points are in units of the crop's side: x and y in [0, 1] inside it, z relative to the face's
-    centre.
+    Input: (N, 3, 192, 192) RGB in [-1, 1], the face about two thirds of the crop. Output:
+    (N, 468, 3) points in units of the crop's side: x and y in [0, 1] inside it, z relative to the
+    face's centre.
     """
 
     def __init__(self) -> None:
@@ -47,15 +48,18 @@ class MeshNet(nn.Module):
         self.points = nn.Linear(SHAPE_DIMENSIONS, POINTS * 3)
 
     def start_from(self, mean: Tensor, basis: Tensor) -> None:
-        """Lets the last layer begin as the principal components of faces: `mean` (1404,), `basis`
-        (1404, 112), scaled.
+        """Initialises the last layer with the principal components of face meshes.
+
+        Args:
+            mean: (1404,) mean mesh.
+            basis: (1404, 112) components, scaled.
         """
         with torch.no_grad():
             self.points.bias.copy_(mean)
             self.points.weight.copy_(basis)
 
     def located(self, features: Tensor) -> Tensor:
-        """The points that the image features (N, 1152) stand for."""
+        """Regresses the points from the image features (N, 1152)."""
         return self.points(self.shape(features)).view(-1, POINTS, 3)
 
     def forward(self, x: Tensor) -> Tensor:

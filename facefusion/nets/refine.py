@@ -1,4 +1,4 @@
-"""EnhancementNet: the second, high-resolution stage of progressive fusion."""
+"""Defines EnhancementNet, the high-resolution stage of progressive fusion."""
 
 from __future__ import annotations
 
@@ -20,34 +20,35 @@ from facefusion.nets.blocks import (
 )
 from facefusion.nets.coarse import CoarseFusionModel
 
-#: Largest change of the coarse residual, in shares of the range of RGB: enough for any edge or
+#: Largest change of the coarse residual, as a share of the RGB range: enough for any edge or
 #: texture, while light and tone of the whole face stay with the coarse network.
 RESIDUAL_LIMIT: Final = 0.5
-#: Side that the coarse stage sees.
+#: Side in pixels of the coarse stage's input.
 COARSE_SIDE: Final = 128
-#: Pixels a side that become one position with many channels: the network works at a quarter of the
+#: Pixels a side folded into the channels of one position: the network works at a quarter of the
 #: resolution.
 PATCH: Final = 4
 #: Channels at a quarter, an eighth and a sixteenth of the resolution.
 DESIGN: Final = Design((64, 112, 176))
-#: The mask's logits are bounded, so that a mask of exactly 0 or 1 can still be moved.
+#: Bound of the coarse mask's logits, so that a mask of exactly 0 or 1 can still be changed.
 _LOGIT_LIMIT: Final = 5.0
 
 
 class EnhancementNet(nn.Module):
-    """Corrects the upsampled coarse answer at 256 or 512 pixels; fully convolutional, sides are
-    multiples of 16.
+    """Corrects the upsampled coarse mask and residual at 256 or 512 pixels.
+
+    Fully convolutional; sides are multiples of 16.
 
     Inputs: `warped` and `target` (N, 3, S, S) RGB in [0, 1], the warped source and the target's
     crop at full detail; `face` (N, 1, S, S) in [0, 1], where change is allowed; `mask` (N, 1, S, S)
-    and `delta` (N, 3, S, S), the coarse network's answer, upsampled.
+    and `delta` (N, 3, S, S), the coarse network's output, upsampled.
 
     Outputs: the refined `mask`, 0 wherever `face` is 0, and the refined `delta`, RGB within 0.5 of
-    the one given. As in the coarse stage, the fused crop is
-    `target + mask * (warped + delta - target)`. Untrained, it answers what it was given.
+    the input's. As in the coarse stage, the fused crop is
+    `target + mask * (warped + delta - target)`. Untrained, it returns its inputs.
 
     Args:
-        design: its size.
+        design: size of the network.
     """
 
     def __init__(self, design: Design = DESIGN) -> None:
@@ -76,8 +77,9 @@ class EnhancementNet(nn.Module):
     def logits(
         self, warped: Tensor, target: Tensor, face: Tensor, mask: Tensor, delta: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """The refined mask before its sigmoid and without `face`, for losses that must not
-        saturate; and `delta`.
+        """Computes the refined `delta`, and the refined mask before its sigmoid and without `face`.
+
+        Losses on logits do not saturate.
         """
         pyramid = [functional.avg_pool2d(face, k) for k in (4, 8, 16)]
         x4 = self.stem(torch.cat([warped, target, warped + delta, face, mask], dim=1))
@@ -86,8 +88,7 @@ class EnhancementNet(nn.Module):
         x = self.mix8(torch.cat([self.up8(x16), self.attend8(x8, pyramid[1])], dim=1))
         x = self.mix4(torch.cat([self.up4(x), self.attend4(x4, pyramid[0])], dim=1))
         out = self.head(x)
-        # The coarse mask has `face` in it already: it is taken out, so that what is refined is the
-        # network's own opinion.
+        # The coarse mask includes `face`: divided out, so that the network's own mask is refined.
         own = (mask / face.clamp(min=1e-3)).clamp(0, 1)
         before = torch.logit(own, eps=1 / (1 + float(torch.e) ** _LOGIT_LIMIT))
         return before + out[:, 3:], delta + RESIDUAL_LIMIT * torch.tanh(out[:, :3])
@@ -100,13 +101,13 @@ class EnhancementNet(nn.Module):
 
 
 class ProgressiveFusionNet(nn.Module):
-    """Coarse at 128, upsampled, refined: the whole of it, for joint training.
+    """Both stages for joint training: coarse at 128, upsampled, refined.
 
-    Inputs as of `CoarseFusionModel`, at a larger size S, a multiple of 16: the coarse stage sees
-        them averaged down to 128.
+    Inputs as of `CoarseFusionModel`, at a larger size S, a multiple of 16; the coarse stage sees
+    them area-averaged to 128.
 
     Outputs: `logits` and `delta` at S, as of `EnhancementNet.logits`, and the coarse stage's `mask`
-        and `delta` at 128.
+    and `delta` at 128.
     """
 
     def __init__(self, coarse: CoarseFusionModel, refine: EnhancementNet) -> None:
@@ -116,9 +117,7 @@ class ProgressiveFusionNet(nn.Module):
     def logits(
         self, warped: Tensor, target: Tensor, face: Tensor, identity: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """The refined mask before its sigmoid and the refined residual; the coarse mask and
-        residual.
-        """
+        """Computes refined mask logits and residual, and the coarse mask and residual."""
         small = [
             functional.interpolate(x, size=(COARSE_SIDE, COARSE_SIDE), mode="area")
             for x in (warped, target, face)

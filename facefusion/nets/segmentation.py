@@ -1,4 +1,4 @@
-"""SpectaclesNet and HairNet: where something lies over a face."""
+"""Defines SpectaclesNet and HairNet, which segment coverings of a face."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from torch.nn import functional
 
 from facefusion.nets.blocks import ConvNormAct
 
-#: Channels at full, half, a quarter and an eighth of the resolution. Rims are a pixel thin: the
-#: first level is not strided.
+#: Channels at full, half, a quarter and an eighth of the resolution. The first level is not
+#: strided, as rims are one pixel thin.
 WIDTHS: Final = (10, 20, 40, 64)
 
 
@@ -22,11 +22,11 @@ def _pair(inputs: int, outputs: int) -> nn.Sequential:
 class SegmentationNet(nn.Module):
     """A small U-Net (Ronneberger et al., MICCAI 2015).
 
-    Input: (N, 3, H, W) RGB in [-1, 1], H and W multiples of 8. Output: (N, outputs, H, W) in [0,
-        1].
+    Input: (N, 3, H, W) RGB in [-1, 1], H and W multiples of 8. Output: (N, outputs, H, W) in
+    [0, 1].
 
     Args:
-        outputs: maps to make.
+        outputs: number of output maps.
     """
 
     def __init__(self, outputs: int) -> None:
@@ -39,7 +39,7 @@ class SegmentationNet(nn.Module):
         self.head = nn.Conv2d(WIDTHS[0], outputs, 1)
 
     def logits(self, x: Tensor) -> Tensor:
-        """The output before its sigmoid."""
+        """Computes the output before its sigmoid."""
         skips: list[Tensor] = []
         for level, pair in enumerate(self.down):
             x = pair(functional.max_pool2d(x, 2) if level else x)
@@ -56,8 +56,9 @@ class SegmentationNet(nn.Module):
 
 
 class SpectaclesNet(SegmentationNet):
-    """Input: the eyes' part of an aligned crop. Output: (N, 2, H, W), the opacity of frame and
-    glass.
+    """Segmentation of glasses.
+
+    Input: the eyes' part of an aligned crop. Output: (N, 2, H, W), the opacity of frame and glass.
     """
 
     def __init__(self) -> None:
@@ -65,8 +66,10 @@ class SpectaclesNet(SegmentationNet):
 
 
 class HairNet(SegmentationNet):
-    """Input: the upper part of an aligned crop. Output: (N, 1, H, W), where it is not the face's
-    skin, eyes or brows.
+    """Segmentation of hair and hats over the face.
+
+    Input: the upper part of an aligned crop. Output: (N, 1, H, W), where it is not the face's skin,
+    eyes or brows.
     """
 
     def __init__(self) -> None:
