@@ -1,6 +1,4 @@
-"""The stages of training by name, in the order in which they build on each other, and where their
-weights go.
-"""
+"""Defines the stages of training by name, in the order of their dependencies, and runs them."""
 
 from __future__ import annotations
 
@@ -34,7 +32,7 @@ STAGES: Final = (
 
 
 def schedules(path: Path = SCHEDULES) -> dict[str, Schedule]:
-    """Reads the schedules, one table a stage.
+    """Reads the schedules, one table for each stage.
 
     Raises:
         SystemExit: the file names a stage or a setting that does not exist.
@@ -123,7 +121,7 @@ def make_task(stage: str, args: argparse.Namespace) -> tuple[Task[Any], nn.Modul
 
 
 def _teacher(args: argparse.Namespace, stage: str) -> Path:
-    """The teacher of the identity networks."""
+    """Returns the file of the identity networks' teacher."""
     if args.teacher is None:
         raise SystemExit(f"{stage} learns from a teacher: give --teacher mobilefacenet.onnx")
     path: Path = args.teacher
@@ -131,7 +129,7 @@ def _teacher(args: argparse.Namespace, stage: str) -> Path:
 
 
 def _built(args: argparse.Namespace, stage: str) -> Path:
-    """The weights of a stage that this one builds on."""
+    """Returns the weights of a stage that this one depends on."""
     path: Path = getattr(args, stage) or args.checkpoints / f"{stage}.safetensors"
     if not path.is_file():
         raise SystemExit(
@@ -141,7 +139,7 @@ def _built(args: argparse.Namespace, stage: str) -> Path:
 
 
 def run_stage(stage: str, schedule: Schedule, args: argparse.Namespace) -> None:
-    """Trains one network, resuming where it stopped, and exports it."""
+    """Trains one network, resuming an interrupted run, and exports it."""
     from facefusion.export.onnx import export_network, save_half
 
     task, averaged = make_task(stage, args)
@@ -154,7 +152,7 @@ def run_stage(stage: str, schedule: Schedule, args: argparse.Namespace) -> None:
         if missing:
             print(f"new, as they were made: {', '.join(missing)}")
     net = train(task, schedule, args.run or Path("runs") / stage, averaged)
-    if stage == "judge":  # it does not serve
+    if stage == "judge":  # it does not ship
         save_half(net, args.checkpoints / "judge.safetensors")
         return
     parts = {"refine": ("refine",), "joint": ("coarse", "refine")}.get(stage)
@@ -163,8 +161,12 @@ def run_stage(stage: str, schedule: Schedule, args: argparse.Namespace) -> None:
 
 
 def main() -> int:
-    """Entry point of `python -m facefusion.training`."""
-    parser = argparse.ArgumentParser(prog="python -m facefusion.training", description=__doc__)
+    """Runs `python -m facefusion.training`."""
+    parser = argparse.ArgumentParser(
+        prog="python -m facefusion.training",
+        description=__doc__,
+        epilog="`python -m facefusion.training prepare IMAGES --out DIR` makes the data folder.",
+    )
     parser.add_argument("stage", choices=(*STAGES, "all"), help="all: one after the other")
     parser.add_argument(
         "--data", type=Path, required=True, help="folder with faces.csv, mesh468.npz and the images"
