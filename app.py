@@ -1,8 +1,7 @@
-"""The page: two photos in, one fused photo out.
+"""Serves the web page: two photos in, one fused photo out.
 
-`python app.py` serves it. The pipeline is opened once and is shared by all visitors. What the page
-looks like and what its buttons do is in `facefusion.page`; here the one is connected to the other,
-and served.
+`python app.py` starts it, with one pipeline for all visitors. The page's layout and listeners are
+in `facefusion.page`; this file connects them and starts the server.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from facefusion import FusionPipeline  # isort: skip  # silences the packages that come next
+from facefusion import FusionPipeline  # isort: skip  # switches off telemetry of later imports
 
 import gradio as gr
 
@@ -37,34 +36,34 @@ from facefusion.runtime import own_process, wants_gpu
 from facefusion.words import say
 
 EXAMPLES: Final = Path(__file__).resolve().parent / "examples"
-#: One fusion for each core: for half of its time, and while photos are read and written, it has
-#: work for one core only. Two visitors at two cores have 1.4 times as many results as one after
-#: the other. More than eight would want much memory.
+#: Most fusions at once, one for each core: half of a fusion, and reading and writing photos, keep
+#: only one core busy. On two cores, two at once give 1.4 times as many results as one after the
+#: other. More than eight would need much memory.
 FUSIONS_AT_ONCE: Final = min(os.cpu_count() or 1, 8)
-#: Sessions that Gradio remembers in memory, with the names of their files.
+#: Sessions whose state Gradio keeps in memory, with the names of their files.
 MAX_SESSIONS: Final = 200
 DEFAULT_PORT: Final = 7860
-#: Seconds that fusions may take to end when the server is told to stop, and that their visitors
-#: have to fetch them.
+#: Seconds that running fusions have to end when the server is stopped.
 DRAIN_SECONDS: Final = 10.0
+#: Seconds that their visitors then have to fetch the results.
 FETCH_SECONDS: Final = 1.0
 
 log = logging.getLogger("facefusion.app")
 
 
 def open_photos(directory: str | Path) -> Photos:
-    """What reads the photos that visitors send into `directory`, and those of the examples."""
+    """Opens the reader of uploads in `directory` and of the example photos."""
     server.keep_inside(Path(directory))
     shown = examples.files(examples.pairs(EXAMPLES))
     return Photos(Uploads(directory, shown), DecoderPool(), PixelBudget())
 
 
 def build_demo(pipeline: FusionPipeline, photos: Photos | None = None) -> gr.Blocks:
-    """Builds the page, and the API endpoints `/fuse` and `/detect`, around one pipeline.
+    """Builds the page and the API endpoints `/fuse` and `/detect` around one pipeline.
 
     Args:
         pipeline: shared by all visitors.
-        photos: reads uploads from the directory that `GRADIO_TEMP_DIR` names, by default.
+        photos: reads uploads, by default from the directory that `GRADIO_TEMP_DIR` names.
     """
     demo: gr.Blocks
     with gr.Blocks(title=say("title"), analytics_enabled=False) as demo:
@@ -79,9 +78,8 @@ def build_demo(pipeline: FusionPipeline, photos: Photos | None = None) -> gr.Blo
             "api_visibility": "private",
             "show_progress": "hidden",
         }
-        # The raw upload (`preprocess=False`), because Gradio's own decoding answers a damaged file
-        # with a traceback that holds the file's name. The path in it was checked to be an upload
-        # all the same.
+        # Raw uploads (`preprocess=False`): Gradio's own decoding answers a damaged file with a
+        # traceback that holds the file's name. The guard has checked that the path is an upload.
         pool: dict[str, Any] = {"concurrency_limit": FUSIONS_AT_ONCE, "preprocess": False}
         fusing: dict[str, Any] = {"concurrency_id": FUSIONS, **pool}
         checking: dict[str, Any] = {"concurrency_id": CHECKS, **pool}
@@ -118,7 +116,7 @@ def build_demo(pipeline: FusionPipeline, photos: Photos | None = None) -> gr.Blo
         pictures = [page.result, page.draft, page.slider]
         shown = [page.outcome, page.details, page.more, page.view, page.tiers, *page.views.values()]
         buttons = [page.fuse, page.cancel]
-        # In a queue of its own: outside of queues its refusal would be an HTTP error.
+        # In a queue of its own: without one, its refusal would be an HTTP error.
         door: dict[str, Any] = {"concurrency_id": "door", "concurrency_limit": None}
         admitted = page.fuse.click(do.admit, None, None, **door, **hidden)
         refused = admitted.failure(do.full, None, page.problem, **quiet)
@@ -173,20 +171,20 @@ def build_demo(pipeline: FusionPipeline, photos: Photos | None = None) -> gr.Blo
 
 
 def _shown(pair: tuple[Path, Path]) -> list[str]:
-    """The two photos of an example, where they lie."""
+    """Paths of the two photos of an example."""
     return [str(path) for path in pair]
 
 
 def launch(
     demo: gr.Blocks, photos: Photos, *, host: str, port: int, prevent_thread_lock: bool = False
 ) -> Jobs:
-    """Serves the page behind its guard: it asks nothing of other hosts and keeps nothing for long.
+    """Serves the page behind its guard, without requests to other hosts.
 
     Args:
         demo: the page.
-        photos: what it reads uploads with; their directory is swept from now on.
-        host, port: where it listens.
-        prevent_thread_lock: whether to return while it is served, rather than afterwards.
+        photos: reads uploads; sweeps of their directory start here.
+        host, port: address to listen on.
+        prevent_thread_lock: whether to return at once instead of when the server stops.
 
     Returns:
         The page's queue.
@@ -195,7 +193,7 @@ def launch(
     photos.uploads.sweeper.start()
     server.refuse_fetching()
     os.environ[PROXY_VARIABLE] = trusted_proxies()
-    demo.queue(max_size=None, api_open=False)  # the guard keeps it short
+    demo.queue(max_size=None, api_open=False)  # the guard limits it
     demo.launch(
         server_name=host,
         server_port=port,
@@ -240,16 +238,16 @@ def main() -> None:
         sys.exit(str(error))
     if wants_gpu():
         _move_to_gpu(pipeline)
-    os.umask(0o077)  # whatever a library writes, nobody else reads
+    os.umask(0o077)  # files of libraries are private too
     with PrivateDirectory() as directory:
-        # Gradio's uploads and results too: all of it is swept, and deleted at the end.
+        # Gradio's uploads and results go there too: all are swept, and deleted at the end.
         os.environ["GRADIO_TEMP_DIR"] = str(directory)
         stop = threading.Event()
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, lambda *_: stop.set())
         photos = open_photos(directory)
         demo = build_demo(pipeline, photos)
-        pipeline.expected_seconds()  # measured before the first visitor comes
+        pipeline.expected_seconds()  # measures before the first visitor
         try:
             jobs = launch(
                 demo, photos, host=options.host, port=options.port, prevent_thread_lock=True
@@ -265,11 +263,11 @@ def main() -> None:
         _stop(demo, photos, jobs)
     logging.shutdown()
     sys.stdout.flush()
-    os._exit(0)  # a fusion that did not end must not write any more
+    os._exit(0)  # an unfinished fusion must not write any more
 
 
 def _stop(demo: gr.Blocks, photos: Photos, jobs: Jobs) -> None:
-    """Lets fusions end and be fetched, and closes the server."""
+    """Waits until fusions have ended and been fetched, and closes the server."""
     busy = jobs.running > 0
     if not jobs.drain(DRAIN_SECONDS):
         log.warning("Fusions were broken off.")
@@ -281,7 +279,7 @@ def _stop(demo: gr.Blocks, photos: Photos, jobs: Jobs) -> None:
 
 def _move_to_gpu(pipeline: FusionPipeline) -> None:
     try:
-        from facefusion import gpu  # torch comes with it, which costs more than a fusion
+        from facefusion import gpu  # importing torch takes longer than a fusion
     except ImportError:
         log.warning("The refine network stays on the CPU: torch is not installed.")
     else:

@@ -1,3 +1,1 @@
-"""The parts of the page: what it looks like, what its buttons do, and the files that it hands out
-for ten minutes.
-"""
+"""The web page and API: layout, listeners, request checks, and files that are kept ten minutes."""

@@ -1,6 +1,4 @@
-"""What happens when a visitor does something. It is told in their language, and what was made is
-marked.
-"""
+"""Listeners of the page: check photos, fuse, compare tiers, show results in the user's language."""
 
 from __future__ import annotations
 
@@ -26,7 +24,7 @@ from facefusion.tiers import TIERS, Tier
 from facefusion.types import Face, Photo
 from facefusion.words import Language, say
 
-#: Tells Gradio that a function reports its progress; the value itself holds nothing.
+#: Tells Gradio that a function reports its progress; the value itself is not used.
 PROGRESS: Final = gr.Progress()
 
 Changes = dict[Any, Any]
@@ -38,8 +36,8 @@ class Actions:
     Args:
         pipeline: shared by all visitors.
         layout: the components.
-        photos: reads uploads; results are put beside them for ten minutes.
-        jobs: the queue.
+        photos: reads uploads; results are kept beside them for ten minutes.
+        jobs: the page's queue.
     """
 
     def __init__(
@@ -48,9 +46,7 @@ class Actions:
         self.pipeline, self.layout, self.photos, self.jobs = pipeline, layout, photos, jobs
 
     def measured(self, request: gr.Request) -> Changes:
-        """Writes beside each quality how long it takes here; Studio is one of them where its models
-        are.
-        """
+        """Shows the measured time beside each tier, and the Studio tier if its models are there."""
         spoken, seconds = language(request), self.pipeline.expected_seconds()
         choices = []
         for tier in self.pipeline.tiers:
@@ -59,9 +55,7 @@ class Actions:
         return {self.layout.tier: gr.update(choices=choices)}
 
     def source_check(self, upload: Upload) -> Callable[..., Changes]:
-        """The listener that says beside a face photo at once what is wrong with it, and asks for
-        consent to a new one.
-        """
+        """Makes the listener that checks a new face photo and asks for consent to use it."""
 
         def check(raw: Raw | None, consented: frozenset[bytes], request: gr.Request) -> Changes:
             if not raw:
@@ -85,7 +79,7 @@ class Actions:
         return check
 
     def check_target(self, raw: Raw | None, request: gr.Request) -> Changes:
-        """Says beside the photo what is wrong with it, and shows its faces to choose from."""
+        """Shows problems of the target photo, and its faces to choose from."""
         page, spoken = self.layout, language(request)
         changes: Changes = {
             page.target.notice: told(""),
@@ -107,7 +101,7 @@ class Actions:
             return changes | {page.target.notice: told(reason(error, spoken))}
 
     def _found(self, photo: Photo, faces: Sequence[Face], spoken: Language) -> Changes:
-        """What is told of a photo with these faces: doubts of the only one, or a choice."""
+        """Updates for a photo with these faces: warnings about a single face, or a choice."""
         page = self.layout
         if len(faces) == 1:
             return {page.target.notice: told_doubts(doubts(photo, faces[0]), "ok.target", spoken)}
@@ -132,21 +126,21 @@ class Actions:
         }
 
     def admit(self) -> None:
-        """Lets a visitor join the queue.
+        """Admits a visitor to the queue.
 
         Raises:
-            gr.Error: it is full; shown as a notice by `full`, not by Gradio.
+            gr.Error: the queue is full; `full` shows it as a notice instead of Gradio.
         """
         if self.jobs.is_full():
             raise gr.Error("full", visible=False, print_exception=False)
 
     def full(self, request: gr.Request) -> Changes:
-        """Tells how many wait, and for how long; everything stays as it is."""
+        """Shows the length of the full queue and the waiting time; nothing else changes."""
         key, values = self.jobs.refusal()
         return {self.layout.problem: told(say(key, language(request)) % values)}
 
     def start(self) -> Changes:
-        """Clears what an earlier fusion left, so that an old result is never taken for the new one."""
+        """Clears an earlier result, so that it is not taken for the new one."""
         page = self.layout
         return {
             page.fuse: gr.update(value=t("fusing"), interactive=False),
@@ -163,7 +157,7 @@ class Actions:
 
     @property
     def notices(self) -> list[gr.HTML]:
-        """Where refusals are told."""
+        """Components that show refusals."""
         page = self.layout
         return [
             *(upload.notice for upload in (*page.sources, page.target, page.other)),
@@ -188,7 +182,7 @@ class Actions:
         request: gr.Request,
         progress: gr.Progress = PROGRESS,
     ) -> Iterator[Changes]:
-        """Shows the draft and then the result, or says what was wrong and takes everything away."""
+        """Shows the draft and then the result, or what was wrong, with the result cleared."""
         page, spoken = self.layout, language(request)
         try:
             if set(consent) != set(CONSENTS):
@@ -236,7 +230,7 @@ class Actions:
             progress(1.0, desc=say("saving", spoken))
             image = self._marked(result, text)
             jpeg = files.write(image, folder, ".jpg")
-            # The rest, a PNG of a large photo above all, takes longer.
+            # The other files, above all a PNG of a large photo, take longer.
             yield {page.result: jpeg, page.draft: draft_file}
             finished = self._finished(job, result, image, jpeg, request, consented)
             yield {page.draft: draft_file, **finished}
@@ -250,7 +244,7 @@ class Actions:
         request: gr.Request,
         consented: frozenset[bytes],
     ) -> Changes:
-        """Everything around the result, whose marked picture `image` has been written to `jpeg`."""
+        """Updates of everything but the result, whose marked picture `image` is in file `jpeg`."""
         page, spoken = self.layout, language(request)
         text, folder = mark_text(spoken), self.photos.results(request)
         png = files.write(image, folder, ".png")
@@ -300,7 +294,7 @@ class Actions:
         request: gr.Request,
         progress: gr.Progress = PROGRESS,
     ) -> Iterator[Changes]:
-        """Shows every tier side by side; the one that was run already is not run again."""
+        """Shows every tier side by side; a tier with a result is not run again."""
         page, spoken = self.layout, language(request)
         text = mark_text(spoken)
         try:
@@ -334,7 +328,7 @@ class Actions:
             yield {page.problem: told(sentence(error, spoken))}
 
     def reuse(self, made: dict[str, Any] | None) -> Any:
-        """The result as the next photo."""
+        """Returns the result for use as the next target photo."""
         return made["png"] if made and "png" in made else gr.skip()
 
     def show(self, chosen: str) -> Changes:
@@ -344,7 +338,7 @@ class Actions:
         }
 
     def stop(self, request: gr.Request) -> Changes:
-        """The visitor does not want to wait."""
+        """Handles the cancel button."""
         page = self.layout
         return {
             page.outcome: gr.update(visible=False),
@@ -353,14 +347,14 @@ class Actions:
         }
 
     def ready(self) -> Changes:
-        """The button can be pressed again."""
+        """Enables the button again."""
         return {
             self.layout.fuse: gr.update(value=t("fuse"), interactive=True),
             self.layout.cancel: gr.update(visible=False),
         }
 
     def fail(self, request: gr.Request) -> Changes:
-        """Speaks for failures outside of our own code, such as a queue that became full."""
+        """Shows failures outside of the page's own code, such as a queue that became full."""
         message = say("error.not_made", language(request))
         return {
             self.layout.outcome: gr.update(visible=False),
@@ -387,9 +381,7 @@ class Actions:
 
 
 def _tried(result: FusionResult, text: str) -> tuple[str, float]:
-    """A tier's face, and the seconds that it took once the faces were known, which is the same for
-    all tiers.
-    """
+    """A tier's face and its seconds after face detection, which all tiers share."""
     seconds = sum(
         seconds for stage, seconds in result.timings.stages.items() if stage not in PERCEPTION
     )

@@ -1,4 +1,4 @@
-"""Answers to requests: Gradio's with the guard's headers, and sentences instead of its errors."""
+"""Sends answers: Gradio's with the guard's headers, and sentences instead of its errors."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
-#: Seconds that a client may take to read a part of an answer.
+#: Longest time in seconds for a client to read one part of an answer.
 SEND_SECONDS: Final = 60.0
-#: What a stream of Gradio says where it does not say what went wrong.
+#: Errors in Gradio's event streams that give no reason.
 _NO_REASON: Final = b'"error": null', b'"error":null'
-#: What is told instead of Gradio's own refusals, by HTTP status; of the rest that it is malformed.
+#: Keys of the sentences that replace Gradio's refusals, by HTTP status; others count as malformed.
 _SENTENCES: Final = {
     403: "error.no_such_address",
     404: "error.no_such_address",
@@ -34,16 +34,16 @@ log = logging.getLogger("facefusion.app")
 
 
 class Answer:
-    """Sends an answer with the guard's headers, as long as the client reads it.
+    """Sends an answer with the guard's headers, within a time limit for the client.
 
     Args:
-        send: of the request.
+        send: ASGI `send` of the request.
         added: headers of every answer.
         language: of sentences.
 
     Attributes:
         store: whether a browser may keep the answer.
-        streams: whether it is a stream of events, whose errors get a reason.
+        streams: whether it is an event stream, whose errors get a reason.
         begins: called when Gradio begins to answer.
     """
 
@@ -75,7 +75,7 @@ class Answer:
             raise ClientDisconnect from None
 
     async def json(self, status: int, content: Any, *added: tuple[bytes, bytes]) -> None:
-        """Sends a whole answer, with further headers."""
+        """Sends a whole JSON answer, with further headers."""
         self._own = True
         body = json.dumps(content, ensure_ascii=False).encode()
         told = [
@@ -87,12 +87,12 @@ class Answer:
         await self({"type": "http.response.body", "body": body})
 
     async def refuse(self, status: int, key: str, **values: Any) -> None:
-        """Sends a sentence, where nothing was sent yet. `detail` is where Gradio's page looks."""
+        """Sends a sentence unless an answer has begun; Gradio's page reads it from `detail`."""
         if self._begun:
             return
         log.info("Refused: %s", key)
         sentence = say(key, self._language) % values
-        # The connection is closed, as what is left of the request's body would be read to its end.
+        # Closes the connection: otherwise the rest of the request's body would be read.
         content = {"error": sentence, "detail": sentence}
         await self.json(status, content, (b"connection", b"close"))
 

@@ -1,5 +1,6 @@
-"""What programs call: `/fuse` and `/detect`, with stable names and types. They raise what the page
-shows beside a photo.
+"""API endpoints `/fuse` and `/detect`, with stable names and types.
+
+Their errors have the texts that the page shows beside a photo.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from facefusion.tiers import TIERS
 from facefusion.types import Face, Photo
 from facefusion.words import say
 
-#: Those that are always there.
+#: Tiers that are always available.
 _TIERS: Final = ", ".join((Tier.AUTO, *TIERS))
 FUSE: Final = (
     f"Puts the face of `source` into the photo `target`. `tier` is one of: {_TIERS}. `faces` are the numbers from "
@@ -51,7 +52,7 @@ def _example_upload() -> dict[str, Any]:
 
 
 class _Refused(ValueError):
-    """Something was asked for that there is not; the message is a key of `words`."""
+    """A parameter without a valid value; the message is a key of `words`."""
 
 
 class Api:
@@ -59,7 +60,7 @@ class Api:
 
     Args:
         pipeline: shared with the page.
-        photos: reads uploads; results are put beside them for ten minutes.
+        photos: reads uploads; results are kept beside them for ten minutes.
     """
 
     def __init__(self, pipeline: FusionPipeline, photos: Photos) -> None:
@@ -77,7 +78,7 @@ class Api:
         request: gr.Request,
         progress: gr.Progress = PROGRESS,
     ) -> tuple[str, str, dict[str, Any]]:
-        """See `FUSE`."""
+        """Fuses two photos; see `FUSE`."""
         spoken = language(request)
         tell = within(
             SECONDS, lambda stage, share: progress(share, desc=say(f"stage.{stage}", spoken))
@@ -119,12 +120,12 @@ class Api:
                 marked(picture, text, faces=result.boxes, in_place=True), folder, ".png"
             )
 
-        with ThreadPoolExecutor(1) as beside:  # of a large photo a PNG takes longer than the fusion
+        with ThreadPoolExecutor(1) as beside:  # PNG of a large photo: slower than fusing
             draft = beside.submit(written, result.coarse)
             return written(result.image), draft.result(), numbers(result)
 
     def detect(self, photo: Raw | None, request: gr.Request) -> dict[str, Any]:
-        """See `DETECT`."""
+        """Finds the faces of a photo; see `DETECT`."""
         spoken = language(request)
         try:
             with self.photos.room(request, photo):
@@ -189,16 +190,16 @@ def _told(error: Exception, spoken: words.Language) -> gr.Error:
 
 
 def build(api: Api, fusing: dict[str, Any], checking: dict[str, Any]) -> None:
-    """Adds the endpoints to a `gr.Blocks`, each with a hidden trigger of its own.
+    """Adds the endpoints to a `gr.Blocks`, each with its own hidden trigger.
 
     Args:
         api: the endpoints.
-        fusing, checking: options of the listeners: which queue they wait in.
+        fusing, checking: options of the listeners, such as their queue.
     """
 
     def picture(elem_id: str, label: str) -> gr.Image:
         image = gr.Image(type="filepath", format="png", label=label, visible=False, elem_id=elem_id)
-        vars(image)["example_payload"] = _example_upload  # in a subclass Gradio writes a stub file
+        vars(image)["example_payload"] = _example_upload  # Gradio writes a stub file for a subclass
         return image
 
     inputs = [

@@ -1,4 +1,4 @@
-"""Bodies of requests, within limits of size and time."""
+"""Reads request bodies within limits of size and time."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from starlette.requests import ClientDisconnect
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 
-#: Seconds until the next part of a body must be there, and until a whole JSON body must be.
+#: Longest wait in seconds for the next part of a body.
 PART_SECONDS: Final = 10.0
+#: Longest time in seconds for a whole JSON body.
 JSON_SECONDS: Final = 10.0
-#: Bytes a second that an upload must bring on average, after `PATIENCE` seconds: a tenth of what
-#: a slow mobile connection has.
+#: Smallest average rate of an upload in bytes per second: a tenth of a slow mobile connection's.
 LEAST_RATE: Final = 16 * 1024
+#: Seconds before `LEAST_RATE` applies.
 PATIENCE: Final = 20.0
 
 
 class TooLargeError(Exception):
-    """A body has more bytes than its limit, or than its visitor may still send."""
+    """A body has more bytes than its limit, or than the visitor's remaining allowance."""
 
 
 class SlowError(Exception):
@@ -33,8 +34,8 @@ async def read(receive: Receive, limit: int) -> bytes:
     """Reads a whole body of at most `limit` bytes.
 
     Raises:
-        TooLargeError, SlowError: it is too large or too slow.
-        ClientDisconnect: it broke off.
+        TooLargeError, SlowError: the body is too large or too slow.
+        ClientDisconnect: the client disconnected.
     """
     parts: list[bytes] = []
     try:
@@ -54,7 +55,7 @@ async def read(receive: Receive, limit: int) -> bytes:
 
 
 def replayed(body: bytes, receive: Receive) -> Receive:
-    """A `receive` that gives `body`, and then what comes after it: that the client leaves."""
+    """Returns a `receive` that gives `body`, and then waits for the client's disconnect."""
     given = False
 
     async def again() -> Message:
@@ -73,12 +74,12 @@ def paced(
     allow: Callable[[int], bool],
     clock: Callable[[], float] = time.monotonic,
 ) -> Receive:
-    """A `receive` that ends where a body is too large or too slow.
+    """Returns a `receive` that raises an error when a body is too large or too slow.
 
     Args:
-        receive: of the request.
-        limit: bytes of the whole body.
-        allow: whether its visitor may send so many more bytes.
+        receive: ASGI `receive` of the request.
+        limit: most bytes of the whole body.
+        allow: returns whether the visitor may send this many more bytes.
         clock: seconds, monotonic.
 
     Raises (when called):

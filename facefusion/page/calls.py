@@ -1,7 +1,7 @@
-"""Calls of the page's listeners and of the API, checked before Gradio sees them.
+"""Validates calls of the page's listeners and of the API before Gradio sees them.
 
-Gradio trusts a call: it copies what a path names, fetches what a URL names, and answers a value of
-a wrong type with a traceback in the log. Here a call is made anew from what its listener takes.
+Gradio trusts a call: it copies the file of a path, fetches a URL, and answers a value of a wrong
+type with a traceback in the log. Calls are therefore rebuilt from the inputs of their listener.
 """
 
 from __future__ import annotations
@@ -16,25 +16,27 @@ import gradio as gr
 
 from facefusion.page.uploads import Uploads
 
-#: Longest text that a listener is given, in characters, and most choices.
+#: Longest text of a listener's input, in characters.
 MAX_TEXT: Final = 200
+#: Most choices of a listener's input.
 MAX_CHOICES: Final = 64
-#: How deep a JSON value may be nested.
+#: Deepest nesting of a JSON value.
 MAX_DEPTH: Final = 8
-#: The beginning of a URL (RFC 3986); a Windows path has one letter before its colon.
+#: Beginning of a URL (RFC 3986); a Windows path has one letter before its colon.
 _URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 SESSION: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class MalformedError(Exception):
-    """A call that no listener takes."""
+    """A call that matches no listener."""
 
 
 def parse(body: bytes) -> dict[str, Any]:
     """Reads a JSON object.
 
     Raises:
-        MalformedError: it is none, nested too deeply, or holds numbers that JSON has not.
+        MalformedError: the body is no JSON object, is nested too deeply, or has numbers that JSON
+            does not allow.
     """
     try:
         parsed = json.loads(body, parse_constant=_no_number)
@@ -51,14 +53,14 @@ class FetchError(Exception):
 
 
 class Calls:
-    """Makes calls anew from what the listeners of a page take.
+    """Rebuilds calls from the inputs of a page's listeners.
 
     Args:
         demo: the page.
-        uploads: what a photo's path may name.
+        uploads: files that a photo's path may name.
 
     Raises:
-        TypeError: a listener takes a component that `_TYPES` has no rule for.
+        TypeError: a listener has an input component without a rule in `_TYPES`.
     """
 
     def __init__(self, demo: gr.Blocks, uploads: Uploads) -> None:
@@ -78,17 +80,17 @@ class Calls:
         return bool(self._listeners[index].queue)
 
     def of_page(self, body: Mapping[str, Any], name: str | None = None) -> tuple[int, bytes]:
-        """A call by the page, `/queue/join` or `/run/NAME`.
+        """Rebuilds a call by the page, `/queue/join` or `/run/NAME`.
 
         Args:
             body: `fn_index`, `data`, `session_hash`.
-            name: of the listener, where the address has it.
+            name: of the listener, if it is part of the address.
 
         Returns:
-            The listener's index, and the body to hand on.
+            The listener's index, and the new body.
 
         Raises:
-            MalformedError, FetchError: there is no such listener, or it takes no such values.
+            MalformedError, FetchError: there is no such listener, or the values do not fit it.
         """
         index = body.get("fn_index")
         if index is None and name is not None:
@@ -101,10 +103,10 @@ class Calls:
     def of_program(
         self, body: Mapping[str, Any], name: str, *, named: bool = False
     ) -> tuple[int, bytes]:
-        """A call by a program, `/call/NAME` or, with values by their names, `/call/v2/NAME`.
+        """Rebuilds a call by a program, `/call/NAME` or, with named values, `/call/v2/NAME`.
 
         Raises:
-            MalformedError, FetchError: there is no such endpoint, or it takes no such values.
+            MalformedError, FetchError: there is no such endpoint, or the values do not fit it.
         """
         if name not in self._parameters:
             raise MalformedError
@@ -128,7 +130,7 @@ class Calls:
 
     @staticmethod
     def photos(made: bytes) -> list[str]:
-        """Paths of the photos in a call that was made here."""
+        """Paths of the photos in a rebuilt call."""
         return [each["path"] for each in json.loads(made)["data"] if _names_file(each)]
 
     def _body(self, index: int, data: Any, session: Any, trigger: Any) -> bytes:
@@ -146,7 +148,7 @@ class Calls:
         return json.dumps(made).encode()
 
     def _value(self, value: Any, component: Any) -> Any:
-        if isinstance(component, gr.State):  # it lies on the server
+        if isinstance(component, gr.State):  # its value stays on the server
             return None
         if isinstance(component, gr.Image):
             return self._photo(value)
@@ -155,7 +157,7 @@ class Calls:
         return value
 
     def _photo(self, value: Any) -> dict[str, Any] | None:
-        """An upload. What may not be named becomes a file that is not there: one answer for all."""
+        """Returns an upload; a path that may not be named becomes that of a missing file."""
         if value is None or value == "":
             return None
         if not isinstance(value, dict) or not isinstance(value.get("path"), str):
@@ -189,7 +191,7 @@ def _is_choices(value: Any) -> bool:
     )
 
 
-#: Which values each kind of component takes. Photos and states have rules of their own.
+#: Checks of the values, by component; photos and states are handled apart.
 _TYPES: Final[dict[type, Callable[[Any], bool]]] = {
     gr.State: lambda value: True,
     gr.Image: lambda value: True,
@@ -223,7 +225,7 @@ def _depth(value: Any) -> int:
 
 
 def _names_file(value: Any) -> bool:
-    """Whether a value holds what Gradio takes for a file, which it would copy or fetch."""
+    """Whether a value holds what Gradio takes for a file and would copy or fetch."""
     if isinstance(value, dict):
         return "path" in value or "meta" in value or any(map(_names_file, value.values()))
     return isinstance(value, list) and any(map(_names_file, value))

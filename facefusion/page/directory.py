@@ -1,4 +1,4 @@
-"""The private directory of a running server: uploads and results, deleted with the process."""
+"""Private directory of a running server for uploads and results, deleted when the process ends."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ else:
 
 
 PREFIX: Final = "facefusion-"
-#: Name of the file that a living process keeps locked.
+#: Name of the file that a running process keeps locked.
 LOCK: Final = ".lock"
-#: Seconds that a directory without a lock is left alone: its process may be about to make one.
+#: Seconds before a directory without a lock is deleted: its process may be about to create one.
 GRACE: Final = 60.0
-#: Rights of directories: nobody but this user.
+#: Permissions of directories: this user only.
 PRIVATE: Final = 0o700
 
 log = logging.getLogger("facefusion.app")
 
 
 class PrivateDirectory:
-    """A new directory that only this user can read, also the process's place for temporary files.
+    """A new directory that only this user can read, used for all temporary files of the process.
 
-    Entering deletes what processes that were killed have left behind; leaving deletes this one.
-    While it is entered, `tempfile` puts everything into it, so that a library's temporary files
-    are swept like uploads.
+    Entering deletes directories that killed processes left behind; leaving deletes this one.
+    While it is entered, `tempfile` uses it, so that temporary files of libraries are swept like
+    uploads.
 
     Args:
-        parent: where it is made; the system's directory of temporary files by default.
+        parent: where it is created; the system's directory of temporary files by default.
     """
 
     def __init__(self, parent: str | Path | None = None) -> None:
@@ -73,18 +73,18 @@ class PrivateDirectory:
 
 
 def make_private(path: str | Path) -> Path:
-    """Makes a directory, and those around it that are missing, for this user alone."""
+    """Creates a directory and its missing parents for this user only."""
     path = Path(path)
     while not path.exists():
         missing = [each for each in (path, *path.parents) if not each.exists()]
-        with suppress(FileNotFoundError):  # a sweeper removed an empty one around it: once more
+        with suppress(FileNotFoundError):  # retries if a sweeper removed an empty parent
             for each in reversed(missing):
                 each.mkdir(mode=PRIVATE, exist_ok=True)
     return path
 
 
 def delete(path: Path, looks: int = 5) -> None:
-    """Deletes a directory, and looks again: what still runs may write while it is deleted."""
+    """Deletes a directory, several times if need be: running code may write into it meanwhile."""
     for look in range(looks):
         shutil.rmtree(path, ignore_errors=True)
         if not path.exists():
@@ -94,7 +94,7 @@ def delete(path: Path, looks: int = 5) -> None:
 
 
 def sweep_dead(parent: Path) -> int:
-    """Deletes the directories of processes that no longer live.
+    """Deletes the directories of processes that have ended.
 
     Returns:
         The number of directories deleted.
@@ -126,7 +126,7 @@ def _is_dead(path: Path) -> bool:
 
 
 def _locked(path: Path, *, create: bool) -> IO[bytes] | None:
-    """Opens and locks a file; None where another process has it locked."""
+    """Opens and locks a file; returns None if another process has it locked."""
     file = path.open("xb" if create else "rb+")
     try:
         _lock(file)

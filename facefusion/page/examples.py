@@ -1,4 +1,4 @@
-"""Pairs of photos to try."""
+"""Example pairs of photos."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from facefusion.page.pictures import data_uri
 from facefusion.photos import read_photo
 from facefusion.types import Photo
 
-#: Height in pixels of a picture on a button, and at most so many buttons.
+#: Height of a picture on a button, in pixels.
 HEIGHT = 128
+#: Most example buttons.
 AT_MOST = 4
 
 
 def pairs(directory: Path) -> list[tuple[Path, Path]]:
-    """The pairs of `pairs.csv` (source,target) whose two files exist."""
+    """Reads the pairs of `pairs.csv` (source,target) whose two files exist."""
     table = directory / "pairs.csv"
     if not table.is_file():
         return []
@@ -30,7 +31,7 @@ def pairs(directory: Path) -> list[tuple[Path, Path]]:
 
 
 def style(found: list[tuple[Path, Path]]) -> str:
-    """A style sheet that shows on each example's button what it is."""
+    """A style sheet that shows each example's pictures on its button."""
     rules = []
     for i, pair in enumerate(found, 1):
         both = [_small(read_photo(path, "source")) for path in pair]
@@ -41,7 +42,7 @@ def style(found: list[tuple[Path, Path]]) -> str:
 
 
 def files(found: list[tuple[Path, Path]]) -> list[Path]:
-    """The files of the pairs, which are served where they lie."""
+    """Files of the pairs, which are served from their directory."""
     return sorted({path for pair in found for path in pair})
 
 

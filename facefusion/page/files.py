@@ -1,6 +1,6 @@
-"""Files that visitors can load for ten minutes, and what deletes them.
+"""Writes files that are served for ten minutes, and deletes them.
 
-The sweeper looks at the disk, so that nothing in the directory is forgotten, whoever put it there.
+The sweeper scans the disk, so that it deletes every file in the directory, whichever code wrote it.
 """
 
 from __future__ import annotations
@@ -23,31 +23,32 @@ from facefusion.page.directory import LOCK, make_private
 from facefusion.provenance import save
 from facefusion.types import Photo
 
-#: Seconds that uploads and results are kept, as the page promises; the variable shortens it.
+#: Longest time in seconds that uploads and results are kept, as the page promises.
 PROMISED: Final = 600.0
+#: Environment variable that shortens this time.
 LIFETIME_VARIABLE: Final = "FACEFUSION_LIFETIME"
-#: Seconds between two looks. A file may be as much older than it is known to be.
+#: Seconds between two sweeps; a file can be older than recorded by as much.
 INTERVAL: Final = 15.0
-#: Bytes that all files may take together, and those of one visitor: a hundred visitors with their
-#: photos and results, or four who do nothing else.
+#: Most bytes of all files: a hundred visitors with their photos and results.
 MAX_BYTES: Final = 512 * 1024 * 1024
+#: Most bytes of one visitor's files, a quarter of all.
 MAX_SHARE: Final = 128 * 1024 * 1024
-#: Seconds after which a directory that nothing was put into is removed.
+#: Seconds after which an empty directory is removed.
 EMPTY_SECONDS: Final = 60.0
-#: Longer side in pixels of a picture that is only looked at.
+#: Longer side of a preview, in pixels.
 LOOK_SIZE: Final = 1280
 
 log = logging.getLogger("facefusion.app")
 
 
 def kept_seconds() -> float:
-    """Seconds after which a file is deleted: the promise, less the time between two looks, twice."""
+    """Seconds after which a file is deleted: the promise less two sweep intervals."""
     promised = min(float(os.environ.get(LIFETIME_VARIABLE) or PROMISED), PROMISED)
     return max(promised - 2 * INTERVAL, promised / 2)
 
 
 def new_folder(directory: str | Path) -> Path:
-    """Makes a directory below `directory` whose name nobody can guess."""
+    """Creates a directory with an unguessable name below `directory`."""
     return make_private(Path(directory, secrets.token_hex(16)))
 
 
@@ -55,7 +56,7 @@ def write(image: Photo, directory: str | Path, extension: str, name: str = "ai-g
     """Writes a picture with its metadata (`provenance.save`) into a new directory.
 
     Returns:
-        Its path.
+        The path of the file.
     """
     path = new_folder(directory) / f"{name}{extension}"
     save(image, path, extension)
@@ -63,14 +64,14 @@ def write(image: Photo, directory: str | Path, extension: str, name: str = "ai-g
 
 
 def write_plain(image: Photo, directory: str | Path) -> str:
-    """Writes a visitor's own photo, in which nothing was made, as a JPEG to look at."""
+    """Writes a preview of a visitor's own photo as JPEG, without the mark of an AI-made picture."""
     path = new_folder(directory) / "photo.jpg"
     Image.fromarray(image).save(path, quality=90)
     return str(path)
 
 
 def to_look_at(image: Photo) -> Photo:
-    """A picture not larger than a screen."""
+    """Shrinks a picture to at most `LOOK_SIZE`."""
     scale = LOOK_SIZE / max(image.shape[:2])
     if scale >= 1:
         return image
@@ -79,17 +80,17 @@ def to_look_at(image: Photo) -> Photo:
 
 
 class Sweeper:
-    """Deletes every file of a directory when it is old, and the oldest where there are too many.
+    """Deletes old files of a directory, and the oldest if they take too many bytes.
 
-    A file's age is counted from when it was first seen, by a clock that nobody can set: the wall
-    clock of a server may jump. A file that changes begins anew. Each directory in it is a
-    visitor's: whoever has too many files loses their own.
+    A file's age counts from the sweep that first saw it, by a monotonic clock, because the wall
+    clock of a server may jump. A changed file counts as new. Each subdirectory belongs to one
+    visitor: a visitor over the limit loses only files of their own.
 
     Args:
-        directory: what is swept, with everything below it.
+        directory: swept with everything below it.
         lifetime: seconds that a file is kept; `kept_seconds()` by default.
-        interval: seconds between two looks.
-        max_bytes, max_share: bytes that all files, and those of one visitor, may take.
+        interval: seconds between two sweeps.
+        max_bytes, max_share: most bytes of all files, and of one visitor's.
         clock: seconds, monotonic.
     """
 
@@ -113,15 +114,15 @@ class Sweeper:
         self._stop = threading.Event()
 
     def start(self) -> None:
-        """Looks again and again, in a thread that does not keep the process alive."""
+        """Starts regular sweeps in a thread that does not keep the process alive."""
         threading.Thread(target=self._run, name="sweeper", daemon=True).start()
 
     def stop(self) -> None:
-        """Looks no more."""
+        """Stops the regular sweeps."""
         self._stop.set()
 
     def sweep(self, room: int = 0) -> int:
-        """Deletes what is old, what is over a share, and then until `room` more bytes fit.
+        """Deletes old files, files over a share, and then the oldest until `room` bytes are free.
 
         Returns:
             The number of files deleted.
@@ -154,7 +155,10 @@ class Sweeper:
         now: float,
         room: int,
     ) -> str | None:
-        """Whose oldest file goes next: an old one, else one of whoever has the most, if need be."""
+        """Chooses the visitor whose oldest file is deleted next.
+
+        That is one with an expired file, else the largest share if a limit is exceeded, else None.
+        """
         for whose, files in shares.items():
             if now - files[0][0] >= self.lifetime:
                 return whose
@@ -164,12 +168,12 @@ class Sweeper:
         return None
 
     def _look(self, now: float) -> dict[Path, tuple[float, int]]:
-        """The files, with when each was first seen as it is, and its bytes."""
+        """Lists the files, each with the time since which it is unchanged, and its bytes."""
         seen: dict[Path, tuple[float, int]] = {}
-        for folder, folders, names in os.walk(self.directory):  # it passes over what goes meanwhile
+        for folder, folders, names in os.walk(self.directory):  # skips files deleted meanwhile
             sizes = dict.fromkeys(folders, -1)
             for name in names:
-                with suppress(OSError):  # gone meanwhile
+                with suppress(OSError):  # deleted meanwhile
                     sizes[name] = Path(folder, name).lstat().st_size
             for name, size in sizes.items():
                 path = Path(folder, name)
@@ -180,16 +184,16 @@ class Sweeper:
         return {path: entry for path, entry in seen.items() if entry[1] >= 0}
 
     def _remove_empty(self, now: float) -> None:
-        """Removes directories that have been empty for a while: a new one is being filled."""
+        """Removes directories that stayed empty for a while; a new one is about to be filled."""
         folders = [
             path
             for path, (since, size) in self._seen.items()
             if size < 0 and now - since >= EMPTY_SECONDS
         ]
-        for path in sorted(folders, reverse=True):  # what is inside comes before what is around it
+        for path in sorted(folders, reverse=True):  # children before their parents
             try:
                 path.rmdir()
-            except OSError:  # not empty, or gone
+            except OSError:  # not empty, or deleted
                 continue
             del self._seen[path]
 
@@ -197,7 +201,7 @@ class Sweeper:
         while not self._stop.wait(self.interval):
             try:
                 self.sweep()
-            except Exception as error:  # the clock must not stop
+            except Exception as error:  # the thread must go on
                 log.error("Files were not deleted: %s", type(error).__name__)
 
 

@@ -1,8 +1,8 @@
-"""The door of the server: every request passes here before Gradio sees it.
+"""Checks every request before Gradio sees it.
 
-What no visitor needs is refused, with one JSON sentence: other addresses, large or slow bodies,
-calls that no listener takes, paths and URLs that are not the visitor's, more than one visitor's
-share. Answers get headers that keep browsers from storing or leaking them.
+Refused with one JSON sentence: unused addresses, large or slow bodies, calls that match no
+listener, paths and URLs that are not the visitor's, and more than one visitor's share. Headers of
+the answers keep browsers from storing or leaking them.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ if TYPE_CHECKING:
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-#: Bytes of a JSON body: a call of the page has below 4 kB.
+#: Most bytes of a JSON body; a call of the page has below 4 kB.
 MAX_JSON: Final = 64 * 1024
-#: Bytes of an upload: its files, and what multipart adds to them.
+#: Most bytes of an upload: its files and the multipart overhead.
 MAX_UPLOAD: Final = MAX_FILES * MAX_FILE_BYTES + 64 * 1024
-#: Bytes that one visitor may upload within a minute.
+#: Most bytes that one visitor uploads within a minute.
 BYTES_A_MINUTE: Final = 128 * 1024 * 1024
-#: What one visitor may ask for within a minute: pages, files of the page, and everything else. A
-#: page has about 60 files.
+#: Most requests of one visitor within a minute, for pages and for the page's about 60 files.
 ALLOWED: Final = {Kind.PAGE: 60, Kind.ASSET: 1200}
+#: Most other requests of one visitor within a minute.
 ALLOWED_OTHERS: Final = 600
-#: A request that is refused counts so many times.
+#: Weight of a refused request in `ALLOWED_OTHERS`.
 REFUSED: Final = 10
-#: Answers that one visitor may have open at once: each tab of the page holds two.
+#: Most open answers of one visitor; each tab of the page holds two.
 MAX_OPEN: Final = 48
 log = logging.getLogger("facefusion.app")
 
@@ -65,10 +65,10 @@ class RefusedRequestError(Exception):
 
 
 class Guard:
-    """An ASGI application around Gradio's.
+    """An ASGI application around Gradio's that checks every request.
 
     Args:
-        app: Gradio's.
+        app: Gradio's application.
         demo: the page.
         photos: reads uploads.
         jobs: the page's queue.
@@ -105,7 +105,7 @@ class Guard:
             await answer.refuse(refused.status, refused.key, **refused.values)
         except ClientDisconnect:
             log.info("Refused: the visitor left")
-        except Exception as error:  # its message may hold names of files
+        except Exception as error:  # its message may hold file names
             log.error("No answer: %s", type(error).__name__)
             await answer.refuse(500, "error.unexpected")
 
@@ -234,7 +234,7 @@ class Guard:
         )
 
     def _is_known(self, scope: Scope, part: str) -> bool:
-        """Whether a stream has something to tell: Gradio begins an answer before it looks."""
+        """Whether a stream has messages; Gradio begins an answer before it checks."""
         if scope["path"].endswith("/queue/data"):
             query = parse_qs(scope["query_string"].decode("latin-1"))
             return self.jobs.knows_session(query.get("session_hash", [""])[0])
@@ -242,10 +242,10 @@ class Guard:
 
 
 def parsed(body: bytes) -> dict[str, Any]:
-    """The JSON object of a body.
+    """Parses the JSON object of a body.
 
     Raises:
-        RefusedRequestError: it is none.
+        RefusedRequestError: the body is no JSON object.
     """
     try:
         return calls.parse(body)

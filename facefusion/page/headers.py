@@ -1,4 +1,4 @@
-"""HTTP headers of every answer, and of every request before Gradio sees it."""
+"""Sets the HTTP headers of every answer, and filters those of requests before Gradio sees them."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Final
 
 Headers = list[tuple[bytes, bytes]]
 
-#: Who may show the page in a frame, as a CSP source list.
+#: Environment variable with the sites that may show the page in a frame, a CSP source list.
 FRAME_VARIABLE: Final = "FACEFUSION_FRAME_ANCESTORS"
-#: On Hugging Face the page is shown in a frame of this site.
+#: Sites that show the page in a frame on Hugging Face.
 SPACES_ANCESTORS: Final = "'self' https://huggingface.co https://*.huggingface.co"
-#: Addresses of proxies whose `X-Forwarded-*` headers are true; uvicorn's own variable.
+#: uvicorn's environment variable with the proxies whose `X-Forwarded-*` headers are trusted.
 PROXY_VARIABLE: Final = "FORWARDED_ALLOW_IPS"
-#: On Hugging Face only its proxies, in private networks (RFC 1918), reach the container.
+#: Private networks (RFC 1918): on Hugging Face only its proxies reach the container.
 SPACES_PROXIES: Final = "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16"
-#: Content Security Policy Level 3: the page's own files, the scripts and styles that Gradio puts
-#: into the page itself or makes from text, and pictures that the browser holds.
+#: Content Security Policy Level 3: the page's own files, the inline and generated scripts and
+#: styles of Gradio, and pictures held by the browser.
 _POLICY: Final = (
     "default-src 'self'",
     "script-src 'self' 'unsafe-inline' 'unsafe-eval'",
@@ -31,13 +31,13 @@ _POLICY: Final = (
     "base-uri 'self'",
     "form-action 'none'",
 )
-#: Of the browser's devices the page uses the camera alone.
+#: Permissions policy: the page uses only the camera.
 _PERMISSIONS: Final = (
     "camera=(self), microphone=(), geolocation=(), display-capture=(), payment=(), usb=(), "
     "serial=(), midi=(), accelerometer=(), gyroscope=(), magnetometer=()"
 )
-#: Requests' headers that Gradio does not see: it would answer another site (Origin), send the
-#: request's headers back (Range), or take the client's word for its own address (the rest).
+#: Request headers that are removed: with them Gradio would answer another site (Origin), send the
+#: request's headers back (Range), or trust the client about its own address (the rest).
 _HIDDEN: Final = frozenset((b"origin", b"range", b"if-range", b"cookie", b"x-gradio-server"))
 _FORWARDED: Final = frozenset(
     (b"x-forwarded-host", b"x-forwarded-proto", b"x-forwarded-for", b"forwarded")
@@ -51,12 +51,12 @@ def on_space() -> bool:
 
 
 def trusted_proxies() -> str:
-    """Addresses and networks of trusted proxies, separated by commas; empty where there is none."""
+    """Addresses and networks of trusted proxies, separated by commas; empty if there are none."""
     return os.environ.get(PROXY_VARIABLE, SPACES_PROXIES if on_space() else "")
 
 
 def frame_ancestors() -> str:
-    """Who may show the page in a frame."""
+    """Sites that may show the page in a frame, a CSP source list."""
     chosen = os.environ.get(FRAME_VARIABLE, "").strip()
     return chosen or (SPACES_ANCESTORS if on_space() else "'self'")
 
@@ -77,7 +77,7 @@ def security_headers() -> Headers:
 
 
 def answered(headers: Iterable[tuple[bytes, bytes]], added: Headers, *, store: bool) -> Headers:
-    """The headers of an answer: without those for other sites, with `added`.
+    """Replaces the cross-site headers of an answer by `added`.
 
     Args:
         headers: as Gradio made them.
@@ -94,11 +94,11 @@ def answered(headers: Iterable[tuple[bytes, bytes]], added: Headers, *, store: b
 
 
 def asked(headers: Iterable[tuple[bytes, bytes]], *, proxied: bool) -> Headers:
-    """The headers of a request that Gradio sees.
+    """Filters the headers of a request for Gradio.
 
     Args:
-        headers: as they came.
-        proxied: whether a trusted proxy stands before the server.
+        headers: as received.
+        proxied: whether the server is behind a trusted proxy.
     """
     hidden = _HIDDEN if proxied else _HIDDEN | _FORWARDED
     return [(name, value) for name, value in headers if name.lower() not in hidden]

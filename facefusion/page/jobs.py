@@ -1,6 +1,4 @@
-"""From what a visitor gave to what the pipeline is asked for, with the place beside which a refusal
-is told.
-"""
+"""Turns the form into pipeline arguments, and maps each error to its form field."""
 
 from __future__ import annotations
 
@@ -18,7 +16,7 @@ from facefusion.page.photos import Photos, Raw
 from facefusion.perception.checks import check_face
 from facefusion.types import Face, Photo
 
-#: Seconds that a fusion may run.
+#: Longest time of a fusion, in seconds.
 SECONDS: Final = 10.0
 
 
@@ -27,7 +25,7 @@ class TooSlowError(Exception):
 
 
 class NoChoiceError(FusionError):
-    """There are several faces, and none was chosen."""
+    """Several faces were found, and none was chosen."""
 
     code = "no_choice"
 
@@ -36,8 +34,8 @@ class RefusedError(Exception):
     """A photo cannot be used.
 
     Attributes:
-        place: whose it is: "source", "source2", "source3", "other" or "target".
-        error: what is wrong with it.
+        place: its form field: "source", "source2", "source3", "other" or "target".
+        error: the reason.
     """
 
     def __init__(self, place: str, error: FusionError) -> None:
@@ -46,7 +44,7 @@ class RefusedError(Exception):
 
 
 def largest(faces: Sequence[Face]) -> Face:
-    """The face that takes the most of the photo."""
+    """The face with the largest area."""
     return max(
         faces, key=lambda face: float((face.detection.box[2:] - face.detection.box[:2]).prod())
     )
@@ -54,15 +52,15 @@ def largest(faces: Sequence[Face]) -> Face:
 
 @dataclass(frozen=True)
 class Job:
-    """One fusion, ready to run.
+    """One validated fusion.
 
     Attributes:
-        swaps: whose face goes where.
+        swaps: sources and the faces that they replace.
         target: (H, W, 3) RGB uint8.
-        numbers: of the faces of the swaps, from 1, from left to right.
-        likeness, blend: as of the pipeline.
+        numbers: of the replaced faces, from 1, from left to right.
+        likeness, blend: options of the pipeline.
         people: content keys of the source photos, for the consent.
-        key: the same for the same photos and settings, whatever the tier.
+        key: equal for equal photos and settings, whatever the tier.
     """
 
     swaps: tuple[Swap, ...]
@@ -76,7 +74,7 @@ class Job:
     def run(
         self, pipeline: FusionPipeline, tier: str, progress: Progress | None = None
     ) -> Iterator[FusionResult]:
-        """A draft and then the result: `FusionPipeline.stream`.
+        """Yields a draft and then the result, as `FusionPipeline.stream` does.
 
         Raises:
             RefusedError: two faces do not go together.
@@ -96,10 +94,10 @@ class Job:
 
 
 def within(seconds: float, progress: Progress | None = None) -> Progress:
-    """A `progress` that ends a fusion as soon as a stage begins after so many seconds.
+    """Returns a `progress` that stops a fusion when a stage begins after `seconds`.
 
     Raises (when called):
-        TooSlowError: it is too late.
+        TooSlowError: the time is over.
     """
     end = time.monotonic() + seconds
 
@@ -123,17 +121,17 @@ def make_job(
     likeness: float,
     blend: float,
 ) -> Job:
-    """Reads the photos and finds out which faces are meant.
+    """Reads the photos and selects the faces.
 
     Args:
-        pipeline: looks for the faces; what it has seen before, it remembers.
+        pipeline: finds the faces, with a cache of earlier photos.
         photos: reads the uploads.
-        sources: the photos of the first person; the first one is needed.
-        target: the photo.
-        faces: numbers from 1, from left to right, of the faces that become the first person's; the
-            only one needs none.
-        other, other_faces: the second person, who may be nobody, and their faces.
-        likeness, blend: as of the pipeline.
+        sources: the photos of the first person; the first one is required.
+        target: the target photo.
+        faces: numbers from 1, from left to right, of the target faces that the first person
+            replaces; not needed for a single face.
+        other, other_faces: optional second person, and the target faces that they replace.
+        likeness, blend: options of the pipeline.
 
     Raises:
         RefusedError: a photo cannot be used.

@@ -1,4 +1,4 @@
-"""What is on the page, from top to bottom; what it does is in `actions`."""
+"""Builds the page's components from top to bottom; `actions` holds their listeners."""
 
 from __future__ import annotations
 
@@ -14,17 +14,15 @@ from facefusion.page.texts import t
 from facefusion.tiers import TIERS, Tier
 from facefusion.words import say
 
-#: Seconds that a session's memory is kept.
+#: Seconds that the state of a session is kept.
 SESSION = 600
-#: What can be ticked, both of it before anything is made.
+#: Check boxes that must all be ticked before a fusion.
 CONSENTS = ("rights", "decent")
 
 
 @dataclass
 class Upload:
-    """A place for a photo: the component, what is told beside it, and which photo of its role it is
-    (0 for the first).
-    """
+    """One photo field: its component, its notice, and its index among the photos of its role."""
 
     photo: gr.Image
     notice: gr.HTML
@@ -33,7 +31,7 @@ class Upload:
 
 @dataclass
 class Layout:
-    """The components that something happens to."""
+    """Components that listeners read or update."""
 
     sources: list[Upload]
     target: Upload
@@ -67,8 +65,9 @@ class Layout:
     how: gr.Accordion
     steps: gr.HTML
     examples: list[gr.Button] = field(default_factory=list)
-    #: What a session remembers: the source photos that were consented to, and what was made last.
+    #: Content keys of the source photos that the session consented to.
     consented: gr.State = field(default_factory=lambda: gr.State(frozenset(), time_to_live=SESSION))
+    #: The session's last result.
     made: gr.State = field(default_factory=lambda: gr.State(None, time_to_live=SESSION))
 
 
@@ -109,11 +108,11 @@ def _picture(elem_id: str, key: str) -> gr.Image:
 
 
 def build(notice: str | None, examples: int) -> Layout:
-    """Lays the page out, inside of a `gr.Blocks`.
+    """Builds the page's layout inside a `gr.Blocks`.
 
     Args:
-        notice: a sentence about the networks that run, if there is something to say.
-        examples: number of pairs to try.
+        notice: a sentence about the running networks, or None.
+        examples: number of example pairs.
     """
     with gr.Column(elem_id="lead"):
         gr.HTML(f"<h1>{say('title')}</h1>", elem_id="header")

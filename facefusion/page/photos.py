@@ -1,4 +1,4 @@
-"""Visitors' photos: from an upload to pixels, each within the memory that the server has."""
+"""Reads visitors' uploads to pixels, within the memory of the server."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from facefusion.page.usage import REFUSED, Usage
 from facefusion.page.visitors import visitor_at
 from facefusion.types import Photo
 
-#: Files whose sizes are remembered; their names are never used again.
+#: Number of files whose sizes are cached; file names are never used again.
 MAX_SIZES: Final = 1000
-#: An upload as Gradio hands it over: a "path" into its directory, and what the browser said of it.
+#: An upload as Gradio passes it: a "path" into its directory, and data sent by the browser.
 Raw = dict[str, Any]
 
 
 class DeletedPhotoError(FusionError):
-    """The visitor came back to a photo that was deleted, or names one that is not theirs."""
+    """The photo was deleted meanwhile, or is not the visitor's."""
 
     code = "deleted"
 
@@ -33,9 +33,9 @@ class Photos:
     """Reads uploads.
 
     Args:
-        uploads: which files a visitor may name.
+        uploads: files that a visitor may name.
         decoder: decodes them.
-        budget: pixels of all photos that are in work at once.
+        budget: limit on the pixels of all photos in work at a time.
     """
 
     def __init__(self, uploads: Uploads, decoder: DecoderPool, budget: PixelBudget) -> None:
@@ -44,10 +44,10 @@ class Photos:
         self._sizes: OrderedDict[tuple[Path, PhotoRole], int] = OrderedDict()
 
     def read(self, upload: Raw | None, which: PhotoRole, number: int | None = None) -> Photo:
-        """The photo of an upload, (H, W, 3) RGB uint8.
+        """Reads the photo of an upload, (H, W, 3) RGB uint8.
 
         Raises:
-            FusionError: there is none, it is gone or not the visitor's, or it is no picture.
+            FusionError: there is no photo, it is deleted or not the visitor's, or it is no picture.
         """
         if not upload:
             raise EmptyPhotoError(which, number=number)
@@ -59,10 +59,10 @@ class Photos:
         return self._decoder.read(path, which, number)
 
     def results(self, request: Any) -> Path:
-        """Where results for whoever asks are put.
+        """Directory for a visitor's results.
 
         Args:
-            request: Gradio's, or None where the page calls itself.
+            request: Gradio's, or None if the page calls itself.
         """
         return self.uploads.folder_of(_visitor(request))
 
@@ -72,15 +72,15 @@ class Photos:
     ) -> Iterator[None]:
         """Holds the pixels of uploads while the context lasts; large photos wait for each other.
 
-        The time of a photo that is refused counts as more work for whoever asks.
+        The time of a refused photo counts as more work for the visitor.
 
         Args:
             request: Gradio's.
             target, sources: the photos of a job.
 
         Raises:
-            TooManyPixelsError: there is never room for so many.
-            BusyError: there was no room for too long.
+            TooManyPixelsError: they exceed the limit of one job.
+            BusyError: the pixels were not free in time.
         """
         pixels = self.pixels(_paths(target)) + self.pixels(_paths(*sources), "source")
         if pixels > JOB_PIXELS:
@@ -94,7 +94,7 @@ class Photos:
                 raise
 
     def pixels(self, paths: Iterable[str], which: PhotoRole = "target") -> int:
-        """Pixels of files together, 0 of those that cannot be read: `read` says so beside them."""
+        """Pixels of all files; an unreadable one counts 0, and `read` reports it later."""
         return sum(self._pixels(path, which) for path in paths)
 
     def _pixels(self, named: str, which: PhotoRole) -> int:
@@ -113,7 +113,7 @@ class Photos:
         return known
 
     def close(self) -> None:
-        """Ends what decodes photos."""
+        """Ends the decoder's processes."""
         self._decoder.close()
 
 

@@ -1,6 +1,4 @@
-"""Pictures of the page: small ones inside of HTML, which no disk ever sees, and the looks of faces
-and steps.
-"""
+"""Pictures inside the page's HTML, never written to disk: faces, tiers and steps."""
 
 from __future__ import annotations
 
@@ -23,44 +21,44 @@ from facefusion.geometry.align import (
 from facefusion.provenance import marked
 from facefusion.types import Face, FusedFace, FusionResult, Photo
 
-#: Sides in pixels: of a face to choose, of a step to look at, and of a tier to compare.
+#: Side of a face to choose, in pixels.
 THUMB: Final = 96
+#: Side of a step's picture, in pixels.
 TILE: Final = 288
+#: Side of a tier's picture, in pixels.
 LARGE_TILE: Final = 480
-#: Colour of what is drawn into a picture, seen on skin of every tone.
+#: Colour of lines drawn into a picture, RGB, visible on every skin tone.
 INK: Final = (80, 230, 255)
 
 
 def data_uri(image: Photo, quality: int = 85) -> str:
-    """(H, W, 3) RGB uint8 as a JPEG inside of a URI."""
+    """Encodes (H, W, 3) RGB uint8 as a JPEG data URI."""
     file = io.BytesIO()
     Image.fromarray(image).save(file, "JPEG", quality=quality)
     return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
 
 
 def portrait(photo: Photo, face: Face, size: int = THUMB) -> Photo:
-    """A face of a photo, upright in a square of `size` pixels."""
+    """Crops a face of a photo, upright in a square of `size` pixels."""
     return np.ascontiguousarray(
         crop_photo(photo, mesh_crop_transform(face.mesh, FUSION_FACE_SHARE, size), size)
     )
 
 
 def _view(face: FusedFace, size: int) -> np.ndarray:
-    """(2, 3) photo pixels to pixels of a tile of `size`."""
+    """Affine matrix (2, 3) from photo pixels to pixels of a tile of `size`."""
     return rescale_transform(invert(face.to_photo), size / face.warped.shape[0])
 
 
 def tile(result: FusionResult, text: str, size: int = LARGE_TILE) -> Photo:
-    """The first face of a result, (size, size, 3), with the mark `text`."""
+    """Crops the first face of a result, (size, size, 3), with the mark `text`."""
     return marked(
         np.ascontiguousarray(crop_photo(result.image, _view(result.faces[0], size), size)), text
     )
 
 
 def steps(target: Photo, result: FusionResult, text: str) -> dict[str, Photo]:
-    """The first face of a photo on its way through the stages, each (TILE, TILE, 3) RGB uint8; what
-    is made is marked.
-    """
+    """Pictures of the first face after each stage, (TILE, TILE, 3) RGB uint8, marked if AI-made."""
     face = result.faces[0]
     to_tile = _view(face, TILE)
     before = np.ascontiguousarray(crop_photo(target, to_tile, TILE))

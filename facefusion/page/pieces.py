@@ -1,4 +1,4 @@
-"""The bits of HTML that Gradio has no component for. It never holds a user's text."""
+"""HTML for what Gradio has no component for; it never holds text of a user."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from facefusion.tiers import TierChoice
 from facefusion.types import Face, FusionResult, Photo
 from facefusion.words import Language, say
 
-#: Faces that can be chosen by their picture; the pipeline measures no more.
+#: Most faces that can be chosen by their picture; the pipeline measures no more.
 MAX_FACES: Final = 32
 
 
 def notice(message: str, kind: str = "problem") -> str:
-    """A message beside a photo; a screen reader reads it out as it appears.
+    """Renders a message beside a photo; screen readers announce it when it appears.
 
     Args:
-        message: words, escaped here.
+        message: text, escaped here.
         kind: "problem", "doubt" or "fine".
     """
     role = "alert" if kind == "problem" else "status"
@@ -30,13 +30,14 @@ def notice(message: str, kind: str = "problem") -> str:
 
 
 def heading(number: int, key: str) -> str:
-    """The title of a step of the page."""
+    """Renders the title of a step of the page."""
     return f'<h2 class="step"><span aria-hidden="true">{number}</span> {t(key)}</h2>'
 
 
 def face_pictures(elem_id: str, photo: Photo, faces: Sequence[Face]) -> str:
-    """A style sheet that shows each face in the choice `elem_id`: the choices stay check boxes with
-    a name and a number.
+    """Makes a style sheet that shows each face beside its check box in the choice `elem_id`.
+
+    The check boxes keep a name and a number.
     """
     rules = "".join(
         f"#{elem_id} label:nth-of-type({i})::before{{background-image:url({data_uri(portrait(photo, face), 80)})}}"
@@ -46,12 +47,11 @@ def face_pictures(elem_id: str, photo: Photo, faces: Sequence[Face]) -> str:
 
 
 def report(result: FusionResult, numbers: Sequence[int], spoken: Language) -> str:
-    """How the fusion went: the identity match of each face, the quality that was chosen, and the
-    time of each stage.
+    """Renders identity match by face, the tier that was chosen, and the time of each stage.
 
     Args:
-        result: what was made.
-        numbers: of its faces in the photo; told where there are several.
+        result: the result.
+        numbers: of its faces in the photo, shown if there are several.
         spoken: the visitor's language.
     """
     named = numbers if len(numbers) > 1 else [0] * len(numbers)
@@ -82,7 +82,7 @@ def _chosen(choice: TierChoice | None, spoken: Language) -> str:
 
 
 def times(stages: Mapping[str, float], spoken: Language) -> str:
-    """Seconds by stage as bars, with the numbers beside them."""
+    """Renders seconds by stage as bars with numbers."""
     longest = max(stages.values(), default=0.0) or 1.0
     unit = say("seconds", spoken)
     rows = "".join(
@@ -95,11 +95,11 @@ def times(stages: Mapping[str, float], spoken: Language) -> str:
 
 
 def tiles(pictures: Sequence[tuple[str, str, str]], *, large: bool = False) -> str:
-    """Pictures side by side.
+    """Renders pictures side by side.
 
     Args:
-        pictures: (caption, further words, data URI) of each.
-        large: few pictures that are compared, rather than many that are looked over.
+        pictures: (caption, further text, data URI) of each.
+        large: few pictures to compare, rather than many to skim.
     """
     figures = "".join(
         f'<figure><img src="{uri}" alt="{caption}">'
@@ -110,7 +110,7 @@ def tiles(pictures: Sequence[tuple[str, str, str]], *, large: bool = False) -> s
 
 
 def tier_tiles(made: Mapping[str, tuple[str, float]], spoken: Language) -> str:
-    """The tiers side by side: data URI and seconds by tier."""
+    """Renders the tiers side by side, from data URI and seconds by tier."""
     unit = say("seconds", spoken)
     pictures = [
         (say(f"tier.{tier}", spoken), f"{seconds:.2f} {unit}", uri)

@@ -1,4 +1,4 @@
-"""The page's queue: who may join it, what is dropped from it, and how it is emptied."""
+"""Admits calls to Gradio's queue, orders it, drops unread results, and drains it."""
 
 from __future__ import annotations
 
@@ -20,28 +20,30 @@ from facefusion.runtime import give_back_memory
 if TYPE_CHECKING:
     import gradio as gr
 
-#: The queue of everything that fuses, that of the quick looks at a photo just chosen, and that of
-#: both where the photos are large: one at a time, so that they hold up nobody else.
+#: Queue of all fusions.
 FUSIONS: Final = "fusion"
+#: Queue of the checks of a photo just chosen.
 CHECKS: Final = "check"
+#: Queue of both for large photos: one at a time, so that they do not delay other visitors.
 LARGE: Final = "large"
 #: Pixels of a call's photos, together, from which on they are large: two of 12 megapixels are not.
 LARGE_FROM: Final = 30_000_000
-#: Fusions that may wait; the next visitor is told how many there are.
+#: Most waiting fusions; the next visitor is told their number.
 MAX_WAITING: Final = 32
-#: Fusions of one visitor that may wait or run, by the number that wait: the more people are here,
-#: the fewer.
+#: Most waiting or running fusions of one visitor, by the number of waiting ones: fewer in a longer
+#: queue.
 MAX_JOBS: Final = ((16, 1), (8, 2), (0, 4))
-#: All calls of one visitor that may wait or run, looks at photos included.
+#: Most waiting or running calls of one visitor, checks of photos included.
 MAX_CALLS: Final = 16
-#: Seconds after which a result that nobody has read is dropped.
+#: Seconds after which an unread result is dropped.
 UNREAD_SECONDS: Final = 600.0
-#: Seconds between two looks for such results, and at the order of what waits.
+#: Seconds between two searches for unread results.
 INTERVAL: Final = 15.0
+#: Seconds between two orderings of the queue.
 ARRANGE_INTERVAL: Final = 0.1
-#: Work for a visitor who has left counts so many times.
+#: Weight of work for a visitor who has left.
 LEFT: Final = 4.0
-#: Seconds that a fusion is taken to need before one was measured.
+#: Assumed time of a fusion in seconds before one was measured.
 GUESS: Final = 1.0
 
 log = logging.getLogger("facefusion.app")
@@ -49,7 +51,7 @@ log = logging.getLogger("facefusion.app")
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a call may not join the queue: HTTP status, key of `words`, values for the sentence."""
+    """Reason why a call may not join the queue: HTTP status, key of `words`, values for it."""
 
     status: int
     key: str
@@ -57,18 +59,18 @@ class Refusal:
 
 
 class Jobs:
-    """What waits and runs, from Gradio's queue of a page.
+    """Waiting and running calls in Gradio's queue of a page.
 
     Args:
         demo: the page.
-        at_once: fusions that run at once.
-        usage: how long was worked for each visitor.
+        at_once: most fusions that run at once.
+        usage: seconds of work by visitor.
     """
 
     def __init__(self, demo: gr.Blocks, at_once: int, usage: Usage) -> None:
         self._demo, self._at_once, self._usage = demo, at_once, usage
         self._joining: Counter[tuple[str, str]] = Counter()
-        self._worked = False  # since memory was given back
+        self._worked = False  # since memory was last released
         self._unread: dict[str, tuple[int, float]] = {}
         self.stopping = False
 
@@ -77,17 +79,17 @@ class Jobs:
         return self._demo._queue
 
     def waiting(self) -> int:
-        """Fusions that have not begun, and looks at large photos."""
+        """Number of waiting fusions and waiting checks of large photos."""
         lanes = self._queue.event_queue_per_concurrency_id
         return sum(len(lanes[name].queue) for name in (FUSIONS, LARGE) if name in lanes)
 
     @property
     def running(self) -> int:
-        """Calls that run."""
+        """Number of running calls."""
         return sum(job is not None for job in self._queue.active_jobs)
 
     def seconds_to_wait(self) -> float:
-        """Seconds until a fusion that joined now would begin."""
+        """Estimated seconds until a fusion that joined now would begin."""
         times = [
             self._queue.process_time_per_fn[fn].avg_time
             for fn in self._demo.fns.values()
@@ -97,14 +99,14 @@ class Jobs:
         return (self.waiting() + 1) * (max(known) if known else GUESS) / self._at_once
 
     def is_full(self) -> bool:
-        """Whether nobody may join the queue of fusions any more."""
+        """Whether the queue of fusions is full."""
         found = self._queue.event_queue_per_concurrency_id.get(FUSIONS)
         free = self._at_once - (found.current_concurrency if found is not None else 0)
         joining = sum(n for (_, queue), n in self._joining.items() if queue == FUSIONS)
         return self.waiting() + joining - max(free, 0) >= MAX_WAITING
 
     def admit(self, visitor: str, index: int, pixels: int) -> Refusal | Callable[[], None]:
-        """Counts a call as joining, or gives why it may not join.
+        """Counts a call as joining, or returns why it may not join.
 
         Args:
             visitor: `visitor_of` its request.
@@ -112,7 +114,7 @@ class Jobs:
             pixels: of its photos, together.
 
         Returns:
-            A refusal, or what is to be called once Gradio has taken the call or refused it.
+            A refusal, or a function to call once Gradio has taken or refused the call.
         """
         fn = self._demo.fns[index]
         if self.stopping:
@@ -148,7 +150,7 @@ class Jobs:
                 return
 
     def arrange(self) -> None:
-        """Orders what waits: whoever was worked for least goes next, in turns of one call each."""
+        """Orders waiting calls: visitors with the least work first, in turns of one call each."""
         lanes = self._queue.event_queue_per_concurrency_id
         running = Counter(visitor_of(event.request.scope) for event in self._running_events())
         for name in (FUSIONS, CHECKS, LARGE):
@@ -163,13 +165,13 @@ class Jobs:
                 lanes[name].queue.sort(key=lambda event: order[event._id])
 
     def count_work(self, seconds: float) -> None:
-        """Counts what runs as work for its visitors.
+        """Counts the running calls as work for their visitors.
 
-        It counts as often as its visitor has calls here, and more where they have left: who sends
-        many at once has no more done than others, and less.
+        The time is multiplied by the number of the visitor's calls here, and by more for visitors
+        who have left: sending many calls at once brings no larger share.
 
         Args:
-            seconds: since the last time.
+            seconds: since the last count.
         """
         calls = Counter(
             visitor_of(event.request.scope) for event in self._queue.event_ids_to_events.values()
@@ -184,7 +186,7 @@ class Jobs:
         return [event for events in self._queue.active_jobs for event in events or ()]
 
     async def keep_arranged(self) -> None:
-        """Counts work and orders what waits, again and again."""
+        """Counts work and orders waiting calls every `ARRANGE_INTERVAL`."""
         before = time.monotonic()
         while True:
             await asyncio.sleep(ARRANGE_INTERVAL)
@@ -195,7 +197,7 @@ class Jobs:
 
     def _refusal(self, visitor: str, fn: Any) -> Refusal | None:
         mine = [
-            str(event.fn.concurrency_id)  # of its listener: large photos count like others
+            str(event.fn.concurrency_id)  # the listener's queue: large photos count as well
             for event in self._queue.event_ids_to_events.values()
             if visitor_of(event.request.scope) == visitor
         ]
@@ -211,23 +213,23 @@ class Jobs:
         return Refusal(503, *self.refusal()) if self.is_full() else None
 
     def refusal(self) -> tuple[str, dict[str, int]]:
-        """What is told where the queue is full: the key of the sentence, and its numbers."""
+        """Key and numbers of the sentence about a full queue."""
         seconds = max(1, round(self.seconds_to_wait()))
         return "error.queue_full", {"waiting": self.waiting(), "seconds": seconds}
 
     def knows_session(self, session: str) -> bool:
-        """Whether there is something to tell a session."""
+        """Whether a session has pending messages."""
         return session in self._queue.pending_messages_per_session
 
     def knows_event(self, event: str) -> bool:
-        """Whether there is something to tell of an event, or will be."""
+        """Whether an event has pending messages, or will have."""
         queue = self._queue
         return event in queue.event_ids_to_events or any(
             event in events for events in queue.pending_event_ids_session.values()
         )
 
     async def drop_unread(self) -> None:
-        """Drops results that nobody reads, again and again; they hold pictures."""
+        """Drops unread results, which hold pictures, every `INTERVAL`."""
         while True:
             await asyncio.sleep(INTERVAL)
             try:
@@ -235,7 +237,7 @@ class Jobs:
                 if self._worked and not self._running_events():
                     self._worked = False
                     await to_thread.run_sync(give_back_memory)
-            except Exception as error:  # the clock must not stop
+            except Exception as error:  # the task must go on
                 log.error("Results were not dropped: %s", type(error).__name__)
 
     async def look(self, now: float) -> int:
@@ -262,18 +264,18 @@ class Jobs:
             queue.pending_event_ids_session.pop(session, None)
             dropped += 1
         self._unread = unread
-        for names in self._demo.temp_file_sets:  # Gradio's list of files: the sweeper needs none
+        for names in self._demo.temp_file_sets:  # the sweeper does not use Gradio's list
             names.clear()
         return dropped
 
     def drain(self, seconds: float) -> bool:
-        """Takes no more calls, and waits until those that are there have ended.
+        """Takes no more calls, and waits until the present ones have ended.
 
         Args:
             seconds: longest time to wait.
 
         Returns:
-            Whether nothing is left.
+            Whether no call is left.
         """
         self.stopping = True
         end = time.monotonic() + seconds

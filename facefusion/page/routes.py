@@ -1,4 +1,4 @@
-"""The addresses that the page, its browser code and programs use; all others are refused."""
+"""Routes that the page, its browser code and programs use; all others are refused."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 
 
 class Kind(StrEnum):
-    """What a request asks for, and so how it is treated."""
+    """Kind of a request, which decides how it is checked."""
 
     PAGE = auto()
     ASSET = auto()
@@ -23,12 +23,12 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Route:
-    """An address that is served.
+    """A served address.
 
     Attributes:
-        kind: how it is treated.
+        kind: how it is checked.
         methods: HTTP methods.
-        pattern: of the whole path; its group, if it has one, is handed on.
+        pattern: of the whole path; its group, if any, is passed on.
     """
 
     kind: Kind
@@ -63,7 +63,7 @@ ROUTES: Final = tuple(
 
 
 def find(method: str, path: str) -> tuple[Route, str] | None:
-    """The route of a request, and what its pattern's group matched, or None where it has none."""
+    """Finds the route of a request and its pattern's group, or None."""
     for route in ROUTES:
         if method in route.methods and (match := route.pattern.fullmatch(path)):
             return route, (match.group(1) or "") if match.re.groups else ""

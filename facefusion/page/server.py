@@ -1,4 +1,4 @@
-"""What surrounds Gradio's server: the guard, limits of its connections, and no way out."""
+"""Puts the guard around Gradio's server, limits connections, and blocks outgoing requests."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ from facefusion.page.visitors import visitor_at
 if TYPE_CHECKING:
     import gradio as gr
 
-#: Connections at once, of which files and photos need as many again; beyond it all are refused.
+#: Most connections at once, beyond which all are refused; files and photos need as many again.
 MAX_CONNECTIONS: Final = 2048
-#: Connections of one address, unless it is a proxy's; the newest beyond it are closed.
+#: Most connections of one address that is no proxy's; the newest beyond it are closed.
 MAX_OF_ADDRESS: Final = 64
-#: Seconds that a connection may be open without a whole request.
+#: Longest time in seconds that a connection is open without a whole request.
 IDLE_SECONDS: Final = 10.0
-#: Seconds between two looks at the connections.
+#: Seconds between two checks of the connections.
 INTERVAL: Final = 0.5
 
 
 def guarded(
     demo: gr.Blocks, photos: Photos, jobs: Jobs
 ) -> Callable[[Any], AbstractAsyncContextManager[None]]:
-    """The lifespan of Gradio's application, which begins before its first request.
+    """Makes the lifespan of Gradio's application, which begins before its first request.
 
     It puts the guard around everything that Gradio installs, its answers to other sites included,
-    and keeps the queue and the connections clean as long as the server runs.
+    and cleans up the queue and the connections while the server runs.
     """
 
     @asynccontextmanager
@@ -59,7 +59,7 @@ def guarded(
 
 
 def limit(server: Any) -> None:
-    """Limits the connections of a uvicorn server that runs, and raises this process's own limit."""
+    """Limits the connections of a running uvicorn server, and raises the process's file limit."""
     server.config.limit_concurrency = MAX_CONNECTIONS
     with suppress(ImportError, ValueError, OSError):  # Windows has no such limit
         import resource
@@ -74,9 +74,9 @@ def limit(server: Any) -> None:
 
 
 async def _watch_connections(demo: gr.Blocks) -> None:
-    """Closes connections on which no request is whole, and those of an address with too many.
+    """Closes connections without a whole request, and those of an address with too many.
 
-    Uvicorn waits for a request's header for ever.
+    Uvicorn waits for a request's header without a time limit.
     """
     since: dict[Any, float] = {}
     proxied = bool(trusted_proxies())
@@ -96,7 +96,7 @@ async def _watch_connections(demo: gr.Blocks) -> None:
 
 
 def _beyond(connections: Iterable[Any], since: dict[Any, float], now: float) -> list[Any]:
-    """The connections of each address beyond its share: the idle ones, the newest first."""
+    """Connections of each address beyond its share: the idle ones first, then the newest."""
     by_address: dict[str, list[Any]] = {}
     for connection in connections:
         by_address.setdefault(visitor_at((connection.client or ("",))[0]), []).append(connection)
@@ -116,16 +116,16 @@ async def _refuse(*_: object, **__: object) -> NoReturn:
 
 
 def keep_inside(directory: Path) -> None:
-    """Makes Gradio's routes put their temporary files into `directory`, and Matplotlib its fonts.
+    """Makes Gradio's routes write temporary files into `directory`, and Matplotlib its font cache.
 
-    The routes got their place when Gradio was imported, and make a directory there for each page.
-    Matplotlib is imported by Gradio where it is installed.
+    The routes fix their place when Gradio is imported, and create a directory there for each page.
+    Gradio imports Matplotlib if it is installed.
     """
     os.environ["MPLCONFIGDIR"] = str(directory)
     vars(gradio.routes)["DEFAULT_TEMP_DIR"] = str(directory)
 
 
 def refuse_fetching() -> None:
-    """Takes away Gradio's ways to fetch what a visitor names; the guard refuses such names too."""
+    """Disables Gradio's functions that fetch URLs; the guard refuses URLs of visitors as well."""
     safehttpx.async_validate_url = _refuse
     safehttpx.get = _refuse

@@ -1,4 +1,4 @@
-"""How the page looks, and the few lines of JavaScript that it needs."""
+"""Theme, style sheet and JavaScript of the page."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import gradio as gr
 
 from facefusion.words import TEXTS, Language
 
-# The fonts of the visitor's system: the page asks no other host for anything.
+# Fonts of the visitor's system: the page requests nothing from other hosts.
 THEME: Final = gr.themes.Soft(
     primary_hue="indigo",
     neutral_hue="slate",
@@ -109,8 +109,8 @@ h2.step > span { display: inline-flex; width: 30px; height: 30px; border-radius:
   padding-top: 78px !important; }
 @media (max-width: 640px) { #source-photo, #target-photo { height: 250px; } #lead h1 { font-size: 1.6rem; } }
 """
-# Gradio gives every upload area the same accessible name, and makes the area anew whenever a photo
-# comes or goes.
+# Accessible names of the upload areas: Gradio gives every area the same name, and rebuilds the area
+# whenever a photo is added or removed.
 _UPLOADS: Final = {
     "source-photo": "source",
     "second-photo": "source2",
@@ -129,7 +129,7 @@ _NAMES: Final = json.dumps(
     }
 )
 HEAD: Final = (
-    # Gradio's own style rules do not reach the footer; on a phone it leaves a lone dot there.
+    # Gradio's style rules do not reach the footer; on a phone it shows a separator alone.
     "<style>@media (max-width: 640px) { footer .divider { display: none !important; } }</style>"
     f"<script>const placeNames = {_NAMES};"
     """
@@ -165,9 +165,9 @@ const reveal = () => setTimeout(() => {
 
 #: JavaScript for listeners, defined in `HEAD`.
 REVEAL: Final = "() => reveal()"
-#: Exchanges two values in the browser: the server is not asked.
+#: Exchanges two values in the browser, without a request to the server.
 EXCHANGE: Final = "(one, other) => [other, one]"
-#: A face gets one person's face: what was chosen last counts.
+#: Removes the faces just chosen for one person from the other person's choice.
 TAKE_FROM_OTHER: Final = "(mine, others) => [others.filter((n) => !mine.includes(n))]"
-#: Back to the photos.
+#: Scrolls back to the photos.
 TO_TOP: Final = "() => document.getElementById('photos').scrollIntoView({ block: 'start' })"

@@ -1,4 +1,4 @@
-"""What is told to a visitor, in which language, and what the log may hold of it."""
+"""User messages, their language, and privacy-safe logging."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from facefusion.words import Language, language_of, say
 log = logging.getLogger("facefusion.app")
 
 
-#: What is told where there is no room, or no more time, for a fusion.
+#: Keys of the messages for a fusion beyond the limits of pixels or time.
 _LIMITS: Final[dict[type[Exception], str]] = {
     BusyError: "error.busy",
     TooManyPixelsError: "error.too_many_pixels",
     TooSlowError: "error.too_slow",
 }
-#: What speaks against a photo that was just chosen.
+#: Errors that a check of a photo can raise.
 LIMITS: Final[tuple[type[Exception], ...]] = (FusionError, *_LIMITS)
 
 
 def log_error(error: Exception) -> None:
-    """Logs the type alone, and lets go of the photos in the traceback.
+    """Logs an error's type only, and releases the photos held by its traceback.
 
     Messages and tracebacks may hold file names.
     """
@@ -40,22 +40,22 @@ def log_error(error: Exception) -> None:
 
 
 def mark_text(language: Language) -> str:
-    """What is written into every picture."""
+    """The visible mark of every picture."""
     return CHINESE if language is Language.CHINESE else ENGLISH
 
 
 def language(request: gr.Request | None) -> Language:
-    """The language of whoever asks."""
+    """The language of a request."""
     return language_of(request.headers.get("accept-language") if request is not None else None)
 
 
 def told(message: str, kind: str = "problem") -> Any:
-    """Shows a notice, or hides it where there is nothing to say."""
+    """Shows a notice, or hides it if the message is empty."""
     return gr.update(value=pieces.notice(message, kind), visible=bool(message))
 
 
 def told_doubts(found: Sequence[str], fine: str, spoken: Language) -> Any:
-    """What speaks against a photo, or that it is fine: `fine` is the key of these words."""
+    """Shows warnings about a photo, or the text of key `fine` if there are none."""
     if not found:
         return told(say(fine, spoken), "fine")
     sentences = [say(f"doubt.{doubt}", spoken) for doubt in (*found, "go_on")]
@@ -63,7 +63,7 @@ def told_doubts(found: Sequence[str], fine: str, spoken: Language) -> Any:
 
 
 def reason(error: Exception, spoken: Language) -> str:
-    """What is told beside a photo, of a refusal of that photo."""
+    """The message beside a photo about its refusal."""
     if isinstance(error, FusionError):
         log_error(error)
         return error.sentence(spoken)
@@ -71,9 +71,7 @@ def reason(error: Exception, spoken: Language) -> str:
 
 
 def sentence(error: Exception, spoken: Language) -> str:
-    """What is told of an error. Only a refusal may speak for itself: it holds no text of the
-    visitor's.
-    """
+    """The message for an error; only a refusal's own text is used, as it holds no user's text."""
     if isinstance(error, RefusedError):
         log_error(error.error)
         return error.error.sentence(spoken)

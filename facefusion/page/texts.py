@@ -1,5 +1,6 @@
-"""The fixed words of the page, which the browser translates (`gr.I18n`). What is said later is said
-by the server.
+"""Fixed texts of the page, which the browser translates (`gr.I18n`).
+
+Later messages are translated by the server.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import gradio as gr
 
 from facefusion.words import TEXTS, Language
 
-#: Gradio knows no plain "zh": these are the names under which it looks for Chinese.
+#: Gradio does not support plain "zh": it looks Chinese up under these names.
 I18N: Final = gr.I18n(
     **{
         "en": TEXTS[Language.ENGLISH],
@@ -21,11 +22,12 @@ I18N: Final = gr.I18n(
 
 
 def t(key: str) -> str:
-    """A marker that the browser replaces by the words for `key`: the first of a label, a Markdown
-    text or an HTML text.
+    """Makes a marker that the browser replaces by the text for `key`.
+
+    It must begin a label, a Markdown text or an HTML text.
 
     Raises:
-        KeyError: there are no words for it.
+        KeyError: there is no such text.
     """
     if key not in TEXTS[Language.ENGLISH]:
         raise KeyError(key)

@@ -1,4 +1,4 @@
-"""Uploads: where visitors' photos lie, and which paths a visitor may name."""
+"""Receives uploads, and decides which files a visitor may name."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from facefusion.page.directory import delete
 from facefusion.page.files import Sweeper, new_folder
 from facefusion.page.visitors import MAX_VISITORS
 
-#: Files that one request may hold: the page's four photo boxes, and one to spare.
+#: Most files of one request: the page's four photo fields, and one to spare.
 MAX_FILES: Final = 5
-#: Bytes of one file: a 48-megapixel photo of a phone is half of it.
+#: Most bytes of one file, twice a 48-megapixel photo of a phone.
 MAX_FILE_BYTES: Final = 30 * 1024 * 1024
-#: File name extensions that are kept, so that a browser is told what the file is.
+#: File name extensions that are kept, for the content type that a browser is told.
 EXTENSIONS: Final = frozenset(
     (".avif", ".bmp", ".gif", ".heic", ".heif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 )
 
 
 class UploadRefusedError(Exception):
-    """An upload that is not taken.
+    """An upload is refused.
 
     Attributes:
         key: of the sentence in `words`.
@@ -45,10 +45,10 @@ class UploadRefusedError(Exception):
 
 
 class Uploads:
-    """The directory of uploads and results, and the files beside it that visitors may name.
+    """The directory of uploads and results, and further files that visitors may name.
 
     Args:
-        directory: what a sweeper sweeps.
+        directory: the sweeper's directory.
         shown: further files that may be named, such as those of the examples.
     """
 
@@ -57,11 +57,11 @@ class Uploads:
         self.shown = frozenset(Path(path).resolve() for path in shown)
         self.sweeper = Sweeper(self.directory)
         self._folders: OrderedDict[str, str] = OrderedDict()
-        self._reserved = self._since_swept = 0  # bytes; of the event loop alone
+        self._reserved = self._since_swept = 0  # bytes, used by the event loop only
         self._lock = threading.Lock()
 
     def folder_of(self, visitor: str) -> Path:
-        """The directory of a visitor's uploads and results; its name says nothing of them."""
+        """Directory of a visitor's uploads and results; its name does not reveal the visitor."""
         with self._lock:
             name = self._folders.pop(visitor, None) or secrets.token_hex(8)
             self._folders[visitor] = name
@@ -71,10 +71,10 @@ class Uploads:
 
     @asynccontextmanager
     async def reserved(self, size: int) -> AsyncIterator[None]:
-        """Makes room for an upload of `size` bytes, and keeps it while the context lasts.
+        """Frees room for an upload of `size` bytes, and reserves it while the context lasts.
 
         Raises:
-            UploadRefusedError: too much is being uploaded at this moment.
+            UploadRefusedError: too many bytes are being uploaded at this moment.
         """
         limit = self.sweeper.max_bytes // 2
         if self._reserved + size > limit:
@@ -90,10 +90,10 @@ class Uploads:
             self._reserved -= size
 
     def find(self, path: object) -> Path | None:
-        """The file that a visitor names, all links resolved.
+        """Resolves the path of a file that a visitor names, links included.
 
         Returns:
-            None where it is not theirs to name, or is not there: one answer for both.
+            None if the file is not the visitor's or does not exist; the two look the same.
         """
         if not isinstance(path, str) or "\0" in path:
             return None
@@ -101,13 +101,13 @@ class Uploads:
             found = Path(path).resolve()
             allowed = found in self.shown or found.is_relative_to(self.directory)
             return found if allowed and found.is_file() else None
-        except (OSError, RuntimeError, ValueError):  # a name that is too long, or links in a circle
+        except (OSError, RuntimeError, ValueError):  # a name too long, or a loop of links
             return None
 
     async def receive(self, request: Request, visitor: str, upload_id: str | None) -> list[str]:
-        """Takes the files of a multipart request, each under a name that says nothing of it.
+        """Saves the files of a multipart request under names that do not depend on theirs.
 
-        An upload that breaks off or is refused leaves nothing.
+        An upload that is interrupted or refused leaves no files.
 
         Returns:
             The paths of the files, in their order.
@@ -123,7 +123,7 @@ class Uploads:
             if len(paths) > MAX_FILES:
                 raise UploadRefusedError("error.too_many_files", 413)
             return [_renamed(Path(path), self.folder_of(visitor)) for path in paths]
-        except FileNotFoundError:  # the sweeper made room for others
+        except FileNotFoundError:  # deleted by the sweeper for others
             raise UploadRefusedError("error.many_uploads", 503) from None
         finally:
             delete(folder)

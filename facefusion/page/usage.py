@@ -1,4 +1,4 @@
-"""How long the server has worked for each visitor, so that whoever had the least goes next."""
+"""Counts the server's work for each visitor; the visitor with the least goes next."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Final
 
 from facefusion.page.visitors import MAX_VISITORS
 
-#: Seconds after which half of what a visitor used is forgotten.
+#: Seconds in which a visitor's counted work halves.
 HALF_LIFE: Final = 60.0
-#: A photo that is refused counts so many times: it costs whoever sends it nothing.
+#: Weight of the time of a refused photo, because sending one costs nothing.
 REFUSED: Final = 4.0
 
 
@@ -29,12 +29,12 @@ class Usage:
         self._used: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def of(self, visitor: str) -> float:
-        """Seconds of work for a visitor, those of long ago discounted."""
+        """Seconds of work for a visitor, with exponential decay."""
         with self._lock:
             return self._now(visitor)
 
     def add(self, visitor: str, seconds: float) -> None:
-        """Counts work for a visitor."""
+        """Adds seconds of work for a visitor."""
         with self._lock:
             used = self._now(visitor) + seconds
             self._used.pop(visitor, None)

@@ -1,4 +1,4 @@
-"""Limits for each visitor: how many requests and bytes an address may send in a minute."""
+"""Limits each visitor's requests and bytes per minute."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-#: Visitors that are remembered at once; the one that was longest away is forgotten first.
+#: Most visitors in memory; the one that was absent longest is dropped first.
 MAX_VISITORS: Final = 10_000
 #: Prefix length of an IPv6 network that one household or machine usually has (RFC 6177).
 IPV6_PREFIX: Final = 64
@@ -25,7 +25,7 @@ def visitor_of(scope: Mapping[str, Any]) -> str:
 
 
 def visitor_at(host: str) -> str:
-    """The same, by the address alone."""
+    """Names a visitor by the connection's address alone."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
@@ -41,7 +41,7 @@ class Allowance:
     """A token bucket for each visitor; safe for concurrent use.
 
     Args:
-        amount: what a visitor may use at once, and within `seconds`.
+        amount: size of the bucket, refilled within `seconds`.
         seconds: time in which an empty bucket fills up.
         clock: seconds, monotonic.
     """
@@ -55,10 +55,10 @@ class Allowance:
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def take(self, visitor: str, amount: float = 1.0) -> bool:
-        """Takes `amount` from a visitor's bucket, or nothing where there is less.
+        """Takes `amount` from a visitor's bucket, or nothing if it holds less.
 
         Returns:
-            Whether there was enough.
+            Whether it held enough.
         """
         now = self._clock()
         with self._lock:
