@@ -1,8 +1,8 @@
-"""What the parts of the coarse network are worth: the same training without them.
+"""Measures what each part of the coarse network contributes, by training without it.
 
 `python -m facefusion.training.ablation --data DIR --out benchmarks/ablation.md` trains each variant
-from the same seed on the same samples and writes a table. A finished variant is not trained again;
-an interrupted one goes on.
+from the same seed on the same samples and writes a table. Finished variants are not trained again,
+interrupted ones resume.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from facefusion.training.environment import restart
 from facefusion.training.judges import JUDGING, Judges
 from facefusion.training.loop import Schedule, train
 
-#: Name, and how the network is made.
+#: Keyword arguments of the network by the variant's name.
 VARIANTS: Final[dict[str, dict[str, Any]]] = {
     "FAAM on skips and bottleneck, told the identity": {"skips": "gated"},
     "FAAM, not told the identity": {"skips": "gated", "conditioned": False},
@@ -43,7 +43,7 @@ RUNS: Final = 40
 
 
 def undone_swaps(task: CoarseTask, net: CoarseFusionModel) -> dict[str, float]:
-    """SSIM and PSNR of the undone swaps of the val split, within the face's box."""
+    """Returns SSIM and PSNR of the val split's undone swaps, within the face's box."""
     batch = task.val_batch
     paired = torch.nonzero(batch["paired"][:, 0] > 0)[:, 0]
     scores, noise = [], []
@@ -64,7 +64,7 @@ def undone_swaps(task: CoarseTask, net: CoarseFusionModel) -> dict[str, float]:
 
 
 def milliseconds(net: CoarseFusionModel) -> float:
-    """Median time of the exported network, one thread."""
+    """Returns the median time of the exported network in ms, on one thread."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "net.onnx")
         export_onnx(net, CONTRACTS["coarse"], path)
@@ -74,7 +74,7 @@ def milliseconds(net: CoarseFusionModel) -> float:
             str(path), options, providers=["CPUExecutionProvider"]
         )
     shapes = CONTRACTS["coarse"].inputs
-    # An input that a variant ignores is not in its file.
+    # The exported file lacks the inputs that a variant ignores.
     feeds = {
         i.name: np.random.rand(*shapes[i.name]).astype(np.float32) for i in session.get_inputs()
     }
@@ -105,7 +105,7 @@ def measure_variant(
 
 
 def remembered(done: Path, measure: Callable[[], dict[str, float]]) -> dict[str, float]:
-    """The figures in the file `done`; they are measured and written there if it does not exist."""
+    """Returns the figures in the file `done`; measures and writes them if it does not exist."""
     if not done.exists():
         figures = measure()
         done.parent.mkdir(parents=True, exist_ok=True)
@@ -115,7 +115,7 @@ def remembered(done: Path, measure: Callable[[], dict[str, float]]) -> dict[str,
 
 
 def table(results: dict[str, dict[str, float]], steps: int) -> str:
-    """The report, in Markdown."""
+    """Writes the report as Markdown."""
     first = next(iter(results.values()))
     lines = [
         "# Ablations of the coarse network\n",
@@ -143,7 +143,7 @@ def table(results: dict[str, dict[str, float]], steps: int) -> str:
 
 
 def main() -> None:
-    """Trains what is not yet trained, prints the table and writes it."""
+    """Trains the variants that are not yet trained, prints the table and writes it."""
     parser = argparse.ArgumentParser(
         prog="python -m facefusion.training.ablation", description=__doc__
     )

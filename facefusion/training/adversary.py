@@ -1,6 +1,4 @@
-"""A small discriminator: does this crop look like a photo? It sees seams, stains and light that
-comes from two sides.
-"""
+"""Trains a discriminator of photos and fused crops: against seams, stains and mixed lighting."""
 
 from __future__ import annotations
 
@@ -11,17 +9,18 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
-#: AdamW's rate and first moment, as is usual with hinge losses (Miyato et al., ICLR 2018).
+#: AdamW's learning rate, usual with hinge losses (Miyato et al., ICLR 2018).
 RATE: Final = 4e-4
+#: AdamW's betas; the low first moment is usual with hinge losses (Miyato et al., ICLR 2018).
 BETAS: Final = (0.5, 0.99)
 WIDTHS: Final = (32, 64, 96, 96)
 
 
 class PatchDiscriminator(nn.Sequential):
-    """(N, 3, S, S) in [0, 1] -> (N, 1, S / 8, S / 8) scores of overlapping patches (Isola et al.,
-    CVPR 2017).
+    """Patch discriminator (Isola et al., CVPR 2017): (N, 3, S, S) to (N, 1, S / 8, S / 8) scores.
 
-    Each score sees 46 pixels a side. Spectral normalisation keeps it smooth.
+    Images are in [0, 1]. Each score has a receptive field of 46 pixels a side. Spectral
+    normalisation keeps the network smooth.
     """
 
     def __init__(self) -> None:
@@ -43,8 +42,9 @@ class PatchDiscriminator(nn.Sequential):
 
 
 class Adversary:
-    """The discriminator, its optimizer, and the two losses; `state` and `restore` are for
-    checkpoints.
+    """The discriminator with its optimizer and the losses of both sides.
+
+    `state` and `restore` are for checkpoints.
     """
 
     def __init__(self) -> None:
@@ -54,11 +54,12 @@ class Adversary:
         )
 
     def learn(self, real: Tensor, fused: Tensor, weight: Tensor) -> float:
-        """One step on photos and fused crops (N, 3, S, S); `weight` (N, 1, S, S) is where the fused
-        ones are new.
+        """Trains the discriminator by one step on photos and fused crops (N, 3, S, S).
+
+        `weight` (N, 1, S, S) is 1 where the fused crops are new.
 
         Returns:
-            The hinge loss: 2 knows nothing, 0 everything.
+            The hinge loss: 2 if it cannot tell them apart, 0 if it separates them with a margin.
         """
         self.net.train().requires_grad_(True)
         scores_real, scores_fused = self.net(torch.cat([real, fused.detach()])).split(len(real))
@@ -73,7 +74,7 @@ class Adversary:
         return float(loss.detach())
 
     def disbelief(self, fused: Tensor, weight: Tensor) -> Tensor:
-        """What the fused crops still lose by: minus the mean score of the patches that are new."""
+        """Returns the generator's loss: minus the mean score of the fused crops' new patches."""
         scores = self.net(fused)
         share = _pooled(weight, scores)
         return -(scores * share).sum() / share.sum().clamp(min=1)

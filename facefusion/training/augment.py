@@ -1,5 +1,6 @@
-"""Photometric augmentation: what cameras, lamps and compression do to a face. All functions take
-and return RGB uint8.
+"""Augments faces photometrically, as cameras, lamps and compression do.
+
+All functions take and return RGB uint8.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ def _gain_gamma(rng: Rng, image: np.ndarray, strength: float) -> np.ndarray:
 
 
 def _shade(rng: Rng, image: np.ndarray, strength: float) -> np.ndarray:
-    """Multiplies by a smooth directional ramp, coloured a little: light from one side."""
+    """Multiplies by a smooth, slightly coloured directional ramp: light from one side."""
     height, width = image.shape[:2]
     angle, depth = rng.uniform(0, 2 * np.pi), rng.uniform(0.2, 0.8) * strength
     x, y = np.linspace(-1, 1, width, dtype=np.float32), np.linspace(-1, 1, height, dtype=np.float32)
@@ -59,7 +60,7 @@ def _noise(rng: Rng, image: np.ndarray) -> np.ndarray:
 
 
 def light(rng: Rng, image: np.ndarray, strength: float = 1.0) -> np.ndarray:
-    """Another exposure, white balance, contrast and direction of light."""
+    """Changes exposure, white balance, contrast and direction of light."""
     image = _gain_gamma(rng, image, strength)
     if rng.random() < 0.4:
         image = _shade(rng, image, strength)
@@ -69,7 +70,7 @@ def light(rng: Rng, image: np.ndarray, strength: float = 1.0) -> np.ndarray:
 
 
 def camera(rng: Rng, image: np.ndarray) -> np.ndarray:
-    """A worse lens, sensor or file: blur, low resolution, noise, JPEG, each sometimes."""
+    """Degrades the image as a worse lens, sensor or file: blur, low resolution, noise, JPEG."""
     for chance, step in ((0.2, _blur), (0.25, _shrink), (0.15, _noise), (0.25, _jpeg)):
         if rng.random() < chance:
             image = step(rng, image)
@@ -77,5 +78,5 @@ def camera(rng: Rng, image: np.ndarray) -> np.ndarray:
 
 
 def photometric(rng: Rng, image: np.ndarray, strength: float = 1.0) -> np.ndarray:
-    """`light`, then `camera`, with 85 % probability."""
+    """Applies `light`, then `camera`, with 85 % probability."""
     return camera(rng, light(rng, image, strength)) if rng.random() < 0.85 else image

@@ -1,5 +1,6 @@
-"""Trains CoarseFusionModel: undoing swaps, with identity, expression, light and coverings judged on
-unpaired faces.
+"""Trains CoarseFusionModel on undone swaps and on unpaired faces.
+
+Unpaired faces are judged by identity, expression, light and coverings.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from facefusion.training.judges import Judges
 
 
 class CoarseTask(FusionTask[CoarseFusionModel]):
-    """The coarse stage, at 128 pixels."""
+    """Training of the coarse network, at 128 pixels."""
 
     name = "coarse"
     view = COARSE_SIZE

@@ -1,4 +1,4 @@
-"""Portraits of nobody for `examples/`: several synthetic faces averaged on their meshes.
+"""Makes the portraits in `examples/`: averages of several synthetic faces on their meshes.
 
 `python -m facefusion.training.composites --data DIR --out examples` rewrites the folder. Each
 portrait mixes five people; no image of the data set is copied. The astronaut comes from
@@ -21,8 +21,8 @@ from facefusion.geometry.align import crop_photo, mesh_crop_transform, transform
 from facefusion.geometry.warp import MeshWarp
 
 SIZE: Final = 768
-#: The faces are smaller in the portrait than in a fusion crop: hair and shoulders belong to a
-#: picture.
+#: Share of the portrait's side that the face fills: less than in an aligned crop, as hair and
+#: shoulders belong to a portrait.
 FACE_SHARE: Final = 0.44
 PEOPLE: Final = 5
 LEVELS: Final = 6
@@ -31,7 +31,7 @@ BACKGROUND_BLUR: Final = 0.02
 
 @dataclass(frozen=True)
 class Recipe:
-    """Which portraits are mixed: those whose file name begins with `kind`, chosen by `seed`."""
+    """Choice of the portraits to mix: file names that begin with `kind`, drawn by `seed`."""
 
     name: str
     kind: str
@@ -53,14 +53,14 @@ PAIRS: Final = (
 
 
 def laplacian_average(images: list[np.ndarray], weights: np.ndarray) -> np.ndarray:
-    """Averages aligned images band by band; the detail bands keep the contrast of a single image.
+    """Averages aligned images band by band, with the detail contrast of a single image.
 
     A plain mean of n images has 1/sqrt(n) of their uncorrelated detail; dividing by the root of the
-    summed squares of the weights gives it back (Burt and Adelson, 1983, for the pyramid).
+    summed squares of the weights restores it (Burt and Adelson, 1983, for the pyramid).
 
     Args:
         images: (H, W, 3) float32 each, sides divisible by 2 ** LEVELS.
-        weights: one a picture, summing to 1.
+        weights: one for each image, summing to 1.
     """
     bands: list[np.ndarray] = []
     current = images
@@ -68,7 +68,7 @@ def laplacian_average(images: list[np.ndarray], weights: np.ndarray) -> np.ndarr
         smaller = [cv2.pyrDown(image) for image in current]
         details = [image - cv2.pyrUp(low) for image, low in zip(current, smaller, strict=True)]
         mixed = sum(w * d for w, d in zip(weights, details, strict=True))
-        # Nearly full correction: the faces lie on each other, their outlines do correlate.
+        # Exponent 0.7 instead of 1: aligned faces have partly correlated outlines.
         bands.append(np.asarray(mixed / np.sqrt((weights**2).sum()) ** 0.7))
         current = smaller
     result = np.asarray(sum(w * low for w, low in zip(weights, current, strict=True)))
@@ -80,7 +80,7 @@ def laplacian_average(images: list[np.ndarray], weights: np.ndarray) -> np.ndarr
 def composite(
     images: list[np.ndarray], meshes: list[np.ndarray], weights: np.ndarray
 ) -> np.ndarray:
-    """One portrait out of several: (SIZE, SIZE, 3) RGB uint8."""
+    """Mixes one portrait out of several: (SIZE, SIZE, 3) RGB uint8."""
     crops, points = [], []
     for image, mesh in zip(images, meshes, strict=True):
         matrix = mesh_crop_transform(mesh, FACE_SHARE, SIZE)
@@ -97,8 +97,9 @@ def composite(
 
 
 def _near_face(mesh: np.ndarray) -> np.ndarray:
-    """1 on the head, 0 far from it, (SIZE, SIZE): five rooms do not lie on each other as five faces
-    do, and are blurred.
+    """Returns a weight (SIZE, SIZE): 1 on the head, 0 far from it.
+
+    The backgrounds of five portraits do not align as their faces do, and are blurred.
     """
     low, high = mesh[:, :2].min(0), mesh[:, :2].max(0)
     centre, radius = (low + high) / 2, (high - low) / 2
@@ -116,7 +117,7 @@ def _load(data: Path, kind: str) -> tuple[list[np.ndarray], list[np.ndarray]]:
     images, found = [], []
     with (data / "faces.csv").open(newline="") as handle:
         for row in csv.DictReader(handle):
-            # The training half only: the validation faces stay unseen in every sense.
+            # Training split only: the validation faces stay unseen.
             if (
                 row["split"] == "train"
                 and Path(row["file"]).name.startswith(kind)

@@ -1,6 +1,4 @@
-"""Weak labels of what covers a face: hair, hats, beards, sunglasses, hands; found as what is not
-skin-coloured.
-"""
+"""Labels weakly what covers a face (hair, hats, beards, sunglasses, hands) by its colour."""
 
 from __future__ import annotations
 
@@ -23,19 +21,20 @@ from facefusion.geometry.topology import (
 )
 
 _NOSTRILS: Final = [98, 327, 2, 1, 4, 5, 195, 129, 358]
-#: Least spread of skin in Lab (OpenCV 8-bit units): lightness varies with shading, hue little.
+#: Least spread of skin colour in Lab (OpenCV 8-bit units): lightness varies with shading, hue
+#: little.
 _SPREAD: Final = np.array([16.0, 4.5, 5.5])
-#: Distances in spreads: where skin ends, and how sharply.
+#: Distance from the skin colour, in spreads, at which skin ends.
 _EDGE: Final = 2.6
+#: Steepness of the transition there.
 _STEEPNESS: Final = 3.0
 
 
 def glasses_kinds(names: Sequence[str]) -> list[str]:
-    """What each face wears, by the names of the data set's images: "clear", "dark", "other" or ""
-    for nothing.
+    """Returns what each face wears over the eyes: "clear" or "dark" glasses, "other" or "".
 
-    Spectacles are skin-coloured to `covering`, and thinner than it sees; `glasses.csv` was labelled
-    by eye.
+    `glasses.csv` was labelled by eye, because `covering` misses spectacles: they are often
+    skin-coloured, and thinner than its resolution.
     """
     with Path(__file__).with_name("glasses.csv").open(newline="") as handle:
         kinds = {row["file"]: row["kind"] for row in csv.DictReader(handle)}
@@ -43,12 +42,11 @@ def glasses_kinds(names: Sequence[str]) -> list[str]:
 
 
 def not_face(crop: np.ndarray, mesh: np.ndarray) -> np.ndarray:
-    """What is hair, hat, scarf or background rather than face, above the mouth: GrabCut (Rother et
-    al., SIGGRAPH 2004).
+    """Labels hair, hats, scarves and background above the mouth with GrabCut.
 
-    Cheeks, nose, eyes and brows are the face for sure, and what is well outside of its outline is
-    not; two mixtures of colours are learned from these, and the border between them runs along
-    edges. Takes 0.1 s.
+    Rother et al., SIGGRAPH 2004. Cheeks, nose, eyes and brows are fixed as face, all that is well
+    outside of the outline as other. Two colour mixtures are fitted to these, and the border between
+    them follows edges. Takes 0.1 s.
 
     Args:
         crop: (S, S, 3) RGB uint8 aligned crop.
@@ -89,7 +87,7 @@ def _hull(mesh: np.ndarray, points: tuple[int, ...] | list[int]) -> np.ndarray:
 
 
 def _features(mesh: np.ndarray, size: int) -> np.ndarray:
-    """Eyes, brows, lips and nostrils: not skin-coloured, and no covering."""
+    """Masks eyes, brows, lips and nostrils, which are not skin-coloured and no coverings."""
     mask = np.zeros((size, size), np.uint8)
     for part, growth in (
         (LEFT_EYE, 0.35),
@@ -104,7 +102,7 @@ def _features(mesh: np.ndarray, size: int) -> np.ndarray:
 
 
 def _sunglasses(not_skin: np.ndarray, mesh: np.ndarray, size: int) -> np.ndarray:
-    """Where a wide surround of an eye is mostly not skin, something dark lies over it."""
+    """Masks the wide surroundings of an eye where they are mostly not skin: sunglasses cover it."""
     mask = np.zeros((size, size), np.float32)
     for eye in (LEFT_EYE, RIGHT_EYE):
         around = np.zeros((size, size), np.uint8)
@@ -117,11 +115,11 @@ def _sunglasses(not_skin: np.ndarray, mesh: np.ndarray, size: int) -> np.ndarray
 
 
 def covering(crop: np.ndarray, mesh: np.ndarray) -> np.ndarray:
-    """Where something other than the face's own skin and features lies inside its oval.
+    """Labels what lies over the face's own skin and features, inside its oval.
 
-    The skin's colour is read from cheeks and nose; hair, cloth and dark glass differ from it in hue
-    or are much darker. Beards count as covering. The labels are noisy (hard shadows are taken for
-    coverings) and good enough to learn from.
+    The skin colour is measured on cheeks and nose; hair, cloth and dark glass differ from it in hue
+    or are much darker. Beards count as coverings. The labels are noisy (hard shadows count as
+    coverings) but sufficient for training.
 
     Args:
         crop: (S, S, 3) RGB uint8 aligned crop.

@@ -1,5 +1,6 @@
-"""Training faces: images, meshes and aligned crops of synthetic people, read once and shared by all
-workers.
+"""Loads training faces: images, meshes and aligned crops of synthetic people.
+
+They are read once and shared by all workers.
 """
 
 from __future__ import annotations
@@ -21,23 +22,27 @@ from facefusion.geometry.align import (
 from facefusion.geometry.topology import eye_distance
 from facefusion.geometry.warp import MeshWarp
 
-#: Side of the cached aligned crops: the 128 px training view with room for jitter and without a
-#: second blur.
+#: Side of the cached aligned crops in pixels: the 128 px training view with a margin for jitter,
+#: and without a second blur.
 CROP_SIZE: Final = 192
-#: Images are shrunk until the eyes are at most this far apart; no training view shows a face
-#: larger.
+#: Largest eye distance in pixels; larger images are shrunk, as no training view shows larger faces.
 MAX_EYE_DISTANCE: Final = 150.0
-#: Lattice of the precomputed training warps: a third of the serving lattice's cost.
+#: Lattice points a side of the precomputed training warps: a third of the serving lattice's cost.
 TRAINING_GRID: Final = 25
-#: Side in pixels at which their flows are computed: rasters of a thousand faces have to fit into
-#: memory.
+#: Side in pixels of the training warps' flow fields: small, to hold a thousand faces in memory.
 TRAINING_FLOW_SIZE: Final = 128
 
 
 @dataclass(frozen=True)
 class FaceImage:
-    """One training image: `image` (H, W, 3) RGB uint8, `mesh` (468, 3) in its pixels, `yaw` in
-    degrees, its `name`.
+    """One training image.
+
+    Attributes:
+        image: (H, W, 3) RGB uint8.
+        mesh: (468, 3) in its pixels.
+        yaw: degrees.
+        name: its file's name.
+        faces_found: number of faces in it.
     """
 
     image: np.ndarray
@@ -100,7 +105,7 @@ class AlignedFaces:
 
 
 def align_faces(faces: list[FaceImage], size: int = CROP_SIZE) -> AlignedFaces:
-    """Cuts and aligns the faces to crops of `size` pixels and prepares the warp onto each of them."""
+    """Aligns the faces to crops of `size` pixels and prepares the warp onto each of them."""
     crops, meshes, warps = [], [], []
     for face in faces:
         matrix = mesh_crop_transform(face.mesh, FUSION_FACE_SHARE, size)

@@ -19,24 +19,26 @@ from facefusion.training.data import FaceImage
 from facefusion.training.loop import Batch
 from facefusion.training.mosaics import Mosaic, make_mosaic
 
-#: Side of the training mosaics; faces of 16 to 400 px, as the product's two looks (192 and 640)
-#: show them.
+#: Side of the training mosaics in pixels; their faces have 16 to 400 px, as in the two detection
+#: passes at serving (192 and 640 px).
 TRAINING_SIZE: Final = 320
-#: Anchor sizes of SCRFD: a face belongs to the anchors whose size is nearest, on a logarithmic
-#: scale.
+#: Anchor sizes of SCRFD in pixels; a face is assigned to those nearest on a logarithmic scale.
 ANCHOR_SIZES: Final = ((16, 32), (64, 128), (256, 512))
-#: A face may belong to two neighbouring anchors (half an octave of overlap and a little).
+#: Octaves between a face and its anchors: slightly over half an octave overlap, so that a face may
+#: have two neighbouring anchors.
 OCTAVES: Final = 0.75
-#: Radius in strides around the face's centre within which locations are responsible.
+#: Radius in strides around the face's centre of the locations that predict it.
 RADIUS: Final = 1.5
-#: Weights of the losses against the score's. The points steer every alignment that follows.
+#: Weight of the box loss against the score's.
 BOX: Final = 2.0
+#: Weight of the landmark loss against the score's: every alignment depends on the points.
 POINTS: Final = 40.0
 
 
 def assign(mosaic: Mosaic, size: int) -> dict[str, np.ndarray]:
-    """Training targets for each level: `cls` (2, h, w) 1 / 0 / -1 (ignore), `box` (2, 4, h, w),
-    `kps` (2, 10, h, w).
+    """Assigns the training targets of each level.
+
+    `cls` (2, h, w) is 1, 0 or -1 (ignored); `box` is (2, 4, h, w), `kps` (2, 10, h, w).
     """
     targets: dict[str, np.ndarray] = {}
     sides = (mosaic.boxes[:, 2:] - mosaic.boxes[:, :2]).max(1) if len(mosaic.boxes) else np.zeros(0)
@@ -47,7 +49,7 @@ def assign(mosaic: Mosaic, size: int) -> dict[str, np.ndarray]:
         kps = np.zeros((ANCHORS, 10, cells, cells), np.float32)
         grid = np.arange(cells) * stride
         x, y = np.meshgrid(grid, grid)
-        for face in np.argsort(-sides):  # smaller faces last: they win where two compete
+        for face in np.argsort(-sides):  # smaller faces last, so that they overwrite larger ones
             left, top, right, bottom = mosaic.boxes[face]
             near = (
                 np.maximum(abs(x - (left + right) / 2), abs(y - (top + bottom) / 2))
@@ -74,8 +76,9 @@ def assign(mosaic: Mosaic, size: int) -> dict[str, np.ndarray]:
 
 
 def giou_loss(found: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
-    """Generalised IoU loss (Rezatofighi et al., CVPR 2019) of (N, 4) distances from a common point;
-    also the IoU.
+    """Returns the generalised IoU loss and the IoU of (N, 4) distances from a common point.
+
+    Rezatofighi et al., CVPR 2019.
     """
     overlap = (
         (torch.minimum(found[:, :2], truth[:, :2]) + torch.minimum(found[:, 2:], truth[:, 2:]))
@@ -92,7 +95,10 @@ def giou_loss(found: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def quality_focal_loss(logits: Tensor, quality: Tensor) -> Tensor:
-    """Quality focal loss, beta 2 (Li et al., NeurIPS 2020), summed; targets below 0 are ignored."""
+    """Returns the summed quality focal loss with beta 2 (Li et al., NeurIPS 2020).
+
+    Targets below 0 are ignored.
+    """
     probability = logits.sigmoid()
     loss = functional.binary_cross_entropy_with_logits(
         logits, quality.clamp(min=0), reduction="none"
@@ -101,13 +107,13 @@ def quality_focal_loss(logits: Tensor, quality: Tensor) -> Tensor:
 
 
 class DetectorTask:
-    """Samples are mosaics with their targets by level."""
+    """Training of the detector on mosaics with targets for each level."""
 
     name = "detector"
 
     def __init__(self, train: list[FaceImage], val: list[FaceImage], mosaics: int = 60) -> None:
         self.net = DetectorNet()
-        # Images where a second, unlabelled face was seen would teach the net to overlook faces.
+        # A second, unlabelled face in an image would train the network to miss faces.
         self.train = [face for face in train if face.faces_found == 1]
         self.val = val
         self.val_mosaics = [
@@ -159,7 +165,7 @@ class DetectorTask:
         return measure(self._detector(net), self.val_mosaics)
 
     def picture(self, net: nn.Module) -> np.ndarray:
-        """Boxes and points found in six val mosaics."""
+        """Draws the boxes and points found in six val mosaics."""
         detector, tiles = self._detector(net), []
         for mosaic in self.val_mosaics[:6]:
             tile = mosaic.image.copy()
@@ -173,8 +179,9 @@ class DetectorTask:
 
 
 def measure(detector: FaceDetector, mosaics: list[Mosaic]) -> dict[str, float]:
-    """Recall at IoU 0.5, false faces an image, and the five points' mean error in percent of the
-    eye distance.
+    """Measures recall at IoU 0.5, false faces per image and the mean error of the five points.
+
+    The error is in percent of the eye distance.
     """
     found_faces, all_faces, false_faces, errors = 0, 0, 0, []
     for mosaic in mosaics:
@@ -204,6 +211,6 @@ def measure(detector: FaceDetector, mosaics: list[Mosaic]) -> dict[str, float]:
 
 
 def box_iou(a: np.ndarray, b: np.ndarray) -> float:
-    """Intersection over union of two boxes, (4,) left, top, right, bottom each."""
+    """Returns the IoU of two boxes, (4,) left, top, right, bottom each."""
     overlap = np.clip(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0, None).prod()
     return float(overlap / ((a[2:] - a[:2]).prod() + (b[2:] - b[:2]).prod() - overlap))

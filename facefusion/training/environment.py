@@ -1,6 +1,4 @@
-"""Settings that libraries read at their start only: a training process starts itself anew with
-them.
-"""
+"""Sets environment variables that libraries read at start only, by restarting the process."""
 
 from __future__ import annotations
 
@@ -9,20 +7,21 @@ import sys
 from typing import Final
 
 ENVIRONMENT: Final = {
-    # glibc gives large blocks back to the kernel and faults them in again at each step; keeping
+    # glibc returns large blocks to the kernel and page-faults them in again at each step; keeping
     # them makes CPU training two to three times faster.
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": "100000000000",
     "MALLOC_TOP_PAD_": "268435456",
-    # The samples have small matrix products: OpenBLAS would spin a second thread eight times longer
-    # than they take.
+    # Samples need small matrix products only: OpenBLAS would spin a second thread eight times
+    # longer than they take.
     "OPENBLAS_NUM_THREADS": "1",
 }
 
 
 def restart(module: str) -> None:
-    """Replaces this process by `python -m module` with the same arguments, unless it has the
-    settings already.
+    """Replaces this process by `python -m module` with the same arguments.
+
+    Does nothing if the variables are set already.
     """
     if sys.platform == "linux" and any(key not in os.environ for key in ENVIRONMENT):
         os.execve(

@@ -1,6 +1,4 @@
-"""Faces that the data set has too few of: dropped jaws, closed eyes, strong features, and one
-person's face on another.
-"""
+"""Draws training faces that the data set lacks: open jaws, closed eyes, strong features, swaps."""
 
 from __future__ import annotations
 
@@ -30,10 +28,11 @@ from facefusion.training.data import TRAINING_GRID, AlignedFaces
 
 Rng = np.random.Generator
 
-#: Most that a jaw drops, in eye distances; how far from the mean face features are drawn.
+#: Largest drop of a jaw, in eye distances.
 DROP: Final = 0.75
+#: Range of the factor by which features differ from the mean face.
 CARICATURE: Final = (0.8, 1.6)
-#: Upper and lower lid points that meet when an eye closes.
+#: Pairs of upper and lower lid points that meet when an eye closes.
 LIDS: Final = (
     ((160, 144), (159, 145), (158, 153), (161, 163), (157, 154)),
     ((387, 373), (386, 374), (385, 380), (388, 390), (384, 381)),
@@ -42,20 +41,20 @@ _MOUTH_CORNERS: Final = (61, 291)
 _MOUTH: Final = SLITS[0]
 _LOWER_LIP: Final = _MOUTH.below + _MOUTH.lower
 _UPPER_LIP: Final = _MOUTH.above + _MOUTH.upper
-#: Labels that lie this far (shares of the eye distance) from where the warp has put the face are
-#: not believed.
+#: Largest mean distance of a teacher's label from the warped mesh, in eye distances; labels farther
+#: off are discarded as wrong.
 _BELIEVED: Final = 0.25
 
 
 def mean_shape(faces: AlignedFaces) -> np.ndarray:
-    """The mean of the most frontal meshes, (468, 3)."""
+    """Returns the mean of the most frontal meshes, (468, 3)."""
     return np.asarray(
         faces.meshes[np.argsort(np.abs(faces.yaws))[: max(len(faces) // 3, 1)]].mean(0), np.float32
     )
 
 
 def drop_jaw(mesh: np.ndarray, amount: float) -> np.ndarray:
-    """The mesh with its lower lip and jaw `amount` eye distances lower."""
+    """Lowers the mesh's lower lip and jaw by `amount` eye distances."""
     left, right = (mesh[i, :2] for i in _MOUTH_CORNERS)
     across = (right - left) / max(float(np.hypot(*(right - left))), 1e-6)
     down = np.array([-across[1], across[0]])
@@ -64,8 +63,7 @@ def drop_jaw(mesh: np.ndarray, amount: float) -> np.ndarray:
         float(np.hypot(*(right - left))), 1e-6
     )  # 0.5 at the corners
     y = (mesh[:, :2] - middle) @ down / max(eye_distance(mesh), 1e-6)
-    # The lower lip moves as a whole and leaves the corners where they are; so does the cheek; the
-    # chin goes along.
+    # The lower lip and the cheek move as a whole and leave the corners in place; the chin follows.
     below = np.clip((y + 0.02) / 0.06, 0, 1)
     lip = np.clip(1 - (x / 0.5) ** 2, 0, 1)
     jaw = np.clip(y / 0.5, 0, 1) * np.clip(1.6 - x, 0, 1)
@@ -78,7 +76,7 @@ def drop_jaw(mesh: np.ndarray, amount: float) -> np.ndarray:
 
 
 def close_eyes(mesh: np.ndarray, share: float) -> np.ndarray:
-    """The mesh with its upper lids lowered onto the lower ones by `share`."""
+    """Lowers the mesh's upper lids onto the lower ones by `share`."""
     moved = mesh.copy()
     for eye in LIDS:
         for upper, lower in eye:
@@ -88,14 +86,13 @@ def close_eyes(mesh: np.ndarray, share: float) -> np.ndarray:
 
 @dataclass(frozen=True)
 class MadeFace:
-    """A face that was made.
+    """A face drawn for training.
 
     Attributes:
         image: (S, S, 3) RGB uint8.
-        mesh: (468, 3) about where its points are, in the image's pixels.
-        sure: (468,) bool, the points that are certainly there: a jaw that was dropped, eyes that
-            were closed. The teacher takes wide open mouths for half open ones, and closed eyes for
-            open ones.
+        mesh: (468, 3) approximate points, in the image's pixels.
+        sure: (468,) bool, points that are certain in `mesh`: of a dropped jaw or closed eyes.
+            The teacher predicts half open for wide open mouths, and open for closed eyes.
     """
 
     image: np.ndarray
@@ -103,13 +100,13 @@ class MadeFace:
     sure: np.ndarray
 
     def mirrored(self) -> MadeFace:
-        """The face in a mirror."""
+        """Mirrors the face."""
         flipped = np.ascontiguousarray(self.image[:, ::-1])
         return MadeFace(flipped, mirrored(self.mesh, self.image.shape[1]), self.sure[MIRROR])
 
 
 class MadeFaces:
-    """Draws faces whose meshes the teacher has yet to tell.
+    """Draws faces without exact labels, for `MeshTeacher` to label.
 
     Args:
         faces: aligned crops.
@@ -119,7 +116,7 @@ class MadeFaces:
         self.faces, self.mean = faces, mean_shape(faces)
 
     def __call__(self, rng: Rng) -> MadeFace:
-        """A face as it is, on another's mesh, or drawn anew."""
+        """Draws a face as it is, on another face's mesh, or with a changed mesh."""
         faces = self.faces
         one = int(rng.integers(len(faces)))
         image, mesh = faces.crops[one], faces.meshes[one]
@@ -134,7 +131,7 @@ class MadeFaces:
             onto, sure = self._drawn(rng, faces.meshes[one])
             warp, other = MeshWarp(onto, faces.crops.shape[1], TRAINING_GRID), one
         warped = warp(image, mesh)
-        if rng.random() < 0.5 and other != one:  # as in a fused photo: the face only
+        if rng.random() < 0.5 and other != one:  # blend the face only, as in a fused photo
             size = faces.crops.shape[1]
             inside = face_mask(onto, size)
             toned, _ = match_skin(warped, faces.crops[other], skin_mask(onto, size))
@@ -161,8 +158,9 @@ class MadeFaces:
 
     @staticmethod
     def _mouth(rng: Rng, image: np.ndarray, mesh: np.ndarray) -> np.ndarray:
-        """Darkness between the lips, and now and then teeth: a warp has only stretched lips to show
-        there.
+        """Paints darkness between the lips, and sometimes teeth.
+
+        A warp only stretches the lips there.
         """
         inner = mesh[list(INNER_LIPS), :2]
         if rng.random() < 0.2 or np.ptp(inner[:, 1]) < 4:
@@ -179,10 +177,10 @@ class MadeFaces:
 
 
 class MeshTeacher:
-    """MediaPipe's face mesh (Kartynnik et al., 2019) as it is used: in an upright view of 1.5 times
-    the face, twice.
+    """MediaPipe's face mesh (Kartynnik et al., 2019) as the teacher of MeshNet.
 
-    It is opened where it is first used: a worker process needs one of its own.
+    It runs twice, as in use, on an upright view of 1.5 times the face. The model is loaded at the
+    first call, because each worker process needs its own.
 
     Raises:
         SystemExit: the packages that bring it are not installed.
@@ -197,7 +195,7 @@ class MeshTeacher:
         self._net: MediaPipeMesh | None = None
 
     def __call__(self, made: MadeFace) -> np.ndarray:
-        """The mesh (468, 3) that the teacher sees in a made face, where nothing is known better."""
+        """Labels a face: the teacher's mesh (468, 3), except for the points that are certain."""
         image, near = made.image, made.mesh
         if self._net is None:
             self._net = MediaPipeMesh()

@@ -1,6 +1,4 @@
-"""Trains EyelidsNet on eyes that were labelled by eye: few are shut, and each of those is shown
-often.
-"""
+"""Trains EyelidsNet on eyes that were labelled by eye, with the few shut ones oversampled."""
 
 from __future__ import annotations
 
@@ -21,20 +19,19 @@ from facefusion.training.augment import photometric
 from facefusion.training.data import FaceImage
 from facefusion.training.loop import Batch, to_input
 
-#: Share of the samples that are shut.
+#: Share of the samples that show a shut eye.
 SHUT_SHARE: Final = 0.3
-#: Normal deviation of the corners of an eye, as a share of its width: what the mesh network errs
-#: by, and more.
+#: Standard deviation of an eye's corners, as a share of its width: above the mesh network's error.
 JITTER: Final = 0.07
-#: Labels are not wholly certain.
+#: Target probability of a label: label smoothing, as some labels are wrong.
 CERTAIN: Final = 0.97
 
 
 def shut_eyes(names: Sequence[str]) -> np.ndarray:
-    """(N, 2) of each face's image-left and image-right eye: 1 shut, 0 open, -1 not to be told.
+    """Returns (N, 2) labels of image-left and image-right eyes: 1 shut, 0 open, -1 unclear.
 
-    `shut_eyes.csv` was labelled by eye, on crops that a network trained on the first few of them
-    had put in order. Eyes that look down until no iris is seen are shut.
+    `shut_eyes.csv` was labelled by eye, on crops sorted by a network that was trained on the first
+    few labels. Eyes that look down until no iris is visible count as shut.
 
     Args:
         names: of the data set's images.
@@ -48,7 +45,7 @@ def shut_eyes(names: Sequence[str]) -> np.ndarray:
 
 
 class EyelidsTask:
-    """Samples are eyes of the faces, a third of them shut."""
+    """Training of EyelidsNet; 30 % of the samples are shut eyes."""
 
     name = "eyelids"
 
@@ -86,7 +83,7 @@ class EyelidsTask:
     @staticmethod
     @torch.no_grad()
     def predict(net: nn.Module, eyes: np.ndarray) -> np.ndarray:
-        """(N,) probabilities of (N, 32, 48, 3) RGB uint8."""
+        """Returns (N,) probabilities that eyes (N, 32, 48, 3) RGB uint8 are shut."""
         return np.concatenate(
             [net(to_input(part))[:, 0].numpy() for part in torch.from_numpy(eyes).split(256)]
         )
@@ -101,9 +98,7 @@ class EyelidsTask:
         }
 
     def picture(self, net: nn.Module) -> np.ndarray:
-        """The eyes of the val split that are the likeliest to be shut, in order; a bar under each
-        shows how likely.
-        """
+        """Shows the val eyes that are most likely shut, in order; bars show the probability."""
         found = self.predict(net, self.val_eyes)
         tiles = []
         for i in np.argsort(-found)[:60]:

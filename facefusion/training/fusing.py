@@ -1,6 +1,4 @@
-"""What coarse and refine training share: samples, losses by name, figures on the val split, a
-picture of the state.
-"""
+"""Trains fusion networks: all that the coarse and the refine stage share."""
 
 from __future__ import annotations
 
@@ -28,35 +26,35 @@ from facefusion.training.swaps import UNPAIRED, SwapSampler
 
 Net = TypeVar("Net", bound=nn.Module)
 
-#: Share of the training after which the judges have their full weight.
+#: Share of the training after which the judges' losses have their full weight.
 JUDGED_FROM: Final = 0.08
-#: Weight of coverings in paired samples against unpaired ones.
+#: Weight of coverings in paired samples, relative to unpaired ones.
 PAIRED_COVERING: Final = 0.3
-#: Weight of the face against its surroundings in the reconstruction.
+#: Weight of the face in the reconstruction, relative to its surroundings.
 INSIDE: Final = 4.0
-#: Side at which light is compared; larger views are averaged down in larger cells.
+#: Cells a side in which light is compared; larger views are averaged in larger cells.
 LIGHT_CELLS: Final = 16
 VAL_SAMPLES: Final = 160
-#: Hinge loss of a discriminator that knows nothing.
+#: Hinge loss of an undecided discriminator.
 IGNORANT: Final = 2.0
-#: Deviation of each of an embedding's 128 numbers, which are about 0.09 themselves.
+#: Standard deviation of the noise on each of an embedding's 128 numbers, which are about 0.09.
 IDENTITY_NOISE: Final = 0.03
 
 
 @dataclass(frozen=True)
 class Weights:
-    """Weights of the losses, by the names that the log has them under.
+    """Weights of the losses, by their names in the log.
 
     Attributes:
-        reconstruction, gradient: undone swaps, pixels and edges.
-        covering: the mask where something covers either face.
+        reconstruction, gradient: pixels and edges of undone swaps.
+        covering: the mask where coverings lie over either face.
         light: the target's light on unpaired faces.
         detail: the warped source's edges on unpaired faces.
-        chroma: colour of the residual that changes within a cheek's width (`losses.fine_chroma`).
-        identity, expression: what the judges say of unpaired faces.
-        leak: the target's person in unpaired faces (`losses.identity_leak`). Twice this weight
-            costs light and expression.
-        adversary: what the discriminator says of them.
+        chroma: the residual's colour on scales below a cheek's width (`losses.fine_chroma`).
+        identity, expression: the judges' losses on unpaired faces.
+        leak: similarity of unpaired faces to the target's person (`losses.identity_leak`). Twice
+            this weight costs light and expression.
+        adversary: the discriminator's loss on unpaired faces.
     """
 
     reconstruction: float = 10.0
@@ -71,24 +69,25 @@ class Weights:
     adversary: float = 0.7
 
 
-#: Losses whose weight ramps up until `JUDGED_FROM`: the judges know nothing of such faces as come
-#: out of an untrained network.
+#: Losses whose weight ramps up until `JUDGED_FROM`: judges give no useful gradient on the faces of
+#: an untrained network.
 JUDGED: Final = ("identity", "expression", "leak", "adversary")
 
 
 class FusionTask(Generic[Net]):
-    """Training of a fusion network on the samples of `SwapSampler`; `run` is what the stages differ
-    in.
+    """Training of a fusion network on the samples of `SwapSampler`.
+
+    The stages differ in `run`.
 
     Args:
         net: the network.
         train, val: aligned faces.
-        judges: who judges.
-        view: side of the samples.
+        judges: the networks that judge unpaired faces.
+        view: side of the samples in pixels.
     """
 
     name: str
-    #: Share of the samples that put another person's face onto a target.
+    #: Share of unpaired samples, which put another person's face onto a target.
     unpaired = UNPAIRED
     weights = Weights()
 
@@ -131,7 +130,7 @@ class FusionTask(Generic[Net]):
         return self.run(net, images | {"identity": identities[batch["source"][:, 0]]})
 
     def beside(self, x: dict[str, Tensor], batch: Batch) -> tuple[Tensor, dict[str, float]]:
-        """A further loss of a stage, with its figures."""
+        """Returns a further loss of a stage, with its figures."""
         return x["out"].new_zeros(()), {}
 
     @staticmethod
@@ -142,7 +141,7 @@ class FusionTask(Generic[Net]):
         )
 
     def loss(self, batch: Batch, progress: float) -> tuple[Tensor, dict[str, float]]:
-        # Another photo of the same person would have another embedding.
+        # Noise as between embeddings of different photos of one person.
         identities = functional.normalize(
             self.identities + IDENTITY_NOISE * torch.randn_like(self.identities)
         )
@@ -157,14 +156,13 @@ class FusionTask(Generic[Net]):
         return total + further, figures | more | {"knows": knows}
 
     def _measured(self, x: dict[str, Tensor], paired: Tensor) -> dict[str, Tensor]:
-        """The losses that need no judge, by name."""
+        """Returns the losses that need no judge, by name."""
         face, covered, out = x["face"], x["covered"], x["out"]
         weight = paired * (1 + (INSIDE - 1) * face)
-        # Unpaired: what covers either face is the target's, the rest is the source's, in the
-        # target's light.
+        # Unpaired samples: coverings stay the target's, the rest is the source's in the target's
+        # light.
         free = (1 - paired) * face
-        # On the logits: the mask is nearly 1 almost everywhere, and its sigmoid would let no
-        # gradient through where it errs.
+        # On logits: the mask is nearly 1 almost everywhere, where a sigmoid's gradient vanishes.
         wrong = functional.binary_cross_entropy_with_logits(
             x["logits"], 1 - covered, reduction="none"
         )
@@ -179,7 +177,7 @@ class FusionTask(Generic[Net]):
         }
 
     def _judged(self, x: dict[str, Tensor], batch: Batch) -> tuple[dict[str, Tensor], float]:
-        """The losses of judges and discriminator on unpaired faces, by name; the latter's own loss."""
+        """Returns the judges' losses on unpaired faces by name, and the discriminator's loss."""
         who = torch.nonzero(batch["paired"][:, 0] == 0)[:, 0]
         if not len(who):
             return dict.fromkeys(JUDGED, x["out"].new_zeros(())), IGNORANT
@@ -191,8 +189,8 @@ class FusionTask(Generic[Net]):
             plain = self.judges.recognise(fuse(warped, target, face, 0.0), points)
             theirs = self.judges.recognise(target, points)
         knows = self.adversary.learn(x["truth"][who], out, face)
-        # Who wears glasses is recognised by them: they would be carried over, or taken away, for
-        # the judge's sake.
+        # Only without glasses: they dominate the embedding, so the loss would transfer or remove
+        # them.
         unlike = (1 - (found * source).sum(1)) * bare
         return {
             "identity": unlike.sum() / bare.sum().clamp(min=1),
@@ -234,7 +232,7 @@ class FusionTask(Generic[Net]):
 
     @torch.no_grad()
     def picture(self, net: Net) -> np.ndarray:
-        """Warped, target, mask, fused for 24 val samples; a green corner marks the paired ones."""
+        """Shows warped source, target, mask, fused of 24 val samples; paired ones marked green."""
         x = self._run(net, {k: v[:24] for k, v in self.val_batch.items()}, self.val_identities)
         rows = []
         for i in range(len(x["out"])):

@@ -1,6 +1,4 @@
-"""Trains HairNet to see at once what GrabCut finds slowly, and more steadily: also under another
-light.
-"""
+"""Trains HairNet to predict GrabCut's labels faster, and more steadily under other light."""
 
 from __future__ import annotations
 
@@ -23,21 +21,21 @@ from facefusion.training.losses import overlap
 from facefusion.training.mesh import jittered
 from facefusion.training.relighting import Lamps
 
-#: Shares of the samples that wear another face's hair or hat besides, and that stand under a lamp
-#: of their own.
+#: Share of the samples onto which another face's hair or hat is pasted.
 WEARING: Final = 0.4
+#: Share of the samples under a synthetic lamp.
 LAMPS: Final = 0.4
-#: What is worn covers at least this share of the crop.
+#: Least share of the crop that hair or hats cover on faces from which they are pasted.
 LEAST_WORN: Final = 0.03
-#: How far out of the face's outline the labels are trusted, as a share of the distance to its
-#: centre.
+#: Distance outside of the face's outline within which labels are used, as a share of the distance
+#: to its centre.
 MARGIN: Final = 0.1
-#: Weight of each pixel beside the overlap.
+#: Weight of the cross-entropy of the pixels, relative to the overlap loss.
 PIXELS: Final = 2.0
-#: From this share of the training on, the network's own opinion counts for this much beside
-#: GrabCut's, which is now and then wrong for a whole forehead (hard bootstrapping, Reed et al.,
-#: ICLR 2015 workshop).
+#: Share of the training after which the network's own prediction is mixed into the labels (hard
+#: bootstrapping, Reed et al., ICLR 2015 workshop).
 OPINION_FROM: Final = 0.4
+#: Weight of the network's own prediction then: GrabCut sometimes mislabels a whole forehead.
 OPINION: Final = 0.4
 VAL_WORN: Final = 96
 
@@ -49,8 +47,9 @@ def _inside(mesh: np.ndarray, size: int) -> np.ndarray:
 
 
 class HairTask:
-    """Labels are what GrabCut takes for other than the face; half of the faces wear another's hair
-    as well.
+    """Training of HairNet on GrabCut's labels of what is not the face.
+
+    40 % of the samples get another face's hair or hat as well.
     """
 
     name = "hair"
@@ -126,7 +125,7 @@ class HairTask:
     @staticmethod
     @torch.no_grad()
     def predict(net: nn.Module, heads: np.ndarray) -> np.ndarray:
-        """(N, 64, 96) opacity of (N, 64, 96, 3) RGB uint8."""
+        """Returns (N, 64, 96) opacity for (N, 64, 96, 3) RGB uint8."""
         return np.concatenate(
             [net(to_input(part))[:, 0].numpy() for part in torch.from_numpy(heads).split(64)]
         )
@@ -141,7 +140,7 @@ class HairTask:
         }
 
     def picture(self, net: nn.Module) -> np.ndarray:
-        """Faces of the val split, their labels in blue and what the network finds in green."""
+        """Shows faces of the val split with their labels in blue and the predictions in green."""
         tiles = []
         for i, found in enumerate(self.predict(net, self.val_crops)):
             row = [self.val_crops[i]]
@@ -160,34 +159,33 @@ def _shrunk(layer: np.ndarray) -> np.ndarray:
 
 
 def _labels(faces: AlignedFaces) -> np.ndarray:
-    """(N, S, S) float32 of `not_face`."""
+    """Returns `not_face` of each face, (N, S, S) float32."""
     return np.stack(
         [not_face(crop, mesh) for crop, mesh in zip(faces.crops, faces.meshes, strict=True)]
     )
 
 
 def _worn(faces: AlignedFaces, labels: np.ndarray) -> np.ndarray:
-    """The faces that something lies over."""
+    """Returns the indices of the faces with hair or a hat over them."""
     size = faces.crops.shape[1]
     inner = np.stack([_inside(mesh, size) for mesh in faces.meshes])
     return np.flatnonzero((labels * inner).mean((1, 2)) > LEAST_WORN)
 
 
 def _alike(found: Tensor, truth: Tensor, inside: Tensor) -> Tensor:
-    """Their `overlap` where `inside` is 1."""
+    """Returns the `overlap` of two maps where `inside` is 1."""
     return overlap(found * inside, truth * inside)
 
 
 def agreement(found: np.ndarray, faces: AlignedFaces) -> np.ndarray:
-    """How far hair that was found is where GrabCut sees it: the Dice coefficient inside the face,
-    above the mouth.
+    """Measures the agreement with GrabCut's labels inside the face, above the mouth.
 
     Args:
-        found: (N, CROP_SIZE, CROP_SIZE) of the faces, as `HairFinder` answers.
+        found: (N, CROP_SIZE, CROP_SIZE) opacity from `HairFinder`.
         faces: the faces.
 
     Returns:
-        (N,) in [0, 1].
+        (N,) Dice coefficients in [0, 1].
     """
     inside = np.stack([_shrunk(_inside(mesh, faces.crops.shape[1])) for mesh in faces.meshes])
     labels = np.stack([_shrunk(label) for label in _labels(faces)])
@@ -195,7 +193,7 @@ def agreement(found: np.ndarray, faces: AlignedFaces) -> np.ndarray:
 
 
 def find_hair(net: HairNet, faces: AlignedFaces) -> np.ndarray:
-    """(N, CROP_SIZE, CROP_SIZE) float32, what lies over the upper part of each face."""
+    """Finds what covers the upper part of each face: (N, CROP_SIZE, CROP_SIZE) float32."""
     return np.stack(
         [
             as_hair(found)

@@ -1,5 +1,6 @@
-"""Trains IdentityNet: every stage learns the teacher's features first, then the whole learns the
-teacher's embedding.
+"""Trains IdentityNet by distillation.
+
+First each stage is trained on the teacher's features, then the whole network on its embedding.
 """
 
 from __future__ import annotations
@@ -25,8 +26,7 @@ from facefusion.training.data import AlignedFaces
 from facefusion.training.loop import Batch, to_input
 from facefusion.training.mesh import jittered
 
-#: Outputs of the teacher that end where the student's stages end: 56, 28, 14, 14 and 7 pixels a
-#: side.
+#: Teacher outputs at the ends of the student's stages: 56, 28, 14, 14 and 7 pixels a side.
 TEACHER_TAPS: Final = (
     "/dw_conv/relu_1/Relu_output_0",
     "/features/features.4/Add_output_0",
@@ -36,12 +36,11 @@ TEACHER_TAPS: Final = (
 )
 IMAGENET_MEAN: Final = np.array([0.485, 0.456, 0.406], np.float32)
 IMAGENET_STD: Final = np.array([0.229, 0.224, 0.225], np.float32)
-#: Share of the training in which each stage is fed by the teacher; after it the student feeds
-#: itself.
+#: Share of the training in which each stage's input is the teacher's; later it is the student's.
 STAGEWISE: Final = 0.25
-#: Share of fused faces among the samples of the network that judges in training, and fused val
-#: faces that are looked at.
+#: Share of fused faces among the samples of the judge network.
 FUSED: Final = 0.5
+#: Number of fused val faces that are evaluated.
 VAL_FUSED: Final = 280
 
 
@@ -63,7 +62,11 @@ class Teacher:
         self.batched = isinstance(self.session.get_inputs()[0].shape[0], str)
 
     def __call__(self, faces: np.ndarray) -> list[np.ndarray]:
-        """(N, 112, 112, 3) RGB uint8 -> one array a tap, then the embedding (N, 128), normalised."""
+        """Returns one array for each tap, then the unit-length embedding (N, 128).
+
+        Args:
+            faces: (N, 112, 112, 3) RGB uint8.
+        """
         x = (
             ((faces / np.float32(255) - IMAGENET_MEAN) / IMAGENET_STD)
             .transpose(0, 3, 1, 2)
@@ -80,7 +83,7 @@ class Teacher:
 
 
 def arcface_crop(image: np.ndarray, mesh: np.ndarray) -> np.ndarray:
-    """The 112 px ArcFace crop of the face with this mesh."""
+    """Cuts the 112 px ArcFace crop of the face with this mesh."""
     matrix = similarity_transform(five_points(mesh), ARCFACE_TEMPLATE)
     return cv2.warpAffine(
         image, matrix, (INPUT_SIZE, INPUT_SIZE), borderMode=cv2.BORDER_REFLECT_101
@@ -88,15 +91,16 @@ def arcface_crop(image: np.ndarray, mesh: np.ndarray) -> np.ndarray:
 
 
 class IdentityTask:
-    """Samples are faces, warped to other faces' geometry and blended with others: many people out
-    of a thousand.
+    """Training of IdentityNet on faces warped to other faces' geometry and blended with others.
+
+    This multiplies the thousand people of the data set.
 
     Args:
         train, val: aligned faces.
         teacher: MobileFaceNet.
-        net: the network that learns; a new IdentityNet by default.
-        fused: share of the samples that are one face in another photo, as fusion makes them.
-        stagewise: share of the training in which each stage is fed by the teacher.
+        net: the student; a new IdentityNet by default.
+        fused: share of the samples that are fused: one face in another photo.
+        stagewise: share of the training in which each stage's input is the teacher's.
     """
 
     name = "identity"
@@ -129,8 +133,9 @@ class IdentityTask:
     def _fused(
         rng: np.random.Generator, faces: AlignedFaces, one: int
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The face `one` in another photo: in its light, under a mask that is sometimes weak,
-        repainted a little.
+        """Puts the face `one` into another photo, as fusion does.
+
+        It takes that photo's light, under a sometimes weak mask, with small changes of the pixels.
         """
         near = np.flatnonzero(np.abs(faces.yaws - faces.yaws[one]) < 25)
         other = int(near[rng.integers(len(near))])
@@ -199,8 +204,7 @@ class IdentityTask:
             x = tap.contiguous(memory_format=torch.channels_last) if stagewise else out
         embedding = functional.normalize(self.net.head(x.float()))
         cosine = (embedding * truth).sum(1)
-        # Beside each face's own direction, the similarities between faces: retrieval is about
-        # those.
+        # Also the similarities between faces, which verification depends on.
         relation = functional.mse_loss(embedding @ embedding.T, truth @ truth.T)
         figures["cosine"] = float(cosine.detach().mean())
         return total + 3 * (1 - cosine).mean() + 5 * relation, figures
@@ -224,7 +228,7 @@ class IdentityTask:
         ]
         teacher_copies = self.teacher(copies)[-1]
         fused = self.embed(net, self.val_fused)
-        # Whether it judges fused faces as the teacher does: the cosine to the face that was put in.
+        # Cosine of a fused face to the source, to compare the student with the teacher as judges.
         own = (fused * mine[self.val_sources]).sum(1)
         wanted = (self.val_fused_truth * self.val_truth[self.val_sources]).sum(1)
         return {
@@ -239,9 +243,7 @@ class IdentityTask:
         }
 
     def picture(self, net: nn.Module) -> np.ndarray:
-        """Similarity matrices of 32 val faces, the teacher's left and the student's right, beside
-        the faces.
-        """
+        """Shows 32 val faces beside their similarity matrices: teacher left, student right."""
         mine = self.embed(net, self.val_crops[:32])
         maps = [cv2.resize((255 * np.clip(e @ e.T, 0, 1)).astype(np.uint8), (448, 448), interpolation=cv2.INTER_NEAREST)
                 for e in (self.val_truth[:32], mine)]  # fmt: skip
@@ -254,8 +256,9 @@ class IdentityTask:
 
 
 def augmented_copy(rng: np.random.Generator, crop: np.ndarray, mesh: np.ndarray) -> np.ndarray:
-    """The same face in another light, blurred, compressed, 30 % smaller and turned by 5 degrees: an
-    ArcFace crop.
+    """Augments a face and returns its ArcFace crop.
+
+    The copy has other light, blur and compression, is 30 % smaller and turned by 5 degrees.
     """
     centre = crop.shape[0] / 2
     turn = cv2.getRotationMatrix2D((centre, centre), float(rng.choice([-5, 5])), 1.0)
@@ -264,13 +267,15 @@ def augmented_copy(rng: np.random.Generator, crop: np.ndarray, mesh: np.ndarray)
     back = cv2.resize(small, crop.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     changed = cv2.GaussianBlur(light(rng, back), (0, 0), 1.0)
     _, data = cv2.imencode(".jpg", camera(rng, changed), [cv2.IMWRITE_JPEG_QUALITY, 50])
-    # The crop keeps the untouched face's alignment but for the turn: 5 degrees stay in it, as after
-    # a poor detection.
+    # The crop uses the original face's alignment: the 5 degrees remain, as after a poor detection.
     return arcface_crop(np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8), mesh)
 
 
 def verification_auc(references: np.ndarray, copies: np.ndarray) -> float:
-    """Area under the ROC curve: a copy against its own reference, against all other references."""
+    """Returns the area under the ROC curve of matching copies to references.
+
+    Positives are a copy and its own reference, negatives a copy and any other reference.
+    """
     scores = copies @ references.T
     same = np.diag(scores)
     other = scores[~np.eye(len(scores), dtype=bool)]

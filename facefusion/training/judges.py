@@ -1,6 +1,4 @@
-"""Networks that judge a fused face while fusion networks learn: whose it is, and what expression it
-has.
-"""
+"""Judges identity and expression of fused faces with frozen networks, for the losses."""
 
 from __future__ import annotations
 
@@ -27,28 +25,28 @@ from facefusion.training.loop import to_input
 from facefusion.training.losses import arcface_crops, sampled
 from facefusion.training.wearing import find_spectacles
 
-#: The judges look at the result from slightly different places each time, or the residual learns to
-#: please one pixel grid: normal deviations of the points in shares of the side, and of MeshNet's
-#: view in radians, log scale and shares of the side.
+#: Standard deviation of the landmarks' jitter in shares of the side; without jitter, the residual
+#: would overfit one pixel grid.
 POINT_JITTER: Final = 0.0055
+#: Standard deviations of the jitter of MeshNet's view: radians, log scale, shares of the side.
 VIEW_JITTER: Final = (0.06, 0.05, 0.015)
-#: Deviations of the log gain of a colour, of the log contrast, and of the noise in shares of the
-#: range.
+#: Standard deviations of the log gain of a colour, the log contrast, and the noise as a share of
+#: the range.
 CAMERA_JITTER: Final = (0.06, 0.12, 0.015)
 
-#: The networks that judge, in the order of the arguments of `Judges`.
+#: Networks that judge, in the order of the arguments of `Judges`.
 JUDGING: Final = ("identity", "judge", "mesh", "spectacles", "hair")
 
 
 class Judges:
-    """Networks of our own, frozen. They compute in 16 bits where that is exact enough.
+    """The project's own networks, frozen; in 16 bits where these are exact enough.
 
-    Whose face it is, is judged by a larger network than the one that serves: fusion is told the
-    person by the latter (`serving`), and shall not please the network that it can read.
+    Identity is judged by a larger network than the one that ships (`serving`): fusion takes the
+    latter's embedding as input and would overfit it.
 
     Args:
-        identity: safetensors file of IdentityNet as it serves.
-        judge: safetensors file of the larger one.
+        identity: safetensors file of the IdentityNet that ships.
+        judge: safetensors file of the larger IdentityNet.
         mesh: safetensors file of MeshNet.
         spectacles: safetensors file of SpectaclesNet.
         hair: safetensors file of HairNet.
@@ -69,8 +67,9 @@ class Judges:
 
     @torch.no_grad()
     def embed(self, faces: AlignedFaces, *, serving: bool = False) -> Tensor:
-        """The unit-length embeddings (N, 128) of the faces as they are, by the judge or by the
-        network that serves.
+        """Returns the unit-length embeddings (N, 128) of unchanged faces.
+
+        By the judge or, with `serving`, by the network that ships.
         """
         net = self.serving if serving else self.identity
         crops = np.stack(
@@ -82,18 +81,17 @@ class Judges:
         return functional.normalize(torch.cat(parts))
 
     def worn(self, faces: AlignedFaces) -> list[Coverings]:
-        """What lies over each face; glasses only on those that wear any by their label."""
+        """Finds the coverings of each face; glasses only on faces that are labelled as such."""
         glasses, hair = find_spectacles(self.spectacles, faces), find_hair(self.hair, faces)
         return [Coverings(*each) for each in zip(glasses, hair, strict=True)]
 
     def recognise(self, images: Tensor, points: Tensor, *, jitter: bool = False) -> Tensor:
-        """The unit-length embeddings of the faces in `images`, by the judge.
+        """Returns the unit-length embeddings of the faces in `images`, by the judge.
 
         Args:
             images: (N, 3, S, S) in [0, 1].
             points: (N, 5, 2) eyes, nose, mouth corners in pixels of `images`.
-            jitter: look from a slightly different place, through a slightly different camera, each
-                time.
+            jitter: whether to vary the view and the camera slightly at random.
 
         Returns:
             (N, 128).
@@ -115,13 +113,14 @@ class Judges:
     def expression_error(
         self, out: Tensor, target: Tensor, points: Tensor, *, jitter: bool = False
     ) -> Tensor:
-        """Mean distance, in eye distances, between the expression that MeshNet sees in the result
-        and in the target.
+        """Measures the mean distance of the fused faces' expression from the target's.
+
+        Distances are between MeshNet's expression points, in eye distances.
 
         Args:
             out, target: (N, 3, S, S) in [0, 1], fusion crops.
             points: (N, 5, 2) of the target in their pixels.
-            jitter: look from a slightly different place each time.
+            jitter: whether to vary the view slightly at random.
         """
         size = out.shape[-1]
         views = _mesh_views(len(out), size, jitter)
@@ -133,7 +132,7 @@ class Judges:
         return ((self._expression(out, views) - wanted).norm(dim=-1).mean(1) / eyes).mean()
 
     def _expression(self, images: Tensor, views: Tensor) -> Tensor:
-        """The expression points (N, P, 2) that MeshNet sees, in shares of its crop's side."""
+        """Returns MeshNet's expression points (N, P, 2) in shares of its crop's side."""
         crops = sampled(images, views, MESH_SIZE) * 2 - 1
         with torch.autocast("cpu", torch.bfloat16):
             features = self.mesh.features(crops.contiguous(memory_format=torch.channels_last))
@@ -141,7 +140,10 @@ class Judges:
 
 
 def _mesh_views(count: int, size: int, jitter: bool) -> Tensor:
-    """(N, 2, 3) from MeshNet's crop to a fusion crop of `size` pixels: the same face, larger."""
+    """Returns transforms (N, 2, 3) from MeshNet's crop to a fusion crop of `size` pixels.
+
+    The fusion crop shows the same face, larger.
+    """
     turn, grow, shift = VIEW_JITTER if jitter else (0.0, 0.0, 0.0)
     angle, scale = turn * torch.randn(count), torch.exp(grow * torch.randn(count))
     scale = scale * size / MESH_SIZE * FUSION_FACE_SHARE / MESH_FACE_SHARE

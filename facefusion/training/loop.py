@@ -1,6 +1,4 @@
-"""The training loop that every network shares: seeded, resumable, with a progress bar, a log and a
-picture of its state.
-"""
+"""Trains any network: seeded, resumable, with a progress bar, a log and pictures."""
 
 from __future__ import annotations
 
@@ -24,48 +22,47 @@ Net = TypeVar("Net", bound=nn.Module)
 
 
 def to_input(crops: Tensor) -> Tensor:
-    """(N, S, S, 3) RGB uint8 -> (N, 3, S, S) in [-1, 1], the input of the mesh and identity
-    networks.
-    """
+    """Converts (N, S, S, 3) RGB uint8 to the networks' input, (N, 3, S, S) in [-1, 1]."""
     return ((crops.permute(0, 3, 1, 2).float() - 127.5) / 127.5).contiguous(
         memory_format=torch.channels_last
     )
 
 
 class Task(Protocol[Net]):
-    """What a network's training has to say for itself."""
+    """Training of one network: its samples, loss, evaluation and picture."""
 
     name: str
     net: Net
 
     def sample(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """One training sample, a function of `rng` alone."""
+        """Returns one training sample, which depends on `rng` alone."""
 
     def loss(self, batch: Batch, progress: float) -> tuple[Tensor, dict[str, float]]:
-        """The loss and the figures for the log; `progress` runs from 0 to 1."""
+        """Returns the loss and the figures for the log; `progress` runs from 0 to 1."""
 
     def evaluate(self, net: Net) -> dict[str, float]:
-        """Figures on the val split."""
+        """Returns figures on the val split."""
 
     def picture(self, net: Net) -> np.ndarray:
-        """RGB uint8 picture of what `net` does now, on val images."""
+        """Returns an RGB uint8 picture of the results of `net` on val images."""
 
 
 @runtime_checkable
 class Stateful(Protocol):
-    """A task that learns something beside its network, and wants it back after a resume."""
+    """A task with further state, to be saved in checkpoints."""
 
     def state(self) -> dict[str, Any]:
-        """What to keep."""
+        """Returns the state to save."""
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Takes it back."""
+        """Restores a saved state."""
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how fast: AdamW, linear warm-up, cosine decay to 1 % of `rate`, weights averaged
-    exponentially.
+    """Length and rates of a training.
+
+    AdamW with linear warm-up and cosine decay to 1 % of `rate`; weights are averaged exponentially.
     """
 
     steps: int
@@ -83,8 +80,9 @@ class Schedule:
 
 
 class _Samples(Dataset[dict[str, np.ndarray]]):
-    """Sample number i is made from the seed (seed, i): the same for any number of workers and after
-    a resume.
+    """Samples by number: sample i is drawn from the seed (seed, i).
+
+    So it is the same for any number of workers and after a resume.
     """
 
     def __init__(self, task: Task[Any], seed: int) -> None:
@@ -151,7 +149,7 @@ def _append(path: Path, row: dict[str, Any]) -> None:
 
 
 def train(task: Task[Net], schedule: Schedule, run: Path, averaged: Net) -> Net:
-    """Trains `task.net`, resuming from `run/checkpoint.pt` if it is there.
+    """Trains `task.net`, resuming from `run/checkpoint.pt` if that exists.
 
     Args:
         task: samples, loss and evaluation.
@@ -216,7 +214,7 @@ def train(task: Task[Net], schedule: Schedule, run: Path, averaged: Net) -> Net:
         net.train()
         torch.manual_seed(
             schedule.seed * 1_000_003 + step
-        )  # what a loss draws is the same after a resume
+        )  # random numbers of a loss are the same after a resume
         loss, figures = task.loss(batch, step / schedule.steps)
         if not torch.isfinite(loss):
             raise FloatingPointError(

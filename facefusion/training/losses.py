@@ -1,4 +1,4 @@
-"""Losses of the fusion networks. Images are (N, 3, H, W) in [0, 1], weights and masks (N, 1, H, W)."""
+"""Losses of the fusion networks; images (N, 3, H, W) in [0, 1], weights and masks (N, 1, H, W)."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-#: Standard deviation of the blur that separates a residual's slow colour from its fine one, in
-#: shares of the side: about a cheek's width, over which light and its colour change.
+#: Standard deviation, as a share of the side, of the blur that separates low-frequency from fine
+#: colour of a residual: about a cheek's width, the scale on which light and its colour change.
 SLOW_COLOUR: Final = 0.12
-#: Pixels a side that are averaged before that blur, which is far wider: 16 times quicker.
+#: Side in pixels of the cells that are averaged before that much wider blur: 16 times faster.
 SLOW_COLOUR_CELL: Final = 4
-#: Cosine similarity by which a fused face may exceed the plain warp's to the target's person, and
-#: fall short of the plain warp's to the source's where glasses are worn: what the target's light
-#: and the edge of the mask cost.
+#: Cosine similarity to the target's person that a fusion may gain over the plain warp: the cost of
+#: the target's light and of the mask's edge.
 GAIN_MARGIN: Final = 0.03
+#: Cosine similarity to the source's person that it may lose where glasses are worn, for the same
+#: reason.
 LOSS_MARGIN: Final = 0.05
 
 
 def blur(x: Tensor, sigma: float) -> Tensor:
-    """Gaussian blur, separable, reflecting at the border."""
+    """Blurs with a separable Gaussian; borders are reflected."""
     radius = int(2.5 * sigma + 0.5)
     t = torch.arange(-radius, radius + 1, dtype=x.dtype)
     kernel = torch.exp(-0.5 * (t / sigma) ** 2)
@@ -35,23 +36,26 @@ def blur(x: Tensor, sigma: float) -> Tensor:
 
 
 def low_pass(x: Tensor, factor: int = 8) -> Tensor:
-    """Light and tone: averages over `factor` pixels, twice. Smaller than `x` by `factor`, cheap."""
+    """Averages over `factor` pixels, twice: light and tone.
+
+    The result is smaller than `x` by `factor`; cheap.
+    """
     return functional.avg_pool2d(
         functional.avg_pool2d(x, factor), 3, stride=1, padding=1, count_include_pad=False
     )
 
 
 def weighted_l1(found: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
-    """Mean absolute difference under a weight."""
+    """Returns the weighted mean absolute difference."""
     return ((found - truth).abs() * weight).sum() / (3 * weight.sum()).clamp(min=1)
 
 
 def fine_chroma(delta: Tensor, weight: Tensor) -> Tensor:
-    """Mean absolute fine chroma of a residual under a weight.
+    """Returns the weighted mean absolute fine chroma of a residual.
 
-    Chroma is RGB less its mean; fine is what a blur of `SLOW_COLOUR` takes away. Without this loss
-    a free residual gains identity similarity by red noses and lips; the slow colour of light costs
-    nothing.
+    Chroma is RGB minus its mean; fine is what a blur of `SLOW_COLOUR` removes. Without this loss
+    the residual gains identity similarity by red noses and lips; the low-frequency colour of light
+    is not penalised.
 
     Args:
         delta: (N, 3, H, W) RGB; H and W multiples of 4.
@@ -67,17 +71,17 @@ def fine_chroma(delta: Tensor, weight: Tensor) -> Tensor:
 def identity_leak(
     fused: Tensor, plain: Tensor, target: Tensor, source: Tensor, bare: Tensor
 ) -> Tensor:
-    """Mean cosine similarity gained to the target's person, and lost to the source's, by a fusion.
+    """Returns the similarity gained to the target's person plus that lost to the source's.
 
-    Both are relative to the plain warp. Glasses dominate an identity embedding, so the identity
-    loss leaves out pairs that wear any; for those this loss alone keeps the residual from drawing
-    the target's own face.
+    Mean cosine similarities, relative to the plain warp. Glasses dominate an identity embedding, so
+    the identity loss leaves out pairs with glasses; for those, this loss alone prevents the
+    residual from drawing the target's own face.
 
     Args:
         fused, plain: (N, D) unit-length embeddings of the fused faces, and of the warped sources
             under the face masks.
         target, source: (N, D) of the two people.
-        bare: (N,) 1 where neither wears glasses: there the identity loss holds the source's person.
+        bare: (N,) 1 where neither wears glasses: the identity loss covers those pairs.
     """
 
     def like(face: Tensor, person: Tensor) -> Tensor:
@@ -89,14 +93,15 @@ def identity_leak(
 
 
 def overlap(found: Tensor, truth: Tensor) -> Tensor:
-    """Soft Dice coefficient of each pair of maps (N, H, W) in [0, 1]: (N,) (Milletari et al., 3DV
-    2016).
+    """Returns the soft Dice coefficients (N,) of pairs of maps (N, H, W) in [0, 1].
+
+    Milletari et al., 3DV 2016.
     """
     return (2 * (found * truth).sum((1, 2)) + 1) / (found.sum((1, 2)) + truth.sum((1, 2)) + 1)
 
 
 def gradient_l1(found: Tensor, truth: Tensor, weight: Tensor, scales: int = 3) -> Tensor:
-    """Mean absolute difference of the image gradients at several scales, halving each time."""
+    """Returns the mean absolute difference of image gradients at several halved scales."""
     total = found.new_zeros(())
     for scale in range(scales):
         if scale:
@@ -109,12 +114,12 @@ def gradient_l1(found: Tensor, truth: Tensor, weight: Tensor, scales: int = 3) -
 
 
 def sampled(images: Tensor, matrices: Tensor, size: int) -> Tensor:
-    """Differentiable crops.
+    """Cuts crops, differentiably.
 
     Args:
         images: (N, 3, S, S).
-        matrices: (N, 2, 3) crop pixels to pixels of `images`.
-        size: side of the crops.
+        matrices: (N, 2, 3) transforms from crop pixels to pixels of `images`.
+        size: side of the crops in pixels.
 
     Returns:
         (N, 3, size, size).
@@ -131,13 +136,13 @@ def sampled(images: Tensor, matrices: Tensor, size: int) -> Tensor:
 
 
 def arcface_crops(images: Tensor, points: Tensor, template: Tensor, size: int = 112) -> Tensor:
-    """Differentiable ArcFace crops.
+    """Cuts ArcFace crops, differentiably.
 
     Args:
         images: (N, 3, S, S).
         points: (N, 5, 2) eyes, nose, mouth corners in pixels of `images`.
-        template: (5, 2) where they belong in the crop, in pixels.
-        size: side of the crop.
+        template: (5, 2) the points' positions in the crop, in pixels.
+        size: side of the crops in pixels.
 
     Returns:
         (N, 3, size, size).

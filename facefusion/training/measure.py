@@ -1,4 +1,4 @@
-"""Measures the shipped perception networks on the val split, through the product's own rooms.
+"""Measures the shipped perception networks on the val split, through the product's own code.
 
 `python -m facefusion.training.measure --data DIR --teacher FILE --out benchmarks/perception.md`
 """
@@ -32,7 +32,7 @@ from facefusion.training.identity import Teacher, arcface_crop, augmented_copy, 
 from facefusion.training.mosaics import make_mosaic
 
 MOSAICS = 200
-#: Width of the face box as a share of a 640 px frame: 40 px to 90 %.
+#: Widths of the face box as shares of a 640 px frame: 40 px to 90 %.
 SHARES = (40 / 640, 0.1, 0.2, 0.4, 0.6, 0.8, 0.9)
 TURNS = (-30, -15, 0, 15, 30)
 
@@ -40,8 +40,9 @@ Rows = list[tuple[str, str, str]]
 
 
 def detector_rows(detector: FaceDetector, val: list[FaceImage]) -> Rows:
-    """Recall, false faces and points on mosaics; faces by size and turn; real photos that packages
-    bring.
+    """Measures the detector: mosaics, faces by size and turn, real photos.
+
+    On mosaics, recall, false faces and points; the real photos are those that packages bring.
     """
     mosaics = [
         make_mosaic(np.random.default_rng((99, i)), val, 640, augment=False) for i in range(MOSAICS)
@@ -79,7 +80,7 @@ def detector_rows(detector: FaceDetector, val: list[FaceImage]) -> Rows:
 
 
 def _found(detector: FaceDetector, face: FaceImage, share: float, turn: float) -> bool:
-    """Whether the face is found on a 640 px frame where it takes `share` of the side."""
+    """Returns whether the face is found on a 640 px frame of which it fills `share` of the side."""
     low, high = face.mesh[:, :2].min(0), face.mesh[:, :2].max(0)
     matrix = cv2.getRotationMatrix2D(
         tuple(map(float, (low + high) / 2)), turn, share * 640 / float((high - low).max())
@@ -92,7 +93,7 @@ def _found(detector: FaceDetector, face: FaceImage, share: float, turn: float) -
 
 
 def mesh_rows(detector: FaceDetector, mesh: FaceMesh, val: list[FaceImage]) -> Rows:
-    """Mesh error on val photos, from our own detections."""
+    """Measures the mesh error on val photos, starting from the detector's boxes."""
     errors, yaws, points = [], [], []
     for face in val:
         detections = detector.with_retries(face.image)
@@ -120,7 +121,7 @@ def mesh_rows(detector: FaceDetector, mesh: FaceMesh, val: list[FaceImage]) -> R
 
 
 def identity_rows(identity: IdentityEncoder, teacher: Path, val: list[FaceImage]) -> Rows:
-    """Agreement with the teacher, and verification of augmented copies."""
+    """Measures agreement with the teacher, and verification of augmented copies."""
     aligned, judge = align_faces(val), Teacher(teacher)
     crops = np.stack(
         [arcface_crop(c, m) for c, m in zip(aligned.crops, aligned.meshes, strict=True)]
@@ -149,9 +150,7 @@ def identity_rows(identity: IdentityEncoder, teacher: Path, val: list[FaceImage]
 
 
 def spectacles_rows(finder: SpectaclesFinder, train: list[FaceImage], val: list[FaceImage]) -> Rows:
-    """Real glasses, none of which the network was trained on, and faces of the val split without
-    any.
-    """
+    """Measures real glasses, which are not in the training, and val faces without any."""
 
     def found(faces: list[FaceImage], kinds: tuple[str, ...]) -> np.ndarray:
         named = zip(faces, glasses_kinds([face.name for face in faces]), strict=True)
@@ -172,7 +171,7 @@ def spectacles_rows(finder: SpectaclesFinder, train: list[FaceImage], val: list[
 
 
 def hair_rows(finder: HairFinder, val: list[FaceImage]) -> Rows:
-    """Agreement with GrabCut, which takes a hundred times as long and is wrong now and then."""
+    """Measures agreement with GrabCut, which takes a hundred times as long and errs at times."""
     found = np.stack([finder(face.image, face.mesh) for face in val])
     return [
         (
@@ -184,7 +183,7 @@ def hair_rows(finder: HairFinder, val: list[FaceImage]) -> Rows:
 
 
 def eyelids_rows(finder: EyelidsFinder, val: list[FaceImage]) -> Rows:
-    """Shut and open eyes of the val split, of which few are shut."""
+    """Measures shut and open eyes of the val split, of which few are shut."""
     labels = shut_eyes([face.name for face in val])
     found = np.stack([finder(face.image, face.mesh) for face in val]) > SHUT[0]
     shut, opened = labels == 1, labels == 0

@@ -1,6 +1,4 @@
-"""Trains MeshNet on its teacher's meshes of faces as they are, with the geometry of others, and
-drawn anew.
-"""
+"""Trains MeshNet on the teacher's labels of faces as they are, warped and redrawn."""
 
 from __future__ import annotations
 
@@ -27,17 +25,18 @@ from facefusion.training.data import AlignedFaces
 from facefusion.training.expressions import MadeFaces, MeshTeacher
 from facefusion.training.loop import Batch, to_input
 
-#: Eyes, brows and lips carry the expression; they count this much more than the rest.
+#: Weight of eyes, brows and lips, relative to the other points: they carry the expression.
 FEATURE_WEIGHT: Final = 4.0
-#: Drawn faces of the val split that are looked at.
+#: Number of drawn faces of the val split that are evaluated.
 VAL_MADE: Final = 256
 
 
 def jittered(
     rng: np.random.Generator, size: int, turn: float, scale: float, shift: float
 ) -> np.ndarray:
-    """A random (2, 3) similarity about the centre: normal deviations in degrees, log scale and
-    shares of the side.
+    """Draws a random (2, 3) similarity transform about the image's centre.
+
+    Standard deviations: `turn` in degrees, `scale` as log scale, `shift` as a share of the side.
     """
     matrix = cv2.getRotationMatrix2D(
         (size / 2, size / 2), rng.normal(0, turn), float(np.exp(rng.normal(0, scale)))
@@ -47,7 +46,7 @@ def jittered(
 
 
 def occlude(rng: np.random.Generator, image: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Lays a piece of another image over a part of the face: a hand, a scarf, a microphone."""
+    """Covers a part of the face with a piece of another image, as a hand or a scarf would."""
     size = image.shape[0]
     mask = np.zeros((size, size), np.uint8)
     centre = rng.uniform(0.15, 0.85, 2) * size
@@ -62,11 +61,10 @@ def occlude(rng: np.random.Generator, image: np.ndarray, other: np.ndarray) -> n
 
 
 class MeshTask:
-    """Samples are jittered crops of the faces of `MadeFaces`, labelled by the teacher.
+    """Training of MeshNet on jittered crops of the faces of `MadeFaces`, labelled by the teacher.
 
-    A label says what the teacher sees in the very image, not where the warp has put the points: it
-    errs differently on every skin, and what the network is compared with at serving is such a
-    composite.
+    The teacher labels the very image; the warp's points are not used, because the teacher's error
+    differs from skin to skin, and at serving the network measures such composites.
     """
 
     name = "mesh"
@@ -87,7 +85,7 @@ class MeshTask:
         )
 
     def _start(self) -> None:
-        """Principal components of the training meshes under the training jitter."""
+        """Starts the network from principal components of the meshes under the training jitter."""
         rng = np.random.default_rng(0)
         shapes = []
         for _ in range(2):
@@ -110,8 +108,9 @@ class MeshTask:
     def _val_views(
         faces: Sequence[np.ndarray], meshes: Sequence[np.ndarray]
     ) -> tuple[Tensor, np.ndarray]:
-        """Val crops as a detector would give them: a little off in place, size and turn; the same
-        at each call.
+        """Cuts val crops as from a detector: slightly off in place, size and turn.
+
+        The same at each call.
         """
         rng = np.random.default_rng(2)
         crops, points = [], []
@@ -123,7 +122,7 @@ class MeshTask:
         return torch.from_numpy(np.stack(crops)), np.stack(points)
 
     def _face(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """A face, mirrored half of the time, and the mesh that the teacher sees in it."""
+        """Draws a face, mirrored half of the time, and its mesh by the teacher."""
         made = self.made(rng)
         if rng.random() < 0.5:
             made = made.mirrored()
@@ -144,9 +143,7 @@ class MeshTask:
         }
 
     def loss(self, batch: Batch, progress: float) -> tuple[Tensor, dict[str, float]]:
-        with torch.autocast(
-            "cpu", torch.bfloat16
-        ):  # nearly twice as fast; the points themselves need every bit
+        with torch.autocast("cpu", torch.bfloat16):  # nearly twice as fast; the points need 32 bits
             features = self.net.features(to_input(batch["crop"]))
         found, truth = self.net.located(features.float()), batch["points"]
         eyes = (
@@ -179,7 +176,7 @@ class MeshTask:
         }  # fmt: skip
 
     def picture(self, net: nn.Module) -> np.ndarray:
-        """The predicted points on 32 drawn val faces, with the teacher's in blue."""
+        """Shows the predicted points on 32 drawn val faces, with the teacher's in blue."""
         found, tiles = self.predict(net, self.made_crops[:32]), []
         for crop, mine, teachers in zip(
             self.made_crops.numpy(), found, self.made_points, strict=False
@@ -193,7 +190,7 @@ class MeshTask:
 
 
 def _errors(found: np.ndarray, truth: np.ndarray, points: Sequence[int] = ()) -> np.ndarray:
-    """Mean error of each face, in % of its eye distance."""
+    """Returns the mean error of each face, in % of its eye distance."""
     chosen = list(points) or slice(None)
     eyes = np.array([eye_distance(mesh) for mesh in truth])
     return np.asarray(np.linalg.norm((found - truth)[:, chosen, :2], axis=-1).mean(1) / eyes * 100)

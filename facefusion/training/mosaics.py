@@ -1,4 +1,4 @@
-"""Group photos out of single portraits: 1 to 16 faces at random scale and turn on one canvas."""
+"""Makes group photos of single portraits: 1 to 16 faces at random scale and turn on one canvas."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from facefusion.geometry.topology import OVAL, five_points
 from facefusion.training.augment import photometric
 from facefusion.training.data import FaceImage
 
-#: Degrees to which faces are turned in the image plane.
+#: Largest in-plane rotation of a face, in degrees.
 MAX_TURN: Final = 30.0
-#: Faces smaller than this many pixels are neither asked for nor punished.
+#: Least size in pixels of faces that count; smaller ones are neither required nor penalised.
 SMALLEST: Final = 16.0
 MIRRORED: Final = [1, 0, 2, 4, 3]
 
@@ -26,7 +26,7 @@ class Mosaic:
     Attributes:
         image: (S, S, 3) RGB uint8.
         boxes: (N, 4) left, top, right, bottom of the mesh's oval, within the canvas.
-        points: (N, 5, 2).
+        points: (N, 5, 2) landmarks.
         clear: (N,) bool, False for faces too small or too much cut off to count.
     """
 
@@ -37,8 +37,9 @@ class Mosaic:
 
 
 def _background(rng: np.random.Generator, size: int, faces: list[FaceImage]) -> np.ndarray:
-    """A cell without a face: colour, gradient, noise, or a piece of an image away from its face,
-    magnified.
+    """Makes a cell without a face.
+
+    It shows a colour, a gradient, noise, or a magnified piece of an image outside its face.
     """
     kind = rng.random()
     if kind < 0.35:
@@ -71,7 +72,7 @@ def _background(rng: np.random.Generator, size: int, faces: list[FaceImage]) -> 
 def _cell(
     rng: np.random.Generator, face: FaceImage, size: int, share: float, augment: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """One face in a square cell; returns the cell, the oval's points and the five points in it."""
+    """Draws one face in a square cell; returns the cell, the oval's points and five landmarks."""
     box_low, box_high = face.mesh[:, :2].min(0), face.mesh[:, :2].max(0)
     scale = share * size / float((box_high - box_low).max())
     turn = float(np.clip(rng.normal(0, 12), -MAX_TURN, MAX_TURN))
@@ -79,9 +80,7 @@ def _cell(
     room = max(0.0, 1 - share) / 2 + 0.06
     matrix[:, 2] += size / 2 - (box_low + box_high) / 2 + rng.uniform(-room, room, 2) * size
     image = face.image
-    if (
-        scale < 0.6
-    ):  # area-average first: a small face in a mosaic is a small face, not an aliased one
+    if scale < 0.6:  # average areas first: small faces must not be aliased
         half = max(scale * 1.2, 0.05)
         image = cv2.resize(image, None, fx=half, fy=half, interpolation=cv2.INTER_AREA)
         matrix[:, :2] /= half
@@ -128,7 +127,7 @@ def make_mosaic(
             if grid == 1 and rng.random() < 0.5:
                 share = float(
                     rng.uniform(least, 0.95)
-                )  # large faces are few on a logarithmic scale, and the usual upload
+                )  # large faces, the usual upload, are rare on a logarithmic scale
             if grid == 1 and rng.random() < 0.08:
                 share = float(rng.uniform(0.95, 1.25))  # a face that fills the frame
             cell, oval, five = _cell(rng, face, side, share, augment)

@@ -1,5 +1,4 @@
-"""What progressive generation is worth: coarse and refine against one network that sees the full
-size in one step.
+"""Compares progressive generation (coarse and refine) with one network at full size.
 
 `python -m facefusion.training.progressive --data DIR --out benchmarks/progressive.md` trains both
 from the same seed for the same number of samples, judges them on the same undone swaps, and
@@ -40,10 +39,9 @@ from facefusion.training.refine import (
     progressive,
 )
 
-#: Side at which time and memory are compared, as in the method.
+#: Side in pixels at which time and memory are compared, as in the method.
 SIDE: Final = 512
-#: What is left in a fresh process of the runtime alone: run on a file, it prints milliseconds and
-#: megabytes.
+#: Program for a fresh process that holds the runtime alone: runs files, prints ms and MB.
 _MEASURE: Final = """
 import sys, time
 import numpy, onnxruntime
@@ -68,13 +66,13 @@ print(1000 * sorted(times[2:])[5], (after - before) / 1000)
 
 
 class DirectTask(CoarseTask):
-    """The coarse network's design at the full size, without a second stage."""
+    """Training of the coarse network's design at the full size, without a second stage."""
 
     view = VIEW
 
 
 def at(contract: Contract, side: int) -> Contract:
-    """The contract with images of another side."""
+    """Returns the contract with images of another side."""
     inputs = {
         name: (*shape[:2], side, side) if len(shape) == 4 else shape
         for name, shape in contract.inputs.items()
@@ -83,8 +81,9 @@ def at(contract: Contract, side: int) -> Contract:
 
 
 def cost(parts: list[tuple[nn.Module, Contract]]) -> dict[str, float]:
-    """Milliseconds (one thread) and the growth in MB of a fresh process that runs these networks
-    one after another.
+    """Measures networks that run one after another in a fresh process.
+
+    Returns milliseconds on one thread and the growth of the process in MB.
 
     Raises:
         subprocess.CalledProcessError: the process failed; it reads Linux's /proc.
@@ -101,7 +100,7 @@ def cost(parts: list[tuple[nn.Module, Contract]]) -> dict[str, float]:
 
 
 def training_memory(net: nn.Module, inputs: list[Tensor]) -> float:
-    """MB of activations that a training step of `net` keeps for its backward pass."""
+    """Returns the MB of activations that a training step of `net` keeps for its backward pass."""
     kept: dict[int, int] = {}
 
     def keep(x: Tensor) -> Tensor:
@@ -117,12 +116,15 @@ def training_memory(net: nn.Module, inputs: list[Tensor]) -> float:
 
 
 def images(side: int) -> list[Tensor]:
-    """One sample of random inputs of the coarse network's kind: warped, target, face, identity."""
+    """Returns one random input of the coarse network: warped source, target, face, identity."""
     return [*torch.rand(2, 1, 3, side, side), torch.ones(1, 1, side, side), torch.rand(1, 128)]
 
 
 def compare(data: Path, checkpoints: Path, runs: Path, steps: int) -> dict[str, dict[str, float]]:
-    """Trains both ways; figures by the name of the way. A finished way is not trained again."""
+    """Trains both designs and returns their figures by name.
+
+    Finished designs are not trained again.
+    """
     faces = [
         align_faces(
             [
@@ -168,8 +170,7 @@ def compare(data: Path, checkpoints: Path, runs: Path, steps: int) -> dict[str, 
             (net.coarse, CONTRACTS["coarse"]), (net.refine, at(CONTRACTS["refine"], SIDE))
         ]  # fmt: skip
         refine_in = [*images(SIDE)[:3], torch.rand(1, 1, SIDE, SIDE), torch.rand(1, 3, SIDE, SIDE)]
-        # The stages are trained one after the other: the larger of the two is what memory has to
-        # hold.
+        # The stages are trained one after another: memory must hold the larger of the two.
         kept = max(
             training_memory(CoarseFusionModel(), images(COARSE_SIDE)),
             training_memory(EnhancementNet(), refine_in),
@@ -185,7 +186,7 @@ def _size(net: nn.Module) -> float:
 
 
 def table(results: dict[str, dict[str, float]], steps: int, here: dict[str, Any]) -> str:
-    """The report, in Markdown."""
+    """Writes the report as Markdown."""
     lines = [
         "# Progressive against one step\n",
         f"`python -m facefusion.training.progressive --data DIR --steps {steps} --out benchmarks/progressive.md`\n",

@@ -1,6 +1,4 @@
-"""Trains EnhancementNet on the answers of a frozen coarse network, and after that the two of them
-together.
-"""
+"""Trains EnhancementNet on a frozen coarse network, then both together."""
 
 from __future__ import annotations
 
@@ -20,26 +18,25 @@ from facefusion.training.judges import Judges
 from facefusion.training.loop import Batch
 from facefusion.training.losses import weighted_l1
 
-#: Side of the samples: the smaller of the two sizes at which the network serves; it is fully
-#: convolutional.
+#: Side of the samples in pixels, the smallest at serving; the network is fully convolutional.
 VIEW: Final = 256
-#: Side of the crops that the samples are cut from.
+#: Side in pixels of the crops that the samples are cut from.
 REFINE_CROP: Final = 320
-#: Images whose eyes are fewer pixels apart show nothing that 256 pixels need.
+#: Least eye distance in pixels of the training images: smaller ones lack detail for 256 pixels.
 LEAST_EYE_DISTANCE: Final = 50.0
-#: In joint training the coarse result follows the refined one, averaged down: the fast tier shows
-#: it.
+#: Weight in joint training of the coarse result's distance from the averaged refined one, because
+#: the fast tier shows the coarse result.
 AGREEMENT: Final = 10.0
 
 
 class ProgressiveTask(FusionTask[ProgressiveFusionNet]):
-    """Both stages, at 256 pixels.
+    """Training of the refine network, alone or with the coarse network, at 256 pixels.
 
     Args:
         net: coarse and refine network.
         train, val: aligned faces of REFINE_CROP pixels.
         judges: as in the coarse stage.
-        frozen: whether the coarse network stays as it is.
+        frozen: whether the coarse network is not trained.
     """
 
     def __init__(
@@ -58,7 +55,7 @@ class ProgressiveTask(FusionTask[ProgressiveFusionNet]):
 
     def run(self, net: ProgressiveFusionNet, images: dict[str, Tensor]) -> dict[str, Tensor]:
         if self.frozen:
-            net.coarse.eval()  # its BatchNorm's averages, too
+            net.coarse.eval()  # freezes its BatchNorm statistics as well
         with torch.autocast("cpu", torch.bfloat16, enabled=net.training):
             answer = net.logits(
                 *(images[name] for name in ("warped", "target", "face", "identity"))
@@ -83,7 +80,7 @@ class ProgressiveTask(FusionTask[ProgressiveFusionNet]):
 
 
 def progressive(coarse: Path, refine: Path | None) -> ProgressiveFusionNet:
-    """The two stages from their safetensors files; a refine network that is not given begins anew."""
+    """Loads both stages from safetensors files; without a file, the refine network is new."""
     net = ProgressiveFusionNet(CoarseFusionModel(), EnhancementNet())
     net.coarse.load_state_dict(load_file(coarse))
     if refine is not None:

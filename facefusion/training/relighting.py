@@ -1,9 +1,7 @@
-"""Synthetic light on faces: lamps from the side, hard edges of shadow, gloss; shaded by the mesh's
-own normals.
+"""Simulates light on faces from the mesh's normals: side lamps, hard shadow edges, gloss.
 
-A face and the one that is put on it are lit by different lamps. Here they are made to differ in a
-way whose truth is known: the same portrait under two lights. Lambert's law for what is lit, Blinn
-and Phong (SIGGRAPH 1977) for what shines.
+Source and target are usually lit differently. The same portrait under two lamps gives training
+pairs with a known truth. Lambert's law for diffuse light, Blinn-Phong (SIGGRAPH 1977) for gloss.
 """
 
 from __future__ import annotations
@@ -19,14 +17,14 @@ from facefusion.training.data import AlignedFaces
 
 Rng = np.random.Generator
 
-#: Side at which light is computed; it is enlarged to the crop's.
+#: Side in pixels at which light is computed, then enlarged to the crop's.
 LIGHT_SIZE: Final = 96
-#: Least light in the deepest shade.
+#: Least factor of light, in the deepest shade.
 DARKEST: Final = 0.08
 
 
 def mesh_normals(meshes: np.ndarray) -> np.ndarray:
-    """Normals at the mesh points, towards the viewer.
+    """Computes the normals at the mesh points, towards the viewer.
 
     Args:
         meshes: (N, 468, 3) in pixels, x right, y down, z away from the viewer.
@@ -48,11 +46,11 @@ def mesh_normals(meshes: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Lamp:
-    """A light that any image of one view can be put under.
+    """Light to apply to any image of one view.
 
     Attributes:
         gain: (s, s, 3) float32 factors.
-        shine: (s, s, 3) float32 levels that gloss adds.
+        shine: (s, s, 3) float32 gloss in levels, to be added.
     """
 
     gain: np.ndarray
@@ -60,10 +58,10 @@ class Lamp:
 
     @classmethod
     def draw(cls, rng: Rng, normals: np.ndarray) -> Self:
-        """A random lamp.
+        """Draws a random lamp.
 
         Args:
-            rng: draws.
+            rng: source of randomness.
             normals: (s, s, 2) float32, x and y of the surface's normals.
         """
         turn, height = rng.uniform(0, 2 * np.pi), rng.uniform(0.15, 0.95)
@@ -74,7 +72,7 @@ class Lamp:
         flat = normals / np.maximum(length, 1.0)[..., None]
         front = np.sqrt(np.maximum(1 - (flat**2).sum(-1), 0))
         falling = flat @ light[:2] + front * light[2]
-        if rng.random() < 0.5:  # a hard edge, as of a shadow that is cast
+        if rng.random() < 0.5:  # a hard edge, as of a cast shadow
             lit = 1 / (1 + np.exp(-(falling - rng.uniform(0.1, 0.7)) / rng.uniform(0.02, 0.2)))
         else:
             lit = np.clip(falling, 0, 1)
@@ -91,12 +89,12 @@ class Lamp:
         return cls(shade.astype(np.float32), shine.astype(np.float32))
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
-        """`image` (S, S, 3) RGB uint8 under this lamp."""
+        """Lights `image` (S, S, 3) RGB uint8 with this lamp."""
         size = image.shape[1::-1]
         gain, shine = (
             cv2.resize(x, size, interpolation=cv2.INTER_LINEAR) for x in (self.gain, self.shine)
         )
-        # Light multiplies intensities; the levels of a photo are about their square root.
+        # Light scales intensities; a photo's levels are about their square root.
         return np.clip(image * np.sqrt(gain) + shine, 0, 255).astype(np.uint8)
 
 
@@ -107,5 +105,5 @@ class Lamps:
         self.faces, self.normals = faces, mesh_normals(faces.meshes)
 
     def __call__(self, rng: Rng, face: int) -> Lamp:
-        """A lamp for images on the mesh of `face`."""
+        """Draws a lamp for images on the mesh of `face`."""
         return Lamp.draw(rng, self.faces.warps[face].spread(self.normals[face], LIGHT_SIZE))

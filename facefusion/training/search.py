@@ -1,10 +1,9 @@
-"""Looks for a better size of the fusion networks: width, expansion and kernel, within the time of
-the one made by hand.
+"""Searches for better sizes of the fusion networks: width, expansion and kernel, in equal time.
 
-`python -m facefusion.training.search coarse|refine --data DIR --out benchmarks/search-coarse.md` lets Optuna propose
-designs. Each is timed as it would serve; those that need longer than the design made by hand are
-dropped, the others are trained from the same seed on the same undone swaps. A design that was
-trained is not trained again. Nothing else may run meanwhile.
+`python -m facefusion.training.search coarse|refine --data DIR --out benchmarks/search-coarse.md`
+lets Optuna propose designs. Each is timed as it would ship; those that take longer than the
+hand-made design are dropped, the others are trained from the same seed on the same undone swaps.
+Designs are not trained twice. Nothing else may run meanwhile.
 """
 
 from __future__ import annotations
@@ -40,50 +39,50 @@ from facefusion.training.judges import JUDGING, Judges
 from facefusion.training.loop import Schedule, Task, train
 from facefusion.training.refine import LEAST_EYE_DISTANCE, REFINE_CROP, ProgressiveTask, progressive
 
-#: What a design may be: the share of the widths made by hand, and the other two.
+#: Shares of the hand-made widths that a design may have.
 SHARES: Final = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.4)
+#: Expansions that a design may have.
 EXPANSIONS: Final = (1.5, 2.0, 2.5, 3.0, 4.0)
+#: Kernel sides in pixels that a design may have.
 KERNELS: Final = (3, 5)
-#: Channels are multiples of this, which is how many a core computes at once.
+#: Divisor of the channel counts: the number of channels that a core computes at once.
 ROUND: Final = 8
-#: How much longer than the design made by hand one may take and still count as equally quick: time
-#: has noise.
+#: Largest ratio to the hand-made design's time of designs that count as equally fast: timing noise.
 SLACK: Final = 1.03
 ROUNDS: Final = 60
-#: Decibels by which a design has to be better to take the place of the one made by hand: another
-#: seed gives a tenth.
+#: Least gain in dB over the hand-made design to replace it: another seed changes a tenth.
 MIN_GAIN: Final = 0.1
 
 
 class _Undone:
-    """Training on undone swaps alone: their truth is known, and no judge can be pleased."""
+    """Training on undone swaps only, whose truth is known, without judges."""
 
     unpaired = 0.0
 
     def evaluate(self, net: nn.Module) -> dict[str, float]:
-        """Nothing: `measure` does it, once."""
+        """Returns nothing, because `measure` evaluates once at the end."""
         return {}
 
 
 class UndoneCoarse(_Undone, CoarseTask):
-    """The coarse stage."""
+    """Training of the coarse stage on undone swaps only."""
 
 
 class UndoneRefine(_Undone, ProgressiveTask):
-    """The refine stage."""
+    """Training of the refine stage on undone swaps only."""
 
 
 @dataclass(frozen=True)
 class Space:
-    """A network whose design is looked for.
+    """Search space of one network.
 
     Attributes:
-        hand: the design made by hand.
-        make: the network that serves, of a design; for its time.
-        contract: of that network.
+        hand: the hand-made design.
+        make: builds the network that ships, of a design, to be timed.
+        contract: interface of that network.
         trained: builds the network that is trained, of a design.
         task: trains it; its `net` is replaced.
-        schedule: how long.
+        schedule: length and rates of the training.
     """
 
     hand: Design
@@ -95,13 +94,16 @@ class Space:
 
 
 def scaled(hand: Design, share: float, expand: float, kernel: int) -> Design:
-    """A design with a share of the widths made by hand, rounded to what a core likes."""
+    """Scales the hand-made widths by a share, rounded to multiples of `ROUND`."""
     widths = tuple(max(ROUND, ROUND * round(share * width / ROUND)) for width in hand.widths)
     return Design(widths, expand, kernel)
 
 
 def milliseconds(net: nn.Module, contract: Contract, beside: nn.Module) -> tuple[float, float]:
-    """Median times of two networks, called in turn, so that both meet the same machine."""
+    """Returns the median times in ms of two networks.
+
+    Their runs alternate, so that other load on the machine slows both.
+    """
     with tempfile.TemporaryDirectory() as folder:
         files = [Path(folder, f"{i}.onnx") for i in range(2)]
         for each, file in zip((net, beside), files, strict=True):
@@ -121,7 +123,7 @@ def milliseconds(net: nn.Module, contract: Contract, beside: nn.Module) -> tuple
 
 
 def measure(space: Space, design: Design, run: Path) -> dict[str, float]:
-    """Times a design beside the one made by hand, and trains it if it is as quick."""
+    """Times a design against the hand-made one, and trains it if it is as fast."""
     torch.manual_seed(space.schedule.seed)
     net, beside = space.make(design).eval(), space.make(space.hand).eval()
     mine, other = milliseconds(net, space.contract, beside)
@@ -140,7 +142,7 @@ def measure(space: Space, design: Design, run: Path) -> dict[str, float]:
 
 
 def search(space: Space, trials: int, runs: Path) -> dict[Design, dict[str, float]]:
-    """Figures of every design that was tried; those that are too slow have no `psnr`."""
+    """Returns figures of every design that was tried; those that are too slow have no `psnr`."""
     found: dict[Design, dict[str, float]] = {}
 
     def tried(design: Design) -> dict[str, float]:
@@ -173,7 +175,7 @@ def search(space: Space, trials: int, runs: Path) -> dict[Design, dict[str, floa
 
 
 def front(results: dict[Design, dict[str, float]]) -> list[Design]:
-    """The designs than which none is both quicker and better, from the quickest on."""
+    """Returns the Pareto front of time and quality, from the fastest design on."""
     best, chosen = -np.inf, []
     for design in sorted(
         (d for d in results if "psnr" in results[d]), key=lambda d: results[d]["ratio"]
@@ -185,7 +187,7 @@ def front(results: dict[Design, dict[str, float]]) -> list[Design]:
 
 
 def plot(results: dict[Design, dict[str, float]], hand: Design, out: Path) -> None:
-    """Quality against time, the front as a line."""
+    """Plots quality against time, with the Pareto front as a line."""
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -221,7 +223,7 @@ def plot(results: dict[Design, dict[str, float]], hand: Design, out: Path) -> No
 
 
 def table(network: str, results: dict[Design, dict[str, float]], space: Space, trials: int) -> str:
-    """The report, in Markdown."""
+    """Writes the report as Markdown."""
     steps, line = space.schedule.steps, front(results)
     lines = [
         f"# Search of the {network} network's size\n",
@@ -256,7 +258,7 @@ def table(network: str, results: dict[Design, dict[str, float]], space: Space, t
 
 
 def verdict(results: dict[Design, dict[str, float]], hand: Design) -> str:
-    """Which design to take."""
+    """Returns the sentence that says which design to take."""
     best = max(front(results), key=lambda design: results[design]["psnr"])
     gain = results[best]["psnr"] - results[hand]["psnr"]
     if gain >= MIN_GAIN:
@@ -269,7 +271,7 @@ def verdict(results: dict[Design, dict[str, float]], hand: Design) -> str:
 
 
 def make_space(network: str, data: Path, checkpoints: Path, steps: int) -> Space:
-    """What is looked for, with the faces to look for it on."""
+    """Builds the search space of a network, with its training faces."""
     judges = Judges(*(checkpoints / f"{name}.safetensors" for name in JUDGING))
     schedule = Schedule(
         steps=steps,

@@ -1,5 +1,6 @@
-"""Draws spectacles and sunglasses on faces: the network has to keep the target's and to leave the
-source's behind.
+"""Draws spectacles and sunglasses on faces, as training samples.
+
+The fusion network must keep the target's and must not transfer the source's.
 """
 
 from __future__ import annotations
@@ -13,20 +14,20 @@ import numpy as np
 from facefusion.compose.mask import fill_points
 from facefusion.geometry.topology import LEFT_EYE, RIGHT_EYE
 
-#: Frames are drawn this much larger and averaged down: many are thinner than a pixel.
+#: Supersampling factor of drawn frames: many are thinner than a pixel.
 _FINER: Final = 3
-#: Where a temple ends, on the outline of the face.
+#: Mesh points on the face's outline where the temples end.
 _TEMPLES: Final = (127, 356)
-#: Alpha above which what lies behind cannot be told any more.
+#: Least alpha at which what lies behind counts as hidden.
 _HIDES: Final = 0.3
 
 
 @dataclass(frozen=True)
 class DrawnSpectacles:
-    """What was drawn, as layers of (S, S) float32 in [0, 1].
+    """Drawn spectacles, as layers of (S, S) float32 in [0, 1].
 
     Attributes:
-        image: (S, S, 3) RGB uint8, the face that wears them.
+        image: (S, S, 3) RGB uint8, the face with them.
         frame: alpha of rims, bridge and temples.
         lens: alpha of the glass.
     """
@@ -37,14 +38,15 @@ class DrawnSpectacles:
 
     @property
     def covered(self) -> np.ndarray:
-        """Where they hide the face."""
+        """Mask of where they hide the face."""
         alpha = np.maximum(self.frame, self.lens)
         return np.where(alpha > _HIDES, alpha, 0).astype(np.float32)
 
 
 def _rim(width: float, above: float, below: float, corners: tuple[float, float]) -> np.ndarray:
-    """(96, 2) points of a rim: half a superellipse above its middle, another one below (round to
-    nearly rectangular).
+    """Returns the (96, 2) points of a rim: nearly rectangular to round.
+
+    Half a superellipse above its middle, another one below.
     """
     turn = np.linspace(0, 2 * np.pi, 96, endpoint=False)
     x, y = np.cos(turn), np.sin(turn)  # y points down
@@ -57,8 +59,9 @@ def _rim(width: float, above: float, below: float, corners: tuple[float, float])
 
 
 def _outlines(rng: np.random.Generator, mesh: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
-    """Both rims (96, 2) in pixels, and the axes: a step from eye to eye and a step down of the same
-    length.
+    """Returns both rims (96, 2) in pixels, and their axes.
+
+    The axes are a step from eye to eye and a step down of the same length.
     """
     eyes = [mesh[list(eye), :2] for eye in (LEFT_EYE, RIGHT_EYE)]
     centres = [eye.mean(0) for eye in eyes]
@@ -66,7 +69,7 @@ def _outlines(rng: np.random.Generator, mesh: np.ndarray) -> tuple[list[np.ndarr
     axes = np.stack([across, [-across[1], across[0]]])
     wide = np.array(
         [np.ptp(eye @ across) for eye in eyes]
-    )  # a turned head shows the far rim narrower
+    )  # the far rim of a turned head is narrower
     wide = np.clip(wide / wide.mean(), 0.55, 1.3)
     width = float(rng.uniform(0.32, 0.50))
     above, below = float(rng.uniform(0.17, 0.36)), float(rng.uniform(0.2, 0.46))
@@ -87,13 +90,13 @@ def _stroke(canvas: np.ndarray, points: np.ndarray, thick: float, *, closed: boo
 def _frame(
     rng: np.random.Generator, rims: list[np.ndarray], axes: np.ndarray, mesh: np.ndarray, size: int
 ) -> np.ndarray:
-    """Alpha (size, size) of rims, bridge and temples."""
+    """Draws rims, bridge and temples as alpha (size, size)."""
     canvas = np.zeros((size * _FINER, size * _FINER), np.uint8)
     span = float(np.hypot(*axes[0]))
     thick = span * float(rng.choice([rng.uniform(0.012, 0.035), rng.uniform(0.03, 0.09)]))
     style = rng.random()
     for rim in rims:
-        if style > 0.12:  # else only the top: half-rimmed
+        if style > 0.12:  # else half-rimmed: only the top
             _stroke(canvas, rim, thick, closed=True)
         if style < 0.4:  # a heavier brow line
             _stroke(canvas, rim[len(rim) // 2 :], thick * float(rng.uniform(1.3, 2.2)))
@@ -109,16 +112,18 @@ def _frame(
 
 
 def _cloud(rng: np.random.Generator, size: int, cells: int) -> np.ndarray:
-    """(size, size) float32 smooth noise in about [0, 1]: highlights along a frame, a gradient in a
-    lens.
+    """Draws smooth noise (size, size) float32 in about [0, 1].
+
+    For highlights along a frame and gradients in a lens.
     """
     noise = rng.uniform(0, 1, (cells, cells)).astype(np.float32)
     return np.asarray(cv2.resize(noise, (size, size), interpolation=cv2.INTER_CUBIC), np.float32)
 
 
 def _glass(rng: np.random.Generator, size: int) -> tuple[float, np.ndarray]:
-    """Alpha of the lenses and their colour (size, size, 3): clear more often than not, tinted, or
-    dark.
+    """Draws the alpha of the lenses and their colour (size, size, 3).
+
+    More often clear than tinted or dark.
     """
     kind = rng.random()
     if kind < 0.55:
@@ -140,10 +145,10 @@ def draw_spectacles(
     """Draws spectacles on a face.
 
     Args:
-        rng: chooses shape, colour and glass.
+        rng: source of randomness for shape, colour and glass.
         image: (S, S, 3) RGB uint8.
         mesh: (468, 3) of the face in its pixels.
-        reflected: (H, W, 3) RGB uint8 of what some lenses mirror.
+        reflected: (H, W, 3) RGB uint8, a reflection in some lenses.
     """
     size = image.shape[0]
     rims, axes = _outlines(rng, mesh)
@@ -155,7 +160,7 @@ def draw_spectacles(
     alpha, tint = _glass(rng, size)
     lens = inside * alpha
     out: np.ndarray = image.astype(np.float32)
-    if rng.random() < 0.5:  # the shadow that a frame throws on the cheeks
+    if rng.random() < 0.5:  # shadow of the frame on the cheeks
         span = float(np.hypot(*axes[0]))
         low = axes[1] / span * float(rng.uniform(0.01, 0.07)) * span + axes[0] * float(
             rng.uniform(-0.03, 0.03)

@@ -1,6 +1,6 @@
-"""Undo-a-swap samples: for a portrait T its own pixels are the ground truth.
+"""Draws undo-a-swap samples: a portrait T is its own ground truth.
 
-Paired samples corrupt T with another face (T') and carry T's own face away and back (W): the
+Paired samples corrupt T with another face (T') and warp T's own face away and back (W): the
 network has to undo the swap. Unpaired samples put another person's face (W) onto T, as the product
 does; they have no truth and are judged by identity, light and coverings (`training/coarse.py`).
 """
@@ -31,26 +31,29 @@ from facefusion.training.spectacles import DrawnSpectacles, draw_spectacles
 Rng = np.random.Generator
 
 UNPAIRED: Final = 0.5
-#: Degrees of yaw between faces that are put on each other.
+#: Largest difference in yaw between source and target, in degrees.
 MAX_YAW_DIFFERENCE: Final = 32.0
-#: Share of the corrupted targets that keep T's light, and the low-pass that separates light from
-#: identity (px of 192).
+#: Share of the corrupted targets that keep T's light.
 KEEPS_LIGHT: Final = 0.9
+#: Range of the blur that separates light from identity: standard deviation in px of 192.
 LOW_PASS: Final = (12.0, 32.0)
-#: Paired samples without any corruption: the network must also leave a good face alone.
+#: Share of paired samples without corruption: the network must not change a good face.
 UNTOUCHED: Final = 0.05
-#: Shares of targets and of sources that stand under a lamp of their own.
+#: Shares of targets and of sources under a synthetic lamp.
 LAMPS: Final = (0.4, 0.4)
-#: Share of the glasses, hair and hats that are found, as most are at serving; the others the
-#: network has to see for itself.
+#: Share of the glasses, hair and hats that count as found, as at serving; the network must detect
+#: the others itself.
 FOUND: Final = 0.8
-#: Rows, as shares of the crop's side, between which beards begin to count as what covers a face.
+#: Rows, as shares of the crop's side, between which beards begin to count as coverings.
 BEARDS: Final = (0.5, 0.6)
 _MIRRORED: Final = [1, 0, 2, 4, 3]
 
 
 def _covering(crop: np.ndarray, mesh: np.ndarray) -> np.ndarray:
-    """`covering` (its thresholds are made for CROP_SIZE), 255 times, at the crop's own size."""
+    """Returns `covering` times 255, at the crop's own size.
+
+    Its thresholds are made for CROP_SIZE.
+    """
     size = crop.shape[0]
     small = cv2.resize(crop, (CROP_SIZE, CROP_SIZE), interpolation=cv2.INTER_AREA)
     found = (255 * covering(small, mesh * (CROP_SIZE / size))).astype(np.uint8)
@@ -58,9 +61,7 @@ def _covering(crop: np.ndarray, mesh: np.ndarray) -> np.ndarray:
 
 
 def _low_pass(image: np.ndarray, sigma: float) -> np.ndarray:
-    """A wide Gaussian blur of (H, W, 3) float32, at a quarter of the resolution: sixteen times
-    quicker.
-    """
+    """Blurs (H, W, 3) float32 widely, at a quarter of the resolution: sixteen times faster."""
     small = cv2.resize(image, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
     return np.asarray(
         cv2.resize(cv2.GaussianBlur(small, (0, 0), sigma / 4), image.shape[1::-1]), np.float32
@@ -68,7 +69,7 @@ def _low_pass(image: np.ndarray, sigma: float) -> np.ndarray:
 
 
 def _blob(rng: Rng, size: int) -> np.ndarray:
-    """A soft-edged random polygon, more often at the face's rim than in its middle."""
+    """Draws a soft-edged random polygon, more often at the face's rim than in its middle."""
     mask = np.zeros((size, size), np.uint8)
     centre = size / 2 + size * 0.28 * rng.normal(0, 1, 2).clip(-1.6, 1.6)
     corners = centre + rng.normal(0, size * rng.uniform(0.05, 0.14), (int(rng.integers(3, 8)), 2))
@@ -77,7 +78,7 @@ def _blob(rng: Rng, size: int) -> np.ndarray:
 
 
 def _laid(layer: np.ndarray, mask: np.ndarray, image: np.ndarray) -> np.ndarray:
-    """`layer` (S, S, 3) over `image` (S, S, 3) uint8 under the weights `mask` (S, S) in [0, 1]."""
+    """Blends `layer` (S, S, 3) over `image` (S, S, 3) uint8 by `mask` (S, S) in [0, 1]."""
     return (image * (1 - mask[..., None]) + layer * mask[..., None]).astype(np.uint8)
 
 
@@ -86,8 +87,8 @@ class SwapSampler:
 
     Args:
         faces: aligned crops, larger than `view` by what the jitter needs.
-        worn: what lies over each face.
-        view: side of the samples.
+        worn: coverings of each face.
+        view: side of the samples in pixels.
         unpaired: share of the samples that put another person's face onto T.
     """
 
@@ -101,13 +102,13 @@ class SwapSampler:
         self.faces, self.worn, self.view, self.unpaired = faces, worn, view, unpaired
         self.size = faces.crops.shape[1]
         self.lamps = Lamps(faces)
-        #: The faces as they are carried onto others, without their spectacles, and what covers them
-        #: then.
+        #: Sources without their spectacles, to be warped onto others.
         self.bare = [each.taken_off(crop) for crop, each in zip(faces.crops, worn, strict=True)]
+        #: Coverings of the sources without spectacles, (S, S) uint8 each.
         self.carried = np.stack(
             [self._carried(*each) for each in zip(self.bare, faces.meshes, worn, strict=True)]
         )
-        #: What covers them as they are.
+        #: Coverings of the faces as they are, (S, S) uint8 each.
         self.coverings = np.stack(
             [
                 np.maximum(carried, (255 * self._at_size(each.always_keep)).astype(np.uint8))
@@ -117,8 +118,9 @@ class SwapSampler:
         self.glasses = np.array(glasses_kinds(faces.names))
 
     def _carried(self, crop: np.ndarray, mesh: np.ndarray, worn: Coverings) -> np.ndarray:
-        """What covers a face without its glasses, (S, S) uint8: hair and hats as found, below the
-        nose by colour.
+        """Returns a face's coverings without glasses, (S, S) uint8.
+
+        Hair and hats as found; below the nose, beards by colour.
         """
         low = np.clip(
             (np.arange(COVERINGS[0]) / COVERINGS[0] - BEARDS[0]) / (BEARDS[1] - BEARDS[0]), 0, 1
@@ -129,7 +131,7 @@ class SwapSampler:
         return np.maximum(beard, 255 * self._at_size(worn.occlusion_maps.max(-1))).astype(np.uint8)
 
     def _at_size(self, layer: np.ndarray) -> np.ndarray:
-        """A map of coverings (192, 192) at the crops' own side."""
+        """Resizes a map of coverings (192, 192) to the side of the crops."""
         if layer.shape[0] == self.size:
             return layer
         return np.asarray(
@@ -137,7 +139,7 @@ class SwapSampler:
         )
 
     def _other(self, rng: Rng, face: int, within: float, *, bare: bool = False) -> int:
-        """Another face that looks about the same way, on request one without glasses."""
+        """Draws another face of similar yaw, with `bare` one without glasses."""
         near = np.abs(self.faces.yaws - self.faces.yaws[face]) < within
         if bare:
             near &= self.glasses == ""
@@ -150,8 +152,9 @@ class SwapSampler:
     def _fringe(
         self, rng: Rng, mesh: np.ndarray, onto: int
     ) -> tuple[np.ndarray, np.ndarray] | None:
-        """Another face's covering (hair, hat, beard), carried onto the face `onto`: its image and
-        mask.
+        """Warps another face's covering (hair, hat, beard) onto the face `onto`.
+
+        Returns its image and mask.
         """
         for _ in range(4):
             other = int(rng.integers(len(self.faces)))
@@ -166,7 +169,7 @@ class SwapSampler:
     def _glasses(
         self, rng: Rng, image: np.ndarray, mesh: np.ndarray
     ) -> tuple[DrawnSpectacles, Spectacles]:
-        """Glasses on a face: what was drawn, and what is found of it."""
+        """Draws glasses on a face; returns the drawing and what is detected of it."""
         drawn = draw_spectacles(
             rng, image, mesh, self.faces.crops[int(rng.integers(len(self.faces)))]
         )
@@ -177,7 +180,7 @@ class SwapSampler:
         return drawn, Spectacles.from_opacity(*layers)
 
     def _thing(self, rng: Rng, mesh: np.ndarray, onto: int) -> tuple[np.ndarray, np.ndarray]:
-        """Something that lies over a face, hair or a hand or a cloth: its image and mask."""
+        """Draws something over a face, such as hair, a hand or a cloth: its image and mask."""
         found = self._fringe(rng, mesh, onto) if rng.random() < 0.6 else None
         if found is not None:
             return light(rng, found[0], 0.5), found[1]
@@ -187,8 +190,9 @@ class SwapSampler:
         )
 
     def _corrupted(self, rng: Rng, face: int, target: np.ndarray, lamp: Lamp | None) -> np.ndarray:
-        """T': another face over T, under T's lamp and in T's light more often than not, under a
-        random mask.
+        """Makes T': another face over T under a random mask.
+
+        It is lit by T's lamp, and mostly in T's light.
         """
         mesh = self.faces.meshes[face]
         other = self._other(rng, face, MAX_YAW_DIFFERENCE, bare=True)
@@ -201,18 +205,18 @@ class SwapSampler:
                 swapped + _low_pass(target.astype(np.float32) - swapped, sigma), 0, 255
             ).astype(np.uint8)
         mask = face_mask(mesh, self.size)
-        if rng.random() < 0.35:  # a part only: a swap that failed here and there
+        if rng.random() < 0.35:  # parts only, as of a swap that failed in places
             for _ in range(int(rng.integers(1, 4))):
                 mask = mask * (1 - _blob(rng, self.size))
         mask = mask * (1 - self.coverings[face].astype(np.float32) / 255)
         return _laid(swapped, mask, target)
 
     def __call__(self, rng: Rng) -> dict[str, np.ndarray]:
-        """One sample.
+        """Draws one sample.
 
         Returns:
             `warped`, `target`, `truth` (view, view, 3) RGB uint8; `face`, `covered` (view, view)
-            float32, where change is allowed and where something lies over either face; `paired`
+            float32, where change is allowed and where coverings lie over either face; `paired`
             (1,); `source` (1,) index of the person in the result; `bare` (1,) whether neither face
             wears real glasses; `points` (5, 2) of the target in the crop.
         """
@@ -226,7 +230,7 @@ class SwapSampler:
         found, worn = np.zeros_like(covered), self.worn[face]
         if rng.random() < FOUND:
             found = self._at_size(worn.always_keep)
-        # Sunglasses are no truth: they would come back from the source, as they never shall.
+        # Faces with sunglasses are not paired: their truth would teach transfer from the source.
         clear = worn.glasses is not None and not worn.glasses.hides_eyes
         paired = rng.random() >= self.unpaired and (self.glasses[face] == "" or clear)
         if paired:
@@ -247,7 +251,7 @@ class SwapSampler:
                         cv2.resize(occlusion_maps, COVERINGS, interpolation=cv2.INTER_AREA)
                     )
                 )
-        # As far off as the mesh network's points are, each by itself and all together.
+        # Simulates the mesh network's error: of each point, and of all together.
         off = np.pad(rng.normal(0, 0.5, (468, 2)), ((0, 0), (0, 1))) + [*rng.normal(0, 0.8, 2), 0]
         warped = warp(
             photometric(rng, away, 0.6),
@@ -255,17 +259,17 @@ class SwapSampler:
         )
         if rng.random() < LAMPS[1]:
             warped = self.lamps(rng, face)(warped)
-        if rng.random() < 0.25 and worn.glasses is None:  # glasses on the target: they must stay
+        if rng.random() < 0.25 and worn.glasses is None:  # glasses on the target are kept
             drawn, seen = self._glasses(rng, target, mesh)
             truth = _laid(drawn.image, np.maximum(drawn.frame, drawn.lens), truth)
             target, covered = drawn.image, np.maximum(covered, drawn.covered)
             if rng.random() < FOUND:
                 found = np.maximum(found, self._at_size(seen.covered))
-        if rng.random() < 0.3:  # over the target: it must stay
+        if rng.random() < 0.3:  # coverings of the target are kept
             layer, mask = self._thing(rng, mesh, face)
             target, truth = (_laid(layer, mask, image) for image in (target, truth))
             covered = np.maximum(covered, mask)
-        if rng.random() < 0.18:  # glasses on the source: they must not travel
+        if rng.random() < 0.18:  # glasses on the source are not transferred
             drawn, seen = self._glasses(rng, warped, mesh)
             if rng.random() >= FOUND:
                 warped, covered = drawn.image, np.maximum(covered, drawn.covered)
@@ -273,7 +277,7 @@ class SwapSampler:
                 warped = seen.taken_off(drawn.image)
             else:
                 warped, found = drawn.image, np.maximum(found, self._at_size(seen.hidden))
-        if rng.random() < 0.22:  # over the source: it must not travel
+        if rng.random() < 0.22:  # coverings of the source are not transferred
             layer, mask = self._thing(rng, mesh, face)
             warped = _laid(layer, mask, warped)
             covered = np.maximum(covered, mask)
@@ -293,8 +297,9 @@ class SwapSampler:
         covered: np.ndarray,
         found: np.ndarray,
     ) -> dict[str, np.ndarray]:
-        """The sample's view: jittered like a detection, mirrored half of the time, colour-corrected
-        like the product.
+        """Cuts the sample's view: jittered as by a detection, colour-corrected as in the pipeline.
+
+        Half of the views are mirrored.
         """
         size = self.view
         scale = size / self.size

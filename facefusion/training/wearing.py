@@ -1,6 +1,4 @@
-"""Trains SpectaclesNet on drawn spectacles. Real ones are never shown to it; they are what it is
-measured on.
-"""
+"""Trains SpectaclesNet on drawn spectacles only; real ones are used for its evaluation."""
 
 from __future__ import annotations
 
@@ -22,15 +20,15 @@ from facefusion.training.losses import overlap
 from facefusion.training.mesh import jittered
 from facefusion.training.spectacles import draw_spectacles
 
-#: Share of the samples that wear any.
+#: Share of the samples with spectacles.
 WEARING: Final = 0.75
-#: Weight of each pixel's opacity beside the overlap of the frames.
+#: Weight of the pixels' opacity loss, relative to the overlap loss of the frames.
 PIXELS: Final = 4.0
 VAL_DRAWN: Final = 128
 
 
 class SpectaclesTask:
-    """Samples are bare faces, most of them with spectacles drawn on; labels are what was drawn."""
+    """Training of SpectaclesNet on faces without glasses, most with drawn ones, its labels."""
 
     name = "spectacles"
 
@@ -51,8 +49,9 @@ class SpectaclesTask:
     def _drawn(
         rng: np.random.Generator, faces: AlignedFaces, bare: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The eyes of a face, (88, 144, 3) RGB uint8, and the opacity of frame and glass, (2, 88,
-        144) float32.
+        """Draws the eyes of a face and the opacity of its glasses.
+
+        Returns (88, 144, 3) RGB uint8, and (2, 88, 144) float32 of frame and glass.
         """
         face = int(bare[rng.integers(len(bare))])
         image = faces.crops[face]
@@ -106,9 +105,7 @@ class SpectaclesTask:
         }
 
     def picture(self, net: nn.Module) -> np.ndarray:
-        """Real spectacles, which the network never saw, and what it finds: frames in green, dark
-        glass in red.
-        """
+        """Shows real spectacles with the predicted frames in green and dark glass in red."""
         tiles = []
         for eyes, (frame, glass) in zip(
             self.real[::5], self.predict(net, self.real[::5]), strict=True
@@ -133,8 +130,9 @@ def _share_found(opacities: np.ndarray) -> float:
 
 
 def find_spectacles(net: SpectaclesNet, faces: AlignedFaces) -> list[Spectacles | None]:
-    """The glasses of each face that wears any by its label, measured at CROP_SIZE; None for the
-    others.
+    """Finds the glasses of each face that is labelled as wearing any.
+
+    Measured at CROP_SIZE; None for the others.
     """
     found: list[Spectacles | None] = [None] * len(faces)
     for i, kind in enumerate(glasses_kinds(faces.names)):
