@@ -21,7 +21,7 @@ from facefusion.types import FloatArray
 RECORDED: Final = (Tier.BALANCED, Tier.BEST)
 
 
-#: Numbers of photo pairs: 24 to calibrate on, 16 others to judge by.
+#: Numbers of photo pairs to calibrate on, and of others to judge by.
 CALIBRATION, JUDGING = 24, 16
 
 

@@ -33,7 +33,7 @@ CHECKPOINTS: Final = EMBEDDED_WEIGHTS.parent / "checkpoints"
 NETS: Final[dict[str, type[nn.Module]]] = {"coarse": CoarseFusionModel, "refine": EnhancementNet}
 #: Folder of the photos that TensorRT's 8-bit scales are calibrated on.
 EXAMPLES: Final = EMBEDDED_WEIGHTS.parent / "examples"
-#: Number of pairs in it to calibrate on; the last one is a photo of a real person.
+#: Number of pairs in it to calibrate on; the last one is of a real person.
 CALIBRATION: Final = 3
 #: Suffix of the names of 8-bit files.
 EIGHT: Final = ".int8"

@@ -33,8 +33,7 @@ from facefusion.types import FloatArray
 #: Networks that are quantised. The coarse one gains nothing: LiteRT's small convolutions are no
 #: faster in 8 bits than ONNX Runtime's.
 NETWORKS: Final = ("refine",)
-#: Operations that stay in 32 bits: input, output, and a division whose divisor 8 bits may round to
-#: 0.
+#: Operations that stay in 32 bits: input, output, and a division whose divisor may round to 0.
 IN_32_BITS: Final = ("INPUT", "OUTPUT", "MAXIMUM", "DIV")
 OUT: Final = Path("benchmarks/litert.md")
 RECIPE: Final = (

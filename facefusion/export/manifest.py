@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from facefusion.runtime import EMBEDDED_WEIGHTS, INTERFACE, make_session
 
-#: Names of the networks' tensor types by ONNX Runtime's names.
+#: Tensor types in the manifest by ONNX Runtime's names.
 TYPES: Final = {"tensor(float)": "float32"}
 
 
@@ -77,10 +77,10 @@ def enter_small(directory: Path, name: str, suffix: str, file: Path, precision: 
     """Enters an INT8 network in `manifest.json`, with the hash of the one that it was made from.
 
     Args:
-        directory: of the weights.
+        directory: the weights' folder.
         name: the network that it was made from.
         suffix: what follows that name in the entry's (`runtime.INT8`, `runtime.INT8_TFLITE`).
-        file: in the directory.
+        file: the INT8 file, in that folder.
         precision: how it was made.
     """
     path = directory / "manifest.json"

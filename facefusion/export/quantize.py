@@ -45,8 +45,7 @@ EVERYTHING: Final = (
     "GlobalAveragePool",
     "Clip",
 )
-#: Largest ratio to the shortest time of recipes that count as equally fast; the most exact is
-#: taken.
+#: Largest ratio to the shortest time that counts as equally fast; the most exact recipe is taken.
 AS_QUICK: Final = 1.08
 #: Options of `quantize_static` for symmetric scales.
 FOR_TENSORRT: Final = {"ActivationSymmetric": True, "WeightSymmetric": True, "QuantizeBias": False}
@@ -123,7 +122,7 @@ def delicate(model: onnx.ModelProto) -> Iterator[str]:
             "GlobalAveragePool",
             "Relu",
             "Unsqueeze",
-        )  # channel attention from the identity embedding
+        )  # attention over channels, conditioning on the identity
         output = "DepthToSpace" in used_by.get(node.output[0], set())
         if spatial or gate or output:
             yield node.name
