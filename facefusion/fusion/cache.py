@@ -1,6 +1,4 @@
-"""What was measured on a photo is remembered for a while, in memory only: the second use of a photo
-skips its perception.
-"""
+"""Caches measurements of photos in memory, so that the second use of a photo skips perception."""
 
 from __future__ import annotations
 
@@ -20,13 +18,13 @@ Value = TypeVar("Value")
 
 MAX_ENTRIES: Final = 128
 MAX_BYTES: Final = 64 * 1024 * 1024
-#: Seconds after its last use after which an entry is gone: a face is personal data, and the page
+#: Seconds without use after which an entry is dropped: a face is personal data, and the page
 #: promises ten minutes.
 LIFETIME: Final = 600.0
 
 
 def content_key(photo: Photo) -> bytes:
-    """SHA-256 of a photo's shape and pixels."""
+    """Returns the SHA-256 of a photo's shape and pixels."""
     digest = hashlib.sha256(repr(photo.shape).encode())
     digest.update(np.ascontiguousarray(photo).data)
     return digest.digest()
@@ -40,14 +38,13 @@ class _Entry:
 
 
 class FeatureCache:
-    """Least-recently-used cache, bounded in entries and bytes, safe for concurrent use. Nothing is
-    written to disk.
+    """Least-recently-used cache in memory, bounded in entries and bytes; safe for concurrent use.
 
     Args:
-        max_entries: most values kept; 0 keeps none.
-        max_bytes: most bytes of array data kept.
-        lifetime: seconds after which an unused entry is dropped, also when nobody asks.
-        clock: seconds, monotonic.
+        max_entries: largest number of values; 0 keeps none.
+        max_bytes: largest number of bytes of array data.
+        lifetime: seconds after which an unused entry is dropped, by a timer if there are no calls.
+        clock: monotonic time in seconds.
     """
 
     def __init__(
@@ -66,7 +63,7 @@ class FeatureCache:
         self._timer: threading.Timer | None = None
 
     def get(self, key: Hashable) -> Any | None:
-        """The value, or None if there is none."""
+        """Returns the value, or None if there is none."""
         with self._lock:
             self._drop_old()
             entry = self._entries.get(key)
@@ -79,12 +76,12 @@ class FeatureCache:
     def get_or_make(
         self, key: Hashable, make: Callable[[], Value], size: int | Callable[[Value], int]
     ) -> Value:
-        """The value, made and kept if there is none. Two threads that ask at once may both make it.
+        """Returns the value, made and kept if there is none; concurrent calls may both make it.
 
         Args:
-            key: what it is of, and which value.
-            make: makes it; what it raises is passed on, and nothing is kept.
-            size: its bytes, or what tells them.
+            key: photo and kind of the value.
+            make: makes the value; its exceptions are passed on, and nothing is kept.
+            size: bytes of the value, or a function that returns them.
         """
         found = self.get(key)
         if found is not None:
@@ -94,8 +91,9 @@ class FeatureCache:
         return value
 
     def put(self, key: Hashable, value: Any, size: int) -> None:
-        """Keeps `value`, which takes `size` bytes; the least recently used make room. What is too
-        large is not kept.
+        """Keeps `value` of `size` bytes; the least recently used entries beyond a limit are dropped.
+
+        A value larger than `max_bytes` is not kept.
         """
         with self._lock:
             self._remove(key)
@@ -108,7 +106,7 @@ class FeatureCache:
             self._watch()
 
     def clear(self) -> None:
-        """Forgets everything."""
+        """Drops all entries."""
         with self._lock:
             self._entries.clear()
             self._bytes = 0
@@ -118,7 +116,7 @@ class FeatureCache:
 
     @property
     def nbytes(self) -> int:
-        """Bytes kept."""
+        """Bytes of all entries."""
         return self._bytes
 
     def __len__(self) -> int:
@@ -131,13 +129,12 @@ class FeatureCache:
 
     def _drop_old(self) -> None:
         oldest = self._clock() - self.lifetime
-        while (
-            self._entries and next(iter(self._entries.values())).used <= oldest
-        ):  # in the order of use
+        # The entries are in the order of their last use.
+        while self._entries and next(iter(self._entries.values())).used <= oldest:
             self._remove(next(iter(self._entries)))
 
     def _watch(self) -> None:
-        """Sees to it that old entries go although nobody asks any more."""
+        """Starts a timer that drops old entries even without further calls."""
         if self._timer is None:
             self._timer = threading.Timer(self.lifetime, self._look)
             self._timer.daemon = True

@@ -1,4 +1,4 @@
-"""Runs the coarse network: two faces that lie on top of each other become one."""
+"""Runs the coarse network: mask and residual of a warped source and a target at 128 px."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ import numpy as np
 from facefusion.runtime import Network, make_session
 from facefusion.types import FloatArray, Photo
 
-#: Side of the crops that the coarse network sees.
+#: Side in pixels of the coarse network's crops.
 COARSE_SIZE: Final = 128
 
 
 @dataclass(frozen=True)
 class FusionMaps:
-    """What a fusion network says: `mask` (S, S) in [0, 1] and `delta` (S, S, 3), a change in units
-    of 255 levels.
+    """A fusion network's answer: the fused crop is `target + mask * (warped + delta - target)`.
 
-    The fused crop is `target + mask * (warped + delta - target)`.
+    Attributes:
+        mask: (S, S) float32 in [0, 1], opacity of the new face.
+        delta: (S, S, 3) float32, residual in units of 255 levels.
     """
 
     mask: FloatArray
@@ -28,7 +29,7 @@ class FusionMaps:
 
 
 def planes(image: Photo) -> FloatArray:
-    """(H, W, 3) RGB uint8 -> (1, 3, H, W) in [0, 1]."""
+    """Converts (H, W, 3) RGB uint8 to (1, 3, H, W) float32 in [0, 1]."""
     return np.asarray(image.transpose(2, 0, 1)[None] / np.float32(255), np.float32)
 
 
@@ -36,10 +37,10 @@ class CoarseRunner:
     """The coarse stage of progressive fusion.
 
     Args:
-        network: an opened one (`engines.open_network`), or an ONNX file for ONNX Runtime; inputs
+        network: an open network (`engines.open_network`), or an ONNX file for ONNX Runtime; inputs
             `warped` and `target` (1, 3, 128, 128) RGB in [0, 1], `face` (1, 1, 128, 128) in [0, 1],
             `identity` (1, 128); outputs `mask` (1, 1, 128, 128) and `delta` (1, 3, 128, 128).
-        threads: intra-op threads of a file.
+        threads: intra-op threads for an ONNX file.
     """
 
     def __init__(self, network: Path | Network, *, threads: int | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Runs the refine network: the coarse answer, corrected at the resolution at which it is looked at."""
+"""Runs the refine network: corrects the coarse answer at 256 to 512 px."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from facefusion.fusion.coarse import FusionMaps, planes
 from facefusion.runtime import Network, make_session
 from facefusion.types import FloatArray, Photo
 
-#: Least side of a crop that the network was made for; what is smaller the coarse network has seen
-#: whole.
+#: Smallest side in pixels of the network's crops; the coarse network suffices for smaller ones.
 LEAST_SIZE: Final = 256
 
 
@@ -22,11 +21,11 @@ class RefineRunner:
     """The second stage of progressive fusion, fully convolutional.
 
     Args:
-        network: an opened one (`engines.open_network`), or an ONNX file for ONNX Runtime; inputs
+        network: an open network (`engines.open_network`), or an ONNX file for ONNX Runtime; inputs
             `warped` and `target` (1, 3, S, S) RGB in [0, 1], `face` and `mask` (1, 1, S, S),
             `delta` (1, 3, S, S); outputs `refined_mask` (1, 1, S, S) and `refined_delta` (1, 3, S,
             S).
-        threads: intra-op threads of a file.
+        threads: intra-op threads for an ONNX file.
     """
 
     def __init__(self, network: Path | Network, *, threads: int | None = None) -> None:
@@ -40,8 +39,8 @@ class RefineRunner:
         """Refines the coarse answer.
 
         Args:
-            warped: (S, S, 3) RGB uint8, the source on the target's mesh, in its light; S a multiple
-                of 16.
+            warped: (S, S, 3) RGB uint8, the warped source in the target's light; S is a multiple of
+                16.
             target: (S, S, 3) RGB uint8.
             face: (S, S) float32, where change is allowed; the mask is 0 where it is 0.
             coarse: the coarse network's answer at 128.
@@ -67,6 +66,6 @@ class RefineRunner:
         )
 
     def _answer(self, feeds: dict[str, FloatArray]) -> Sequence[FloatArray]:
-        """The network's two outputs; `gpu.GpuRefineNet` asks elsewhere."""
+        """Runs the network; `gpu.GpuRefineNet` overrides it."""
         answer: Sequence[FloatArray] = self._session.run(["refined_mask", "refined_delta"], feeds)
         return answer

@@ -1,4 +1,4 @@
-"""The Studio tier: insightface's INSwapper, where its user has brought the models."""
+"""Runs the Studio tier: insightface's INSwapper with models supplied by the user."""
 
 from __future__ import annotations
 
@@ -23,35 +23,33 @@ from facefusion.perception.identity import INPUT_SIZE, IdentityEncoder
 from facefusion.runtime import session_options
 from facefusion.types import FloatArray, Photo
 
-#: Side of the crop that inswapper sees and makes, and length of the ArcFace embedding that it is
-#: told.
+#: Side in pixels of inswapper's input and output crops.
 SIDE: Final = 128
+#: Length of inswapper's input embedding, ArcFace's.
 EMBEDDING_SIZE: Final = 512
-#: Pixels of that crop over which the result fades out at its border.
+#: Width in pixels of the crop's border over which the result fades out.
 FADE: Final = 8
 
 
 class StudioNet:
-    """INSwapper with its own ArcFace network; our mesh says where the faces are, and our mask where
-    they may change.
+    """INSwapper with its own ArcFace network, placed by our mesh and blended by our mask.
 
     Args:
-        arcface: `w600k_r50.onnx`, the embedding that inswapper was trained with.
+        arcface: `w600k_r50.onnx`, the identity network that inswapper was trained with.
         swapper: `inswapper_128.onnx`: `target` (1, 3, 128, 128) and `source` (1, 512) -> (1, 3,
             128, 128), RGB in [0, 1].
         threads: intra-op threads.
 
     Raises:
-        WeightsError: a file has other inputs or outputs than these.
+        WeightsError: a file cannot be opened or has other inputs or outputs.
     """
 
     def __init__(self, arcface: Path, swapper: Path, *, threads: int | None = None) -> None:
         try:
             self._arcface = IdentityEncoder(arcface, threads=threads)
             options = session_options(threads)
-            options.log_severity_level = (
-                3  # it would warn of the map, which no node of the graph uses
-            )
+            # Otherwise it warns of the embedding map, an initialiser that no node uses.
+            options.log_severity_level = 3
             session = InferenceSession(str(swapper), options, providers=["CPUExecutionProvider"])
             shapes = [each.shape for each in (*session.get_inputs(), *session.get_outputs())]
         except Exception as error:
@@ -71,8 +69,7 @@ class StudioNet:
         with contextlib.redirect_stdout(io.StringIO()):  # it prints its shape
             self._net = INSwapper(str(swapper), session)
         emap = self._net.emap
-        # INSwapper takes whatever initialiser is the file's last for this map, and says nothing if
-        # it is another.
+        # INSwapper takes the file's last initialiser for this map without any check.
         if (
             emap.shape != (EMBEDDING_SIZE, EMBEDDING_SIZE)
             or emap.dtype != np.float32
@@ -94,18 +91,18 @@ class StudioNet:
 
         Args:
             photo: (H, W, 3) RGB uint8.
-            mesh: (468, 3) of the face in it that is replaced.
-            sources: photos of one person with the mesh of their face.
-            mask: (H, W) where the face may change: our coarse network's answer, which leaves
-                coverings alone.
+            mesh: (468, 3) mesh of the target face.
+            sources: photos of one person, each with the mesh of the face.
+            mask: (H, W) float32 in [0, 1], where the face may change: the coarse network's mask,
+                which leaves out coverings.
 
         Returns:
-            The new photo, and the mask that was used, (H, W) float32. Where that is 0 the photo is
+            The new photo, and the mask that was used, (H, W) float32. Where it is 0, the photo is
             bit-identical.
         """
         points = five_points(mesh)
         matrix = np.asarray(estimate_norm(points, SIDE), np.float64)
-        # Cut out here rather than by INSwapper, which takes single pixels of a large face.
+        # Cut out here, since INSwapper does not average the pixels of a large face.
         crop = crop_photo(photo, matrix, SIDE, cv2.BORDER_REPLICATE)
         target = InsightFace(kps=transform_points(points, matrix))
         source = InsightFace(embedding=np.mean([self._arcface(*each) for each in sources], axis=0))
@@ -113,13 +110,13 @@ class StudioNet:
             np.ascontiguousarray(crop[..., ::-1]), target, source, paste_back=False
         )
         whole = np.concatenate([matrix, [[0, 0, 1]]])
-        placed = moved @ whole  # photo to the crop that INSwapper cut out of ours: nearly the same
+        placed = moved @ whole  # photo to INSwapper's own crop, which it cuts out of ours
         inside = cv2.warpAffine(mask, placed, (SIDE, SIDE), flags=cv2.INTER_AREA) * _window()
         return paste(photo, np.ascontiguousarray(made[..., ::-1]), inside, invert(placed))
 
 
 def _window() -> FloatArray:
-    """(SIDE, SIDE): 1 inside, falling to 0 at the border."""
+    """Returns (SIDE, SIDE) float32: 1 inside, falling to 0 at the border."""
     ramp = np.minimum(np.arange(SIDE), np.arange(SIDE)[::-1]) / FADE
     line = np.clip(ramp, 0, 1).astype(np.float32)
     return np.asarray(np.minimum(line[:, None], line[None, :]), np.float32)
