@@ -1,4 +1,4 @@
-"""Reasons to ask for another photo instead of making a strange picture."""
+"""Refuses faces that are too small, too far turned or too different in pose."""
 
 from __future__ import annotations
 
@@ -10,29 +10,27 @@ from facefusion.errors import FaceTiltedError, FaceTooSmallError, FaceTurnedErro
 from facefusion.geometry.topology import eye_distance, five_points
 from facefusion.types import Face
 
-#: Pixels between the eyes below which a face has no identity left to carry (a face about 35 px
-#: wide).
+#: Smallest eye distance in pixels, of a face about 35 px wide; a smaller face shows no identity.
 MIN_EYE_DISTANCE: Final = 14.0
-#: Degrees of yaw beyond which half of a face is hidden.
+#: Largest yaw in degrees; beyond it half of the face is hidden.
 MAX_YAW: Final = 50.0
-#: Degrees between the two faces beyond which even the mirrored half of the source does not make a
-#: whole face.
+#: Largest difference in yaw in degrees; beyond it even the source's mirrored half does not fill the
+#: target.
 MAX_YAW_DIFFERENCE: Final = 40.0
-#: Degrees of pitch between them beyond which one shows the underside of a nose that the other
-#: hides, and the pitch of a face seen from its own height (the median of the training faces).
+#: Largest difference in pitch in degrees; beyond it only one face shows the underside of the nose.
 MAX_PITCH_DIFFERENCE: Final = 40.0
+#: Pitch in degrees of a face seen at its own height: the median of the training faces.
 LEVEL_PITCH: Final = 8.0
-#: Mean distance, in eye distances, between the detector's and the mesh's five points beyond which
-#: one of them is wrong.
+#: Largest mean distance between the detector's and the mesh's five points, in eye distances; beyond
+#: it one of them is wrong.
 MAX_DISAGREEMENT: Final = 0.3
 
 
 def is_consistent(face: Face) -> bool:
-    """Whether detector and mesh, two networks that look independently, agree on where eyes, nose
-    and mouth are.
+    """Returns whether detector and mesh agree on the position of eyes, nose and mouth.
 
-    They do not where the detector was wrong: on a pattern that is no face, or on a face that lies
-        on its side.
+    The two networks are independent; they disagree on false detections and on faces that lie on
+    their side.
     """
     width, height = face.detection.box[2:] - face.detection.box[:2]
     scale = max(
@@ -49,7 +47,7 @@ def is_consistent(face: Face) -> bool:
 
 
 def _refusal(face: Face) -> type[FaceTurnedError | FaceTooSmallError] | None:
-    """Why a face cannot be used, or None."""
+    """Returns the error for a face that cannot be used, or None."""
     if abs(face.yaw) > MAX_YAW:
         return FaceTurnedError
     return FaceTooSmallError if eye_distance(face.mesh) < MIN_EYE_DISTANCE else None
@@ -67,15 +65,15 @@ def check_face(face: Face, which: PhotoRole, *, number: int | None = None) -> No
 
 
 def is_usable(face: Face) -> bool:
-    """Whether `check_face` lets the face pass."""
+    """Returns whether `check_face` accepts the face."""
     return _refusal(face) is None
 
 
 def check_pair(source: Face, target: Face) -> None:
-    """Refuses two faces that look in too different directions.
+    """Refuses two faces whose head poses differ too much.
 
     Raises:
-        FaceTurnedError, FaceTiltedError: naming the photo whose face is turned or tilted more.
+        FaceTurnedError, FaceTiltedError: for the photo whose face is turned or tilted more.
     """
     if abs(source.yaw - target.yaw) > MAX_YAW_DIFFERENCE:
         raise FaceTurnedError("source" if abs(source.yaw) >= abs(target.yaw) else "target")

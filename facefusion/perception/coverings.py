@@ -1,10 +1,10 @@
-"""What lies over a face, glasses, hair, hats, lids: the target's stays on the fused face, the
-source's stays behind.
+"""Finds coverings of a face: glasses, hair, hats and the lids of shut eyes.
 
-The target's glasses are cut out of what may change, and so are its eyes where they are shut: from
-open eyes no shut ones can be warped. So is what the source's hair or hat hides, wherever the
-target's face is bare: its forehead is kept rather than a fringe drawn on it, with a margin for
-strands and shadow. Where both have hair the fusion networks decide.
+The target's coverings are kept, the source's are not transferred. The target's glasses and shut
+eyes are excluded from the face mask: shut eyes cannot be warped from open ones. So is the area that
+the source's hair or hat hides and the target's does not, with a margin for strands and shadow: the
+target's forehead is kept, and no fringe appears on it. Where both have hair, the fusion networks
+decide.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from facefusion.perception.hair import HairFinder
 from facefusion.perception.spectacles import CROP_SIZE, Spectacles, SpectaclesFinder
 from facefusion.types import FloatArray, Photo
 
-#: The crop of the maps, as OpenCV wants it, and a map of nothing.
+#: Width and height of the maps in pixels, in OpenCV's order.
 SIZE: Final = (CROP_SIZE, CROP_SIZE)
-#: Pixels of 192 by which the cut around the source's hair is widened: strands and their shadow are
-#: that long.
+#: Pixels of the 192 px crop by which the source's hair is widened: the length of strands and their
+#: shadow.
 HAIRLINE: Final = 5
 _NONE: Final = np.zeros(SIZE, np.float32)
 
 
 @dataclass(frozen=True)
 class Coverings:
-    """What lies over a face.
+    """Coverings of one face.
 
     Attributes:
         glasses: the glasses, or None.
@@ -45,16 +45,15 @@ class Coverings:
 
     @property
     def always_keep(self) -> FloatArray:
-        """(192, 192) float32 in [0, 1]: glasses and the lids of shut eyes, which stay on a target's
-        face.
-        """
+        """Glasses and shut lids, which a target keeps: (192, 192) float32 in [0, 1]."""
         glasses = _NONE if self.glasses is None else self.glasses.covered
         return glasses if self.lids is None else np.maximum(glasses, self.lids)
 
     @property
     def occlusion_maps(self) -> FloatArray:
-        """(192, 192, 2) float32 in [0, 1]: hair, and dark glass and its surround: nobody can say
-        what is behind them.
+        """Hidden parts of the face, (192, 192, 2) float32 in [0, 1].
+
+        The first map is hair, the second dark glass and its surround.
         """
         dark = self.glasses.hidden if self.glasses is not None else None
         return np.dstack([cv2.resize(self.hair, SIZE), _NONE if dark is None else dark])
@@ -67,22 +66,28 @@ class Coverings:
         )
 
     def taken_off(self, crop: Photo) -> Photo:
-        """The aligned crop (S, S, 3) without the frame of spectacles (`Spectacles.taken_off`)."""
+        """Removes the spectacle frame from the aligned crop (S, S, 3) (`Spectacles.taken_off`)."""
         return crop if self.glasses is None else self.glasses.taken_off(crop)
 
     def source_only_hair(self, occlusion_maps: FloatArray) -> FloatArray:
-        """The source's hair where this target's face is bare: (192, 192) float32 in [0, 1].
+        """Returns the source's hair where this target's face is bare.
 
         Args:
-            hides: the source's, carried onto this face.
+            occlusion_maps: the source's, warped onto this face.
+
+        Returns:
+            (192, 192) float32 in [0, 1].
         """
         return np.asarray(occlusion_maps[..., 0] * (1 - cv2.resize(self.hair, SIZE)), np.float32)
 
     def blocked_by(self, occlusion_maps: FloatArray) -> FloatArray:
-        """Where this target's face must not change: (192, 192) float32 in [0, 1].
+        """Returns where this target's face must not change.
 
         Args:
-            hides: the source's, carried onto this face.
+            occlusion_maps: the source's, warped onto this face.
+
+        Returns:
+            (192, 192) float32 in [0, 1].
         """
         return np.asarray(
             np.maximum(
@@ -93,12 +98,14 @@ class Coverings:
         )
 
     def around_hair(self, occlusion_maps: FloatArray, face: FloatArray) -> FloatArray:
-        """The source's hair on this target's bare face, and what its strands and shadow reach:
-        (192, 192) in [0, 1].
+        """Returns the source's hair on this target's bare face, widened for strands and shadow.
 
         Args:
-            hides: the source's, carried onto this face.
-            face: (N, N) float32 in [0, 1] of the same view, the face.
+            occlusion_maps: the source's, warped onto this face.
+            face: (N, N) float32 in [0, 1], mask of the face in the same crop.
+
+        Returns:
+            (192, 192) float32 in [0, 1].
         """
         hair = self.source_only_hair(occlusion_maps) * cv2.resize(
             face, SIZE, interpolation=cv2.INTER_AREA
@@ -110,18 +117,14 @@ class Coverings:
 
 @dataclass(frozen=True)
 class CoveringsFinder:
-    """Finds what lies over a face.
-
-    Attributes:
-        spectacles, hair, eyelids: the networks that look.
-    """
+    """The networks that find coverings."""
 
     spectacles: SpectaclesFinder
     hair: HairFinder
     eyelids: EyelidsFinder
 
     def __call__(self, photo: Photo, mesh: FloatArray) -> Coverings:
-        """What lies over the face with this mesh (468, 3) in `photo` (H, W, 3) RGB uint8."""
+        """Finds the coverings of the face with mesh (468, 3) in `photo` (H, W, 3) RGB uint8."""
         within = transform_points(mesh, mesh_crop_transform(mesh, FUSION_FACE_SHARE, CROP_SIZE))
         shut = lids(within, self.eyelids(photo, mesh), CROP_SIZE)
         return Coverings(self.spectacles(photo, mesh), self.hair(photo, mesh), shut)

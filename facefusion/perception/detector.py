@@ -1,4 +1,4 @@
-"""Faces and their five points, through insightface's SCRFD runtime."""
+"""Detects faces and their five points with insightface's SCRFD runtime."""
 
 from __future__ import annotations
 
@@ -15,30 +15,31 @@ from facefusion.geometry.align import crop_photo
 from facefusion.runtime import session_options
 from facefusion.types import Detection, Photo
 
-#: Longest side in pixels that the network sees.
+#: Longer side in pixels of the network's input.
 DETECTION_SIZE: Final = 640
-#: A second look at this size finds faces that fill the frame, larger than the network's view at
-#: 640.
+#: Side in pixels of a second pass, for faces that fill the frame, which are too large at 640.
 CLOSE_UP_SIZE: Final = 192
-#: Only faces larger than this share of the photo's longer side are taken from that look: its points
-#: are coarser.
+#: Smallest face taken from the second pass, as a share of the longer side: its points are coarser.
 CLOSE_UP_SHARE: Final = 0.45
-#: A glance looks at this size for faces that are this share of the longer side or more, of which
-#: none other has this share of the largest one's area.
+#: Side in pixels of the pass that `FaceDetector.glance` makes for smaller faces.
 GLANCE_SIZE: Final = 384
+#: Smallest face that `FaceDetector.glance` returns, as a share of the longer side.
 GLANCE_SHARE: Final = 0.12
+#: Area of the second largest face, as a share of the largest one's, above which the largest is not
+#: clear.
 RIVAL: Final = 0.7
 THRESHOLD: Final = 0.5
-#: Detections with a lower score than this are looked at again, at this share of the frame, and must
-#: reach this score then.
+#: Score below which a detection is checked in a crop of its own.
 SURE: Final = 0.9
+#: Side of the face in that crop, as a share of the crop's side.
 SECOND_LOOK_SHARE: Final = 0.35
+#: Least score of a face in that crop.
 CONFIRMED: Final = 0.6
-#: Turned photos are rare and three more chances to be wrong: there the network must be surer.
+#: Least score in turned photos: they are rare, and three more passes may give false detections.
 TURNED_SCORE: Final = 0.8
-#: A detection is doubtful when its score is this much below the best one's.
+#: Difference to the best score beyond which a detection is sorted behind the others.
 DOUBT: Final = 0.2
-#: Padding of a retry, as a share of the longer side: faces cut by the frame, and very tight crops.
+#: Margin of a retry as a share of the longer side, for faces cut by the frame and very tight crops.
 PADDING: Final = 0.35
 
 
@@ -62,7 +63,7 @@ class FaceDetector:
 
     @property
     def outputs(self) -> int:
-        """How many outputs the network has."""
+        """Number of the network's outputs."""
         return len(self._net.session.get_outputs())
 
     def __call__(self, photo: Photo) -> list[Detection]:
@@ -72,13 +73,13 @@ class FaceDetector:
             photo: (H, W, 3) RGB uint8, any size.
 
         Returns:
-            Faces by size, the largest first; behind them, by size too, what the network is much
-            less sure of. Coordinates are the photo's pixels.
+            Faces in the photo's pixels, the largest first; those with much lower scores come last,
+            also by size.
         """
         return self._faces(_shrunk(photo, DETECTION_SIZE), photo.shape)
 
     def _faces(self, small: Photo, shape: tuple[int, ...]) -> list[Detection]:
-        """The faces of a photo of `shape` that was shrunk to `small`, in its pixels."""
+        """Detects faces in `small`, in the pixels of the original photo of this `shape`."""
         ratio = np.array([shape[1] / small.shape[1], shape[0] / small.shape[0]], np.float32)
         bgr = _padded(small)
         side = min(DETECTION_SIZE, -(-max(small.shape[:2]) // 32) * 32)
@@ -87,7 +88,7 @@ class FaceDetector:
             for face in self._look(bgr, CLOSE_UP_SIZE)
             if _side(face.box) > CLOSE_UP_SHARE * max(bgr.shape[:2])
         ]
-        # At full size only fragments of such faces are seen: the look from afar speaks for them.
+        # At full size such faces give only fragments, which are dropped.
         rest = [
             face
             for face in self._look(bgr, side)
@@ -102,10 +103,10 @@ class FaceDetector:
         return sorted(faces, key=lambda face: (face.score < sure, -_area(face.box)))
 
     def glance(self, photo: Photo) -> list[Detection]:
-        """The largest face, where it is large enough to be found at a third of the cost, and
-        clearly the largest.
+        """Detects the largest face at a third of the cost, if it is large and clearly the largest.
 
-        What is sure at a small size needs no closer look; in all other cases there is no answer.
+        A face with a high score at a small size needs no second pass; in all other cases the list
+        is empty.
 
         Args:
             photo: (H, W, 3) RGB uint8, any size.
@@ -141,11 +142,10 @@ class FaceDetector:
         ]
 
     def _confirmed(self, bgr: np.ndarray, face: Detection) -> bool:
-        """Whether the detection stands when it is looked at again, small and in the middle, with
-        its surroundings.
+        """Returns whether a detection is found again in a small crop around it.
 
-        A true face scores alike at every size; a pattern that happened to look like one at one size
-        does not.
+        A true face scores alike at every size; a pattern that resembles a face at one size does
+        not.
         """
         scale = SECOND_LOOK_SHARE * CLOSE_UP_SIZE / max(_side(face.box), 1.0)
         shift = CLOSE_UP_SIZE / 2 - scale * face.box.reshape(2, 2).mean(0)
@@ -158,15 +158,15 @@ class FaceDetector:
         )
 
     def attempts(self, photo: Photo) -> Iterator[list[Detection]]:
-        """Looks again in other ways, each only when asked for: as it is, padded, turned by 90, 270
-        and 180 degrees.
+        """Detects faces in several passes: as it is, padded, turned by 90, 270 and 180 degrees.
+
+        Each pass runs only when it is requested.
 
         Args:
             photo: (H, W, 3) RGB uint8.
 
         Yields:
-            The faces of each look, in the photo's own pixels; an empty list for a look that found
-            none.
+            The faces of each pass in the photo's own pixels; an empty list if there are none.
         """
         small, (height, width) = _shrunk(photo, DETECTION_SIZE), photo.shape[:2]
         yield self._faces(small, photo.shape)
@@ -178,7 +178,7 @@ class FaceDetector:
             yield [_moved(face, turn_back) for face in faces if face.score >= TURNED_SCORE]
 
     def _faces_of_padded(self, photo: Photo) -> list[Detection]:
-        """The faces of the photo with a margin of `PADDING` around it, in the photo's pixels."""
+        """Detects faces in the photo with a margin of `PADDING`, in the photo's pixels."""
         longest = max(photo.shape[:2])
         share = longest / (longest + 2 * round(longest * PADDING))
         small = _shrunk(photo, round(DETECTION_SIZE * share))
@@ -194,14 +194,12 @@ class FaceDetector:
         return [_moved(face, lambda xy: (xy - margin) * ratio) for face in faces]
 
     def with_retries(self, photo: Photo) -> list[Detection]:
-        """The faces of the first of the `attempts` that finds any."""
+        """Returns the faces of the first of the `attempts` that finds any."""
         return next((faces for faces in self.attempts(photo) if faces), [])
 
 
 def _shrunk(photo: Photo, longest: int) -> Photo:
-    """A photo whose longer side has `longest` pixels at most, by areas; the photo itself where it
-    is no larger.
-    """
+    """Reduces a photo to a longer side of at most `longest` pixels, by area averages."""
     height, width = photo.shape[:2]
     scale = longest / max(height, width)
     if scale >= 1:
@@ -211,8 +209,9 @@ def _shrunk(photo: Photo, longest: int) -> Photo:
 
 
 def _padded(small: Photo) -> np.ndarray:
-    """BGR. insightface keeps the aspect ratio: at 192, a line of a few pixels would become one of 0
-    pixels.
+    """Converts to BGR, and pads very narrow photos to an aspect ratio of 16.
+
+    insightface keeps the aspect ratio: at 192, a side of a few pixels would become 0 pixels.
     """
     missing = np.maximum(max(small.shape[:2]) // 16 - np.array(small.shape[:2]), 0)
     padded = np.pad(small, ((0, missing[0]), (0, missing[1]), (0, 0))) if missing.any() else small
@@ -220,7 +219,7 @@ def _padded(small: Photo) -> np.ndarray:
 
 
 def _largest(faces: list[Detection]) -> Detection | None:
-    """The face that is clearly larger than all others."""
+    """Returns the face that is clearly larger than all others, or None."""
     ordered = sorted(faces, key=lambda face: -_area(face.box))
     if not ordered or (len(ordered) > 1 and _area(ordered[1].box) > RIVAL * _area(ordered[0].box)):
         return None
@@ -228,7 +227,7 @@ def _largest(faces: list[Detection]) -> Detection | None:
 
 
 def same_face(a: np.ndarray, b: np.ndarray) -> bool:
-    """Whether two boxes, (4,) left, top, right, bottom, are of one face."""
+    """Returns whether two boxes, (4,) left, top, right, bottom, show the same face."""
     return _covers(a, b) and _covers(b, a)
 
 
@@ -241,7 +240,7 @@ def _area(box: np.ndarray) -> float:
 
 
 def _covers(large: np.ndarray, small: np.ndarray) -> bool:
-    """Whether at least half of the box `small` lies in the box `large`."""
+    """Returns whether at least half of the box `small` lies in the box `large`."""
     overlap = np.clip(
         np.minimum(large[2:], small[2:]) - np.maximum(large[:2], small[:2]), 0, None
     ).prod()
@@ -249,9 +248,7 @@ def _covers(large: np.ndarray, small: np.ndarray) -> bool:
 
 
 def _turned_back(points: np.ndarray, quarter_turns: int, width: int, height: int) -> np.ndarray:
-    """Points found in `np.rot90(photo, quarter_turns)` in the pixels of the photo (`width` x
-    `height`).
-    """
+    """Maps points of `np.rot90(photo, quarter_turns)` to the photo, `width` x `height` pixels."""
     x, y = points[:, 0], points[:, 1]
     if quarter_turns == 1:
         return np.stack([width - 1 - y, x], axis=1)

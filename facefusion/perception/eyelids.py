@@ -1,4 +1,4 @@
-"""Whether the eyes are shut: a mesh, whose points are those of open eyes, does not tell."""
+"""Classifies eyes as open or shut, which the mesh, with points of open eyes, does not show."""
 
 from __future__ import annotations
 
@@ -15,31 +15,35 @@ from facefusion.perception.inputs import centred
 from facefusion.runtime import make_session
 from facefusion.types import FloatArray, Photo
 
-#: Height and width of an eye's crop, and how much of the width it takes from corner to corner.
+#: Height and width in pixels of an eye's crop.
 HEIGHT, WIDTH = 32, 48
+#: Width of the eye from corner to corner, as a share of the crop's width.
 SHARE: Final = 0.6
-#: Mesh points at the image-left and image-right corner of both eyes. The second eye is mirrored:
-#: outer corners lie left.
+#: Mesh points of the image-left and image-right corners of both eyes; the crop of the second eye is
+#: mirrored, so that outer corners lie left.
 CORNERS: Final = ((33, 133), (362, 263))
-#: Pixels from corner to corner below which nothing can be told.
+#: Least width in pixels from corner to corner for an answer.
 LEAST_WIDTH: Final = 10.0
-#: Probabilities from which on an eye counts as shut, a little and wholly.
+#: Probabilities at which an eye begins to count as shut, and at which it counts fully.
 SHUT: Final = (0.5, 0.8)
-#: Probability from which on an eye goes with the other: eyes are shut together, or one winks and
+#: Probability above which an eye takes the larger one of both: eyes shut together, or one winks and
 #: the other is wide open.
 TOGETHER: Final = 0.25
-#: Growth of the eye's outline to its lids, in x and y; the region's soft edge as a share of the
-#: crop's side.
+#: Growth of the eye's outline to its lids, in x and y.
 LIDS: Final = (0.25, 1.0)
+#: Standard deviation of the region's soft edge, as a share of the crop's side.
 EDGE: Final = 0.013
 
 
 def eye_crops(photo: Photo, mesh: FloatArray) -> Photo:
-    """Both eyes, (2, 32, 48, 3) RGB uint8, the image-right one mirrored.
+    """Cuts out both eyes, the image-right one mirrored.
 
     Args:
         photo: (H, W, 3) RGB uint8.
-        mesh: (468, 2 or 3) of a face in its pixels.
+        mesh: (468, 2 or 3) mesh of a face in the photo's pixels.
+
+    Returns:
+        (2, 32, 48, 3) RGB uint8.
     """
     crops = []
     for a, b in CORNERS:
@@ -53,7 +57,7 @@ def eye_crops(photo: Photo, mesh: FloatArray) -> Photo:
 
 
 def lids(mesh: FloatArray, shut: FloatArray, size: int) -> FloatArray | None:
-    """The lids of shut eyes and what is around them.
+    """Draws the region of shut eyes and their lids.
 
     Args:
         mesh: (468, 2 or 3) in pixels of a crop.
@@ -61,7 +65,7 @@ def lids(mesh: FloatArray, shut: FloatArray, size: int) -> FloatArray | None:
         size: side of the crop.
 
     Returns:
-        (size, size) float32 in [0, 1], or None where no eye is shut.
+        (size, size) float32 in [0, 1], or None if no eye is shut.
     """
     found = None
     for points, probability in zip((LEFT_EYE, RIGHT_EYE), shut, strict=True):
@@ -79,7 +83,7 @@ def lids(mesh: FloatArray, shut: FloatArray, size: int) -> FloatArray | None:
 
 
 class EyelidsFinder:
-    """Tells shut eyes from open ones.
+    """Network that classifies eyes as open or shut.
 
     Args:
         path: ONNX file, (N, 3, 32, 48) RGB in [-1, 1] -> (N, 1) in [0, 1].
@@ -90,10 +94,13 @@ class EyelidsFinder:
         self._session = make_session(path, threads)
 
     def __call__(self, photo: Photo, mesh: FloatArray) -> FloatArray:
-        """(2,) probabilities that the eyes of the face with this mesh (468, 3) in `photo` (H, W, 3)
-        RGB uint8 are shut.
+        """Returns (2,) probabilities that the eyes are shut, the image-left one first.
 
-        The image-left eye comes first. Of an eye that is too small to be seen the answer is 0.
+        An eye that is too small has 0.
+
+        Args:
+            photo: (H, W, 3) RGB uint8.
+            mesh: (468, 3) mesh of a face in the photo's pixels.
         """
         shut = self._session.run(None, {"eyes": centred(eye_crops(photo, mesh))})[0][:, 0]
         widths = np.array([np.hypot(*(mesh[b, :2] - mesh[a, :2])) for a, b in CORNERS])

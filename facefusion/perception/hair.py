@@ -1,4 +1,4 @@
-"""Where hair, a hat or a scarf lies over a face: the target's stays, the source's does not travel."""
+"""Finds hair, hats and scarves over a face."""
 
 from __future__ import annotations
 
@@ -13,21 +13,26 @@ from facefusion.perception.inputs import centred
 from facefusion.runtime import make_session
 from facefusion.types import FloatArray, Photo
 
-#: Side of the aligned crop, and the rows of it that the network sees: from above the forehead to
-#: the mouth.
+#: Side in pixels of the aligned crop.
 CROP_SIZE: Final = 96
+#: Rows of the crop that the network sees, from above the forehead to the mouth.
 ROWS: Final = slice(0, 64)
-#: Rows over which what was found fades out between nose and mouth: below, a beard is the face's
-#: own.
+#: Rows between nose and mouth over which the answer fades out: a beard is no covering.
 FADE: Final = (50, 62)
-#: What is found is widened by this many pixels, and its edge is as soft as this standard deviation.
+#: Diameter in pixels of the dilation of the answer.
 _WIDER: Final = 3
+#: Standard deviation in pixels of the answer's soft edge.
 _EDGE: Final = 1.0
 
 
 def as_hair(opacity: FloatArray) -> FloatArray:
-    """The network's answer, (64, 96) in [0, 1], in the whole crop: (96, 96) float32, with a soft
-    edge.
+    """Places the network's answer in the whole crop, widened and with a soft edge.
+
+    Args:
+        opacity: (64, 96) in [0, 1].
+
+    Returns:
+        (96, 96) float32 in [0, 1].
     """
     whole = np.zeros((CROP_SIZE, CROP_SIZE), np.float32)
     fading = np.clip((FADE[1] - np.arange(CROP_SIZE)[ROWS]) / (FADE[1] - FADE[0]), 0, 1)
@@ -37,7 +42,7 @@ def as_hair(opacity: FloatArray) -> FloatArray:
 
 
 class HairFinder:
-    """Finds what lies over the upper part of a face.
+    """Network that finds coverings of the upper part of a face.
 
     Args:
         path: ONNX file, (1, 3, 64, 96) RGB in [-1, 1] -> (1, 1, 64, 96) in [0, 1].
@@ -48,11 +53,11 @@ class HairFinder:
         self._session = make_session(path, threads)
 
     def __call__(self, photo: Photo, mesh: FloatArray) -> FloatArray:
-        """Where hair or a hat lies over the face with this mesh.
+        """Finds hair and hats over the face with this mesh.
 
         Args:
             photo: (H, W, 3) RGB uint8.
-            mesh: (468, 3) in its pixels.
+            mesh: (468, 3) in the photo's pixels.
 
         Returns:
             (96, 96) float32 in [0, 1], in the face's aligned crop.

@@ -1,4 +1,4 @@
-"""The identity embedding of a face, through insightface's ArcFace runtime."""
+"""Computes identity embeddings with insightface's ArcFace runtime."""
 
 from __future__ import annotations
 
@@ -36,13 +36,16 @@ class IdentityEncoder:
 
     @property
     def shapes(self) -> list[list[Any]]:
-        """Shapes of the network's inputs, and behind them of its outputs."""
+        """Shapes of the network's inputs, followed by those of its outputs."""
         session = self._net.session
         return [list(each.shape) for each in (*session.get_inputs(), *session.get_outputs())]
 
     def __call__(self, photo: Photo, mesh: FloatArray) -> FloatArray:
-        """The unit-length (D,) embedding of the face with this mesh (468, 3) in `photo` (H, W, 3)
-        RGB uint8.
+        """Returns the unit-length (D,) embedding of a face.
+
+        Args:
+            photo: (H, W, 3) RGB uint8.
+            mesh: (468, 3) mesh of the face in the photo's pixels.
         """
         crop = crop_photo(
             photo,
@@ -53,7 +56,7 @@ class IdentityEncoder:
         return np.asarray(self.embed(crop[None])[0])
 
     def embed(self, crops: Photo) -> FloatArray:
-        """The unit-length (N, D) embeddings of ArcFace crops, (N, 112, 112, 3) RGB uint8."""
+        """Embeds ArcFace crops, (N, 112, 112, 3) RGB uint8, as unit vectors (N, D)."""
         embeddings = self._net.get_feat([np.ascontiguousarray(crop[..., ::-1]) for crop in crops])
         return np.asarray(
             embeddings / np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-9),

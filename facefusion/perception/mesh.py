@@ -1,4 +1,4 @@
-"""468 mesh points of a detected face."""
+"""Measures the 468 mesh points of a detected face."""
 
 from __future__ import annotations
 
@@ -26,19 +26,18 @@ from facefusion.runtime import make_session
 from facefusion.types import Detection, Face, FloatArray, Photo
 
 INPUT_SIZE: Final = 192
-#: A face is measured in several views and the points are averaged: what the network errs by in one
-#: view it errs by less in another. Degrees, scale, whether mirrored; measured on val faces: 2.82 %
-#: of the eye distance in one view, 2.62 in a view and its mirror image, 2.58 in these, 2.55 in
-#: eight.
+#: Views whose points are averaged, since the network's errors differ between views: degrees, scale,
+#: mirrored. Error on validation faces, as a share of the eye distance: 2.82 % in one view, 2.62 in
+#: a view and its mirror image, 2.58 in these, 2.55 in eight.
 VIEWS: Final = ((5.0, 1.0, False), (-5.0, 1.0, True), (5.0, 0.93, True), (-5.0, 0.93, False))
-#: What the views see beyond the crop, as a share of its side.
+#: Margin of the views around the crop, as a share of its side.
 VIEW_MARGIN: Final = 0.1
-#: The first, rough look.
+#: View of the first, rough measurement.
 PLAIN: Final = ((0.0, 1.0, False),)
 
 
 class FaceMesh:
-    """MediaPipe's mesh topology (Kartynnik et al., 2019) from a network of our own.
+    """Mesh network of our own with MediaPipe's topology (Kartynnik et al., 2019).
 
     Args:
         path: ONNX file, (N, 3, 192, 192) RGB in [-1, 1] -> (N, 468, 3) in units of the crop's side.
@@ -50,8 +49,7 @@ class FaceMesh:
         self._input = self._session.get_inputs()[0].name
 
     def __call__(self, photo: Photo, detection: Detection) -> Face:
-        """Measures the face: once in the crop that the detection gives, once more in the crop that
-        the mesh gives.
+        """Measures the face in the detection's crop, and again in the crop of that rough mesh.
 
         Args:
             photo: (H, W, 3) RGB uint8.
@@ -66,8 +64,14 @@ class FaceMesh:
         return Face(detection, mesh, yaw, pitch, roll)
 
     def measure(self, photo: Photo, near: FloatArray) -> FloatArray:
-        """The mesh (468, 3) of the face whose rough mesh is `near` (468, 2 or 3), both in pixels of
-        `photo` (H, W, 3).
+        """Measures a face whose rough mesh is known.
+
+        Args:
+            photo: (H, W, 3) RGB uint8.
+            near: (468, 2 or 3) rough mesh in the photo's pixels.
+
+        Returns:
+            (468, 3) mesh in the photo's pixels.
         """
         return self._measure(photo, mesh_crop_transform(near, MESH_FACE_SHARE, INPUT_SIZE), VIEWS)
 
@@ -90,11 +94,11 @@ class FaceMesh:
 
 
 def _upright_box(detection: Detection, angle: float) -> np.ndarray:
-    """Corners of a box of the detection's size that is upright in the face's own frame.
+    """Returns the corners of a box that is upright in the face's own frame.
 
-    The detector's box is upright in the photo: around a turned face it is too large and, seen in
-    the face's frame, a rhombus. Its longer side, shrunk by what the turn added, and its centre are
-    kept.
+    The detector's box is upright in the photo: around a turned face it is too large and, in the
+    face's frame, a rhombus. The new box has its centre, and its longer side reduced by what the
+    turn added.
     """
     centre = detection.box.reshape(2, 2).mean(0)
     width, height = detection.box[2:] - detection.box[:2]

@@ -1,12 +1,10 @@
-"""What makes a face photo a poor one, told before it is used: doubts, not refusals (those are in
-`checks`).
+"""Warns of poor face photos before they are used; refusals are in `checks`.
 
-Every measure is taken on one small upright crop with the face's own mesh; no further network looks.
-The thresholds were set
-on 350 synthetic portraits, on 220 of which sunglasses and cloth masks were painted: 96 % of the
-sunglasses and 67 % of the masks are told, against 2.7 % (most of them true sunglasses) and 2.3 % of
-the bare faces. A hand, hair or a beard has the
-colours of a face: these cannot be told so.
+All measures use one small aligned crop and the face's mesh, without a further network. The
+thresholds were set on 350 synthetic portraits, on 220 of which sunglasses and cloth masks were
+painted: 96 % of the sunglasses and 67 % of the masks are found, against 2.7 % (most of them true
+sunglasses) and 2.3 % of the bare faces. Hands, hair and beards have the colours of a face and are
+not found this way.
 """
 
 from __future__ import annotations
@@ -51,31 +49,33 @@ class Doubt(StrEnum):
 
 
 SIZE: Final = 192
-#: Pixels between the eyes below which a face is soft.
+#: Eye distance in pixels below which the result is soft.
 SMALL_EYE_DISTANCE: Final = 28.0
-#: Degrees of yaw beyond which much of the face is guessed.
+#: Yaw in degrees beyond which much of the face is hidden.
 TURNED_YAW: Final = 32.0
-#: Degrees of pitch away from a level face beyond which the same is true.
+#: Pitch in degrees from a level face beyond which much of the face is hidden.
 TILTED_PITCH: Final = 28.0
-#: Lightness (CIE L, 0 to 100) of the skin. The darkest skin in the darkest light of the portraits
-#: had 16, the lightest 81.
+#: Least median lightness (CIE L, 0 to 100) of the skin; 16 was the lowest of the portraits.
 DARK: Final = 13.0
+#: Largest median lightness (CIE L) of the skin; 81 was the highest of the portraits.
 BRIGHT: Final = 90.0
-#: Share of the skin that is blown out, all channels at this value or above.
+#: Value (0 to 255) from which on a pixel with all its channels counts as blown out.
 BLOWN_OUT: Final = 248
+#: Largest share of the skin that may be blown out.
 BLOWN_OUT_SHARE: Final = 0.25
-#: Contrast of the finest structures as a share of the whole contrast; 0.07 was the lowest of the
-#: portraits.
+#: Least contrast of the finest structures as a share of the whole contrast; 0.07 was the lowest of
+#: the portraits.
 SHARP: Final = 0.06
-#: Lightness in and below the eyes as a share of that of cheeks and forehead.
+#: Lightness of the eyes below which they are covered, as a share of that of cheeks and forehead.
 COVERED_EYES: Final = 0.55
+#: Lightness below the eyes below which they are covered, as a share of the same.
 COVERED_UNDER_EYES: Final = 0.40
-#: Colour distance (half of L, a, b) of the lower face from the upper, and of the lips from the
-#: lower face.
+#: Colour distance (L halved, a, b) from the upper to the lower face above which cloth covers it.
 CLOTH_FROM_SKIN: Final = 20.0
+#: Colour distance from the lower face to the lips below which cloth covers them.
 LIPS_FROM_CLOTH: Final = 4.0
 
-#: Mesh points around which colours are taken.
+#: Mesh points around which colours are measured.
 CHEEKS: Final = (50, 280, 205, 425, 101, 330, 36, 266)
 FOREHEAD: Final = (151, 9, 108, 337)
 UNDER_EYES: Final = (119, 348, 118, 347, 120, 349, 230, 450)
@@ -85,15 +85,18 @@ LOWER_FACE: Final = (199, 200, 18, 175, 57, 287, 212, 432, 214, 434)
 
 @dataclass(frozen=True)
 class _View:
-    """A face in its crop: `lab` (S, S, 3) with L in 0 to 100, and its mesh (468, 3) in the crop's
-    pixels.
+    """A face in its aligned crop.
+
+    Attributes:
+        lab: (S, S, 3) float32, L from 0 to 100.
+        mesh: (468, 3) in the crop's pixels.
     """
 
     lab: FloatArray
     mesh: FloatArray
 
     def inside(self, *parts: FloatArray) -> np.ndarray:
-        """(S, S) bool: inside of any of the polygons (N, 2)."""
+        """Returns the union of polygons (N, 2), (S, S) bool."""
         mask = np.zeros(self.lab.shape[:2], np.uint8)
         for part in parts:
             fill_points(mask, part, 255)
@@ -103,7 +106,7 @@ class _View:
         return np.asarray(self.mesh[list(numbers), :2])
 
     def around(self, numbers: tuple[int, ...], radius: int = 5) -> FloatArray:
-        """(N, 3) colours around mesh points."""
+        """Returns the (N, 3) colours around mesh points."""
         mask = np.zeros(self.lab.shape[:2], np.uint8)
         for x, y in np.round(self.points(numbers)).astype(int):
             cv2.circle(mask, (int(x), int(y)), radius, 255, -1)
@@ -111,14 +114,14 @@ class _View:
 
 
 def doubts(photo: Photo, face: Face) -> list[Doubt]:
-    """What speaks against a face photo.
+    """Lists reasons why a face photo may give a poor result.
 
     Args:
         photo: (H, W, 3) RGB uint8.
         face: a face in it.
 
     Returns:
-        Doubts, the gravest first; empty for a good photo.
+        Doubts, the most serious first; empty for a good photo.
     """
     to_crop = mesh_crop_transform(face.mesh, FUSION_FACE_SHARE, SIZE)
     crop = np.ascontiguousarray(crop_photo(photo, to_crop, SIZE))
@@ -144,9 +147,7 @@ def doubts(photo: Photo, face: Face) -> list[Doubt]:
 
 
 def _eyes_covered(view: _View) -> bool:
-    """Sunglasses: neither the white of the eyes nor the skin below them is as light as the rest of
-    the face by far.
-    """
+    """Detects sunglasses: the eyes and the skin below them are much darker than the face."""
     eyes = view.inside(*(grown(view.points(eye), 0.15) for eye in (LEFT_EYE, RIGHT_EYE)))
     skin = float(np.median(np.concatenate([view.around(CHEEKS), view.around(FOREHEAD)])[:, 0]))
     brightest = float(np.percentile(view.lab[eyes, 0], 90)) if eyes.any() else skin
@@ -155,8 +156,9 @@ def _eyes_covered(view: _View) -> bool:
 
 
 def _mouth_covered(view: _View) -> bool:
-    """A mask: the lower face has another colour than the upper, and no lips. A beard leaves the
-    lips to be seen.
+    """Detects a cloth mask: the lower face differs in colour from the upper and shows no lips.
+
+    With a beard the lips remain visible.
     """
     lips = view.inside(view.points(OUTER_LIPS)) & ~view.inside(view.points(INNER_LIPS))
     if not lips.any():

@@ -1,4 +1,4 @@
-"""What glasses a face wears: the target's stay on the fused face, the source's stay behind."""
+"""Finds glasses on a face, and removes their frame."""
 
 from __future__ import annotations
 
@@ -15,19 +15,21 @@ from facefusion.perception.inputs import centred
 from facefusion.runtime import make_session
 from facefusion.types import FloatArray, Photo
 
-#: Side of the aligned crop, and the rows and columns of it that the network sees: the eyes and what
-#: is around them.
+#: Side in pixels of the aligned crop.
 CROP_SIZE: Final = 192
+#: Rows of the crop that the network sees, around the eyes.
 ROWS: Final = slice(48, 136)
+#: Columns of the crop that the network sees.
 COLUMNS: Final = slice(24, 168)
-#: Share of those pixels from which on a frame is believed in: fewer are lashes and wrinkles.
+#: Least share of those pixels that glasses take: less are lashes and wrinkles.
 LEAST_SHARE: Final = 0.008
-#: Opacity of glass below which the eyes can be seen, and from which on they are hidden.
+#: Opacities of glass below which the eyes are visible, and above which they are hidden.
 CLEAR, DARK = 0.35, 0.65
-#: A frame's opacity is spread by this many pixels and raised, so that no rim is left half.
+#: Standard deviation in pixels and gain of a frame's widened opacity, which covers the whole rim.
 _RIM, _WIDER = 0.7, 1.8
-#: Share of the crop that dark glass takes at least, and by how many pixels its shadow is wider.
+#: Least share of the crop that the dark glass of sunglasses takes.
 _LEAST_DARK: Final = 0.012
+#: Diameter in pixels of the dilation that covers the shadow of dark glass.
 _AROUND: Final = 9
 
 
@@ -45,14 +47,12 @@ class Spectacles:
 
     @classmethod
     def from_opacity(cls, frame: FloatArray, glass: FloatArray) -> Self:
-        """From the opacity of frame and glass, (192, 192) each."""
+        """Makes glasses from the opacity of frame and glass, (192, 192) float32 each."""
         return cls(frame, np.asarray(np.clip((glass - CLEAR) / (DARK - CLEAR), 0, 1), np.float32))
 
     @property
     def covered(self) -> FloatArray:
-        """(192, 192) float32 in [0, 1]: where they hide the face, with the rim of a frame that is
-        half a pixel wide.
-        """
+        """Where the glasses hide the face, with thin rims: (192, 192) float32 in [0, 1]."""
         frame = np.minimum(_WIDER * cv2.GaussianBlur(self.frame, (0, 0), _RIM), 1)
         return np.asarray(np.maximum(frame, self.dark), np.float32)
 
@@ -63,14 +63,12 @@ class Spectacles:
 
     @property
     def hides_eyes(self) -> bool:
-        """Whether these are sunglasses: nobody can say what is behind them."""
+        """Whether the glasses are sunglasses, which hide the eyes."""
         return float(self.dark.mean()) > _LEAST_DARK
 
     @property
     def hidden(self) -> FloatArray | None:
-        """(192, 192) float32 in [0, 1]: the eyes behind dark glass and what is around them, None
-        behind clear glass.
-        """
+        """Dark glass and its surround, (192, 192) float32 in [0, 1], or None for clear glass."""
         if not self.hides_eyes:
             return None
         around = cv2.dilate(
@@ -79,8 +77,7 @@ class Spectacles:
         return np.asarray(cv2.GaussianBlur(around, (0, 0), 2.0), np.float32)
 
     def patch(self, crop: Photo) -> Patch | None:
-        """Skin from around the frame, to be laid over it; None for sunglasses: there is nothing
-        behind them.
+        """Inpaints the frame with skin from around it; None for sunglasses, which hide the eyes.
 
         Args:
             crop: (S, S, 3) RGB uint8, the face's aligned crop at any side.
@@ -91,7 +88,7 @@ class Spectacles:
         return inpainted(crop, hole, 3, 0.7)
 
     def taken_off(self, crop: Photo) -> Photo:
-        """The face without the frame, skin from around it in its place. Sunglasses stay.
+        """Replaces the frame by skin from around it; sunglasses stay.
 
         Args:
             crop: (S, S, 3) RGB uint8, the face's aligned crop at any side.
@@ -101,13 +98,13 @@ class Spectacles:
 
 
 def as_spectacles(opacity: FloatArray) -> Spectacles | None:
-    """What the network's answer means.
+    """Converts the network's answer to glasses.
 
     Args:
-        opacity: (2, ROWS, COLUMNS) in [0, 1], of frame and glass.
+        opacity: (2, 88, 144) in [0, 1], opacity of frame and glass in `ROWS` and `COLUMNS`.
 
     Returns:
-        The glasses, or None where there are none.
+        The glasses, or None if there are none.
     """
     if max(float((part > 0.5).mean()) for part in opacity) < LEAST_SHARE:
         return None
@@ -117,7 +114,7 @@ def as_spectacles(opacity: FloatArray) -> Spectacles | None:
 
 
 class SpectaclesFinder:
-    """Finds the glasses on a face.
+    """Network that finds glasses on a face.
 
     Args:
         path: ONNX file, (1, 3, 88, 144) RGB in [-1, 1] -> (1, 2, 88, 144) opacity of frame and
@@ -129,7 +126,7 @@ class SpectaclesFinder:
         self._session = make_session(path, threads)
 
     def __call__(self, photo: Photo, mesh: FloatArray) -> Spectacles | None:
-        """The glasses on the face with this mesh (468, 3) in `photo` (H, W, 3) RGB uint8, or None."""
+        """Finds glasses on the face with this mesh (468, 3) in `photo` (H, W, 3) RGB uint8."""
         crop = crop_photo(
             photo, mesh_crop_transform(mesh, FUSION_FACE_SHARE, CROP_SIZE), CROP_SIZE
         )[ROWS, COLUMNS]

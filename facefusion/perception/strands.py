@@ -1,6 +1,4 @@
-"""What reaches over a forehead beyond what the hair network sees: strands, the edge of a hat or
-cloth, their shadow.
-"""
+"""Finds strands, edges of hats or cloth and their shadow, beyond the hair network's answer."""
 
 from __future__ import annotations
 
@@ -14,29 +12,31 @@ from facefusion.compose.mask import fill_points, grown, hull, outline, skin_mask
 from facefusion.geometry.topology import LEFT_BROW, RIGHT_BROW
 from facefusion.types import FloatArray, Photo
 
-#: Side in pixels of the aligned crop in which strands are looked for, and their largest width
-#: there.
+#: Side in pixels of the aligned crop in which strands are found.
 CROP_SIZE: Final = 256
+#: Largest width of a strand in pixels.
 WIDEST: Final = 15
-#: Share by which a strand is darker than the skin around it: its core, and what belongs to it.
+#: Share by which a strand's core is darker than the skin around it.
 CORE: Final = 0.28
+#: Share by which the other pixels of a strand are darker.
 EDGE: Final = 0.15
 #: CIELAB distance from the skin's colour above which a pixel is not skin.
 UNLIKE: Final = 30.0
-#: Share of the distance that counts where a pixel is brighter than the skin: gloss is.
+#: Factor of the distance of pixels brighter than the skin, which may be gloss.
 GLOSS: Final = 0.7
-#: Standard deviation in pixels of the Gaussian that averages the skin's colour, and the factor by
-#: which the crop is reduced for that.
+#: Standard deviation in pixels of the Gaussian that averages the skin's colour.
 AROUND: Final = 40.0
+#: Factor by which the crop is reduced for that average.
 SHRINK: Final = 4
-#: Opacity of hair next to which strands begin, and the reach in pixels from there.
+#: Opacity of hair at which strands begin.
 HAIR: Final = 0.3
+#: Largest distance in pixels between that hair and the beginning of a strand.
 REACH: Final = 9
-#: Growth of the outline within which strands are looked for: at its rim the face turns dark.
+#: Growth of the outline within which strands are found: at its rim the face turns dark.
 RIM: Final = -0.06
 #: Growth of the brows, which are no strands.
 BROWS: Final = 0.35
-#: Least length of a strand in pixels: what is shorter is a mole or a pore.
+#: Least length of a strand in pixels: shorter spots are moles or pores.
 SHORTEST: Final = 12
 #: Distance in pixels at which strands count as one fringe.
 JOINED: Final = 9
@@ -49,17 +49,18 @@ WIDER: Final = 3
 def find_strands(
     crop: Photo, mesh: FloatArray, hair: FloatArray, *, wide: bool = True
 ) -> np.ndarray:
-    """Finds what hangs from the hair or hat over the forehead.
+    """Finds strands that hang from hair or a hat over the forehead.
 
-    A closing along rows (Serra, "Image Analysis and Mathematical Morphology", 1982) fills whatever
-    is dark and hangs; the wrinkles of a forehead lie. What it fills is a strand if it is dark
-    enough, long enough and begins at the hair. What is wider is told from skin by its colour.
+    A closing along rows (Serra, "Image Analysis and Mathematical Morphology", 1982) fills dark
+    vertical structures, but not the horizontal wrinkles of a forehead. A filled area is a strand if
+    it is dark enough, long enough and begins at the hair. Wider coverings are found by their colour
+    distance from skin.
 
     Args:
         crop: (256, 256, 3) RGB uint8, the face upright and 60 % of the side.
-        mesh: (468, 3) in its pixels.
-        hair: (N, N) float32 in [0, 1] of the same view, where hair or a hat hides the face.
-        wide: also find what is wider than a strand.
+        mesh: (468, 3) in the crop's pixels.
+        hair: (N, N) float32 in [0, 1], where hair or a hat hides the face in the same crop.
+        wide: whether to find coverings wider than a strand as well.
 
     Returns:
         (256, 256) uint8, 1 on strands.
@@ -85,7 +86,7 @@ def find_strands(
 
 
 def without_strands(crop: np.ndarray) -> np.ndarray:
-    """A crop (256, 256) or (256, 256, 3) without what is dark and thin in it."""
+    """Removes dark thin structures from a crop, (256, 256) or (256, 256, 3)."""
     row = cv2.getStructuringElement(cv2.MORPH_RECT, (WIDEST, 1))
     return np.asarray(cv2.morphologyEx(cv2.GaussianBlur(crop, (0, 0), 0.7), cv2.MORPH_CLOSE, row))
 
@@ -95,8 +96,8 @@ class Strands:
     """Single strands of a target's hair over its forehead.
 
     Attributes:
-        skin: (256, 256, 3) float32 in [0, 255], the aligned crop without them.
-        opacity: (256, 256) float32 in [0, 1], where they are.
+        skin: (256, 256, 3) float32 in [0, 255], the aligned crop without strands.
+        opacity: (256, 256) float32 in [0, 1], opacity of the strands.
     """
 
     skin: FloatArray
@@ -104,7 +105,7 @@ class Strands:
 
     @classmethod
     def of(cls, crop: Photo, mesh: FloatArray, hair: FloatArray) -> Strands | None:
-        """Finds the strands, or None where there are none; arguments as of `find_strands`."""
+        """Finds the strands, or None if there are none; arguments as of `find_strands`."""
         found = find_strands(crop, mesh, hair, wide=False)
         if not found.any():
             return None
@@ -118,16 +119,14 @@ class Strands:
 
 
 def dense(strands: np.ndarray) -> FloatArray:
-    """Where strands lie side by side, as a fringe: (256, 256) float32 in [0, 1] from (256, 256)
-    uint8.
-    """
+    """Joins adjacent strands, (256, 256) uint8, to a fringe, (256, 256) float32 in [0, 1]."""
     joined = cv2.morphologyEx(strands, cv2.MORPH_CLOSE, _disc(JOINED))
     whole = np.asarray(cv2.morphologyEx(joined, cv2.MORPH_OPEN, _disc(JOINED)), np.float32)
     return np.asarray(cv2.GaussianBlur(whole, (0, 0), SOFT), np.float32)
 
 
 def _distance_from_skin(crop: Photo, mesh: FloatArray) -> FloatArray:
-    """CIELAB distance (256, 256) from the colour of the nearest skin below the brows."""
+    """Returns the CIELAB distance (256, 256) to the colour of the nearest skin below the brows."""
     lab = cv2.cvtColor(crop.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
     skin = skin_mask(mesh, CROP_SIZE)
     skin[: _brow_row(mesh)] = 0
@@ -147,7 +146,7 @@ def _distance_from_skin(crop: Photo, mesh: FloatArray) -> FloatArray:
 
 
 def _forehead(mesh: FloatArray) -> np.ndarray:
-    """(256, 256) uint8, 1 on the forehead, above the brows."""
+    """Returns (256, 256) uint8, 1 on the forehead, above the brows."""
     mask = np.zeros((CROP_SIZE, CROP_SIZE), np.uint8)
     fill_points(mask, outline(mesh, RIM), 1)
     for brow in (LEFT_BROW, RIGHT_BROW):
@@ -157,7 +156,7 @@ def _forehead(mesh: FloatArray) -> np.ndarray:
 
 
 def _brow_row(mesh: FloatArray) -> int:
-    """The row of the brows."""
+    """Returns the mean row of the brows in pixels."""
     return round(float(mesh[list(LEFT_BROW + RIGHT_BROW), 1].mean()))
 
 
