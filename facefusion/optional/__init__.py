@@ -1,1 +1,1 @@
-"""Engines that need a package of `requirements-engines.txt`: imported only where it is installed."""
+"""Engines that need a package of `requirements-engines.txt`, imported only if it is installed."""

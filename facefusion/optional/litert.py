@@ -1,4 +1,4 @@
-"""LiteRT (TensorFlow Lite with XNNPACK), for files that `facefusion export --format tflite` made."""
+"""Runs files of `facefusion export --format tflite` in LiteRT (TensorFlow Lite with XNNPACK)."""
 
 from __future__ import annotations
 
@@ -17,27 +17,26 @@ from facefusion.types import FloatArray
 
 
 class LiteRtNetwork:
-    """A TFLite file with a signature `sSIDE` for every side; inputs are called and laid out as in
-    the ONNX file.
+    """A TFLite file with a signature `sSIDE` for every side.
+
+    Inputs have the names and layout of the ONNX file's.
 
     Args:
-        path: the file.
-        threads: all cores by default.
+        path: TFLite file.
+        threads: threads of the interpreter; all cores by default.
     """
 
     def __init__(self, path: Path, threads: int | None = None) -> None:
         self._interpreter: Any = Interpreter(str(path), num_threads=threads or os.cpu_count() or 1)
-        self._lock = (
-            threading.Lock()
-        )  # an interpreter holds its tensors, so it serves one caller at a time
+        # An interpreter holds its tensors, so it runs one call at a time.
+        self._lock = threading.Lock()
         self._runners: dict[int, Any] = {}
 
     def check(self, name: str, side: int) -> None:
-        """Checks that the file is the network `name` of `contracts.CONTRACTS`, with a signature for
-        this side.
+        """Checks that the file is the network `name` of `CONTRACTS`, with a signature for `side`.
 
         Raises:
-            WeightsError: it takes or gives something else.
+            WeightsError: its inputs, outputs or signatures differ.
         """
         signatures = self._interpreter.get_signature_list()
         if f"s{side}" not in signatures:
@@ -54,7 +53,7 @@ class LiteRtNetwork:
                 )
 
     def run(self, outputs: list[str], feeds: Mapping[str, FloatArray], /) -> list[FloatArray]:
-        """All outputs, in the order of the ONNX file's, as many as are named."""
+        """Returns as many outputs as are named, in the order of the ONNX file's."""
         side = feeds["warped"].shape[-1]
         with self._lock:
             if side not in self._runners:

@@ -1,4 +1,4 @@
-"""OpenVINO, for the same ONNX files: https://docs.openvino.ai."""
+"""Runs ONNX files in OpenVINO (https://docs.openvino.ai)."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from facefusion.types import FloatArray
 
 @cache
 def _core() -> openvino.Core:
-    """The process's one core, with its CPU plugin loaded in a thread that ends.
+    """Returns the process's one core, with its CPU plugin loaded in a thread that ends.
 
     The plugin gives the thread that loads it an alternate signal stack (sigaltstack(2)) and frees
-    it when the last model is dropped. With a plugin for each core the main thread is then left with
-    the freed stack of another one, and the next signal, such as SIGTERM, is a segmentation fault.
-    Loaded here, it leaves every other thread as it is.
+    it when the last model is dropped. With a plugin for each core the main thread is left with
+    another plugin's freed stack, and the next signal, such as SIGTERM, is a segmentation fault. A
+    plugin loaded here leaves other threads as they are.
     """
 
     def load() -> openvino.Core:
@@ -34,22 +34,22 @@ def _core() -> openvino.Core:
 
 
 class OpenVinoNetwork:
-    """An ONNX file, compiled for the CPU once for every size that it is given.
+    """An ONNX file, compiled for the CPU once for every input size.
 
     Args:
-        path: the file; quantised ones (QDQ) run in 8 bits.
-        threads: all cores by default.
+        path: ONNX file; quantised ones (QDQ) run in 8 bits.
+        threads: threads of the network; all cores by default.
     """
 
     def __init__(self, path: Path, threads: int | None = None) -> None:
         settings = {
             "INFERENCE_NUM_THREADS": str(threads or os.cpu_count() or 1),
             "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_PRECISION_HINT": "f32",  # on some processors it would choose bfloat16
+            "INFERENCE_PRECISION_HINT": "f32",  # the default is bfloat16 on some processors
         }
         self._model = _core().compile_model(str(path), "CPU", settings)
 
     def run(self, outputs: list[str], feeds: Mapping[str, FloatArray], /) -> list[FloatArray]:
-        """The named outputs. Every call has a request of its own, so that threads do not meet."""
+        """Returns the named outputs; each call has its own request, for concurrent calls."""
         answers = self._model.create_infer_request().infer(dict(feeds))
         return [np.array(answers[name], np.float32) for name in outputs]
