@@ -1,4 +1,4 @@
-"""The photo on which new faces are composed, one after another."""
+"""Composes new faces into the target photo, one after another."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from facefusion.views import AlignedPair
 
 @dataclass
 class Canvas:
-    """A photo with new faces in it, which is not copied until somebody looks at it.
+    """A photo with new faces over it, rendered only on request.
 
     Attributes:
-        made: the photo, which is not changed, and the faces over it.
-        masks: the opacity of each face that was added, (height, width) in its window.
+        made: the unchanged photo and the faces over it.
+        masks: opacity of each added face, (height, width) in its window.
     """
 
     made: Layers
@@ -31,37 +31,38 @@ class Canvas:
 
     @classmethod
     def of(cls, photo: Photo, bent: FloatArray | None) -> Self:
-        """A canvas without faces.
+        """Makes a canvas without faces.
 
         Args:
             photo: (H, W, 3) RGB uint8.
-            bent: (H, W) float32, where the photo was bent, or None.
+            bent: (H, W) float32, where the photo was warped, or None.
         """
         return cls(Layers(photo, bend=None if bent is None else Bend.where(bent)))
 
     def again(self) -> Canvas:
-        """The photo without faces, of which as much counts as new as here."""
+        """Returns a canvas without faces that keeps this one's changed areas."""
         return Canvas(self.made.without_faces())
 
     @property
     def image(self) -> Photo:
-        """(H, W, 3) RGB uint8, the photo with the faces that were added; a new array each time."""
+        """The photo with the added faces, (H, W, 3) RGB uint8; a new array at each access."""
         return self.made.image()
 
     @property
     def changed(self) -> FloatArray:
-        """(H, W) float32 in [0, 1], how much of each pixel is new, 1 where the photo was bent; a
-        new array each time.
+        """New share of each pixel, (H, W) float32 in [0, 1]; a new array at each access.
+
+        It is 1 where the photo was warped.
         """
         return self.made.mask()
 
     @property
     def regions(self) -> list[Area]:
-        """The rectangles in which anything is new."""
+        """Rectangles that contain all new pixels."""
         return self.made.areas
 
     def add_coarse(self, pair: AlignedPair, fused: FusionMaps, blend: float, steps: Steps) -> None:
-        """Adds a face as the coarse network made it, with a share `blend` of its opacity."""
+        """Adds the coarse network's face, its opacity multiplied by `blend`."""
         window = pair.target.draft
         if window is None:
             self.masks.append(np.zeros((0, 0), np.float32))
@@ -82,9 +83,9 @@ class Canvas:
         Args:
             pair: source and target.
             fused: a network's answer.
-            blend: share of the face's opacity.
-            steps: what is done.
-            rendered: what `pair.rendered()` gave, if it was called before.
+            blend: factor of the face's opacity, in [0, 1].
+            steps: steps to run.
+            rendered: result of `pair.rendered()`, if it was called before.
         """
         window = pair.target.window
         if window is None:

@@ -1,4 +1,4 @@
-"""The tier that fits: this machine, this face, the time there is, and who else is waiting."""
+"""Chooses a tier by face size, speed of the machine, time budget and queue."""
 
 from __future__ import annotations
 
@@ -12,17 +12,16 @@ from facefusion.speed import FACE_SIDE, Speed
 from facefusion.tiers import TIERS, Tier, TierChoice, TierReason
 from facefusion.views import detail_side, refined_side
 
-#: Seconds that a fusion may take unless the caller says otherwise.
+#: Default time budget of a fusion in seconds.
 BUDGET: Final = 0.8
-#: A fusion that took longer or shorter than expected changes what is expected of the next by this
-#: share of the difference; half of what is left of that is forgotten after `HALF_LIFE` seconds, so
-#: that one busy minute does not slow down a day.
+#: Weight of a new ratio of measured to expected time in the running pace, in [0, 1].
 LEARNED: Final = 0.5
+#: Seconds in which the pace returns half of the way to 1, so that one busy minute does not slow
+#: down a day.
 HALF_LIFE: Final = 60.0
-#: Ratios of the time taken to the time expected are held in this range: beyond it something else
-#: happened.
+#: Range to which ratios of measured to expected time are clipped; ratios outside have other causes.
 RATIOS: Final = (0.25, 16.0)
-#: Share of the time expected below which the expectation was wrong.
+#: Ratio of measured to expected time below which the stored speed is corrected.
 QUICKER: Final = 0.8
 
 
@@ -30,11 +29,11 @@ class TierChooser:
     """Chooses tiers for a pipeline; safe for concurrent use.
 
     Args:
-        speed: tells, when first asked, what this machine was measured to need; asked once.
-        keep: told of a better knowledge of the speed.
-        load: how many fusions there are.
-        budget: seconds that a call may take, with those that wait counted in.
-        clock: seconds, monotonic.
+        speed: returns the measured speed of this machine; called once, on first use.
+        keep: called with a corrected speed.
+        load: counts running and queued fusions.
+        budget: seconds that a call may take, including queued calls.
+        clock: monotonic time in seconds.
     """
 
     def __init__(
@@ -57,7 +56,7 @@ class TierChooser:
 
     @property
     def speed(self) -> Speed:
-        """What this machine was measured to need."""
+        """Measured speed of this machine."""
         with self._asking:
             if self._speed is None:
                 self._speed = self._ask()
@@ -65,26 +64,24 @@ class TierChooser:
 
     @property
     def pace(self) -> float:
-        """How much longer fusions take than was measured, as those of the last minute show: 1 is as
-        measured.
-        """
+        """Ratio of actual to measured seconds over about the last minute; 1 is as measured."""
         with self._lock:
             return self._current_pace()
 
     def choose(
         self, face_size: float, *, elapsed: float = 0.0, faces: int = 1, budget: float | None = None
     ) -> TierChoice:
-        """Chooses for one call, once the faces in its photos are known.
+        """Chooses the tier of one call, after perception.
 
         Args:
             face_size: longer side of the largest face to replace, in the photo's pixels.
             elapsed: seconds that the call has already taken.
-            faces: faces that are replaced.
+            faces: number of faces to replace.
             budget: seconds that the whole call may take; the chooser's own by default.
 
         Returns:
-            The best tier that every fusion that is there can have within the budget; the quickest
-            if none is.
+            The best tier that all running and queued fusions could use within the budget; the
+            fastest if there is none.
         """
         limit = self.budget if budget is None else budget
         speed, pace = self.speed, self.pace
@@ -100,14 +97,12 @@ class TierChooser:
         return TierChoice(tier, reason, expected, face_size)
 
     def observe(self, tier: Tier, face_size: float, seconds: float, *, faces: int = 1) -> None:
-        """Learns from a call: what came after its faces were known took `seconds`.
+        """Updates the pace from a call whose stages after perception took `seconds`.
 
-        Calls that ran beside others teach nothing: the others are counted, not measured. A call
-            that was much quicker than
-        was measured shows that the measurement was made on a busy machine: then it is the
-            measurement that is corrected.
-        Only faces at least as large as the measured one tell: smaller ones are quicker on any
-            machine.
+        Calls that ran beside others are ignored, since `choose` already counts the others. A call
+        much faster than measured means that the measurement was made on a busy machine: the
+        measured speed is then corrected, but only for faces at least as large as the measured one,
+        since smaller ones are faster on any machine.
         """
         with self._lock:
             speed = self._speed
@@ -129,8 +124,9 @@ class TierChooser:
 
 
 def work(tier: Tier, face_size: float) -> tuple[int, int]:
-    """Sides in pixels of the crop that `tier` composes and of what the refine network sees, 0 where
-    it does not run.
+    """Returns the sides in pixels of `tier`'s detail crop and of the refine network's input.
+
+    The second is 0 where the refine network does not run.
     """
     spec = TIERS[tier]
     side = detail_side(face_size, spec.detail_size)
@@ -138,7 +134,7 @@ def work(tier: Tier, face_size: float) -> tuple[int, int]:
 
 
 def _useful(face_size: float) -> list[Tier]:
-    """The tiers that do more for such a face than the quicker ones, the quickest first."""
+    """Returns the tiers that do more for such a face than faster ones, the fastest first."""
     tiers: list[Tier] = []
     for tier in TIERS:
         if not tiers or work(tier, face_size) != work(tiers[-1], face_size):
@@ -151,14 +147,14 @@ def _best(tiers: list[Tier]) -> Tier:
 
 
 def _rest(speed: Speed, tier: Tier, face_size: float) -> float:
-    """Seconds that `tier` takes once the faces are known. The tiers were measured on a face that
-    fills their crops.
+    """Estimates the seconds of `tier` after perception.
+
+    The tiers were measured on a face that fills their crops; in between, the cost of the refine
+    network grows with its pixels.
     """
     _, refined = work(tier, face_size)
     if refined == 0:
         return speed.rest[Tier.FAST]
     middle, most = TIERS[Tier.BALANCED].refine_size, TIERS[Tier.BEST].refine_size
-    share = max(0, refined**2 - middle**2) / (
-        most**2 - middle**2
-    )  # the networks' cost grows with the pixels
+    share = max(0, refined**2 - middle**2) / (most**2 - middle**2)
     return (1 - share) * speed.rest[Tier.BALANCED] + share * speed.rest[Tier.BEST]

@@ -1,4 +1,4 @@
-"""The faces of a photo and who they are, measured once and then remembered."""
+"""Finds and measures the faces of a photo, and caches the measurements by its content."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from facefusion.tiers import TierSpec
 from facefusion.types import Detection, Face, FloatArray, Photo
 from facefusion.views import AlignedFace, PreparedTarget, SourceView
 
-#: Detections that are measured at each attempt, the largest first, before the next attempt is made.
+#: Detections measured in one detection pass, the largest first, before the next pass begins.
 MAX_CANDIDATES: Final = 3
-#: Faces of a photo that `find_faces` measures at most, the largest first.
+#: Largest number of faces that `find_faces` measures in a photo, the largest faces first.
 MAX_FACES: Final = 32
-#: About what a remembered face takes: mesh, box, points.
+#: Approximate bytes of a cached face: mesh, box and points.
 FACE_BYTES: Final = 8192
 
 
 @dataclass(frozen=True)
 class LocatedFace:
-    """A face in a photo, and the photo's content key."""
+    """A face, its photo and the photo's content key."""
 
     photo: Photo
     key: bytes
@@ -40,11 +40,11 @@ class LocatedFace:
 
 @dataclass(frozen=True)
 class FaceFinder:
-    """Looks at photos, and remembers what it measured by their content.
+    """Perception networks behind a cache.
 
     Attributes:
-        detector, mesh, identity, coverings: the networks that look.
-        cache: the memory.
+        detector, mesh, identity, coverings: the networks.
+        cache: holds measurements by the content of their photo.
     """
 
     detector: FaceDetector
@@ -56,8 +56,9 @@ class FaceFinder:
     def find_face(
         self, photo: Photo, which: PhotoRole, clock: Clock, number: int | None
     ) -> LocatedFace:
-        """The face of a photo, measured or remembered; a remembered one leaves no stage in the
-        timings.
+        """Returns the largest usable face of a photo, from the cache or measured.
+
+        A cached face adds no stage to the clock.
         """
         key = content_key(photo)
         every: tuple[Face, ...] | None = self.cache.get(("faces", key))
@@ -74,12 +75,11 @@ class FaceFinder:
     def faces(
         self, photo: Photo, key: bytes, which: PhotoRole, number: int | None
     ) -> tuple[Face, ...]:
-        """Every face, measured or remembered, in the order of the detector: the largest first."""
+        """Returns every face, from the cache or measured, the largest first."""
 
         def measure() -> tuple[Face, ...]:
-            first = self.detector.glance(
-                photo
-            )  # as `find_face` sees it: one photo, one largest face
+            # As in `find_face`, so that both agree on the photo's largest face.
+            first = self.detector.glance(photo)
             for detections in self.detector.attempts(photo):
                 others = [
                     each
@@ -98,7 +98,7 @@ class FaceFinder:
         )
 
     def embedding(self, located: LocatedFace, clock: Clock) -> FloatArray:
-        """Who the face is: a unit vector, measured or remembered."""
+        """Returns the identity embedding, a unit vector, from the cache or measured."""
 
         def measure() -> FloatArray:
             with clock.stage("identity"):
@@ -109,7 +109,7 @@ class FaceFinder:
         )
 
     def find_coverings(self, located: LocatedFace, clock: Clock) -> Coverings:
-        """What lies over the face, found or remembered."""
+        """Returns the coverings of a face, from the cache or measured."""
 
         def find() -> Coverings:
             with clock.stage("coverings"):
@@ -119,9 +119,7 @@ class FaceFinder:
         return self.cache.get_or_make(key, find, lambda found: found.nbytes)
 
     def source(self, located: LocatedFace, coverings: Coverings, steps: Steps) -> SourceView:
-        """The face as a source: its crops and the parts of its photo are made when asked for, and
-        remembered.
-        """
+        """Returns the face as a source; its crops and photo parts are cut on demand and cached."""
         return SourceView(
             located.face.mesh,
             partial(self._aligned, located, coverings, steps),
@@ -144,7 +142,7 @@ class FaceFinder:
         def cut() -> PhotoPart:
             return PhotoPart.around(located.photo, located.face.mesh, size)
 
-        if not shrinks(located.face.mesh, size):  # the photo itself: nothing to remember
+        if not shrinks(located.face.mesh, size):  # the photo itself: nothing to cache
             return cut()
         return self.cache.get_or_make(
             ("part", located.key, size), cut, lambda part: part.image.nbytes
@@ -153,7 +151,7 @@ class FaceFinder:
     def view(
         self, located: LocatedFace, coverings: Coverings, tier: TierSpec, steps: Steps
     ) -> PreparedTarget:
-        """The face as a target, prepared or remembered."""
+        """Returns the face as a target, from the cache or prepared."""
 
         def prepare() -> PreparedTarget:
             return PreparedTarget.of(located.photo, located.face.mesh, coverings, tier, steps)

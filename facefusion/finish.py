@@ -1,6 +1,4 @@
-"""The last steps before a new face is blended into its photo: what the photo's own skin has, it
-gets.
-"""
+"""Matches a new face to its photo before blending: skin chroma, sharpness, grain and strands."""
 
 from __future__ import annotations
 
@@ -14,8 +12,8 @@ from facefusion.steps import Steps
 from facefusion.types import FloatArray, Photo
 from facefusion.views import AlignedPair
 
-#: Share of the skin's difference in chroma that is made up for: more takes stains away, and the
-#: person as well.
+#: Share of the skin's chroma difference that is corrected; a larger one removes more stains, but
+#: also the source's likeness.
 CHROMA_SHARE: Final = 0.25
 
 
@@ -31,11 +29,11 @@ def finished(
 
     Args:
         face: (height, width, 3) RGB uint8, the new face in the window's pixels.
-        target: (height, width, 3) RGB uint8, the target photo there.
+        target: (height, width, 3) RGB uint8, the target photo in the window.
         pair: source and target.
-        window: where the face is composed.
-        mask: (height, width) float32 in [0, 1], how much of the new face will be seen.
-        steps: what is done.
+        window: window in which the face is composed.
+        mask: (height, width) float32 in [0, 1], opacity of the new face.
+        steps: steps to run.
 
     Returns:
         (height, width, 3) RGB uint8.
@@ -53,7 +51,7 @@ def finished(
             face, target, skin * mask, features, mask, unit,
             sharpness=steps.sharpness, grain=steps.grain, origin=origin,
         )  # fmt: skip
-    if view.strands is not None:  # as sharp as they are in the photo
+    if view.strands is not None:  # after the texture, to keep the photo's sharpness
         face = draw_strands(
             face,
             target,

@@ -1,4 +1,4 @@
-"""A photo and the faces that lie over it, made into one picture only while somebody looks at it."""
+"""Holds a photo and the new faces over it, and renders them into one picture on request."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Area = tuple[slice, slice]
 
 @dataclass(frozen=True)
 class Layer:
-    """A new face, as large as it was composed.
+    """A new face at the resolution of its window.
 
     Attributes:
-        window: where it lies.
+        window: its place in the photo.
         face: (height, width, 3) RGB uint8 in the window's pixels.
         opacity: (height, width) float32 in [0, 1].
     """
@@ -31,11 +31,11 @@ class Layer:
 
 @dataclass(frozen=True)
 class Bend:
-    """Where a photo was bent.
+    """Pixels of a photo that were warped.
 
     Attributes:
         area: a rectangle of the photo.
-        moved: (height, width) bool, where in it.
+        moved: (height, width) bool, the warped pixels in it.
     """
 
     area: Area
@@ -43,9 +43,7 @@ class Bend:
 
     @classmethod
     def where(cls, mask: FloatArray) -> Self | None:
-        """The smallest rectangle with all of a mask (H, W) in {0, 1}; None where that is 0
-        everywhere.
-        """
+        """Crops a mask (H, W) in {0, 1} to its bounding rectangle; None if it is 0 everywhere."""
         rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
         if not len(rows):
             return None
@@ -55,13 +53,13 @@ class Bend:
 
 @dataclass(frozen=True)
 class Layers:
-    """A photo with new faces over it. It takes little more memory than the photo.
+    """A photo with new faces over it, in little more memory than the photo's.
 
     Attributes:
         photo: (H, W, 3) RGB uint8.
-        faces: the later lie over the earlier.
-        counted: faces that are not seen, whose opacity counts as new all the same.
-        bend: where the photo was bent, which counts as new too.
+        faces: visible faces, the later over the earlier.
+        counted: faces that are not drawn, but whose opacity counts in the mask.
+        bend: pixels that were warped, which count in the mask too.
     """
 
     photo: Photo
@@ -70,22 +68,22 @@ class Layers:
     bend: Bend | None = None
 
     def with_face(self, face: Layer) -> Layers:
-        """One more face over all others."""
+        """Adds a face over all others."""
         return replace(self, faces=(*self.faces, face))
 
     def without_faces(self) -> Layers:
-        """The photo alone, of which as much counts as new."""
+        """Returns the photo without visible faces, with the same mask."""
         return replace(self, faces=(), counted=(*self.counted, *self.faces))
 
     def image(self) -> Photo:
-        """The photo with the faces, (H, W, 3) RGB uint8: a new array at each call."""
+        """Renders the photo with the faces, (H, W, 3) RGB uint8, as a new array."""
         image = self.photo.copy()
         for layer in self.faces:
             layer.window.blend(image, layer.face, layer.opacity)
         return image
 
     def mask(self) -> FloatArray:
-        """How much of each pixel is new, (H, W) float32 in [0, 1]: a new array at each call."""
+        """Renders the new share of each pixel, (H, W) float32 in [0, 1], as a new array."""
         mask = np.zeros(self.photo.shape[:2], np.float32)
         if self.bend is not None:
             mask[self.bend.area] = self.bend.moved
@@ -95,27 +93,27 @@ class Layers:
 
     @property
     def areas(self) -> list[Area]:
-        """The rectangles in which anything is new."""
+        """Rectangles that contain all new pixels."""
         bent = [] if self.bend is None else [self.bend.area]
         return [*bent, *(layer.window.region.window for layer in (*self.counted, *self.faces))]
 
 
 @dataclass(frozen=True)
 class Finished:
-    """A whole picture.
+    """A rendered picture and its mask.
 
     Attributes:
         photo: (H, W, 3) RGB uint8.
-        changed: (H, W) float32 in [0, 1], how much of each pixel is new.
+        changed: (H, W) float32 in [0, 1], new share of each pixel.
     """
 
     photo: Photo
     changed: FloatArray
 
     def image(self) -> Photo:
-        """A copy of the picture."""
+        """Copies the picture."""
         return self.photo.copy()
 
     def mask(self) -> FloatArray:
-        """A copy of the mask."""
+        """Copies the mask."""
         return self.changed.copy()

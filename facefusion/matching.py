@@ -20,15 +20,15 @@ from facefusion.types import Face, FloatArray, Photo
 
 @dataclass(frozen=True)
 class FaceMatch:
-    """A source and the target's face that it replaces.
+    """A source face and the target face that it replaces.
 
     Attributes:
-        source: the source photo that is warped, the one whose pose is nearest to the target's.
-        source_photos: every photo of the source.
-        embedding: (128,) unit vector, the source's identity.
-        source_coverings: what covers the source's face.
+        source: the source photo that is warped, whose yaw is nearest to the target's.
+        source_photos: all photos of the source.
+        embedding: (128,) unit vector, identity embedding of the source.
+        source_coverings: coverings of the source face.
         target: the face that is replaced.
-        target_coverings: what covers it.
+        target_coverings: coverings of the target face.
     """
 
     source: LocatedFace
@@ -51,14 +51,14 @@ def match_faces(
     face: Face | None,
     clock: Clock,
 ) -> FaceMatch:
-    """Finds the source's face and, at the same time, the target's, and measures both.
+    """Finds and measures the source's face and, in a second thread, the target's.
 
     Args:
         finder: finds and measures faces.
         photos: the source's photos, each with its number where there are several.
         target: (H, W, 3) RGB uint8.
         face: the target's face, from `find_faces`; the largest if None.
-        clock: times the stages.
+        clock: records the stages' times.
 
     Raises:
         FusionError: a photo cannot be used.
@@ -95,12 +95,12 @@ def _locate_target(
 
 @dataclass(frozen=True)
 class ReshapedTarget:
-    """The target with a part of the sources' face shapes.
+    """The target photo, with a part of the sources' face shapes.
 
     Attributes:
         photo: (H, W, 3) RGB uint8.
-        faces: its faces, one for each match.
-        changed: (H, W) float32 in {0, 1}, where the photo was warped, or None where it was not.
+        faces: target faces, one for each match.
+        changed: (H, W) float32 in {0, 1}, where the photo was warped, or None if it was not.
     """
 
     photo: Photo
@@ -109,11 +109,11 @@ class ReshapedTarget:
 
 
 def reshape_target(photo: Photo, matches: Sequence[FaceMatch], strength: float) -> ReshapedTarget:
-    """Moves the target's face shapes a part of the way towards the sources'.
+    """Moves the target's face shapes part of the way towards the sources'.
 
     Args:
         photo: (H, W, 3) RGB uint8.
-        matches: sources and the faces that they replace.
+        matches: source faces and the target faces that they replace.
         strength: 0 leaves the photo as it is, 1 takes the sources' shapes.
     """
     faces = [match.target.face for match in matches]

@@ -1,4 +1,4 @@
-"""FusionPipeline: two photos in, one fused photo out."""
+"""Fuses photos: matches faces, aligns them, runs the networks and composes the result."""
 
 from __future__ import annotations
 
@@ -49,18 +49,16 @@ __all__ = ["LIKENESS", "MAX_SOURCES", "STAGES", "FusionPipeline", "Progress"]
 
 
 class FusionPipeline:
-    """The one object of the project: the networks, and for ten minutes what they measured. Safe for
-    concurrent calls.
+    """The networks and a cache of their measurements; safe for concurrent calls.
 
     Args:
         detector, mesh, identity, coverings, coarse, refine: the networks.
-        cache: remembers faces, embeddings and aligned crops by the content of their photo;
-            `cache.clear()` forgets them.
-        chooser: chooses the tier where none is asked for; by default by what this machine is
-            measured to need.
-        speed_key: names what that measurement depends on, to find it again on the disk; empty for
-            not at all.
-        steps: which steps of the warp and of composing are done; all by default.
+        cache: holds faces, embeddings and aligned crops by the content of their photo, for ten
+            minutes after their last use by default; `cache.clear()` empties it.
+        chooser: chooses the tier for `Tier.AUTO`; by default from the speed measured on this
+            machine.
+        speed_key: key under which the measured speed is kept on disk; empty to keep none.
+        steps: steps of warping and composing to run; all by default.
     """
 
     def __init__(
@@ -89,9 +87,9 @@ class FusionPipeline:
         speed, keep = partial(known_speed, self, speed_key), partial(keep_speed, speed_key)
         self.chooser = TierChooser(speed, keep=keep) if chooser is None else chooser
         self._finder = FaceFinder(detector, mesh, identity, coverings, self.cache)
-        #: The tier Studio, which `upgrades.upgrade` brings.
+        #: Network of the Studio tier, set by `upgrades.upgrade`.
         self.studio: StudioNet | None = None
-        #: A sentence for the page where other networks run than were asked for, or None.
+        #: Message for the page if other networks run than were requested, or None.
         self.notice: str | None = None
 
     @classmethod
@@ -108,17 +106,17 @@ class FusionPipeline:
 
         Args:
             weights: a directory with `manifest.json` and the ONNX files, or a Hub repository,
-                `owner/repo`; by default what `FACEFUSION_HUB_REPO` names, or else the embedded
-                weights. Where a repository cannot be had, the embedded weights serve and `notice`
-                says why.
+                `owner/repo`; by default the value of `FACEFUSION_HUB_REPO`, or else the embedded
+                weights. If a repository is unavailable, the embedded weights are used and
+                `notice` gives the reason.
             revision: the repository's commit, 40 hex digits.
             threads: threads of each network; all cores by default.
-            engine: runs the fusion networks; by default for each the quickest that is installed
+            engine: runs the fusion networks; by default the fastest installed one for each
                 (`engines.select_engines`).
-            steps: which steps of the warp and of composing are done; all by default.
+            steps: steps of warping and composing to run; all by default.
 
         Raises:
-            WeightsError: a file is missing or damaged, or the name is none.
+            WeightsError: a file is missing or damaged, or `weights` is no valid name.
         """
         found = resolve(weights, revision)
         try:
@@ -165,20 +163,19 @@ class FusionPipeline:
 
     @property
     def tiers(self) -> list[Tier]:
-        """The tiers that this pipeline can run, `AUTO` first; `STUDIO` only with models of the
-        user's own.
-        """
+        """Tiers that can be requested, `AUTO` first; `STUDIO` only with the user's own models."""
         return [Tier.AUTO, *TIERS, *([Tier.STUDIO] if self.studio is not None else [])]
 
     def use_detector(self, detector: FaceDetector) -> None:
-        """Takes another detector from now on, and forgets what the one before it found."""
+        """Replaces the detector and clears the cache, which holds the old one's detections."""
         self.detector = detector
         self._finder = replace(self._finder, detector=detector)
         self.cache.clear()
 
     def expected_seconds(self) -> dict[Tier, float]:
-        """By tier, what two photos of 1024 px were measured to take here; the first time, that
-        takes up to a second.
+        """Returns the measured seconds by tier for two photos of 1024 px.
+
+        The first call measures, which takes up to a second.
         """
         return self.chooser.speed.expected_seconds
 
@@ -197,28 +194,28 @@ class FusionPipeline:
         """Puts the face of `source` into the photo `target`.
 
         Args:
-            source: the face: an (H, W, 3) RGB uint8 array of any size, or a list of 1 to 3 of them,
-                of one person. Grey, RGBA, float and 16-bit arrays are taken too (`photos.as_rgb`).
-            target: the photo.
-            face: which of its faces is replaced, or which several, from `find_faces`; the largest
-                by default.
-            tier: how much work to do. `AUTO` takes the best tier that this face gains from and that
-                there is time for.
-            budget: seconds that `AUTO` may take, with those that wait counted in; 0.8 by default.
-            likeness: from 0, the photo's expression and face shape as they are, to 1, the person's
-                features and a part of their face shape. Beyond 0.5 the photo bends a little around
+            source: photo of the source face, (H, W, 3) RGB uint8 of any size, or a list of 1 to 3
+                photos of one person. Grey, RGBA, float and 16-bit arrays are accepted too
+                (`photos.as_rgb`).
+            target: photo in which a face is replaced, in the same formats.
+            face: the face or faces of the target to replace, from `find_faces`; the largest by
+                default.
+            tier: quality tier. `AUTO` takes the best tier that improves a face of this size and
+                fits the budget.
+            budget: seconds that `AUTO` may take, including queued calls; 0.8 by default.
+            likeness: from 0, the target's expression and face shape, to 1, the source's features
+                and a part of its face shape. Beyond 0.5 the target photo is warped a little around
                 the face.
-            blend: how much of the new face is seen, from 0, nothing, to 1, all of it.
-            progress: told of each stage as it begins.
+            blend: opacity of the new face, in [0, 1].
+            progress: called at the beginning of each stage.
 
         Returns:
             The fused photo with its coarse preview, mask, identity similarity and timings.
 
         Raises:
-            FusionError: one of the photos cannot be used; the message says which, why, and what to
-                do.
-            ValueError: no such tier, likeness or blend outside of [0, 1], no face, or more than
-                three face photos.
+            FusionError: a photo cannot be used; the message says which, why, and what to do.
+            ValueError: unknown tier, likeness or blend outside of [0, 1], no face, or more than
+                three source photos.
         """
         faces = list(face) if isinstance(face, Sequence) else [face]
         swaps = [Swap(source, each) for each in faces]
@@ -244,10 +241,10 @@ class FusionPipeline:
         blend: float = 1.0,
         progress: Progress | None = None,
     ) -> Iterator[FusionResult]:
-        """Puts the faces of one source or of several into one photo, and yields a draft first.
+        """Puts the faces of one or several sources into one photo, and yields a draft first.
 
         Args:
-            swaps: which source replaces which face.
+            swaps: sources, each with the face that it replaces.
             target, tier, budget, likeness, blend, progress: see `__call__`.
 
         Yields:
@@ -265,19 +262,19 @@ class FusionPipeline:
         sources = [numbered(swap.source) for swap in swaps]
         photo, clock = as_rgb(target, "target"), Clock(progress)
         with self.chooser.load.running_one(), ThreadPoolExecutor(1) as worker:
-            # 1. Match: the faces of all photos, who they are, and what covers them.
+            # 1. Match: faces of all photos, identity embeddings and coverings.
             matches = [
                 match_faces(self._finder, photos, photo, swap.face, clock)
                 for photos, swap in zip(sources, swaps, strict=True)
             ]
-            # 2. Tier: how much work this call does.
+            # 2. Tier: the requested one, or Auto's choice.
             chosen = self._choose_tier(options, matches, clock)
-            # 3. Align: each source on its target's mesh, relit, without what covers it.
+            # 3. Align: each source on its target's mesh, relit, coverings excluded.
             with clock.stage("warp"):
                 reshaped = reshape_target(photo, matches, options.shape_strength)
                 pairs = self._align(matches, reshaped, options, chosen.spec, worker)
             details = [_render_detail(pair, chosen.spec, worker) for pair in pairs]
-            # 4. Coarse: mask and residual at 128 px, and a draft from them.
+            # 4. Coarse: mask and residual at 128 px, and the draft composed from them.
             with clock.stage("coarse"):
                 maps = [
                     self.coarse(*pair.at(COARSE_SIZE), match.embedding)
@@ -306,7 +303,7 @@ class FusionPipeline:
                     canvas = canvas.again()
                     crops = self._add_details(canvas, pairs, maps, details, options.blend)
                 final = canvas.made
-            # 7. Check: how alike the result is to the source; the time that it took is learned.
+            # 7. Check: identity similarity of the result; the chooser is told the time taken.
             with clock.stage("check"):
                 similarities = self._compare(final, faces, matches)
             if chosen.tier in TIERS:
@@ -362,7 +359,7 @@ class FusionPipeline:
     def _refine(
         self, pair: AlignedPair, maps: FusionMaps, worker: Executor
     ) -> Future[FusionMaps] | None:
-        """Refines a coarse answer beside what follows; None where the face is too small for it."""
+        """Refines a coarse answer in the worker thread; None if the face is too small for it."""
         if not pair.target.refined:
             return None
         refine = partial(self.refine, *pair.at(pair.target.refined), maps)
@@ -375,7 +372,7 @@ class FusionPipeline:
         maps: Sequence[FusionMaps],
         blend: float,
     ) -> list[Photo]:
-        """Adds the faces as the coarse network made them, and returns each in its target's crop."""
+        """Composes the coarse network's faces, and returns each in its target's aligned crop."""
         answers = [pair.steadied(answer) for pair, answer in zip(pairs, maps, strict=True)]
         for pair, answer in zip(pairs, answers, strict=True):
             canvas.add_coarse(pair, answer, blend, self.steps)
@@ -389,7 +386,7 @@ class FusionPipeline:
         details: Sequence[Future[Photo] | None],
         blend: float,
     ) -> list[Photo]:
-        """Adds the faces with their sources' detail, and returns each in its target's crop."""
+        """Composes the faces with source detail, and returns each in its target's aligned crop."""
         answers = [pair.steadied(answer) for pair, answer in zip(pairs, maps, strict=True)]
         for pair, answer, detail in zip(pairs, answers, details, strict=True):
             rendered = None if detail is None else detail.result()
@@ -399,7 +396,7 @@ class FusionPipeline:
     def _compare(
         self, final: Picture, faces: Sequence[Face], matches: Sequence[FaceMatch]
     ) -> list[float]:
-        """Cosines between the identities of the result's faces and of their sources."""
+        """Returns cosines between the embeddings of the result's faces and of their sources."""
         image = final.image()
         return [
             float(self.identity(image, face.mesh) @ match.embedding)
@@ -409,15 +406,17 @@ class FusionPipeline:
     def find_faces(
         self, photo: Any, which: PhotoRole = "target", *, number: int | None = None
     ) -> list[Face]:
-        """Every face of a photo, from left to right, also those that are too small or too far
-        turned to be used.
+        """Finds every face of a photo, also those too small or too far turned to be used.
 
         Args:
-            photo: an (H, W, 3) RGB uint8 array of any size, or what `__call__` takes besides.
-            which, number: the role of the photo, for the error.
+            photo: (H, W, 3) RGB uint8 of any size, or another format that `__call__` accepts.
+            which, number: role and position of the photo, for the error message.
+
+        Returns:
+            Faces, from left to right.
 
         Raises:
-            FusionError: it is no picture, or it shows no face.
+            FusionError: the array is no picture, or it shows no face.
         """
         photo = as_rgb(photo, which, number=number)
         faces = self._finder.faces(photo, content_key(photo), which, number)
@@ -425,7 +424,7 @@ class FusionPipeline:
 
 
 def _render_detail(pair: AlignedPair, spec: TierSpec, worker: Executor) -> Future[Photo] | None:
-    """Renders the warped source for composing, beside the networks; None where that is not done."""
+    """Renders the warped source in the worker thread; None if the tier composes no detail."""
     window = pair.target.window
     if window is None or not spec.refine_size:
         return None
@@ -440,7 +439,7 @@ def _in_studio(
     pairs: Sequence[AlignedPair],
     canvas: Canvas,
 ) -> Finished:
-    """The faces as the user's own swapper makes them, blended by the draft's masks."""
+    """Swaps the faces with the user's own swapper, blended by the draft's masks."""
     changed = canvas.changed
     for match, face, pair, mask in zip(matches, faces, pairs, canvas.masks, strict=True):
         own = [(each.photo, each.face.mesh) for each in match.source_photos]
@@ -451,5 +450,5 @@ def _in_studio(
 
 
 def _work(clock: Clock) -> float:
-    """Seconds of everything that came after the faces were known."""
+    """Returns the seconds of all stages after perception."""
     return sum(seconds for stage, seconds in clock.seconds.items() if stage not in PERCEPTION)

@@ -1,6 +1,4 @@
-"""How long each tier takes on this machine: measured once, on a picture without a face, and
-remembered on the disk.
-"""
+"""Measures each tier's seconds on this machine, once, and keeps them on disk."""
 
 from __future__ import annotations
 
@@ -23,26 +21,26 @@ if TYPE_CHECKING:
 
 #: Seconds after which no further round of measuring begins.
 TIME_LIMIT: Final = 0.5
-#: Side of the picture and of the face in it, which fills every tier's crop.
+#: Sides in pixels of the picture, and of the face in it, which fills every tier's crop.
 SIDE, FACE_SIDE = 1024, 620
-#: Stages that come before the faces are known.
+#: Stages of perception, which every tier has in common.
 PERCEPTION: Final = ("detect", "mesh", "identity", "coverings")
 
 
 @dataclass(frozen=True)
 class Speed:
-    """Seconds on this machine.
+    """Measured seconds on this machine.
 
     Attributes:
-        perception: to find and measure the faces of two photos of 1024 px.
-        rest: by tier, everything that comes after, for a face that fills the tier's crop.
+        perception: seconds to find and measure the faces of two photos of 1024 px.
+        rest: by tier, seconds of all later stages, for a face that fills the tier's crop.
     """
 
     perception: float
     rest: dict[Tier, float]
 
     def scaled(self, factor: float) -> Speed:
-        """The speed of a machine that needs `factor` times as long."""
+        """Returns the speed of a machine that takes `factor` times as long."""
         return Speed(
             factor * self.perception,
             {tier: factor * seconds for tier, seconds in self.rest.items()},
@@ -50,13 +48,14 @@ class Speed:
 
     @property
     def expected_seconds(self) -> dict[Tier, float]:
-        """By tier, a whole fusion of two photos that were never seen."""
+        """Seconds by tier of a whole fusion of two photos that are not cached."""
         return {tier: self.perception + seconds for tier, seconds in self.rest.items()}
 
 
 def known_speed(pipeline: FusionPipeline, key: str) -> Speed:
-    """The speed of `pipeline`, remembered under `key` or measured now; with an empty key it is
-    never remembered.
+    """Returns the speed of `pipeline`, kept on disk under `key` or measured now.
+
+    With an empty key it is always measured.
     """
     if not key:
         return measure(pipeline)
@@ -68,17 +67,17 @@ def known_speed(pipeline: FusionPipeline, key: str) -> Speed:
 
 
 def keep_speed(key: str, speed: Speed) -> None:
-    """Remembers a speed under `key`; with an empty key it does not."""
+    """Keeps a speed on disk under `key`; with an empty key it does nothing."""
     if key:
         remember("speed", key, {"perception": speed.perception, "rest": speed.rest})
 
 
 def measure(pipeline: FusionPipeline, clock: Callable[[], float] = time.perf_counter) -> Speed:
-    """Times the pipeline's own stages on two grey pictures with a pretended face.
+    """Times the pipeline's stages on two grey pictures with a synthetic face.
 
     The first fusion is not counted, since networks allocate in it; then rounds over all tiers
-    follow while there is time, and the quickest of each counts, since whatever else the machine
-    does can only add.
+    follow within the time limit, and the minimum of each counts, since other load of the machine
+    only adds time.
     """
     pretended: Any = _Pretended(pipeline)
     twin = type(pipeline)(
@@ -101,19 +100,14 @@ def measure(pipeline: FusionPipeline, clock: Callable[[], float] = time.perf_cou
             stages = twin(*pictures, tier=tier).timings.stages
             first = sum(stages.pop(name) for name in PERCEPTION if name in stages)
             rest[tier] = min(rest[tier], sum(stages.values()))
-            perception = min(
-                perception, first or math.inf
-            )  # the second tier finds the pictures remembered
+            perception = min(perception, first or math.inf)  # 0 once the pictures are cached
     twin.cache.clear()
-    # On a busy machine a quick tier may have been the unlucky one: it needs no longer than a tier
-    # that does more.
+    # Load may have slowed down a fast tier alone: no tier takes longer than one that does more.
     return Speed(perception, {tier: min(list(rest.values())[i:]) for i, tier in enumerate(rest)})
 
 
 class _Pretended:
-    """Runs detector and mesh network for the time they take, and says that there is a face all the
-    same.
-    """
+    """Detector and mesh network that run as usual but return a synthetic face."""
 
     def __init__(self, pipeline: FusionPipeline) -> None:
         self._detector, self._mesh = pipeline.detector, pipeline.mesh
@@ -132,9 +126,7 @@ class _Pretended:
 
 
 def _disc() -> FloatArray:
-    """468 points all over a disc of a face's size, like the seeds of a sunflower: no face, and as
-    much work as one.
-    """
+    """Returns 468 points spread evenly over a disc of a face's size, by the golden angle."""
     index = np.arange(MESH_POINTS)
     angle, radius = index * 2.399963, FACE_SIDE / 2 * np.sqrt((index + 0.5) / MESH_POINTS)
     places = [

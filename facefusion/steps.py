@@ -1,6 +1,4 @@
-"""Which of the steps that make a new face belong to its photo are done: the one place to switch any
-of them off.
-"""
+"""Switches single steps of warping and composing off, to measure what each of them gains."""
 
 from __future__ import annotations
 
@@ -9,8 +7,7 @@ from dataclasses import dataclass, fields, replace
 
 @dataclass(frozen=True)
 class Steps:
-    """Switches of the warp and of composing, all on by default. Made for measuring: the page does
-    not offer them.
+    """Switches of warping and composing, all on by default; the page does not offer them.
 
     Attributes:
         triangles: warp by the mesh's triangles with depth; off, by the thin-plate spline alone.
@@ -23,9 +20,9 @@ class Steps:
         strands: draw single strands of the target's hair over the new face.
         monochrome: bring the new face to the colour curve of a grey, sepia or duotone target.
         lips: correct the source's lips by a gain instead of the skin's gamma.
-        exposure: show the networks a dark or coloured target in ordinary light.
-        skin_chroma: move the skin's chroma towards the target's low frequencies, and lightness that
-            is far off nearer to it.
+        exposure: map a dark or coloured target to ordinary light for the networks.
+        skin_chroma: move the skin's chroma towards the target's low frequencies, and its lightness
+            too where the difference is large.
     """
 
     triangles: bool = True
@@ -41,14 +38,14 @@ class Steps:
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
-        """The steps' names, in the order in which they are listed."""
+        """Returns the names of all steps, in the order of the attributes."""
         return tuple(field.name for field in fields(cls))
 
     def without(self, *names: str) -> Steps:
-        """The same steps with those named switched off.
+        """Returns the steps with the named ones switched off.
 
         Raises:
-            ValueError: there is no step of that name.
+            ValueError: unknown name.
         """
         unknown = set(names) - set(self.names())
         if unknown:

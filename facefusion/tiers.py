@@ -1,4 +1,4 @@
-"""Quality tiers: how much work a fusion does, and how a choice among them is told."""
+"""Quality tiers, and the reasons for Auto's choice among them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ from typing import Final
 
 
 class Tier(StrEnum):
-    """What the visitor chooses. `AUTO` leaves it to the pipeline (`choice.TierChooser`); the others
-    are what it runs.
+    """A tier as it is requested; `AUTO` leaves the choice to `choice.TierChooser`.
 
-    `STUDIO` is there only with models that the project does not bring (`facefusion.upgrades`);
-    `AUTO` never takes it.
+    `STUDIO` needs models that the user supplies (`facefusion.upgrades`); `AUTO` never takes it.
     """
 
     AUTO = "auto"
@@ -24,16 +22,16 @@ class Tier(StrEnum):
 
 @dataclass(frozen=True)
 class TierSpec:
-    """What a tier does.
+    """Name and sizes of a tier.
 
     Attributes:
-        label: the tier's name on the page.
+        label: name on the page.
         description: one line for the page.
-        detail_size: side in pixels of the aligned crop, 5/3 of the face, up to which the tiers that
-            refine compose at the photo's own resolution; larger faces are composed smaller and
+        detail_size: side in pixels of the aligned crop, 5/3 of the face, up to which tiers with a
+            refine size compose at the photo's own resolution; larger faces are composed smaller and
             enlarged. The draft has `views.DRAFT_SIZE`.
-        refine_size: largest side in pixels that the refine network sees; 0 shows the coarse
-            network's result.
+        refine_size: largest side in pixels of the refine network's input; with 0 the coarse
+            network's answer is the result.
     """
 
     label: str
@@ -42,45 +40,44 @@ class TierSpec:
     refine_size: int
 
 
-#: The tiers that run, from the quickest to the best.
+#: Tiers that run the project's own networks, from the fastest to the best.
 TIERS: Final[dict[Tier, TierSpec]] = {
     Tier.FAST: TierSpec("Fast", "The quickest result; fine for small faces.", 1024, 0),
     Tier.BALANCED: TierSpec("Balanced", "Sharp on faces of middle size.", 1536, 256),
     Tier.BEST: TierSpec("Best", "Full detail at the photo's own resolution.", 2048, 512),
 }
-#: The tier that needs others' models; the refine network has no part in it.
+#: The tier that runs models supplied by the user, without the refine network.
 STUDIO: Final = TierSpec(
     "Studio, non-commercial", "insightface's inswapper_128; for non-commercial research.", 1024, 0
 )
 
 
 def tier_spec(tier: Tier) -> TierSpec:
-    """What a tier that runs does."""
+    """Returns the spec of a tier other than `AUTO`."""
     return STUDIO if tier is Tier.STUDIO else TIERS[tier]
 
 
 class TierReason(StrEnum):
-    """Why a tier was chosen."""
+    """Reason for Auto's choice."""
 
-    #: Of a face of this size a better tier would show nothing more.
+    #: A better tier would add no detail to a face of this size.
     SMALL_FACE = "small_face"
-    #: There is time for the best.
+    #: The best tier fits the budget.
     FITS_BUDGET = "fits_budget"
-    #: A better tier takes longer on this machine than there is time.
+    #: A better tier exceeds the budget on this machine.
     TOO_SLOW = "too_slow"
-    #: There would be time for a better tier if nobody else were waiting.
+    #: A better tier would fit the budget without other running or queued calls.
     BUSY = "busy"
 
 
 @dataclass(frozen=True)
 class TierChoice:
-    """What was chosen for one call, and why.
+    """Auto's choice for one call.
 
     Attributes:
         tier: the tier; never `AUTO`.
-        reason: why this one.
-        expected_seconds: by tier, how long this call would take with it, were it alone on the
-            machine.
+        reason: reason for the choice.
+        expected_seconds: by tier, expected seconds of this call without other calls.
         face_size: longer side of the target's face in the photo's pixels.
     """
 

@@ -1,4 +1,4 @@
-"""What the rooms of the house hand to each other."""
+"""Data types shared by all modules: photos, faces, swaps and results."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ class Detection:
 
 @dataclass(frozen=True)
 class Face:
-    """A face that was found and measured.
+    """A detected face with its mesh and pose.
 
     Attributes:
-        detection: where it is.
+        detection: box and five points.
         mesh: (468, 3) MediaPipe topology, x and y in photo pixels, z in the same unit.
         yaw, pitch, roll: head pose in degrees (`geometry.pose`).
     """
@@ -64,10 +64,10 @@ class Timings:
 
 @dataclass(frozen=True)
 class Swap:
-    """Whose face goes where.
+    """A source and the target face that it replaces.
 
     Attributes:
-        source: a photo of the person, or a list of 1 to 3 of them (`FusionPipeline.__call__`).
+        source: a source photo, or a list of 1 to 3 of one person (`FusionPipeline.__call__`).
         face: the face of the target photo that is replaced, from `FusionPipeline.find_faces`; its
             largest face if None.
     """
@@ -78,15 +78,15 @@ class Swap:
 
 @dataclass(frozen=True)
 class FusedFace:
-    """One of the faces that were replaced.
+    """One replaced face.
 
     Attributes:
-        source, target: the face that was used of the source, and the one that it replaced.
+        source, target: the face that was warped, and the one that it replaced.
         identity_similarity: cosine between the source's and the result's identity embeddings, in
             [-1, 1]; NaN in a draft.
         warped: (S, S, 3) RGB uint8, the source on the target's mesh, in the target's tone, in an
             upright crop.
-        fused: (S, S, 3) RGB uint8, what the networks made of it, in the target's crop.
+        fused: (S, S, 3) RGB uint8, the fused face in the target's aligned crop.
         to_photo: (2, 3) pixels of that crop to pixels of the photo.
     """
 
@@ -98,14 +98,12 @@ class FusedFace:
     to_photo: NDArray[np.float64]
 
 
-#: An array, or what makes it.
+#: An array, or a function that makes it.
 Made: TypeAlias = Array | Callable[[], Array]
 
 
 class _Field(Generic[Array]):
-    """A field that is given an array or what makes it: then each access gives a new one, and none
-    is kept.
-    """
+    """A field set to an array, or to a function that makes a new array at each access."""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = f"_{name}"
@@ -117,7 +115,7 @@ class _Field(Generic[Array]):
     def __get__(self, owner: object, kind: type) -> Array: ...
 
     def __get__(self, owner: object | None, kind: type) -> Any:
-        if owner is None:  # asked by `dataclass`: there is no default
+        if owner is None:  # `dataclass` looks for a default: there is none
             raise AttributeError(self._name)
         held = getattr(owner, self._name)
         return held() if callable(held) else held
@@ -130,24 +128,24 @@ class _Field(Generic[Array]):
 class FusionResult:
     """A fused photo.
 
-    Of large photos, `image`, `coarse` and `mask` would take most of the memory: the pipeline's
-    results hold what is new and make these whole at each access.
+    `image`, `coarse` and `mask` of large photos would take most of the memory: the pipeline's
+    results hold only the new faces and render these three at each access.
 
     Attributes:
         image: the result at the chosen tier, RGB uint8, the target's size.
-        coarse: the coarse network's result, pasted into the photo, RGB uint8, the target's size.
-        mask: (H, W) float32 in [0, 1]: how much of each pixel is new, and 1 where the photo was
-            bent. Where it is 0, `image` and `coarse` are the target bit for bit.
+        coarse: the draft, composed from the coarse answer, RGB uint8, the target's size.
+        mask: (H, W) float32 in [0, 1]: new share of each pixel, and 1 where the photo was warped.
+            Where it is 0, `image` and `coarse` equal the target bit for bit.
         timings: seconds by stage.
         tier: the tier that ran; never `Tier.AUTO`.
-        faces: the faces that were replaced.
-        choice: why this tier, where the pipeline chose it.
+        faces: the replaced faces.
+        choice: Auto's choice and its reason, or None if a tier was requested.
     """
 
     image: _Field[Photo] = _Field()
     coarse: _Field[Photo] = _Field()
     mask: _Field[FloatArray] = _Field()
-    # mypy takes the three above for fields with a default; they have none.
+    # mypy reads the three fields above as fields with a default; they have none.
     timings: Timings  # type: ignore[misc]
     tier: Tier  # type: ignore[misc]
     faces: tuple[FusedFace, ...]  # type: ignore[misc]
@@ -155,23 +153,21 @@ class FusionResult:
 
     @property
     def identity_similarity(self) -> float:
-        """Cosine between the source's and the result's identity embeddings, in [-1, 1]: of several
-        faces, the mean.
-        """
+        """Cosine between source and result embeddings, in [-1, 1]; the mean of several faces."""
         return float(np.mean([face.identity_similarity for face in self.faces]))
 
     @property
     def source_face(self) -> Face:
-        """The face that was used of the (first) source."""
+        """The warped face of the (first) source."""
         return self.faces[0].source
 
     @property
     def target_face(self) -> Face:
-        """The (first) face that was replaced."""
+        """The (first) replaced face of the target."""
         return self.faces[0].target
 
     @property
     def boxes(self) -> list[FloatArray]:
-        """(4,) left, top, right, bottom of each replaced face in photo pixels."""
+        """Boxes of the replaced faces, (4,) left, top, right, bottom in photo pixels."""
         meshes = [face.target.mesh[:, :2] for face in self.faces]
         return [np.concatenate([mesh.min(0), mesh.max(0)]) for mesh in meshes]

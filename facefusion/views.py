@@ -1,6 +1,4 @@
-"""Two faces on top of each other: what the fusion networks see, and what is shown of them in the
-photo.
-"""
+"""Aligns a source with a target: crops, masks and the warped source for the fusion networks."""
 
 from __future__ import annotations
 
@@ -54,48 +52,49 @@ from facefusion.tiers import TierSpec
 from facefusion.types import Face, FloatArray, Photo
 from facefusion.warped import PATCH_SIZE, WarpedFace, WarpedSource
 
-#: Side of the crop in which the warp is settled.
+#: Side in pixels of the aligned crop in which the expression is corrected.
 EXPRESSION_SIZE: Final = PATCH_SIZE
-#: Side in pixels of the aligned crop up to which the coarse network's face is composed: it was made
-#: at 128.
+#: Largest side in pixels of the aligned crop in which the draft is composed; the coarse network's
+#: answer has 128.
 DRAFT_SIZE: Final = 384
-#: Longer side of the face in a crop of 224 px, in pixels: lengths on faces are given in those.
+#: Longer side in pixels of the face in a crop of 224 px, the unit of lengths on faces.
 UNIT_FACE: Final = 179.0
-#: Opacity of a cut below which nothing is cut; standard deviation in pixels of 192 of what is
-#: beside it, and its gain.
+#: Opacity of `AlignedPair.cut` below which the residual is not steadied.
 LEAST_CUT: Final = 0.05
+#: Standard deviation of the Gaussian that widens the cut, in pixels of the 192 px crop.
 BESIDE: Final = 4.0
+#: Gain of the widened cut before it is clipped to [0, 1].
 BESIDE_GAIN: Final = 4.0
-#: Standard deviations in pixels: of the Gaussian that averages the skin which covers strands, and
-#: of its edge.
+#: Standard deviations in pixels of the Gaussians that average the skin laid over strands, and that
+#: soften its edge.
 PATCH: Final = (6.0, 1.0)
 
 
 @dataclass(frozen=True)
 class PreparedTarget:
-    """A target's face, prepared for whichever face comes: all that depends on it alone.
+    """Everything of a target face that does not depend on the source.
 
     Attributes:
         mesh: (468, 3) in the pixels of the 128 px crop.
-        warp: carries faces onto that mesh.
-        crops: by side, (S, S, 3) RGB uint8, the face upright and 60 % of the side, at 128 for the
-            coarse network, at 256 for settling, and at the refine network's side.
+        warp: warps faces onto that mesh.
+        crops: by side, (S, S, 3) RGB uint8, the face upright and 60 % of the side: at 128 for the
+            coarse network, at 256 for the expression correction, and at the refine network's side.
         skin, face: by side, (S, S) float32 in [0, 1], where skin is most likely, and where the face
             may change.
-        whole_skin, features: (256, 256) float32 in [0, 1], all of the face's skin; eyes, brows and
+        whole_skin, features: (256, 256) float32 in [0, 1], all skin of the face; eyes, brows and
             lips.
-        bare_face: (256, 256) float32 in [0, 1], all of the face with its forehead, without eyes,
+        bare_face: (256, 256) float32 in [0, 1], the whole face with the forehead, without eyes,
             brows and lips.
         side: side in pixels at which the source is rendered for the networks.
-        refined: side that the refine network sees, or 0.
-        size: side of the detail crop, which is composed where the source is not sampled once.
+        refined: side of the refine network's input in pixels, or 0 where it does not run.
+        size: side in pixels of the detail crop, used without single sampling.
         to_photo: (2, 3) pixels of the crop of `side` to pixels of the photo.
-        strands: single strands of its hair over its forehead, or None.
-        window: where the face is composed, or None where it lies outside of the photo.
-        draft: where the coarse network's face is, at a resolution that is enough for it, or None.
+        strands: single strands of the target's hair over the forehead, or None.
+        window: window in which the face is composed, or None outside of the photo.
+        draft: window of the draft, at a lower resolution, or None outside of the photo.
         face_size: longer side of the face in the photo, in pixels.
-        tone: how the photo is brought into ordinary light, in which `crops` are, and back.
-        parts: what of the face takes a tone of its own, over the 128 px crop, or None.
+        tone: maps the photo to ordinary light, in which `crops` are, and back.
+        parts: masks of features with a tone of their own, over the 128 px crop, or None.
     """
 
     mesh: FloatArray
@@ -130,9 +129,9 @@ class PreparedTarget:
 
         Args:
             photo, mesh: the target.
-            worn: what lies over its face.
-            tier: the largest sides; no crop is larger than the face asks for.
-            steps: what is done; everything by default.
+            worn: coverings of the target face.
+            tier: limits of the sides; no crop is larger than the face's own resolution needs.
+            steps: steps to run; all by default.
         """
         steps = Steps() if steps is None else steps
         small = mesh_crop_transform(mesh, FUSION_FACE_SHARE, COARSE_SIZE)
@@ -145,7 +144,7 @@ class PreparedTarget:
         }
         meshes = {s: transform_points(mesh, matrix) for s, matrix in within.items()}
         face = {s: face_mask(meshes[s], s) for s in (COARSE_SIZE, EXPRESSION_SIZE)}
-        if refined > EXPRESSION_SIZE:  # smooth: nothing that a larger side would add
+        if refined > EXPRESSION_SIZE:  # the mask is smooth: it can be enlarged
             face[refined] = Frame.crop(refined).placed(face[EXPRESSION_SIZE])
         to_photo = {s: invert(matrix) for s, matrix in within.items()}
         window, draft = (
@@ -164,7 +163,7 @@ class PreparedTarget:
         crops = {s: tone.raised(crop) for s, crop in crops.items()}
         whole_skin = whole_skin_mask(meshes[EXPRESSION_SIZE], EXPRESSION_SIZE)
         features = feature_mask(meshes[EXPRESSION_SIZE], EXPRESSION_SIZE)
-        if strands is not None:  # they are no texture of the skin
+        if strands is not None:  # strands are not texture of the skin
             whole_skin = uncovered(whole_skin, strands.opacity)
         return cls(
             mesh=meshes[COARSE_SIZE],
@@ -190,20 +189,18 @@ class PreparedTarget:
         )
 
     def unit(self, window: FaceWindow) -> float:
-        """Pixels of a window per pixel of a face crop of 224 px."""
+        """Returns the pixels of a window per pixel of a face crop of 224 px."""
         return self.face_size * window.scale / UNIT_FACE
 
     def mask_over(self, mask: FloatArray, shape: tuple[int, ...]) -> FloatArray:
-        """A mask (height, width) in the draft's window, as (H, W) float32 over a photo of this
-        shape.
-        """
+        """Places a mask (height, width) of the draft's window in a photo: (H, W) float32."""
         return (
             np.zeros(shape[:2], np.float32) if self.draft is None else self.draft.over(mask, shape)
         )
 
     @property
     def nbytes(self) -> int:
-        """About how many bytes it takes."""
+        """Approximate size in bytes."""
         groups: tuple[dict[int, Any], ...] = (self.crops, self.skin, self.face)
         maps = (self.whole_skin, self.features, self.bare_face)
         single = sum(each.nbytes for each in maps) + (
@@ -218,12 +215,12 @@ class PreparedTarget:
 
 @dataclass(frozen=True)
 class SourceView:
-    """A source's face, as it is carried onto targets.
+    """A source face with access to its photo.
 
     Attributes:
         mesh: (468, 3) in the photo's pixels.
-        aligned: gives the `AlignedFace` of a side.
-        part: gives the part of the photo for a face of so many pixels.
+        aligned: returns the `AlignedFace` for a side in pixels.
+        part: returns the part of the photo for a face of a size in pixels.
     """
 
     mesh: FloatArray
@@ -231,7 +228,7 @@ class SourceView:
     part: Callable[[int], PhotoPart]
 
     def prepared(self, beside: Executor) -> SourceView:
-        """The same, with its crop for settling made by an executor meanwhile."""
+        """Returns the view with the crop for the expression correction cut in an executor."""
         ready = beside.submit(self.aligned, EXPRESSION_SIZE)
         return replace(
             self,
@@ -244,12 +241,12 @@ class AlignedFace:
     """A source's aligned crop.
 
     Attributes:
-        crop: (S, S, 3) RGB uint8, the face upright and 60 % of the side, with the patches over it.
+        crop: (S, S, 3) RGB uint8, the face upright and 60 % of the side, with the patches applied.
         mesh: (468, 3) in the crop's pixels.
         to_crop: (2, 3) pixels of the photo to pixels of the crop.
-        patches: skin over the frame of spectacles and over single strands of hair, over the crop.
-        hides: (192, 192, 2) float32 in [0, 1], `Coverings.occlusion_maps` with fringes of single
-            strands.
+        patches: skin that replaces spectacle frames and single strands of hair, over the crop.
+        occlusion_maps: (192, 192, 2) float32 in [0, 1], `Coverings.occlusion_maps` with fringes of
+            single strands.
     """
 
     crop: Photo
@@ -262,14 +259,14 @@ class AlignedFace:
     def of(
         cls, photo: Photo, face: Face, worn: Coverings, size: int, *, strands: bool = True
     ) -> Self:
-        """Cuts a face out at a size, area-averaged where the photo shows it larger.
+        """Cuts out the aligned crop, area-averaged where the photo is larger.
 
         Args:
             photo: (H, W, 3) RGB uint8.
-            face: a face in it.
-            worn: what lies over it.
-            size: side of the crop.
-            strands: also look for single strands.
+            face: a face in the photo.
+            worn: coverings of the face.
+            size: side of the crop in pixels.
+            strands: whether to replace single strands of hair as well.
         """
         cut = mesh_crop_transform(face.mesh, FUSION_FACE_SHARE, size)
         crop, mesh, occlusion_maps = (
@@ -299,18 +296,18 @@ class AlignedFace:
 
 @dataclass(frozen=True)
 class AlignedPair:
-    """The source on the target's mesh, in the target's aligned crop.
+    """A source warped onto a target, in the target's aligned crop.
 
     Attributes:
         target: the target.
         source: the source.
-        carried: the source on the target's mesh.
-        warped: (side, side, 3) RGB uint8, that as the networks see it, in the target's tone; of a
-            dark target in ordinary light (`PhotoTone.raised`).
+        carried: the warped source, sampled from its photo on demand.
+        warped: (side, side, 3) RGB uint8, the warped source as the networks see it, in the target's
+            tone; for a dark target in ordinary light (`PhotoTone.raised`).
         warped_small: (128, 128, 3) RGB uint8, for the coarse network.
         covered: (192, 192) float32, where the target must not change: `Coverings.blocked_by`, and
             where the source is seen too obliquely.
-        cut: (192, 192) float32, where it is kept besides, around the source's hair, or None.
+        cut: (192, 192) float32, where the target is also kept, around the source's hair, or None.
         single: whether the source photo is sampled once, at the resolution of the result.
     """
 
@@ -329,25 +326,25 @@ class AlignedPair:
         return self.target.to_photo
 
     def at(self, size: int) -> tuple[Photo, Photo, FloatArray]:
-        """The warped source, the target's crop and where change is allowed, at 128 or the refine
-        network's side.
+        """Returns a network's inputs at 128 or at the refine network's side.
 
         Returns:
-            (size, size, 3) RGB uint8 twice, and (size, size) float32 in [0, 1].
+            The warped source and the target's crop, (size, size, 3) RGB uint8, and where change is
+            allowed, (size, size) float32 in [0, 1].
         """
         warped = self.warped_small if size == COARSE_SIZE else _smaller(self.warped, size)
         return warped, self.target.crops[size], uncovered(self.target.face[size], self.covered)
 
     def bare(self, region: FloatArray) -> FloatArray:
-        """A region (S, S) of the target's aligned crop without what is covered or cut."""
+        """Returns a region (S, S) of the target's aligned crop without `covered` and `cut`."""
         return self.shown(uncovered(region, self.covered))
 
     def shown(self, mask: FloatArray) -> FloatArray:
-        """A network's mask (S, S) without what is cut."""
+        """Returns a network's mask (S, S) without `cut`."""
         return mask if self.cut is None else uncovered(mask, self.cut)
 
     def steadied(self, answer: FusionMaps) -> FusionMaps:
-        """A network's answer without what it leaves beside the source's hair (`residual.steadied`)."""
+        """Removes a network's residue beside the source's hair (`residual.steadied`)."""
         if self.cut is None or self.cut.max() < LEAST_CUT:
             return answer
         return steadied(
@@ -355,7 +352,7 @@ class AlignedPair:
         )
 
     def fused(self, answer: FusionMaps) -> Photo:
-        """What the networks made of the two, in the pixels of `warped`: (side, side, 3) RGB uint8."""
+        """Composes a network's answer in the aligned crop: (side, side, 3) RGB uint8."""
         frame = Frame.crop(self.target.side)
         face = compose_detail(self.warped, answer, frame)
         mask = np.clip(frame.placed(self.shown(answer.mask)), 0, 1)
@@ -364,7 +361,7 @@ class AlignedPair:
         )
 
     def rendered(self, window: FaceWindow) -> Photo:
-        """The warped source in a window, (height, width, 3) RGB uint8."""
+        """Renders the warped source in a window, (height, width, 3) RGB uint8."""
         if self.single:
             part = self.source.part(shown_size(self.target.face_size * window.scale))
             return self.carried.at(part, window.frame)
@@ -390,12 +387,12 @@ class AlignedPair:
         """Warps the source onto the target, and corrects its tone and light.
 
         Args:
-            source, target: their views.
+            source, target: the two faces.
             mesh: measures the expression of the warped source.
             expression_strength: share of the measured difference in expression that is corrected,
                 in [0, 1].
-            coverings: what covers the target's face, and stays.
-            steps: what is done; everything by default.
+            coverings: coverings of the target face, which are kept.
+            steps: steps to run; all by default.
         """
         steps = Steps() if steps is None else steps
         aligned = source.aligned(EXPRESSION_SIZE)
@@ -419,14 +416,14 @@ class AlignedPair:
 
 
 def _mirrored_share(target: PreparedTarget, points: FloatArray) -> FloatArray | None:
-    """How much of the source's mirror image shows the half that its pose hides.
+    """Returns the share of the source's mirror image in the half that its pose hides.
 
     Args:
         target: the target.
         points: (468, 3) the source's mesh in its aligned crop.
 
     Returns:
-        (S, S) float32 in [0, 1], or None where the source shows both halves.
+        (S, S) float32 in [0, 1], or None if the source shows both halves.
     """
     turn = hidden_turn(points, target.mesh)
     if abs(turn) <= FROM:
@@ -442,7 +439,7 @@ def _block(
     coverings: Coverings,
     steps: Steps,
 ) -> tuple[FloatArray, FloatArray | None]:
-    """Where the target must not change, and where it is kept besides around the source's hair.
+    """Computes `covered` and `cut` of an `AlignedPair`.
 
     Returns:
         (192, 192) float32 in [0, 1] twice; the second is None without the step `hairline`.
@@ -465,7 +462,7 @@ def _relight(
     covered: FloatArray,
     part: PhotoPart,
 ) -> WarpedSource:
-    """The source on the target's mesh in the target's light, with its hidden half mirrored."""
+    """Warps the source into the target's light, with its hidden half mirrored."""
     skin = uncovered(target.skin[COARSE_SIZE], covered)
     placed = transform_points(points, invert(aligned.to_crop))
     frame = Frame.crop(target.side)
@@ -481,20 +478,22 @@ def _relight(
 
 
 def _at_side(points: FloatArray, side: int, other: int) -> FloatArray:
-    """Points of a crop of `side` pixels in the crop of `other` pixels."""
+    """Scales points from a crop of `side` pixels to one of `other` pixels."""
     return transform_points(points, rescale_transform(np.eye(2, 3), other / side))
 
 
 def _too_oblique(
     target: PreparedTarget, points: FloatArray, share: FloatArray | None
 ) -> FloatArray:
-    """Where the source does not show enough of the face: (192, 192) float32 in [0, 1] over the
-    target's crop.
+    """Returns where the source sees the face too obliquely to be warped.
 
     Args:
         target: the target.
         points: (468, 3) the source's mesh.
-        share: (S, S) float32, how much of its mirror image is taken, or None.
+        share: (S, S) float32, share of the mirror image, or None.
+
+    Returns:
+        (192, 192) float32 in [0, 1] over the target's aligned crop.
     """
     own, other = (too_oblique(mesh, target.mesh) for mesh in (points, mirrored(points, 1)))
     both = target.warp.spread(np.stack([own, other], axis=1), COVERINGS[0])
@@ -507,22 +506,24 @@ def _too_oblique(
 
 
 def _cropped(source: SourceView, size: int) -> PhotoPart:
-    """The source's aligned crop as a part of its photo."""
+    """Returns the source's aligned crop as a part of its photo."""
     aligned = source.aligned(size)
     return crop_part(aligned.crop, aligned.to_crop)
 
 
 def detail_side(size: float, largest: int) -> int:
-    """Side of the crop that shows a face of `size` pixels at its own resolution: a multiple of 128,
-    `largest` at most.
+    """Returns the side of the crop that shows a face of `size` pixels at its own resolution.
+
+    It is a multiple of 128, at most `largest`.
     """
     own_size = size / FUSION_FACE_SHARE
     return int(np.clip(np.ceil(own_size / COARSE_SIZE), 1, largest // COARSE_SIZE)) * COARSE_SIZE
 
 
 def refined_side(size: int, largest: int) -> int:
-    """Side of what the refine network sees of a crop of `size`, `largest` at most; 0 where that is
-    too small for it.
+    """Returns the side of the refine network's input for a crop of `size`, at most `largest`.
+
+    It is 0 where the crop is too small for the network.
     """
     side = min(size, largest)
     return side if side >= LEAST_SIZE else 0
@@ -542,22 +543,21 @@ def correct_expression(
     share: float,
     covered: FloatArray,
 ) -> FloatArray:
-    """Corrects the source's points until the mesh network measures the target's expression on the
-    warped face.
+    """Moves the source's points so that the warped source has the target's expression.
 
-    The mesh network errs a little differently on the two faces, and a brow that it puts too high on
-    one of them is warped too low. It errs alike on the warped face and on the target, which share
-    pose and expression; so the warped face is measured in the target's place, and what differs is
-    taken back at the source. What is taken back is partly the person's
-    own features: a second round was measured to cost more likeness than it gained in expression.
+    The mesh network's error differs between the two photos: a brow placed too high in one of them
+    is warped too low. Its error is the same on the warped source and on the target, which share
+    pose and expression; so the warped source is measured in the target's place, and the difference
+    is subtracted from the source's points. The difference contains some of the person's own
+    features: a second round was measured to cost more likeness than it gained in expression.
 
     Args:
         target: the target.
-        face: (S, S, 3) the source's aligned crop.
+        face: (S, S, 3) RGB uint8, the source's aligned crop.
         points: (468, 3) the source's mesh in it.
-        mesh: the network that measures.
-        share: how much of the difference is taken back, in [0, 1].
-        covered: (S, S) float32, where something hides the target's face.
+        mesh: the mesh network.
+        share: share of the difference that is corrected, in [0, 1].
+        covered: (S, S) float32, coverings of the target face.
 
     Returns:
         (468, 3) corrected points.
@@ -572,7 +572,7 @@ def correct_expression(
     warped, _ = match_skin(sample(face, flow), crop, skin)
     tried = cv2.blendLinear(warped, crop, inside, 1 - inside)
     error = mesh.measure(np.asarray(tried, np.uint8), wanted)[:, :2] - wanted[:, :2]
-    # Where the points that the network sees at `wanted + error` come from in the source.
+    # Source positions of the points that the network measures at `wanted + error`.
     origin = sample(flow, (wanted[:, :2] + share * error)[:, None], cv2.BORDER_REPLICATE)
     moved = (origin - sample(flow, wanted[:, None, :2], cv2.BORDER_REPLICATE)).reshape(-1, 2)
     return np.concatenate([points[:, :2] + moved, points[:, 2:]], axis=1)

@@ -1,4 +1,4 @@
-"""The source on the target's mesh, sampled from its photo wherever it is looked at."""
+"""Samples the warped source from its photo in any frame."""
 
 from __future__ import annotations
 
@@ -19,8 +19,7 @@ from facefusion.geometry.sampling import PhotoPart
 from facefusion.geometry.warp import MeshWarp
 from facefusion.types import FloatArray, Photo
 
-#: Side in pixels of the aligned crop that `to_crop` of `WarpedFace.of` leads to
-#: (`views.EXPRESSION_SIZE`).
+#: Side in pixels of the aligned crop of `WarpedFace.of`; equal to `views.EXPRESSION_SIZE`.
 PATCH_SIZE: Final = 256
 
 
@@ -31,7 +30,7 @@ class WarpedFace:
     Attributes:
         flow: (S, S, 2) float32 over the target's aligned crop, x and y in the source photo's
             pixels.
-        patches: skin over what does not travel, over the same crop.
+        patches: skin that replaces the source's coverings, over the same crop.
     """
 
     flow: FloatArray
@@ -50,14 +49,14 @@ class WarpedFace:
         """Computes the flow.
 
         Args:
-            warp: onto the target's mesh.
-            mesh: (468, 3) the source's in its photo's pixels.
-            patches: skin over what does not travel, in the source's aligned crop.
+            warp: warp onto the target's mesh.
+            mesh: (468, 3) the source's mesh in its photo's pixels.
+            patches: skin that replaces the source's coverings, in the source's aligned crop.
             to_crop: (2, 3) pixels of the photo to pixels of that crop, at `PATCH_SIZE`.
-            mirror: take the mirror image.
+            mirror: whether to warp the mirror image.
         """
         flow = warp.flow(mirrored(mesh, 1) if mirror else mesh, warp.flow_size)
-        if mirror:  # `mirrored` counts x from the other side, from 0 on
+        if mirror:  # `mirrored` with a width of 1 negates x
             flow[..., 0] *= -1
         moved = []
         for patch in patches:
@@ -67,7 +66,7 @@ class WarpedFace:
         return cls(flow, tuple(moved))
 
     def sampled(self, part: PhotoPart, frame: Frame) -> Photo:
-        """The face as it is in the source photo, (height, width, 3) RGB uint8."""
+        """Samples the face in the source's own tone, (height, width, 3) RGB uint8."""
         image = part.sampled(self.flow, frame)
         for patch in self.patches:
             image = patch.onto(image, frame)
@@ -80,11 +79,11 @@ class WarpedSource:
 
     Attributes:
         face: the source.
-        relight: its correction.
-        mirror: its mirror image with the correction of that, where it hides what the target shows,
-            or None.
-        share: (S, S) float32 in [0, 1] over the aligned crop, how much of the mirror image is seen.
-        tone: gives it the colours of a monochrome target.
+        relight: correction of the source's tone and light.
+        mirror: the source's mirror image and its correction, if the source's pose hides a half that
+            the target shows, or None.
+        share: (S, S) float32 in [0, 1] over the aligned crop, opacity of the mirror image.
+        tone: maps the result to the colours of a monochrome target.
     """
 
     face: WarpedFace
@@ -97,7 +96,7 @@ class WarpedSource:
         """Samples the source photo in a frame.
 
         Args:
-            part: of the source photo, at the density of the frame.
+            part: part of the source photo, at the resolution of the frame.
             frame: pixels to fill.
 
         Returns:
