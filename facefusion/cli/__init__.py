@@ -1,9 +1,8 @@
-"""The command line: one file a command."""
+"""Command line, with one file for each command."""
 
 from __future__ import annotations
 
 from typing import Final
 
-#: Exit code of everything the user can mend; argparse uses the same for a command that is not
-#: understood.
+#: Exit code of every error that the user can correct; argparse uses the same for wrong arguments.
 FAILED: Final = 2

@@ -1,4 +1,4 @@
-"""`facefusion batch PAIRS.csv --out DIR`: many photos, one after another."""
+"""Command `facefusion batch PAIRS.csv --out DIR`: fuses many photos, one after another."""
 
 from __future__ import annotations
 
@@ -19,9 +19,7 @@ from facefusion.errors import FusionError
 
 @dataclass(frozen=True)
 class Pair:
-    """A row of the list: `number` counts from 1 below the header; the paths are as good as
-    absolute.
-    """
+    """A row of the list: `number` from 1 below the header, and resolved paths."""
 
     number: int
     source: Path
@@ -29,8 +27,9 @@ class Pair:
 
     @property
     def result_name(self) -> str:
-        """File name of the result. The number keeps pairs of equal names apart, the cut keeps it
-        writable.
+        """File name of the result.
+
+        The number keeps pairs of equal names apart; long names are cut to stay writable.
         """
         return f"{self.number:04d}-{self.source.stem[:60]}-{self.target.stem[:60]}.png"
 
@@ -62,7 +61,7 @@ def read_pairs(path: Path) -> list[Pair]:
     try:
         with path.open(
             newline="", encoding="utf-8-sig"
-        ) as file:  # spreadsheets begin UTF-8 files with a mark
+        ) as file:  # spreadsheets write a byte order mark
             rows = csv.DictReader(file, skipinitialspace=True)
             if not {"source", "target"} <= set(rows.fieldnames or ()):
                 raise CommandError(
@@ -70,7 +69,7 @@ def read_pairs(path: Path) -> list[Pair]:
                 )
             named = [
                 (row["source"] or "", row["target"] or "") for row in rows
-            ]  # None where a row is too short
+            ]  # None if a row is too short
     except OSError as error:
         raise CommandError(f"The list {path} cannot be read: {error.strerror}.") from error
     except (UnicodeDecodeError, csv.Error) as error:
@@ -84,13 +83,13 @@ def read_pairs(path: Path) -> list[Pair]:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Fuses every pair; a pair that fails is told and passed over.
+    """Fuses every pair; a pair that fails is reported and skipped.
 
     Returns:
-        0, or `FAILED` where any pair failed.
+        0, or `FAILED` if any pair failed.
 
     Raises:
-        CommandError, WeightsError: nothing can be done at all.
+        CommandError, WeightsError: no pair can be fused at all.
     """
     check_consent(args)
     pairs = read_pairs(args.pairs)
@@ -111,9 +110,7 @@ def run(args: argparse.Namespace) -> int:
         except (CommandError, FusionError) as error:
             failed += 1
             tqdm.write(f"row {pair.number}: {error}", file=sys.stderr)
-        except (
-            Exception
-        ) as error:  # a fault of ours must not cost the user the rest of a long list either
+        except Exception as error:  # a bug must not end a long list either
             failed += 1
             tqdm.write(
                 f"row {pair.number}: unexpected {type(error).__name__}: {error}", file=sys.stderr

@@ -1,4 +1,4 @@
-"""`facefusion bench`: what a fusion of two 1024 px photos costs on this machine."""
+"""Command `facefusion bench`: measures a fusion of two 1024 px photos on this machine."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from facefusion.pipeline import STAGES, FusionPipeline
 from facefusion.tiers import TIERS
 from facefusion.types import Photo
 
-#: Side of the photos in pixels.
+#: Side of the photos, in pixels.
 SIDE: Final = 1024
 EXAMPLES: Final = Path(__file__).resolve().parent.parent.parent / "examples"
 
@@ -47,7 +47,7 @@ def add_parser(commands: Any) -> None:
 
 
 def square(photo: Photo) -> Photo:
-    """The middle of `photo` (H, W, 3) as a square of `SIDE` pixels."""
+    """Crops the middle of `photo` (H, W, 3) and resizes it to `SIDE` x `SIDE` pixels."""
     height, width = photo.shape[:2]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
@@ -59,9 +59,7 @@ def square(photo: Photo) -> Photo:
 
 
 def photos() -> tuple[str, list[tuple[Photo, Photo]]]:
-    """The pairs to time and where they come from: the examples, or a portrait that a dependency
-    brings.
-    """
+    """Returns the origin and the pairs: the examples, or a portrait from a dependency."""
     if (EXAMPLES / "pairs.csv").exists():
         pairs = read_pairs(EXAMPLES / "pairs.csv")
         return "examples", [
@@ -83,7 +81,7 @@ def _number(value: float | None, digits: int) -> str:
 
 
 def lines(report: dict[str, Any]) -> Iterator[str]:
-    """The report as a table for people."""
+    """Yields the report as a readable table."""
     named = report["machine"]
     yield f"{named['cpu']}, {named['cores']} cores, load {named['load']}, {named['system']}"
     yield f"Python {named['python']}, onnxruntime {named['onnxruntime']}, opencv {named['opencv']}"
@@ -120,7 +118,7 @@ def lines(report: dict[str, Any]) -> Iterator[str]:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measures, prints and, where asked, writes the report.
+    """Measures, prints and, on request, writes the report.
 
     Raises:
         CommandError, FusionError, WeightsError: see their messages.
@@ -133,7 +131,7 @@ def run(args: argparse.Namespace) -> int:
         for line in engines.lines(args.weights):
             print(line, flush=True)
         return 0
-    named = machine()  # first: its load is to be that of others
+    named = machine()  # before the work adds to the load
     origin, pairs = photos()
     sizes = weight_sizes(args.weights)
     pipeline = FusionPipeline.from_pretrained(args.weights)

@@ -1,6 +1,4 @@
-"""`facefusion bench --engines`: the fusion networks in every engine that is installed, in one
-table.
-"""
+"""Command `facefusion bench --engines`: compares the fusion networks in every installed engine."""
 
 from __future__ import annotations
 
@@ -16,8 +14,7 @@ from facefusion.runtime import EMBEDDED_WEIGHTS, read_manifest
 
 
 def lines(weights: Path | None = None, threads: int | None = None) -> Iterator[str]:
-    """Tries every engine and tells of it in Markdown; the last line names what the pipeline would
-    take.
+    """Tries every engine and yields a Markdown table; the last line names the pipeline's choice.
 
     Raises:
         WeightsError: a file is missing or damaged.
@@ -47,7 +44,7 @@ def lines(weights: Path | None = None, threads: int | None = None) -> Iterator[s
 
 
 def _cells(trial: Trial | None) -> str:
-    """Milliseconds and decibels, or why there are none."""
+    """Milliseconds and decibels of a trial, or the reason why there are none."""
     if trial is None:
         return "- | not installed, or without weights"
     milliseconds = "-" if math.isinf(trial.seconds) else f"{1000 * trial.seconds:.1f}"
@@ -55,9 +52,7 @@ def _cells(trial: Trial | None) -> str:
 
 
 def _torch_line() -> Iterator[str]:
-    """What the networks were trained in, for comparison; nothing where that or the checkpoints are
-    missing.
-    """
+    """Yields the time in PyTorch for comparison; nothing without torch or the checkpoints."""
     try:
         formats, framework = (
             import_module(name) for name in ("facefusion.export.formats", "torch")
@@ -72,7 +67,7 @@ def _torch_line() -> Iterator[str]:
         }
         seconds = []
         with framework.inference_mode():
-            for _ in range(1 + RUNS):  # the first one warms up, and is never the quickest
+            for _ in range(1 + RUNS):  # the first one warms up
                 begin = time.perf_counter()
                 networks[name](**feeds)
                 seconds.append(time.perf_counter() - begin)

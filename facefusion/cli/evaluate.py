@@ -1,6 +1,4 @@
-"""`facefusion evaluate --data DIR`: the report card of the product, by judges from outside it where
-they are at hand.
-"""
+"""Command `facefusion evaluate --data DIR`: evaluates the product, with external judges if any."""
 
 from __future__ import annotations
 
@@ -17,7 +15,7 @@ if TYPE_CHECKING:
 
 OUT: Final = Path("out/evaluation")
 WORST: Final = 8
-#: Tables that are made instead of the report card, and what they show.
+#: Tables that can be made instead of the report, with their help texts.
 TABLES: Final = {
     "steps": "instead: what each step of the warp and of composing brings, steps.md",
     "degraded": "instead: sharpness and grain of faces in noisy, blurred and small targets, degraded.md",
@@ -114,16 +112,16 @@ def _count(word: str) -> int:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Evaluates and writes the report. Pairs that fail are a finding, not a failure of the command.
+    """Evaluates and writes the report; failed pairs do not change the exit code.
 
     Raises:
         CommandError, WeightsError: see their messages.
     """
-    # Not at the top: the command line serves too, and the evaluation is no part of serving.
+    # Imported late: serving includes the command line, but must not import the evaluation.
     from facefusion.evaluation.pairs import DataError
     from facefusion.evaluation.run import Request
 
-    named = machine()  # first: its load is to be that of others
+    named = machine()  # before the work adds to the load
     request = Request(**{name: value for name, value in vars(args).items() if name != "run"})
     try:
         request.out.mkdir(parents=True, exist_ok=True)
@@ -138,7 +136,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _made(request: Request, named: dict[str, Any]) -> list[str]:
-    """Makes what was asked for, and says what came of it."""
+    """Makes the requested report, and returns a summary of it."""
     if request.table == "steps":
         from facefusion.evaluation.steps_report import steps_report
 

@@ -1,4 +1,4 @@
-"""`facefusion export --format FORMAT --out DIR`: the fusion networks for phones and other runtimes."""
+"""Command `facefusion export --format FORMAT --out DIR`: fusion networks for other runtimes."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def add_parser(commands: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Exports, and prints every file with its size.
+    """Exports the networks, and prints every file with its size.
 
     Raises:
         CommandError, WeightsError: see their messages.
     """
     out: Path = args.out or Path("out", args.format)
     try:
-        # By its name: the command line serves too, and the room of export is no part of serving.
+        # Imported by name: serving includes the command line, but must not import the export.
         formats = import_module("facefusion.export.formats")
         made = formats.export(args.format, args.weights, args.checkpoints, out)
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""Picture files on the command line: read with the reason why not, written whole or not at all."""
+"""Reads and writes picture files of the command line; an output is written whole or not at all."""
 
 from __future__ import annotations
 
@@ -14,9 +14,7 @@ from facefusion.types import FusionResult, Photo
 
 
 class CommandError(Exception):
-    """A command that cannot be carried out as it was typed. The message is a whole sentence for its
-    user.
-    """
+    """A command cannot be carried out as typed; the message is a whole sentence for the user."""
 
 
 def read_input(path: Path, which: PhotoRole, *, number: int | None = None) -> Photo:
@@ -37,7 +35,7 @@ def read_input(path: Path, which: PhotoRole, *, number: int | None = None) -> Ph
 
 
 def check_output(path: Path) -> None:
-    """Refuses an output that cannot be written, before the work is done rather than after it.
+    """Refuses an output path that cannot be written, before the work begins.
 
     Raises:
         CommandError: the extension is unknown, or the directory is missing or read-only.
@@ -54,9 +52,9 @@ def check_output(path: Path) -> None:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Gives a path to write to; the file appears as `path` only when it is whole.
+    """Yields a temporary path to write to, which replaces `path` only when it is complete.
 
-    A full disk or an interrupt leaves what was there before.
+    After a full disk or an interrupt, an earlier file is unchanged.
 
     Raises:
         CommandError: the file cannot be written.
@@ -65,7 +63,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     try:
         yield unfinished
         os.replace(unfinished, path)
-    except (OSError, ValueError) as error:  # ValueError: larger than the format can hold
+    except (OSError, ValueError) as error:  # ValueError: too large for the format
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise CommandError(f"The output {path} cannot be written: {reason}.") from error
     finally:
@@ -73,8 +71,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 def write_result(result: FusionResult, path: Path) -> None:
-    """Writes a result in the format of the path's extension, marked as AI-made for people and for
-    programs.
+    """Writes a result in the format of the path's extension, with visible mark and metadata.
 
     Raises:
         CommandError: the file cannot be written.
@@ -83,8 +80,7 @@ def write_result(result: FusionResult, path: Path) -> None:
 
 
 def write_photo(image: Photo, path: Path) -> None:
-    """Writes (H, W, 3) RGB uint8 in the format of the path's extension, with the metadata of an
-    AI-made picture.
+    """Writes (H, W, 3) RGB uint8 in the extension's format, with metadata of an AI-made picture.
 
     Raises:
         CommandError: the file cannot be written.

@@ -1,4 +1,4 @@
-"""`facefusion fuse SOURCE [SOURCE ...] TARGET -o OUT`: one photo."""
+"""Command `facefusion fuse SOURCE [SOURCE ...] TARGET -o OUT`: fuses one photo."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from facefusion.pipeline import MAX_SOURCES, FusionPipeline
 from facefusion.tiers import TIERS, Tier
 from facefusion.upgrades import ACCEPT_VARIABLE, ARCFACE, SWAPPER, upgrade
 
-#: What the user states with `--i-have-consent`.
+#: Statement that the user makes by `--i-have-consent`.
 CONSENT: Final = (
     "you may use the photos, everyone in them is an adult who agreed, and the results are not "
     "sexual and deceive nobody"
@@ -44,7 +44,7 @@ def add_parser(commands: Any) -> None:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Adds what every fusing command understands."""
+    """Adds the options of all fusing commands."""
     tiers = "; ".join(f"{tier}: {spec.description.rstrip('.')}" for tier, spec in TIERS.items())
     parser.add_argument(
         "--tier",
@@ -76,7 +76,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def open_pipeline(args: argparse.Namespace) -> FusionPipeline:
-    """The pipeline that `add_options` describes.
+    """Opens the pipeline from the arguments of `add_options`.
 
     Raises:
         WeightsError: weights or models cannot be used, or a licence is not accepted.
@@ -94,17 +94,17 @@ def open_pipeline(args: argparse.Namespace) -> FusionPipeline:
 
 
 def check_consent(args: argparse.Namespace) -> None:
-    """Asks for the statement that the photos may be used for this.
+    """Requires the statement that the photos may be used for this.
 
     Raises:
-        CommandError: it was not made.
+        CommandError: `--i-have-consent` is missing.
     """
     if not args.i_have_consent:
         raise CommandError(f"Please add --i-have-consent to state that {CONSENT}.")
 
 
 def share(text: str) -> float:
-    """A number between 0 and 1 from the command line."""
+    """Parses a number between 0 and 1."""
     value = float(text)
     if not 0 <= value <= 1:
         raise ValueError

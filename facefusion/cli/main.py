@@ -1,4 +1,4 @@
-"""The command line's parser, and its errors as one sentence and exit code 2."""
+"""Parses the command line; errors are one sentence and exit code 2."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ INTERRUPTED: Final = 130
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """The parser; each command stores its function as `run`."""
+    """Builds the parser; each command stores its function as `run`."""
     parser = argparse.ArgumentParser(
         prog="facefusion", description="Puts one person's face into another photo."
     )
@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command.
 
     Args:
-        argv: the words after the program's name; those of this process by default.
+        argv: arguments after the program's name; those of this process by default.
 
     Returns:
         The exit code: 0, or 2 with the reason on stderr.

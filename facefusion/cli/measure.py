@@ -1,6 +1,4 @@
-"""Measurements behind `facefusion bench`: time by stage, start-up, memory, weights, and the machine
-they hold for.
-"""
+"""Measures for `facefusion bench`: time by stage, start-up, memory, weights, and the machine."""
 
 from __future__ import annotations
 
@@ -23,14 +21,15 @@ from facefusion.runtime import EMBEDDED_WEIGHTS, cpu_name, read_manifest
 from facefusion.tiers import Tier
 from facefusion.types import Photo
 
-#: Runs that are not counted: the first ones fill caches and allocate.
+#: Runs before the counted ones, which fill caches and allocate memory.
 WARM_UP: Final = 2
 _ROOT: Final = Path(__file__).resolve().parent.parent.parent
 
 
 def machine() -> dict[str, Any]:
-    """Names what the numbers depend on. `load` is the number of processes that wanted a core in the
-    minute before.
+    """Describes the machine that the figures depend on.
+
+    `load` is the mean number of processes that wanted a core in the last minute.
     """
     return {
         "cpu": cpu_name(),
@@ -54,13 +53,12 @@ def percentiles(samples: Iterable[float]) -> dict[str, float]:
 def stage_times(
     pipeline: FusionPipeline, pairs: Sequence[tuple[Photo, Photo]], tier: Tier, runs: int
 ) -> dict[str, dict[str, float]]:
-    """Fuses the pairs in turn, `runs` times after warming up: photos that were never seen, then the
-    same ones again.
+    """Fuses the pairs in turn, `runs` times after warming up, each time first new, then cached.
 
     Returns:
         Percentiles in milliseconds by stage, in the order of the stages, and of the `total`: the
-        whole call as its caller waits for it, which is a little more than the stages' sum; `again`
-        is the total when both photos are remembered, `target again` when only the target is.
+        time of the whole call, a little more than the stages' sum; `again` is the total when both
+        photos are cached, `target again` when only the target is.
     """
     samples: dict[str, list[float]] = {}
     for i in range(-WARM_UP, runs):
@@ -89,7 +87,7 @@ def stage_times(
 
 
 def cold_start(source: Photo, target: Photo, tier: Tier, weights: Path | None) -> dict[str, Any]:
-    """Starts a fresh Python, loads the networks and fuses once.
+    """Starts a fresh Python process, loads the networks and fuses once.
 
     Returns:
         `seconds` of `import` (from the start of the process), `load`, `first_result` and their
@@ -108,7 +106,7 @@ def cold_start(source: Photo, target: Photo, tier: Tier, weights: Path | None) -
             text=True,
             env={**os.environ, "PYTHONPATH": path},
         )
-    report = json.loads(done.stdout.splitlines()[-1])  # above it is what libraries print
+    report = json.loads(done.stdout.splitlines()[-1])  # libraries may print lines before it
     seconds = {
         "import": report["imported_at"] - begin,
         "load": report["load"],

@@ -1,8 +1,7 @@
-"""What one cold call costs: `python -m facefusion.cli.startup PHOTOS.npz TIER [WEIGHTS]` prints one
-line of JSON.
+"""Measures one cold start: time and memory of a fresh process.
 
-A module of its own, because start-up time and memory can only be measured in a process that has
-done nothing else.
+`python -m facefusion.cli.startup PHOTOS.npz TIER [WEIGHTS]` prints one line of JSON. It is a module
+of its own, because start-up time and memory can only be measured in a process without other work.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-_IMPORTED = time.time()  # by now `facefusion/__init__.py` has imported the whole pipeline
+_IMPORTED = time.time()  # after `facefusion/__init__.py` has imported the pipeline
 
 import numpy as np  # noqa: E402
 
@@ -24,9 +23,7 @@ _STATUS = Path("/proc/self/status")
 
 
 def memory_mb() -> dict[str, float | None]:
-    """Memory of this process in megabytes of 10^6 bytes: `resident` now, and the `peak` since it
-    began; None if unknown.
-    """
+    """Memory of this process in MB (10^6 bytes): `resident` now and `peak`; None if unknown."""
     if _STATUS.exists():
         # Not getrusage here: on Linux its peak is inherited from the parent process.
         fields = dict(line.split(":", 1) for line in _STATUS.read_text().splitlines())
