@@ -1,4 +1,4 @@
-"""Band energies of a face, and how much of them is noise."""
+"""Measures the band energies of a face and the noise in them."""
 
 from __future__ import annotations
 
@@ -12,37 +12,39 @@ import numpy as np
 from facefusion.compose.tone import LUMA
 from facefusion.types import FloatArray
 
-#: Most pixels of a zone that a level's statistics are taken from, and fewest that say anything.
+#: Largest number of pixels of a zone in a level's statistics.
 SAMPLES: Final = 4000
+#: Smallest number of pixels of a zone for statistics.
 FEWEST: Final = 60
-#: Share of magnitudes that count as dense (the rest are edges, hairs, wrinkles), share beyond which
-#: magnitudes are cut off in the energy, and what both measures are for a Gaussian of standard
-#: deviation 1.
+#: Share of the smallest magnitudes in the dense part; the rest are edges, hairs, wrinkles.
 DENSE: Final = 0.8
+#: Quantile at which magnitudes are clipped in the energy.
 CUT: Final = 0.995
+#: Dense scale and energy of a Gaussian of standard deviation 1, before normalisation.
 _DENSE_OF_GAUSSIAN: Final = 0.6616
 _CUT_OF_GAUSSIAN: Final = 0.9952
-#: Standard deviation of the rounding to whole levels, below which there is nothing to measure.
+#: Standard deviation in grey levels of rounding to whole levels, the limit of what can be measured.
 ROUNDING: Final = 0.25
-#: Side in pixels of a level of the surroundings whose energy is local, and the shares of skin that
-#: count as quiet.
+#: Side in pixels of a level of the box over which local energy is averaged.
 NEAR: Final = 5
+#: Quantiles of local energy on skin whose mean is the quiet energy.
 QUIET: Final = (0.1, 0.25)
-#: Dense scale and local energy of quiet skin, over the energy of skin, at places in pixels of a 224
-#: px crop: without noise (the 90th percentile of clean portraits), and of noise alone whose
-#: deviation varies with brightness. Shading at coarse places is as dense and as even as noise:
-#: there it cannot be told apart.
+#: Dense scale and quiet local energy, over the energy of skin, at places in pixels of a 224 px
+#: crop: without noise (the 90th percentile of clean portraits), and of noise alone whose deviation
+#: varies with brightness. Shading at coarse places is as dense and as even as noise and cannot be
+#: told from it there.
 _PLACES: Final = (0.75, 1.5, 3.0, 6.0)
 _SKIN_DENSE: Final = (0.82, 0.86, 0.92, 0.98)
 _SKIN_QUIET: Final = (0.47, 0.49, 0.6, 0.72)
 _NOISE_DENSE: Final = 0.95
 _NOISE_QUIET: Final = 0.67
+#: Floor of the difference of squares between noise and skin, as a divisor.
 _LEAST_CONTRAST: Final = 0.05
-#: Ratios of the standard deviations of noise between a level and the next finer one: of white
-#: noise, which no photo's noise falls off quicker than, and the largest, of coarse film grain.
+#: Smallest ratios of the noise deviations of a level and the next finer one: of white noise.
 WHITE: Final = (0.24, 0.43, 0.47, 0.5)
+#: Largest ratios of the noise deviations of a level and the next finer one: of coarse film grain.
 COARSE_GRAIN: Final = (1.2, 0.7, 0.6, 0.5)
-#: Dense scales of luma within which a pixel counts as noise where colours are measured.
+#: Magnitude of luma, in dense scales, up to which a pixel counts as noise in the colour covariance.
 _NEAR_NOISE: Final = 2.5
 
 
@@ -59,7 +61,7 @@ class Zones:
 
     @classmethod
     def of(cls, skin: FloatArray, features: FloatArray, mask: FloatArray, levels: int) -> Zones:
-        """Zones from (h, w) weights in [0, 1], in as many levels as have enough skin."""
+        """Selects zones by (h, w) weights in [0, 1], in as many levels as have enough skin."""
         grids = [1, *range(1, levels)]  # the finest level is measured on the next one's
         on_skin = [_places(skin, mask, k) for k in grids]
         enough = [len(each) >= FEWEST for each in on_skin]
@@ -80,8 +82,8 @@ class Band:
     Attributes:
         place: the level's scale in pixels of a face crop of 224 px.
         energy: robust rms on skin.
-        dense: scale of the dense part on skin, consistent with the rms for a Gaussian.
-        quiet: local energy where skin has least.
+        dense: scale of the dense part on skin, equal to the rms for a Gaussian.
+        quiet: local energy of the quietest skin.
         features: robust rms on eyes, brows and lips; NaN where they are hidden.
         colour: (3, 3) covariance of the dense part's RGB over its luma's variance.
         noise: standard deviation of its noise.
@@ -97,9 +99,9 @@ class Band:
 
 
 def robust(values: np.ndarray) -> tuple[float, float]:
-    """Energy (rms, strongest 0.5 % cut off) and dense scale of (N,) values.
+    """Computes energy (rms, strongest 0.5 % clipped) and dense scale of (N,) values.
 
-    Both are the standard deviation for a Gaussian.
+    Both equal the standard deviation for a Gaussian.
     """
     sizes = np.sort(np.abs(values))
     cut = sizes[min(int(CUT * len(sizes)), len(sizes) - 1)]
@@ -110,11 +112,11 @@ def robust(values: np.ndarray) -> tuple[float, float]:
 
 
 def bands(levels: Sequence[FloatArray], zones: Zones, unit: float) -> list[Band]:
-    """Measures a face in every level of detail in which it shows enough skin, finest first.
+    """Measures a face in every level of detail with enough skin, finest first.
 
     Args:
         levels: `Pyramid.details` of RGB in [0, 255].
-        zones: where.
+        zones: measured pixels.
         unit: pixels of the image per pixel of a face crop of 224 px.
     """
     each = zip(zones.skin, zones.features, strict=True)
@@ -135,13 +137,13 @@ def _measured(level: FloatArray, place: float, skin: np.ndarray, features: np.nd
 
 
 def _share(measured: float, skin: tuple[float, ...], noise: float, place: float) -> float:
-    """Share of noise in the variance of a level.
+    """Estimates the share of noise in the variance of a level.
 
     Args:
         measured: a measure over the level's energy.
-        skin: what it is for skin without noise, at `_PLACES`.
-        noise: what it is for noise alone.
-        place: the level's place.
+        skin: its value for skin without noise, at `_PLACES`.
+        noise: its value for noise alone.
+        place: the level's scale, see `Band`.
     """
     without = float(np.interp(np.log2(place), np.log2(_PLACES), skin))
     contrast = max(noise**2 - without**2, _LEAST_CONTRAST)
@@ -149,9 +151,9 @@ def _share(measured: float, skin: tuple[float, ...], noise: float, place: float)
 
 
 def _noise(band: Band) -> float:
-    """Standard deviation of noise.
+    """Estimates the standard deviation of noise.
 
-    Noise is as dense as a Gaussian and lies everywhere, structure is sparse and lies in places.
+    Noise is dense as a Gaussian and even over the skin; structure is sparse and local.
     """
     energy = max(band.energy, ROUNDING)
     dense = _share(band.dense / energy, _SKIN_DENSE, _NOISE_DENSE, band.place)
@@ -160,7 +162,7 @@ def _noise(band: Band) -> float:
 
 
 def _with_noise(bands: Sequence[Band]) -> list[Band]:
-    """The bands with their noise, whose spectrum lies between white noise's and coarse grain's."""
+    """Adds noise to the bands, with a spectrum between those of white noise and coarse grain."""
     found: list[Band] = []
     for k, band in enumerate(bands):
         noise = _noise(band)

@@ -1,4 +1,4 @@
-"""Chroma of skin: blotches and casts that the photo's light does not have are reduced."""
+"""Reduces blotches and casts in the new skin's chroma that the photo's light does not have."""
 
 from __future__ import annotations
 
@@ -9,25 +9,26 @@ import numpy as np
 
 from facefusion.types import FloatArray, Photo
 
-#: Standard deviations, in pixels of a 224 px face, of what counts as the skin's chroma and as its
-#: light, and of the edge of what is changed.
+#: Standard deviation, in pixels of a 224 px face, over which chroma is averaged.
 CHROMA_SCALE: Final = 5.0
+#: Standard deviation, in pixels of a 224 px face, over which lightness is averaged.
 LIGHT_SCALE: Final = 7.0
+#: Standard deviation, in pixels of a 224 px face, of the soft edge of the change.
 EDGE: Final = 1.5
-#: Pixels of a 224 px face for one at which the change is computed.
+#: Pixels of a 224 px face per pixel at which the change is computed: it is smooth.
 STEP: Final = 2.5
-#: Weight of the skin around a place from which on its colour counts wholly, and pixels of it
-#: below which nothing is changed.
+#: Mean weight of the skin around a place from which its colour counts fully.
 ENOUGH: Final = 0.15
+#: Number of skin pixels below which nothing is changed.
 FEWEST: Final = 16
-#: Distance in a* and b* from the median of its skin at which the target's colour counts less, and
-#: at which it no longer counts: hair, paint and strong make-up are no skin.
+#: Distances in a* and b* from the skin's median at which the target's colour starts to count less
+#: and no longer counts: hair, paint and strong make-up are not skin.
 STRAY: Final = (14.0, 24.0)
-#: Largest change of chroma, in CIELAB.
+#: Largest change of chroma, in CIELAB units.
 LARGEST: Final = 30.0
-#: Differences in light up to this are the person's own shape, in L*; this share of what exceeds
-#: it is made up for.
+#: Difference in L* below which shading is left alone: it is the person's own shape.
 LIGHT_FROM: Final = 5.0
+#: Corrected share of the difference in L* beyond `LIGHT_FROM`.
 LIGHT_SHARE: Final = 0.4
 
 
@@ -40,19 +41,19 @@ def match_skin_chroma(
     share: float = 1.0,
     light: float = LIGHT_SHARE,
 ) -> Photo:
-    """Gives new skin the low frequencies of the target's chroma, and holds its light near.
+    """Gives new skin the low frequencies of the target's chroma, and reduces large errors of light.
 
-    In CIELAB: a* and b*, averaged over skin, move to the target's by a share; L* is moved only
-    where it is far off. All finer detail is the new face's own. Computed at a low resolution as a
-    change of RGB, which is enlarged and added.
+    In CIELAB: a* and b*, averaged over skin, move to the target's by a share; L* only by a share of
+    the excess over `LIGHT_FROM`. All finer detail is the new face's own. Computed at a low
+    resolution as a change of RGB, which is enlarged and added.
 
     Args:
         face, target: (h, w, 3) RGB uint8, the new face and the photo under it.
-        skin: (h, w) float32 in [0, 1], where skin is, without eyes, brows and lips.
-        mask: (h, w) float32 in [0, 1], how much of the new face is seen.
+        skin: (h, w) float32 in [0, 1], skin without eyes, brows and lips.
+        mask: (h, w) float32 in [0, 1], opacity of the new face.
         unit: pixels of these images per pixel of a 224 px face.
-        share: of the difference in chroma that is made up for, in [0, 1].
-        light: share of the excess difference in lightness that is, in [0, 1].
+        share: corrected share of the difference in chroma, in [0, 1].
+        light: corrected share of the excess difference in lightness, in [0, 1].
 
     Returns:
         (h, w, 3) RGB uint8; `face` itself where there is no skin to compare.
@@ -86,7 +87,7 @@ def match_skin_chroma(
 
 
 def _lab(image: Photo, size: tuple[int, int]) -> FloatArray:
-    """CIELAB of an image at a smaller size, (width, height)."""
+    """Converts an image to CIELAB at a smaller size, (width, height)."""
     while image.shape[1] >= 2 * size[0] and image.shape[0] >= 2 * size[1]:
         half = (image.shape[1] // 2, image.shape[0] // 2)
         image = np.asarray(cv2.resize(image, half, interpolation=cv2.INTER_LINEAR), np.uint8)
@@ -100,8 +101,7 @@ def _mean(field: FloatArray, sigma: float) -> FloatArray:
 
 
 def _spread(weighted: FloatArray, weight: FloatArray, sigma: float) -> FloatArray:
-    """Weighted mean of a field (h, w, C) around each place, less where there is little weight
-    near."""
+    """Averages a weighted field (h, w, C) around each place, faded where little weight is near."""
     near = _mean(weight, sigma)
     total = _mean(weighted, sigma).reshape(weighted.shape)
     share = np.clip(near / ENOUGH, 0, 1) / np.maximum(near, 1e-3)

@@ -1,6 +1,4 @@
-"""Colour correction: the source's skin is brought into the target's tone and light before the
-network sees it.
-"""
+"""Matches the source's skin to the target's tone and light, before the networks."""
 
 from __future__ import annotations
 
@@ -16,29 +14,28 @@ from facefusion.compose.tone import scaled_curve, skin_tone, tone_curve
 from facefusion.geometry.frames import Frame
 from facefusion.types import FloatArray, Photo
 
-#: Standard deviation, as a share of the crop's side, of what counts as light: shading wider than an
-#: eye.
+#: Standard deviation of light, as a share of the crop's side: shading wider than an eye.
 LIGHT_SCALE: Final = 0.094
-#: Light is computed at a fraction of the resolution: it has no detail.
+#: Reduction of the resolution at which light is computed: it has no detail.
 LIGHT_SHRINK: Final = 4
-#: Share of the difference in light that is made up for, and the gains' range. A nose casts a shadow
-#: of its own.
+#: Corrected share of the difference in light: the rest, as a nose's shadow, is the face's shape.
 LIGHT_SHARE: Final = 0.8
+#: Range of the light's gains.
 GAIN_RANGE: Final = (0.4, 2.5)
-#: Where little skin is near, the face's mean decides: its weight against skin's. Levels added
-#: against division by shadow.
+#: Weight of the face's mean against nearby skin: it decides where little skin is near.
 _PRIOR: Final = 0.02
+#: Grey levels added before division, against large gains in shadow.
 _FLOOR: Final = 4.0
 
 
 @dataclass(frozen=True)
 class Relight:
-    """A correction of tone and light that fits a crop at any resolution.
+    """A correction of tone and light, for the crop at any resolution.
 
     Attributes:
         table: (1, 256, 3) uint8 look-up table for the tone.
         gains: (s, s, 3) float32 gains for the light, over the crop.
-        parts: what has a tone of its own.
+        parts: parts with a tone of their own.
     """
 
     table: Photo
@@ -46,7 +43,7 @@ class Relight:
     parts: tuple[Part, ...] = ()
 
     def __call__(self, image: Photo, frame: Frame | None = None) -> Photo:
-        """Corrects an image (h, w, 3) RGB uint8 of the crop, or of what `frame` shows of it."""
+        """Corrects an image (h, w, 3) RGB uint8 of the crop, or of the crop in `frame`."""
         frame = Frame.crop(image.shape[0]) if frame is None else frame
         toned = np.asarray(cv2.LUT(image, self.table), np.uint8)
         for part in self.parts:
@@ -55,11 +52,10 @@ class Relight:
 
 
 def match_skin(source: Photo, target: Photo, skin: FloatArray) -> tuple[Photo, Photo]:
-    """Corrects `source` (H, W, 3) to the skin tone of `target` (H, W, 3), which lies under it.
+    """Corrects `source` (H, W, 3) to the skin tone of the aligned `target` (H, W, 3).
 
     Returns:
-        The corrected source and the table that did it, for the same correction at another
-        resolution.
+        The corrected source and the look-up table, for use at another resolution.
     """
     table = tone_curve(skin_tone(source, skin), skin_tone(target, skin))
     return np.asarray(cv2.LUT(source, table), np.uint8), table
@@ -68,19 +64,18 @@ def match_skin(source: Photo, target: Photo, skin: FloatArray) -> tuple[Photo, P
 def match_light(
     source: Photo, target: Photo, skin: FloatArray, features: FeatureMasks | None = None
 ) -> Relight:
-    """The correction that brings `source` into the tone and the light of `target`, which lies under
-    it.
+    """Computes the correction of `source` to the tone and light of the aligned `target`.
 
-    After the tone the light: lit and shaded sides, coloured lamps. Both faces are averaged over an
-    eye's width of skin, and their ratio is what the source's skin has to be multiplied by
-    (Lambert's law: light multiplies). Finer shading is shape, and stays the source's.
+    Tone first, then light (lit and shaded sides, coloured lamps): both faces are averaged over an
+    eye's width of skin, and the source's skin is multiplied by their ratio (Lambert's law: light
+    multiplies). Finer shading is shape, and stays the source's.
 
     Args:
-        source, target: (S, S, 3) RGB uint8, one on the other.
-        skin: (S, S) float32 in [0, 1], where skin is most likely.
-        features: what of the face is not skin, and takes a tone of its own (`feature_parts`). The
-            skin's mean then also becomes the target's where a gamma alone does not reach it. By
-            default the whole crop takes the skin's tone.
+        source, target: (S, S, 3) RGB uint8, aligned.
+        skin: (S, S) float32 in [0, 1], likely skin.
+        features: masks of parts with a tone of their own (`feature_parts`). The skin's mean then
+            also reaches the target's where a gamma alone does not. By default the whole crop
+            takes the skin's tone.
     """
     parts: tuple[Part, ...] = ()
     if features is None:

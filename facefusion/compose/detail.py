@@ -1,4 +1,4 @@
-"""From the networks' answers to a new face at the resolution of the result."""
+"""Composes the new face from the networks' outputs at the resolution of the result."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from facefusion.types import Photo
 
 
 def compose_coarse(warped: Photo, fused: FusionMaps, frame: Frame) -> Photo:
-    """The coarse network's result, enlarged: as soft as its 128 pixels are.
+    """Enlarges the coarse network's result, as soft as its 128 pixels.
 
     Args:
-        warped: (128, 128, 3) RGB uint8, the warped source that the network saw.
-        fused: its answer.
+        warped: (128, 128, 3) RGB uint8, the network's warped source.
+        fused: the network's output.
         frame: pixels to fill.
 
     Returns:
@@ -26,13 +26,13 @@ def compose_coarse(warped: Photo, fused: FusionMaps, frame: Frame) -> Photo:
 
 
 def compose_detail(warped: Photo, fused: FusionMaps, frame: Frame) -> Photo:
-    """The warped source at full detail with the networks' change of light and colour.
+    """Adds the networks' change of light and colour to the warped source at full detail.
 
-    The networks' residual is smooth, the detail is the source's own.
+    The networks' residual is smooth; the detail is the source's own.
 
     Args:
         warped: (height, width, 3) RGB uint8, the warped source in the frame.
-        fused: the networks' answer, at 128 or refined at a larger side.
+        fused: the networks' output, at 128 or refined at a larger side.
         frame: pixels to fill.
 
     Returns:

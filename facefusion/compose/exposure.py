@@ -1,4 +1,4 @@
-"""Night, neon and firelight: too dark, in a channel or in all, to say what the skin is like."""
+"""Corrects photos that are too dark, in a channel or in all (night, neon, firelight)."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import numpy as np
 
 from facefusion.types import FloatArray, Photo
 
-#: Share of the skin that is darker than its lights, and how bright these are at least, by
-#: channel: in 1,565 portraits all but eight are brighter.
+#: Quantile of the skin's levels that measures its lights.
 LIGHTS: Final = 0.98
+#: Lights by channel (RGB, in [0, 255]) below which a photo is dark: all but eight of 1,565
+#: portraits are brighter.
 LEAST: Final = (120.0, 80.0, 60.0)
-#: A channel is raised by 1 / this at most: beyond it there is more noise than skin.
+#: Smallest gain of the photo's light: beyond it a raised channel has more noise than skin.
 DARKEST: Final = 0.1
 
 
@@ -23,23 +24,22 @@ class Exposure:
     """The light of a photo that is too dark, in a channel or in all.
 
     Attributes:
-        gains: (3,) float32 in [0.1, 1], the photo's light as a share of the darkest that is
-            ordinary.
+        gains: (3,) float32 in [0.1, 1], the photo's light as a share of `LEAST`.
     """
 
     gains: FloatArray
 
     @classmethod
     def of(cls, crop: Photo, skin: FloatArray, *, neutral: bool = False) -> Self | None:
-        """The exposure of a face.
+        """Measures the exposure of a face.
 
         Args:
             crop: (S, S, 3) RGB uint8.
-            skin: (S, S) float32 in [0, 1], where skin is most likely.
-            neutral: one gain for all channels, for a photo whose colours are not those of skin.
+            skin: (S, S) float32 in [0, 1], likely skin.
+            neutral: one gain for all channels, for a photo without the colours of skin.
 
         Returns:
-            None where the light is ordinary.
+            The exposure, or None in ordinary light.
         """
         seen = crop[skin > 0.5]
         if not len(seen):
@@ -52,11 +52,11 @@ class Exposure:
         return cls(gains) if (gains < 1).any() else None
 
     def raised(self, image: Photo) -> Photo:
-        """An image (H, W, 3) RGB uint8 as it would be in ordinary light."""
+        """Converts an image (H, W, 3) RGB uint8 to ordinary light."""
         return _scaled(image, np.reciprocal(self.gains))
 
     def lowered(self, image: Photo) -> Photo:
-        """An image (H, W, 3) RGB uint8 of ordinary light in the photo's own."""
+        """Converts an image (H, W, 3) RGB uint8 from ordinary light to the photo's."""
         return _scaled(image, self.gains)
 
 

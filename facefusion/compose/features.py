@@ -1,4 +1,4 @@
-"""Soft masks of what is not skin: lips, eyes with teeth, and brows with lashes."""
+"""Makes soft masks of what is not skin: lips, eyes with teeth, and brows with lashes."""
 
 from __future__ import annotations
 
@@ -21,22 +21,21 @@ from facefusion.types import FloatArray
 
 #: Standard deviation of the masks' soft edge, as a share of the crop's side.
 EDGE: Final = 0.006
-#: Growth of a brow's and an eye's outline, in x and y: the mesh draws brows thin, and lashes
-#: stand out of the eye.
+#: Growth of a brow's outline in x and y, as shares: the mesh's brows are too thin.
 BROW_GROWTH: Final = (0.15, 0.5)
+#: Growth of an eye's outline in x and y, as shares: lashes extend beyond the eye.
 LASH_GROWTH: Final = (0.2, 0.5)
 
 
 @dataclass(frozen=True)
 class FeatureMasks:
-    """What of a face is not skin, over its crop.
+    """Masks of a face's parts other than skin, over its crop.
 
     Attributes:
         lips: (S, S) float32 in [0, 1], the red of the lips.
-        whites: (S, S) float32 in [0, 1], between the lids, and between the lips, where whites of
-            eyes and teeth are.
-        hairs: (S, S) float32 in [0, 1], brows, and lashes around the eyes, with the skin between
-            the hairs.
+        whites: (S, S) float32 in [0, 1], between the lids and between the lips: whites of eyes,
+            teeth.
+        hairs: (S, S) float32 in [0, 1], brows and lashes, with the skin between the hairs.
     """
 
     lips: FloatArray
@@ -45,7 +44,7 @@ class FeatureMasks:
 
     @classmethod
     def of(cls, mesh: FloatArray, size: int) -> Self:
-        """The masks of a mesh (468, 2 or 3) in the pixels of a crop of side `size`."""
+        """Makes the masks of a mesh (468, 2 or 3) in pixels of a crop of side `size`."""
         points = mesh[:, :2]
         mouth = _filled([points[list(INNER_LIPS)]], size)
         eyes = _filled([points[list(eye)] for eye in (LEFT_EYE, RIGHT_EYE)], size)

@@ -1,4 +1,4 @@
-"""The target's single strands of hair in front of the new face."""
+"""Draws the target's single strands of hair in front of the new face."""
 
 from __future__ import annotations
 
@@ -8,21 +8,20 @@ import numpy as np
 
 from facefusion.types import FloatArray, Photo
 
-#: Opacity below which rows and columns at the border are left out.
+#: Opacity below which rows and columns at the border are skipped.
 LEAST: Final = 0.02
 
 
 def draw_strands(face: Photo, target: Photo, skin: FloatArray, opacity: FloatArray) -> Photo:
-    """Darkens a new face by the strands that hang over the target's.
+    """Darkens a new face by the strands of hair over the target's.
 
-    A strand lets through the share of light that the photo shows of the skin beneath it, and of any
-    other skin as well.
+    A strand transmits the same share of light over any skin; it is measured on the photo's skin.
 
     Args:
         face: (h, w, 3) RGB uint8, the new face.
         target: (h, w, 3) RGB uint8, the photo.
-        skin: (h, w, 3) float32 in [0, 255], the photo without strands.
-        opacity: (h, w) float32 in [0, 1], where strands are.
+        skin: (h, w, 3) float32 in [0, 255], the photo without its strands.
+        opacity: (h, w) float32 in [0, 1], the strands' opacity.
 
     Returns:
         (h, w, 3) RGB uint8; equal to `face` where the opacity is 0.

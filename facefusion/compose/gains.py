@@ -1,4 +1,4 @@
-"""How far each band of the new face is amplified or attenuated."""
+"""Chooses how far each band of the new face is amplified or attenuated."""
 
 from __future__ import annotations
 
@@ -23,23 +23,26 @@ from facefusion.compose.pyramid import (
 )  # fmt: skip
 from facefusion.types import FloatArray
 
-#: Largest gains by place in pixels of a 224 px crop: a smooth face gets no wrinkles of an old
-#: target's.
+#: Largest gains by place in pixels of a 224 px crop: an old target's wrinkles are not given to a
+#: smooth face.
 _PLACES: Final = (0.75, 1.5, 3.0)
 _LARGEST: Final = (1.7, 1.25, 1.08)
-#: Smallest gain, and smallest on skin where eyes, brows and lips are as sharp as the new face's.
+#: Smallest gain.
 SMALLEST: Final = 0.03
+#: Smallest gain on skin where eyes, brows and lips are as sharp as the new face's.
 LEAST_SHARP: Final = 0.8
-#: Ratio of the energies of two people's eyes, brows and lips above which nothing is blurred.
+#: Energy ratio of eyes, brows and lips (target over face) above which nothing is blurred: two
+#: people differ by as much.
 OTHER_EYES: Final = 0.8
-#: The same ratio below which the photo is out of focus and people do not count.
+#: Energy ratio of eyes, brows and lips below which the photo is out of focus, whoever it shows.
 OUT_OF_FOCUS: Final = 0.3
-#: Share of structure in the variance of a level from which on the structure's ratio is trusted.
+#: Share of structure in a level's variance from which the structure's ratio is fully trusted.
 TRUSTED: Final = 0.3
-#: Rounds of settling, the range of a round's correction of a gain, and levels of energy that are
-#: not told apart.
+#: Rounds of correction of the gains.
 ROUNDS: Final = 2
+#: Range of a gain's correction in one round.
 CORRECTION: Final = (0.5, 1.6)
+#: Grey levels added to both energies of a ratio, so that faint levels change little.
 FAINT: Final = 0.1
 
 
@@ -48,9 +51,9 @@ def _structure(energy: float, noise: float) -> float:
 
 
 def _on_features(target: Band, face: Band) -> float:
-    """Gain on eyes, brows and lips.
+    """Computes the gain on eyes, brows and lips.
 
-    It is 1 where they cannot be measured, and where two people's brows and lashes explain it.
+    It is 1 where they cannot be measured, and where a difference of brows and lashes explains it.
     """
     if not (np.isfinite(target.features) and np.isfinite(face.features)):
         return 1.0
@@ -60,10 +63,10 @@ def _on_features(target: Band, face: Band) -> float:
 
 
 def wanted_gains(target: Band, face: Band) -> Gains:
-    """Gains of one level on skin and on features.
+    """Computes the gains of one level on skin and on features.
 
-    The ratio of structure, not of energy: what noise adds to the target is no sharpness. Where
-    noise hides the target's structure on skin, the features tell how blurred the photo is.
+    The ratio of structure, not of energy: noise of the target is no sharpness. Where noise hides
+    the target's structure on skin, the features measure the photo's blur.
     """
     features = _on_features(target, face)
     blur = min(1.0, features)
@@ -72,14 +75,14 @@ def wanted_gains(target: Band, face: Band) -> Gains:
     trust = min(1.0, (own / max(target.energy, ROUNDING)) ** 2 / TRUSTED)
     skin = (own / _structure(face.energy, face.noise)) ** trust * blur ** (1 - trust)
     skin = min(skin, max(target.energy, ROUNDING) / max(face.energy, ROUNDING))
-    # What is smooth in a sharp photo is that person's skin: it is followed only so far.
+    # Smooth skin in a sharp photo is that person's own: followed only down to this gain.
     least = max(
         SMALLEST,
         LEAST_SHARP * blur * _structure(face.energy, face.noise) / max(face.energy, ROUNDING),
     )
     skin = float(np.clip(skin, min(least, 1.0), largest))
     features = max(features, skin)
-    if face.noise > target.noise:  # the source's noise goes from the features too
+    if face.noise > target.noise:  # the source's noise is reduced on features too
         features = min(features, skin)
     return skin, float(np.clip(features, SMALLEST, largest))
 
@@ -91,18 +94,18 @@ def expression_strength(
     features: Sequence[FloatArray],
     zones: Zones,
 ) -> list[Gains]:
-    """Gains that change the energies of the face's levels as wanted.
+    """Computes gains that change the energies of the face's levels as wanted.
 
-    A Laplacian pyramid is no orthogonal transform: what one level is multiplied by shows in its
-    neighbours. The face's luma is rebuilt, measured and corrected.
+    A Laplacian pyramid is not orthogonal: a level's gain also changes its neighbours. So the face's
+    luma is rebuilt, measured and corrected.
 
     Args:
-        face: the face.
-        wanted: by how much the energy of each level is to change.
-        bands: what was measured in it.
-        features: for each gain float32 in [0, 1], where the second one holds, on the grid of
+        face: pyramid of the new face.
+        wanted: wanted change of each level's energy.
+        bands: measures of its levels.
+        features: for each gain float32 in [0, 1], the weight of the second one, on the grid of
             `Pyramid.details`.
-        zones: where is measured.
+        zones: measured pixels.
     """
     finest, half, *coarser = (gray(level) for level in (face.finest, face.half, *face.coarser))
     sigma, *others = (smoothing_for(each) for each in wanted)
@@ -116,7 +119,7 @@ def expression_strength(
             cv2.subtract(some_of(whole), up.measured(half), dtype=cv2.CV_32F), np.float32
         )
         small = np.asarray(cv2.pyrDown(whole), np.float32)
-    small = small - filtered(half, up.small, up.small)  # the finest level, made small
+    small = small - filtered(half, up.small, up.small)  # the finest level, at half the size
     gains = list(wanted)
     for _ in range(ROUNDS):
         rest = rebuilt(coarser, gains[1:], features[1:], others)

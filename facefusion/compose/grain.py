@@ -1,4 +1,4 @@
-"""Noise of a photo's kind: its spectrum, its colours, and its dependence on brightness."""
+"""Makes noise of a photo's kind: its spectrum, its colours, its dependence on brightness."""
 
 from __future__ import annotations
 
@@ -15,42 +15,47 @@ from facefusion.compose.pyramid import laplacian
 from facefusion.compose.tone import LUMA
 from facefusion.types import FloatArray
 
-#: Side in pixels of the noise that is repeated over a face, its seed, and its levels.
+#: Side in pixels of the noise tile that is repeated over a face.
 SIDE: Final = 512
+#: Seed of the noise: the same input gives the same output.
 SEED: Final = 1983
+#: Levels of the noise's spectrum.
 LEVELS: Final = 5
-#: Steps of an int8 per standard deviation of the noise: it is cut off at 4.
+#: Int8 steps per standard deviation of the noise: it is clipped at 4.
 STEPS: Final = 31
-#: Places up to which missing skin texture, too, is made up for by noise, in pixels of a 224 px
-#: crop, and the share of its variance: pores are no noise, and more than this looks like grain.
+#: Largest place, in pixels of a 224 px crop, at which noise also replaces missing skin texture.
 FINE: Final = 1.1
+#: Share of the missing texture's variance that noise replaces: more than this looks like grain.
 TEXTURE: Final = 0.25
+#: Variance added to every level, as a divisor.
 _TINY: Final = 1e-6
-#: Standard deviation of noise in grey levels that is not worth the time.
+#: Standard deviation of noise in grey levels below which none is added, to save time.
 NO_NOISE: Final = 0.15
-#: Levels over which noise spreads.
+#: Number of levels over which the noise of one level spreads.
 REACH: Final = 4
-#: Rounds of the search for deviations that give a spectrum.
+#: Iterations of the search for deviations that give a spectrum.
 ROUNDS: Final = 60
-#: Standard deviations in pixels of the Gaussians between which an octave of noise lies: of the
-#: finest level, and of the others on the next finer grid; and pixels beyond a tile that they need.
+#: Standard deviations in pixels of the Gaussians whose difference is an octave of noise: of the
+#: finest level, and of the others on the next finer grid.
 OCTAVES: Final = ((0.0, 1.0), (1.0, 2.2))
+#: Border in pixels around a tile for the Gaussians.
 _EDGE: Final = 12
-#: Bins of brightness, and the range of their standard deviation over the mean one.
+#: Bins of brightness.
 BINS: Final = 6
+#: Range of a bin's standard deviation over the mean one.
 RANGE: Final = (0.2, 2.0)
-#: Most that the deviation changes, as a share of it, beyond the darkest and the brightest skin.
+#: Largest change of the deviation, as a share of it, beyond the darkest and the brightest skin.
 BEYOND: Final = 0.6
 
 
 def grid_of(k: int) -> int:
-    """Level on whose grid the noise of level k is made: finer than it, or it would lack detail."""
+    """Returns the level whose grid carries the noise of level k: finer, to hold its detail."""
     return max(k - 1, 0)
 
 
 @lru_cache(maxsize=1)
 def unit_noise() -> tuple[np.ndarray, ...]:
-    """Periodic noise for each level, of that level's octave, on the grid of `grid_of`.
+    """Makes periodic noise for each level, of that level's octave, on the grid of `grid_of`.
 
     Returns:
         (s, s, 3) int8, finest first; independent channels, `STEPS` a standard deviation.
@@ -69,7 +74,7 @@ def unit_noise() -> tuple[np.ndarray, ...]:
 
 @lru_cache(maxsize=1)
 def coupling() -> np.ndarray:
-    """Coupling of the levels: a Laplacian pyramid is no orthogonal transform.
+    """Measures the coupling of the levels: a Laplacian pyramid is not orthogonal.
 
     Returns:
         (n, n): the variance in level j of the unit noise of level k.
@@ -77,23 +82,23 @@ def coupling() -> np.ndarray:
     variances = np.zeros((LEVELS, LEVELS))
     for k, tile in enumerate(unit_noise()):
         grid = grid_of(k)
-        first = max(grid - 1, 0)  # nothing of it lies in finer levels
+        first = max(grid - 1, 0)  # finer levels hold none of it
         image: FloatArray = np.asarray(tile / np.float32(STEPS), np.float32)
         image = np.asarray(cv2.copyMakeBorder(image, *(_EDGE,) * 4, cv2.BORDER_WRAP), np.float32)
         for _ in range(grid - first):
             image = np.asarray(cv2.pyrUp(image), np.float32)
         for j, level in enumerate(laplacian(image, min(LEVELS - first, REACH))[:-1], first):
             measured = level if j else level[::2, 1::2]  # the finest as in `Pyramid`
-            # Away from the edges, where the pyramids know no periodic border.
+            # Away from the edges, as the pyramids have no periodic border.
             edge = min(_EDGE, len(measured) // 4)
             variances[j, k] = np.mean(measured[edge:-edge, edge:-edge] ** 2)
     return variances
 
 
 def decoupled(wanted: Sequence[FloatArray]) -> list[FloatArray]:
-    """Covariances to put into the levels, so that noise with the wanted ones comes out of them.
+    """Computes the covariances to add to the levels so that noise with the wanted ones results.
 
-    The non-negative solution of Richardson (1972) and Lucy (1974): not every spectrum can be had.
+    The non-negative solution of Richardson (1972) and Lucy (1974): not every spectrum is possible.
     """
     variances = np.full(LEVELS, _TINY)
     variances[: len(wanted)] += [max(float(np.trace(each)), 0.0) for each in wanted]
@@ -105,20 +110,20 @@ def decoupled(wanted: Sequence[FloatArray]) -> list[FloatArray]:
 
 
 def root_of(covariance: FloatArray) -> FloatArray:
-    """The symmetric square root of a positive semidefinite (3, 3) matrix."""
+    """Computes the symmetric square root of a positive semidefinite (3, 3) matrix."""
     values, vectors = np.linalg.eigh(covariance.astype(np.float64))
     return np.asarray((vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T, np.float32)
 
 
 def tile_of(covariances: Sequence[FloatArray], grid: int) -> FloatArray | None:
-    """Periodic noise of all levels that are made on a grid.
+    """Makes the periodic noise of all levels on a grid.
 
     Args:
         covariances: (3, 3) of the RGB channels for each level, finest first.
         grid: see `grid_of`.
 
     Returns:
-        (s, s, 3) float32; None where there is next to none.
+        (s, s, 3) float32; None below `NO_NOISE`.
     """
     total: FloatArray | None = None
     for k, covariance in enumerate(covariances):
@@ -130,7 +135,7 @@ def tile_of(covariances: Sequence[FloatArray], grid: int) -> FloatArray | None:
 
 
 def placed(tile: FloatArray, shape: tuple[int, ...], origin: tuple[int, int]) -> FloatArray:
-    """A window of periodic noise, which lies still in the photo wherever the window is.
+    """Cuts a window of periodic noise, fixed to the photo whatever the window.
 
     Args:
         tile: (s, s, 3).
@@ -153,9 +158,9 @@ def _semidefinite(matrix: np.ndarray) -> np.ndarray:
 
 
 def _noise_colour(theirs: Band, own: Band) -> np.ndarray:
-    """(3, 3) covariance of the target's noise over the variance of its luma.
+    """Estimates the (3, 3) covariance of the target's noise over the variance of its luma.
 
-    It is what structure coloured as the new face's does not explain.
+    It is the covariance left after structure with the new face's colours.
     """
     structure = max(theirs.dense**2 - theirs.noise**2, 0.0)
     left = _semidefinite(theirs.dense**2 * theirs.colour - structure * own.colour)
@@ -165,7 +170,7 @@ def _noise_colour(theirs: Band, own: Band) -> np.ndarray:
 def missing(
     target: Sequence[Band], face: Sequence[Band], gains: Sequence[float]
 ) -> list[FloatArray]:
-    """Covariances (3, 3) of the noise that each level lacks once its gain is applied."""
+    """Computes the noise covariances (3, 3) that each level lacks once its gain is applied."""
     found: list[FloatArray] = []
     colour, surest = np.zeros((3, 3)), 0.0
     for theirs, own, gain in zip(target[:LEVELS], face[:LEVELS], gains[:LEVELS], strict=True):
@@ -189,22 +194,22 @@ def missing(
 
 @dataclass(frozen=True)
 class Brightness:
-    """How the deviation of noise depends on brightness.
+    """The dependence of the noise's deviation on brightness.
 
     Attributes:
-        table: (256,) float32, over the mean deviation on skin.
+        table: (256,) float32 deviation by luma, over the mean deviation on skin.
     """
 
     table: FloatArray
 
     @classmethod
     def even(cls) -> Brightness:
-        """The same deviation everywhere."""
+        """Returns the same deviation for every brightness."""
         return cls(np.ones(256, np.float32))
 
     @classmethod
     def measured(cls, band: Band, luma: np.ndarray, brightness: np.ndarray) -> Brightness:
-        """Measures it on skin, as far as the band is noise.
+        """Measures the deviation on skin, as far as the band is noise.
 
         Args:
             band: the level with most noise.
@@ -226,5 +231,5 @@ class Brightness:
         return cls(np.clip(table, *RANGE).astype(np.float32))
 
     def over(self, luma: np.ndarray) -> FloatArray:
-        """Factors for the noise where a smooth face has this luma, of its shape."""
+        """Returns factors for the noise at the luma of a smooth face, in its shape."""
         return np.asarray(self.table[np.clip(luma + 0.5, 0, 255).astype(np.uint8)], np.float32)

@@ -1,4 +1,4 @@
-"""Skin in the place of what should not be there."""
+"""Fills or covers unwanted parts of a face with skin."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from facefusion.types import FloatArray, Photo
 
 @dataclass(frozen=True)
 class Patch:
-    """Inpainted skin, without fine detail, to be laid over an aligned crop.
+    """Inpainted skin without fine detail, as a layer over an aligned crop.
 
     Attributes:
         filled: (N, N, 3) RGB uint8, the crop with the hole filled.
-        opacity: (N, N) float32 in [0, 1], where it is shown.
+        opacity: (N, N) float32 in [0, 1].
     """
 
     filled: Photo
     opacity: FloatArray
 
     def onto(self, image: Photo, frame: Frame | None = None) -> Photo:
-        """The image with the patch over it.
+        """Blends the patch over an image.
 
         Args:
             image: (h, w, 3) RGB uint8.
-            frame: what of the crop the image shows; the whole crop by default.
+            frame: the image's pixels; the whole crop by default.
         """
         frame = Frame.crop(image.shape[0]) if frame is None else frame
         filled = frame.placed(self.filled.astype(np.float32))
@@ -37,10 +37,10 @@ class Patch:
         return np.asarray(cv2.blendLinear(above, image, opacity, 1 - opacity), np.uint8)
 
     def moved(self, x: FloatArray, y: FloatArray) -> Patch:
-        """The patch carried onto another crop.
+        """Warps the patch onto another crop.
 
         Args:
-            x, y: (S, S) float32, places in the crop of the patch at its own side.
+            x, y: (S, S) float32 positions in pixels of the patch.
         """
         filled = cv2.remap(self.filled, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         opacity = cv2.remap(self.opacity, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
@@ -50,13 +50,12 @@ class Patch:
 
 
 def inpainted(image: Photo, hole: np.ndarray, reach: float, edge: float) -> Patch:
-    """Fills a hole in an image from around it (Telea, Journal of Graphics Tools, 2004).
+    """Fills a hole in an image from its surroundings (Telea, Journal of Graphics Tools, 2004).
 
     Args:
         image: (S, S, 3) RGB uint8.
-        hole: (N, N) uint8 of the same view, other than 0 where it is filled: at this side, without
-            finer detail.
-        reach: pixels of the hole around a place from which its colour is taken.
+        hole: (N, N) uint8 of the same view, nonzero where filled; the patch has this side.
+        reach: radius of the neighbourhood of a filled pixel, in pixels of the hole.
         edge: standard deviation of the hole's soft edge, in its pixels.
     """
     side = (hole.shape[0],) * 2
@@ -70,14 +69,15 @@ def inpainted(image: Photo, hole: np.ndarray, reach: float, edge: float) -> Patc
 def covered_with_skin(
     image: Photo, hole: np.ndarray, skin: FloatArray, reach: float, edge: float
 ) -> Patch:
-    """Covers a hole with the mean colour of the skin around it (normalised convolution, Knutsson
-    and Westin, CVPR 1993).
+    """Covers a hole with the mean colour of the skin around it.
+
+    Normalised convolution (Knutsson and Westin, CVPR 1993).
 
     Args:
         image: (N, N, 3) RGB uint8.
-        hole: (N, N) uint8, other than 0 where it is covered.
-        skin: (N, N) float32 in [0, 1], where colours are taken from.
-        reach: standard deviation in pixels of the Gaussian over which they are averaged.
+        hole: (N, N) uint8, nonzero where covered.
+        skin: (N, N) float32 in [0, 1], weights of the colours.
+        reach: standard deviation in pixels of the averaging Gaussian.
         edge: standard deviation in pixels of the hole's soft edge.
     """
     weight = np.asarray(skin * (hole == 0), np.float32)

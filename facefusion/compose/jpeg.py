@@ -1,4 +1,4 @@
-"""Compression: the blocks of a JPEG photo, and its quality."""
+"""Detects JPEG compression in a photo, estimates its quality and applies it."""
 
 from __future__ import annotations
 
@@ -9,32 +9,33 @@ import numpy as np
 
 from facefusion.types import Photo
 
-#: Pixels of a block of luma, and of a unit of blocks with chroma at half the resolution.
+#: Side in pixels of a block of luma.
 BLOCK: Final = 8
+#: Side in pixels of a minimum coded unit, with chroma at half the resolution.
 UNIT: Final = 16
-#: Mean step across the edges of blocks over the mean step inside of them, from which on blocks
-#: show.
+#: Blockiness from which a photo counts as compressed.
 SHOWS: Final = 1.2
-#: Every so many rows and columns are looked at.
+#: Stride in rows and columns of the measured lines.
 STRIDE: Final = 3
-#: Side of the part of the photo that is encoded anew, and the qualities that are tried.
+#: Side in pixels of the part of the photo that is re-encoded.
 SIDE: Final = 256
+#: JPEG qualities tried.
 QUALITIES: Final = tuple(range(10, 86, 5))
-#: Mean squared change over the least one, and beyond it in squared levels, that counts as no more
-#: than that.
+#: Ratio to the smallest mean squared change up to which a change counts as equal to it.
 SAME: Final = 1.5
+#: Tolerance of that comparison in squared levels, for rounding.
 ROUNDING: Final = 0.1
 
 
 def blockiness(photo: Photo, origin: tuple[int, int] = (0, 0)) -> float:
-    """Mean step of green across the edges of 8 x 8 blocks over the mean step elsewhere.
+    """Measures the mean step of green across edges of 8 x 8 blocks over the step elsewhere.
 
     Args:
         photo: (h, w, 3) RGB uint8.
-        origin: top and left of the window in the photo whose corner the blocks start from.
+        origin: top and left of the window in the photo; blocks start at the photo's corner.
 
     Returns:
-        1 without blocks, more with them.
+        About 1 without blocks, more with them.
     """
     edges, others = [], []
     for axis in (0, 1):
@@ -49,11 +50,11 @@ def blockiness(photo: Photo, origin: tuple[int, int] = (0, 0)) -> float:
 
 
 def quality_of(photo: Photo, origin: tuple[int, int] = (0, 0)) -> int | None:
-    """The JPEG quality that a photo whose blocks show was saved at, None where none do.
+    """Estimates the JPEG quality of a photo with visible blocks; None without.
 
-    Encoded once more at its own quality, a JPEG changes least (Farid, "Exposing digital forgeries
-    from JPEG ghosts", IEEE Transactions on Information Forensics and Security, 2009). Steps of a
-    better quality that divide its own change as little: the worst of these qualities is its own.
+    Re-encoded at its own quality, a JPEG changes least (Farid, "Exposing digital forgeries from
+    JPEG ghosts", IEEE Transactions on Information Forensics and Security, 2009). Finer quantisation
+    whose steps divide its own changes it as little: the lowest of these qualities is its own.
 
     Args:
         photo: (h, w, 3) RGB uint8, a window of the photo.
@@ -84,11 +85,11 @@ def _again(image: np.ndarray, quality: int) -> Photo:
 
 
 def compressed(photo: Photo, quality: int, origin: tuple[int, int] = (0, 0)) -> Photo:
-    """A window of a photo, saved as JPEG and read again, on the photo's blocks.
+    """Compresses a window of a photo as JPEG, aligned with the photo's blocks.
 
     Args:
         photo: (h, w, 3) RGB uint8, the window.
-        quality: of the JPEG, 1 to 100.
+        quality: JPEG quality, 1 to 100.
         origin: the window's top and left in the photo.
     """
     top, left = (start % UNIT for start in origin)

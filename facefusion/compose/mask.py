@@ -1,4 +1,4 @@
-"""Masks from the mesh: where a face may change, and where its skin is."""
+"""Makes masks from the mesh: where a face may change, and its skin."""
 
 from __future__ import annotations
 
@@ -18,22 +18,21 @@ from facefusion.geometry.topology import (
 )
 from facefusion.types import FloatArray
 
-#: Growth of the oval about its centre, and width of its soft edge as a share of the crop's side.
+#: Growth of the oval about its centre, as a share of the distance to it.
 GROWTH: Final = 0.02
+#: Standard deviation of the mask's feather, as a share of the crop's side.
 FEATHER: Final = 0.022
-#: The mouth counts as open when the inner lips' height is this share of their width.
+#: Mouth openness (see `mouth_openness`) from which the mouth counts as open.
 OPEN_MOUTH: Final = 0.12
-#: How far above the mesh's uppermost point the forehead goes on, as a share of the mesh's height. A
-#: forehead tells people apart; where there is hair instead, the networks leave the target's.
+#: Height of the forehead above the mesh's uppermost point, as a share of the mesh's height: the
+#: forehead carries identity. Where hair covers it, the networks keep the target's.
 FOREHEAD: Final = 0.1
 _CHIN, _TOP = 152, 10
 _SUBPIXEL: Final = 4
 
 
 def fill_points(mask: np.ndarray, points: np.ndarray, value: int) -> None:
-    """Fills the polygon `points` (N, 2) in `mask` (H, W) uint8 in place, anti-aliased, with
-    sub-pixel corners.
-    """
+    """Fills polygon `points` (N, 2) in `mask` (H, W) uint8 in place, anti-aliased, sub-pixel."""
     scaled = np.round((points[:, :2] + 0.5) * (1 << _SUBPIXEL)).astype(np.int32) - (
         1 << (_SUBPIXEL - 1)
     )
@@ -41,19 +40,17 @@ def fill_points(mask: np.ndarray, points: np.ndarray, value: int) -> None:
 
 
 def grown(points: np.ndarray, share: float | np.ndarray) -> np.ndarray:
-    """`points` (N, 2) moved away from their centre by a share of their distance to it, or by (2,)
-    shares in x and y.
-    """
+    """Moves `points` (N, 2) from their centre by a share of the distance, or (2,) in x and y."""
     centre = points.mean(0)
     return np.asarray(centre + (points - centre) * (1 + share))
 
 
 def outline(mesh: FloatArray, growth: float = 0.0) -> FloatArray:
-    """The face's outline with the whole of its forehead.
+    """Returns the face's outline with the whole of its forehead.
 
     Args:
         mesh: (468, 2 or 3) in pixels.
-        growth: outwards, as a share of the distance to the centre.
+        growth: growth as a share of the distance to the centre.
 
     Returns:
         (36, 2) polygon.
@@ -68,19 +65,18 @@ def outline(mesh: FloatArray, growth: float = 0.0) -> FloatArray:
 
 
 def mouth_openness(mesh: FloatArray) -> float:
-    """Height of the gap between the lips as a share of its width."""
+    """Measures the height of the gap between the lips as a share of its width."""
     width = float(np.hypot(*(mesh[308, :2] - mesh[78, :2])))
     return float(np.hypot(*(mesh[14, :2] - mesh[13, :2]))) / max(width, 1e-6)
 
 
 def face_mask(mesh: FloatArray, size: int, *, keep_mouth: bool = True) -> FloatArray:
-    """Where the target may change: the slightly grown oval with a soft edge, without the inside of
-    an open mouth.
+    """Masks where the target may change: the grown oval, feathered, without an open mouth's inside.
 
     Args:
         mesh: (468, 2 or 3) in the crop's pixels.
         size: side of the crop.
-        keep_mouth: leave the inside of an open mouth to the target.
+        keep_mouth: keep the target's inside of an open mouth.
 
     Returns:
         (size, size) float32 in [0, 1].
@@ -90,7 +86,7 @@ def face_mask(mesh: FloatArray, size: int, *, keep_mouth: bool = True) -> FloatA
     soft = cv2.GaussianBlur(mask, (0, 0), FEATHER * size).astype(np.float32) / 255
     soft = np.clip(
         soft * 1.25 - 0.125, 0, 1
-    )  # the Gaussian's long tail ends: pixels beyond it stay untouched
+    )  # clips the Gaussian's long tail: pixels beyond it stay untouched
     if keep_mouth and mouth_openness(mesh) > OPEN_MOUTH:
         mouth = np.zeros((size, size), np.uint8)
         fill_points(mouth, mesh[list(INNER_LIPS), :2], 255)
@@ -99,8 +95,9 @@ def face_mask(mesh: FloatArray, size: int, *, keep_mouth: bool = True) -> FloatA
 
 
 def skin_mask(mesh: FloatArray, size: int) -> FloatArray:
-    """Where skin is most likely: the shrunken oval without eyes, brows and mouth. (size, size)
-    float32 in {0..1}.
+    """Masks likely skin: the oval shrunk by 22 %, without eyes, brows and lips.
+
+    (size, size) float32 in [0, 1].
     """
     mask = np.zeros((size, size), np.uint8)
     fill_points(mask, grown(mesh[list(OVAL), :2], -0.22), 255)
@@ -109,7 +106,7 @@ def skin_mask(mesh: FloatArray, size: int) -> FloatArray:
 
 
 def whole_skin_mask(mesh: FloatArray, size: int) -> FloatArray:
-    """The mesh's oval, shrunk by 4 %, without eyes, brows and lips. (size, size) float32 in [0, 1]."""
+    """Masks the oval shrunk by 4 %, without eyes, brows and lips: (size, size) in [0, 1]."""
     mask = np.zeros((size, size), np.uint8)
     fill_points(mask, grown(mesh[list(OVAL), :2], -0.04), 255)
     _fill_features(mask, mesh, 0, eyes=0.5, lips=0.12, brows=0.25)
@@ -117,14 +114,14 @@ def whole_skin_mask(mesh: FloatArray, size: int) -> FloatArray:
 
 
 def outline_mask(mesh: FloatArray, size: int) -> FloatArray:
-    """All of the face with its forehead. (size, size) float32 in [0, 1]."""
+    """Masks all of the face with its forehead: (size, size) float32 in [0, 1]."""
     mask = np.zeros((size, size), np.uint8)
     fill_points(mask, outline(mesh), 255)
     return np.asarray(mask / 255, np.float32)
 
 
 def feature_mask(mesh: FloatArray, size: int) -> FloatArray:
-    """Eyes, brows and lips. (size, size) float32 in [0, 1]."""
+    """Masks eyes, brows and lips: (size, size) float32 in [0, 1]."""
     mask = np.zeros((size, size), np.uint8)
     _fill_features(mask, mesh, 255, eyes=0.3, lips=0.05, brows=0.1)
     return np.asarray(mask / 255, np.float32)
@@ -141,14 +138,12 @@ def _fill_features(
 
 
 def hull(mesh: FloatArray, points: tuple[int, ...]) -> np.ndarray:
-    """(N, 2) convex hull of some points of a mesh (468, 2 or 3)."""
+    """Computes the (N, 2) convex hull of some points of a mesh (468, 2 or 3)."""
     return np.asarray(cv2.convexHull(mesh[list(points), :2].astype(np.float32))[:, 0])
 
 
 def uncovered(mask: FloatArray, covered: FloatArray) -> FloatArray:
-    """`mask` (N, N) without what is `covered` (S, S), both in [0, 1] and of the same view at any
-    sides.
-    """
+    """Removes `covered` (S, S) from `mask` (N, N): same view, any sides, both in [0, 1]."""
     size = mask.shape[0]
     return np.asarray(
         mask

@@ -1,5 +1,7 @@
-"""Black-and-white, toned and single-lamp photos: all their colours lie on one curve, and the new
-face's have to as well."""
+"""Matches the colours of black-and-white, toned and single-lamp photos.
+
+All colours of such a photo lie on one curve, and the new face's have to as well.
+"""
 
 from __future__ import annotations
 
@@ -13,28 +15,29 @@ import numpy as np
 from facefusion.compose.tone import LUMA
 from facefusion.types import FloatArray, Photo
 
-#: Side at which the colours are read.
+#: Side in pixels at which the colours are measured.
 SIDE: Final = 128
 #: Standard deviation, in levels, of the kernel that smooths the curve.
 SMOOTH: Final = 5.0
-#: Standard deviation, in pixels of that side, over which distances from the curve are averaged:
-#: the chroma noise of JPEG and of film averages out, lips and eyes do not.
+#: Standard deviation, in pixels at `SIDE`, over which distances from the curve are averaged: the
+#: chroma noise of JPEG and of film averages out, lips and eyes do not.
 SPREAD: Final = 1.5
-#: Share of the pixels that have to lie within a distance of the curve, in levels of an image
-#: whose lights are at 255: this far, and farther by a share of what the curve's mean chroma
-#: (largest less smallest channel) exceeds so many levels by. Of 1,565 portraits, those that are
-#: black and white or toned have at most 3.8, and 44 of chroma; colour portraits have 4.0 and more
-#: up to a chroma of 30, 6.1 up to 60, and 11 beyond. Toned and lit in one colour by program, then
-#: JPEG of quality 75: 2 to 4.
+#: Quantile of the pixels' distances from the curve that is compared with `FARTHEST`.
 SHARE: Final = 0.9
+#: Largest distance from the curve, in levels of an image whose lights are at 255. Of 1,565
+#: portraits, black-and-white and toned ones have at most 3.8, and a chroma (largest less smallest
+#: channel) of at most 44; colour portraits have 4.0 and more up to a chroma of 30, 6.1 up to 60,
+#: and 11 beyond. Toned and lit in one colour by program, then JPEG of quality 75: 2 to 4.
 FARTHEST: Final = 3.8
+#: Increase of that distance per level of the curve's mean chroma beyond `CHROMA_FROM`.
 CHROMA_SHARE: Final = 0.04
+#: Mean chroma of the curve, in levels, from which the largest distance increases.
 CHROMA_FROM: Final = 30.0
-#: A curve that is nowhere farther than this from the grey axis, in levels, is the grey axis.
+#: Largest distance from the grey axis, in levels, of a curve that is replaced by that axis.
 GREY: Final = 1.5
-#: Luminances with fewer pixels than this share take the chroma of the nearest that have more.
+#: Share of pixels below which a luminance takes the chroma of the nearest that has more.
 FEWEST: Final = 2e-4
-#: Lights darker than this say nothing about colour.
+#: Level of the lights below which a photo is too dark to measure colour.
 DARKEST: Final = 8.0
 
 
@@ -43,8 +46,8 @@ class ColourCurve:
     """The colours of a monochrome photo, by luminance.
 
     Attributes:
-        weights: (3,) float32, the share of each channel in the luminance; they sum to 1. For a grey
-            photo those of Rec. 601; a channel that a coloured lamp leaves dark counts less.
+        weights: (3,) float32 share of each channel in the luminance, of sum 1: Rec. 601 for a grey
+            photo, less for a channel that a coloured lamp leaves dark.
         table: (1, 256, 3) uint8 RGB by luminance.
     """
 
@@ -53,13 +56,13 @@ class ColourCurve:
 
     @classmethod
     def of(cls, crop: Photo) -> Self | None:
-        """The curve on which the colours of a photo lie.
+        """Fits the curve on which the colours of a photo lie.
 
         Args:
             crop: (S, S, 3) RGB uint8, a face with its surroundings.
 
         Returns:
-            None for a photo in colour, or one that is all but black.
+            None for a colour photo, or one that is nearly black.
         """
         if crop.shape[0] > SIDE:
             less = cv2.resize(crop, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
@@ -83,26 +86,25 @@ class ColourCurve:
         return cls(weights, np.clip(np.rint(table), 0, 255).astype(np.uint8)[None])
 
     def __call__(self, image: Photo) -> Photo:
-        """Gives an image (H, W, 3) RGB uint8 the colours of this curve at its own luminance."""
+        """Recolours an image (H, W, 3) RGB uint8 to this curve at its own luminance."""
         level = cv2.cvtColor(_luminance(image, self.weights), cv2.COLOR_GRAY2RGB)
         return np.asarray(cv2.LUT(level, self.table), np.uint8)
 
 
 @cache
 def _kernel() -> FloatArray:
-    """(256, 256) float32, weights of luminances around each."""
+    """Returns (256, 256) float32 Gaussian weights of the luminances around each."""
     axis = np.arange(256, dtype=np.float32)
     return np.asarray(np.exp(-0.5 * ((axis[:, None] - axis) / SMOOTH) ** 2), np.float32)
 
 
 def _luminance(image: Photo, weights: FloatArray) -> Photo:
-    """(H, W) uint8."""
+    """Computes the weighted luminance, (H, W) uint8."""
     return np.asarray(cv2.transform(image, weights[None]), np.uint8)
 
 
 def _smooth_table(crop: Photo, level: Photo) -> FloatArray:
-    """(256, 3) float32: the mean colour of each luminance, smooth along it; at the ends the chroma
-    is held."""
+    """Fits the mean colour of each luminance, (256, 3) float32, smoothed; end chroma is held."""
     index, colours = level.ravel(), crop.reshape(-1, 3)
     count = np.bincount(index, minlength=256).astype(np.float32)
     total = np.stack([np.bincount(index, colours[:, i], 256) for i in range(3)], 1)

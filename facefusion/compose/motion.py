@@ -1,4 +1,4 @@
-"""Motion blur: its direction and length in the target, and a face that moved as far."""
+"""Detects the target's motion blur and applies it to the new face."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from facefusion.compose.bands import ROUNDING, Zones
 from facefusion.compose.pyramid import Pyramid, gray, laplacian
 from facefusion.types import FloatArray, Photo
 
-#: Level of the pyramid at which gradients are compared: the finest of a photo are noise.
+#: Level of the pyramid at which gradients are compared: the finest level is mostly noise.
 LEVEL: Final = 1
-#: Ratio of the gradients' changes along and across, target over face, below which the photo is
-#: blurred by motion. Two people's faces without motion differ down to 0.6.
+#: Ratio of the gradients' changes along and across, target over face, below which the photo has
+#: motion blur. Two people's faces without motion differ down to 0.6.
 MOVED: Final = 0.5
-#: Lengths that are tried, in pixels of the photo.
+#: Lengths tried, in pixels of the photo.
 LENGTHS: Final = (4, 6, 8, 11, 15, 20, 26, 34, 44)
-#: Share of the gradients that is not cut off.
+#: Quantile at which gradient magnitudes are clipped.
 CUT: Final = 0.97
-#: Steps to a pixel of a line's length while it is drawn.
+#: Samples per pixel of a line's length in its kernel.
 _STEPS: Final = 8
 
 
 @dataclass(frozen=True)
 class Motion:
-    """A movement in a straight line while a photo was taken.
+    """A straight movement during the exposure of a photo.
 
     Attributes:
         along: (2,) unit vector, x and y.
-        length: pixels of the photo.
+        length: length in pixels of the photo.
     """
 
     along: FloatArray
     length: float
 
     def kernel(self, scale: float = 1.0) -> FloatArray:
-        """Kernel of the line, of odd sides and sum 1, at a scale of the photo."""
+        """Draws the kernel of the line, of odd sides and sum 1, at a scale of the photo."""
         length = self.length * scale
         reach = int(np.ceil(length / 2)) + 1
         kernel = np.zeros((2 * reach + 1,) * 2, np.float32)
@@ -53,24 +53,24 @@ class Motion:
         return np.asarray(kernel / kernel.sum(), np.float32)
 
     def applied(self, image: Photo) -> Photo:
-        """An image (h, w, 3) uint8 that moved so."""
+        """Blurs an image (h, w, 3) uint8 by this motion."""
         return np.asarray(
             cv2.filter2D(image, -1, self.kernel(), borderType=cv2.BORDER_REPLICATE), np.uint8
         )
 
 
 def motion_of(target: np.ndarray, face: Pyramid, zones: Zones) -> Motion | None:
-    """The motion that blurred the target and not the new face; None where there is none that shows.
+    """Estimates the motion that blurred the target and not the new face; None without visible blur.
 
-    Motion takes the gradients along its direction from every edge and leaves those across. The
-    direction is the one in which the target's gradients are weakest beside the face's (the smallest
-    generalised eigenvalue of their covariances), the length the one with which the moved face has
-    the target's ratio of gradients along and across.
+    Motion weakens the gradients along its direction at every edge and leaves those across. The
+    direction is the one in which the target's gradients are weakest relative to the face's (the
+    smallest generalised eigenvalue of their covariances); with the length, the blurred face has the
+    target's ratio of gradients along and across.
 
     Args:
         target: (2, 2) from `gradients_of`.
-        face: in the same photo's pixels.
-        zones: where they are compared.
+        face: pyramid of the new face in the same photo's pixels.
+        zones: compared pixels.
     """
     values, vectors = np.linalg.eigh(gradients_of(face, zones))
     whitening = (vectors / np.sqrt(values)) @ vectors.T
@@ -83,9 +83,9 @@ def motion_of(target: np.ndarray, face: Pyramid, zones: Zones) -> Motion | None:
 
 
 def gradients_of(face: Pyramid, zones: Zones) -> np.ndarray:
-    """(2, 2) covariance of the gradients in x and y of a face's detail, on skin and features.
+    """Computes the (2, 2) covariance of x and y gradients of a face's detail on skin and features.
 
-    Where a window has no such level it is the identity, in which no motion shows.
+    In a window without such a level it is the identity, which shows no motion.
     """
     if len(zones.skin) <= LEVEL:
         return np.eye(2)
@@ -103,7 +103,7 @@ def _length(along: FloatArray, target: np.ndarray, face: FloatArray, where: np.n
         return float((along @ gradients @ along) / (across @ gradients @ across))
 
     wanted = ratio(target)
-    shortest, longest = 0, len(LENGTHS) - 1  # of those that are still possible
+    shortest, longest = 0, len(LENGTHS) - 1  # bounds of the binary search
     while shortest < longest:
         middle = (shortest + longest) // 2
         moved = cv2.filter2D(
@@ -117,7 +117,7 @@ def _length(along: FloatArray, target: np.ndarray, face: FloatArray, where: np.n
 
 
 def _covariance(level: FloatArray, where: np.ndarray) -> np.ndarray:
-    """(2, 2) covariance of gradients of (h, w) detail, the strongest ones cut off."""
+    """Computes the (2, 2) covariance of the gradients of (h, w) detail, strongest ones clipped."""
     both = [
         cv2.Sobel(level, cv2.CV_32F, *order, scale=1 / 8).ravel()[where]
         for order in ((1, 0), (0, 1))

@@ -1,4 +1,4 @@
-"""Tones of their own for what is not skin: lips, eyes, teeth, brows and lashes."""
+"""Gives lips, eyes, teeth, brows and lashes tones of their own."""
 
 from __future__ import annotations
 
@@ -23,34 +23,36 @@ from facefusion.geometry.align import transform_points
 from facefusion.geometry.frames import Frame
 from facefusion.types import FloatArray, Photo
 
-#: Whites of eyes and teeth take this power of the skin's gamma, held in this range.
+#: Exponent on the skin's gamma for whites of eyes and teeth, which change less than skin.
 WHITE_POWER: Final = 0.7
+#: Range of the gamma of whites.
 WHITE_RANGE: Final = (0.6, 1.9)
-#: Whites have little saturation: wholly below the lower limit, not at all above the upper. Hairs
-#: are darker than the skin around: likewise, as shares of its luminance.
+#: Saturations below which a pixel is fully a white, and above which it is none.
 WHITE_SATURATION: Final = (0.2, 0.35)
+#: Shares of the skin's luminance below which a pixel is fully hair, and above which it is none.
 HAIR_LUMINANCE: Final = (0.35, 0.6)
-#: The lips' contrast with the skin in L*, a* and b* is multiplied by the ratio of the skins' L*,
-#: this at least, to these powers.
+#: Exponents on the ratio of the skins' L*, factors of the lips' contrast in L*, a* and b*.
 CONTRAST_POWER: Final = (1.0, 0.5, 0.5)
+#: Floor of the ratio of the skins' L*.
 CONTRAST_LEAST: Final = 0.4
-#: Shares of that contrast that are the target's own; all of its chroma, where the source is grey.
+#: Shares of the lips' contrast in L*, a* and b* taken from the target.
 CONTRAST_GIVEN: Final = (0.3, 0.5, 0.5)
+#: The same for a grey source, which has no chroma of its own.
 CONTRAST_GREY: Final = (0.3, 1.0, 1.0)
-#: Fall of the skin's L*, as a share of it, at which the lips' tone counts wholly: on skin that is
-#: as light, the skin's serves.
+#: Relative fall of the skin's L* from which the lips' own tone counts fully: on equally light skin,
+#: the skin's tone serves.
 LIPS_FALL: Final = 0.2
 
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the face that is not skin.
+    """A part of the face with a tone of its own.
 
     Attributes:
         mask: (S, S) float32 in [0, 1], over the aligned crop.
         table: (1, 256, 3) uint8 look-up table for its tone.
-        shown: (256,) float32 in [0, 1], what of the mask counts, by luminance, or by saturation.
-        saturation: whether it is by saturation (of HSV, in 255ths).
+        shown: (256,) float32 in [0, 1], weight of the mask by luminance or saturation.
+        saturation: whether `shown` is by saturation (HSV, in [0, 255]).
     """
 
     mask: FloatArray
@@ -59,12 +61,12 @@ class Part:
     saturation: bool = False
 
     def tone(self, image: Photo, toned: Photo, frame: Frame) -> None:
-        """Puts this part of an image over one in the skin's tone.
+        """Blends this part of an image, in its tone, over the image in the skin's tone.
 
         Args:
             image: (h, w, 3) RGB uint8.
             toned: (h, w, 3) RGB uint8, changed in place.
-            frame: where the aligned crop lies on both.
+            frame: pixels of both images over the aligned crop.
         """
         window = _window(self.mask, frame)
         if window is None:
@@ -82,17 +84,17 @@ class Part:
 def feature_parts(
     source: Photo, target: Photo, skin: FloatArray, features: FeatureMasks
 ) -> tuple[Part, ...]:
-    """What takes another tone than the skin's.
+    """Computes the parts whose tone differs from the skin's.
 
-    A gamma a channel that takes light skin to dark also takes the whites of eyes and teeth to
-    brown, brows to a colour, and lips, which are darker than skin, to black. Whites and hairs get
-    one gamma for all channels, and the lips keep their contrast with the skin (CIELAB) by a gain.
-    On the way to lighter skin the skin's gamma serves lips well. A monochrome source has no colours
-    to keep: its hairs and whites take the skin's gamma, and its lips the chroma of the target's.
+    A gamma a channel from light to dark skin also makes whites of eyes and teeth brown, colours
+    brows, and blackens lips, which are darker than skin. Whites and hairs get one gamma for all
+    channels, and the lips keep their contrast with the skin (CIELAB) by a gain. Towards lighter
+    skin the skin's gamma suits lips. A monochrome source has no colours to keep: its hairs and
+    whites take the skin's gamma, and its lips the chroma of the target's.
 
     Args:
-        source, target: (S, S, 3) RGB uint8, one on the other.
-        skin: (S, S) float32 in [0, 1], where skin is most likely.
+        source, target: (S, S, 3) RGB uint8, aligned.
+        skin: (S, S) float32 in [0, 1], likely skin.
         features: masks of the same view.
     """
     old, new = skin_tone(source, skin), skin_tone(target, skin)
@@ -106,7 +108,7 @@ def feature_parts(
 
 
 def _neutral_parts(old: float, new: float, features: FeatureMasks) -> tuple[Part, ...]:
-    """Hairs and whites, where the skin's luminance goes from `old` to `new`, both in [0, 255]."""
+    """Makes parts of hairs and whites for a change of the skin's luminance, both in [0, 255]."""
     dark, light = (float(np.clip(level, 5, 250)) for level in (old, new))
     gamma = np.log(light / 255) / np.log(dark / 255)
     levels = np.arange(256)
@@ -121,7 +123,7 @@ def _neutral_parts(old: float, new: float, features: FeatureMasks) -> tuple[Part
 def _lips_curve(
     source: Photo, target: Photo, lips: FloatArray, old: FloatArray, new: FloatArray, *, grey: bool
 ) -> Photo:
-    """The table for the lips, where the skin goes from the tone `old` to `new`, both (3,)."""
+    """Makes the lips' table for a change of the skin's tone from `old` to `new`, both (3,)."""
     own, theirs = skin_tone(source, lips), skin_tone(target, lips)
     ratio = max(lab(new)[0] / max(lab(old)[0], 1.0), CONTRAST_LEAST)
     contrast = (lab(own) - lab(old)) * ratio ** np.array(CONTRAST_POWER)
@@ -131,7 +133,7 @@ def _lips_curve(
 
 
 def _window(mask: FloatArray, frame: Frame) -> tuple[tuple[slice, slice], Frame] | None:
-    """Rows and columns of a frame that a mask (S, S) reaches, and their own frame, if any."""
+    """Returns rows and columns of a frame under a mask (S, S), and their frame, or None."""
     rows, columns = np.flatnonzero(mask.max(axis=1) > 0), np.flatnonzero(mask.max(axis=0) > 0)
     if not len(rows):
         return None
@@ -147,7 +149,7 @@ def _window(mask: FloatArray, frame: Frame) -> tuple[tuple[slice, slice], Frame]
 
 
 def _falling(values: np.ndarray, limits: tuple[float, float]) -> FloatArray:
-    """1 below the lower limit, 0 above the upper, linear between."""
+    """Falls linearly from 1 at the lower limit to 0 at the upper."""
     return np.clip((limits[1] - values) / (limits[1] - limits[0]), 0, 1).astype(np.float32)
 
 

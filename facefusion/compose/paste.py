@@ -1,4 +1,4 @@
-"""Back into the photo: only the region around the face is touched."""
+"""Blends a crop into the photo; only the region around the face changes."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ import numpy as np
 from facefusion.geometry.align import chain, invert, rescale_transform
 from facefusion.types import FloatArray, Photo
 
-#: Opacity below which a pixel is left untouched.
+#: Opacity below which a pixel stays untouched.
 LEAST_OPACITY: Final = 1 / 512
-#: Pixels around a place that a cubic looks at, and one more.
+#: Border in pixels of a cubic kernel, and one more.
 _REACH: Final = 3
 
 
 @dataclass(frozen=True)
 class Region:
-    """A rectangle of the photo and the affine that fills it from a crop: `matrix` (2, 3) crop
-    pixels to region pixels.
+    """A rectangle of the photo, and the affine transform that fills it from a crop.
+
+    `matrix` is (2, 3), crop pixels to region pixels.
     """
 
     top: int
@@ -36,7 +37,7 @@ class Region:
 
 
 def face_region(mask: FloatArray, to_photo: np.ndarray, shape: tuple[int, ...]) -> Region | None:
-    """The part of the photo that a crop's mask reaches.
+    """Finds the part of the photo under a crop's mask.
 
     Args:
         mask: (S, S) float32 in the crop.
@@ -44,7 +45,7 @@ def face_region(mask: FloatArray, to_photo: np.ndarray, shape: tuple[int, ...]) 
         shape: (H, W, ...) of the photo.
 
     Returns:
-        None where the mask is empty or lies outside the photo.
+        The region; None if the mask is empty or outside the photo.
     """
     rows, columns = np.flatnonzero(mask.max(1) > 0), np.flatnonzero(mask.max(0) > 0)
     if not len(rows) or not len(columns):
@@ -71,15 +72,15 @@ def paste(
 ) -> tuple[Photo, FloatArray]:
     """Blends a fused crop into a copy of the photo (alpha blending, Porter and Duff 1984).
 
-    The photo's own pixels are never resampled: the crop and its mask are carried into the photo's
+    The photo's own pixels are never resampled: the crop and its mask are warped into the photo's
     frame and blended there.
 
     Args:
         photo: (H, W, 3) RGB uint8.
-        face: (S, S, 3) RGB uint8, what to show where the mask is 1.
+        face: (S, S, 3) RGB uint8, shown where the mask is 1.
         mask: (S, S) float32 in [0, 1].
         to_photo: (2, 3) crop pixels to photo pixels.
-        changed: (H, W) float32, the mask of what was pasted before; it is raised in place.
+        changed: (H, W) float32, mask of earlier pastes; raised in place.
 
     Returns:
         The new photo, and the mask in its frame, (H, W) float32. Where that is 0 the photo is
@@ -98,8 +99,7 @@ def paste(
         mask, region.matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT
     )
     alpha = cv2.threshold(alpha, LEAST_OPACITY, 0, cv2.THRESH_TOZERO)[1]
-    # Where alpha is 0 this gives the old pixels bit by bit: OpenCV divides by the sum of the
-    # weights plus 0.00001.
+    # Bit-identical where alpha is 0: OpenCV divides by the sum of the weights plus 0.00001.
     result[region.window] = cv2.blendLinear(
         new, np.ascontiguousarray(photo[region.window]), alpha, 1 - alpha
     )
@@ -108,11 +108,10 @@ def paste(
 
 
 def _carried(face: Photo, matrix: np.ndarray, size: tuple[int, int]) -> Photo:
-    """The crop `face` (S, S, 3) under the affine `matrix` (2, 3), smoothly: (height, width, 3) for
-    `size` (width, height).
+    """Warps `face` (S, S, 3) by `matrix` (2, 3) to `size` (width, height), bicubically.
 
-    A face much larger in the photo than in the crop is enlarged first, which for a cubic costs a
-    tenth of a free transform.
+    A face much larger in the photo than in the crop is enlarged first, which for a cubic kernel
+    costs a tenth of a free transform.
     """
     enlarged = int(np.ceil(np.hypot(matrix[0, 0], matrix[1, 0])))
     if enlarged < 2:

@@ -1,4 +1,4 @@
-"""The tone of a photo that is out of the ordinary: too dark, lit in one colour, or monochrome."""
+"""Measures the tone of an unusual photo: too dark, lit in one colour, or monochrome."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from facefusion.types import FloatArray, Photo
 
 @dataclass(frozen=True)
 class PhotoTone:
-    """How a target photo is brought into ordinary light for the networks, and a new face back into
-    the photo's.
+    """The conversion of a target photo to ordinary light for the networks, and back.
 
     Attributes:
-        exposure: the photo's light, or None where it is ordinary.
-        curve: the photo's colours, where it is monochrome, or None.
+        exposure: the photo's light, or None if ordinary.
+        curve: the colours of a monochrome photo, or None.
         raised_curve: the same in ordinary light.
     """
 
@@ -29,12 +28,12 @@ class PhotoTone:
     def of(
         cls, crop: Photo, skin: FloatArray, *, exposure: bool = True, monochrome: bool = True
     ) -> Self:
-        """The tone of a face and its surroundings.
+        """Measures the tone of a face and its surroundings.
 
         Args:
             crop: (S, S, 3) RGB uint8, the aligned crop.
-            skin: (S, S) float32 in [0, 1], where skin is most likely.
-            exposure, monochrome: look for either.
+            skin: (S, S) float32 in [0, 1], likely skin.
+            exposure, monochrome: whether each is measured.
         """
         curve = ColourCurve.of(crop) if monochrome else None
         light = Exposure.of(crop, skin, neutral=curve is not None) if exposure else None
@@ -43,14 +42,13 @@ class PhotoTone:
         return cls(light, curve, ColourCurve.of(light.raised(crop)))
 
     def raised(self, image: Photo) -> Photo:
-        """A part of the photo, (H, W, 3) RGB uint8, in ordinary light."""
+        """Converts a part of the photo, (H, W, 3) RGB uint8, to ordinary light."""
         return image if self.exposure is None else self.exposure.raised(image)
 
     def lowered(self, image: Photo) -> Photo:
-        """An image of ordinary light, (H, W, 3) RGB uint8, in the photo's."""
+        """Converts an image of ordinary light, (H, W, 3) RGB uint8, to the photo's."""
         return image if self.exposure is None else self.exposure.lowered(image)
 
     def coloured(self, image: Photo) -> Photo:
-        """An image of ordinary light, (H, W, 3) RGB uint8, in the colours of a monochrome photo in
-        ordinary light."""
+        """Recolours an image of ordinary light, (H, W, 3) RGB uint8, to `raised_curve`."""
         return image if self.raised_curve is None else self.raised_curve(image)

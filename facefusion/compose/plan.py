@@ -1,4 +1,4 @@
-"""What is done to the levels of the new face's pyramid, and doing it."""
+"""Plans the changes of the new face's pyramid levels and applies them."""
 
 from __future__ import annotations
 
@@ -16,28 +16,27 @@ from facefusion.compose.grain import NO_NOISE, Brightness, placed, tile_of
 from facefusion.compose.pyramid import SAME_GAIN, Gains, Pyramid, rebuilt, smoothed, times
 from facefusion.types import FloatArray, Photo
 
-#: Range of the correction of gains and of noise for what compression takes from them.
+#: Range of the correction of gains and of noise for losses by compression.
 COMPRESSION: Final = (0.7, 1.6)
-#: Level of the pyramid whose brightness the noise depends on: finer ones are noisy themselves.
+#: Level of the pyramid whose brightness scales the noise: finer levels are noisy themselves.
 SMOOTH: Final = 2
-#: Rows of the result that are made at a time, an even number: what is needed for them stays in the
-#: processor's cache.
+#: Rows of the result per strip, an even number: intermediates stay in the processor's cache.
 ROWS: Final = 32
-#: Rows beyond a strip that it needs for smoothing, and of level 1 for enlarging.
+#: Border rows of a strip for smoothing, and of level 1 for enlarging.
 MARGIN: Final = 6
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is done to the levels of the new face's pyramid, finest first.
+    """Changes of the new face's pyramid levels, finest first.
 
     Attributes:
-        gains: on skin and on features.
-        smoothing: standard deviations in pixels of each level of the Gaussian over it.
-        noise: (3, 3) covariances of what is added.
-        features: for each gain float32 in [0, 1], of the level's height and width, where the second
-            one holds.
-        brightness: how the noise depends on it.
+        gains: gains on skin and on features.
+        smoothing: standard deviations of the Gaussians over the levels, in each level's pixels.
+        noise: (3, 3) RGB covariances of the added noise.
+        features: for each gain float32 in [0, 1], of the level's height and width, the weight of
+            the second one.
+        brightness: dependence of the noise on brightness.
         origin: top and left of the window in the photo.
     """
 
@@ -49,9 +48,9 @@ class Plan:
     origin: tuple[int, int]
 
     def corrected(self, wanted: Sequence[float], made: Sequence[Band]) -> Plan:
-        """The plan with more of each level whose energy came out too small, or less.
+        """Amplifies each level whose energy came out too small, and attenuates the others.
 
-        Where a level has noise, of that; else of its detail on skin.
+        Levels with noise change their noise; others their detail on skin.
         """
         ratios = [
             (energy + FAINT) / (band.energy + FAINT)
@@ -69,7 +68,7 @@ class Plan:
         return replace(self, gains=gains, noise=noise)
 
     def applied(self, face: Pyramid) -> Photo:
-        """The face, changed: (h, w, 3) RGB uint8."""
+        """Applies the plan to a face: (h, w, 3) RGB uint8."""
         rest = rebuilt(face.coarser, self.gains[1:], self.features[1:], self.smoothing[1:])
         factors = self.brightness.over(face.smooth(SMOOTH))
         coarse_noise = self._coarse_noise(face, factors)
@@ -95,7 +94,7 @@ class Plan:
         return result
 
     def _coarse_noise(self, face: Pyramid, factors: FloatArray) -> FloatArray | None:
-        """Noise of all grids but the finest, at level 1: the Gaussians blur the face alone."""
+        """Makes the noise of all coarser grids at level 1: the Gaussians blur the face alone."""
         total: FloatArray | None = None
         for grid in reversed(range(1, len(self.noise))):
             height, width = face.coarser[grid - 1].shape[:2]
@@ -112,10 +111,10 @@ class Plan:
 
 @dataclass(frozen=True)
 class _Finest:
-    """The result without the finest level's noise, made in strips.
+    """The result without the finest level's noise, computed in strips.
 
     Attributes:
-        face: the face.
+        face: pyramid of the new face.
         rest: level 1 of the result.
         gains, features, smoothing: of the finest level, as in `Plan`.
     """
@@ -128,20 +127,20 @@ class _Finest:
 
     @cached_property
     def below(self) -> FloatArray:
-        """Level 1 that gain * image is added to: rest - gain * half, as `pyrUp` is linear."""
+        """Level 1 under gain * image: rest - gain * half, as `pyrUp` is linear."""
         return np.asarray(
             cv2.addWeighted(self.rest, 1, self.face.half, -self.gains[0], 0), np.float32
         )
 
     def enlarged(self, level: FloatArray, top: int, bottom: int) -> FloatArray:
-        """Rows of `pyrUp` of a level 1, with the borders that it has at the window's edges."""
+        """Computes rows of `pyrUp` of a level 1, with its borders at the window's edges."""
         height, width = self.face.image.shape[:2]
         first, last = max(top // 2 - MARGIN, 0), min((bottom + 1) // 2 + MARGIN, len(level))
         larger = cv2.pyrUp(level[first:last], dstsize=(width, min(2 * last, height) - 2 * first))
         return np.asarray(larger[top - 2 * first : bottom - 2 * first], np.float32)
 
     def rows(self, top: int, bottom: int) -> FloatArray:
-        """Rows of it."""
+        """Computes rows of the result."""
         (skin, other), margin = self.gains, MARGIN if self.smoothing else 0
         above, below = max(top - margin, 0), min(bottom + margin, len(self.face.image))
         rows, features = self.face.image[above:below], self.features[above:below]

@@ -1,8 +1,8 @@
-"""Laplacian pyramids (Burt and Adelson, "The Laplacian pyramid as a compact image code", 1983).
+"""Builds Laplacian pyramids (Burt and Adelson, 1983) with cheap measures of the finest level.
 
-The finest level is the largest by far. It is measured at even rows and odd columns alone, which lie
-on the next coarser level's grid, and is only made in strips of a few rows while the result is
-written.
+The paper is "The Laplacian pyramid as a compact image code". The finest level is the largest by
+far: it is measured only at even rows and odd columns, which lie on the next coarser level's grid,
+and computed only in strips of a few rows while the result is written.
 """
 
 from __future__ import annotations
@@ -17,25 +17,27 @@ import numpy as np
 
 from facefusion.types import FloatArray, Photo
 
-#: Coarsest level of detail in pixels of a face crop of 224 px: beyond it lies shading, which is the
-#: networks' work.
+#: Coarsest level of detail in pixels of a face crop of 224 px: beyond it lies shading, which the
+#: networks correct.
 COARSEST: Final = 8.0
-#: Difference of two gains that is not worth the time.
+#: Difference of two gains below which they are treated as equal, to save time.
 SAME_GAIN: Final = 0.02
-#: Standard deviation in its pixels of the Gaussian that smooths a level, by the larger one of its
-#: gains: in a photo out of focus a level keeps its coarser half, and what the next coarser one
-#: brings into it is little.
+#: Larger gains of a level between which its smoothing is interpolated.
 _GAINS: Final = (0.1, 0.9)
+#: Standard deviations in a level's pixels at `_GAINS`: out of focus a level keeps its coarser half,
+#: and little comes from the next coarser level.
 _SMOOTHING: Final = (1.3, 0.0)
-#: Smallest standard deviation that is worth the time, and steps of it to a pixel.
+#: Standard deviation in pixels below which a level is not smoothed, to save time.
 LEAST_SMOOTHING: Final = 0.3
+#: Steps of the standard deviation per pixel, so that few kernels are cached.
 _STEPS: Final = 20
-#: OpenCV's kernels of `pyrDown` and, over zeros between the pixels, of `pyrUp`.
+#: OpenCV's kernel of `pyrDown`.
 _DOWN: Final = np.array([1, 4, 6, 4, 1]) / 16
+#: OpenCV's kernel of `pyrUp`, over zeros between the pixels.
 _UP: Final = 2 * _DOWN
-#: Weight of a filter that is left out.
+#: Weight below which outer taps of a filter are dropped.
 _NOTHING: Final = 1e-3
-#: Takes even rows and odd columns of an image, by nearest neighbours.
+#: Affine matrix that samples even rows and odd columns of an image.
 _SOME: Final = np.array([[2, 0, 1], [0, 2, 0]], np.float32)
 
 #: Gains of a level, on skin and on features.
@@ -43,7 +45,7 @@ Gains = tuple[float, float]
 
 
 def steps_for(shape: tuple[int, ...], unit: float) -> int:
-    """Levels of detail down to `COARSEST` in an image of this shape.
+    """Counts the levels of detail down to `COARSEST` in an image of this shape.
 
     Args:
         shape: (h, w, ...).
@@ -53,18 +55,18 @@ def steps_for(shape: tuple[int, ...], unit: float) -> int:
 
 
 def smoothing_for(gains: Gains) -> float:
-    """Standard deviation of the Gaussian for a level with these gains, 0 for none."""
+    """Returns the standard deviation of the Gaussian for a level with these gains, 0 for none."""
     sigma = round(float(np.interp(max(gains), _GAINS, _SMOOTHING)) * _STEPS) / _STEPS
     return sigma if sigma >= LEAST_SMOOTHING else 0.0
 
 
 def smoothed(image: FloatArray, sigma: float) -> FloatArray:
-    """`image` under a Gaussian, itself for 0."""
+    """Smooths `image` by a Gaussian; returns it unchanged for 0."""
     return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.float32) if sigma else image
 
 
 def filtered(image: FloatArray, rows: FloatArray, columns: FloatArray) -> FloatArray:
-    """`image` under a separable kernel, with the borders of OpenCV's pyramids."""
+    """Filters `image` by a separable kernel, with the borders of OpenCV's pyramids."""
     return np.asarray(
         cv2.sepFilter2D(image, cv2.CV_32F, columns, rows, borderType=cv2.BORDER_REFLECT_101),
         np.float32,
@@ -76,8 +78,8 @@ class Upsampling:
     """`pyrUp` as filters on the coarser grid.
 
     Attributes:
-        even, odd: kernels that give the enlarged image at even and at odd pixels.
-        small: kernel that gives the enlarged image made small again by `pyrDown`.
+        even, odd: kernels of the enlarged image at even and at odd pixels.
+        small: kernel of `pyrUp` followed by `pyrDown`.
     """
 
     even: FloatArray
@@ -87,7 +89,7 @@ class Upsampling:
     @classmethod
     @lru_cache
     def of(cls, sigma: float = 0.0) -> Upsampling:
-        """The filters, with a Gaussian over the enlarged image."""
+        """Makes the filters, with a Gaussian over the enlarged image."""
         kernel = np.pad(_UP, 6)
         if sigma:
             kernel = np.convolve(kernel, cv2.getGaussianKernel(9, sigma)[:, 0], "same")
@@ -96,12 +98,12 @@ class Upsampling:
         )
 
     def measured(self, image: FloatArray) -> FloatArray:
-        """The enlarged image at even rows and odd columns."""
+        """Computes the enlarged image at even rows and odd columns."""
         return filtered(image, self.even, self.odd)
 
 
 def _phase(kernel: np.ndarray, offset: int) -> FloatArray:
-    """Weights of the coarser pixels around one in the finer pixel `offset` beyond it."""
+    """Returns the weights of the coarser pixels around one for the finer pixel at `offset`."""
     centre = len(kernel) // 2
     reach = (centre - 1) // 2
     taps = kernel[centre + offset - 2 * np.arange(-reach, reach + 1)]
@@ -112,7 +114,7 @@ def _phase(kernel: np.ndarray, offset: int) -> FloatArray:
 
 @dataclass(frozen=True)
 class Pyramid:
-    """An image in levels.
+    """The Gaussian and Laplacian levels of an image.
 
     Attributes:
         image: (h, w, 3) RGB uint8.
@@ -128,30 +130,30 @@ class Pyramid:
 
     @classmethod
     def of(cls, image: Photo, steps: int) -> Pyramid:
-        """The pyramid with `steps` levels of detail."""
+        """Builds the pyramid with `steps` levels of detail."""
         half = np.asarray(cv2.pyrDown(image), np.float32)
         finest = cv2.subtract(some_of(image), Upsampling.of().measured(half), dtype=cv2.CV_32F)
         return cls(image, half, np.asarray(finest, np.float32), laplacian(half, steps - 1))
 
     @property
     def details(self) -> list[FloatArray]:
-        """The levels of detail, finest first, the finest one where it is measured."""
+        """Levels of detail, finest first, the finest one on its measured grid."""
         return [self.finest, *self.coarser[:-1]]
 
     def smooth(self, level: int) -> FloatArray:
-        """Luma of a level of the Gaussian pyramid, at least 1 and no coarser than there are."""
+        """Computes luma of a Gaussian level, at least 1 and at most the coarsest."""
         return rebuilt(
             [gray(each) for each in self.coarser[min(level, len(self.coarser)) - 1 :]], [], []
         )
 
 
 def gray(image: FloatArray) -> FloatArray:
-    """Luma (h, w) of RGB (h, w, 3)."""
+    """Converts RGB (h, w, 3) to luma (h, w)."""
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.float32)
 
 
 def some_of(image: np.ndarray) -> np.ndarray:
-    """Even rows and odd columns of an image, as many as `pyrDown` leaves."""
+    """Samples even rows and odd columns of an image, as many as `pyrDown` leaves."""
     size = ((image.shape[1] + 1) // 2, (image.shape[0] + 1) // 2)
     how = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
     return np.asarray(
@@ -160,7 +162,7 @@ def some_of(image: np.ndarray) -> np.ndarray:
 
 
 def laplacian(image: FloatArray, steps: int) -> list[FloatArray]:
-    """`steps` levels of detail of (h, w) or (h, w, 3), finest first, and what is left of it."""
+    """Splits (h, w) or (h, w, 3) into `steps` levels of detail, finest first, and the rest."""
     levels = []
     for _ in range(steps):
         down = np.asarray(cv2.pyrDown(image), np.float32)
@@ -172,7 +174,7 @@ def laplacian(image: FloatArray, steps: int) -> list[FloatArray]:
 
 
 def gain_map(gains: Gains, features: FloatArray) -> FloatArray:
-    """(h, w) gains, the second where `features` (h, w) in [0, 1] is 1."""
+    """Returns (h, w) gains: the second where `features` (h, w) in [0, 1] is 1."""
     return np.asarray(
         cv2.addWeighted(features, gains[1] - gains[0], features, 0, gains[0]), np.float32
     )
@@ -184,14 +186,14 @@ def rebuilt(
     features: Sequence[FloatArray],
     smoothing: Sequence[float] = (),
 ) -> FloatArray:
-    """An image from its Laplacian pyramid, with each level of detail multiplied.
+    """Rebuilds an image from its Laplacian pyramid, with a gain on each level of detail.
 
     Args:
         levels: the pyramid, finest first.
-        gains: on skin and on features; levels beyond the last one stay as they are.
-        features: for each gain float32 in [0, 1], of the level's height and width, how far the
-            second gain holds.
-        smoothing: for each gain the standard deviation of the Gaussian over what it gives.
+        gains: gains on skin and on features; levels beyond the last one are unchanged.
+        features: for each gain float32 in [0, 1], of the level's height and width, the weight of
+            the second gain.
+        smoothing: for each gain the standard deviation of the Gaussian over the sum so far.
 
     Returns:
         float32 of the finest level's shape.
@@ -214,7 +216,7 @@ def rebuilt(
 
 
 def times(image: FloatArray, factors: FloatArray) -> FloatArray:
-    """`image` (h, w) or (h, w, 3) times (h, w)."""
+    """Multiplies `image` (h, w) or (h, w, 3) by `factors` (h, w)."""
     if image.ndim == 3:
         factors = np.asarray(cv2.merge([factors] * image.shape[2]), np.float32)
     return np.asarray(cv2.multiply(image, factors), np.float32)

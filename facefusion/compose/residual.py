@@ -1,4 +1,4 @@
-"""The networks' residual beside what is cut out of the face."""
+"""Smooths the networks' residual beside parts cut out of the mask."""
 
 from __future__ import annotations
 
@@ -10,22 +10,23 @@ import numpy as np
 from facefusion.fusion.coarse import FusionMaps
 from facefusion.types import FloatArray
 
-#: Side in pixels at which the residual is averaged, and the standard deviation in its pixels.
+#: Side in pixels at which the residual is averaged.
 SIDE: Final = 128
+#: Standard deviation of the average, in pixels at `SIDE`.
 SIGMA: Final = 2.0
-#: Opacity of the mask below which the residual there does not count, and from which on it does.
+#: Mask opacities below which the residual does not count, and from which it counts fully.
 TRUSTED: Final = (0.25, 0.75)
 
 
 def steadied(answer: FusionMaps, beside: FloatArray) -> FusionMaps:
-    """Takes the residual from farther inside the mask where it lies beside a cut.
+    """Replaces the residual beside a cut by its mean farther inside the mask.
 
-    The residual is only meaningful where the mask is: outside of it the networks are free, and what
-    they leave there would be seen as a dark line through the mask's soft edge.
+    The residual is only meaningful inside the mask: outside, the networks are unconstrained, and
+    their output would show as a dark line through the mask's soft edge.
 
     Args:
-        answer: of a fusion network.
-        beside: (N, N) float32 in [0, 1] over the aligned crop, 1 beside what is cut out.
+        answer: output of a fusion network.
+        beside: (N, N) float32 in [0, 1] over the aligned crop, 1 beside a cut.
     """
     size, small = answer.mask.shape[0], (SIDE, SIDE)
     mask = cv2.resize(answer.mask, small, interpolation=cv2.INTER_AREA)

@@ -1,4 +1,4 @@
-"""Sharpness and grain: band by band, the new face gets what the target's own skin has."""
+"""Matches sharpness and grain of the new face to the target's skin, band by band."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from facefusion.compose.pyramid import Gains, Pyramid, smoothing_for, steps_for
 from facefusion.compose.tone import LUMA
 from facefusion.types import FloatArray, Photo
 
-#: Times that what compression took from noise and detail is measured and made up for.
+#: Number of corrections for losses of noise and detail by compression.
 CORRECTIONS: Final = 2
-#: Shortest side of a window in which anything can be measured.
+#: Shortest side in pixels of a window that can be measured.
 SHORTEST: Final = 16
 
 
@@ -40,18 +40,18 @@ def match_texture(
     """Gives the new face the sharpness, noise and compression of the photo around it.
 
     Each level of the face's Laplacian pyramid is multiplied by the ratio of the target's energy to
-    its own, apart on skin and on features, and gets the noise that it lacks then.
+    its own, separately on skin and on features, and then gets the noise that it lacks.
 
     Args:
         face: (h, w, 3) RGB uint8, the new face in the target photo's pixels, valid under `mask`.
         target: (h, w, 3) RGB uint8, the same window of the target photo.
-        skin: (h, w) float32 in [0, 1], where both show skin.
+        skin: (h, w) float32 in [0, 1], skin in both.
         features: (h, w) float32 in [0, 1], eyes, brows and lips.
-        mask: (h, w) float32 in [0, 1], how much of the new face will be seen.
+        mask: (h, w) float32 in [0, 1], opacity of the new face.
         unit: pixels of the window per pixel of a face crop of 224 px, in which the face's longer
             side is 179 px.
         sharpness: match the energies of the bands.
-        grain: add the noise and the blocks of compression that the face lacks.
+        grain: add the noise and the compression that the face lacks.
         origin: top and left of the window in the photo, in pixels.
 
     Returns:
@@ -66,7 +66,7 @@ def match_texture(
         return face
     their = _Target.measured(target, zones, unit, steps)
     quality = quality_of(target, origin) if grain else None
-    if quality is not None:  # it flattens noise here and leaves it there
+    if quality is not None:  # compression removes noise unevenly
         their = replace(their, brightness=Brightness.even())
     new = Pyramid.of(face, steps)
     motion = motion_of(their.gradients, new, zones) if sharpness else None
@@ -96,7 +96,7 @@ def _planned(
     grain: bool,
     origin: tuple[int, int],
 ) -> tuple[Plan, list[float]]:
-    """What is done to the new face, and the energy on skin that each level has then."""
+    """Plans the change of the new face, and the resulting energy of each level on skin."""
     pairs = zip(their.bands, own, strict=True)
     wanted = [wanted_gains(*pair) if sharpness else (1.0, 1.0) for pair in pairs]
     noise = missing(their.bands, own, [gain for gain, _ in wanted]) if grain else []
@@ -115,12 +115,12 @@ def _planned(
 
 @dataclass(frozen=True)
 class _Target:
-    """What is measured in the target.
+    """Measures of the target.
 
     Attributes:
-        bands: its levels, finest first.
+        bands: measures of its levels, finest first.
         gradients: (2, 2) covariance, for motion blur.
-        brightness: how its noise depends on brightness.
+        brightness: dependence of its noise on brightness.
     """
 
     bands: list[Band]
@@ -132,7 +132,7 @@ class _Target:
         """Measures (h, w, 3) RGB uint8 in `steps` levels."""
         levels = Pyramid.of(target, steps)
         found = bands(levels.details, zones, unit)
-        # Of the finer two levels the one with more noise.
+        # Brightness is measured on the noisier of the two finest levels.
         k = int(np.argmax([band.noise for band in found[:2]]))
         luma = levels.details[k].reshape(-1, 3)[zones.skin[k]] @ LUMA
         brightness = Brightness.measured(found[k], luma, _shade(levels, k, zones))
@@ -140,7 +140,7 @@ class _Target:
 
 
 def _shade(face: Pyramid, k: int, zones: Zones) -> np.ndarray:
-    """(N,) smooth luma at the places on skin of level k."""
+    """Samples (N,) smooth luma at the skin pixels of level k."""
     size = face.details[k].shape[1::-1]
     smooth = cv2.resize(face.smooth(SMOOTH), size, interpolation=cv2.INTER_LINEAR)
     return np.asarray(smooth.ravel()[zones.skin[k]])
@@ -149,7 +149,7 @@ def _shade(face: Pyramid, k: int, zones: Zones) -> np.ndarray:
 def _energies(
     face: Sequence[Band], gains: Sequence[Gains], noise: Sequence[FloatArray]
 ) -> list[float]:
-    """The energies on skin that each level has with its gain and its noise."""
+    """Computes the energy of each level on skin with its gain and its noise."""
     variances = [float(LUMA @ each @ LUMA) for each in noise] + [0.0] * (len(face) - len(noise))
     each = zip(face, gains, variances, strict=True)
     return [

@@ -1,4 +1,4 @@
-"""The part of a photo around a face in which the new face is composed and blended."""
+"""Cuts the part of a photo in which the new face is composed and blended."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from facefusion.geometry.align import chain, rescale_transform
 from facefusion.geometry.frames import Frame
 from facefusion.types import FloatArray, Photo
 
-#: Pixels that are blended at once: of a large face, what is made in between takes much memory.
+#: Pixels blended at once, to bound the memory of intermediates for a large face.
 STRIP_PIXELS: Final = 1 << 20
 
 
@@ -35,16 +35,16 @@ class FaceWindow:
     def of(
         cls, mask: FloatArray, to_photo: np.ndarray, shape: tuple[int, ...], largest: int
     ) -> Self | None:
-        """The window that holds all of a mask.
+        """Returns the window that holds all of a mask.
 
         Args:
-            mask: (S, S) float32 over the aligned crop, 0 where the photo stays as it is.
+            mask: (S, S) float32 over the aligned crop, 0 where the photo is unchanged.
             to_photo: (2, 3) pixels of that crop to pixels of the photo.
             shape: (H, W, ...) of the photo.
-            largest: side in pixels that the aligned crop has at most in the window.
+            largest: largest side in pixels of the aligned crop in the window.
 
         Returns:
-            None where the mask is empty or lies outside of the photo.
+            The window; None if the mask is empty or outside the photo.
         """
         region, side = face_region(mask, to_photo, shape), mask.shape[0]
         if region is None:
@@ -63,16 +63,14 @@ class FaceWindow:
         return self.frame.size
 
     def of_photo(self, photo: Photo) -> Photo:
-        """What the window shows of a photo (H, W, 3) RGB uint8: (height, width, 3)."""
+        """Cuts the window from a photo (H, W, 3) RGB uint8: (height, width, 3)."""
         part = np.ascontiguousarray(photo[self.region.window])
         if self.scale == 1:
             return part
         return np.asarray(cv2.resize(part, self.size, interpolation=cv2.INTER_AREA), np.uint8)
 
     def opacity(self, mask: FloatArray) -> FloatArray:
-        """A mask (S, S) over the aligned crop at the window's pixels, exactly 0 where it is hardly
-        anything.
-        """
+        """Places a mask (S, S) over the aligned crop in the window, exactly 0 below `LEAST_OPACITY`."""
         alpha = np.clip(self.frame.placed(mask, outside=0.0), 0, 1)
         return np.asarray(cv2.threshold(alpha, LEAST_OPACITY, 0, cv2.THRESH_TOZERO)[1], np.float32)
 
@@ -94,8 +92,7 @@ class FaceWindow:
             part = slice(begin, min(begin + step, self.region.height))
             here = slice(rows.start + part.start, rows.start + part.stop), columns
             own, opacity = np.ascontiguousarray(photo[here]), alpha[part]
-            # Where alpha is 0 this gives the old pixels bit by bit: OpenCV divides by the sum of
-            # the weights plus 0.00001.
+            # Bit-identical where alpha is 0: OpenCV divides by the sum of the weights plus 0.00001.
             photo[here] = cv2.blendLinear(face[part], own, opacity, 1 - opacity)
 
     def raise_to(self, changed: FloatArray, alpha: FloatArray) -> None:
@@ -110,7 +107,7 @@ class FaceWindow:
         np.maximum(changed[here], alpha, out=changed[here])
 
     def over(self, alpha: FloatArray, shape: tuple[int, ...]) -> FloatArray:
-        """An opacity (height, width) in the window, as (H, W) float32 over a photo of this shape."""
+        """Places an opacity (height, width) of the window in (H, W) float32 over a photo."""
         whole = np.zeros(shape[:2], np.float32)
         whole[self.region.window] = alpha if self.scale == 1 else self._in_photo(alpha)
         return whole
