@@ -21,7 +21,7 @@ USER user
 # Everything that is written goes to /tmp: uploads and results, for ten minutes, and what this machine was measured to need.
 ENV GRADIO_SERVER_NAME=0.0.0.0 HOME=/tmp PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 # No package reports to its maker, also where a command other than this project's is run (`facefusion/silence.py`).
-ENV ORT_DISABLE_TELEMETRY=1 GRADIO_ANALYTICS_ENABLED=False HF_HUB_DISABLE_TELEMETRY=1 HF_XET_TELEMETRY_ENABLED=0
+ENV ORT_DISABLE_TELEMETRY=1 GRADIO_ANALYTICS_ENABLED=False GRADIO_ANALYTICS_MAX_EVENTS=1 GRADIO_ANALYTICS_CACHE_FREQUENCY=1000000000 HF_HUB_DISABLE_TELEMETRY=1 HF_XET_TELEMETRY_ENABLED=0
 ENV RAY_USAGE_STATS_ENABLED=0
 EXPOSE 7860
 HEALTHCHECK --start-period=60s CMD python -c "import urllib.request as u; u.urlopen('http://127.0.0.1:7860/config', timeout=4)"
