@@ -153,7 +153,7 @@ def _share(measured: float, skin: tuple[float, ...], noise: float, place: float)
 def _noise(band: Band) -> float:
     """Estimates the standard deviation of noise.
 
-    Noise is dense as a Gaussian and even over the skin; structure is sparse and local.
+    Noise is as dense as a Gaussian and even over the skin; structure is sparse and local.
     """
     energy = max(band.energy, ROUNDING)
     dense = _share(band.dense / energy, _SKIN_DENSE, _NOISE_DENSE, band.place)

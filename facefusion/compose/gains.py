@@ -34,7 +34,8 @@ LEAST_SHARP: Final = 0.8
 #: Energy ratio of eyes, brows and lips (target over face) above which nothing is blurred: two
 #: people differ by as much.
 OTHER_EYES: Final = 0.8
-#: Energy ratio of eyes, brows and lips below which the photo is out of focus, whoever it shows.
+#: Energy ratio of eyes, brows and lips below which the photo is out of focus: its blur is matched
+#: in full.
 OUT_OF_FOCUS: Final = 0.3
 #: Share of structure in a level's variance from which the structure's ratio is fully trusted.
 TRUSTED: Final = 0.3

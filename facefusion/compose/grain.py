@@ -96,7 +96,7 @@ def coupling() -> np.ndarray:
 
 
 def decoupled(wanted: Sequence[FloatArray]) -> list[FloatArray]:
-    """Computes the covariances to add to the levels so that noise with the wanted ones results.
+    """Computes covariances to add to the levels so that the resulting noise has the wanted ones.
 
     The non-negative solution of Richardson (1972) and Lucy (1974): not every spectrum is possible.
     """
@@ -135,7 +135,7 @@ def tile_of(covariances: Sequence[FloatArray], grid: int) -> FloatArray | None:
 
 
 def placed(tile: FloatArray, shape: tuple[int, ...], origin: tuple[int, int]) -> FloatArray:
-    """Cuts a window of periodic noise, fixed to the photo whatever the window.
+    """Cuts a window from periodic noise that is anchored to the photo.
 
     Args:
         tile: (s, s, 3).
@@ -160,7 +160,7 @@ def _semidefinite(matrix: np.ndarray) -> np.ndarray:
 def _noise_colour(theirs: Band, own: Band) -> np.ndarray:
     """Estimates the (3, 3) covariance of the target's noise over the variance of its luma.
 
-    It is the covariance left after structure with the new face's colours.
+    It is what remains after structure with the new face's colours is subtracted.
     """
     structure = max(theirs.dense**2 - theirs.noise**2, 0.0)
     left = _semidefinite(theirs.dense**2 * theirs.colour - structure * own.colour)

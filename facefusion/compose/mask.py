@@ -106,7 +106,7 @@ def skin_mask(mesh: FloatArray, size: int) -> FloatArray:
 
 
 def whole_skin_mask(mesh: FloatArray, size: int) -> FloatArray:
-    """Masks the oval shrunk by 4 %, without eyes, brows and lips: (size, size) in [0, 1]."""
+    """Masks the oval shrunk by 4 % without eyes, brows and lips: (size, size) float32 in [0, 1]."""
     mask = np.zeros((size, size), np.uint8)
     fill_points(mask, grown(mesh[list(OVAL), :2], -0.04), 255)
     _fill_features(mask, mesh, 0, eyes=0.5, lips=0.12, brows=0.25)

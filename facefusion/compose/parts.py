@@ -86,7 +86,7 @@ def feature_parts(
 ) -> tuple[Part, ...]:
     """Computes the parts whose tone differs from the skin's.
 
-    A gamma a channel from light to dark skin also makes whites of eyes and teeth brown, colours
+    One gamma per channel from light to dark skin also makes whites of eyes and teeth brown, colours
     brows, and blackens lips, which are darker than skin. Whites and hairs get one gamma for all
     channels, and the lips keep their contrast with the skin (CIELAB) by a gain. Towards lighter
     skin the skin's gamma suits lips. A monochrome source has no colours to keep: its hairs and

@@ -13,7 +13,7 @@ from facefusion.types import FloatArray, Photo
 
 #: Opacity below which a pixel stays untouched.
 LEAST_OPACITY: Final = 1 / 512
-#: Border in pixels of a cubic kernel, and one more.
+#: Radius in pixels of a cubic kernel, plus one.
 _REACH: Final = 3
 
 

@@ -48,7 +48,7 @@ class Plan:
     origin: tuple[int, int]
 
     def corrected(self, wanted: Sequence[float], made: Sequence[Band]) -> Plan:
-        """Amplifies each level whose energy came out too small, and attenuates the others.
+        """Amplifies levels whose energy came out too small, and attenuates those too large.
 
         Levels with noise change their noise; others their detail on skin.
         """

@@ -51,7 +51,7 @@ def scaled_curve(source: FloatArray, target: FloatArray) -> Photo:
 
 
 def gain_curve(source: FloatArray, target: FloatArray) -> Photo:
-    """Makes the table that maps one colour to another by a gain a channel.
+    """Makes the table that maps one colour to another by a gain per channel.
 
     A brighter colour is reached by a gamma instead, as white stays white.
 

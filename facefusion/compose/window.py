@@ -70,7 +70,7 @@ class FaceWindow:
         return np.asarray(cv2.resize(part, self.size, interpolation=cv2.INTER_AREA), np.uint8)
 
     def opacity(self, mask: FloatArray) -> FloatArray:
-        """Places a mask (S, S) over the aligned crop in the window, exactly 0 below `LEAST_OPACITY`."""
+        """Places a mask (S, S) over the aligned crop in the window: 0 below `LEAST_OPACITY`."""
         alpha = np.clip(self.frame.placed(mask, outside=0.0), 0, 1)
         return np.asarray(cv2.threshold(alpha, LEAST_OPACITY, 0, cv2.THRESH_TOZERO)[1], np.float32)
 

@@ -9,8 +9,9 @@ import numpy as np
 from facefusion.geometry.triangles import TRIANGLES, signed_area
 from facefusion.types import FloatArray
 
-#: Target area over source area of a mesh point, relative to the whole face, at which the source
-#: starts to fade and is unused: there it shows the edge of a cheek and the hair beside it.
+#: Ratios of a mesh point's area, target over source and relative to the whole face, at which the
+#: source starts to fade and from which it is unused: there it shows the edge of a cheek and the
+#: hair beside it.
 STRETCH: Final = (2.2, 4.0)
 
 

@@ -1,4 +1,4 @@
-"""FAAM, the Feature-Aware Attention Module."""
+"""Defines FAAM, the Feature-Aware Attention Module."""
 
 from __future__ import annotations
 
