@@ -40,7 +40,7 @@ def bombs(server: Server) -> None:
         with Peak(server) as peak, suppress(OSError):
             visitor.call("detect", [visitor.upload(data)])
         seconds = time.monotonic() - begin
-        left = server.expression_strength(rest + 20, 3) - rest
+        left = server.settled_memory(rest + 20, 3) - rest
         row(
             f"{name} ({len(data):,} bytes)",
             f"{seconds:.1f} s, {peak.highest - rest:.0f} MB at most, {left:.0f} MB stay",

@@ -231,7 +231,7 @@ def soak(minutes: float) -> list[str]:
         serving(Path(name), FACEFUSION_LIFETIME=str(lifetime)) as server,
     ):
         together(server.port, 10, None)
-        rest = server.expression_strength(0, 3)
+        rest = server.settled_memory(0, 3)
         with Peak(server) as peak:
             alone, _ = together(server.port, 60 * minutes * ALONE, None)
             mixed, bad = together(server.port, 60 * minutes * (1 - ALONE), bombs)
@@ -243,7 +243,7 @@ def soak(minutes: float) -> list[str]:
             flush=True,
         )
         after, left = (
-            server.expression_strength(rest + ABOVE_REST),
+            server.settled_memory(rest + ABOVE_REST),
             _after_its_time(server, lifetime),
         )
         print(

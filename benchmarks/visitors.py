@@ -295,7 +295,7 @@ class Server:
                 total += memory_mb(pid)["now"]
         return total
 
-    def expression_strength(self, limit: float, seconds: float = 30) -> float:
+    def settled_memory(self, limit: float, seconds: float = 30) -> float:
         """Waits until the memory is below a limit in megabytes, and returns what it was last."""
         end = time.monotonic() + seconds
         while (now := self.memory()) > limit and time.monotonic() < end:

@@ -88,7 +88,7 @@ def wanted_gains(target: Band, face: Band) -> Gains:
     return skin, float(np.clip(features, SMALLEST, largest))
 
 
-def expression_strength(
+def corrected_gains(
     face: Pyramid,
     wanted: Sequence[Gains],
     bands: Sequence[Band],

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from facefusion.compose.bands import Band, Zones, bands
-from facefusion.compose.gains import expression_strength, wanted_gains
+from facefusion.compose.gains import corrected_gains, wanted_gains
 from facefusion.compose.grain import Brightness, decoupled, missing
 from facefusion.compose.jpeg import compressed, quality_of
 from facefusion.compose.motion import gradients_of, motion_of
@@ -103,7 +103,7 @@ def _planned(
     grids = (1, *range(1, len(own)))  # the finest level is measured on the next one's
     shares = [np.ascontiguousarray(features[:: 1 << k, :: 1 << k], np.float32) for k in grids]
     plan = Plan(
-        gains=expression_strength(face, wanted, own, shares, zones) if sharpness else wanted,
+        gains=corrected_gains(face, wanted, own, shares, zones) if sharpness else wanted,
         smoothing=[smoothing_for(each) for each in wanted],
         noise=decoupled(noise),
         features=[np.asarray(features, np.float32), *shares[1:]],

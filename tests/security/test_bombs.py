@@ -36,7 +36,7 @@ def test_a_bomb_is_refused_and_forgotten(
     told(answer)
     assert peak.highest - attacked.rest < MOST_ABOVE_REST
     assert (
-        attacked.server.expression_strength(attacked.rest + LEFT_ABOVE_REST)
+        attacked.server.settled_memory(attacked.rest + LEFT_ABOVE_REST)
         <= attacked.rest + LEFT_ABOVE_REST
     )
 
@@ -71,7 +71,7 @@ def test_four_large_photos_at_once(
     assert any(answer.made for answer in answers)
     assert peak.highest - attacked.rest < MOST_ABOVE_REST
     assert (
-        attacked.server.expression_strength(attacked.rest + LEFT_ABOVE_REST)
+        attacked.server.settled_memory(attacked.rest + LEFT_ABOVE_REST)
         <= attacked.rest + LEFT_ABOVE_REST
     )
 
