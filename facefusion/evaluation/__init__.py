@@ -1,5 +1,1 @@
-"""The report card: what the product's results are worth, measured by judges that are not part of
-it.
-
-Serving never imports this package.
-"""
+"""Evaluates the product's results by judges from outside it; serving never imports this package."""

@@ -1,4 +1,4 @@
-"""Fuses pairs at every tier and lets the judges look at each result."""
+"""Fuses pairs at every tier, and measures each result by the judges."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Case:
         figures: by the keys of `MEASURES`; empty where it failed.
         source, result: embeddings (D,); None where it failed.
         failure: why there are no figures, one sentence, or None.
-        groups: what kind of pair it is (`groups.groups_of`); empty where a judge saw no face.
+        groups: of the pair (`groups.groups_of`); empty if a judge found no face.
     """
 
     pair: Pair
@@ -47,23 +47,23 @@ class Case:
 
 
 def sentence(error: Exception) -> str:
-    """An error that nobody expected, on one line."""
+    """Formats an unexpected error on one line."""
     return " ".join(f"Unexpected {type(error).__name__}: {error}".split())
 
 
 class JudgeError(Exception):
-    """A judge cannot say anything; the message is a sentence for the report."""
+    """A judge finds no face; the message is a sentence for the report."""
 
 
 def evaluate_pair(
     pipeline: FusionPipeline, judges: Judges, folder: Path, pair: Pair, tiers: Iterable[Tier]
 ) -> Iterator[Case]:
-    """Fuses one pair, once a tier. What goes wrong becomes the case's `failure`; nothing is raised.
+    """Fuses one pair, once a tier; an error becomes the case's `failure` and is not raised.
 
     Args:
         pipeline: the product.
-        judges: who judges.
-        folder: what the pair's files are relative to.
+        judges: measure the photos.
+        folder: the data folder that the pair's files are relative to.
         pair: the pair.
         tiers: the tiers to run.
     """
@@ -98,9 +98,7 @@ def evaluate_pair(
             figures = measure(source, target, result, seconds)
         except (FusionError, JudgeError) as error:
             failure = str(error)
-        except (
-            Exception
-        ) as error:  # a fault of ours is a finding, and must not cost the rest of the report
+        except Exception as error:  # a bug is a finding, and must not end the report
             failure = sentence(error)
         shown = [fused.coarse, fused.image] if fused is not None else []
         known = [
@@ -117,12 +115,12 @@ def evaluate_pair(
 
 
 def see(judges: Judges, photo: Photo, name: str) -> LocatedFace:
-    """What the judges see in a photo.
+    """Measures the mesh and the identity embedding of a photo.
 
     Args:
-        judges: who judges.
+        judges: measure the photo.
         photo: (H, W, 3) RGB uint8.
-        name: what the photo is called if there is no face in it.
+        name: name of the photo in the error.
 
     Raises:
         JudgeError: the mesh judge finds no face.
@@ -134,9 +132,7 @@ def see(judges: Judges, photo: Photo, name: str) -> LocatedFace:
 
 
 def retrieved(cases: list[Case], gallery: FloatArray | None) -> list[bool]:
-    """For each case that did not fail, whether its result leads back to its source
-    (`retrieval.top1`).
-    """
+    """Whether each result, failed cases left out, retrieves its source (`retrieval.top1`)."""
     pairs = [
         (case, case.source, case.result)
         for case in cases

@@ -1,4 +1,4 @@
-"""Photos made worse in known ways, and how far a new face follows the photo it was put into."""
+"""Degrades photos in known ways, and measures how far a new face follows its photo."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from PIL import Image
 from facefusion.evaluation.realism import BANDS, SIDE, FaceCrop, energies, skin
 from facefusion.types import FloatArray, Photo
 
-#: Standard deviations of noise in levels of 255, of blur in pixels of the photo, and JPEG's
-#: quality.
+#: Standard deviations of noise, in levels of 255.
 NOISES: Final = (5, 15, 25)
+#: Standard deviations of blur, in pixels of the photo.
 BLURS: Final = (1, 2, 4)
 JPEG_QUALITY: Final = 20
-#: Standard deviations in pixels of the photo whose differences are its own two finest octaves.
+#: Standard deviations, in pixels of the photo, whose differences are its two finest octaves.
 OCTAVE_SIGMAS: Final = (0.0, 1.0, 2.0)
 OCTAVES: Final = ("photo's below 1 px", "photo's 1-2 px")
-#: What is compared: the bands of the crop, then the octaves of the photo.
+#: Compared bands: those of the crop, then the octaves of the photo.
 COMPARED: Final = (*BANDS, *OCTAVES)
 
-#: (photo (H, W, 3) RGB uint8, seed) to the worse photo of the same size.
+#: Turns a photo (H, W, 3) RGB uint8 and a seed into the degraded photo of the same size.
 Degrade = Callable[[Photo, int], Photo]
 
 
@@ -41,14 +41,14 @@ def blurred(photo: Photo, deviation: float) -> Photo:
 
 
 def jpeg(photo: Photo, quality: int) -> Photo:
-    """Compresses as JPEG and opens again."""
+    """Compresses as JPEG and decodes again."""
     code = BytesIO()
     Image.fromarray(photo).save(code, "JPEG", quality=quality)
     return np.asarray(Image.open(code, formats=["JPEG"]), np.uint8)
 
 
 def halved(photo: Photo) -> Photo:
-    """Averages down to half the resolution and scales up again by a cubic kernel."""
+    """Averages down to half the resolution and scales up again with a cubic kernel."""
     height, width = photo.shape[:2]
     half = (max(width // 2, 1), max(height // 2, 1))
     small = cv2.resize(photo, half, interpolation=cv2.INTER_AREA)
@@ -56,7 +56,7 @@ def halved(photo: Photo) -> Photo:
 
 
 def degradations() -> dict[str, Degrade]:
-    """By name, everything that is done to a target; the first does nothing."""
+    """Returns all degradations of a target by name; the first one changes nothing."""
 
     def noise(deviation: int) -> Degrade:
         return lambda photo, seed: noisy(photo, seed, deviation)
@@ -75,14 +75,14 @@ def degradations() -> dict[str, Degrade]:
 
 @dataclass(frozen=True)
 class Followed:
-    """Energies of the new face's skin and the target's own, (7,) grey levels, by `COMPARED`."""
+    """Energies of the new face's skin and of the target's, (7,) grey levels, by `COMPARED`."""
 
     new: FloatArray
     own: FloatArray
 
     @property
     def ratios(self) -> FloatArray:
-        """(7,) new over own; NaN where no skin is covered."""
+        """Ratio of new to target's energy, (7,); NaN if no skin is covered."""
         return np.asarray(self.new / np.maximum(self.own, 1e-6), np.float32)
 
 
@@ -92,14 +92,14 @@ def followed(target: Photo, result: Photo, mask: FloatArray, mesh: FloatArray) -
     Args:
         target: (H, W, 3) RGB uint8, the photo that was fused into, degraded or not.
         result: (H, W, 3) RGB uint8.
-        mask: (H, W) float32 in [0, 1], how much of each pixel is new.
+        mask: (H, W) float32 in [0, 1], the new face's share of each pixel.
         mesh: the target's mesh (468, 2 or 3) in pixels.
     """
     before, after = FaceCrop.of(target, mesh), FaceCrop.of(result, mesh)
     covered = cv2.warpAffine(mask, before.matrix, (SIDE, SIDE), flags=cv2.INTER_LINEAR)
     small = skin(before.mesh, before.image.shape) * covered
-    # The photo's octaves are measured on a cut-out of it: a large photo costs no more than its
-    # face.
+    # The octaves are measured on the face's part of the photo, so that the time does not grow with
+    # the photo.
     low = np.maximum(np.floor(mesh[:, :2].min(0)).astype(int), 0)
     high = np.maximum(np.ceil(mesh[:, :2].max(0)).astype(int) + 1, low + 1)
     window = np.s_[low[1] : high[1], low[0] : high[0]]

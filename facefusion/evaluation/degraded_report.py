@@ -1,4 +1,4 @@
-"""Whether new faces are as noisy, blurred and coarse as the photos that they are put into."""
+"""Reports whether new faces are as noisy, blurred and coarse as the photos around them."""
 
 from __future__ import annotations
 
@@ -27,11 +27,13 @@ from facefusion.types import FloatArray, Photo
 
 FILE: Final = "degraded.md"
 SHEET: Final = "degraded.jpg"
-#: Targets of every degradation, and how many of them are shown.
+#: Targets of every degradation.
 TARGETS: Final = 20
+#: Targets on the sheet.
 SHOWN: Final = 2
-#: Ratios that count as right.
+#: Smallest ratio that counts as right.
 LOW: Final = 0.85
+#: Largest ratio that counts as right.
 HIGH: Final = 1.15
 COLUMNS: Final = "degraded target, result; the same at the photo's own pixels, twice as large"
 NOTE: Final = (
@@ -45,14 +47,14 @@ NOTE: Final = (
 
 @dataclass
 class Row:
-    """One degradation: what was `found` on each result, a sentence for each pair that failed."""
+    """One degradation: measurements of each result, and a sentence for each failed pair."""
 
     found: list[Followed] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
 
 
 def closest(photo: Photo, mesh: FloatArray) -> Photo:
-    """A tile between nose and cheek of `photo` (H, W, 3), twice as large as its own pixels."""
+    """Crops a tile between nose and cheek of `photo` (H, W, 3) at twice the photo's scale."""
     side = TILE // 2
     middle = mesh[[50, 4], :2].mean(0)
     low = np.clip(
@@ -71,11 +73,11 @@ def run_degraded(
 
     Args:
         pipeline: the product.
-        known: the real faces, whose meshes come from the photos as they are.
+        known: the real faces, with meshes of the photos before degradation.
         pairs: of files that are `known`.
 
     Returns:
-        By the name of the degradation what was measured, and rows for a sheet.
+        Measurements by the name of the degradation, and rows for a sheet.
     """
     kinds = degradations()
     rows, shown = {name: Row() for name in kinds}, []
@@ -89,7 +91,7 @@ def run_degraded(
             except FusionError as error:
                 rows[name].failures.append(f"{name}, {pair.source} -> {pair.target}: {error}")
                 continue
-            except Exception as error:  # a fault of ours must not cost the rest of the table
+            except Exception as error:  # a bug must not end the table
                 said = sentence(error)
                 rows[name].failures.append(f"{name}, {pair.source} -> {pair.target}: {said}")
                 continue
@@ -107,7 +109,7 @@ def run_degraded(
 
 
 def cell(values: Sequence[float]) -> str:
-    """Median and percentiles of ratios, bold where the median is outside of `LOW` to `HIGH`."""
+    """Median and percentiles of ratios, bold if the median is outside `LOW` to `HIGH`."""
     spread = Spread.of(values, abs)
     text = f"{number(spread.median, 2)} ({number(spread.p10, 2)} to {number(spread.p90, 2)})"
     outside = spread.count and not LOW <= round(spread.median, 2) <= HIGH
@@ -121,7 +123,7 @@ def row_cells(row: Row) -> list[str]:
 
 
 def own_cells(row: Row) -> list[str]:
-    """Medians of the targets' own energies by `COMPARED`."""
+    """Medians of the targets' energies by `COMPARED`."""
     own = np.array([one.own for one in row.found]).reshape(-1, len(COMPARED))
     return [
         number(Spread.of([float(value) for value in column], abs).median, 2) for column in own.T
@@ -129,15 +131,14 @@ def own_cells(row: Row) -> list[str]:
 
 
 def degraded_report(request: Request, machine: dict[str, Any]) -> tuple[Path, int]:
-    """Measures every degradation, writes `degraded.md` and its sheet into the request's folder.
+    """Measures every degradation, and writes `degraded.md` and its sheet to the request's folder.
 
     Args:
-        request: what to evaluate: its folders, weights and limit (`TARGETS` by default); without a
-            sheet if `worst` is 0.
+        request: its folders, weights and limit (`TARGETS` by default); no sheet if `worst` is 0.
         machine: `cli.measure.machine()`, taken before the run.
 
     Returns:
-        The path of the table, and how many results there are not, because they failed.
+        The path of the table, and the number of failed fusions.
 
     Raises:
         DataError: the data cannot be used.

@@ -1,4 +1,4 @@
-"""The real faces that fused ones are measured against, seen once by the judges."""
+"""Measures the real faces that fused ones are compared with."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from facefusion.types import FloatArray, Photo
 
 @dataclass(frozen=True)
 class KnownFace:
-    """What the judges saw: `mesh` (468, 3) in the photo's pixels, `embedding` (D,), and `crop`."""
+    """Measurements of a face: `mesh` (468, 3) in photo pixels, `embedding` (D,), and `crop`."""
 
     mesh: FloatArray
     embedding: FloatArray
@@ -33,7 +33,7 @@ class KnownFaces:
     Attributes:
         folder: the data folder.
         faces: by file, in the order of the split, without those that the mesh judge does not find.
-        network: gives features, or None where its packages are not installed.
+        network: computes features, or None if its packages are not installed.
         real: the faces' features, or None without the network or for fewer than four faces.
         missing: why there are no features, a sentence, or empty.
     """
@@ -46,15 +46,16 @@ class KnownFaces:
 
     @classmethod
     def of(cls, folder: Path, judges: Judges, *, features: bool = True) -> Self:
-        """Lets the judges look at every frontal face of `folder`.
+        """Measures every frontal face of `folder`.
 
         Args:
             folder: the data folder.
-            judges: who judges.
-            features: whether the kernel distance is wanted.
+            judges: measure the faces.
+            features: whether to compute features for the kernel distance.
 
         Raises:
-            DataError: `faces.csv` cannot be used, it names no photo, or no two faces are left.
+            DataError: `faces.csv` cannot be used, a photo is missing, or fewer than two faces are
+                found.
         """
         faces = {}
         for file in tqdm(frontal_faces(folder), desc="real faces", unit="face"):
@@ -80,19 +81,19 @@ class KnownFaces:
         return cls(folder, faces, network, real, missing)
 
     def pairs(self, limit: int | None) -> list[Pair]:
-        """The pairs that are fused, the first `limit` of them."""
+        """The first `limit` pairs of known faces, or all."""
         return shifted_pairs(list(self.faces))[:limit]
 
     def read(self, file: str) -> Photo:
-        """One of the photos, (H, W, 3) RGB uint8."""
+        """Reads one of the photos, (H, W, 3) RGB uint8."""
         return read(self.folder, file)
 
 
 def read(folder: Path, file: str) -> Photo:
-    """A photo of the data folder, (H, W, 3) RGB uint8.
+    """Reads a photo of the data folder, (H, W, 3) RGB uint8.
 
     Raises:
-        DataError: there is none.
+        DataError: the photo is missing.
     """
     try:
         return read_photo(folder / file, "target")

@@ -1,6 +1,4 @@
-"""How the product does by group: light, pose, age, skin tone. The figures of few pairs stand beside
-their number.
-"""
+"""Figures by group of light, pose, age and skin tone, each with its number of pairs."""
 
 from __future__ import annotations
 
@@ -20,8 +18,8 @@ from facefusion.geometry.pose import pose_degrees
 if TYPE_CHECKING:
     from facefusion.evaluation.cases import Case
 
-#: Individual typology angle in degrees (Chardon et al., 1991) above which skin is called so,
-#: lightest first.
+#: Smallest individual typology angle in degrees (Chardon et al., 1991) of each skin tone, lightest
+#: first.
 SKIN_TONES: Final = (
     (55.0, "very light"),
     (41.0, "light"),
@@ -30,30 +28,28 @@ SKIN_TONES: Final = (
     (-30.0, "brown"),
 )
 DARKEST: Final = "dark"
-#: CIELAB lightness of the cheeks below which a photo is dark, and between them above which the
-#: light comes from a side.
+#: CIELAB lightness of the cheeks below which a photo is dark.
 DARK: Final = 40.0
+#: Difference of lightness between the cheeks above which the light comes from one side.
 ONE_SIDED: Final = 12.0
-#: Degrees of yaw below which a face looks at the camera, and from which on it is turned far.
+#: Yaw in degrees below which a face is frontal, and from which on it is turned far.
 FRONTAL, TURNED = 10.0, 25.0
 #: First years of age groups of adults.
 AGES: Final = (18, 30, 45, 60)
 UNKNOWN: Final = "unknown"
-#: What is asked of each group.
+#: Measures that are reported for each group.
 FIGURES: Final = ("id_similarity", "expression_error_pct", "skin_tone_delta_e")
 
 
 def skin_tone(seen: LocatedFace) -> str:
-    """The name of the skin's tone on the cheeks, as it is lit; light and camera have their part in
-    it.
-    """
+    """Names the skin tone of the cheeks as photographed; light and camera change it."""
     lightness, _, yellow = cheek_tone(seen.photo, seen.mesh)
     angle = np.degrees(np.arctan2(lightness - 50, max(float(yellow), 1e-6)))
     return next((name for least, name in SKIN_TONES if angle > least), DARKEST)
 
 
 def light(seen: LocatedFace) -> str:
-    """How the cheeks are lit. The points of the two cheeks come in pairs."""
+    """Names the light on the cheeks; the points of the two cheeks come in pairs."""
     x, y = np.rint(seen.mesh[list(TONE_POINTS), :2]).astype(int).T
     height, width = seen.photo.shape[:2]
     spots = seen.photo[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)]
@@ -68,7 +64,7 @@ def light(seen: LocatedFace) -> str:
 
 
 def pose(seen: LocatedFace) -> str:
-    """How far the face is turned to a side."""
+    """Names the pose by the yaw."""
     yaw = abs(pose_degrees(seen.mesh)[0])
     if yaw < FRONTAL:
         return f"below {FRONTAL:.0f} degrees"
@@ -80,7 +76,7 @@ def pose(seen: LocatedFace) -> str:
 
 
 def age_group(age: int | None) -> str:
-    """The group that an age in years belongs to."""
+    """Names the group of an age in years."""
     if age is None or age < AGES[0]:
         return UNKNOWN
     first = max(year for year in AGES if year <= age)
@@ -89,9 +85,7 @@ def age_group(age: int | None) -> str:
 
 
 def read_ages(folder: Path) -> dict[str, int]:
-    """Ages in years by file, as the column `description` of `faces.csv` tells them; of the others
-    nothing is known.
-    """
+    """Reads ages in years by file from the column `description` of `faces.csv`, where given."""
     path = folder / "faces.csv"
     if not path.is_file():
         return {}
@@ -104,7 +98,7 @@ def read_ages(folder: Path) -> dict[str, int]:
 
 
 def groups_of(source: LocatedFace, target: LocatedFace) -> dict[str, str]:
-    """By the name of a division, the group that a pair belongs to."""
+    """Returns the group of a pair by the name of the division."""
     return {
         "light on the target": light(target),
         "pose of the target": pose(target),
@@ -114,9 +108,7 @@ def groups_of(source: LocatedFace, target: LocatedFace) -> dict[str, str]:
 
 
 def group_lines(cases: Sequence[Case], ages: dict[str, int]) -> list[str]:
-    """A table in Markdown: by group, how many pairs there were, how many failed, and the medians of
-    `FIGURES`.
-    """
+    """Formats a Markdown table by group: pairs, failures, and medians of `FIGURES`."""
     divided: dict[tuple[str, str], list[Case]] = {}
     for case in cases:
         every = case.groups or dict.fromkeys(("light on the target", "pose of the target"), UNKNOWN)

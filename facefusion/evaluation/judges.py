@@ -1,5 +1,6 @@
-"""Who judges: networks from outside the product where they are at hand, else the product's own, and
-then it says so.
+"""Chooses the judges: networks from outside the product if installed, else the product's own.
+
+The report names them.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from facefusion.runtime import make_session
 from facefusion.types import FloatArray, Photo
 
 ARCFACE_SIZE: Final = 112
-#: Mean and standard deviation, RGB in [0, 1], that MobileFaceNet was trained with.
+#: Mean of the RGB values in [0, 1] in the training of MobileFaceNet.
 IMAGENET_MEAN: Final = np.array([0.485, 0.456, 0.406])
+#: Standard deviation of the RGB values in [0, 1] in the training of MobileFaceNet.
 IMAGENET_STD: Final = np.array([0.229, 0.224, 0.225])
 
 
@@ -30,17 +32,18 @@ class MeshJudge(Protocol):
     """Measures the largest face of a photo."""
 
     def __call__(self, photo: Photo) -> FloatArray | None:
-        """The mesh (468, 3) in pixels of `photo` (H, W, 3) RGB uint8, or None where there is no
-        face.
-        """
+        """Returns the mesh (468, 3) in pixels of `photo` (H, W, 3) RGB uint8; None if no face."""
 
 
 class IdentityJudge(Protocol):
-    """Says who somebody is."""
+    """Computes identity embeddings."""
 
     def __call__(self, photo: Photo, mesh: FloatArray) -> FloatArray:
-        """The unit-length (D,) embedding of the face with this mesh (468, 3) in `photo` (H, W, 3)
-        RGB uint8.
+        """Returns the unit-length (D,) embedding of a face.
+
+        Args:
+            photo: (H, W, 3) RGB uint8.
+            mesh: (468, 3) in its pixels.
         """
 
 
@@ -49,12 +52,12 @@ class Judges:
     """The two judges.
 
     Attributes:
-        mesh: of geometry.
-        identity: of likeness.
-        mesh_name, identity_name: what they are, for the report.
-        warnings: what the reader must know about them, whole sentences.
-        dimensions: length of `identity`'s embeddings, or None where it is the product's own
-            network, for which no gallery is made.
+        mesh: measures geometry.
+        identity: measures identity.
+        mesh_name, identity_name: their names in the report.
+        warnings: what limits their figures, whole sentences for the report.
+        dimensions: length of `identity`'s embeddings, or None for the product's own network, for
+            which no gallery is made.
     """
 
     mesh: MeshJudge
@@ -72,7 +75,7 @@ class MobileFaceNet:
         path: ONNX file, (1, 3, 112, 112) RGB, ImageNet mean and deviation -> (1, D).
 
     Raises:
-        DataError: there is no such file, or it is no network of this kind.
+        DataError: the file is missing, or is no network of this kind.
     """
 
     def __init__(self, path: Path) -> None:
@@ -80,17 +83,17 @@ class MobileFaceNet:
             raise DataError(f"There is no file {path}.")
         try:
             self._net = make_session(path)
-        except Exception as error:  # onnxruntime's errors have no common class of their own
+        except Exception as error:  # onnxruntime's errors have no common class
             raise DataError(f"{path} is not a network that can be opened: {error}") from error
         inputs = self._net.get_inputs()
         if len(inputs) != 1 or list(inputs[0].shape[1:]) != [3, ARCFACE_SIZE, ARCFACE_SIZE]:
             raise DataError(f"{path} does not take (1, 3, {ARCFACE_SIZE}, {ARCFACE_SIZE}) images.")
         self._input = inputs[0].name
-        #: D.
+        #: Length of the embeddings.
         self.dimensions = len(self._embed(np.zeros((ARCFACE_SIZE, ARCFACE_SIZE, 3), np.uint8)))
 
     def __call__(self, photo: Photo, mesh: FloatArray) -> FloatArray:
-        """See `IdentityJudge`."""
+        """Returns the embedding; see `IdentityJudge`."""
         crop = cv2.warpAffine(
             photo, similarity_transform(five_points(mesh), ARCFACE_TEMPLATE), (ARCFACE_SIZE,) * 2
         )
@@ -113,7 +116,7 @@ class OwnMesh:
         self._pipeline = pipeline
 
     def __call__(self, photo: Photo) -> FloatArray | None:
-        """See `MeshJudge`."""
+        """Returns the mesh; see `MeshJudge`."""
         for detections in self._pipeline.detector.attempts(photo):
             for detection in detections:
                 face = self._pipeline.mesh(photo, detection)
@@ -123,11 +126,11 @@ class OwnMesh:
 
 
 def choose_judges(pipeline: FusionPipeline, identity_file: Path | None) -> Judges:
-    """The best judges at hand.
+    """Chooses the best judges that are installed.
 
     Args:
-        pipeline: the product, whose own networks stand in for missing judges.
-        identity_file: MobileFaceNet as ONNX, if there is one.
+        pipeline: the product, whose own networks replace missing judges.
+        identity_file: MobileFaceNet as ONNX, or None.
 
     Raises:
         DataError: the identity file is no such network.

@@ -1,6 +1,4 @@
-"""How like the truth an undone swap is: SSIM, and the perceptual distance where its network is
-installed.
-"""
+"""Compares a reconstruction with the truth: SSIM, and a perceptual distance if installed."""
 
 from __future__ import annotations
 
@@ -15,17 +13,18 @@ from facefusion.evaluation import lite0, perceptual
 from facefusion.evaluation.measures import mean_inside
 from facefusion.types import Photo
 
-#: (found, truth, inside): two images (H, W, 3) RGB uint8 and a mask (H, W) bool, to a number.
+#: Compares (found, truth, inside), two images (H, W, 3) RGB uint8 under a mask (H, W) bool.
 Compare = Callable[[Photo, Photo, np.ndarray], float]
 
 SSIM_NAME: Final = "SSIM"
-#: Width of the window of SSIM (Wang et al., "Image Quality Assessment", TIP 2004).
+#: Standard deviation of SSIM's Gaussian window in pixels (Wang et al., "Image Quality Assessment",
+#: TIP 2004).
 SSIM_SIGMA: Final = 1.5
 
 
 @dataclass(frozen=True)
 class Likeness:
-    """The comparisons that can be made here, by name, and why others cannot."""
+    """The available comparisons by name, and why others are missing."""
 
     measures: dict[str, Compare] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
@@ -34,12 +33,12 @@ class Likeness:
 def ssim(found: Photo, truth: Photo, inside: np.ndarray) -> float:
     """Mean structural similarity under a mask, in [-1, 1], 1 for equal images.
 
-    With the settings of the paper, per channel: Gaussian window of 1.5 pixels, no sample
-        covariance.
+    Computed per channel with the settings of the paper: Gaussian window of 1.5 pixels, no sample
+    covariance.
 
     Args:
         found, truth: (H, W, 3) RGB uint8.
-        inside: (H, W) bool, where to compare.
+        inside: (H, W) bool, the pixels to compare.
     """
     from skimage.metrics import structural_similarity
 
@@ -51,7 +50,7 @@ def ssim(found: Photo, truth: Photo, inside: np.ndarray) -> float:
 
 
 def open_likeness() -> Likeness:
-    """Opens what is installed."""
+    """Opens the comparisons whose packages are installed."""
     likeness = Likeness()
     if find_spec("skimage") is None:
         likeness.missing[SSIM_NAME] = "scikit-image is not installed"

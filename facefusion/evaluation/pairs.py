@@ -1,6 +1,4 @@
-"""Which face goes into which photo: lists of pairs, and pairs drawn from a data folder's validation
-split.
-"""
+"""Reads lists of source and target pairs, and draws pairs from a data folder's validation split."""
 
 from __future__ import annotations
 
@@ -12,29 +10,29 @@ from typing import Final
 
 import numpy as np
 
-#: Pairs that are drawn where no list is given, and what they are drawn from.
+#: Number of drawn pairs if no list is given.
 DEFAULT_PAIRS: Final = 60
+#: Seed of the drawing.
 SEED: Final = 20
-#: Degrees of yaw between the two faces of a drawn pair.
+#: Largest difference of yaw between the two faces of a drawn pair, in degrees.
 MAX_YAW_DIFFERENCE: Final = 20.0
-#: What realism is measured on: faces turned by less than so many degrees of yaw, with more pixels
-#: than that between the eyes (a smaller face has nothing in the finest band), each paired with the
-#: one so many places further in a drawn order.
+#: Yaw in degrees below which a face is frontal enough for the measures of realism.
 FRONTAL_YAW: Final = 14.0
+#: Smallest eye distance in pixels for them; a smaller face has no detail in the finest band.
 LEAST_EYE_DISTANCE: Final = 60.0
+#: Places in the drawn order between a source and its target.
 SHIFT: Final = 11
+#: Seed of this order.
 ORDER_SEED: Final = 20261122
 
 
 class DataError(ValueError):
-    """The data or a list cannot be used as it is. The message is a whole sentence for the user."""
+    """The data or a list cannot be used; the message is a whole sentence for the user."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A face photo and a target photo, files relative to the data folder; `why` it was chosen, or
-    empty.
-    """
+    """Files of source and target, relative to the data folder, and `why` they were chosen."""
 
     source: str
     target: str
@@ -43,7 +41,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class ValFace:
-    """A face of the validation split: its `file` relative to the data folder, its `yaw` in degrees."""
+    """A face of the validation split: `file` relative to the data folder, `yaw` in degrees."""
 
     file: str
     yaw: float
@@ -69,12 +67,12 @@ def read_pairs(path: Path, folder: Path) -> list[Pair]:
     """Reads a list of pairs.
 
     Args:
-        path: CSV with the columns `source` and `target`, relative to `folder`, and perhaps `why`.
+        path: CSV with the columns `source` and `target`, relative to `folder`, and optionally
+            `why`.
         folder: the data folder.
 
     Raises:
-        DataError: it cannot be read, lacks a column, has no rows, or names a file that is not
-            there.
+        DataError: it cannot be read, lacks a column, has no rows, or names a missing file.
     """
     pairs = [
         Pair(row["source"], row["target"], row.get("why", "").strip())
@@ -91,7 +89,7 @@ def read_pairs(path: Path, folder: Path) -> list[Pair]:
 
 
 def val_faces(folder: Path) -> list[ValFace]:
-    """The validation split of `faces.csv`, in its order.
+    """Reads the validation split of `faces.csv`, in its order.
 
     Raises:
         DataError: the file cannot be read or has another form.
@@ -111,12 +109,11 @@ def val_faces(folder: Path) -> list[ValFace]:
 
 
 def draw_pairs(faces: list[ValFace], count: int = DEFAULT_PAIRS, seed: int = SEED) -> list[Pair]:
-    """Draws pairs whose yaws differ by less than `MAX_YAW_DIFFERENCE`; no photo is a source twice,
-    or a target twice.
+    """Draws pairs whose yaws differ by less than `MAX_YAW_DIFFERENCE`, each photo once per role.
 
     Args:
-        faces: what to draw from.
-        count: pairs to draw at the most; the first ones are the same for every count.
+        faces: the faces to draw from.
+        count: most pairs; the first ones are the same for every count.
         seed: of the drawing.
     """
     rng = np.random.default_rng(seed)
@@ -133,7 +130,7 @@ def draw_pairs(faces: list[ValFace], count: int = DEFAULT_PAIRS, seed: int = SEE
 
 
 def frontal_faces(folder: Path) -> list[str]:
-    """Files of the validation split, in its order, that realism is measured on.
+    """Lists the files of the validation split, in its order, for the measures of realism.
 
     Raises:
         DataError: `faces.csv` cannot be read or has another form.
@@ -154,12 +151,11 @@ def frontal_faces(folder: Path) -> list[str]:
 
 
 def shifted_pairs(files: list[str], shift: int = SHIFT, seed: int = ORDER_SEED) -> list[Pair]:
-    """Pairs each file with the one `shift` places further in a drawn order; every file is a source
-    once and a target once.
+    """Pairs each file with the one `shift` places later in a drawn order, each once per role.
 
     Args:
-        files: what to pair; a single one is paired with none.
-        shift: places; of fewer files than that it is taken modulo their number.
+        files: the files to pair; a single one gives no pair.
+        shift: places, modulo the number of files.
         seed: of the order.
     """
     order = [files[i] for i in np.random.default_rng(seed).permutation(len(files))]

@@ -1,9 +1,9 @@
-"""A perceptual distance on the features of EfficientNet-Lite0.
+"""Computes a perceptual distance on the features of EfficientNet-Lite0.
 
 It is built like LPIPS (Zhang et al., "The Unreasonable Effectiveness of Deep Features as a
 Perceptual Metric", CVPR 2018): unit-length features, squared differences, summed over the layers.
-It is not LPIPS: the backbone is another one, and its layers are not weighted by what people said.
-Its figures compare with each other only.
+It is not LPIPS: the backbone differs, and its layers are not weighted by human judgements. Its
+figures compare with each other only.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ NAME: Final = "perceptual distance on EfficientNet-Lite0 features (built like LP
 
 
 class PerceptualDistance:
-    """Opens EfficientNet-Lite0."""
+    """Perceptual distance by EfficientNet-Lite0; opens the network."""
 
     def __init__(self) -> None:
         self._net = Lite0()
 
     def __call__(self, found: Photo, truth: Photo, inside: np.ndarray) -> float:
-        """The distance of two images under a mask; 0 for equal images.
+        """Distance of two images under a mask; 0 for equal images.
 
         Args:
             found, truth: (H, W, 3) RGB uint8.
-            inside: (H, W) bool, where to compare.
+            inside: (H, W) bool, the pixels to compare.
         """
         from torch.nn import functional
 

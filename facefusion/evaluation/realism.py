@@ -1,6 +1,6 @@
-"""How real fused faces look: their distance from real faces, sharpness by band, and stains.
+"""Measures how real fused faces look: distance from real faces, sharpness by band, and stains.
 
-The distance says how far a set of fused faces is from a set of real ones, not which pair is wrong.
+The distance compares a set of fused faces with a set of real ones, and does not find a bad pair.
 A result that copies its target is real by every measure here: read them beside the identity.
 """
 
@@ -27,26 +27,27 @@ from facefusion.geometry.topology import (
 )
 from facefusion.types import FloatArray, Photo
 
-#: Side of a face's crop in pixels, which is what EfficientNet-Lite0 was trained on, and the share
-#: of it that the longer side of the face's outline takes.
+#: Side of a face's crop in pixels, as in the training of EfficientNet-Lite0.
 SIDE: Final = 224
+#: Share of this side that the longer side of the face's outline takes.
 FACE_SHARE: Final = 0.8
-#: Layers of `Lite0` that are compared: strides 4, 8 and 16. Stride 2 sees mostly edges, stride 32
-#: mostly the kind of object.
+#: Compared layers of `Lite0`: strides 4, 8 and 16. Stride 2 responds mostly to edges, stride 32
+#: mostly to the kind of object.
 LAYERS: Final = slice(1, 4)
 #: Standard deviations, in pixels of the crop, of the Gaussians whose differences are the bands; 0
-#: is the image as it is.
+#: is the image itself.
 BAND_SIGMAS: Final = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0)
 BANDS: Final = ("below 1 px", "1-2 px", "2-4 px", "4-8 px", "8-16 px")
-#: Standard deviation in pixels over which skin is averaged for stains: the window is about as wide
-#: as an eye.
+#: Standard deviation in pixels of the skin average for stains: the window is about as wide as an
+#: eye.
 STAIN_SIGMA: Final = 7.0
-#: Growth of the outline inside which skin is looked for (shrunken: the outline's edge is blended),
-#: and pixels by which that area keeps off eyes, brows and lips.
+#: Growth of the outline that bounds the skin; negative because the outline's edge is blended.
 SKIN_GROWTH: Final = -0.12
+#: Distance in pixels of the skin from eyes, brows and lips.
 SKIN_MARGIN: Final = 2
-#: Splits of the real faces into halves for the floor, and the seed of their drawing.
+#: Splits of the real faces into halves for the floor.
 HALVINGS: Final = 20
+#: Seed of these splits.
 HALVING_SEED: Final = 0
 
 
@@ -68,10 +69,10 @@ class FaceCrop:
 
     @classmethod
     def of(cls, photo: Photo, mesh: FloatArray) -> Self:
-        """Cuts out the face with this mesh (468, 2 or 3) in `photo` (H, W, 3) RGB uint8.
+        """Crops the face with this mesh (468, 2 or 3) from `photo` (H, W, 3) RGB uint8.
 
-        The face is not turned upright, and the photo is sampled bilinearly, not averaged: what is
-        finer than the crop's pixels counts as the finest band.
+        The face is not turned upright, and the photo is sampled bilinearly, not averaged: detail
+        finer than the crop's pixels counts in the finest band.
         """
         oval = mesh[list(OVAL), :2]
         low, high = oval.min(0), oval.max(0)
@@ -88,7 +89,7 @@ class FaceCrop:
 
 
 def skin(mesh: FloatArray, shape: tuple[int, ...]) -> FloatArray:
-    """Where a face shows skin: inside of its outline, off eyes, brows and lips.
+    """Mask of a face's skin: inside its outline, without eyes, brows and lips.
 
     Args:
         mesh: (468, 2 or 3) pixels.
@@ -114,12 +115,12 @@ def _fill(mask: np.ndarray, points: np.ndarray, value: int) -> None:
 
 
 def energies(image: Photo, weight: np.ndarray, sigmas: Sequence[float] = BAND_SIGMAS) -> FloatArray:
-    """Root mean square of luminance by band: a difference of Gaussians for each two neighbours.
+    """Root mean square of luminance by band, the difference of two neighbouring Gaussians.
 
     Args:
         image: (H, W, 3) RGB uint8.
-        weight: (H, W), not negative, where to look and how much each pixel counts.
-        sigmas: standard deviations in pixels, ascending; 0 is the image as it is.
+        weight: (H, W), not negative, weight of each pixel.
+        sigmas: standard deviations in pixels, ascending; 0 is the image itself.
 
     Returns:
         (len(sigmas) - 1,) grey levels, the finest band first; NaN where the weight is 0 everywhere.
@@ -134,17 +135,17 @@ def energies(image: Photo, weight: np.ndarray, sigmas: Sequence[float] = BAND_SI
 
 
 def band_ratios(fused: FaceCrop, target: FaceCrop) -> FloatArray:
-    """(5,) energy of each of `BANDS` inside the face, fused over target."""
+    """Energy of each of `BANDS` inside the face, (5,), fused over target."""
     before = energies(target.image, target.face)
     return np.asarray(energies(fused.image, fused.face) / np.maximum(before, 1e-6), np.float32)
 
 
 def stains(fused: FaceCrop, target: FaceCrop) -> tuple[float, float]:
-    """Patches, gloss and colour casts that the photo's own light does not have.
+    """Measures patches, gloss and colour casts that differ from the photo's own light.
 
     Returns:
         Mean and 95th percentile over the skin of the CIE76 difference of two crops of one view,
-        each averaged over about an eye's width of skin. NaN where there is no skin.
+        each averaged over about an eye's width of skin. NaN without skin.
     """
     weight = skin(target.mesh, target.image.shape)
     if not weight.any():
@@ -157,7 +158,7 @@ def stains(fused: FaceCrop, target: FaceCrop) -> tuple[float, float]:
 
 
 def _mean_skin(image: Photo, weight: FloatArray) -> np.ndarray:
-    """(H, W, 3) CIELAB of the skin around each pixel."""
+    """Mean CIELAB colour of the skin around each pixel, (H, W, 3)."""
     lab = cv2.cvtColor((image / 255).astype(np.float32), cv2.COLOR_RGB2LAB)
     near = cv2.GaussianBlur(weight, (0, 0), STAIN_SIGMA)
     sums = cv2.GaussianBlur(lab * weight[..., None], (0, 0), STAIN_SIGMA)
@@ -165,13 +166,13 @@ def _mean_skin(image: Photo, weight: FloatArray) -> np.ndarray:
 
 
 class FaceFeatures:
-    """What EfficientNet-Lite0 sees inside a face: each channel's mean and standard deviation."""
+    """EfficientNet-Lite0's features inside a face: each channel's mean and standard deviation."""
 
     def __init__(self) -> None:
         self._net = Lite0()
 
     def __call__(self, crop: FaceCrop) -> FloatArray:
-        """(D,) features of a crop."""
+        """Computes the features (D,) of a crop."""
         import torch
         from torch.nn import functional
 
@@ -190,7 +191,7 @@ def kernel_distance(one: np.ndarray, other: np.ndarray) -> float:
     """Unbiased squared maximum mean discrepancy of two sets under the kernel (x.y / D + 1)^3.
 
     The KID of Binkowski et al., "Demystifying MMD GANs", ICLR 2018, on other features. About 0 for
-    two sets of one kind; an estimate without bias, so it may come out below.
+    two sets of one distribution; the estimate is unbiased, so it can be negative.
 
     Args:
         one: (M, D), M >= 2.
@@ -209,7 +210,7 @@ def kernel_distance(one: np.ndarray, other: np.ndarray) -> float:
 
 @dataclass(frozen=True)
 class RealFaces:
-    """What fused faces are compared with: `features` (N, D), N >= 4; `mean`, `deviation` (D,)."""
+    """Reference for fused faces: `features` (N, D), N >= 4; `mean`, `deviation` (D,)."""
 
     features: FloatArray
     mean: FloatArray
@@ -217,7 +218,7 @@ class RealFaces:
 
     @classmethod
     def of(cls, features: Sequence[FloatArray]) -> Self:
-        """Takes the features of real faces."""
+        """Computes mean and deviation of the features of real faces."""
         stacked = np.stack(features)
         return cls(stacked, stacked.mean(0), stacked.std(0) + 1e-6)
 

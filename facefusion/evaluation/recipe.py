@@ -1,4 +1,4 @@
-"""The usual recipe with OpenCV alone, for comparison: piecewise-affine warp, `cv2.seamlessClone`.
+"""Fuses by OpenCV alone, for comparison: piecewise-affine warp and `cv2.seamlessClone`.
 
 Cloning is Perez et al., "Poisson Image Editing", SIGGRAPH 2003.
 """
@@ -14,8 +14,8 @@ from facefusion.evaluation.measures import face_hull
 from facefusion.types import FloatArray, Photo
 
 NAME: Final = "OpenCV recipe: piecewise-affine warp, seamlessClone"
-#: Growth of the face's hull that is cloned: a little smaller than the mesh, so that its edge shows
-#: the source's skin.
+#: Growth of the face's hull that is cloned, negative so that the clone's border lies on the
+#: source's skin.
 GROWTH: Final = -0.04
 
 
@@ -26,13 +26,13 @@ def opencv_recipe(source: Photo, target: Photo, theirs: FloatArray, mesh: FloatA
         source: (h, w, 3) RGB uint8.
         target: (H, W, 3) RGB uint8.
         theirs: the source's mesh (468, 2 or 3) in its pixels.
-        mesh: the target's.
+        mesh: the target's mesh.
 
     Returns:
         (H, W, 3) RGB uint8.
 
     Raises:
-        ValueError: the target's mesh lies outside of its photo.
+        ValueError: the target's mesh lies outside its photo.
     """
     mask = face_hull(mesh, target.shape, GROWTH).astype(np.uint8) * 255
     left, top, width, height = cv2.boundingRect(mask)
@@ -44,7 +44,7 @@ def opencv_recipe(source: Photo, target: Photo, theirs: FloatArray, mesh: FloatA
 
 
 def _warped(source: Photo, target: Photo, theirs: FloatArray, mesh: FloatArray) -> Photo:
-    """The target with the source's face drawn over it triangle by triangle."""
+    """Draws the source's face over the target, triangle by triangle."""
     from scipy.spatial import Delaunay
 
     triangles = Delaunay(mesh[:, :2]).simplices
@@ -53,7 +53,7 @@ def _warped(source: Photo, target: Photo, theirs: FloatArray, mesh: FloatArray) 
     for i, corner in enumerate(np.rint(corners).astype(np.int32)):
         cv2.fillConvexPoly(which, corner, i)
     rows, columns = np.nonzero(which >= 0)
-    # The affine map of each triangle: (x, y, 1) of the target to (x, y) of the source.
+    # Affine map of each triangle: (x, y, 1) of the target to (x, y) of the source.
     flat = np.concatenate([corners, np.ones((*corners.shape[:2], 1))], axis=2)
     maps = np.linalg.pinv(flat) @ theirs[triangles, :2]
     points = np.stack([columns, rows, np.ones_like(rows)], axis=1)[:, None]

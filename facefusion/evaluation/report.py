@@ -1,6 +1,4 @@
-"""Writes the report: what was asked, who judged, every figure with its spread, and everything that
-failed.
-"""
+"""Writes the evaluation report: request, judges, every figure with its spread, and all failures."""
 
 from __future__ import annotations
 
@@ -23,17 +21,17 @@ from facefusion.tiers import TIERS, Tier
 
 @dataclass(frozen=True)
 class Report:
-    """All that the report says.
+    """Content of the report.
 
     Attributes:
         command: the command that reproduces it.
         machine: `cli.measure.machine()`.
-        judges: who judged.
-        gallery: who else the results were looked for among, a sentence.
+        judges: the judges.
+        gallery: a sentence about the other people among whom the source is searched.
         tiers: the tiers that ran.
         sections: the lists of pairs.
         undone: the undone swaps, or the reason why there are none.
-        likeness: how those were compared.
+        likeness: the comparisons of the undone swaps.
         worst: rows of each sheet of worst pairs; 0 for none.
     """
 
@@ -66,7 +64,7 @@ def write_report(report: Report, folder: Path) -> Path:
 
 
 def machine_lines(machine: dict[str, Any]) -> list[str]:
-    """Where the figures were measured: `cli.measure.machine()` as a sentence."""
+    """Formats `cli.measure.machine()` as a sentence."""
     versions = ", ".join(
         f"{name} {machine[name]}" for name in ("python", "onnxruntime", "opencv") if name in machine
     )
@@ -83,9 +81,7 @@ def _judges(report: Report) -> list[str]:
 
 
 def judge_lines(judges: Judges) -> list[str]:
-    """A list in Markdown of who judged: geometry, identity, and what the reader must know about
-    them.
-    """
+    """Lists the judges of geometry and identity in Markdown, with their warnings."""
     return [
         f"- geometry: {judges.mesh_name}",
         f"- identity: {judges.identity_name}",
@@ -153,7 +149,7 @@ def _undone(report: Report, folder: Path) -> list[str]:
 
 
 def _write_cases(sections: list[Section], path: Path) -> None:
-    """Every figure of every pair, for whoever wants to look closer."""
+    """Writes every figure of every pair as CSV."""
     with path.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
         rows.writerow(["section", "tier", "source", "target", "why", *BY_KEY, "failure"])

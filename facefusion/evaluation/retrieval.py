@@ -1,4 +1,4 @@
-"""Whether a result's face leads back to its source among many people."""
+"""Tests whether a result's face retrieves its source among many people."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 from facefusion.evaluation.pairs import DataError
 from facefusion.types import FloatArray
 
-#: A face of the gallery that is this like one of the sources may be the same person, and is left
-#: out.
+#: Cosine similarity to a source above which a gallery face is left out, because it may show the
+#: same person.
 SAME_PERSON: Final = 0.7
 
 
@@ -41,10 +41,10 @@ def read_gallery(path: Path, dimensions: int) -> FloatArray:
 def top1(
     names: list[str], sources: FloatArray, results: FloatArray, gallery: FloatArray | None = None
 ) -> list[bool]:
-    """For each result, whether the most similar face of all is its source.
+    """Whether the most similar of all faces to each result is its source.
 
     Args:
-        names: N source files; the same file may come more than once.
+        names: N source files, possibly repeated.
         sources: (N, D) embeddings of the sources.
         results: (N, D) embeddings of the results.
         gallery: (M, D) embeddings of other people.

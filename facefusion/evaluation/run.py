@@ -1,4 +1,4 @@
-"""The whole evaluation, from what was asked to the report."""
+"""Runs the whole evaluation, from the request to the report."""
 
 from __future__ import annotations
 
@@ -30,27 +30,26 @@ from facefusion.pipeline import FusionPipeline
 from facefusion.tiers import Tier
 from facefusion.types import FloatArray
 
-#: Rows of a sheet, if nothing else is asked for.
+#: Default number of rows of a sheet.
 WORST: Final = 8
 
 
 @dataclass(frozen=True)
 class Request:
-    """What to evaluate.
+    """Options of an evaluation.
 
     Attributes:
         data: folder with `faces.csv`, `mesh468.npz` and the images.
         out: folder of the report; it exists.
         tiers: the tiers to run.
         pairs: CSV of pairs, or None to draw them from the validation split.
-        hard: CSV of pairs for a section of their own, or None.
-        limit: pairs of each list, and undone swaps, at the most.
+        hard: CSV of pairs for a separate section, or None.
+        limit: most pairs of each list, and most undone swaps.
         worst: rows of each sheet.
         identity_judge: MobileFaceNet as ONNX, or None for the product's own network.
         gallery: .npy of that judge's embeddings of other people, or None.
         weights: directory of the product's networks, or None for the embedded ones.
-        table: which table is made instead of the report card, `"steps"` or `"degraded"`; empty for
-            none.
+        table: table to make instead of the report, `"steps"` or `"degraded"`; empty for none.
     """
 
     data: Path
@@ -66,7 +65,7 @@ class Request:
     table: str = ""
 
     def command(self) -> str:
-        """The command that reproduces the report; folders of this machine are left out of it."""
+        """The command that reproduces the report, without folders of this machine."""
         words = ["python -m facefusion evaluate --data DIR"]
         words += [f"--{self.table}"] if self.table else []
         files = {
@@ -85,10 +84,10 @@ def _shown(path: Path) -> str:
 
 
 def evaluate(request: Request, machine: dict[str, Any]) -> tuple[Path, list[Section]]:
-    """Fuses, judges and writes the report.
+    """Fuses, measures and writes the report.
 
     Args:
-        request: what to evaluate.
+        request: the options.
         machine: `cli.measure.machine()`, taken before the run.
 
     Returns:
@@ -154,7 +153,7 @@ def _lists(request: Request) -> list[tuple[str, str, str, list[Pair]]]:
 
 
 def _gallery(path: Path | None, judges: Judges) -> tuple[FloatArray | None, str]:
-    """The gallery, and a sentence about who the results are looked for among."""
+    """Reads the gallery, and writes a sentence about the people that it adds."""
     if path is None:
         return None, "among the section's sources only; no gallery was given."
     if judges.dimensions is None:

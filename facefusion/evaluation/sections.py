@@ -1,6 +1,4 @@
-"""One list of pairs in the report: figures with their spread, sheets of the worst, and every
-failure.
-"""
+"""Reports one list of pairs: figures with their spread, sheets of the worst, and every failure."""
 
 from __future__ import annotations
 
@@ -15,30 +13,29 @@ from facefusion.evaluation.sheets import write_sheet
 from facefusion.evaluation.tables import SPREAD, Spread, number, table
 from facefusion.tiers import TIERS, Tier
 
-#: Measures whose worst pairs are shown, with the word for it in the sheets' names.
+#: Measures with sheets of their worst pairs, and the word for each in the sheets' names.
 SHOWN: Final = {
     "id_similarity": "identity",
     "expression_error_pct": "expression",
     "skin_tone_delta_e": "skin-tone",
 }
-#: Measures in the short tables by reason.
+#: Measures of the short tables by reason.
 SHORT: Final = ("id_similarity", "expression_error_pct", "pose_error_deg", "skin_tone_delta_e")
-
-#: Rows of a sheet at the most: JPEG ends at 65,535 pixels.
+#: Most rows of a sheet; a JPEG has at most 65,535 pixels a side.
 PAGE: Final = 100
 
 
 @dataclass(frozen=True)
 class Section:
-    """A list of pairs and what came of it.
+    """A list of pairs and its results.
 
     Attributes:
         title: its heading.
         prefix: of the names of its sheets.
         origin: where the pairs come from, a sentence.
         cases: every pair at every tier.
-        found: by tier, for each result whether it leads back to its source.
-        ages: in years, by photo, where they are known.
+        found: by tier, for each result whether it retrieves its source.
+        ages: in years, by photo, where known.
     """
 
     title: str
@@ -50,13 +47,13 @@ class Section:
 
 
 def section_lines(section: Section, tiers: list[Tier], worst: int, folder: Path) -> list[str]:
-    """The section in Markdown; its sheets are written into `folder`.
+    """Formats the section in Markdown, and writes its sheets into `folder`.
 
     Args:
-        section: what came of the pairs.
+        section: the pairs and their results.
         tiers: the tiers that ran.
-        worst: rows of each sheet of worst pairs; 0 for a report without pictures, where the data's
-            may not be shown.
+        worst: rows of each sheet of worst pairs; 0 for a report without pictures, for data that
+            must not be shown.
         folder: of the report.
     """
     lines = [f"## {section.title}", "", section.origin, ""]

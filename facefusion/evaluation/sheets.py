@@ -1,4 +1,4 @@
-"""Contact sheets: rows of source, target, coarse and result, with a line of text under each."""
+"""Draws contact sheets: rows of source, target, coarse and result, with a text line under each."""
 
 from __future__ import annotations
 
@@ -14,20 +14,23 @@ from PIL import Image, ImageDraw, ImageFont
 from facefusion.geometry.align import crop_photo, mesh_crop_transform
 from facefusion.types import FloatArray, Photo
 
-#: Side of a tile in pixels, and share of it that the face takes.
+#: Side of a tile in pixels.
 TILE: Final = 192
+#: Share of the tile's side that the face takes.
 FACE_SHARE: Final = 0.62
-#: Height of a line of text, its size, and characters that surely fit under a row of four tiles.
+#: Height of a line of text, in pixels.
 LINE: Final = 16
+#: Font size in pixels.
 TEXT_SIZE: Final = 13
+#: Most characters of a line that fits under a row of four tiles.
 CHARACTERS: Final = 116
 QUALITY: Final = 88
-#: What the four tiles of a row show.
+#: Contents of a row's four tiles.
 COLUMNS: Final = "source, target, coarse, result"
 
 
 def whole(photo: Photo) -> Photo:
-    """A photo (H, W, 3) as a tile, shrunk and padded to a white square."""
+    """Shrinks a photo (H, W, 3) to a tile, padded to a white square."""
     scale = TILE / max(photo.shape[:2])
     width, height = (max(1, min(TILE, round(side * scale))) for side in photo.shape[1::-1])
     tile = np.full((TILE, TILE, 3), 255, np.uint8)
@@ -39,20 +42,19 @@ def whole(photo: Photo) -> Photo:
 
 
 def close_up(photo: Photo, mesh: FloatArray) -> Photo:
-    """The upright face with this mesh (468, 2 or 3) in `photo` (H, W, 3) as a tile."""
+    """Crops the upright face with this mesh (468, 2 or 3) in `photo` (H, W, 3) as a tile."""
     return np.asarray(
         crop_photo(photo, mesh_crop_transform(mesh, FACE_SHARE, TILE), TILE), np.uint8
     )
 
 
 def strip(photos: Sequence[Photo | None], meshes: Sequence[FloatArray | None]) -> Photo:
-    """A row of four tiles (TILE, 4 TILE, 3), white where there is nothing.
+    """Joins a row of four tiles (TILE, 4 TILE, 3), white for absent photos.
 
     Args:
         photos: source, target, coarse and result, (H, W, 3) RGB uint8; the later ones may be
             absent.
-        meshes: of each photo's face, if it is known: the face is shown close up then, else the
-            whole photo.
+        meshes: of each photo's face, for a close-up; the whole photo is shown without it.
     """
     tiles = [np.full((TILE, TILE, 3), 255, np.uint8)] * 4
     for i, photo in enumerate(photos[:4]):
@@ -63,9 +65,7 @@ def strip(photos: Sequence[Photo | None], meshes: Sequence[FloatArray | None]) -
 
 
 def sheet(rows: list[tuple[Photo, str]], columns: str = COLUMNS) -> Photo:
-    """Puts rows one below the other, each with its text; `columns` says at the top what is shown.
-    RGB uint8.
-    """
+    """Stacks rows with their texts to (H, W, 3) RGB uint8, with `columns` as the heading."""
     parts = [_text(columns, rows[0][0].shape[1])]
     for row, caption in rows:
         parts += [row, _text(caption, row.shape[1])]
@@ -82,5 +82,5 @@ def _text(words: str, width: int) -> Photo:
 
 
 def write_sheet(path: Path, rows: list[tuple[Photo, str]], columns: str = COLUMNS) -> None:
-    """Writes `sheet` as JPEG. There must be a row at least."""
+    """Writes `sheet` as JPEG; at least one row is required."""
     Image.fromarray(sheet(rows, columns)).save(path, "JPEG", quality=QUALITY)

@@ -1,4 +1,4 @@
-"""What each step of the warp and of composing brings: pairs with all, all but one, and no steps."""
+"""Ablates the steps of the warp and of composing: pairs with all, all but one, and no steps."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from facefusion.tiers import Tier
 from facefusion.types import FloatArray, Photo
 
 FILE: Final = "steps.md"
-#: Stages of `FusionResult.timings` in which the steps work.
+#: Stages of `FusionResult.timings` that contain the steps.
 STAGES: Final = ("warp", "compose")
 COLUMNS: Final = (
     "realism, kernel distance x 1000",
@@ -56,20 +56,20 @@ NOTES: Final = (
     " the identity.",
 )
 
-#: (source photo, target photo, pair) to the result and the seconds of warping and composing.
+#: Turns (source photo, target photo, pair) into the result and the seconds of warp and compose.
 Method = Callable[[Photo, Photo, Pair], tuple[Photo, float]]
 
 
 @dataclass
 class Row:
-    """What was measured of one method.
+    """Measurements of one method.
 
     Attributes:
-        features: (D,) of each result, where there is a network for them.
+        features: (D,) of each result, if the network is installed.
         bands: (5,) of each result, fused over target.
         figures: of each result: stains' mean and 95th percentile, identity, expression, skin tone.
         seconds: of each result.
-        failures: a sentence for each pair that failed.
+        failures: a sentence for each failed pair.
     """
 
     features: list[FloatArray] = field(default_factory=list)
@@ -80,7 +80,7 @@ class Row:
 
 
 def settings() -> dict[str, Steps]:
-    """By the name of a row, the steps that are done: all, all but one, none."""
+    """Returns the steps of each row by name: all, all but one, none."""
     every, names = Steps(), Steps.names()
     return {
         "all steps": every,
@@ -90,7 +90,7 @@ def settings() -> dict[str, Steps]:
 
 
 def with_steps(pipeline: FusionPipeline, steps: Steps) -> FusionPipeline:
-    """A pipeline with the same networks, other steps and a cache of its own."""
+    """Copies a pipeline with the same networks, other steps and an own cache."""
     return FusionPipeline(
         detector=pipeline.detector,
         mesh=pipeline.mesh,
@@ -104,7 +104,7 @@ def with_steps(pipeline: FusionPipeline, steps: Steps) -> FusionPipeline:
 
 def _product(pipeline: FusionPipeline) -> Method:
     def run(source: Photo, target: Photo, pair: Pair) -> tuple[Photo, float]:
-        # Nothing is remembered from an earlier pair: every pair costs what it costs the first time.
+        # Clears the cache, so that no pair is faster because of an earlier one.
         pipeline.cache.clear()
         fused = pipeline(source, target, tier=Tier.BEST)
         return fused.image, sum(fused.timings.stages.get(stage, 0.0) for stage in STAGES)
@@ -129,9 +129,9 @@ def compare(
     """Fuses every pair with every method, in turns, and measures the results.
 
     Args:
-        methods: by the name of their row. Each pair begins with another one.
+        methods: by the name of their row; each pair begins with a different one.
         known: the real faces.
-        judges: who judges.
+        judges: measure the results.
         pairs: of files that are `known`.
     """
     names, rows = list(methods), {name: Row() for name in methods}
@@ -144,7 +144,7 @@ def compare(
                 figures = _judged(known, judges, pair, source, target, image)
             except (FusionError, JudgeError) as error:
                 rows[name].failures.append(f"{name}, {pair.source} -> {pair.target}: {error}")
-            except Exception as error:  # a fault of ours must not cost the rest of the table
+            except Exception as error:  # a bug must not end the table
                 said = sentence(error)
                 rows[name].failures.append(f"{name}, {pair.source} -> {pair.target}: {said}")
             else:
@@ -155,7 +155,7 @@ def compare(
 def _judged(
     known: KnownFaces, judges: Judges, pair: Pair, source: Photo, target: Photo, image: Photo
 ) -> list[float]:
-    """Identity, expression and skin tone of a result."""
+    """Measures identity, expression and skin tone of a result."""
     theirs, own = (
         LocatedFace(photo, known.faces[file].mesh, known.faces[file].embedding)
         for photo, file in ((source, pair.source), (target, pair.target))
@@ -172,7 +172,7 @@ def _add(
     figures: list[float],
     seconds: float,
 ) -> None:
-    """Adds a result to its row."""
+    """Adds a result's measurements to its row."""
     crop = FaceCrop.of(image, target.mesh)
     if known.network is not None:
         row.features.append(known.network(crop))
@@ -182,7 +182,7 @@ def _add(
 
 
 def row_cells(row: Row, known: KnownFaces) -> list[str]:
-    """A row's figures, one for each of `COLUMNS`."""
+    """Formats a row's figures, one for each of `COLUMNS`."""
     if not row.bands:
         return ["-"] * (len(COLUMNS) - 1) + ["0"]
     realism = known.real.distance(row.features) if known.real is not None else float("nan")
@@ -201,11 +201,11 @@ def steps_report(request: Request, machine: dict[str, Any]) -> tuple[Path, int]:
     """Measures every setting and the OpenCV recipe, writes `steps.md` into the request's folder.
 
     Args:
-        request: what to evaluate: its folders, judge, weights and limit.
+        request: its folders, judge, weights and limit.
         machine: `cli.measure.machine()`, taken before the run.
 
     Returns:
-        The path of the table, and how many results there are not, because they failed.
+        The path of the table, and the number of failed fusions.
 
     Raises:
         DataError: the data or a judge cannot be used.

@@ -1,4 +1,4 @@
-"""Spread, and tables in Markdown."""
+"""Summarises samples, and formats tables in Markdown."""
 
 from __future__ import annotations
 
@@ -9,15 +9,13 @@ from typing import Final
 
 import numpy as np
 
-#: The columns of `Spread.cells`.
+#: Columns of `Spread.cells`.
 SPREAD: Final = ("median", "p10", "p90", "mean", "worst")
 
 
 @dataclass(frozen=True)
 class Spread:
-    """Median, 10th and 90th percentile, mean, worst value and number of samples; what is no number
-    is not counted.
-    """
+    """Median, 10th and 90th percentile, mean, worst value and number of samples, without NaN."""
 
     median: float
     p10: float
@@ -28,8 +26,9 @@ class Spread:
 
     @classmethod
     def of(cls, values: Iterable[float], badness: Callable[[float], float]) -> Spread:
-        """The spread of `values`; `badness` grows as a value gets worse. All of it is NaN where
-        there are none.
+        """Computes the spread of `values`, all NaN if there are none.
+
+        `badness` grows as a value gets worse.
         """
         known = [value for value in values if not math.isnan(value)]
         if not known:
@@ -38,7 +37,7 @@ class Spread:
         return cls(median, p10, p90, float(np.mean(known)), max(known, key=badness), len(known))
 
     def cells(self, digits: int) -> list[str]:
-        """Median, p10, p90, mean and worst as text."""
+        """Formats median, p10, p90, mean and worst."""
         return [
             number(value, digits)
             for value in (self.median, self.p10, self.p90, self.mean, self.worst)
@@ -46,12 +45,12 @@ class Spread:
 
 
 def number(value: float, digits: int) -> str:
-    """A number with so many decimals, or a dash."""
+    """Formats a number with this many decimals, or as a dash."""
     return "-" if math.isnan(value) else f"{value:.{digits}f}"
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """A table's lines, and an empty one after it. The first column holds words, the others numbers."""
+    """Formats a table and an empty line; the first column holds words, the others numbers."""
     line = [*header]
     return [
         _row(line),

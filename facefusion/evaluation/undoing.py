@@ -1,4 +1,4 @@
-"""Lets the product undo swaps, and compares what it returns with the truth."""
+"""Undoes swaps with the product, and compares the results with the truth."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from facefusion.pipeline import FusionPipeline
 from facefusion.tiers import Tier
 from facefusion.types import Photo
 
-#: The row of a product that does nothing at all: T' compared with T.
+#: Name of the baseline row: T' compared with T.
 UNTOUCHED: Final = "nothing done (T' itself)"
 COLUMNS: Final = "S, T', result, T"
 
 
 @dataclass
 class Undone:
-    """What came of it.
+    """Scores, failures and pictures of the undone swaps.
 
     Attributes:
-        samples: how many swaps there were.
-        figures: by row (`UNTOUCHED`, then a tier each) and name of the comparison, one number for
-            each sample that worked.
-        failures: by row, a sentence for each sample that did not, after its file's name.
+        samples: number of swaps.
+        figures: by row (`UNTOUCHED`, then each tier) and name of the comparison, one number for
+            each sample that did not fail.
+        failures: by row, the file's name and a sentence for each failed sample.
         strips: by row, a picture of each sample with its file's name.
     """
 
@@ -62,9 +62,7 @@ def undo(
                 _compare(undone.figures[tier], likeness, sample, image)
             except FusionError as error:
                 undone.failures.setdefault(tier, []).append(f"{sample.name}: {error}")
-            except (
-                Exception
-            ) as error:  # a fault of ours is a finding, and must not cost the rest of the report
+            except Exception as error:  # a bug is a finding, and must not end the report
                 undone.failures.setdefault(tier, []).append(f"{sample.name}: {sentence(error)}")
             picture = strip([sample.source, sample.target, image, sample.truth], [])
             undone.strips.setdefault(tier, []).append((picture, sample.name))

@@ -1,9 +1,9 @@
-"""Undone swaps: the only case in which the right answer is known.
+"""Makes swaps to be undone, the only test with a known right answer.
 
-A portrait T is given another person's face (T'), and T's own face is carried into another pose and
-light (S). The product is asked to put S into T': what it should return is T. The samples are made
-from the data's meshes and from geometry alone, never by the product's networks, so that they stay
-the same while those change.
+A portrait T is given another person's face (T'), and T's own face is warped to another pose and
+light (S). The product puts S into T' and should return T. The samples are made from the data's
+meshes and from geometry alone, never by the product's networks, so that they stay the same when
+the networks change.
 """
 
 from __future__ import annotations
@@ -33,29 +33,29 @@ SAMPLES: Final = 40
 SEED: Final = 7
 #: Side of the samples in pixels; the face takes 60 % of it.
 SIZE: Final = 384
-#: Degrees of yaw between the faces that are carried onto each other.
+#: Largest difference of yaw between a face and the mesh that it is warped to, in degrees.
 MAX_YAW_DIFFERENCE: Final = 20.0
-#: Standard deviation, as a share of the side, of the low-pass that keeps T's light on the foreign
-#: face, and of the edge.
+#: Standard deviation, relative to the side, of the low-pass that keeps T's light on the new face.
 LIGHT_SIGMA: Final = 0.1
+#: Standard deviation, relative to the side, of the mask's edge.
 EDGE_SIGMA: Final = 0.02
-#: The edge between the lips and what lies behind them.
+#: Standard deviation, relative to the side, of the edge of an open mouth.
 MOUTH_EDGE_SIGMA: Final = 0.006
-#: The light on S: gamma as a power of two, gain of each channel, and strength of the light from one
+#: Light on S: gamma as a power of two, gain of each channel, and strength of the light from one
 #: side.
 GAMMA, GAIN, RAMP = 0.5, 0.12, 0.3
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One undone swap, every image (SIZE, SIZE, 3) RGB uint8.
+    """One swap to undo, every image (SIZE, SIZE, 3) RGB uint8.
 
     Attributes:
         name: the file of T.
         source: S, T's face in another pose and light.
         target: T', T with another person's face.
         truth: T.
-        inside: (SIZE, SIZE) bool, T's face: figures are taken there.
+        inside: (SIZE, SIZE) bool, T's face, where figures are measured.
     """
 
     name: str
@@ -66,7 +66,7 @@ class Sample:
 
 
 def read_meshes(folder: Path) -> dict[str, FloatArray]:
-    """The meshes of `mesh468.npz`, (468, 3) in image pixels, by file.
+    """Reads the meshes of `mesh468.npz`, (468, 3) in image pixels, by file.
 
     Raises:
         DataError: it is missing or has another form.
@@ -86,8 +86,9 @@ def read_meshes(folder: Path) -> dict[str, FloatArray]:
 
 
 def foreign(truth: Photo, mesh: FloatArray, other: Photo, other_mesh: FloatArray) -> Photo:
-    """T': the other face on T's mesh, in T's light, under a soft mask; what an open mouth shows
-    stays T's.
+    """Makes T': the other face on T's mesh, in T's light, under a soft mask.
+
+    The inside of an open mouth stays T's.
 
     Args:
         truth: T, (S, S, 3) RGB uint8.
@@ -113,7 +114,7 @@ def foreign(truth: Photo, mesh: FloatArray, other: Photo, other_mesh: FloatArray
 
 
 def relit(rng: np.random.Generator, image: Photo) -> Photo:
-    """`image` (H, W, 3) under another exposure, white balance and direction of light."""
+    """Changes exposure, white balance and direction of light of `image` (H, W, 3)."""
     height, width = image.shape[:2]
     angle = rng.uniform(0, 2 * np.pi)
     across, down = np.linspace(-1, 1, width), np.linspace(-1, 1, height)[:, None]
@@ -126,12 +127,12 @@ def relit(rng: np.random.Generator, image: Photo) -> Photo:
 def make_samples(
     folder: Path, faces: list[ValFace], count: int, seed: int = SEED
 ) -> Iterator[Sample]:
-    """Makes undone swaps from the faces of a split.
+    """Makes the samples from the faces of a split.
 
     Args:
         folder: the data folder.
-        faces: the split; those without a mesh are passed over.
-        count: samples at the most; the first ones are the same for every count.
+        faces: the split; faces without a mesh are skipped.
+        count: most samples; the first ones are the same for every count.
         seed: of the choice of faces and light.
 
     Raises:
