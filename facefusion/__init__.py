@@ -1,4 +1,4 @@
-"""FaceFusion: one person's face in another photo, on a plain CPU."""
+"""Puts one person's face into another photo, on a plain CPU."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`python -m facefusion fuse | batch | bench | evaluate | export`."""
+"""Runs the command line: `python -m facefusion COMMAND`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from facefusion.runtime import own_process
 
 
 def run() -> int:
-    """The command `facefusion`, in a process of its own."""
+    """Runs the command `facefusion` in a process of its own."""
     own_process()
     return main()
 

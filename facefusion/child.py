@@ -1,6 +1,4 @@
-"""A function of this package in a Python process of its own: its crash, memory and libraries stay
-there.
-"""
+"""Runs a module in a child process, which keeps its crashes, memory and libraries apart."""
 
 from __future__ import annotations
 
@@ -13,23 +11,22 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-#: Seconds between two looks of a child for its parent.
+#: Seconds between two checks of a child whether its parent still runs.
 WATCH_SECONDS: Final = 0.2
 _PACKAGE_PARENT: Final = str(Path(__file__).resolve().parent.parent)
-#: Windows would open a console for it.
+#: Creation flags of the child: without them Windows would open a console.
 _NO_WINDOW: Final = int(getattr(subprocess, "CREATE_NO_WINDOW", 0))
 
 
 class ChildError(RuntimeError):
-    """A child process could not be started, failed, or took too long."""
+    """A child process that could not be started, failed, or took too long."""
 
 
 def end_with_parent() -> None:
-    """Ends this process soon after the one that started it has ended, instead of working for
-    nobody.
+    """Ends this process soon after its parent has ended.
 
-    For a child of `ask`, which names the parent in its command. On Windows, which tells a child
-    nothing of its parent's end, it does nothing.
+    For a child of `ask`, which passes the parent's id in the command. On Windows, where a child
+    cannot see its parent's end, it does nothing.
     """
     if sys.platform == "win32":
         return
@@ -44,34 +41,28 @@ def end_with_parent() -> None:
 
 
 def ask(module: str, request: Any, seconds: float) -> Any:
-    """Runs a module that reads JSON from its standard input and writes JSON as the last line of its
-    standard output.
+    """Runs a module that reads JSON from standard input and answers in JSON.
 
-    The child has the environment of this process and finds the same packages.
+    The answer is the last line of its standard output. The child has the environment of this
+    process and finds the same packages.
 
     Args:
-        module: run as `__main__`.
-        request: what it is given.
-        seconds: until it is killed.
+        module: module to run as `__main__`.
+        request: JSON value for its standard input.
+        seconds: time limit after which it is killed.
 
     Raises:
         ChildError: there is no answer.
     """
-    if not sys.executable or getattr(
-        sys, "frozen", False
-    ):  # the executable is a program that embeds Python
+    # A frozen program embeds Python: its executable is the program itself.
+    if not sys.executable or getattr(sys, "frozen", False):
         raise ChildError("there is no Python to start")
     places = [_PACKAGE_PARENT, *filter(None, sys.path)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(places), "PYTHONIOENCODING": "utf-8"}
     try:
         done = subprocess.run(
-            [
-                sys.executable,
-                "-P",
-                "-m",
-                module,
-                str(os.getpid()),
-            ],  # -P: nothing is imported from the current directory
+            # -P: nothing is imported from the current directory.
+            [sys.executable, "-P", "-m", module, str(os.getpid())],
             input=json.dumps(request),
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -26,7 +26,7 @@ QUICKER: Final = 0.8
 
 
 class TierChooser:
-    """Chooses tiers for a pipeline; safe for concurrent use.
+    """Automatic choice of tiers for a pipeline; safe for concurrent use.
 
     Args:
         speed: returns the measured speed of this machine; called once, on first use.

@@ -1,4 +1,4 @@
-"""The stages of a fusion, their times, and whoever wants to be told of them."""
+"""Times the stages of a fusion and reports its progress."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-#: Called with the stage that begins and the share of the work already done, in [0, 1].
+#: Callback with the stage that begins and the share of the work already done, in [0, 1].
 Progress = Callable[[str, float], None]
 
-#: Stages in their order, with the share of the work that lies before each (for progress bars, not
-#: measured).
+#: Stages in their order, with the share of the work before each; estimates for progress bars.
 STAGES: Final = {
     "detect": 0.0, "mesh": 0.2, "identity": 0.35, "coverings": 0.38, "warp": 0.4, "coarse": 0.5, "draft": 0.53,
     "refine": 0.55, "compose": 0.8, "check": 0.95,
@@ -21,14 +20,14 @@ STAGES: Final = {
 
 @dataclass
 class Clock:
-    """Times the stages of one call."""
+    """Seconds of the stages of one call."""
 
     progress: Progress | None
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Tells that a stage begins, and adds its seconds when it ends."""
+        """Reports the beginning of a stage, and adds its seconds at its end."""
         if self.progress is not None:
             self.progress(name, STAGES[name])
         start = time.perf_counter()
@@ -39,10 +38,10 @@ class Clock:
 
     @contextmanager
     def side_by_side(self) -> Iterator[tuple[Clock, Clock]]:
-        """Two clocks for work that is done at the same time; only the first tells of its stages.
+        """Yields two clocks for concurrent work, of which the first reports its progress.
 
-        Each stage is then given its share of the time that passed, so that the stages still add up
-        to the whole.
+        Each stage then gets its share of the elapsed time, so that the sum of all stages is the
+        time of the call.
         """
         pair, start = (Clock(self.progress), Clock(None)), time.perf_counter()
         yield pair

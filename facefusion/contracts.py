@@ -1,9 +1,8 @@
-"""What the networks' files take and give: read from the ONNX files, beside what the pipeline and
-the manifest say of them.
+"""Checks inputs and outputs of ONNX files against the pipeline's contracts and the manifest.
 
-The outermost fields of an ONNX file are read here without the onnx package, which serving does not
-have, and without opening
-a session, which takes a hundred times as long: https://protobuf.dev/programming-guides/encoding,
+The outermost fields of an ONNX file are read without the onnx package, which is not installed for
+serving, and without opening a session, which takes a hundred times as long:
+https://protobuf.dev/programming-guides/encoding,
 https://github.com/onnx/onnx/blob/main/onnx/onnx.proto.
 """
 
@@ -16,8 +15,7 @@ from typing import Final
 
 from facefusion.errors import WeightsError
 
-#: By name, a tensor as the manifest describes it: "float32[batch, 3, 112, 112]", where a word is
-#: any size.
+#: Tensors by name, as in the manifest: "float32[batch, 3, 112, 112]", where a word is any size.
 Tensors = Mapping[str, str]
 
 _PICTURE: Final = "float32[1, 3, 128, 128]"
@@ -50,7 +48,7 @@ CONTRACTS: Final[dict[str, tuple[Tensors, Tensors]]] = {
     ),
 }  # fmt: skip
 
-#: ONNX's numbers of the types that are met, as the manifest calls them.
+#: Names in the manifest of ONNX's element types, by their number.
 _TYPES: Final = {
     1: "float32",
     2: "uint8",
@@ -61,9 +59,9 @@ _TYPES: Final = {
     10: "float16",
     11: "float64",
 }
-#: Numbers of fields in onnx.proto.
+#: Field numbers in onnx.proto.
 _GRAPH, _INITIALIZER, _INITIALIZER_NAME, _INPUT, _OUTPUT = 7, 5, 8, 11, 12
-#: The most bytes of a number in protobuf's encoding.
+#: Largest number of bytes of a varint in protobuf's encoding.
 _LONGEST: Final = 10
 
 
@@ -71,13 +69,13 @@ def check(name: str, path: Path, inputs: Tensors, outputs: Tensors) -> None:
     """Checks an ONNX file's inputs and outputs.
 
     Args:
-        name: of the network, such as "mesh" or "coarse_int8"; before "_" stands a key of
+        name: name of the network, such as "mesh" or "coarse_int8"; the part before "_" is a key of
             `CONTRACTS`.
-        path: the file.
-        inputs, outputs: what its manifest says of them; nothing where they are empty.
+        path: ONNX file.
+        inputs, outputs: tensors of the manifest; empty if it has none.
 
     Raises:
-        WeightsError: they are not those of `CONTRACTS`, or not the manifest's.
+        WeightsError: they differ from `CONTRACTS` or from the manifest.
         OSError: the file cannot be read.
     """
     try:
@@ -95,11 +93,11 @@ def check(name: str, path: Path, inputs: Tensors, outputs: Tensors) -> None:
 
 
 def difference(word: str, found: Tensors, wanted: Tensors) -> str:
-    """What is wrong with tensors, in words, or nothing.
+    """Describes how tensors differ, or returns an empty string.
 
     Args:
         word: "input" or "output".
-        found, wanted: what is and what should be.
+        found, wanted: actual and expected tensors.
     """
     if list(found) != list(wanted):
         return f"its {word}s are {', '.join(found) or 'none'}, and should be {', '.join(wanted)}"
@@ -110,9 +108,7 @@ def difference(word: str, found: Tensors, wanted: Tensors) -> str:
 
 
 def _fits(found: str, wanted: str) -> bool:
-    """Whether a tensor can have every size that is wanted: a file's word stands for any size, and
-    so does a wanted one.
-    """
+    """Returns whether a tensor's type and shape match; a word in the found shape is any size."""
     (kind, sizes), (wanted_kind, wanted_sizes) = (_parts(each) for each in (found, wanted))
     if kind != wanted_kind or len(sizes) != len(wanted_sizes):
         return False
@@ -127,11 +123,10 @@ def _parts(tensor: str) -> tuple[str, list[str]]:
 
 
 def declared(content: bytes) -> tuple[dict[str, str], dict[str, str]]:
-    """The inputs and outputs of an ONNX file, in its order; weights that are listed as inputs are
-    left out.
+    """Reads the inputs and outputs of an ONNX file, in its order, without weights among them.
 
     Raises:
-        ValueError, IndexError: it is none.
+        ValueError, IndexError: the content is no ONNX file.
     """
     graph = _last(memoryview(content), _GRAPH)
     if graph is None:
@@ -170,7 +165,7 @@ def _text(value: memoryview | None) -> str:
 
 
 def _last(message: memoryview | None, field: int) -> memoryview | None:
-    """A message's last field of a number, which is the one that counts, or None."""
+    """Returns a message's last field with this number, which overrides earlier ones, or None."""
     found = (
         [value for number, value in _fields(message) if number == field]
         if message is not None
@@ -182,7 +177,7 @@ def _last(message: memoryview | None, field: int) -> memoryview | None:
 
 
 def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """The fields of a message: their numbers, and what they hold."""
+    """Yields numbers and values of a message's fields."""
     at = 0
     while at < len(message):
         key, at = _number(message, at)
@@ -201,7 +196,7 @@ def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
 
 
 def _number(message: memoryview, at: int) -> tuple[int, int]:
-    """A number of seven bits a byte, and where it ends."""
+    """Reads a varint, seven bits a byte, and returns it with the position of its end."""
     value = 0
     for i in range(_LONGEST):
         value |= (message[at + i] & 127) << 7 * i

@@ -1,9 +1,8 @@
-"""Engines: what runs the fusion networks. ONNX Runtime is always there; each network takes the
-quickest that is installed.
+"""Selects the fastest installed engine for each fusion network by measuring.
 
-On one processor 8-bit integers halve the time, on another they double it, so it is measured, not
-believed; an engine whose answers are not the reference's (ONNX Runtime, 32 bits) is passed over,
-however quick.
+ONNX Runtime is always installed. 8-bit integers halve the time on some processors and double it on
+others, so every engine is timed; an engine whose outputs differ too much from the reference's (ONNX
+Runtime, 32 bits) is rejected, however fast.
 """
 
 from __future__ import annotations
@@ -36,29 +35,29 @@ from facefusion.runtime import (
 )
 from facefusion.types import FloatArray
 
-#: Networks that engines run, and the side of the largest crop that each sees.
+#: Side in pixels of the largest crop of each network that engines run.
 SIDES: Final = {"coarse": 128, "refine": 512}
+#: Output names of each network that engines run.
 OUTPUTS: Final = {"coarse": ["mask", "delta"], "refine": ["refined_mask", "refined_delta"]}
-#: Decibels that an engine's fused crops must reach against the reference's: in 32 bits, and in 8,
-#: where what is lost against the truth was measured as the networks were made (`export.quantize`)
-#: and here only a broken engine is to be found out.
+#: Least PSNR in dB of an engine's fused crops against the reference's, by whether it computes in 8
+#: bits: the loss of INT8 was measured on export (`export.quantize`), so 30 dB only rejects a broken
+#: engine.
 MIN_PSNR: Final = {False: 40.0, True: 30.0}
-#: Names the engine to use, instead of the quickest.
+#: Environment variable that names the engine to use instead of the fastest.
 ENGINE_VARIABLE: Final = "FACEFUSION_ENGINE"
-#: Seconds of a network's time that a package beside ONNX Runtime must save: each takes 50 to 200 MB
-#: of memory.
+#: Seconds that a package other than ONNX Runtime must save in a network: each takes 50 to 200 MB of
+#: memory.
 MIN_SAVING_SECONDS: Final = 0.003
-#: Timed runs of each engine, of which the quickest counts.
+#: Timed runs of each engine, of which the fastest counts.
 RUNS: Final = 4
-#: Seconds that the comparison in a child process may take: ten times what it takes on two idle
-#: cores.
+#: Time limit in seconds of the comparison in a child process: ten times its time on two idle cores.
 TRIAL_SECONDS: Final = 30.0
 
 log = logging.getLogger("facefusion.engines")
 
 
 class Engine(StrEnum):
-    """What runs the fusion networks, and in how many bits."""
+    """An inference package for the fusion networks, and its precision."""
 
     ONNXRUNTIME = "onnxruntime"
     ONNXRUNTIME_INT8 = "onnxruntime-int8"
@@ -69,23 +68,23 @@ class Engine(StrEnum):
 
     @property
     def package(self) -> str:
-        """The package to import."""
+        """Name of the package to import."""
         return {"litert": "ai_edge_litert"}.get(name := self.value.removesuffix("-int8"), name)
 
     @property
     def int8(self) -> bool:
-        """Whether it computes in 8 bits."""
+        """Whether the engine computes in 8 bits."""
         return self.value.endswith("-int8")
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What came of trying an engine on a network.
+    """Result of trying an engine on a network.
 
     Attributes:
-        seconds: at the largest size; infinite where it does not run here.
-        psnr: decibels between its fused crop and the reference's.
-        reason: why it was passed over, or empty.
+        seconds: time at the largest size; infinite if the engine does not run here.
+        psnr: PSNR in dB of its fused crop against the reference's.
+        reason: reason why it was rejected, or empty.
     """
 
     seconds: float
@@ -93,12 +92,12 @@ class Trial:
     reason: str = ""
 
 
-#: By network, what came of every engine that has it.
+#: Trials of all available engines, by network.
 Trials = dict[str, dict[Engine, Trial]]
 
 
 def available(files: Mapping[str, WeightFile], name: str) -> list[Engine]:
-    """The engines that are installed and have weights of the network `name`, the reference first."""
+    """Returns the installed engines with weights of the network `name`, the reference first."""
     return [
         engine
         for engine in Engine
@@ -107,15 +106,13 @@ def available(files: Mapping[str, WeightFile], name: str) -> list[Engine]:
 
 
 def weights(engine: Engine, files: Mapping[str, WeightFile], name: str) -> Path | None:
-    """The file of the network `name` that an engine reads, or None where there is none.
+    """Returns the file of the network `name` that an engine reads, or None.
 
-    INT8 weights that were made from other weights than those beside them are as good as absent.
+    INT8 weights that were quantised from weights other than those in `files` are ignored.
     """
     whole = files[name]
     if engine is Engine.LITERT:
-        exported = whole.path.with_suffix(
-            ".tflite"
-        )  # `facefusion export --format tflite` puts it there
+        exported = whole.path.with_suffix(".tflite")  # from `facefusion export --format tflite`
         return exported if exported.is_file() else None
     if not engine.int8:
         return whole.path
@@ -126,11 +123,11 @@ def weights(engine: Engine, files: Mapping[str, WeightFile], name: str) -> Path 
 def open_network(
     engine: Engine, files: Mapping[str, WeightFile], name: str, threads: int | None = None
 ) -> Network:
-    """Opens the network `name` in an engine, with so many threads (all cores by default).
+    """Opens the network `name` in an engine, with `threads` threads (all cores by default).
 
     Raises:
-        WeightsError: the engine has no weights of it, or cannot open them, or they are another
-            network's.
+        WeightsError: the engine has no weights of the network or cannot open them, or they belong
+            to another network.
     """
     path = weights(engine, files, name)
     if path is None:
@@ -139,7 +136,7 @@ def open_network(
         return _opened(engine, path, name, threads)
     except (WeightsError, ImportError):
         raise
-    except Exception as error:  # each package has exceptions of its own
+    except Exception as error:  # each package has its own exceptions
         raise WeightsError(f"{engine} cannot open {path.name}: {type(error).__name__}.") from error
 
 
@@ -159,12 +156,12 @@ def _opened(engine: Engine, path: Path, name: str, threads: int | None) -> Netwo
 
 
 def forced_engines(engine: Engine | str, files: Mapping[str, WeightFile]) -> dict[str, Engine]:
-    """One engine for every network that it has, and the reference for those that it has not.
+    """Assigns one engine to every network that it has weights of, and the reference to the others.
 
     Raises:
-        ValueError: there is no such engine.
-        WeightsError: it is not installed, or has none of the networks; a network is not what the
-            pipeline calls.
+        ValueError: unknown engine.
+        WeightsError: the engine is not installed or has no weights; a network does not match its
+            contract.
     """
     check_contracts(files)
     engine = Engine(engine)
@@ -177,12 +174,13 @@ def forced_engines(engine: Engine | str, files: Mapping[str, WeightFile]) -> dic
 def select_engines(
     files: Mapping[str, WeightFile], threads: int | None = None
 ) -> dict[str, Engine]:
-    """By network, the engine that the environment names, or the quickest, remembered on the disk or
-    found now.
+    """Returns the engine of each network: from the environment, or else the fastest.
+
+    The fastest ones are kept on disk; they are measured if there is no entry.
 
     Raises:
-        WeightsError: the environment names an engine that is not there; a network is not what the
-            pipeline calls.
+        WeightsError: the engine named by the environment is not available; a network does not match
+            its contract.
     """
     engines = {name: available(files, name) for name in SIDES}
     every = [engine for engine in Engine if any(engine in some for some in engines.values())]
@@ -211,19 +209,19 @@ def select_engines(
             found = quickest(try_apart(files, threads))
         except ChildError as error:
             log.warning("The engines could not be compared, and ONNX Runtime serves: %s.", error)
-            return dict.fromkeys(
-                SIDES, Engine.ONNXRUNTIME
-            )  # not remembered: the next start tries again
+            # Not kept on disk, so that the next start tries again.
+            return dict.fromkeys(SIDES, Engine.ONNXRUNTIME)
     remember("engines", key, found)
     return found
 
 
 def try_apart(files: Mapping[str, WeightFile], threads: int | None = None) -> Trials:
-    """`try_engines` in a child process, so that what is not taken leaves nothing here: neither
-    memory nor signal stacks.
+    """Runs `try_engines` in a child process.
+
+    Packages that are not selected then leave neither memory nor signal stacks in this one.
 
     Raises:
-        ChildError: there is no answer; a package crashed, or hangs.
+        ChildError: there is no answer; a package crashed or hangs.
     """
     needed = {name: asdict(file) for name, file in files.items() if name.partition("_")[0] in SIDES}
     request = {
@@ -241,7 +239,7 @@ def try_apart(files: Mapping[str, WeightFile], threads: int | None = None) -> Tr
 
 
 def unpacked(request: Any) -> tuple[dict[str, WeightFile], int | None]:
-    """The files and threads of a request that `try_apart` made."""
+    """Reads files and threads from a request of `try_apart`."""
     files = {
         name: WeightFile(**{**each, "path": Path(each["path"])})
         for name, each in request["files"].items()
@@ -250,7 +248,7 @@ def unpacked(request: Any) -> tuple[dict[str, WeightFile], int | None]:
 
 
 def answered(trials: Trials) -> dict[str, dict[str, tuple[float, float, str]]]:
-    """Trials as `try_apart` reads them."""
+    """Converts trials to the answer that `try_apart` reads."""
     return {
         name: {
             engine.value: (trial.seconds, trial.psnr, trial.reason)
@@ -261,7 +259,7 @@ def answered(trials: Trials) -> dict[str, dict[str, tuple[float, float, str]]]:
 
 
 def version_of(engine: Engine) -> str:
-    """The version of an installed engine's package."""
+    """Returns the version of an installed engine's package."""
     return version(engine.package.replace("_", "-"))
 
 
@@ -270,10 +268,10 @@ def try_engines(
     threads: int | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Trials:
-    """Times every network in every available engine on made-up crops, and compares its answers with
-    the reference's.
+    """Times each network in each available engine, and compares outputs with the reference's.
 
-    The engines are timed in turns, so that what else the machine does meets all of them.
+    The inputs are synthetic crops. The engines are timed in turns, so that other load of the
+    machine affects all of them.
     """
     return {name: _try_network(files, name, threads, clock) for name in SIDES}
 
@@ -289,9 +287,7 @@ def _try_network(
         try:
             network = open_network(engine, files, name, threads)
             crop = fused(feeds, *network.run(OUTPUTS[name], feeds))
-        except (
-            Exception
-        ) as error:  # an optional package that is broken must not take the product down with it
+        except Exception as error:  # a broken optional package must not stop the pipeline
             if engine is Engine.ONNXRUNTIME:
                 raise
             trials[engine] = Trial(
@@ -317,8 +313,9 @@ def _try_network(
 
 
 def quickest(trials: Trials) -> dict[str, Engine]:
-    """By network, the quickest engine that was not passed over; one of another package only where
-    it saves `MIN_SAVING_SECONDS`.
+    """Returns the fastest engine of each network that was not rejected.
+
+    Packages other than ONNX Runtime must save `MIN_SAVING_SECONDS`.
     """
 
     def cost(engine: Engine, trial: Trial) -> float:
@@ -334,13 +331,11 @@ def quickest(trials: Trials) -> dict[str, Engine]:
 
 
 def synthetic_inputs(name: str, side: int) -> dict[str, FloatArray]:
-    """Inputs of the network `name` at a side: smooth colours, a soft round face, and nobody's
-    identity.
-    """
+    """Makes inputs of the network `name`: smooth colours, a round face mask, a random identity."""
     rng = np.random.default_rng(0)
 
     def field(channels: int, low: float, high: float) -> FloatArray:
-        # Always channels last for OpenCV, which drops a lone one.
+        # OpenCV drops the axis of a single channel: `reshape` restores it.
         smooth = cv2.resize(
             rng.uniform(low, high, (8, 8, channels)), (side, side), interpolation=cv2.INTER_LINEAR
         )
@@ -358,7 +353,7 @@ def synthetic_inputs(name: str, side: int) -> dict[str, FloatArray]:
 
 
 def fused(feeds: Feeds, mask: FloatArray, delta: FloatArray) -> FloatArray:
-    """The fused crop (3, S, S) in [0, 1] that a network's answer stands for."""
+    """Computes the fused crop (3, S, S) in [0, 1] from a network's outputs."""
     target = feeds["target"][0]
     return np.asarray(
         np.clip(target + mask[0] * (feeds["warped"][0] + delta[0] - target), 0, 1), np.float32
@@ -366,8 +361,6 @@ def fused(feeds: Feeds, mask: FloatArray, delta: FloatArray) -> FloatArray:
 
 
 def psnr(found: FloatArray, truth: FloatArray, inside: np.ndarray) -> float:
-    """Peak signal-to-noise ratio in dB of (3, S, S) images in [0, 1] where `inside` (S, S) is true;
-    at most 120.
-    """
+    """Computes the PSNR in dB, at most 120, of (3, S, S) images in [0, 1] inside a mask (S, S)."""
     error = float(np.mean((found[:, inside].astype(np.float64) - truth[:, inside]) ** 2))
     return 10 * float(np.log10(1 / max(error, 1e-12)))

@@ -1,6 +1,4 @@
-"""The comparison of engines, in a process of its own: `engines.try_apart` runs it and reads its
-answer.
-"""
+"""Compares engines in a child process that `engines.try_apart` starts."""
 
 from __future__ import annotations
 

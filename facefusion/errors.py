@@ -1,8 +1,7 @@
-"""What can go wrong with a visitor's photos: which photo, why, and what to do.
+"""Errors of photos, with the photo concerned, the reason and the remedy; errors of weights.
 
-Every message is a sentence for a person who is not technical, and `words` says it in two languages.
-Messages never hold file names or other user text, so they are safe to show as HTML, and they hold
-nothing of the face.
+Messages are sentences for people who are not technical, in two languages from `words`. They never
+contain file names or other user text, so they are safe to show as HTML, and no data of the face.
 """
 
 from __future__ import annotations
@@ -12,106 +11,106 @@ from typing import ClassVar, Literal, TypeVar
 
 from facefusion import words
 
-#: Which of the two uploads is meant.
+#: Role of a photo in a fusion.
 PhotoRole = Literal["source", "target"]
 Caught = TypeVar("Caught", bound=BaseException)
 
 
 class FusionError(Exception):
-    """A photo cannot be used as it is. Its message is the English one.
+    """A photo that cannot be used, with an English message.
 
     Attributes:
-        code: what is wrong; `words` has a reason and a remedy for it.
-        photo: "source" (the face) or "target" (the photo that gets it).
+        code: key of the reason and remedy in `words`.
+        photo: "source" or "target".
     """
 
     code: ClassVar[str] = "unusable"
 
     def __init__(self, photo: PhotoRole, *, number: int | None = None) -> None:
         self.photo: PhotoRole = photo
-        #: 1-based position among several face photos, or None.
+        #: 1-based position among several source photos, or None.
         self.number = number
         super().__init__(words.refusal(self.code, photo, number))
 
     def sentence(self, language: words.Language) -> str:
-        """The message in a language."""
+        """Returns the message in a language."""
         return words.refusal(self.code, self.photo, self.number, language)
 
 
 class UnreadablePhotoError(FusionError):
-    """The file is no picture, or a damaged one."""
+    """A file that is damaged or no picture."""
 
     code = "unreadable"
 
 
 class TooLargePhotoError(FusionError):
-    """The photo has too many pixels, or a side is too long."""
+    """A photo with too many pixels or too long a side."""
 
     code = "too_large"
 
 
 class TooLongPhotoError(FusionError):
-    """One side of the photo is very many times the other."""
+    """A photo with an extreme aspect ratio."""
 
     code = "too_long"
 
 
 class HeicPhotoError(FusionError):
-    """The file is an HEVC picture, as iPhones write them."""
+    """An HEIC file, as iPhones write them."""
 
     code = "heic"
 
 
 class SlowPhotoError(FusionError):
-    """The file takes too long to decode."""
+    """A file that takes too long to decode."""
 
     code = "slow_photo"
 
 
 class EmptyPhotoError(FusionError):
-    """There is no photo, or one without pixels."""
+    """A missing photo, or one without pixels."""
 
     code = "empty"
 
 
 class NoFaceError(FusionError):
-    """No face was found, also after padding and turning the photo."""
+    """A photo without a face, also after padding and turning it."""
 
     code = "no_face"
 
 
 class FaceTooSmallError(FusionError):
-    """The largest face has too few pixels."""
+    """A face with too few pixels."""
 
     code = "face_too_small"
 
 
 class FaceTurnedError(FusionError):
-    """The face looks too far to the side, or the two faces look in too different directions."""
+    """A face with too large a yaw, or two faces whose yaw differs too much."""
 
     code = "face_turned"
 
 
 class FaceTiltedError(FusionError):
-    """One of the two faces looks much further up or down than the other."""
+    """Two faces whose pitch differs too much."""
 
     code = "face_tilted"
 
 
 def refusing(code: str) -> type[FusionError]:
-    """The error with this code.
+    """Returns the error class with this code.
 
     Raises:
-        KeyError: there is none.
+        KeyError: unknown code.
     """
     return {kind.code: kind for kind in FusionError.__subclasses__()}[code]
 
 
 def released(error: Caught) -> Caught:
-    """Lets go of the arrays that an exception's traceback holds, so that it can be kept or logged.
+    """Releases the arrays that an exception's traceback holds, so that it can be kept or logged.
 
-    Clears the local variables of all frames of its traceback that have ended, and of those of its
-    causes, and takes the tracebacks away.
+    Clears the local variables of all finished frames in the tracebacks of the exception and of its
+    causes, and removes the tracebacks.
 
     Returns:
         The same exception.
@@ -130,4 +129,4 @@ def released(error: Caught) -> Caught:
 
 
 class WeightsError(RuntimeError):
-    """The networks' files are missing or damaged; a fault of the installation, not of a photo."""
+    """Missing, damaged or unsuitable weights: a fault of the installation, not of a photo."""

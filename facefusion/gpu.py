@@ -1,9 +1,8 @@
-"""The refine network on a GPU, through torch: for Spaces on ZeroGPU, and for machines with CUDA
-that ask for it.
+"""Runs the refine network on a GPU with torch: on ZeroGPU Spaces, and on request with CUDA.
 
-Serving on a CPU never imports this module: torch costs more to import than a fusion takes. Only the
-refine network is worth the way to a GPU; the others take a few milliseconds where they are.
-Whatever fails there, the CPU answers.
+Serving on a CPU never imports this module: importing torch takes longer than a fusion. Only the
+refine network is worth the transfer to a GPU; the others take a few milliseconds on the CPU. If the
+GPU fails, the CPU runs the network.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 try:
-    import spaces  # on Spaces alone; before torch, which it takes over
+    import spaces  # only on Spaces; before torch, which it patches
 except ImportError:
     spaces = None
 
@@ -33,14 +32,13 @@ if TYPE_CHECKING:
     from facefusion.pipeline import FusionPipeline
     from facefusion.types import FloatArray
 
-#: The parameters of the refine network as torch names them.
+#: Parameters of the refine network by their names in torch.
 CHECKPOINT: Final = EMBEDDED_WEIGHTS.parent / "checkpoints" / "refine.safetensors"
 REFERENCE: Final = EMBEDDED_WEIGHTS / "refine.onnx"
-#: Seconds of GPU time to ask ZeroGPU for: with less asked for, a visitor waits less and may come
-#: more often.
+#: Seconds of GPU time requested from ZeroGPU: a smaller request shortens queues and uses less of a
+#: visitor's quota.
 DURATION: Final = 10
-#: Largest difference between the two networks' answers on the same input, where they are the same
-#: network.
+#: Largest absolute difference between torch's and ONNX Runtime's outputs of the same network.
 TOLERANCE: Final = 1e-3
 
 _TYPES: Final = {"F32": np.float32, "F16": np.float16, "I64": np.int64}
@@ -51,7 +49,7 @@ log = logging.getLogger("facefusion.gpu")
 def read_safetensors(path: Path) -> dict[str, torch.Tensor]:
     """Reads a safetensors file: a length, a header in JSON, and the tensors one after another.
 
-    The safetensors package is no part of serving, and its format is this simple.
+    The safetensors package is not installed for serving.
     """
     content = path.read_bytes()
     (length,) = struct.unpack("<Q", content[:8])
@@ -67,16 +65,16 @@ def read_safetensors(path: Path) -> dict[str, torch.Tensor]:
 
 
 class GpuRefineNet(RefineRunner):
-    """The refine network on a GPU, with the one on the CPU behind it.
+    """The refine network on a GPU, with the CPU as fallback.
 
     Args:
-        cpu: the network that serves where the GPU cannot.
-        checkpoint: safetensors of the same network.
-        reference: an ONNX file of it, in 32 bits.
-        device: where it runs.
+        cpu: the network on the CPU.
+        checkpoint: safetensors file of the same network.
+        reference: ONNX file of the same network, in 32 bits.
+        device: torch device.
 
     Raises:
-        ValueError: they are not the same network.
+        ValueError: the three are not the same network.
     """
 
     def __init__(
@@ -111,7 +109,7 @@ class GpuRefineNet(RefineRunner):
             )
         inside = feeds["face"][0, 0] > 0.5
         alike = psnr(fused(feeds, *served), fused(feeds, *exact), inside)
-        if alike < MIN_PSNR[True]:  # it may be in 8 bits
+        if alike < MIN_PSNR[True]:  # the CPU's network may be INT8
             raise ValueError(
                 f"another network serves: its answers are {alike:.0f} dB from those of {checkpoint.name}"
             )
@@ -126,9 +124,8 @@ class GpuRefineNet(RefineRunner):
     def _answer(self, feeds: dict[str, FloatArray]) -> Sequence[FloatArray]:
         try:
             return self._run(feeds, self._device)
-        except (
-            Exception
-        ) as error:  # no GPU is free, a visitor's share is used up, CUDA fails: the CPU is there
+        # No free GPU, an exhausted quota, or a failure of CUDA: falls back to the CPU.
+        except Exception as error:
             log.warning("No GPU for this fusion: %s", type(error).__name__)
             return self._cpu._answer(feeds)
 
@@ -137,7 +134,7 @@ def move(pipeline: FusionPipeline, device: str = "cuda", **options: Any) -> bool
     """Moves the refine network of `pipeline` to the GPU.
 
     Returns:
-        Whether it is there; where it cannot be, it stays on the CPU and the log says why.
+        Whether it runs there; otherwise it stays on the CPU and the reason is logged.
     """
     try:
         pipeline.refine = GpuRefineNet(pipeline.refine, device=device, **options)

@@ -1,9 +1,8 @@
-"""Weights by the name of a Hugging Face Hub repository: the embedded ones first, then the Hub's
-cache, then the network.
+"""Finds weights by Hugging Face Hub repository: embedded, in the Hub's cache, or downloaded.
 
-A revision is always 40 hex digits: a branch could change under a running product. Nothing is loaded
-before its SHA-256 is the manifest's, and whatever goes wrong, the embedded weights serve and
-`Found.notice` says why.
+A revision is always 40 hex digits, since a branch can change. No file is loaded before its SHA-256
+has been compared with the manifest's. If anything fails, the embedded weights are used and
+`Found.notice` gives the reason.
 """
 
 from __future__ import annotations
@@ -25,20 +24,21 @@ from facefusion.hub_errors import HubError, reason
 from facefusion.runtime import EMBEDDED_WEIGHTS, WeightFile, parse_manifest, read_manifest
 
 MANIFEST: Final = "manifest.json"
-#: Beside the embedded weights: where they were published. Who asks for that very commit needs no
-#: Hub.
+#: File beside the embedded weights with the commit that they were published as, which then needs no
+#: download.
 PUBLISHED: Final = "published.json"
-#: The variables that name weights for a start that names none.
+#: Environment variables with the defaults of repository, revision and total time limit.
 REPO_VARIABLE: Final = "FACEFUSION_HUB_REPO"
 REVISION_VARIABLE: Final = "FACEFUSION_HUB_REVISION"
 SECONDS_VARIABLE: Final = "FACEFUSION_HUB_SECONDS"
-#: Seconds to reach the Hub, for its first answer, and for everything. Without a network a start may
-#: cost a second more.
+#: Time limit in seconds of connecting to the Hub, which delays a start without a network.
 CONNECT_SECONDS: Final = 1.0
+#: Time limit in seconds of the Hub's first answer.
 ANSWER_SECONDS: Final = 3.0
+#: Default time limit in seconds of a whole download.
 TOTAL_SECONDS: Final = 60.0
-#: Bytes that are written at once. The library's own 10 MB are more than a network of ours: nothing
-#: would be left to resume.
+#: Bytes of a download's chunks: the library's default of 10 MB is larger than one of our networks,
+#: so that an interrupted download could not be resumed.
 CHUNK: Final = 1 << 18
 
 _REPO: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
@@ -60,10 +60,10 @@ class HubName:
 
     @classmethod
     def parse(cls, words: str, revision: str | None = None) -> HubName:
-        """Reads `owner/repo`, with its revision beside it or as `owner/repo@revision`.
+        """Parses `owner/repo` with a separate revision, or `owner/repo@revision`.
 
         Raises:
-            WeightsError: it is not of that form, or the revision is not 40 hex digits.
+            WeightsError: the form is another one, or the revision is not 40 hex digits.
         """
         repo, _, within = words.partition("@")
         revision = revision or within
@@ -84,9 +84,9 @@ class Found:
     """The networks to open.
 
     Attributes:
-        files: by the names of `runtime.NETWORKS`; each one is whole.
-        name: the repository that they come from, or None.
-        notice: a sentence for the page where other weights were asked for, or None.
+        files: verified files by the names of `runtime.NETWORKS`.
+        name: repository of the files, or None.
+        notice: message for the page if other weights were requested, or None.
     """
 
     files: dict[str, WeightFile]
@@ -96,13 +96,13 @@ class Found:
 
 @dataclass(frozen=True)
 class Hub:
-    """How the Hub is reached. The defaults are those of huggingface_hub, with its `HF_` variables.
+    """Access to the Hub, by default with the settings of huggingface_hub and its `HF_` variables.
 
     Attributes:
         endpoint: address of the Hub.
         cache: directory of the Hub's cache.
-        connect, answer, total: limits in seconds (`CONNECT_SECONDS`).
-        embedded: the weights that serve whatever happens.
+        connect, answer, total: time limits in seconds (`CONNECT_SECONDS`).
+        embedded: directory of the embedded weights, the fallback.
     """
 
     endpoint: str | None = None
@@ -113,10 +113,10 @@ class Hub:
     embedded: Path = EMBEDDED_WEIGHTS
 
     def fetch(self, name: HubName) -> dict[str, WeightFile]:
-        """The networks of a repository, each from the nearest place that has the very file.
+        """Returns the networks of a repository, each from the nearest place with the same file.
 
         Raises:
-            HubError: they cannot be had; what was damaged is deleted.
+            HubError: a file is unavailable; damaged files are deleted.
         """
         if self._is_embedded(name):
             return read_manifest(self.embedded)
@@ -146,7 +146,7 @@ class Hub:
         return files
 
     def _is_embedded(self, name: HubName) -> bool:
-        """Whether `hub publish` noted beside the embedded weights that this commit holds them."""
+        """Returns whether `PUBLISHED` names this commit for the embedded weights."""
         try:
             note = json.loads((self.embedded / PUBLISHED).read_text(encoding="utf-8"))
             manifest = hashlib.sha256((self.embedded / MANIFEST).read_bytes()).hexdigest()
@@ -160,9 +160,7 @@ class Hub:
             try:
                 return parse_manifest(path)
             except WeightsError:
-                delete_cached(
-                    path
-                )  # perhaps it was damaged on this disk: the network may have it whole
+                delete_cached(path)  # it may be damaged on this disk alone: it is downloaded again
         self._limited(self.answer, lambda: self._contact(name))
         path = self._limited(self.total, lambda: self.download(name, MANIFEST))
         try:
@@ -172,25 +170,24 @@ class Hub:
             raise HubError(f"its {MANIFEST} was deleted ({error})") from error
 
     def cached(self, name: HubName, file: str) -> Path | None:
-        """A file in the Hub's cache; no network."""
+        """Returns a file in the Hub's cache, or None, without network access."""
         from huggingface_hub import try_to_load_from_cache
 
         path = try_to_load_from_cache(name.repo, file, cache_dir=self.cache, revision=name.revision)
         return Path(path) if isinstance(path, str) else None
 
     def snapshot(self, name: HubName) -> Path:
-        """The directory that the cache has, or would have, of a repository; no network."""
+        """Returns the directory of a repository in the cache, which need not exist."""
         from huggingface_hub import constants
 
         cache = Path(self.cache or constants.HF_HUB_CACHE)
         return cache / f"models--{name.repo.replace('/', '--')}" / "snapshots" / name.revision
 
     def download(self, name: HubName, file: str) -> Path:
-        """Brings a file into the Hub's cache, with a progress bar; goes on where a connection
-        broke.
+        """Downloads a file into the Hub's cache, with a progress bar; resumes a broken download.
 
         Raises:
-            Exception: whatever huggingface_hub raises (`hub_errors.reason`).
+            Exception: any exception of huggingface_hub (`hub_errors.reason`).
         """
         from huggingface_hub import constants, hf_hub_download
 
@@ -206,9 +203,7 @@ class Hub:
         )
 
     def _contact(self, name: HubName) -> None:
-        """One question without a second try: `hf_hub_download` would retry for 23 s where there is
-        no network.
-        """
+        """Requests the manifest's metadata once: `hf_hub_download` retries for 23 s if offline."""
         import httpx2
         from huggingface_hub import get_hf_file_metadata, hf_hub_url
 
@@ -217,13 +212,13 @@ class Hub:
         get_hf_file_metadata(url, timeout=limits, endpoint=self.endpoint)
 
     def _limited(self, seconds: float, work: Callable[[], _T]) -> _T:
-        """Does `work` in a thread and goes on without it after `seconds`.
+        """Runs `work` in a thread and abandons it after `seconds`.
 
-        The time-outs of the network code hold for each packet, and none holds for finding a host's
-        address. A thread that is given up may still fill the cache, to the good of the next start.
+        The time-outs of the network code apply to each packet, and none to resolving a host's
+        address. An abandoned thread may still fill the cache for the next start.
 
         Raises:
-            HubError: it failed, or took longer.
+            HubError: `work` failed or took longer.
         """
         answers: queue.SimpleQueue[tuple[bool, Any]] = queue.SimpleQueue()
 
@@ -250,15 +245,15 @@ def resolve(
     """Finds the networks.
 
     Args:
-        weights: a directory, a Hub repository (`HubName.parse`), or None for what the environment
-            names: the embedded weights where it names nothing.
+        weights: a directory, a Hub repository (`HubName.parse`), or None for the repository of the
+            environment, or else the embedded weights.
         revision: the repository's commit.
-        hub: how the Hub is reached.
+        hub: access to the Hub.
 
     Raises:
-        WeightsError: a directory's files are missing or damaged, or `weights` is no name. A
-            repository that cannot be had, or that the environment misspells, raises nothing: the
-            embedded weights serve, with a notice.
+        WeightsError: a directory's files are missing or damaged, or `weights` is no valid name. An
+            unavailable repository, or an invalid name in the environment, raises nothing: the
+            embedded weights are used, with a notice.
     """
     hub = Hub() if hub is None else hub
     if weights is None and (asked := os.environ.get(REPO_VARIABLE)):
@@ -286,14 +281,12 @@ def _fetched(name: HubName, hub: Hub) -> Found:
 
 
 def published_note(name: HubName, manifest: str) -> dict[str, str]:
-    """What `PUBLISHED` says: that the weights with the manifest of this SHA-256 are in that
-    repository.
-    """
+    """Returns the content of `PUBLISHED` for a repository and the manifest's SHA-256."""
     return {"repo": name.repo, "revision": name.revision, "manifest": manifest}
 
 
 def embedded(name: HubName | str, why: str, hub: Hub | None = None) -> Found:
-    """The embedded weights, with a notice that they stand in for others."""
+    """Returns the embedded weights, with a notice that they replace others."""
     notice = f"The networks {name} from the Hugging Face Hub could not be used: {why}. The built-in ones serve instead."
     log.warning("%s", notice)
     return Found(read_manifest((hub or Hub()).embedded), notice=notice)
@@ -314,9 +307,7 @@ def _whole_or_deleted(file: WeightFile) -> bool:
 
 
 def delete_cached(path: Path) -> None:
-    """Deletes a file of the Hub's cache: the name in the snapshot, and the content that it points
-    to.
-    """
+    """Deletes a file of the Hub's cache: the link in the snapshot and the file behind it."""
     for each in {path.resolve(), path}:
         each.unlink(missing_ok=True)
 

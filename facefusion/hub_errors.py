@@ -1,16 +1,14 @@
-"""What goes wrong between here and the Hugging Face Hub, in words for people."""
+"""Translates errors of the Hugging Face Hub into plain messages."""
 
 from __future__ import annotations
 
 
 class HubError(Exception):
-    """Why a repository's weights cannot be had; the message ends the sentence "... could not be
-    used: ...".
-    """
+    """An unavailable repository; its message ends the sentence "... could not be used: ..."."""
 
 
 def reason(error: BaseException) -> str:
-    """What an error of huggingface_hub means, for people."""
+    """Returns a plain message for an error of huggingface_hub."""
     import httpx2
     from huggingface_hub import errors
 

@@ -1,8 +1,7 @@
-"""The letters of the mark, without a font of the system: servers often have none, least of all a
-Chinese one.
+"""Draws the letters of the mark without system fonts, which servers often lack.
 
-Latin letters come from the font inside Pillow (Aileron, CC0). The two Chinese characters are drawn
-here, stroke by stroke, by the authors of this project, under its licence.
+Latin letters come from Pillow's embedded font (Aileron, CC0). The strokes of the two Chinese
+characters were made by the authors of this project, under its licence.
 """
 
 from __future__ import annotations
@@ -17,8 +16,7 @@ from facefusion.types import Photo
 
 ENGLISH: Final = "AI-generated"
 CHINESE: Final = "AI 生成"
-#: Letters are drawn this many times as large and then averaged, which smooths the edges of the
-#: strokes.
+#: Factor of oversampling, which smooths the edges of the strokes.
 FINE: Final = 4
 #: Width of a stroke of a Chinese character in character sides.
 STROKE: Final = 0.095
@@ -56,13 +54,12 @@ def lettering(text: str, height: int) -> Photo:
 
     Args:
         text: Latin letters, and the characters of `STROKES`.
-        height: of a capital letter and of a Chinese character, in pixels.
+        height: height of a capital letter and of a Chinese character, in pixels.
 
     Returns:
-        (H, W) uint8, 255 where the ink is; H is larger than `height` where letters reach below the
-        line.
+        (H, W) uint8, 255 for ink; H is larger than `height` if letters reach below the baseline.
     """
-    side = 2 * FINE * max(height, 8)  # about: the ink is cut out and brought to its height below
+    side = 2 * FINE * max(height, 8)  # approximate: the ink is cropped and scaled below
     font = ImageFont.load_default(side)
     canvas = Image.new("L", (side * (len(text) + 2), 2 * side), 0)
     pen, x = ImageDraw.Draw(canvas), float(side) / 2

@@ -1,6 +1,4 @@
-"""How many fusions there are at this moment: those that run in this process, and those that wait
-for their turn.
-"""
+"""Counts running and queued fusions of this process."""
 
 from __future__ import annotations
 
@@ -10,10 +8,9 @@ from contextlib import contextmanager
 
 
 class Load:
-    """Counts fusions; safe for concurrent use.
+    """Counter of running and queued fusions; safe for concurrent use.
 
-    The pipeline counts what it runs. Who holds callers back, such as a server with a queue, says by
-    `watch` how many wait.
+    The pipeline counts its running fusions. A server with a queue sets `set_queue_counter`.
     """
 
     def __init__(self) -> None:
@@ -22,7 +19,7 @@ class Load:
         self._waiting: Callable[[], int] = int
 
     def set_queue_counter(self, waiting: Callable[[], int]) -> None:
-        """Asks `waiting` from now on how many fusions wait that have not begun."""
+        """Sets the function that returns the number of queued fusions."""
         self._waiting = waiting
 
     @contextmanager
@@ -38,10 +35,10 @@ class Load:
 
     @property
     def running(self) -> int:
-        """Fusions that run."""
+        """Number of running fusions."""
         return self._running
 
     @property
     def waiting(self) -> int:
-        """Fusions that wait."""
+        """Number of queued fusions."""
         return max(0, self._waiting())

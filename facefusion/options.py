@@ -1,4 +1,4 @@
-"""Options of a fusion, checked once."""
+"""Checks the options of a fusion."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 from facefusion.tiers import Tier
 
-#: Default of `likeness`: the target's expression as far as the two meshes tell it.
+#: Default likeness, in [0, 1]: the target's expression as far as the two meshes measure it.
 LIKENESS: Final = 0.5
 #: Share of the source's face shape at a likeness of 1.
 MAX_SHAPE: Final = 0.6
@@ -15,17 +15,17 @@ MAX_SHAPE: Final = 0.6
 
 @dataclass(frozen=True)
 class FusionOptions:
-    """What a call asks for.
+    """Validated options of one call.
 
     Attributes:
-        tier: how much work to do.
+        tier: quality tier.
         budget: seconds that `Tier.AUTO` may take, or None for the pipeline's own.
         likeness: from 0, the target's expression and face shape, to 1, the source's features and a
             part of its face shape.
         blend: opacity of the new face, in [0, 1].
 
     Raises:
-        ValueError: `likeness` or `blend` is outside of [0, 1], or there is no such tier.
+        ValueError: `likeness` or `blend` is outside of [0, 1], or the tier is unknown.
     """
 
     tier: Tier = Tier.AUTO

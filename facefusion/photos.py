@@ -1,4 +1,4 @@
-"""From files and arrays of any kind to RGB uint8, in one place."""
+"""Converts picture files and arrays of other types to RGB uint8."""
 
 from __future__ import annotations
 
@@ -19,27 +19,28 @@ from facefusion.errors import (
 )
 from facefusion.types import Photo
 
-#: Face photos of one person that a call takes at most.
+#: Largest number of source photos of one person in a call.
 MAX_SOURCES: Final = 3
-#: Pixels that are converted at once.
+#: Pixels of a strip, which are converted at once: the intermediate arrays take several times the
+#: bytes.
 STRIP_PIXELS: Final = 1 << 18
 
 
 def as_rgb(image: Any, which: PhotoRole, *, number: int | None = None) -> Photo:
-    """Makes an array RGB uint8.
+    """Converts an array to RGB uint8.
 
     Args:
         image: (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) array; uint8 in [0, 255], uint16 or bool,
-            or float in [0, 1]. Transparency is laid over white.
-        which: the upload this is, for the error.
-        number: its position among several face photos.
+            or float in [0, 1]. Transparent pixels are blended over white.
+        which: role of the photo, for the error message.
+        number: position among several source photos, for the error message.
 
     Returns:
-        (H, W, 3) uint8, contiguous. An array that is already so is returned as it is, not copied.
+        (H, W, 3) uint8, contiguous. An array of this form is returned without a copy.
 
     Raises:
-        EmptyPhotoError: there is no array, or it has no pixels.
-        UnreadablePhotoError: it is not an image.
+        EmptyPhotoError: the array is missing or has no pixels.
+        UnreadablePhotoError: the array is not an image.
     """
     if image is None:
         raise EmptyPhotoError(which, number=number)
@@ -57,7 +58,7 @@ def as_rgb(image: Any, which: PhotoRole, *, number: int | None = None) -> Photo:
     height, width = array.shape[:2]
     whole = np.empty((height, width, 3), np.uint8)
     rows = max(1, STRIP_PIXELS // width)
-    for top in range(0, height, rows):  # in between it takes several times the bytes
+    for top in range(0, height, rows):
         strip = array[top : top + rows]
         if floats and not np.isfinite(strip).all():
             raise UnreadablePhotoError(which, number=number)
@@ -67,7 +68,7 @@ def as_rgb(image: Any, which: PhotoRole, *, number: int | None = None) -> Photo:
 
 
 def _bytes(strip: np.ndarray) -> np.ndarray:
-    """A strip with the types of `as_rgb` as uint8."""
+    """Converts a strip of any type that `as_rgb` accepts to uint8."""
     if strip.dtype == np.uint16:
         return (strip >> 8).astype(np.uint8)
     if strip.dtype == np.bool_:
@@ -78,11 +79,11 @@ def _bytes(strip: np.ndarray) -> np.ndarray:
 
 
 def numbered(source: Any) -> list[tuple[Photo, int | None]]:
-    """The photos of a source, with their positions where there are several.
+    """Returns the photos of a source, each with its position if there are several.
 
     Raises:
-        ValueError: there are more than `MAX_SOURCES`.
-        FusionError: one of them is no picture.
+        ValueError: more than `MAX_SOURCES` photos.
+        FusionError: a photo is no picture.
     """
     sources = list(source) if isinstance(source, (list, tuple)) else [source]
     if len(sources) > MAX_SOURCES:
@@ -96,23 +97,21 @@ def numbered(source: Any) -> list[tuple[Photo, int | None]]:
 def read_photo(path: str | Path, which: PhotoRole, *, number: int | None = None) -> Photo:
     """Reads a picture file in this process, turned as its EXIF orientation says.
 
-    For files whose origin is known; `decoding.pool.DecoderPool` reads those of strangers.
+    For trusted files; `decoding.pool.DecoderPool` reads untrusted ones.
 
     Args:
-        path: a JPEG, PNG, WebP, GIF, TIFF, BMP or AVIF file; of several pictures in it, the first
-            counts.
-        which: the role of the photo: a JPEG "source" of more than 16 megapixels comes at half its
+        path: a JPEG, PNG, WebP, GIF, TIFF, BMP or AVIF file, of which the first picture is read.
+        which: role of the photo: a JPEG "source" of more than 16 megapixels is read at half its
             width and height.
-        number: its position among several face photos, for the error.
+        number: position among several source photos, for the error message.
 
     Returns:
         (H, W, 3) RGB uint8.
 
     Raises:
-        UnreadablePhotoError: the file is missing, no picture of these, or damaged.
-        TooLargePhotoError, TooLongPhotoError: its sides are beyond the limits of
-            `decoding.headers`.
-        HeicPhotoError: it is HEIC.
+        UnreadablePhotoError: the file is missing, damaged, or of another format.
+        TooLargePhotoError, TooLongPhotoError: its sides exceed the limits of `decoding.headers`.
+        HeicPhotoError: the file is HEIC.
     """
     try:
         return reading.pixels(Path(path).read_bytes(), half=which == "source")

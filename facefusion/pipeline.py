@@ -303,7 +303,7 @@ class FusionPipeline:
                     canvas = canvas.again()
                     crops = self._add_details(canvas, pairs, maps, details, options.blend)
                 final = canvas.made
-            # 7. Check: identity similarity of the result; the chooser is told the time taken.
+            # 7. Check: identity similarity of the result; the time taken updates the chooser.
             with clock.stage("check"):
                 similarities = self._compare(final, faces, matches)
             if chosen.tier in TIERS:

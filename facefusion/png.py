@@ -1,8 +1,7 @@
-"""Writes PNG files (W3C PNG, third edition) strip by strip, so that no second copy of a large
-picture is made.
+"""Writes PNG files (W3C PNG, third edition) strip by strip, without a copy of the picture.
 
-Photographs, with their noise, are written with the average filter and a run-length code: 12
-megapixels in half of OpenCV's time at 2 to 10 % more bytes.
+The average filter and a run-length code suit photographs with noise: 12 megapixels take half of
+OpenCV's time at 2 to 10 % more bytes.
 """
 
 from __future__ import annotations
@@ -17,11 +16,11 @@ import numpy as np
 from facefusion.types import Photo
 
 SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
-#: 8 bits a channel, RGB, deflate, adaptive filters, not interlaced.
+#: End of the header: 8 bits a channel, RGB, deflate, adaptive filters, not interlaced.
 _KIND: Final = bytes((8, 2, 0, 0, 0))
-#: The filter of every row: what differs from the mean of the pixels to the left and above.
+#: Filter number of every row: the difference to the mean of the pixels to the left and above.
 _AVERAGE: Final = 3
-#: Bytes of pixels of a strip, each of which is a chunk.
+#: Bytes of pixels in a strip, which becomes one chunk.
 STRIP_BYTES: Final = 1 << 20
 
 
@@ -30,11 +29,11 @@ def write_png(image: Photo, file: BinaryIO, notes: Iterable[tuple[bytes, bytes]]
 
     Args:
         image: (H, W, 3) RGB uint8.
-        file: where to.
-        notes: kind and content of the chunks that stand before the pixels.
+        file: binary file to write to.
+        notes: kind and content of the chunks before the pixels.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
     height, width = image.shape[:2]
     file.write(SIGNATURE)
@@ -53,8 +52,14 @@ def write_png(image: Photo, file: BinaryIO, notes: Iterable[tuple[bytes, bytes]]
 
 
 def _filtered(strip: np.ndarray, above: np.ndarray) -> np.ndarray:
-    """Rows (h, 3 W) with their filter's number before each, (h, 1 + 3 W); `above` is the row above
-    them, (1, 3 W).
+    """Filters rows, each with the filter's number before it.
+
+    Args:
+        strip: (h, 3 W) uint8 rows.
+        above: (1, 3 W) uint8, the row above them.
+
+    Returns:
+        (h, 1 + 3 W) uint8.
     """
     left, up = np.zeros_like(strip), np.concatenate([above, strip[:-1]])
     left[:, 3:] = strip[:, :-3]

@@ -1,5 +1,4 @@
-"""What every picture that leaves the product carries: a mark that people see, and metadata that
-programs read.
+"""Marks pictures as AI-generated: visibly in a corner, and in their metadata.
 
 The metadata is XMP (ISO 16684-1) with the IPTC digital source type of a picture in which a part was
 made by a trained model (https://cv.iptc.org/newscodes/digitalsourcetype/).
@@ -23,7 +22,7 @@ from facefusion.types import Photo
 SOURCE_TYPE: Final = (
     "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 )
-#: Also written as a plain comment, for programs that know no XMP.
+#: Plain comment in the metadata, for programs without XMP.
 COMMENT: Final = "AI-generated with FaceFusion: the face in this picture was replaced by software."
 XMP: Final = f"""<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/">
@@ -40,14 +39,15 @@ XMP: Final = f"""<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 </x:xmpmeta>
 <?xpacket end="w"?>""".encode()
 
-#: Height of a capital letter as a share of the photo's shorter side, and at least so many pixels,
-#: so that they can be read.
+#: Height of a capital letter as a share of the photo's shorter side.
 TEXT_SHARE: Final = 0.052
+#: Least height of a capital letter in pixels that is legible.
 LEAST_TEXT: Final = 8
-#: Space around the letters and to the photo's edge, in text heights.
+#: Padding around the letters on their plate, in text heights.
 PADDING: Final = 0.45
+#: Margin between the plate and the photo's edge, in text heights.
 MARGIN: Final = 0.5
-#: How dark the plate behind the letters is.
+#: Opacity of the black plate behind the letters.
 PLATE: Final = 0.62
 
 #: Pillow's format and options by extension. 4:4:4 JPEG: at 4:2:0 the colour of lips and eyes bleeds
@@ -63,18 +63,17 @@ FORMATS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
 def marked(
     image: Photo, text: str = ENGLISH, *, faces: Iterable[np.ndarray] = (), in_place: bool = False
 ) -> Photo:
-    """Writes "AI-generated" into a corner of a picture: the corner that hides the least of the
-    faces.
+    """Writes "AI-generated" into the corner of a picture that hides the least of the faces.
 
     Args:
         image: (H, W, 3) RGB uint8.
         text: one of the texts of `lettering`.
         faces: (4,) boxes left, top, right, bottom in pixels that should stay visible.
-        in_place: whether the picture itself is written to, rather than a copy of it.
+        in_place: whether to write to the picture itself instead of a copy.
 
     Returns:
-        (H, W, 3) RGB uint8. The letters are at least 5 % of the shorter side high; a picture
-        narrower than them cuts them off.
+        (H, W, 3) RGB uint8. The letters are at least 5 % of the shorter side high; they are cut off
+        in a picture narrower than the text.
     """
     height, width = image.shape[:2]
     size = max(LEAST_TEXT, int(np.ceil(TEXT_SHARE * min(height, width))))
@@ -93,8 +92,9 @@ def marked(
 def _corner(
     photo: tuple[int, int], plate: tuple[int, ...], margin: int, faces: list[np.ndarray]
 ) -> tuple[int, int]:
-    """Top and left of the plate: bottom right, bottom left, top right or top left, the first that
-    hides the least.
+    """Returns top and left of the plate in the corner that hides the least of the faces.
+
+    Among equals the order is bottom right, bottom left, top right, top left.
     """
     low, right = photo[0] - plate[0] - margin, photo[1] - plate[1] - margin
     corners = [(low, right), (low, margin), (margin, right), (margin, margin)]
@@ -116,12 +116,12 @@ def save(image: Photo, file: Path | BinaryIO, extension: str) -> None:
     """Writes a picture with its metadata.
 
     Args:
-        image: (H, W, 3) RGB uint8, as it is; see `marked`.
-        file: where to.
-        extension: one of `FORMATS`.
+        image: (H, W, 3) RGB uint8, written without a visible mark; see `marked`.
+        file: path or binary file to write to.
+        extension: a key of `FORMATS`.
 
     Raises:
-        OSError, ValueError: it cannot be written.
+        OSError, ValueError: the file cannot be written.
     """
     kind, options = FORMATS[extension]
     if kind == "PNG":

@@ -1,6 +1,4 @@
-"""What was measured of a machine, kept in the user's cache directory: seconds and names, nothing of
-a photo.
-"""
+"""Keeps measurements of the machine in the user's cache directory, and no data of photos."""
 
 from __future__ import annotations
 
@@ -14,14 +12,14 @@ from typing import Any, Final
 
 from facefusion.runtime import cpu_name
 
-#: Directory of what is remembered, instead of the user's own cache directory.
+#: Environment variable with a directory that replaces the user's cache directory.
 CACHE_VARIABLE: Final = "FACEFUSION_CACHE"
-#: Changes when what is measured changes.
+#: Version of the measurements: a new one invalidates all older files.
 FORMAT: Final = 1
 
 
 def machine_key(*details: str) -> str:
-    """Names what a measurement depends on: processor, cores, versions, and further `details`."""
+    """Makes the key of a measurement: processor, cores, versions and further `details`."""
     from facefusion import __version__
 
     return " | ".join(
@@ -37,7 +35,7 @@ def machine_key(*details: str) -> str:
 
 
 def cache_directory() -> Path:
-    """The user's cache directory for this project. It need not exist."""
+    """Returns the user's cache directory for this project, which need not exist."""
     if chosen := os.environ.get(CACHE_VARIABLE):
         return Path(chosen)
     home = Path(os.path.expanduser("~"))  # unlike Path.home(), no error for a user without one
@@ -51,12 +49,12 @@ def cache_directory() -> Path:
 
 
 def recall(name: str, key: str) -> Any:
-    """What is kept in the file `name` under `key`, or None."""
+    """Returns the value in the file `name` under `key`, or None."""
     return _read(cache_directory() / f"{name}.json").get(key)
 
 
 def remember(name: str, key: str, value: Any) -> None:
-    """Keeps `value` in the file `name` under `key`; where nothing can be written, nothing is kept."""
+    """Keeps `value` in the file `name` under `key`, unless the directory is not writable."""
     path = cache_directory() / f"{name}.json"
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:

@@ -1,4 +1,4 @@
-"""The results of a fusion: the draft and the finished picture."""
+"""Makes the results of a fusion: the draft and the finished picture."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from facefusion.views import AlignedPair
 
 
 class Picture(Protocol):
-    """A photo with new faces, made into arrays when asked."""
+    """A photo with new faces, rendered on request."""
 
     def image(self) -> Photo:
-        """(H, W, 3) RGB uint8, a new array."""
+        """Renders the picture, (H, W, 3) RGB uint8, as a new array."""
 
     def mask(self) -> FloatArray:
-        """(H, W) float32 in [0, 1], how much of each pixel is new; a new array."""
+        """Renders the new share of each pixel, (H, W) float32 in [0, 1], as a new array."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class ChosenTier:
     Attributes:
         tier: never `Tier.AUTO`.
         face_size: longer side of the largest face that is replaced, in pixels.
-        choice: why, where the pipeline chose it.
+        choice: Auto's choice and its reason, or None if a tier was requested.
     """
 
     tier: Tier
@@ -40,19 +40,19 @@ class ChosenTier:
 
     @property
     def spec(self) -> TierSpec:
-        """What the tier does."""
+        """Names and sizes of the tier."""
         return tier_spec(self.tier)
 
 
 @dataclass(frozen=True)
 class Results:
-    """Makes a call's results.
+    """Everything that the results of one call have in common.
 
     Attributes:
         matches, pairs: sources and targets.
-        draft: the draft, which every result holds.
+        draft: the draft, which every result contains.
         chosen: the tier.
-        clock: the times so far.
+        clock: times of the stages so far.
     """
 
     matches: Sequence[FaceMatch]
@@ -64,12 +64,12 @@ class Results:
     def result(
         self, picture: Picture, crops: Sequence[Photo], similarities: Sequence[float]
     ) -> FusionResult:
-        """A result.
+        """Makes a result.
 
         Args:
             picture: the photo with the new faces.
-            crops: (S, S, 3) RGB uint8, each fused face in its target's crop.
-            similarities: of each face to its source, in [-1, 1].
+            crops: (S, S, 3) RGB uint8, each fused face in its target's aligned crop.
+            similarities: identity similarity of each face to its source, in [-1, 1].
         """
         faces = tuple(
             FusedFace(

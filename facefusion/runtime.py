@@ -1,4 +1,4 @@
-"""ONNX Runtime sessions: one place for threads, providers and the check of the weights' files."""
+"""Opens ONNX Runtime sessions, verifies weight files and sets up the process for fusing."""
 
 from __future__ import annotations
 
@@ -21,16 +21,15 @@ from facefusion.contracts import CONTRACTS, check
 from facefusion.errors import WeightsError
 from facefusion.types import FloatArray
 
-# Before the first session: on Windows there is no variable for it (`silence`).
+# Before the first session: on Windows no variable switches it off (`silence`).
 onnxruntime.disable_telemetry_events()
 
 _PACKAGE: Final = Path(__file__).resolve().parent
-#: Folder of the weights that ship with the project: in an installed package inside it, in the
-#: repository beside it.
+#: Directory of the embedded weights: inside of an installed package, beside it in the repository.
 EMBEDDED_WEIGHTS: Final = (
     _PACKAGE / "weights" if (_PACKAGE / "weights").is_dir() else _PACKAGE.parent / "weights"
 )
-#: The networks that a pipeline needs.
+#: Names of the networks that a pipeline needs.
 NETWORKS: Final = (
     "detector",
     "mesh",
@@ -41,28 +40,27 @@ NETWORKS: Final = (
     "coarse",
     "refine",
 )
-#: The version of what the pipeline and the networks say to each other. Weights of another version
-#: are refused.
+#: Version of the interface between pipeline and networks; weights of another version are rejected.
 INTERFACE: Final = 3
 #: Arrays by the name of a network's input.
 Feeds = Mapping[str, FloatArray]
-#: Bytes from which on an array is a picture of a photo's size, which the system gets back as soon
-#: as it is freed: more than the largest crop takes, 512 x 512 x 3 numbers. Of what is smaller, so
-#: much is kept for the next fusion.
+#: Least bytes of an array that is returned to the system as soon as it is freed: above the largest
+#: crop's, 512 x 512 x 3 numbers, so that only arrays of a photo's size are.
 PICTURE_BYTES: Final = 4 * 1024 * 1024
+#: Bytes of smaller freed arrays that the heap keeps for the next fusion.
 KEPT_BYTES: Final = 16 * 1024 * 1024
-#: What follows a network's name where its weights are 8-bit integers: in ONNX, and in TFLite for
-#: LiteRT.
+#: Suffix of a network's name for INT8 weights in ONNX.
 INT8: Final = "_int8"
+#: Suffix of a network's name for INT8 weights in TFLite, for LiteRT.
 INT8_TFLITE: Final = "_int8_tflite"
 
 
 @dataclass(frozen=True)
 class WeightFile:
-    """One entry of `manifest.json`: where a network is, its hash, licence and contract; of INT8
-    ones what they come from.
+    """One entry of `manifest.json`: the path, SHA-256, licence and contract of a network.
 
-    `inputs` and `outputs` describe its tensors (`contracts.Tensors`); an entry may lack them.
+    `made_from` is the SHA-256 of the weights that INT8 ones were quantised from. `inputs` and
+    `outputs` describe the tensors (`contracts.Tensors`); both may be empty.
     """
 
     path: Path
@@ -74,20 +72,19 @@ class WeightFile:
     outputs: dict[str, str] = field(default_factory=dict)
 
     def is_whole(self) -> bool:
-        """Whether the file is the one that the manifest describes.
+        """Returns whether the file has the manifest's SHA-256.
 
         Raises:
-            OSError: it cannot be read.
+            OSError: the file cannot be read.
         """
         return hashlib.sha256(self.path.read_bytes()).hexdigest() == self.sha256
 
 
 def parse_manifest(path: Path) -> dict[str, WeightFile]:
-    """Reads a `manifest.json`; its files are looked for beside it, and not opened.
+    """Reads a `manifest.json`, without opening the files beside it.
 
     Raises:
-        WeightsError: it cannot be read, lacks a network, or was made for another version of the
-            pipeline.
+        WeightsError: the manifest cannot be read, lacks a network, or has another interface.
     """
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
@@ -118,9 +115,7 @@ def parse_manifest(path: Path) -> dict[str, WeightFile]:
     if missing:
         raise WeightsError(f"The weights in {path.parent} lack: {', '.join(missing)}")
     strange = [name for name, file in files.items() if file.path.parent != path.parent]
-    if (
-        strange
-    ):  # a manifest may come from elsewhere, and must not make us read or write anywhere else
+    if strange:  # a downloaded manifest must not lead to reading or writing in other directories
         raise WeightsError(
             f"The weights' manifest in {path.parent} names files outside of it: {', '.join(strange)}"
         )
@@ -128,17 +123,17 @@ def parse_manifest(path: Path) -> dict[str, WeightFile]:
 
 
 class Network(Protocol):
-    """A network that is open; it may be called by several threads at once."""
+    """An open network; safe for concurrent calls."""
 
     def run(self, outputs: list[str], feeds: Feeds, /) -> list[FloatArray]:
-        """The named outputs for these inputs."""
+        """Returns the named outputs for inputs by name."""
 
 
 def read_manifest(directory: Path) -> dict[str, WeightFile]:
     """Reads `manifest.json` and checks every ONNX file against its SHA-256.
 
     Raises:
-        WeightsError: a file is missing, unreadable or not the one that the manifest describes.
+        WeightsError: a file is missing or unreadable, or has another SHA-256.
     """
     files = parse_manifest(directory / "manifest.json")
     for name, file in files.items():
@@ -154,11 +149,10 @@ def read_manifest(directory: Path) -> dict[str, WeightFile]:
 
 
 def check_contracts(files: Mapping[str, WeightFile]) -> None:
-    """Checks that every ONNX file of the pipeline's takes and gives what the pipeline and its
-    manifest say.
+    """Checks the inputs and outputs of all ONNX files against `CONTRACTS` and the manifest.
 
     Raises:
-        WeightsError: one sentence that names the network and what differs.
+        WeightsError: a sentence that names the network and the difference.
     """
     for name, file in files.items():
         if name.partition("_")[0] in CONTRACTS and not name.endswith(INT8_TFLITE):
@@ -169,7 +163,7 @@ def check_contracts(files: Mapping[str, WeightFile]) -> None:
 
 
 def cpu_name() -> str:
-    """The processor's model, as the system names it."""
+    """Returns the processor's model name."""
     cpu_info = Path("/proc/cpuinfo")
     lines = cpu_info.read_text(encoding="utf-8").splitlines() if cpu_info.exists() else []
     models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
@@ -177,17 +171,13 @@ def cpu_name() -> str:
 
 
 def session_options(threads: int | None = None) -> onnxruntime.SessionOptions:
-    """Options for a session on the CPU: `threads` intra-op threads (all cores by default), no
-    spinning while idle.
-    """
+    """Makes options of a CPU session with `threads` intra-op threads (all cores by default)."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or os.cpu_count() or 1
     options.inter_op_num_threads = 1
-    # An arena keeps the most that a network ever needed, fifty megabytes in all; without it the
-    # time is the same.
+    # An arena would keep each network's peak memory, 50 MB in all, and saves no time.
     options.enable_cpu_mem_arena = False
-    # Spinning threads would take the cores from OpenCV and from other visitors between two
-    # networks.
+    # Idle threads that spin would take cores from OpenCV and from other calls between networks.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return options
 
@@ -201,45 +191,41 @@ def make_session(path: Path, threads: int | None = None) -> onnxruntime.Inferenc
     options = session_options(threads)
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # its exceptions share no class of their own
+    except Exception as error:  # its exceptions have no common base class
         raise WeightsError(
             f"ONNX Runtime cannot open {path.name}: {type(error).__name__}."
         ) from error
 
 
 def wants_gpu() -> bool:
-    """Whether this process is on ZeroGPU, or its environment asks for CUDA (`facefusion.gpu`)."""
+    """Returns whether to use a GPU: on ZeroGPU, or if the environment requests CUDA."""
     return bool(os.environ.get("SPACES_ZERO_GPU")) or os.environ.get("FACEFUSION_DEVICE") == "cuda"
 
 
 def own_process() -> None:
-    """Sets up a process that does nothing but fuse, such as the page's: its heap, and linear
-    algebra in one thread.
+    """Sets up a process that only fuses, such as the page's: one heap, and BLAS in one thread.
 
-    To be called by the main thread before others are started, and before the first fusion. A
-    program that uses the pipeline beside other things may call it too; what it costs is that the
-    program's own BLAS has one thread.
+    Call it in the main thread, before other threads are started and before the first fusion. Other
+    programs may call it too; their own BLAS then has one thread.
 
-    A fusion's matrices are small. OpenBLAS wakes a thread on every core for them all the same,
-    which then spins for some
-    30 ms and takes that core from the networks that follow: with two cores a quarter of a fusion's
-        time.
+    A fusion's matrices are small, but OpenBLAS wakes a thread on every core for them, which then
+    spins for some 30 ms and takes that core from the networks that follow: on two cores this costs
+    a quarter of a fusion's time.
     """
     share_heap()
     threadpool_limits(1, user_api="blas")
 
 
 def share_heap() -> bool:
-    """Keeps the process to one of glibc's heaps, without its pictures; to be called before threads
-    are started.
+    """Limits the process to one glibc heap that keeps crops but no photos.
 
-    Each thread gets a heap of its own otherwise, and what a visitor's fusion frees stays in that of
-    the thread that ran it: the server held 797 MB after 16 visitors at once. What has a photo's
-    size goes back to the system as soon as it is freed; what has a crop's size is kept for the next
-    fusion, which takes a seventh longer where the system fetches it anew.
+    Call it before threads are started. Otherwise each thread gets a heap of its own that keeps what
+    its fusions freed: the server held 797 MB after 16 concurrent visitors. Arrays of a photo's size
+    are returned to the system as soon as they are freed; arrays of a crop's size are kept, since a
+    fusion takes a seventh longer if their pages are allocated anew.
 
     Returns:
-        Whether there was anything to set: other C libraries have nothing like it.
+        Whether the options were set; other C libraries have none.
     """
     trim_threshold, mmap_threshold, arena_max = -1, -3, -8  # M_TRIM_THRESHOLD and so on of malloc.h
     try:
@@ -251,9 +237,9 @@ def share_heap() -> bool:
 
 
 def give_back_memory() -> None:
-    """Collects garbage and returns the heap's free pages to the system, as far as glibc can.
+    """Collects garbage and returns the heap's free pages to the system, with glibc.
 
-    It takes some 50 ms, and the next fusion fetches its pages anew.
+    It takes some 50 ms, and the next fusion has to allocate its pages anew.
     """
     gc.collect()
     with suppress(OSError, AttributeError, TypeError):

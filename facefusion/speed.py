@@ -102,7 +102,7 @@ def measure(pipeline: FusionPipeline, clock: Callable[[], float] = time.perf_cou
             rest[tier] = min(rest[tier], sum(stages.values()))
             perception = min(perception, first or math.inf)  # 0 once the pictures are cached
     twin.cache.clear()
-    # Load may have slowed down a fast tier alone: no tier takes longer than one that does more.
+    # Other load may have slowed down a fast tier only: no tier takes longer than a better one.
     return Speed(perception, {tier: min(list(rest.values())[i:]) for i, tier in enumerate(rest)})
 
 

@@ -115,7 +115,7 @@ class _Field(Generic[Array]):
     def __get__(self, owner: object, kind: type) -> Array: ...
 
     def __get__(self, owner: object | None, kind: type) -> Any:
-        if owner is None:  # `dataclass` looks for a default: there is none
+        if owner is None:  # `dataclass` reads the class for a default: there is none
             raise AttributeError(self._name)
         held = getattr(owner, self._name)
         return held() if callable(held) else held

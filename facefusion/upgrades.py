@@ -1,10 +1,9 @@
-"""Models that others made and the user brings: insightface's SCRFD detector, ArcFace network and
-inswapper_128.
+"""Adds models supplied by the user: insightface's SCRFD, ArcFace and inswapper_128.
 
-The project holds none of them and fetches none of them unasked. They are used where the user names
-a directory, or a Hub repository that `python -m facefusion hub models` has fetched, and accepts
-their licence. The identity match and the coarse
-network keep our own embedding: their figures and the words for them hold for no other.
+The project neither contains nor downloads them by default. They are used if the user names a
+directory, or a Hub repository that `python -m facefusion hub models` has downloaded, and accepts
+their licence. The identity similarity and the coarse network keep our own embedding, since their
+measured ranges are valid for it alone.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
 MODELS_VARIABLE: Final = "FACEFUSION_MODELS"
 ACCEPT_VARIABLE: Final = "FACEFUSION_ACCEPT_LICENCE"
-#: The word that accepts `TERMS`.
+#: Value that accepts `TERMS`.
 ACCEPTED: Final = "insightface-non-commercial"
 TERMS: Final = (
     "The models of insightface (SCRFD, ArcFace, inswapper) are for non-commercial research only, unless their makers allow "
@@ -37,7 +36,7 @@ DETECTORS: Final = ("scrfd_10g_bnkps.onnx", "det_10g.onnx", "det_2.5g.onnx", "de
 ARCFACE: Final = "w600k_r50.onnx"
 SWAPPER: Final = "inswapper_128.onnx"
 FILES: Final = (*DETECTORS, ARCFACE, SWAPPER)
-#: Outputs of SCRFD with points: scores, boxes and points at three strides.
+#: Number of outputs of SCRFD with points: scores, boxes and points at three strides.
 SCRFD_OUTPUTS: Final = 9
 SHA256_DIGITS: Final = 64
 
@@ -46,7 +45,7 @@ log = logging.getLogger("facefusion.upgrades")
 
 @dataclass(frozen=True)
 class Models:
-    """What was found of insightface's models."""
+    """Paths of insightface's models, None for missing ones."""
 
     detector: Path | None
     arcface: Path | None
@@ -54,15 +53,14 @@ class Models:
 
 
 def find_models(models: str | Path, hub: Hub | None = None) -> Models:
-    """Looks for insightface's files, by their names, in a directory and below it, or in the Hub's
-    cache; no network.
+    """Finds insightface's files by name below a directory or in the Hub's cache, without network.
 
     Args:
         models: a directory, or `owner/repo@revision`.
-        hub: where the cache is.
+        hub: access to the Hub's cache.
 
     Raises:
-        WeightsError: there is none of them, or one is not the file that the Hub holds.
+        WeightsError: no file is found, or one differs from the Hub's.
     """
     if isinstance(models, Path) or Path(models).is_dir() or "@" not in models:
         folder, advice = Path(models), ""
@@ -87,10 +85,10 @@ def find_models(models: str | Path, hub: Hub | None = None) -> Models:
 
 
 def _delete_damaged(folder: Path) -> None:
-    """Checks what the Hub's cache has: there, the name of a large file's content is its SHA-256.
+    """Verifies files in the Hub's cache, where the name of a large file's blob is its SHA-256.
 
     Raises:
-        WeightsError: naming what was deleted.
+        WeightsError: a file was damaged and is deleted.
     """
     for path in folder.rglob("*.onnx"):
         wanted = path.resolve().name
@@ -106,21 +104,20 @@ def _delete_damaged(folder: Path) -> None:
 def upgrade(
     pipeline: FusionPipeline, models: str | Path, *, accept_licence: str, threads: int | None = None
 ) -> list[str]:
-    """Gives a pipeline the models of insightface that are at hand.
+    """Adds the available models of insightface to a pipeline.
 
     Args:
-        pipeline: its detector is replaced; with ArcFace and inswapper together it gets the tier
-            Studio.
+        pipeline: its detector is replaced; with both ArcFace and inswapper it gets the Studio tier.
         models: a directory, or `owner/repo@revision` (`find_models`).
         accept_licence: `ACCEPTED`.
         threads: threads of each network; all cores by default.
 
     Returns:
-        The names of the files that are used now.
+        Names of the files in use.
 
     Raises:
-        WeightsError: the licence is not accepted, there are no models, or they are not what their
-            names say. The pipeline is as it was.
+        WeightsError: the licence is not accepted, there are no models, or a file's content does not
+            match its name. The pipeline is then unchanged.
     """
     if accept_licence != ACCEPTED:
         raise WeightsError(TERMS)
@@ -158,9 +155,7 @@ def _detector(path: Path, threads: int | None) -> FaceDetector:
 
 
 def upgrade_from_environment(pipeline: FusionPipeline, threads: int | None = None) -> None:
-    """Does what `MODELS_VARIABLE` asks; what cannot be done becomes the pipeline's notice, and our
-    own networks serve.
-    """
+    """Adds the models that `MODELS_VARIABLE` names; a failure is reported in `pipeline.notice`."""
     models = os.environ.get(MODELS_VARIABLE)
     if not models:
         return

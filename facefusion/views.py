@@ -322,7 +322,7 @@ class AlignedPair:
 
     @property
     def to_photo(self) -> np.ndarray:
-        """(2, 3) pixels of `warped` to pixels of the target photo."""
+        """Affine transform (2, 3) from pixels of `warped` to pixels of the target photo."""
         return self.target.to_photo
 
     def at(self, size: int) -> tuple[Photo, Photo, FloatArray]:

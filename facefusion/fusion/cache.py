@@ -91,7 +91,7 @@ class FeatureCache:
         return value
 
     def put(self, key: Hashable, value: Any, size: int) -> None:
-        """Keeps `value` of `size` bytes; the least recently used entries beyond a limit are dropped.
+        """Keeps `value` of `size` bytes and drops the least recently used beyond the limits.
 
         A value larger than `max_bytes` is not kept.
         """
