@@ -329,8 +329,8 @@ class AlignedPair:
         """Returns a network's inputs at 128 or at the refine network's side.
 
         Returns:
-            The warped source and the target's crop, (size, size, 3) RGB uint8, and where change is
-            allowed, (size, size) float32 in [0, 1].
+            The warped source and the target's crop, (size, size, 3) RGB uint8, and the face mask
+            without coverings, (size, size) float32 in [0, 1].
         """
         warped = self.warped_small if size == COARSE_SIZE else _smaller(self.warped, size)
         return warped, self.target.crops[size], uncovered(self.target.face[size], self.covered)

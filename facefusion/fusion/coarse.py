@@ -56,7 +56,7 @@ class CoarseRunner:
         Args:
             warped: (128, 128, 3) RGB uint8, the source on the target's mesh, colour-corrected.
             target: (128, 128, 3) RGB uint8.
-            face: (128, 128) float32, where change is allowed; the mask is 0 where it is 0.
+            face: (128, 128) float32 in [0, 1], face mask, outside of which nothing changes.
             identity: (128,) unit-length embedding of the source.
         """
         feeds = {

@@ -42,7 +42,7 @@ class RefineRunner:
             warped: (S, S, 3) RGB uint8, the warped source in the target's light; S is a multiple of
                 16.
             target: (S, S, 3) RGB uint8.
-            face: (S, S) float32, where change is allowed; the mask is 0 where it is 0.
+            face: (S, S) float32 in [0, 1], face mask, outside of which nothing changes.
             coarse: the coarse network's answer at 128.
 
         Returns:
