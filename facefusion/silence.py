@@ -78,7 +78,7 @@ def switch_off() -> None:
     for switch in SWITCHES:
         os.environ.update(switch.variables)
         if switch.hidden:
-            sys.modules[switch.hidden] = None  # type: ignore[assignment]  # how Python marks what is not to be imported
+            sys.modules[switch.hidden] = None  # type: ignore[assignment]  # blocks its import
 
 
 switch_off()

@@ -1,4 +1,4 @@
-"""Command line, with one file for each command."""
+"""Runs the command line; each command has its own file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Command `facefusion batch PAIRS.csv --out DIR`: fuses many photos, one after another."""
+"""Fuses many photos, one after another: `facefusion batch PAIRS.csv --out DIR`."""
 
 from __future__ import annotations
 

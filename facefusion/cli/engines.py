@@ -1,4 +1,4 @@
-"""Command `facefusion bench --engines`: compares the fusion networks in every installed engine."""
+"""Compares the fusion networks in every installed engine: `facefusion bench --engines`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Command `facefusion evaluate --data DIR`: evaluates the product, with external judges if any."""
+"""Evaluates the product, with external judges if installed: `facefusion evaluate --data DIR`."""
 
 from __future__ import annotations
 

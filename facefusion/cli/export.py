@@ -1,4 +1,4 @@
-"""Command `facefusion export --format FORMAT --out DIR`: fusion networks for other runtimes."""
+"""Exports the networks for other runtimes: `facefusion export --format FORMAT --out DIR`."""
 
 from __future__ import annotations
 

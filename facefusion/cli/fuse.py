@@ -1,4 +1,4 @@
-"""Command `facefusion fuse SOURCE [SOURCE ...] TARGET -o OUT`: fuses one photo."""
+"""Fuses one photo: `facefusion fuse SOURCE [SOURCE ...] TARGET -o OUT`."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def machine() -> dict[str, Any]:
 
 
 def percentiles(samples: Iterable[float]) -> dict[str, float]:
-    """Median and 90th percentile of seconds, in milliseconds."""
+    """Returns median and 90th percentile, in milliseconds, of samples in seconds."""
     p50, p90 = np.percentile(np.fromiter(samples, float) * 1000, (50, 90))
     return {"p50": round(float(p50), 2), "p90": round(float(p90), 2)}
 

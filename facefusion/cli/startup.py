@@ -23,7 +23,7 @@ _STATUS = Path("/proc/self/status")
 
 
 def memory_mb() -> dict[str, float | None]:
-    """Memory of this process in MB (10^6 bytes): `resident` now and `peak`; None if unknown."""
+    """Reads this process's memory in MB (10^6 bytes): `resident`, `peak`; None if unknown."""
     if _STATUS.exists():
         # Not getrusage here: on Linux its peak is inherited from the parent process.
         fields = dict(line.split(":", 1) for line in _STATUS.read_text().splitlines())

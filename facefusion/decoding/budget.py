@@ -102,7 +102,7 @@ class PixelBudget:
                 self._changed.notify_all()
 
     def _may_go(self, turn: _Turn) -> bool:
-        """Whether it fits, and no earlier job fits too or has waited for too long."""
+        """Returns whether it fits, and no earlier job fits too or has waited for too long."""
         if self._free < turn.wanted:
             return False
         now = time.monotonic()

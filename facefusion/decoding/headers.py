@@ -65,16 +65,14 @@ def check_file(data: bytes) -> None:
     """
     if _is_heic(data):
         raise RefusedPhotoError(Refusal.HEIC)
-    if (
-        webp := _webp_size(data)
-    ) is not None:  # Pillow takes twice its pixels when it opens the file
+    if (webp := _webp_size(data)) is not None:  # Pillow allocates twice its pixels on opening
         check_size(*webp)
     if data.startswith(b"\xff\xd8") and _scans(data) > MOST_SCANS:
         raise RefusedPhotoError(Refusal.UNREADABLE)
 
 
 def _is_heic(data: bytes) -> bool:
-    """Whether the file has a brand of HEVC pictures and none of AVIF."""
+    """Returns whether the file has a brand of HEVC pictures and none of AVIF."""
     if data[4:8] != b"ftyp":
         return False
     end = min(int.from_bytes(data[:4], "big"), len(data), 256)
@@ -83,7 +81,7 @@ def _is_heic(data: bytes) -> bool:
 
 
 def _webp_size(data: bytes) -> tuple[int, int] | None:
-    """Width and height of a WebP (RFC 9649); None for other files or an unknown first chunk."""
+    """Reads the size of a WebP (RFC 9649); None for other files or an unknown first chunk."""
     if data[:4] != b"RIFF" or data[8:12] != b"WEBP" or len(data) < 30:
         return None
     kind = data[12:16]
@@ -106,7 +104,7 @@ def _scans(data: bytes) -> int:
         marker, at = data[found.start() + 1], found.end()
         if marker == _END:
             break
-        if marker in (_START, _TEMPORARY):  # they have no length
+        if marker in (_START, _TEMPORARY):  # markers without a length
             continue
         scans += marker == _SCAN
         at += max(2, int.from_bytes(data[at : at + 2], "big"))

@@ -147,7 +147,7 @@ class DecoderPool:
             yield process
         except BaseException:
             if process is not None:
-                process.kill()  # it may be in the middle of an answer
+                process.kill()  # it may have sent a part of an answer
             raise
         finally:
             if process is not None and not process.alive:

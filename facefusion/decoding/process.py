@@ -84,7 +84,7 @@ class DecoderProcess:
             stderr=subprocess.DEVNULL,
             bufsize=0,
             env={name: os.environ[name] for name in _KEPT if name in os.environ} | _SET,
-            start_new_session=True,  # an interrupt at the terminal is the server's to handle
+            start_new_session=True,  # the server handles interrupts at the terminal
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
         self._in, self._out = cast(FileIO, self._process.stdin), cast(FileIO, self._process.stdout)
@@ -202,7 +202,7 @@ class DecoderProcess:
 def _widen(pipe: Any) -> None:
     with contextlib.suppress(
         ImportError, AttributeError, OSError
-    ):  # more than the system gives, or another system
+    ):  # over the system's limit, or not Linux
         import fcntl
 
         fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, PIPE_BYTES)

@@ -80,7 +80,7 @@ class Decoded:
 
     def _upright(self, top: int, bottom: int) -> Image.Image:
         """Cuts rows `top` to `bottom` of the upright photo out of the photo as stored."""
-        if self.orientation in (3, 4, 7, 8):  # they are counted from the other end
+        if self.orientation in (3, 4, 7, 8):  # rows are counted from the other end
             top, bottom = self.height - bottom, self.height - top
         lying = self.orientation >= 5
         box = (top, 0, bottom, self.width) if lying else (0, top, self.width, bottom)
@@ -107,7 +107,7 @@ def size(data: bytes, *, half: bool = False) -> tuple[int, int]:
         )  # Pillow would decode the PNG to look for EXIF behind it
         lying = orientation >= 5 and not isinstance(
             image, TiffImagePlugin.TiffImageFile
-        )  # which turns its size itself
+        )  # Pillow swaps a TIFF's size itself
         return image.size[::-1] if lying else image.size
 
 
@@ -130,7 +130,7 @@ def decode(data: bytes, *, half: bool = False) -> Decoded:
         image = image._new(image.im)  # without the decoder, which may hold as much again
         _rgb(
             image.crop((0, 0, 1, 1))
-        )  # a mode that has no way to RGB is refused before anything is answered
+        )  # refuses modes without a conversion to RGB before the answer begins
         width, height = image.size[::-1] if orientation >= 5 else image.size
         return Decoded(width, height, image, orientation)
 

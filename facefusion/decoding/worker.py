@@ -19,7 +19,7 @@ from types import ModuleType
 from typing import Any, BinaryIO, Final
 
 if __name__ == "__main__":
-    sys.path.extend(sys.argv[2:])  # where the server found Pillow and NumPy
+    sys.path.extend(sys.argv[2:])  # the server's paths of Pillow and NumPy
     package = ModuleType("facefusion")  # without importing the product, which takes 200 MB
     package.__path__ = [str(Path(__file__).resolve().parents[1])]
     sys.modules["facefusion"] = package
@@ -65,7 +65,7 @@ def limit_process() -> None:
     for name, most in wanted.items():
         with contextlib.suppress(
             AttributeError, ValueError, OSError
-        ):  # macOS has some of them only by name
+        ):  # macOS does not support some of them
             resource.setrlimit(getattr(resource, name), (most, most))
 
 
@@ -114,12 +114,12 @@ def serve(requests: BinaryIO, out: int, seconds: float) -> None:
             return
         _watch(seconds)
         answer(ask, bool(half), data, out)
-        del data  # while the next request is waited for
+        del data  # frees it before waiting for the next request
         _watch(0)
 
 
 if __name__ == "__main__":
-    AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # each of them has a picture of its own in work
+    AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # each thread holds a picture of its own
     limit_process()
     _write(sys.stdout.fileno(), READY)
     serve(sys.stdin.buffer, sys.stdout.fileno(), float(sys.argv[1]))

@@ -132,7 +132,7 @@ def see(judges: Judges, photo: Photo, name: str) -> LocatedFace:
 
 
 def retrieved(cases: list[Case], gallery: FloatArray | None) -> list[bool]:
-    """Whether each result, failed cases left out, retrieves its source (`retrieval.top1`)."""
+    """Returns for each case that did not fail whether it retrieves its source."""
     pairs = [
         (case, case.source, case.result)
         for case in cases

@@ -109,7 +109,7 @@ def run_degraded(
 
 
 def cell(values: Sequence[float]) -> str:
-    """Median and percentiles of ratios, bold if the median is outside `LOW` to `HIGH`."""
+    """Formats median and percentiles of ratios, bold if the median is outside `LOW` to `HIGH`."""
     spread = Spread.of(values, abs)
     text = f"{number(spread.median, 2)} ({number(spread.p10, 2)} to {number(spread.p90, 2)})"
     outside = spread.count and not LOW <= round(spread.median, 2) <= HIGH

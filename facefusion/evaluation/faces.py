@@ -81,7 +81,7 @@ class KnownFaces:
         return cls(folder, faces, network, real, missing)
 
     def pairs(self, limit: int | None) -> list[Pair]:
-        """The first `limit` pairs of known faces, or all."""
+        """Returns the first `limit` pairs of known faces, or all."""
         return shifted_pairs(list(self.faces))[:limit]
 
     def read(self, file: str) -> Photo:

@@ -31,9 +31,9 @@ class Likeness:
 
 
 def ssim(found: Photo, truth: Photo, inside: np.ndarray) -> float:
-    """Mean structural similarity under a mask, in [-1, 1], 1 for equal images.
+    """Computes the mean structural similarity under a mask, in [-1, 1], 1 for equal images.
 
-    Computed per channel with the settings of the paper: Gaussian window of 1.5 pixels, no sample
+    The settings are those of the paper, per channel: Gaussian window of 1.5 pixels, no sample
     covariance.
 
     Args:

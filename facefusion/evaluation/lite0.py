@@ -63,7 +63,7 @@ class Lite0:
         return taps
 
     def _block(self, x: Tensor, name: str, stride: int) -> Tensor:
-        """Inverted residual without squeeze-and-excitation: expand, filter by channel, project."""
+        """Runs an inverted residual block without squeeze-and-excitation."""
         from torch.nn import functional
 
         y = x
@@ -74,7 +74,7 @@ class Lite0:
         return x + y if x.shape == y.shape else y
 
     def _convolved(self, x: Tensor, convolution: str, norm: str, stride: int) -> Tensor:
-        """Convolution with TensorFlow's SAME padding, as in the network's training."""
+        """Convolves with TensorFlow's SAME padding, as in the network's training."""
         from torch.nn import functional
 
         weight = self._weights[f"{convolution}.weight"]
@@ -89,6 +89,6 @@ class Lite0:
 
 
 def _same(side: int, kernel: int, stride: int) -> tuple[int, int]:
-    """Padding in pixels before and after a side for ceil(side / stride); an odd one goes after."""
+    """Returns the padding (px) before and after a side for ceil(side / stride), odd one after."""
     whole = max((-(-side // stride) - 1) * stride + kernel - side, 0)
     return whole // 2, whole - whole // 2

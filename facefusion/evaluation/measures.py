@@ -97,7 +97,7 @@ class LocatedFace:
 
 
 def face_hull(mesh: FloatArray, shape: tuple[int, ...], grow: float = 0.0) -> np.ndarray:
-    """Mask of the face.
+    """Draws the mask of the face.
 
     Args:
         mesh: (468, 2 or 3) pixels.
@@ -116,13 +116,13 @@ def face_hull(mesh: FloatArray, shape: tuple[int, ...], grow: float = 0.0) -> np
 
 
 def mean_inside(values: np.ndarray, inside: np.ndarray) -> float:
-    """Mean of `values` (h, w) under `inside` (H, W) bool, averaged down to the same size."""
+    """Averages `values` (h, w) under `inside` (H, W) bool, scaled down to the same size."""
     weight = cv2.resize(inside.astype(np.float32), values.shape[::-1], interpolation=cv2.INTER_AREA)
     return float((values * weight).sum() / max(float(weight.sum()), 1e-6))
 
 
 def expression_error(result: FloatArray, target: FloatArray) -> float:
-    """Mean distance of two meshes' expression points, in percent of the target's eye distance.
+    """Returns the mean distance of expression points, in percent of the target's eye distance.
 
     Args:
         result, target: meshes (468, 2 or 3).
@@ -133,12 +133,12 @@ def expression_error(result: FloatArray, target: FloatArray) -> float:
 
 
 def pose_error(result: FloatArray, target: FloatArray) -> float:
-    """Mean absolute difference of yaw, pitch and roll of two meshes (468, 3), in degrees."""
+    """Returns the mean absolute difference of yaw, pitch and roll, (468, 3) meshes, in degrees."""
     return float(np.abs(np.subtract(pose_degrees(result), pose_degrees(target))).mean())
 
 
 def cheek_tone(photo: Photo, mesh: FloatArray) -> FloatArray:
-    """(3,) CIELAB median of the photo (H, W, 3) at the mesh's points on the cheeks."""
+    """Returns the median CIELAB colour (3,) of the photo (H, W, 3) at the mesh's cheek points."""
     x, y = np.rint(mesh[list(TONE_POINTS), :2]).astype(int).T
     spots = photo[np.clip(y, 0, photo.shape[0] - 1), np.clip(x, 0, photo.shape[1] - 1)]
     lab = cv2.cvtColor((spots[None] / 255).astype(np.float32), cv2.COLOR_RGB2LAB)[0]
@@ -146,7 +146,7 @@ def cheek_tone(photo: Photo, mesh: FloatArray) -> FloatArray:
 
 
 def detail(photo: Photo, inside: np.ndarray, sigma: float) -> float:
-    """Standard deviation, in grey levels, of a Gaussian's residual under a mask.
+    """Returns the standard deviation, in grey levels, of a Gaussian's residual under a mask.
 
     Args:
         photo: (H, W, 3) RGB uint8.
@@ -162,7 +162,7 @@ def detail(photo: Photo, inside: np.ndarray, sigma: float) -> float:
 
 
 def changed_far(result: Photo, target: Photo, mesh: FloatArray) -> float:
-    """Largest change of a channel in [0, 255] far from the face; 0 if no pixel is far from it."""
+    """Returns the largest change of a channel in [0, 255] far from the face, or 0."""
     far = ~face_hull(mesh, target.shape, FAR)
     return float(cv2.absdiff(result, target)[far].max()) if far.any() else 0.0
 

@@ -51,7 +51,7 @@ class _Network:
 
 
 def _view(centre: np.ndarray, side: float, angle: float) -> np.ndarray:
-    """Affine matrix (2, 3) from pixels of the mesh network's crop to photo pixels.
+    """Returns the affine matrix (2, 3) from the mesh network's crop to photo pixels.
 
     The crop is a square around `centre`, turned by `angle` radians.
     """
@@ -111,7 +111,7 @@ class MediaPipeMesh:
         )
 
     def _find(self, photo: Photo) -> tuple[np.ndarray, float, float] | None:
-        """Centre and side (photo pixels) and rotation (radians) of the largest detected face."""
+        """Finds the largest face: centre and side in photo pixels, rotation in radians."""
         frame = max(photo.shape[:2])
         square = np.zeros((frame, frame, 3), np.uint8)
         square[: photo.shape[0], : photo.shape[1]] = photo

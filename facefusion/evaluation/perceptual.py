@@ -26,7 +26,7 @@ class PerceptualDistance:
         self._net = Lite0()
 
     def __call__(self, found: Photo, truth: Photo, inside: np.ndarray) -> float:
-        """Distance of two images under a mask; 0 for equal images.
+        """Computes the distance of two images under a mask; 0 for equal images.
 
         Args:
             found, truth: (H, W, 3) RGB uint8.

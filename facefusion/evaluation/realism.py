@@ -89,7 +89,7 @@ class FaceCrop:
 
 
 def skin(mesh: FloatArray, shape: tuple[int, ...]) -> FloatArray:
-    """Mask of a face's skin: inside its outline, without eyes, brows and lips.
+    """Draws the mask of a face's skin: inside its outline, without eyes, brows and lips.
 
     Args:
         mesh: (468, 2 or 3) pixels.
@@ -115,7 +115,7 @@ def _fill(mask: np.ndarray, points: np.ndarray, value: int) -> None:
 
 
 def energies(image: Photo, weight: np.ndarray, sigmas: Sequence[float] = BAND_SIGMAS) -> FloatArray:
-    """Root mean square of luminance by band, the difference of two neighbouring Gaussians.
+    """Computes the root mean square of luminance by band, a difference of two Gaussians.
 
     Args:
         image: (H, W, 3) RGB uint8.
@@ -135,7 +135,7 @@ def energies(image: Photo, weight: np.ndarray, sigmas: Sequence[float] = BAND_SI
 
 
 def band_ratios(fused: FaceCrop, target: FaceCrop) -> FloatArray:
-    """Energy of each of `BANDS` inside the face, (5,), fused over target."""
+    """Computes the energy of each of `BANDS` inside the face, (5,), fused over target."""
     before = energies(target.image, target.face)
     return np.asarray(energies(fused.image, fused.face) / np.maximum(before, 1e-6), np.float32)
 
@@ -158,7 +158,7 @@ def stains(fused: FaceCrop, target: FaceCrop) -> tuple[float, float]:
 
 
 def _mean_skin(image: Photo, weight: FloatArray) -> np.ndarray:
-    """Mean CIELAB colour of the skin around each pixel, (H, W, 3)."""
+    """Computes the mean CIELAB colour of the skin around each pixel, (H, W, 3)."""
     lab = cv2.cvtColor((image / 255).astype(np.float32), cv2.COLOR_RGB2LAB)
     near = cv2.GaussianBlur(weight, (0, 0), STAIN_SIGMA)
     sums = cv2.GaussianBlur(lab * weight[..., None], (0, 0), STAIN_SIGMA)
@@ -188,7 +188,7 @@ class FaceFeatures:
 
 
 def kernel_distance(one: np.ndarray, other: np.ndarray) -> float:
-    """Unbiased squared maximum mean discrepancy of two sets under the kernel (x.y / D + 1)^3.
+    """Estimates the squared maximum mean discrepancy of two sets, kernel (x.y / D + 1)^3.
 
     The KID of Binkowski et al., "Demystifying MMD GANs", ICLR 2018, on other features. About 0 for
     two sets of one distribution; the estimate is unbiased, so it can be negative.
@@ -223,7 +223,7 @@ class RealFaces:
         return cls(stacked, stacked.mean(0), stacked.std(0) + 1e-6)
 
     def distance(self, fused: Sequence[FloatArray]) -> float:
-        """Kernel distance x 1000 of fused faces, scaled by `mean` and `deviation`.
+        """Computes the kernel distance x 1000 of fused faces, scaled by `mean` and `deviation`.
 
         NaN for fewer than two faces.
         """
@@ -232,7 +232,7 @@ class RealFaces:
         return 1000 * kernel_distance(self._scaled(np.stack(fused)), self._scaled(self.features))
 
     def floor(self) -> float:
-        """Distance x 1000 of half of the real faces from the others, mean of `HALVINGS` splits."""
+        """Computes the distance x 1000 of halves of the real faces, mean of `HALVINGS` splits."""
         scaled, rng = self._scaled(self.features), np.random.default_rng(HALVING_SEED)
         half = len(scaled) // 2
         orders = [rng.permutation(len(scaled)) for _ in range(HALVINGS)]

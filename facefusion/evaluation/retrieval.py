@@ -41,7 +41,7 @@ def read_gallery(path: Path, dimensions: int) -> FloatArray:
 def top1(
     names: list[str], sources: FloatArray, results: FloatArray, gallery: FloatArray | None = None
 ) -> list[bool]:
-    """Whether the most similar of all faces to each result is its source.
+    """Returns for each result whether the most similar of all faces is its source.
 
     Args:
         names: N source files, possibly repeated.

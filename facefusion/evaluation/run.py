@@ -129,7 +129,7 @@ def evaluate(request: Request, machine: dict[str, Any]) -> tuple[Path, list[Sect
 
 
 def _lists(request: Request) -> list[tuple[str, str, str, list[Pair]]]:
-    """Prefix, title, origin and pairs of each section."""
+    """Lists prefix, title, origin and pairs of each section."""
     if request.pairs is not None:
         origin, pairs = (
             f"The pairs of `{request.pairs.name}`.",

@@ -1,1 +1,1 @@
-"""The web page and API: layout, listeners, request checks, and files that are kept ten minutes."""
+"""Implements the web page and API: layout, listeners, request checks, and temporary files."""

@@ -1,4 +1,4 @@
-"""Listeners of the page: check photos, fuse, compare tiers, show results in the user's language."""
+"""Implements the page's listeners: they check photos, fuse, compare tiers and show results."""
 
 from __future__ import annotations
 
@@ -381,7 +381,7 @@ class Actions:
 
 
 def _tried(result: FusionResult, text: str) -> tuple[str, float]:
-    """A tier's face and its seconds after face detection, which all tiers share."""
+    """Returns a tier's face, and its seconds without face detection, which all tiers share."""
     seconds = sum(
         seconds for stage, seconds in result.timings.stages.items() if stage not in PERCEPTION
     )

@@ -1,4 +1,4 @@
-"""API endpoints `/fuse` and `/detect`, with stable names and types.
+"""Implements the API endpoints `/fuse` and `/detect`, with stable names and types.
 
 Their errors have the texts that the page shows beside a photo.
 """
@@ -47,7 +47,7 @@ DETECT: Final = (
 
 
 def _example_upload() -> dict[str, Any]:
-    """An upload as a program names it; Gradio's own examples name URLs, which are not fetched."""
+    """Returns an example upload; Gradio's own examples are URLs, which are not fetched."""
     return {"path": "photo.jpg", "meta": {"_type": "gradio.FileData"}}
 
 
@@ -168,7 +168,7 @@ def _described(number: int, face: Face, photo: Photo, spoken: words.Language) ->
 
 
 def numbers(result: FusionResult) -> dict[str, Any]:
-    """The report of `/fuse`."""
+    """Makes the report of `/fuse`."""
     return {
         "identity_similarity": round(result.identity_similarity, 4),
         "likeness": words.likeness(result.identity_similarity),

@@ -76,7 +76,7 @@ class Calls:
         }
 
     def is_queued(self, index: int) -> bool:
-        """Whether a listener waits in a queue."""
+        """Returns whether a listener waits in a queue."""
         return bool(self._listeners[index].queue)
 
     def of_page(self, body: Mapping[str, Any], name: str | None = None) -> tuple[int, bytes]:
@@ -225,7 +225,7 @@ def _depth(value: Any) -> int:
 
 
 def _names_file(value: Any) -> bool:
-    """Whether a value holds what Gradio takes for a file and would copy or fetch."""
+    """Returns whether a value holds what Gradio takes for a file and would copy or fetch."""
     if isinstance(value, dict):
         return "path" in value or "meta" in value or any(map(_names_file, value.values()))
     return isinstance(value, list) and any(map(_names_file, value))

@@ -1,4 +1,4 @@
-"""Private directory of a running server for uploads and results, deleted when the process ends."""
+"""Creates a running server's private directory for uploads and results, deleted at its end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Example pairs of photos."""
+"""Reads the example pairs of photos, and shows them on buttons."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def pairs(directory: Path) -> list[tuple[Path, Path]]:
 
 
 def style(found: list[tuple[Path, Path]]) -> str:
-    """A style sheet that shows each example's pictures on its button."""
+    """Makes a style sheet that shows each example's pictures on its button."""
     rules = []
     for i, pair in enumerate(found, 1):
         both = [_small(read_photo(path, "source")) for path in pair]

@@ -234,7 +234,7 @@ class Guard:
         )
 
     def _is_known(self, scope: Scope, part: str) -> bool:
-        """Whether a stream has messages; Gradio begins an answer before it checks."""
+        """Returns whether a stream has messages; Gradio begins an answer before it checks."""
         if scope["path"].endswith("/queue/data"):
             query = parse_qs(scope["query_string"].decode("latin-1"))
             return self.jobs.knows_session(query.get("session_hash", [""])[0])

@@ -46,7 +46,7 @@ _CORS: Final = b"access-control-"
 
 
 def on_space() -> bool:
-    """Whether this process runs on Hugging Face Spaces."""
+    """Returns whether this process runs on Hugging Face Spaces."""
     return bool(os.environ.get("SPACE_ID"))
 
 

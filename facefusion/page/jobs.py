@@ -44,7 +44,7 @@ class RefusedError(Exception):
 
 
 def largest(faces: Sequence[Face]) -> Face:
-    """The face with the largest area."""
+    """Returns the face with the largest area."""
     return max(
         faces, key=lambda face: float((face.detection.box[2:] - face.detection.box[:2]).prod())
     )

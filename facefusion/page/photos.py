@@ -59,7 +59,7 @@ class Photos:
         return self._decoder.read(path, which, number)
 
     def results(self, request: Any) -> Path:
-        """Directory for a visitor's results.
+        """Returns the directory for a visitor's results.
 
         Args:
             request: Gradio's, or None if the page calls itself.

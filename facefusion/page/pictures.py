@@ -46,7 +46,7 @@ def portrait(photo: Photo, face: Face, size: int = THUMB) -> Photo:
 
 
 def _view(face: FusedFace, size: int) -> np.ndarray:
-    """Affine matrix (2, 3) from photo pixels to pixels of a tile of `size`."""
+    """Returns the affine matrix (2, 3) from photo pixels to pixels of a tile of `size`."""
     return rescale_transform(invert(face.to_photo), size / face.warped.shape[0])
 
 

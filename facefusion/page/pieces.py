@@ -1,4 +1,4 @@
-"""HTML for what Gradio has no component for; it never holds text of a user."""
+"""Renders HTML for what Gradio has no component for; it never holds text of a user."""
 
 from __future__ import annotations
 

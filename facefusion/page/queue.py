@@ -79,7 +79,7 @@ class Jobs:
         return self._demo._queue
 
     def waiting(self) -> int:
-        """Number of waiting fusions and waiting checks of large photos."""
+        """Counts waiting fusions and waiting checks of large photos."""
         lanes = self._queue.event_queue_per_concurrency_id
         return sum(len(lanes[name].queue) for name in (FUSIONS, LARGE) if name in lanes)
 
@@ -89,7 +89,7 @@ class Jobs:
         return sum(job is not None for job in self._queue.active_jobs)
 
     def seconds_to_wait(self) -> float:
-        """Estimated seconds until a fusion that joined now would begin."""
+        """Estimates the seconds until a fusion that joined now would begin."""
         times = [
             self._queue.process_time_per_fn[fn].avg_time
             for fn in self._demo.fns.values()
@@ -99,7 +99,7 @@ class Jobs:
         return (self.waiting() + 1) * (max(known) if known else GUESS) / self._at_once
 
     def is_full(self) -> bool:
-        """Whether the queue of fusions is full."""
+        """Returns whether the queue of fusions is full."""
         found = self._queue.event_queue_per_concurrency_id.get(FUSIONS)
         free = self._at_once - (found.current_concurrency if found is not None else 0)
         joining = sum(n for (_, queue), n in self._joining.items() if queue == FUSIONS)
@@ -213,16 +213,16 @@ class Jobs:
         return Refusal(503, *self.refusal()) if self.is_full() else None
 
     def refusal(self) -> tuple[str, dict[str, int]]:
-        """Key and numbers of the sentence about a full queue."""
+        """Returns key and numbers of the sentence about a full queue."""
         seconds = max(1, round(self.seconds_to_wait()))
         return "error.queue_full", {"waiting": self.waiting(), "seconds": seconds}
 
     def knows_session(self, session: str) -> bool:
-        """Whether a session has pending messages."""
+        """Returns whether a session has pending messages."""
         return session in self._queue.pending_messages_per_session
 
     def knows_event(self, event: str) -> bool:
-        """Whether an event has pending messages, or will have."""
+        """Returns whether an event has pending messages, or will have."""
         queue = self._queue
         return event in queue.event_ids_to_events or any(
             event in events for events in queue.pending_event_ids_session.values()

@@ -1,4 +1,4 @@
-"""Theme, style sheet and JavaScript of the page."""
+"""Defines the theme, style sheet and JavaScript of the page."""
 
 from __future__ import annotations
 

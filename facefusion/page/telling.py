@@ -1,4 +1,4 @@
-"""User messages, their language, and privacy-safe logging."""
+"""Chooses user messages and their language, and logs errors without private data."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ def log_error(error: Exception) -> None:
 
 
 def mark_text(language: Language) -> str:
-    """The visible mark of every picture."""
+    """Returns the visible mark of every picture."""
     return CHINESE if language is Language.CHINESE else ENGLISH
 
 
 def language(request: gr.Request | None) -> Language:
-    """The language of a request."""
+    """Returns the language of a request."""
     return language_of(request.headers.get("accept-language") if request is not None else None)
 
 
@@ -63,7 +63,7 @@ def told_doubts(found: Sequence[str], fine: str, spoken: Language) -> Any:
 
 
 def reason(error: Exception, spoken: Language) -> str:
-    """The message beside a photo about its refusal."""
+    """Returns the message beside a photo about its refusal."""
     if isinstance(error, FusionError):
         log_error(error)
         return error.sentence(spoken)
@@ -71,7 +71,7 @@ def reason(error: Exception, spoken: Language) -> str:
 
 
 def sentence(error: Exception, spoken: Language) -> str:
-    """The message for an error; only a refusal's own text is used, as it holds no user's text."""
+    """Returns the message for an error; only refusals have texts that are safe to show."""
     if isinstance(error, RefusedError):
         log_error(error.error)
         return error.error.sentence(spoken)

@@ -1,4 +1,4 @@
-"""Fixed texts of the page, which the browser translates (`gr.I18n`).
+"""Provides the fixed texts of the page, which the browser translates (`gr.I18n`).
 
 Later messages are translated by the server.
 """

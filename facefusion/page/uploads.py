@@ -61,7 +61,7 @@ class Uploads:
         self._lock = threading.Lock()
 
     def folder_of(self, visitor: str) -> Path:
-        """Directory of a visitor's uploads and results; its name does not reveal the visitor."""
+        """Returns the directory of a visitor's files; its name does not reveal the visitor."""
         with self._lock:
             name = self._folders.pop(visitor, None) or secrets.token_hex(8)
             self._folders[visitor] = name

@@ -22,8 +22,8 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
 }
 
 #: Smallest identity similarity of each grade, best first. On 60 pairs of validation faces the
-#: product's identity network gives strangers a median of 0.12 and at most 0.41, and fused faces a
-#: median of 0.69 and at least 0.46.
+#: product's identity network gives different people a median of 0.12 and at most 0.41, and
+#: fused faces a median of 0.69 and at least 0.46.
 LIKENESS: Final = ((0.70, "excellent"), (0.55, "good"), (0.40, "fair"))
 
 
@@ -51,7 +51,7 @@ def language_of(accepted: str | None) -> Language:
 
 
 def likeness(similarity: float) -> str:
-    """Grade of an identity similarity in [-1, 1]: the end of a key that starts with "match."."""
+    """Grades an identity similarity in [-1, 1]: the end of a key that starts with "match."."""
     return next((name for least, name in LIKENESS if similarity >= least), "weak")
 
 
