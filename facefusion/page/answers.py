@@ -34,7 +34,7 @@ log = logging.getLogger("facefusion.app")
 
 
 class Answer:
-    """Sends an answer with the guard's headers, within a time limit for the client.
+    """An answer with the guard's headers, sent within a time limit for the client.
 
     Args:
         send: ASGI `send` of the request.

@@ -56,7 +56,7 @@ class _Refused(ValueError):
 
 
 class Api:
-    """The endpoints.
+    """The API endpoints.
 
     Args:
         pipeline: shared with the page.

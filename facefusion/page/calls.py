@@ -53,7 +53,7 @@ class FetchError(Exception):
 
 
 class Calls:
-    """Rebuilds calls from the inputs of a page's listeners.
+    """Validator that rebuilds calls from the inputs of a page's listeners.
 
     Args:
         demo: the page.

@@ -80,7 +80,7 @@ def to_look_at(image: Photo) -> Photo:
 
 
 class Sweeper:
-    """Deletes old files of a directory, and the oldest if they take too many bytes.
+    """Thread that deletes old files of a directory, and the oldest if they take too many bytes.
 
     A file's age counts from the sweep that first saw it, by a monotonic clock, because the wall
     clock of a server may jump. A changed file counts as new. Each subdirectory belongs to one

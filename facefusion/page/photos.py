@@ -30,7 +30,7 @@ class DeletedPhotoError(FusionError):
 
 
 class Photos:
-    """Reads uploads.
+    """Reader of uploads.
 
     Args:
         uploads: files that a visitor may name.
