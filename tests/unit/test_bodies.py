@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -11,6 +12,12 @@ from starlette.requests import ClientDisconnect
 
 from facefusion.page import bodies
 from facefusion.page.bodies import Receive, SlowError, TooLargeError, paced, read, replayed
+
+
+def _run(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Runs a coroutine in a thread: in this one a browser of other tests may have a loop."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, coroutine).result()
 
 
 def _sends(parts: Sequence[bytes], *, ends: bool = True) -> Receive:
@@ -28,18 +35,18 @@ def _sends(parts: Sequence[bytes], *, ends: bool = True) -> Receive:
 
 
 def test_a_whole_body_is_read() -> None:
-    assert asyncio.run(read(_sends([b"ab", b"", b"c"]), 3)) == b"abc"
+    assert _run(read(_sends([b"ab", b"", b"c"]), 3)) == b"abc"
 
 
 def test_a_large_body_is_not_read_to_its_end() -> None:
     with pytest.raises(TooLargeError):
-        asyncio.run(read(_sends([b"ab"] * 1000, ends=False), 3))
+        _run(read(_sends([b"ab"] * 1000, ends=False), 3))
 
 
 def test_a_body_that_stops_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bodies, "JSON_SECONDS", 0.05)
     with pytest.raises(SlowError):
-        asyncio.run(read(_sends([b"a"], ends=False), 3))
+        _run(read(_sends([b"a"], ends=False), 3))
 
 
 def test_a_visitor_who_leaves() -> None:
@@ -49,7 +56,7 @@ def test_a_visitor_who_leaves() -> None:
         await read(receive, 3)
 
     with pytest.raises(ClientDisconnect):
-        asyncio.run(left())
+        _run(left())
 
 
 def test_a_body_is_given_again_once() -> None:
@@ -57,7 +64,7 @@ def test_a_body_is_given_again_once() -> None:
         receive = replayed(b"abc", _sends([]))
         return [await receive(), await receive()]
 
-    first, second = asyncio.run(run())
+    first, second = _run(run())
     assert first == {"type": "http.request", "body": b"abc", "more_body": False}
     assert second["type"] == "http.disconnect"
 
@@ -69,7 +76,7 @@ def _all(receive: Receive) -> int:
             size += len(message["body"])
         return size + len(message["body"])
 
-    return asyncio.run(run())
+    return _run(run())
 
 
 def test_an_upload_within_limits_passes() -> None:
