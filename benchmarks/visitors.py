@@ -7,6 +7,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import random
 import resource
 import signal
 import socket
@@ -31,6 +32,8 @@ ROOT: Final = Path(os.environ.get("FACEFUSION_ATTACKED") or Path(__file__).resol
 #: GB.
 ADDRESS_SPACE: Final = 3_300_000_000
 STARTUP_SECONDS: Final = 60
+#: Ports of servers: the system's own for clients begin at 32,768 (Linux).
+PORTS: Final = (20_000, 32_000)
 #: Seconds that a visitor waits for an answer before giving it up for lost.
 PATIENCE: Final = 60.0
 #: What stands for the exit code of a process that had to be killed.
@@ -354,6 +357,15 @@ def _running() -> dict[int, int]:
     return found
 
 
+def _free_port() -> int:
+    """A free port below those that the system gives to clients, which could take it meanwhile."""
+    while True:
+        port = random.randrange(*PORTS)
+        with socket.socket() as free, suppress(OSError):
+            free.bind((HOST, port))
+            return port
+
+
 def start(place: Path, *, address_space: int = ADDRESS_SPACE, **environment: str) -> Server:
     """Starts a server without waiting for it.
 
@@ -365,9 +377,7 @@ def start(place: Path, *, address_space: int = ADDRESS_SPACE, **environment: str
     """
     for name in ("tmp", "home", "cache"):
         (place / name).mkdir(exist_ok=True)
-    with socket.socket() as free:
-        free.bind((HOST, 0))
-        port = free.getsockname()[1]
+    port = _free_port()
     own = {"HOME": place / "home", "TMPDIR": place / "tmp", "FACEFUSION_CACHE": place / "cache"}
     kept = {
         name: value
