@@ -181,9 +181,7 @@ class Visitor:
         """Presses Fuse, or Compare; the photos are source, two more of it, target and second
         person.
         """
-        source, source2, source3, target, other = photos
-        chosen = [[], other, [], "fast", 0.5, 1.0, consent, None, None]
-        return self.press(listener, [source, source2, source3, target, *chosen])
+        return self.press(listener, page_form(*photos, consent=consent))
 
     def listeners(self) -> dict[str, int]:
         """Numbers of the page's listeners by name."""
@@ -193,6 +191,22 @@ class Visitor:
                 (each["api_name"], each["id"]) for each in config["dependencies"]
             )
         return self._listeners
+
+
+def page_form(
+    source: Any,
+    source2: Any,
+    source3: Any,
+    target: Any,
+    other: Any,
+    *,
+    consent: Any = ("rights", "decent"),
+    consented: Any = None,
+    made: Any = None,
+) -> list[Any]:
+    """Values of the page's form, in the order of the listeners that fuse and compare."""
+    photos = [source, source2, source3, target, [], other, []]
+    return [*photos, "fast", 0.5, 1.0, consent, consented, made]
 
 
 def named(path: str) -> dict[str, Any]:

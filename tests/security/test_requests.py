@@ -12,7 +12,7 @@ from typing import Any, Final
 import pytest
 
 from benchmarks.hostile import face
-from benchmarks.visitors import API, HOST, Answer, Server, Visitor, named
+from benchmarks.visitors import API, HOST, Answer, Server, Visitor, named, page_form
 
 Told = Callable[..., str]
 MB: Final = 1_000_000
@@ -87,21 +87,7 @@ def test_a_value_of_a_wrong_type_is_the_visitors_fault(
 def test_a_wrong_value_from_the_page(
     visitor: Visitor, photo: dict[str, Any], told: Told, listener: str
 ) -> None:
-    good = [
-        photo,
-        None,
-        None,
-        photo,
-        [],
-        None,
-        [],
-        "fast",
-        0.5,
-        1.0,
-        ["rights", "decent"],
-        None,
-        None,
-    ]
+    good = page_form(photo, None, None, photo, None)
     wrong = {
         0: [7, "x", [], {"path": []}],
         4: [7, "x", {"a": 1}, [[1]], None],
@@ -134,21 +120,7 @@ def test_states_are_the_servers(visitor: Visitor, photo: dict[str, Any], outside
         ("check", [photo, ["forged"]]),
         (
             "compare_on_page",
-            [
-                photo,
-                None,
-                None,
-                photo,
-                [],
-                None,
-                [],
-                "fast",
-                0.5,
-                1.0,
-                ["rights", "decent"],
-                ["x"],
-                forged,
-            ],
+            page_form(photo, None, None, photo, None, consented=["x"], made=forged),
         ),
     ):
         answer = visitor.press(listener, data)

@@ -10,7 +10,7 @@ import gradio as gr
 import pytest
 
 from benchmarks.hostile import face
-from benchmarks.visitors import API, Server, Visitor
+from benchmarks.visitors import API, Server, Visitor, page_form
 
 Told = Callable[..., str]
 
@@ -165,21 +165,7 @@ def test_listeners_do_not_run_beside_the_queue(
         ("detect", [photo]),
         (
             "fuse_on_page",
-            [
-                photo,
-                None,
-                None,
-                photo,
-                [],
-                None,
-                [],
-                "fast",
-                0.5,
-                1,
-                ["rights", "decent"],
-                None,
-                None,
-            ],
+            page_form(photo, None, None, photo, None),
         ),
     ):
         for way in ("run", "api"):
@@ -195,11 +181,10 @@ def test_listeners_do_not_run_beside_the_queue(
 def test_private_listeners_are_no_endpoints(
     visitor: Visitor, photo: dict[str, Any], told: Told
 ) -> None:
-    consent = ["rights", "decent"]
     told(
         visitor.call(
             "fuse_on_page",
-            [photo, None, None, photo, [], None, [], "fast", 0.5, 1, consent, None, None],
+            page_form(photo, None, None, photo, None),
         )
     )
     told(visitor.call("reuse", [{"png": "/etc/passwd"}]))
