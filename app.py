@@ -175,16 +175,13 @@ def _shown(pair: tuple[Path, Path]) -> list[str]:
     return [str(path) for path in pair]
 
 
-def launch(
-    demo: gr.Blocks, photos: Photos, *, host: str, port: int, prevent_thread_lock: bool = False
-) -> Jobs:
+def launch(demo: gr.Blocks, photos: Photos, *, host: str, port: int) -> Jobs:
     """Serves the page behind its guard, without requests to other hosts.
 
     Args:
         demo: the page.
         photos: reads uploads; sweeps of their directory start here.
         host, port: address to listen on.
-        prevent_thread_lock: whether to return at once instead of when the server stops.
 
     Returns:
         The page's queue.
@@ -213,8 +210,6 @@ def launch(
         app_kwargs={"lifespan": server.guarded(demo, photos, jobs)},
     )
     server.limit(demo.server)
-    if not prevent_thread_lock:
-        demo.block_thread()
     return jobs
 
 
@@ -249,9 +244,7 @@ def main() -> None:
         demo = build_demo(pipeline, photos)
         pipeline.expected_seconds()  # measures before the first visitor
         try:
-            jobs = launch(
-                demo, photos, host=options.host, port=options.port, prevent_thread_lock=True
-            )
+            jobs = launch(demo, photos, host=options.host, port=options.port)
         except OSError:
             sys.exit(
                 f"The page cannot be served on port {options.port} of {options.host}: the port is "

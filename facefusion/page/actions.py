@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 import gradio as gr
@@ -14,7 +15,7 @@ from facefusion.page.jobs import Job, RefusedError, largest, make_job
 from facefusion.page.layout import CONSENTS, Layout, Upload
 from facefusion.page.photos import Photos, Raw
 from facefusion.page.queue import Jobs
-from facefusion.page.telling import LIMITS, language, mark_text, reason, sentence, told, told_doubts
+from facefusion.page.telling import LIMITS, language, mark_text, sentence, told, told_doubts
 from facefusion.page.texts import t
 from facefusion.perception.checks import check_face, is_usable
 from facefusion.perception.quality import doubts
@@ -70,7 +71,7 @@ class Actions:
                     found = [*doubts(photo, face), *["several"] * (len(faces) > 1)]
                     is_new = bool(consented) and content_key(photo) not in consented
             except LIMITS as error:
-                return {upload.notice: told(reason(error, spoken))}
+                return {upload.notice: told(sentence(error, spoken))}
             changes: Changes = {upload.notice: told_doubts(found, "ok.source", spoken)}
             if is_new:
                 changes[self.layout.consent] = gr.update(value=[])
@@ -98,7 +99,7 @@ class Actions:
                     check_face(faces[0], "target")
                 return changes | self._found(photo, faces, spoken)
         except LIMITS as error:
-            return changes | {page.target.notice: told(reason(error, spoken))}
+            return changes | {page.target.notice: told(sentence(error, spoken))}
 
     def _found(self, photo: Photo, faces: Sequence[Face], spoken: Language) -> Changes:
         """Updates for a photo with these faces: warnings about a single face, or a choice."""
@@ -192,21 +193,37 @@ class Actions:
                 }
                 return
             people = [source, source2, source3]
-            with self.photos.room(request, target, [*people, other]):
-                job = make_job(
-                    self.pipeline,
-                    self.photos,
-                    people,
-                    target,
-                    faces,
-                    other,
-                    other_faces,
-                    likeness,
-                    blend,
-                )
+            chosen = (target, faces, other, other_faces, likeness, blend)
+            with self._job(request, people, *chosen) as job:
                 yield from self._made(job, tier, consented, request, progress)
         except Exception as error:
             yield self._refused(error, spoken)
+
+    @contextmanager
+    def _job(
+        self,
+        request: gr.Request,
+        sources: Sequence[Raw | None],
+        target: Raw | None,
+        faces: Sequence[int],
+        other: Raw | None,
+        other_faces: Sequence[int],
+        likeness: float,
+        blend: float,
+    ) -> Iterator[Job]:
+        """Reads the photos of a job, and holds their pixels while the context lasts."""
+        with self.photos.room(request, target, [*sources, other]):
+            yield make_job(
+                self.pipeline,
+                self.photos,
+                sources,
+                target,
+                faces,
+                other,
+                other_faces,
+                likeness,
+                blend,
+            )
 
     def _made(
         self,
@@ -302,18 +319,8 @@ class Actions:
                 yield {page.problem: told(say("error.consent", spoken))}
                 return
             people = [source, source2, source3]
-            with self.photos.room(request, target, [*people, other]):
-                job = make_job(
-                    self.pipeline,
-                    self.photos,
-                    people,
-                    target,
-                    faces,
-                    other,
-                    other_faces,
-                    likeness,
-                    blend,
-                )
+            chosen = (target, faces, other, other_faces, likeness, blend)
+            with self._job(request, people, *chosen) as job:
                 known = made is not None and made["key"] == job.key
                 tried: dict[str, tuple[str, float]] = dict(made["tiers"]) if made and known else {}
                 for each in TIERS:

@@ -5,18 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Callable
 from typing import Any, Final
 
 from starlette.requests import ClientDisconnect
+from starlette.types import Message, Send
 
 from facefusion.page import headers
 from facefusion.words import Language, say
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 
 #: Longest time in seconds for a client to read one part of an answer.
 SEND_SECONDS: Final = 60.0

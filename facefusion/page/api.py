@@ -19,7 +19,7 @@ from facefusion.page import files
 from facefusion.page.actions import PROGRESS
 from facefusion.page.jobs import SECONDS, within
 from facefusion.page.photos import Photos, Raw
-from facefusion.page.telling import language, log, log_error, mark_text, sentence
+from facefusion.page.telling import language, log, mark_text, sentence
 from facefusion.perception.checks import check_face
 from facefusion.perception.quality import doubts
 from facefusion.provenance import marked
@@ -180,9 +180,6 @@ def numbers(result: FusionResult) -> dict[str, Any]:
 
 
 def _told(error: Exception, spoken: words.Language) -> gr.Error:
-    if isinstance(error, FusionError):
-        log_error(error)
-        return gr.Error(error.sentence(spoken), print_exception=False)
     if isinstance(error, _Refused):
         log.info("No fusion: %s", error)
         return gr.Error(say(str(error), spoken), print_exception=False)

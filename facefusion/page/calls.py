@@ -10,7 +10,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import gradio as gr
 
@@ -48,6 +48,14 @@ def parse(body: bytes) -> dict[str, Any]:
     return parsed
 
 
+class Call(NamedTuple):
+    """A checked call: index of its listener, JSON body, and paths of its photos."""
+
+    listener: int
+    body: bytes
+    photos: list[str]
+
+
 class FetchError(Exception):
     """A call that names a photo by its URL."""
 
@@ -79,7 +87,7 @@ class Calls:
         """Returns whether a listener waits in a queue."""
         return bool(self._listeners[index].queue)
 
-    def of_page(self, body: Mapping[str, Any], name: str | None = None) -> tuple[int, bytes]:
+    def of_page(self, body: Mapping[str, Any], name: str | None = None) -> Call:
         """Rebuilds a call by the page, `/queue/join` or `/run/NAME`.
 
         Args:
@@ -87,7 +95,7 @@ class Calls:
             name: of the listener, if it is part of the address.
 
         Returns:
-            The listener's index, and the new body.
+            The checked call.
 
         Raises:
             MalformedError, FetchError: there is no such listener, or the values do not fit it.
@@ -98,11 +106,9 @@ class Calls:
         session = body.get("session_hash")
         if type(index) is not int or index not in self._listeners or not _is_session(session):
             raise MalformedError
-        return index, self._body(index, body.get("data"), session, body.get("trigger_id"))
+        return self._call(index, body.get("data"), session, body.get("trigger_id"))
 
-    def of_program(
-        self, body: Mapping[str, Any], name: str, *, named: bool = False
-    ) -> tuple[int, bytes]:
+    def of_program(self, body: Mapping[str, Any], name: str, *, named: bool = False) -> Call:
         """Rebuilds a call by a program, `/call/NAME` or, with named values, `/call/v2/NAME`.
 
         Raises:
@@ -114,8 +120,7 @@ class Calls:
         session = None if named else body.get("session_hash")
         if session is not None and not _is_session(session):
             raise MalformedError
-        index = self._by_name[name]
-        return index, self._body(index, data, session, None)
+        return self._call(self._by_name[name], data, session, None)
 
     def _ordered(self, body: Mapping[str, Any], name: str) -> list[Any]:
         parameters = self._parameters[name]
@@ -128,12 +133,7 @@ class Calls:
             values.append(body.get(each["parameter_name"], each["parameter_default"]))
         return values
 
-    @staticmethod
-    def photos(made: bytes) -> list[str]:
-        """Paths of the photos in a rebuilt call."""
-        return [each["path"] for each in json.loads(made)["data"] if _names_file(each)]
-
-    def _body(self, index: int, data: Any, session: Any, trigger: Any) -> bytes:
+    def _call(self, index: int, data: Any, session: Any, trigger: Any) -> Call:
         inputs = self._listeners[index].inputs
         if not isinstance(data, list) or len(data) != len(inputs):
             raise MalformedError
@@ -145,7 +145,12 @@ class Calls:
             made["session_hash"] = session
         if type(trigger) is int:
             made["trigger_id"] = trigger
-        return json.dumps(made).encode()
+        photos = [
+            value["path"]
+            for value, component in zip(checked, inputs, strict=True)
+            if isinstance(component, gr.Image) and value is not None
+        ]
+        return Call(index, json.dumps(made).encode(), photos)
 
     def _value(self, value: Any, component: Any) -> Any:
         if isinstance(component, gr.State):  # its value stays on the server

@@ -7,19 +7,20 @@ the answers keep browsers from storing or leaking them.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qs, unquote
+from urllib.parse import parse_qs
 
+from anyio import to_thread
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from facefusion.page import calls, headers, routes
-from facefusion.page.answers import Answer, Receive, Scope, Send
+from facefusion.page.answers import Answer
 from facefusion.page.bodies import SlowError, TooLargeError, paced, read, replayed
 from facefusion.page.photos import Photos
 from facefusion.page.queue import Jobs, Refusal
@@ -30,8 +31,6 @@ from facefusion.words import language_of
 
 if TYPE_CHECKING:
     import gradio as gr
-
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 #: Most bytes of a JSON body; a call of the page has below 4 kB.
 MAX_JSON: Final = 64 * 1024
@@ -74,7 +73,7 @@ class Guard:
         jobs: the page's queue.
     """
 
-    def __init__(self, app: App, demo: gr.Blocks, photos: Photos, jobs: Jobs) -> None:
+    def __init__(self, app: ASGIApp, demo: gr.Blocks, photos: Photos, jobs: Jobs) -> None:
         self._app, self._photos, self.jobs = app, photos, jobs
         self._uploads = photos.uploads
         self._calls = calls.Calls(demo, photos.uploads)
@@ -91,7 +90,9 @@ class Guard:
             if scope["type"] == "lifespan":
                 await self._app(scope, receive, send)
             return
-        answer = Answer(send, self._headers, language_of(_header(scope, b"accept-language")))
+        answer = Answer(
+            send, self._headers, language_of(Headers(scope=scope).get("accept-language"))
+        )
         visitor = visitor_of(scope)
         try:
             found = routes.find(scope["method"], scope["path"])
@@ -126,7 +127,7 @@ class Guard:
     async def _serve(
         self, scope: Scope, receive: Receive, answer: Answer, kind: Kind, part: str, visitor: str
     ) -> None:
-        if kind is not Kind.PAGE and _header(scope, b"sec-fetch-site") == "cross-site":
+        if kind is not Kind.PAGE and Headers(scope=scope).get("sec-fetch-site") == "cross-site":
             raise RefusedRequestError(403, "error.no_such_address")
         hidden = headers.asked(scope["headers"], proxied=self._proxied)
         scope = {**scope, "headers": hidden}
@@ -142,7 +143,7 @@ class Guard:
             body_bytes = _cancel_body(body)
             await self._app(_with_body(scope, body_bytes), replayed(body_bytes, receive), answer)
             return
-        if kind is Kind.FILE and not self._may_load(part):
+        if kind is Kind.FILE and self._uploads.find(part) is None:
             raise RefusedRequestError(404, "error.no_such_address")
         if kind is Kind.STREAM and not self._is_known(scope, part):
             raise RefusedRequestError(404, "error.no_such_address")
@@ -163,7 +164,7 @@ class Guard:
     async def _upload(self, scope: Scope, receive: Receive, answer: Answer, visitor: str) -> None:
         if self.jobs.stopping:
             raise RefusedRequestError(503, "error.stopping")
-        length = _header(scope, b"content-length")
+        length = Headers(scope=scope).get("content-length")
         if length is not None and (not length.isdigit() or int(length) > MAX_UPLOAD):
             raise RefusedRequestError(413, "error.file_too_large")
 
@@ -203,35 +204,30 @@ class Guard:
         named = name.startswith("v2/")
         name = name.removeprefix("v2/")
         try:
-            if program:
-                index, made = self._calls.of_program(body, name, named=named)
-            else:
-                index, made = self._calls.of_page(body, name or None)
+            call = (
+                self._calls.of_program(body, name, named=named)
+                if program
+                else self._calls.of_page(body, name or None)
+            )
         except calls.MalformedError:
             raise RefusedRequestError(400, "error.malformed") from None
         except calls.FetchError:
             raise RefusedRequestError(400, "error.no_fetching") from None
-        if self._calls.is_queued(index) != ("/run/" not in scope["path"]):
+        if self._calls.is_queued(call.listener) != ("/run/" not in scope["path"]):
             raise RefusedRequestError(404, "error.no_such_address")
         if named:
             path = scope["path"].replace("/call/v2/", "/call/", 1)
             scope = {**scope, "path": path, "raw_path": path.encode()}
-        paths = self._calls.photos(made)
-        loop = asyncio.get_running_loop()
-        pixels = await loop.run_in_executor(None, self._photos.pixels, paths) if paths else 0
-        admitted = self.jobs.admit(visitor, index, pixels)
+        photos = call.photos
+        pixels = await to_thread.run_sync(self._photos.pixels, photos) if photos else 0
+        admitted = self.jobs.admit(visitor, call.listener, pixels)
         if isinstance(admitted, Refusal):
             raise RefusedRequestError(admitted.status, admitted.key, **admitted.values)
         answer.begins = admitted
         try:
-            await self._app(_with_body(scope, made), replayed(made, receive), answer)
+            await self._app(_with_body(scope, call.body), replayed(call.body, receive), answer)
         finally:
             admitted()
-
-    def _may_load(self, named: str) -> bool:
-        return (
-            self._uploads.find(unquote(named)) is not None or self._uploads.find(named) is not None
-        )
 
     def _is_known(self, scope: Scope, part: str) -> bool:
         """Returns whether a stream has messages; Gradio begins an answer before it checks."""
@@ -251,13 +247,6 @@ def parsed(body: bytes) -> dict[str, Any]:
         return calls.parse(body)
     except calls.MalformedError:
         raise RefusedRequestError(400, "error.malformed") from None
-
-
-def _header(scope: Scope, name: bytes) -> str | None:
-    for key, value in scope["headers"]:
-        if key == name:
-            return str(value.decode("latin-1"))
-    return None
 
 
 def _with_body(scope: Scope, body: bytes) -> Scope:

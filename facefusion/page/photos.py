@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from facefusion.decoding.budget import JOB_PIXELS, PixelBudget, TooManyPixelsError
 from facefusion.decoding.pool import DecoderPool
+from facefusion.decoding.reading import HALVED_FROM
 from facefusion.errors import EmptyPhotoError, FusionError, PhotoRole, UnreadablePhotoError
 from facefusion.page.uploads import Uploads
 from facefusion.page.usage import REFUSED, Usage
@@ -101,6 +102,8 @@ class Photos:
         path = self.uploads.find(named)
         if path is None:
             return 0
+        if which == "source" and (whole := self._pixels(named, "target")) <= HALVED_FROM:
+            return whole
         known = self._sizes.get((path, which))
         if known is None:
             try:

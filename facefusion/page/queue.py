@@ -86,7 +86,7 @@ class Jobs:
     @property
     def running(self) -> int:
         """Number of running calls."""
-        return sum(job is not None for job in self._queue.active_jobs)
+        return len(self._running_events())
 
     def seconds_to_wait(self) -> float:
         """Estimates the seconds until a fusion that joined now would begin."""

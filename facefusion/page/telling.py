@@ -62,18 +62,11 @@ def told_doubts(found: Sequence[str], fine: str, spoken: Language) -> Any:
     return told(("" if spoken is Language.CHINESE else " ").join(sentences), "doubt")
 
 
-def reason(error: Exception, spoken: Language) -> str:
-    """Returns the message beside a photo about its refusal."""
-    if isinstance(error, FusionError):
-        log_error(error)
-        return error.sentence(spoken)
-    return sentence(error, spoken)
-
-
 def sentence(error: Exception, spoken: Language) -> str:
     """Returns the message for an error; only refusals have texts that are safe to show."""
     if isinstance(error, RefusedError):
-        log_error(error.error)
-        return error.error.sentence(spoken)
+        error = error.error
     log_error(error)
+    if isinstance(error, FusionError):
+        return error.sentence(spoken)
     return say(_LIMITS.get(type(error), "error.unexpected"), spoken)

@@ -104,7 +104,7 @@ def serve(watched: Watched, cache: Path) -> Iterator[Server]:
         )  # read while the page is built and again while it is served
         photos = app.open_photos(cache)
         demo = app.build_demo(watched, photos)
-        jobs = app.launch(demo, photos, host=HOST, port=port, prevent_thread_lock=True)
+        jobs = app.launch(demo, photos, host=HOST, port=port)
         try:
             yield Server(f"http://{HOST}:{port}/", demo, watched, cache, jobs)
         finally:

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 from starlette.requests import ClientDisconnect
+from starlette.types import Receive
 
 from facefusion.page import bodies
-from facefusion.page.bodies import Receive, SlowError, TooLargeError, paced, read, replayed
+from facefusion.page.bodies import SlowError, TooLargeError, paced, read, replayed
 
 
 def _run(coroutine: Coroutine[Any, Any, Any]) -> Any:

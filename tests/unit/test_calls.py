@@ -57,13 +57,14 @@ def _data(made: bytes) -> list[Any]:
 
 def test_an_upload_is_handed_on_with_its_path_alone(calls: Calls, upload: str) -> None:
     photo = {"path": upload, "url": "http://a.example/x.png", "orig_name": "aunt.png", "size": 5}
-    index, made = calls.of_program(_fuse(photo, photo), "fuse")
+    index, made, photos = calls.of_program(_fuse(photo, photo), "fuse")
+    assert photos == [upload, upload]
     assert _data(made)[:2] == [{"path": upload, "meta": {"_type": "gradio.FileData"}}] * 2
     assert json.loads(made)["fn_index"] == index and b"aunt" not in made and b"http" not in made
 
 
 def test_the_files_of_examples_may_be_named(calls: Calls, shown: Path) -> None:
-    _, made = calls.of_program(_fuse({"path": str(shown)}), "fuse")
+    _, made, _ = calls.of_program(_fuse({"path": str(shown)}), "fuse")
     assert _data(made)[0]["path"] == str(shown)
 
 
@@ -131,7 +132,7 @@ def test_programs_call_public_endpoints_alone(calls: Calls, name: str) -> None:
 
 def test_values_by_their_names(calls: Calls, upload: str) -> None:
     body = {"source": {"path": upload}, "target": None, "i_have_consent": True, "tier": "fast"}
-    _, made = calls.of_program(body, "fuse", named=True)
+    _, made, _ = calls.of_program(body, "fuse", named=True)
     assert _data(made)[2:] == ["fast", [], 0.5, 1, True] and _data(made)[0]["path"] == upload
     for wrong in ({**body, "more": 1}, {"source": None}, {**body, "tier": 5}):
         with pytest.raises(MalformedError):
@@ -141,7 +142,7 @@ def test_values_by_their_names(calls: Calls, upload: str) -> None:
 def test_calls_of_the_page(calls: Calls, demo: gr.Blocks, upload: str) -> None:
     check = next(index for index, fn in demo.fns.items() if fn.api_name == "check")
     body = {"fn_index": check, "session_hash": "abc", "data": [{"path": upload}, [b"x".decode()]]}
-    index, made = calls.of_page({**body, "event_data": {"a": 1}, "simple_format": True})
+    index, made, _ = calls.of_page({**body, "event_data": {"a": 1}, "simple_format": True})
     sent = json.loads(made)
     assert index == check and sent["data"] == [
         {"path": upload, "meta": {"_type": "gradio.FileData"}},
