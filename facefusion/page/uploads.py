@@ -76,15 +76,15 @@ class Uploads:
         Raises:
             UploadRefusedError: too many bytes are being uploaded at this moment.
         """
-        limit = self.sweeper.max_bytes // 2
-        if self._reserved + size > limit:
+        if self._reserved + size > self.sweeper.max_bytes // 2:
             raise UploadRefusedError("error.many_uploads", 503)
         self._reserved += size
         self._since_swept += size
+        unswept = self.sweeper.max_share // 2  # what may come until the next sweep has room too
         try:
-            if self._since_swept > limit // 2 or self._since_swept > self.sweeper.max_share // 2:
+            if self._since_swept > unswept:
                 self._since_swept = 0
-                await to_thread.run_sync(self.sweeper.sweep, self._reserved)
+                await to_thread.run_sync(self.sweeper.sweep, self._reserved + unswept)
             yield
         finally:
             self._reserved -= size
