@@ -21,6 +21,7 @@ from facefusion import FusionPipeline  # isort: skip  # switches off telemetry o
 
 import gradio as gr
 
+from facefusion.cpu import wants_gpu
 from facefusion.decoding.budget import PixelBudget
 from facefusion.decoding.pool import DecoderPool
 from facefusion.errors import WeightsError
@@ -32,7 +33,7 @@ from facefusion.page.photos import Photos
 from facefusion.page.queue import CHECKS, FUSIONS, Jobs
 from facefusion.page.texts import I18N
 from facefusion.page.uploads import MAX_FILE_BYTES, Uploads
-from facefusion.runtime import own_process, wants_gpu
+from facefusion.process import own_process
 from facefusion.words import say
 
 EXAMPLES: Final = Path(__file__).resolve().parent / "examples"

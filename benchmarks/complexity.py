@@ -14,7 +14,7 @@ from typing import Final
 import onnx
 from onnxruntime.tools.onnx_model_utils import make_input_shape_fixed
 
-from facefusion.runtime import EMBEDDED_WEIGHTS, read_manifest
+from facefusion.manifest import EMBEDDED_WEIGHTS, read_manifest
 
 #: Side of the crop, network by network, of each tier.
 SIZES: Final = {

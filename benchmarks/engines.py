@@ -35,7 +35,8 @@ from facefusion.export import calibration as calibrated
 from facefusion.export import litert
 from facefusion.export.formats import CHECKPOINTS, size, to_tflite, trained
 from facefusion.export.litert import resized
-from facefusion.runtime import EMBEDDED_WEIGHTS, Feeds, Network, WeightFile, read_manifest
+from facefusion.manifest import EMBEDDED_WEIGHTS, WeightFile, read_manifest
+from facefusion.sessions import Feeds, Network
 from facefusion.types import FloatArray
 
 #: Timed rounds, in each of which every engine runs once.

@@ -28,7 +28,7 @@ import onnx
 from facefusion import hub
 from facefusion.cli.bench import photos
 from facefusion.cli.measure import machine
-from facefusion.runtime import EMBEDDED_WEIGHTS
+from facefusion.manifest import EMBEDDED_WEIGHTS
 from tests.hub_server import Fault, HubServer, serve_hub
 
 REPO = "someone/faces"

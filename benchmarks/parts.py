@@ -25,7 +25,7 @@ from facefusion.geometry.align import (
 )
 from facefusion.geometry.warp import MeshWarp
 from facefusion.perception.mesh import INPUT_SIZE, PLAIN
-from facefusion.runtime import own_process
+from facefusion.process import own_process
 
 RUNS = 60
 

@@ -20,7 +20,7 @@ Tensors = Mapping[str, str]
 
 _PICTURE: Final = "float32[1, 3, 128, 128]"
 _REFINED: Final = {"one": "float32[1, 1, size, size]", "three": "float32[1, 3, size, size]"}
-#: Inputs and outputs of the networks that the pipeline calls, in `runtime.INTERFACE`.
+#: Inputs and outputs of the networks that the pipeline calls, in `manifest.INTERFACE`.
 CONTRACTS: Final[dict[str, tuple[Tensors, Tensors]]] = {
     "detector": (
         {"input": "float32[1, 3, height, width]"},

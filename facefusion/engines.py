@@ -23,16 +23,9 @@ import numpy as np
 
 from facefusion.child import ChildError, ask
 from facefusion.errors import WeightsError
+from facefusion.manifest import INT8, INT8_TFLITE, WeightFile, check_contracts
 from facefusion.remembered import machine_key, recall, remember
-from facefusion.runtime import (
-    INT8,
-    INT8_TFLITE,
-    Feeds,
-    Network,
-    WeightFile,
-    check_contracts,
-    make_session,
-)
+from facefusion.sessions import Feeds, Network, make_session
 from facefusion.types import FloatArray
 
 #: Side in pixels of the largest crop of each network that engines run.

@@ -25,8 +25,8 @@ import torch
 
 from facefusion.engines import MIN_PSNR, fused, psnr, synthetic_inputs
 from facefusion.fusion.refine import LEAST_SIZE, RefineRunner
+from facefusion.manifest import EMBEDDED_WEIGHTS
 from facefusion.nets.refine import EnhancementNet
-from facefusion.runtime import EMBEDDED_WEIGHTS
 
 if TYPE_CHECKING:
     from facefusion.pipeline import FusionPipeline

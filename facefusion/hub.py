@@ -21,7 +21,7 @@ from typing import Any, Final, TypeVar
 
 from facefusion.errors import WeightsError
 from facefusion.hub_errors import HubError, reason
-from facefusion.runtime import EMBEDDED_WEIGHTS, WeightFile, parse_manifest, read_manifest
+from facefusion.manifest import EMBEDDED_WEIGHTS, WeightFile, parse_manifest, read_manifest
 
 MANIFEST: Final = "manifest.json"
 #: File beside the embedded weights with the commit that they were published as, which then needs no
@@ -84,7 +84,7 @@ class Found:
     """The networks to open.
 
     Attributes:
-        files: verified files by the names of `runtime.NETWORKS`.
+        files: verified files by the names of `manifest.NETWORKS`.
         name: repository of the files, or None.
         notice: message for the page if other weights were requested, or None.
     """

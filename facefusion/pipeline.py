@@ -25,6 +25,7 @@ from facefusion.fusion.refine import RefineRunner
 from facefusion.fusion.studio import StudioNet
 from facefusion.hub import embedded, resolve
 from facefusion.layers import Finished
+from facefusion.manifest import WeightFile
 from facefusion.matching import FaceMatch, ReshapedTarget, match_faces, reshape_target
 from facefusion.options import LIKENESS, FusionOptions
 from facefusion.perception.coverings import CoveringsFinder
@@ -37,7 +38,6 @@ from facefusion.perception.spectacles import SpectaclesFinder
 from facefusion.photos import MAX_SOURCES, as_rgb, numbered
 from facefusion.remembered import machine_key
 from facefusion.results import ChosenTier, Picture, Results
-from facefusion.runtime import WeightFile
 from facefusion.speed import PERCEPTION, keep_speed, known_speed
 from facefusion.steps import Steps
 from facefusion.tiers import TIERS, Tier, TierSpec

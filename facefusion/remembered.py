@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from facefusion.runtime import cpu_name
+from facefusion.cpu import cpu_name
 
 #: Environment variable with a directory that replaces the user's cache directory.
 CACHE_VARIABLE: Final = "FACEFUSION_CACHE"

@@ -15,7 +15,7 @@ from facefusion.cli.files import CommandError, whole_file
 from facefusion.errors import WeightsError
 from facefusion.hub import MANIFEST, PUBLISHED, Hub, HubName, published_note
 from facefusion.hub_errors import HubError, reason
-from facefusion.runtime import EMBEDDED_WEIGHTS, WeightFile, parse_manifest, read_manifest
+from facefusion.manifest import EMBEDDED_WEIGHTS, WeightFile, parse_manifest, read_manifest
 from facefusion.upgrades import ACCEPTED, FILES, TERMS, find_models
 
 ROOT: Final = EMBEDDED_WEIGHTS.parent

@@ -16,8 +16,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from facefusion.cpu import cpu_name
+from facefusion.manifest import EMBEDDED_WEIGHTS, read_manifest
 from facefusion.pipeline import FusionPipeline
-from facefusion.runtime import EMBEDDED_WEIGHTS, cpu_name, read_manifest
 from facefusion.tiers import Tier
 from facefusion.types import Photo
 

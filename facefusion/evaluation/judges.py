@@ -18,7 +18,7 @@ from facefusion.geometry.align import ARCFACE_TEMPLATE, similarity_transform
 from facefusion.geometry.topology import five_points
 from facefusion.perception.checks import is_consistent
 from facefusion.pipeline import FusionPipeline
-from facefusion.runtime import make_session
+from facefusion.sessions import make_session
 from facefusion.types import FloatArray, Photo
 
 ARCFACE_SIZE: Final = 112

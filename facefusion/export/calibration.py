@@ -13,7 +13,7 @@ from facefusion.errors import FusionError
 from facefusion.evaluation.pairs import Pair, draw_pairs, val_faces
 from facefusion.photos import read_photo
 from facefusion.pipeline import FusionPipeline
-from facefusion.runtime import Feeds
+from facefusion.sessions import Feeds
 from facefusion.tiers import Tier
 from facefusion.types import FloatArray
 

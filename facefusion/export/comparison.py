@@ -20,9 +20,10 @@ from facefusion.evaluation.sheets import sheet as contact_sheet
 from facefusion.evaluation.sheets import strip
 from facefusion.evaluation.undoing import UNTOUCHED, undo
 from facefusion.evaluation.undone import make_samples
+from facefusion.manifest import INT8
 from facefusion.photos import read_photo
 from facefusion.pipeline import FusionPipeline
-from facefusion.runtime import INT8, Feeds, Network, make_session
+from facefusion.sessions import Feeds, Network, make_session
 from facefusion.tiers import Tier
 from facefusion.types import Photo
 

@@ -24,10 +24,10 @@ from facefusion.evaluation.pairs import read_pairs
 from facefusion.export.calibration import record
 from facefusion.export.onnx import CONTRACTS
 from facefusion.export.quantize import CONVOLUTIONS, Recipe, prepared, quantize
+from facefusion.manifest import EMBEDDED_WEIGHTS, INT8, INT8_TFLITE, read_manifest
 from facefusion.nets.coarse import CoarseFusionModel
 from facefusion.nets.refine import EnhancementNet
 from facefusion.pipeline import FusionPipeline
-from facefusion.runtime import EMBEDDED_WEIGHTS, INT8, INT8_TFLITE, read_manifest
 
 CHECKPOINTS: Final = EMBEDDED_WEIGHTS.parent / "checkpoints"
 NETS: Final[dict[str, type[nn.Module]]] = {"coarse": CoarseFusionModel, "refine": EnhancementNet}

@@ -27,7 +27,8 @@ from facefusion.export.comparison import ENOUGH, Cost, apart, cost, undone
 from facefusion.export.formats import CHECKPOINTS, SIDES, tflite
 from facefusion.export.manifest import enter_small
 from facefusion.export.quantize import SWAPS
-from facefusion.runtime import EMBEDDED_WEIGHTS, INT8_TFLITE, Feeds, make_session, read_manifest
+from facefusion.manifest import EMBEDDED_WEIGHTS, INT8_TFLITE, read_manifest
+from facefusion.sessions import Feeds, make_session
 from facefusion.types import FloatArray
 
 #: Networks that are quantised. The coarse one gains nothing: LiteRT's small convolutions are no

@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
-from facefusion.runtime import EMBEDDED_WEIGHTS, INTERFACE, make_session
+from facefusion.manifest import EMBEDDED_WEIGHTS, INTERFACE
+from facefusion.sessions import make_session
 
 #: Tensor types in the manifest by ONNX Runtime's names.
 TYPES: Final = {"tensor(float)": "float32"}
@@ -79,7 +80,7 @@ def enter_small(directory: Path, name: str, suffix: str, file: Path, precision: 
     Args:
         directory: the weights' folder.
         name: the network that it was made from.
-        suffix: what follows that name in the entry's (`runtime.INT8`, `runtime.INT8_TFLITE`).
+        suffix: what follows that name in the entry's (`manifest.INT8`, `manifest.INT8_TFLITE`).
         file: the INT8 file, in that folder.
         precision: how it was made.
     """

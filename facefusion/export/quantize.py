@@ -27,7 +27,8 @@ from facefusion.cli.measure import machine
 from facefusion.export.calibration import drawn, recorded
 from facefusion.export.comparison import ENOUGH, Judgement, cost, judge, report, sheet
 from facefusion.export.manifest import enter_small
-from facefusion.runtime import EMBEDDED_WEIGHTS, INT8, Feeds, read_manifest
+from facefusion.manifest import EMBEDDED_WEIGHTS, INT8, read_manifest
+from facefusion.sessions import Feeds
 
 NETWORKS: Final = ("coarse", "refine")
 #: Number of swaps that are undone to measure the cost.

@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from facefusion.runtime import Network, make_session
+from facefusion.sessions import Network, make_session
 from facefusion.types import FloatArray, Photo
 
 #: Side in pixels of the coarse network's crops.

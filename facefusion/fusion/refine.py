@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from facefusion.fusion.coarse import FusionMaps, planes
-from facefusion.runtime import Network, make_session
+from facefusion.sessions import Network, make_session
 from facefusion.types import FloatArray, Photo
 
 #: Smallest side in pixels of the network's crops; the coarse network suffices for smaller ones.

@@ -20,7 +20,7 @@ from facefusion.errors import WeightsError
 from facefusion.geometry.align import crop_photo, invert, transform_points
 from facefusion.geometry.topology import five_points
 from facefusion.perception.identity import INPUT_SIZE, IdentityEncoder
-from facefusion.runtime import session_options
+from facefusion.sessions import session_options
 from facefusion.types import FloatArray, Photo
 
 #: Side in pixels of inswapper's input and output crops.

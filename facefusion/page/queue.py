@@ -15,7 +15,7 @@ from gradio.queueing import EventQueue
 
 from facefusion.page.usage import Usage
 from facefusion.page.visitors import visitor_of
-from facefusion.runtime import give_back_memory
+from facefusion.process import give_back_memory
 
 if TYPE_CHECKING:
     import gradio as gr

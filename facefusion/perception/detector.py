@@ -12,7 +12,7 @@ import numpy as np
 from insightface.model_zoo import get_model
 
 from facefusion.geometry.align import crop_photo
-from facefusion.runtime import session_options
+from facefusion.sessions import session_options
 from facefusion.types import Detection, Photo
 
 #: Longer side in pixels of the network's input.

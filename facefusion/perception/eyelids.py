@@ -12,7 +12,7 @@ from facefusion.compose.mask import fill_points, grown
 from facefusion.geometry.align import crop_photo
 from facefusion.geometry.topology import LEFT_EYE, RIGHT_EYE
 from facefusion.perception.inputs import centred
-from facefusion.runtime import make_session
+from facefusion.sessions import make_session
 from facefusion.types import FloatArray, Photo
 
 #: Height and width in pixels of an eye's crop.

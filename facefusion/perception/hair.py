@@ -10,7 +10,7 @@ import numpy as np
 
 from facefusion.geometry.align import FUSION_FACE_SHARE, crop_photo, mesh_crop_transform
 from facefusion.perception.inputs import centred
-from facefusion.runtime import make_session
+from facefusion.sessions import make_session
 from facefusion.types import FloatArray, Photo
 
 #: Side in pixels of the aligned crop.

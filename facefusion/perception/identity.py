@@ -11,7 +11,7 @@ from insightface.model_zoo import get_model
 
 from facefusion.geometry.align import ARCFACE_TEMPLATE, crop_photo, similarity_transform
 from facefusion.geometry.topology import five_points
-from facefusion.runtime import session_options
+from facefusion.sessions import session_options
 from facefusion.types import FloatArray, Photo
 
 INPUT_SIZE: Final = 112

@@ -22,7 +22,7 @@ from facefusion.geometry.align import (
 from facefusion.geometry.mirror import mirrored
 from facefusion.geometry.pose import pose_degrees
 from facefusion.perception.inputs import centred
-from facefusion.runtime import make_session
+from facefusion.sessions import make_session
 from facefusion.types import Detection, Face, FloatArray, Photo
 
 INPUT_SIZE: Final = 192

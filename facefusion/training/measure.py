@@ -15,13 +15,13 @@ import skimage.data
 
 from facefusion.geometry.align import crop_photo
 from facefusion.geometry.topology import OVAL, eye_distance, five_points
+from facefusion.manifest import EMBEDDED_WEIGHTS, read_manifest
 from facefusion.perception.detector import FaceDetector
 from facefusion.perception.eyelids import SHUT, EyelidsFinder
 from facefusion.perception.hair import HairFinder
 from facefusion.perception.identity import IdentityEncoder
 from facefusion.perception.mesh import FaceMesh
 from facefusion.perception.spectacles import SpectaclesFinder
-from facefusion.runtime import EMBEDDED_WEIGHTS, read_manifest
 from facefusion.training.coverings import glasses_kinds
 from facefusion.training.data import FaceImage, align_faces, load_faces
 from facefusion.training.detector import box_iou

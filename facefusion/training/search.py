@@ -30,7 +30,7 @@ from facefusion.nets import coarse, refine
 from facefusion.nets.blocks import Design
 from facefusion.nets.coarse import CoarseFusionModel
 from facefusion.nets.refine import EnhancementNet, ProgressiveFusionNet
-from facefusion.runtime import make_session
+from facefusion.sessions import make_session
 from facefusion.training.ablation import remembered, undone_swaps
 from facefusion.training.coarse import CoarseTask
 from facefusion.training.data import AlignedFaces, align_faces, load_faces

@@ -29,7 +29,7 @@ from benchmarks.space import (
 )
 from facefusion.cli.files import CommandError
 from facefusion.hub import HubName
-from facefusion.runtime import EMBEDDED_WEIGHTS, read_manifest
+from facefusion.manifest import EMBEDDED_WEIGHTS, read_manifest
 
 ROOT = Path(__file__).resolve().parents[2]
 

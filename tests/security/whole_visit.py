@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image
 
 from facefusion.engines import OUTPUTS, SIDES, available, open_network, synthetic_inputs
-from facefusion.runtime import EMBEDDED_WEIGHTS, read_manifest
+from facefusion.manifest import EMBEDDED_WEIGHTS, read_manifest
 
 EXAMPLES = EMBEDDED_WEIGHTS.parent / "examples"
 SOURCE, TARGET = (str(EXAMPLES / f"portrait-{number}.jpg") for number in (1, 2))

@@ -22,14 +22,8 @@ from facefusion.contracts import CONTRACTS, check, declared
 from facefusion.engines import Engine, open_network
 from facefusion.errors import WeightsError
 from facefusion.hub import Found, HubName
-from facefusion.runtime import (
-    EMBEDDED_WEIGHTS,
-    INT8,
-    INT8_TFLITE,
-    check_contracts,
-    make_session,
-    read_manifest,
-)
+from facefusion.manifest import EMBEDDED_WEIGHTS, INT8, INT8_TFLITE, check_contracts, read_manifest
+from facefusion.sessions import make_session
 
 ONNX_NETWORKS = [*CONTRACTS, "coarse" + INT8, "refine" + INT8]
 

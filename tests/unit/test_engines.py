@@ -32,7 +32,7 @@ from facefusion.engines import (
     try_engines,
 )
 from facefusion.errors import WeightsError
-from facefusion.runtime import EMBEDDED_WEIGHTS, INT8, INT8_TFLITE, WeightFile, read_manifest
+from facefusion.manifest import EMBEDDED_WEIGHTS, INT8, INT8_TFLITE, WeightFile, read_manifest
 
 ORT, ORT8 = Engine.ONNXRUNTIME, Engine.ONNXRUNTIME_INT8
 BOTH = dict.fromkeys(SIDES, ORT8)
@@ -167,7 +167,7 @@ def test_a_child_process_compares_the_engines_and_what_is_not_taken_is_not_impor
     code = """
 import json, sys
 from facefusion.engines import SIDES, available, quickest, try_apart
-from facefusion.runtime import EMBEDDED_WEIGHTS, read_manifest
+from facefusion.manifest import EMBEDDED_WEIGHTS, read_manifest
 files = read_manifest(EMBEDDED_WEIGHTS)
 trials = try_apart(files, 1)
 assert {name: list(tried) for name, tried in trials.items()} == {name: available(files, name) for name in SIDES}
@@ -212,7 +212,7 @@ def test_a_signal_after_models_of_openvino_were_dropped_is_handled() -> None:
     code = """
 import os, signal, sys
 from facefusion.engines import Engine, open_network
-from facefusion.runtime import EMBEDDED_WEIGHTS, read_manifest
+from facefusion.manifest import EMBEDDED_WEIGHTS, read_manifest
 files = read_manifest(EMBEDDED_WEIGHTS)
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
 opened = [open_network(Engine.OPENVINO, files, name, 1) for name in ("coarse", "refine")]

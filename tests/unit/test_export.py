@@ -20,6 +20,7 @@ from torch import nn
 
 from facefusion.export import manifest
 from facefusion.export.onnx import CONTRACTS, export_network, export_onnx
+from facefusion.manifest import EMBEDDED_WEIGHTS, INT8, INT8_TFLITE, INTERFACE, read_manifest
 from facefusion.nets.coarse import CoarseFusionModel
 from facefusion.nets.detector import DetectorNet
 from facefusion.nets.eyelids import EyelidsNet
@@ -27,7 +28,6 @@ from facefusion.nets.identity import IdentityNet
 from facefusion.nets.mesh import MeshNet
 from facefusion.nets.refine import EnhancementNet
 from facefusion.nets.segmentation import HairNet, SpectaclesNet
-from facefusion.runtime import EMBEDDED_WEIGHTS, INT8, INT8_TFLITE, INTERFACE, read_manifest
 
 NETS: dict[str, type[nn.Module]] = {
     "detector": DetectorNet,

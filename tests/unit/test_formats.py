@@ -24,7 +24,8 @@ from facefusion.export import formats
 from facefusion.export.calibration import record
 from facefusion.export.comparison import apart
 from facefusion.export.onnx import CONTRACTS
-from facefusion.runtime import EMBEDDED_WEIGHTS, INT8, INT8_TFLITE, make_session, read_manifest
+from facefusion.manifest import EMBEDDED_WEIGHTS, INT8, INT8_TFLITE, read_manifest
+from facefusion.sessions import make_session
 
 
 def test_the_command_knows_every_format() -> None:

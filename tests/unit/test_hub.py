@@ -25,7 +25,7 @@ import pytest
 from facefusion import FusionPipeline, hub
 from facefusion.errors import WeightsError
 from facefusion.hub import Found, Hub, HubName, resolve
-from facefusion.runtime import NETWORKS
+from facefusion.manifest import NETWORKS
 from tests.hub_server import Fault, HubServer, serve_hub
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -13,7 +13,7 @@ import pytest
 
 from facefusion import hub
 from facefusion.cli.main import main
-from facefusion.runtime import EMBEDDED_WEIGHTS, read_manifest
+from facefusion.manifest import EMBEDDED_WEIGHTS, read_manifest
 from tests.hub_server import Fault, HubServer, serve_hub
 
 REPO = "someone/faces"

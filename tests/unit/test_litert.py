@@ -15,7 +15,8 @@ from facefusion.engines import OUTPUTS, Engine, available, synthetic_inputs
 from facefusion.export import litert
 from facefusion.export.comparison import Cost, apart
 from facefusion.export.litert import main, resized
-from facefusion.runtime import EMBEDDED_WEIGHTS, INT8_TFLITE, make_session, read_manifest
+from facefusion.manifest import EMBEDDED_WEIGHTS, INT8_TFLITE, read_manifest
+from facefusion.sessions import make_session
 
 
 def test_inputs_are_had_at_another_side() -> None:

@@ -29,7 +29,8 @@ from facefusion.export.quantize import (
     delicate,
     prepared,
 )
-from facefusion.runtime import EMBEDDED_WEIGHTS, INT8, INT8_TFLITE, Feeds, read_manifest
+from facefusion.manifest import EMBEDDED_WEIGHTS, INT8, INT8_TFLITE, read_manifest
+from facefusion.sessions import Feeds
 
 EXAMPLES = EMBEDDED_WEIGHTS.parent / "examples"
 RECIPE = Recipe(per_channel=True, kinds=EVERYTHING, keep=True)

@@ -16,7 +16,9 @@ import pytest
 
 from facefusion import FusionPipeline
 from facefusion.errors import WeightsError
-from facefusion.runtime import NETWORKS, give_back_memory, read_manifest, session_options
+from facefusion.manifest import NETWORKS, read_manifest
+from facefusion.process import give_back_memory
+from facefusion.sessions import session_options
 
 
 @pytest.fixture
@@ -93,7 +95,7 @@ def test_threads_are_as_asked_and_do_not_spin() -> None:
 
 
 def test_threads_share_one_heap_where_the_c_library_has_several() -> None:
-    code = "from facefusion.runtime import share_heap; print(share_heap())"
+    code = "from facefusion.process import share_heap; print(share_heap())"
     told = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout
@@ -105,7 +107,7 @@ def test_linear_algebra_has_one_thread_in_a_process_of_our_own() -> None:
 from concurrent.futures import ThreadPoolExecutor
 from threadpoolctl import threadpool_info
 from facefusion import FusionPipeline
-from facefusion.runtime import own_process
+from facefusion.process import own_process
 count = lambda: {each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"}
 before = count()
 own_process()

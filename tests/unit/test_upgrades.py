@@ -19,7 +19,7 @@ from facefusion import FusionPipeline, Tier, upgrades
 from facefusion.cli.main import main
 from facefusion.errors import WeightsError
 from facefusion.hub import Hub
-from facefusion.runtime import EMBEDDED_WEIGHTS
+from facefusion.manifest import EMBEDDED_WEIGHTS
 from facefusion.upgrades import ACCEPTED, ARCFACE, SWAPPER, find_models, upgrade
 from tests.hub_server import serve_hub
 

@@ -75,7 +75,7 @@ def test_an_installed_wheel_fuses(wheel: Path, tmp_path: Path) -> None:
         "PYTHONPATH": str(installed),
         CACHE_VARIABLE: str(tmp_path / "cache"),
     }
-    where = "from facefusion.runtime import EMBEDDED_WEIGHTS as weights; print(weights)"
+    where = "from facefusion.manifest import EMBEDDED_WEIGHTS as weights; print(weights)"
     found = subprocess.run(
         (sys.executable, "-c", where),
         cwd=elsewhere,
