@@ -20,7 +20,7 @@ COPY examples examples
 USER user
 # Everything that is written goes to /tmp: uploads and results, for ten minutes, and what this machine was measured to need.
 ENV GRADIO_SERVER_NAME=0.0.0.0 HOME=/tmp PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
-# No package reports to its maker, also where a command other than this project's is run (`facefusion/silence.py`).
+# No package reports to its maker, also where a command other than this project's is run (`facefusion/machine/telemetry.py`).
 ENV ORT_DISABLE_TELEMETRY=1 GRADIO_ANALYTICS_ENABLED=False GRADIO_ANALYTICS_MAX_EVENTS=1 GRADIO_ANALYTICS_CACHE_FREQUENCY=1000000000 HF_HUB_DISABLE_TELEMETRY=1 HF_XET_TELEMETRY_ENABLED=0
 ENV RAY_USAGE_STATS_ENABLED=0
 EXPOSE 7860

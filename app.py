@@ -21,19 +21,19 @@ from facefusion import FusionPipeline  # isort: skip  # switches off telemetry o
 
 import gradio as gr
 
-from facefusion.cpu import wants_gpu
 from facefusion.decoding.budget import PixelBudget
 from facefusion.decoding.pool import DecoderPool
 from facefusion.errors import WeightsError
+from facefusion.machine.cpu import wants_gpu
+from facefusion.machine.process import own_process
 from facefusion.page import api, examples, layout, server, style
 from facefusion.page.actions import Actions
 from facefusion.page.directory import PrivateDirectory
 from facefusion.page.headers import PROXY_VARIABLE, trusted_proxies
+from facefusion.page.i18n import I18N
 from facefusion.page.photos import Photos
 from facefusion.page.queue import CHECKS, FUSIONS, Jobs
-from facefusion.page.texts import I18N
 from facefusion.page.uploads import MAX_FILE_BYTES, Uploads
-from facefusion.process import own_process
 from facefusion.words import say
 
 EXAMPLES: Final = Path(__file__).resolve().parent / "examples"
@@ -273,7 +273,7 @@ def _stop(demo: gr.Blocks, photos: Photos, jobs: Jobs) -> None:
 
 def _move_to_gpu(pipeline: FusionPipeline) -> None:
     try:
-        from facefusion import gpu  # importing torch takes longer than a fusion
+        from facefusion.engines import gpu  # importing torch takes longer than a fusion
     except ImportError:
         log.warning("The refine network stays on the CPU: torch is not installed.")
     else:

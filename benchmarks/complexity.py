@@ -6,7 +6,7 @@ them. The others' figures are their authors' own, as cited in the project's issu
 
 from __future__ import annotations
 
-from facefusion import silence as silence  # isort: skip  # before the packages that it silences
+from facefusion.machine import telemetry as telemetry  # isort: skip  # before the packages that it silences
 
 from math import prod
 from typing import Final
@@ -14,7 +14,7 @@ from typing import Final
 import onnx
 from onnxruntime.tools.onnx_model_utils import make_input_shape_fixed
 
-from facefusion.manifest import EMBEDDED_WEIGHTS, read_manifest
+from facefusion.models.manifest import EMBEDDED_WEIGHTS, read_manifest
 
 #: Side of the crop, network by network, of each tier.
 SIZES: Final = {

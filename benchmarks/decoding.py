@@ -25,7 +25,7 @@ from PIL import Image
 
 from facefusion.cli.measure import machine
 from facefusion.decoding.pool import DecoderPool
-from facefusion.photos import read_photo
+from facefusion.images.reading import read_photo
 
 EXAMPLE: Final = Path(__file__).resolve().parents[1] / "examples" / "portrait-1.jpg"
 #: Sides by megapixels, and options of each format as cameras and editors choose them.

@@ -29,14 +29,14 @@ import numpy as np
 import torch
 
 from facefusion.cli.measure import machine
-from facefusion.engines import OUTPUTS, SIDES, Engine, fused, open_network, psnr, weights
+from facefusion.engines.selection import OUTPUTS, SIDES, Engine, fused, open_network, psnr, weights
+from facefusion.engines.sessions import Feeds, Network
 from facefusion.evaluation.pairs import DataError
 from facefusion.export import calibration as calibrated
 from facefusion.export import litert
 from facefusion.export.formats import CHECKPOINTS, size, to_tflite, trained
 from facefusion.export.litert import resized
-from facefusion.manifest import EMBEDDED_WEIGHTS, WeightFile, read_manifest
-from facefusion.sessions import Feeds, Network
+from facefusion.models.manifest import EMBEDDED_WEIGHTS, WeightFile, read_manifest
 from facefusion.types import FloatArray
 
 #: Timed rounds, in each of which every engine runs once.
@@ -127,7 +127,7 @@ def by_nncf(file: Path, preset: str, folder: Path, calibration: Sequence[Feeds])
     import nncf
     import openvino
 
-    from facefusion.optional.openvino import OpenVinoNetwork
+    from facefusion.engines.openvino import OpenVinoNetwork
 
     samples = nncf.Dataset([dict(feeds) for feeds in calibration])
     model = openvino.Core().read_model(str(file))
@@ -159,7 +159,7 @@ def in_litert(
     Raises:
         FileNotFoundError: it is not where it should be.
     """
-    from facefusion.optional.litert import LiteRtNetwork
+    from facefusion.engines.litert import LiteRtNetwork
 
     path = exported(folder)[name] if tflite is None else tflite / f"{name}.tflite"
     if not path.is_file():

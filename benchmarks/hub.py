@@ -25,10 +25,10 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from facefusion import hub
 from facefusion.cli.bench import photos
 from facefusion.cli.measure import machine
-from facefusion.manifest import EMBEDDED_WEIGHTS
+from facefusion.models import hub
+from facefusion.models.manifest import EMBEDDED_WEIGHTS
 from tests.hub_server import Fault, HubServer, serve_hub
 
 REPO = "someone/faces"

@@ -14,14 +14,14 @@ from typing import Final
 import numpy as np
 from tqdm import tqdm
 
-import facefusion.options as product
+import facefusion.pipeline.options as product
 from facefusion.errors import FusionError
 from facefusion.evaluation.cases import see
 from facefusion.evaluation.judges import choose_judges
 from facefusion.evaluation.measures import measure
 from facefusion.evaluation.pairs import draw_pairs, read_pairs, val_faces
-from facefusion.photos import read_photo
-from facefusion.pipeline import FusionPipeline
+from facefusion.images.reading import read_photo
+from facefusion.pipeline.pipeline import FusionPipeline
 
 #: Likeness, and whether the face's shape may move.
 SETTINGS: Final = ((0.0, True), (0.25, True), (0.5, True), (0.75, True), (1.0, True), (1.0, False))

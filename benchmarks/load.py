@@ -10,7 +10,7 @@ more times, and the memory is printed on the way.
 
 from __future__ import annotations
 
-from facefusion import silence as silence  # isort: skip  # before the packages that it silences
+from facefusion.machine import telemetry as telemetry  # isort: skip  # before the packages that it silences
 
 import argparse
 import os

@@ -24,8 +24,8 @@ from facefusion.geometry.align import (
     transform_points,
 )
 from facefusion.geometry.warp import MeshWarp
+from facefusion.machine.process import own_process
 from facefusion.perception.mesh import INPUT_SIZE, PLAIN
-from facefusion.process import own_process
 
 RUNS = 60
 

@@ -19,7 +19,7 @@ import numpy as np
 from facefusion import FusionPipeline
 from facefusion.cli.bench import photos
 from facefusion.cli.measure import machine, percentiles
-from facefusion.process import own_process
+from facefusion.machine.process import own_process
 from facefusion.tiers import TIERS, Tier
 
 #: Megapixels of the photos, 4:3.

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from facefusion import FusionPipeline
-from facefusion.photos import read_photo
+from facefusion.images.reading import read_photo
 
 
 def tile(image: np.ndarray, side: int) -> np.ndarray:

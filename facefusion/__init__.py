@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from facefusion import silence as silence  # isort: skip  # before the packages that it silences
+from facefusion.machine import telemetry as telemetry  # isort: skip  # before the packages that it silences
 
 from facefusion.errors import FusionError
-from facefusion.pipeline import FusionPipeline
+from facefusion.pipeline.pipeline import FusionPipeline
 from facefusion.tiers import Tier, TierChoice, TierReason
 from facefusion.types import FusionResult, Swap
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from facefusion.cli.main import main
-from facefusion.process import own_process
+from facefusion.machine.process import own_process
 
 
 def run() -> int:

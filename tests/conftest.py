@@ -4,7 +4,7 @@ embedded weights.
 
 from __future__ import annotations
 
-from facefusion import silence as silence  # isort: skip  # before the packages that it silences
+from facefusion.machine import telemetry as telemetry  # isort: skip  # before the packages that it silences
 
 from collections.abc import Callable, Iterator
 
@@ -15,12 +15,12 @@ import skimage.data
 from insightface.data import get_image
 
 from facefusion import FusionPipeline, Tier
-from facefusion.choice import TierChooser
-from facefusion.engines import Engine
+from facefusion.auto.chooser import TierChooser
+from facefusion.auto.speed import Speed
+from facefusion.engines.selection import Engine
 from facefusion.geometry import topology
 from facefusion.geometry.triangles import TRIANGLES
-from facefusion.remembered import CACHE_VARIABLE
-from facefusion.speed import Speed
+from facefusion.machine.measurements import CACHE_VARIABLE
 
 #: The speed of no machine in particular.
 QUICK = Speed(0.1, {Tier.FAST: 0.05, Tier.BALANCED: 0.1, Tier.BEST: 0.2})

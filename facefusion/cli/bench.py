@@ -15,7 +15,7 @@ from facefusion.cli import engines
 from facefusion.cli.batch import read_pairs
 from facefusion.cli.files import CommandError, read_input, whole_file
 from facefusion.cli.measure import cold_start, machine, stage_times, weight_sizes
-from facefusion.pipeline import STAGES, FusionPipeline
+from facefusion.pipeline.pipeline import STAGES, FusionPipeline
 from facefusion.tiers import TIERS
 from facefusion.types import Photo
 

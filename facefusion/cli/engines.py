@@ -9,8 +9,16 @@ from importlib import import_module
 from pathlib import Path
 
 from facefusion.cli.measure import machine
-from facefusion.engines import RUNS, SIDES, Engine, Trial, quickest, synthetic_inputs, try_engines
-from facefusion.manifest import EMBEDDED_WEIGHTS, read_manifest
+from facefusion.engines.selection import (
+    RUNS,
+    SIDES,
+    Engine,
+    Trial,
+    quickest,
+    synthetic_inputs,
+    try_engines,
+)
+from facefusion.models.manifest import EMBEDDED_WEIGHTS, read_manifest
 
 
 def lines(weights: Path | None = None, threads: int | None = None) -> Iterator[str]:

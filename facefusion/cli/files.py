@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from facefusion.errors import PhotoRole
-from facefusion.photos import read_photo
-from facefusion.provenance import FORMATS, marked, save
+from facefusion.images.marking import FORMATS, marked, save
+from facefusion.images.reading import read_photo
 from facefusion.types import FusionResult, Photo
 
 

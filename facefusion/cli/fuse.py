@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from facefusion.cli.files import CommandError, check_output, read_input, write_result
-from facefusion.options import LIKENESS
-from facefusion.pipeline import MAX_SOURCES, FusionPipeline
+from facefusion.pipeline.options import LIKENESS
+from facefusion.pipeline.pipeline import MAX_SOURCES, FusionPipeline
+from facefusion.studio.insightface_models import ACCEPT_VARIABLE, ARCFACE, SWAPPER, upgrade
 from facefusion.tiers import TIERS, Tier
-from facefusion.upgrades import ACCEPT_VARIABLE, ARCFACE, SWAPPER, upgrade
 
 #: Statement that the user makes by `--i-have-consent`.
 CONSENT: Final = (

@@ -13,10 +13,10 @@ from typing import Any, Final
 from facefusion.cli import space
 from facefusion.cli.files import CommandError, whole_file
 from facefusion.errors import WeightsError
-from facefusion.hub import MANIFEST, PUBLISHED, Hub, HubName, published_note
-from facefusion.hub_errors import HubError, reason
-from facefusion.manifest import EMBEDDED_WEIGHTS, WeightFile, parse_manifest, read_manifest
-from facefusion.upgrades import ACCEPTED, FILES, TERMS, find_models
+from facefusion.models.hub import MANIFEST, PUBLISHED, Hub, HubName, published_note
+from facefusion.models.hub_errors import HubError, reason
+from facefusion.models.manifest import EMBEDDED_WEIGHTS, WeightFile, parse_manifest, read_manifest
+from facefusion.studio.insightface_models import ACCEPTED, FILES, TERMS, find_models
 
 ROOT: Final = EMBEDDED_WEIGHTS.parent
 CARD: Final = "MODEL_CARD.md"

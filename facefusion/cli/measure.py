@@ -16,9 +16,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from facefusion.cpu import cpu_name
-from facefusion.manifest import EMBEDDED_WEIGHTS, read_manifest
-from facefusion.pipeline import FusionPipeline
+from facefusion.machine.cpu import cpu_name
+from facefusion.models.manifest import EMBEDDED_WEIGHTS, read_manifest
+from facefusion.pipeline.pipeline import FusionPipeline
 from facefusion.tiers import Tier
 from facefusion.types import Photo
 

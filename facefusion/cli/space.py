@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from facefusion.cli.files import CommandError
-from facefusion.hub import MANIFEST, REPO_VARIABLE, REVISION_VARIABLE, Hub, HubName
-from facefusion.hub_errors import reason
-from facefusion.manifest import EMBEDDED_WEIGHTS, read_manifest
+from facefusion.models.hub import MANIFEST, REPO_VARIABLE, REVISION_VARIABLE, Hub, HubName
+from facefusion.models.hub_errors import reason
+from facefusion.models.manifest import EMBEDDED_WEIGHTS, read_manifest
 
 ROOT: Final = EMBEDDED_WEIGHTS.parent
 #: What a Space needs: the page, what it imports, and what the builder of Spaces reads. Patterns

@@ -17,7 +17,7 @@ _IMPORTED = time.time()  # after `facefusion/__init__.py` has imported the pipel
 import numpy as np  # noqa: E402
 
 from facefusion import FusionPipeline  # noqa: E402
-from facefusion.process import own_process  # noqa: E402
+from facefusion.machine.process import own_process  # noqa: E402
 
 _STATUS = Path("/proc/self/status")
 

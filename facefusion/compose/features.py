@@ -8,7 +8,7 @@ from typing import Final, Self
 import cv2
 import numpy as np
 
-from facefusion.compose.mask import fill_points, grown, hull
+from facefusion.geometry.mask import fill_points, grown, hull
 from facefusion.geometry.topology import (
     INNER_LIPS,
     LEFT_BROW,

@@ -75,7 +75,7 @@ class DecoderPool:
     def read(self, path: str | Path, which: PhotoRole, number: int | None = None) -> Photo:
         """Reads a photo, (H, W, 3) RGB uint8, upright by its EXIF orientation.
 
-        The result is that of `photos.read_photo`.
+        The result is that of `reading.read_photo`.
 
         Args:
             path, which, number: see `size`.

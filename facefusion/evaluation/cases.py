@@ -16,8 +16,8 @@ from facefusion.evaluation.measures import LocatedFace, measure
 from facefusion.evaluation.pairs import Pair
 from facefusion.evaluation.retrieval import top1
 from facefusion.evaluation.sheets import strip
-from facefusion.photos import read_photo
-from facefusion.pipeline import FusionPipeline
+from facefusion.images.reading import read_photo
+from facefusion.pipeline.pipeline import FusionPipeline
 from facefusion.tiers import Tier
 from facefusion.types import FloatArray, FusionResult, Photo
 

@@ -21,7 +21,7 @@ from facefusion.evaluation.report import judge_lines, machine_lines
 from facefusion.evaluation.run import Request
 from facefusion.evaluation.sheets import TILE, close_up, write_sheet
 from facefusion.evaluation.tables import Spread, number, table
-from facefusion.pipeline import FusionPipeline
+from facefusion.pipeline.pipeline import FusionPipeline
 from facefusion.tiers import Tier
 from facefusion.types import FloatArray, Photo
 

@@ -13,7 +13,7 @@ from facefusion.evaluation.judges import Judges
 from facefusion.evaluation.lite0 import missing_packages
 from facefusion.evaluation.pairs import DataError, Pair, frontal_faces, shifted_pairs
 from facefusion.evaluation.realism import FaceCrop, FaceFeatures, RealFaces
-from facefusion.photos import read_photo
+from facefusion.images.reading import read_photo
 from facefusion.types import FloatArray, Photo
 
 

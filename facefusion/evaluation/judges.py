@@ -12,13 +12,13 @@ from typing import Final, Protocol
 import cv2
 import numpy as np
 
+from facefusion.engines.sessions import make_session
 from facefusion.evaluation.mediapipe_mesh import MediaPipeMesh, missing_packages
 from facefusion.evaluation.pairs import DataError
 from facefusion.geometry.align import ARCFACE_TEMPLATE, similarity_transform
 from facefusion.geometry.topology import five_points
 from facefusion.perception.checks import is_consistent
-from facefusion.pipeline import FusionPipeline
-from facefusion.sessions import make_session
+from facefusion.pipeline.pipeline import FusionPipeline
 from facefusion.types import FloatArray, Photo
 
 ARCFACE_SIZE: Final = 112

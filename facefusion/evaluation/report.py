@@ -11,11 +11,11 @@ from typing import Any
 from facefusion.evaluation.judges import Judges
 from facefusion.evaluation.likeness import SSIM_NAME, Likeness
 from facefusion.evaluation.measures import BY_KEY, MEASURES
+from facefusion.evaluation.reconstruction import COLUMNS, UNTOUCHED, Undone
+from facefusion.evaluation.reconstruction_samples import SIZE
 from facefusion.evaluation.sections import Section, section_lines
 from facefusion.evaluation.sheets import write_sheet
 from facefusion.evaluation.tables import SPREAD, Spread, table
-from facefusion.evaluation.undoing import COLUMNS, UNTOUCHED, Undone
-from facefusion.evaluation.undone import SIZE
 from facefusion.tiers import TIERS, Tier
 
 

@@ -21,12 +21,12 @@ from facefusion.evaluation.pairs import (
     read_pairs,
     val_faces,
 )
+from facefusion.evaluation.reconstruction import Undone, undo
+from facefusion.evaluation.reconstruction_samples import SAMPLES, make_samples
 from facefusion.evaluation.report import Report, write_report
 from facefusion.evaluation.retrieval import read_gallery
 from facefusion.evaluation.sections import Section
-from facefusion.evaluation.undoing import Undone, undo
-from facefusion.evaluation.undone import SAMPLES, make_samples
-from facefusion.pipeline import FusionPipeline
+from facefusion.pipeline.pipeline import FusionPipeline
 from facefusion.tiers import Tier
 from facefusion.types import FloatArray
 

@@ -23,8 +23,8 @@ from facefusion.evaluation.recipe import opencv_recipe
 from facefusion.evaluation.report import judge_lines, machine_lines
 from facefusion.evaluation.run import Request
 from facefusion.evaluation.tables import number, table
-from facefusion.pipeline import FusionPipeline
-from facefusion.steps import Steps
+from facefusion.pipeline.pipeline import FusionPipeline
+from facefusion.pipeline.steps import Steps
 from facefusion.tiers import Tier
 from facefusion.types import FloatArray, Photo
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from facefusion.engines import Engine
+from facefusion.engines.selection import Engine
+from facefusion.engines.sessions import Feeds
 from facefusion.errors import FusionError
 from facefusion.evaluation.pairs import Pair, draw_pairs, val_faces
-from facefusion.photos import read_photo
-from facefusion.pipeline import FusionPipeline
-from facefusion.sessions import Feeds
+from facefusion.images.reading import read_photo
+from facefusion.pipeline.pipeline import FusionPipeline
 from facefusion.tiers import Tier
 from facefusion.types import FloatArray
 

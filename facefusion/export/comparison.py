@@ -12,18 +12,18 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from facefusion.engines import Engine, fused, psnr
+from facefusion.engines.selection import Engine, fused, psnr
+from facefusion.engines.sessions import Feeds, Network, make_session
 from facefusion.errors import FusionError
 from facefusion.evaluation.likeness import SSIM_NAME, Likeness, ssim
 from facefusion.evaluation.pairs import Pair, val_faces
+from facefusion.evaluation.reconstruction import UNTOUCHED, undo
+from facefusion.evaluation.reconstruction_samples import make_samples
 from facefusion.evaluation.sheets import sheet as contact_sheet
 from facefusion.evaluation.sheets import strip
-from facefusion.evaluation.undoing import UNTOUCHED, undo
-from facefusion.evaluation.undone import make_samples
-from facefusion.manifest import INT8
-from facefusion.photos import read_photo
-from facefusion.pipeline import FusionPipeline
-from facefusion.sessions import Feeds, Network, make_session
+from facefusion.images.reading import read_photo
+from facefusion.models.manifest import INT8
+from facefusion.pipeline.pipeline import FusionPipeline
 from facefusion.tiers import Tier
 from facefusion.types import Photo
 

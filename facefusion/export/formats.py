@@ -19,15 +19,15 @@ from onnxruntime.tools.onnx_model_utils import fix_output_shapes, make_input_sha
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from facefusion.engines import Engine
+from facefusion.engines.selection import Engine
 from facefusion.evaluation.pairs import read_pairs
 from facefusion.export.calibration import record
 from facefusion.export.onnx import CONTRACTS
 from facefusion.export.quantize import CONVOLUTIONS, Recipe, prepared, quantize
-from facefusion.manifest import EMBEDDED_WEIGHTS, INT8, INT8_TFLITE, read_manifest
+from facefusion.models.manifest import EMBEDDED_WEIGHTS, INT8, INT8_TFLITE, read_manifest
 from facefusion.nets.coarse import CoarseFusionModel
 from facefusion.nets.refine import EnhancementNet
-from facefusion.pipeline import FusionPipeline
+from facefusion.pipeline.pipeline import FusionPipeline
 
 CHECKPOINTS: Final = EMBEDDED_WEIGHTS.parent / "checkpoints"
 NETS: Final[dict[str, type[nn.Module]]] = {"coarse": CoarseFusionModel, "refine": EnhancementNet}

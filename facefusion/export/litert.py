@@ -21,14 +21,14 @@ import cv2
 import numpy as np
 
 from facefusion.cli.measure import machine
-from facefusion.engines import OUTPUTS, Engine
+from facefusion.engines.selection import OUTPUTS, Engine
+from facefusion.engines.sessions import Feeds, make_session
 from facefusion.export.calibration import drawn, recorded
 from facefusion.export.comparison import ENOUGH, Cost, apart, cost, undone
 from facefusion.export.formats import CHECKPOINTS, SIDES, tflite
 from facefusion.export.manifest import enter_small
 from facefusion.export.quantize import SWAPS
-from facefusion.manifest import EMBEDDED_WEIGHTS, INT8_TFLITE, read_manifest
-from facefusion.sessions import Feeds, make_session
+from facefusion.models.manifest import EMBEDDED_WEIGHTS, INT8_TFLITE, read_manifest
 from facefusion.types import FloatArray
 
 #: Networks that are quantised. The coarse one gains nothing: LiteRT's small convolutions are no
@@ -118,7 +118,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--limit", type=int, default=SWAPS, help="pairs of each kind and swaps at the most"
     )
     args = parser.parse_args(argv)
-    from facefusion.optional.litert import LiteRtNetwork
+    from facefusion.engines.litert import LiteRtNetwork
 
     named = machine()
     files = read_manifest(args.weights)

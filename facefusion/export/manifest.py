@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
-from facefusion.manifest import EMBEDDED_WEIGHTS, INTERFACE
-from facefusion.sessions import make_session
+from facefusion.engines.sessions import make_session
+from facefusion.models.manifest import EMBEDDED_WEIGHTS, INTERFACE
 
 #: Tensor types in the manifest by ONNX Runtime's names.
 TYPES: Final = {"tensor(float)": "float32"}

@@ -24,11 +24,11 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from facefusion.cli.measure import machine
+from facefusion.engines.sessions import Feeds
 from facefusion.export.calibration import drawn, recorded
 from facefusion.export.comparison import ENOUGH, Judgement, cost, judge, report, sheet
 from facefusion.export.manifest import enter_small
-from facefusion.manifest import EMBEDDED_WEIGHTS, INT8, read_manifest
-from facefusion.sessions import Feeds
+from facefusion.models.manifest import EMBEDDED_WEIGHTS, INT8, read_manifest
 
 NETWORKS: Final = ("coarse", "refine")
 #: Number of swaps that are undone to measure the cost.

@@ -9,8 +9,8 @@ from typing import Final
 import cv2
 import numpy as np
 
+from facefusion.engines.sessions import Network, make_session
 from facefusion.fusion.coarse import FusionMaps, planes
-from facefusion.sessions import Network, make_session
 from facefusion.types import FloatArray, Photo
 
 #: Smallest side in pixels of the network's crops; the coarse network suffices for smaller ones.
@@ -21,7 +21,7 @@ class RefineRunner:
     """The second stage of progressive fusion, fully convolutional.
 
     Args:
-        network: an open network (`engines.open_network`), or an ONNX file for ONNX Runtime; inputs
+        network: an open network (`selection.open_network`), or an ONNX file for ONNX Runtime; inputs
             `warped` and `target` (1, 3, S, S) RGB in [0, 1], `face` and `mask` (1, 1, S, S),
             `delta` (1, 3, S, S); outputs `refined_mask` (1, 1, S, S) and `refined_delta` (1, 3, S,
             S).

@@ -9,18 +9,18 @@ from typing import Any, Final
 import gradio as gr
 
 from facefusion import FusionPipeline, FusionResult
-from facefusion.fusion.cache import content_key
-from facefusion.page import files, pictures, pieces
+from facefusion.auto.speed import PERCEPTION
+from facefusion.images.marking import marked
+from facefusion.page import files, html, pictures
+from facefusion.page.i18n import t
 from facefusion.page.jobs import Job, RefusedError, largest, make_job
 from facefusion.page.layout import CONSENTS, Layout, Upload
+from facefusion.page.messages import LIMITS, language, mark_text, sentence, told, told_doubts
 from facefusion.page.photos import Photos, Raw
 from facefusion.page.queue import Jobs
-from facefusion.page.telling import LIMITS, language, mark_text, sentence, told, told_doubts
-from facefusion.page.texts import t
 from facefusion.perception.checks import check_face, is_usable
 from facefusion.perception.quality import doubts
-from facefusion.provenance import marked
-from facefusion.speed import PERCEPTION
+from facefusion.pipeline.cache import content_key
 from facefusion.tiers import TIERS, Tier
 from facefusion.types import Face, Photo
 from facefusion.words import Language, say
@@ -117,7 +117,7 @@ class Actions:
         chosen = largest(fitting or faces)
         value = [next(i for i, face in enumerate(faces, 1) if face is chosen)]
         style = "".join(
-            pieces.face_pictures(place, photo, faces) for place in ("faces", "other-faces")
+            html.face_pictures(place, photo, faces) for place in ("faces", "other-faces")
         )
         return {
             page.face_style: style,
@@ -277,10 +277,10 @@ class Actions:
         return {
             page.result: jpeg,
             page.slider: (before, after),
-            page.report: pieces.report(result, job.numbers, spoken),
+            page.report: html.report(result, job.numbers, spoken),
             page.png: png,
             page.jpeg: jpeg,
-            page.steps: pieces.tiles(
+            page.steps: html.tiles(
                 [
                     (say(f"step.{name}", spoken), "", pictures.data_uri(step))
                     for name, step in steps.items()
@@ -329,7 +329,7 @@ class Actions:
                         tried[each] = _tried(result, text)
                     shown = {str(name): tried[name] for name in TIERS if name in tried}
                     hint = f"<p>{say('compare.hint', spoken)}</p>"
-                    yield {page.tiers: hint + pieces.tier_tiles(shown, spoken)}
+                    yield {page.tiers: hint + html.tier_tiles(shown, spoken)}
                 yield {page.made: {**(made or {}), "key": job.key, "tiers": tried}}
         except Exception as error:
             yield {page.problem: told(sentence(error, spoken))}

@@ -13,16 +13,16 @@ from typing import Any, Final
 import gradio as gr
 
 from facefusion import FusionError, FusionPipeline, FusionResult, Swap, Tier, words
-from facefusion.clock import Progress
-from facefusion.options import LIKENESS
+from facefusion.images.marking import marked
 from facefusion.page import files
 from facefusion.page.actions import PROGRESS
 from facefusion.page.jobs import SECONDS, within
+from facefusion.page.messages import language, log, mark_text, sentence
 from facefusion.page.photos import Photos, Raw
-from facefusion.page.telling import language, log, mark_text, sentence
 from facefusion.perception.checks import check_face
 from facefusion.perception.quality import doubts
-from facefusion.provenance import marked
+from facefusion.pipeline.clock import Progress
+from facefusion.pipeline.options import LIKENESS
 from facefusion.tiers import TIERS
 from facefusion.types import Face, Photo
 from facefusion.words import say

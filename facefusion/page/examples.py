@@ -8,8 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from facefusion.images.reading import read_photo
 from facefusion.page.pictures import data_uri
-from facefusion.photos import read_photo
 from facefusion.types import Photo
 
 #: Height of a picture on a button, in pixels.

@@ -19,8 +19,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from facefusion.images.marking import save
 from facefusion.page.directory import LOCK, make_private
-from facefusion.provenance import save
 from facefusion.types import Photo
 
 #: Longest time in seconds that uploads and results are kept, as the page promises.
@@ -53,7 +53,7 @@ def new_folder(directory: str | Path) -> Path:
 
 
 def write(image: Photo, directory: str | Path, extension: str, name: str = "ai-generated") -> str:
-    """Writes a picture with its metadata (`provenance.save`) into a new directory.
+    """Writes a picture with its metadata (`marking.save`) into a new directory.
 
     Returns:
         The path of the file.

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from facefusion import FusionPipeline, FusionResult, Swap, Tier
-from facefusion.clock import Progress
 from facefusion.errors import FusionError
-from facefusion.fusion.cache import content_key
 from facefusion.page.photos import Photos, Raw
 from facefusion.perception.checks import check_face
+from facefusion.pipeline.cache import content_key
+from facefusion.pipeline.clock import Progress
 from facefusion.types import Face, Photo
 
 #: Longest time of a fusion, in seconds.

@@ -8,9 +8,9 @@ from typing import Any
 
 import gradio as gr
 
-from facefusion.options import LIKENESS
-from facefusion.page import pieces
-from facefusion.page.texts import t
+from facefusion.page import html
+from facefusion.page.i18n import t
+from facefusion.pipeline.options import LIKENESS
 from facefusion.tiers import TIERS, Tier
 from facefusion.words import say
 
@@ -119,17 +119,17 @@ def build(notice: str | None, examples: int) -> Layout:
         gr.HTML(f"<p>{t('lead')}</p>", elem_id="lead-text")
         gr.HTML(f"<p>{t('kept')}</p>", elem_id="kept")
     if notice:
-        gr.HTML(pieces.notice(notice, "doubt"), elem_id="weights-notice")
+        gr.HTML(html.notice(notice, "doubt"), elem_id="weights-notice")
     with gr.Row(elem_id="photos"):
         with gr.Column(min_width=280, elem_id="source"):
-            gr.HTML(pieces.heading(1, "source"), elem_id="source-heading")
+            gr.HTML(html.heading(1, "source"), elem_id="source-heading")
             sources = [_upload("source", "source", "source.hint", webcam=True)]
             with gr.Accordion(t("more"), open=False, elem_id="more-photos"):
                 gr.HTML(f"<p>{t('more.hint')}</p>", elem_id="more-hint")
                 sources.append(_upload("second", "source2", "extra.hint", 2, webcam=True))
                 sources.append(_upload("third", "source3", "extra.hint", 3, webcam=True))
         with gr.Column(min_width=280, elem_id="target"):
-            gr.HTML(pieces.heading(2, "target"), elem_id="target-heading")
+            gr.HTML(html.heading(2, "target"), elem_id="target-heading")
             target = _upload("target", "target", "target.hint")
             face_style = gr.HTML(elem_id="face-style")
             faces = gr.CheckboxGroup(
@@ -147,7 +147,7 @@ def build(notice: str | None, examples: int) -> Layout:
                 other = _upload("other", "other", "source.hint", webcam=True)
                 other_faces = gr.CheckboxGroup([], label=t("other.faces"), elem_id="other-faces")
     swap = gr.Button("⇄ " + t("swap"), variant="secondary", size="md", scale=0, elem_id="swap")
-    gr.HTML(pieces.heading(3, "quality"), elem_id="quality-heading")
+    gr.HTML(html.heading(3, "quality"), elem_id="quality-heading")
     tier = gr.Radio(
         [(t(f"tier.{tier}"), tier.value) for tier in (Tier.AUTO, *TIERS)],
         value=Tier.AUTO.value,

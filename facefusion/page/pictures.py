@@ -18,7 +18,7 @@ from facefusion.geometry.align import (
     rescale_transform,
     transform_points,
 )
-from facefusion.provenance import marked
+from facefusion.images.marking import marked
 from facefusion.types import Face, FusedFace, FusionResult, Photo
 
 #: Side of a face to choose, in pixels.

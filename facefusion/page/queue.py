@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 from anyio import to_thread
 from gradio.queueing import EventQueue
 
+from facefusion.machine.process import give_back_memory
 from facefusion.page.usage import Usage
 from facefusion.page.visitors import visitor_of
-from facefusion.process import give_back_memory
 
 if TYPE_CHECKING:
     import gradio as gr

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from insightface.model_zoo import get_model
 
+from facefusion.engines.sessions import session_options
 from facefusion.geometry.align import crop_photo
-from facefusion.sessions import session_options
 from facefusion.types import Detection, Photo
 
 #: Longer side in pixels of the network's input.

@@ -8,11 +8,11 @@ from typing import Final
 import cv2
 import numpy as np
 
-from facefusion.compose.mask import fill_points, grown
+from facefusion.engines.sessions import make_session
 from facefusion.geometry.align import crop_photo
+from facefusion.geometry.mask import fill_points, grown
 from facefusion.geometry.topology import LEFT_EYE, RIGHT_EYE
 from facefusion.perception.inputs import centred
-from facefusion.sessions import make_session
 from facefusion.types import FloatArray, Photo
 
 #: Height and width in pixels of an eye's crop.

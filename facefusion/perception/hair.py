@@ -8,9 +8,9 @@ from typing import Final
 import cv2
 import numpy as np
 
+from facefusion.engines.sessions import make_session
 from facefusion.geometry.align import FUSION_FACE_SHARE, crop_photo, mesh_crop_transform
 from facefusion.perception.inputs import centred
-from facefusion.sessions import make_session
 from facefusion.types import FloatArray, Photo
 
 #: Side in pixels of the aligned crop.

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 from insightface.model_zoo import get_model
 
+from facefusion.engines.sessions import session_options
 from facefusion.geometry.align import ARCFACE_TEMPLATE, crop_photo, similarity_transform
 from facefusion.geometry.topology import five_points
-from facefusion.sessions import session_options
 from facefusion.types import FloatArray, Photo
 
 INPUT_SIZE: Final = 112

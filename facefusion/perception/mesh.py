@@ -9,6 +9,7 @@ from typing import Final
 import cv2
 import numpy as np
 
+from facefusion.engines.sessions import make_session
 from facefusion.geometry.align import (
     MESH_FACE_SHARE,
     chain,
@@ -22,7 +23,6 @@ from facefusion.geometry.align import (
 from facefusion.geometry.mirror import mirrored
 from facefusion.geometry.pose import pose_degrees
 from facefusion.perception.inputs import centred
-from facefusion.sessions import make_session
 from facefusion.types import Detection, Face, FloatArray, Photo
 
 INPUT_SIZE: Final = 192

@@ -16,13 +16,13 @@ from typing import Final
 import cv2
 import numpy as np
 
-from facefusion.compose.mask import fill_points, grown, skin_mask
 from facefusion.geometry.align import (
     FUSION_FACE_SHARE,
     crop_photo,
     mesh_crop_transform,
     transform_points,
 )
+from facefusion.geometry.mask import fill_points, grown, skin_mask
 from facefusion.geometry.topology import (
     INNER_LIPS,
     LEFT_EYE,

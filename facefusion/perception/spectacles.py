@@ -9,10 +9,10 @@ from typing import Final, Self
 import cv2
 import numpy as np
 
-from facefusion.compose.inpaint import Patch, inpainted
+from facefusion.engines.sessions import make_session
 from facefusion.geometry.align import FUSION_FACE_SHARE, crop_photo, mesh_crop_transform
+from facefusion.images.inpaint import Patch, inpainted
 from facefusion.perception.inputs import centred
-from facefusion.sessions import make_session
 from facefusion.types import FloatArray, Photo
 
 #: Side in pixels of the aligned crop.

@@ -8,7 +8,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from facefusion.compose.mask import fill_points, grown, hull, outline, skin_mask
+from facefusion.geometry.mask import fill_points, grown, hull, outline, skin_mask
 from facefusion.geometry.topology import LEFT_BROW, RIGHT_BROW
 from facefusion.types import FloatArray, Photo
 

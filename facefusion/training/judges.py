@@ -18,12 +18,12 @@ from facefusion.nets.mesh import INPUT_SIZE as MESH_SIZE
 from facefusion.nets.mesh import MeshNet
 from facefusion.nets.segmentation import HairNet, SpectaclesNet
 from facefusion.perception.coverings import Coverings
-from facefusion.training.data import AlignedFaces
-from facefusion.training.hair import find_hair
-from facefusion.training.identity import arcface_crop
 from facefusion.training.loop import to_input
 from facefusion.training.losses import arcface_crops, sampled
-from facefusion.training.wearing import find_spectacles
+from facefusion.training.samples.data import AlignedFaces
+from facefusion.training.tasks.hair import find_hair
+from facefusion.training.tasks.identity import arcface_crop
+from facefusion.training.tasks.spectacles import find_spectacles
 
 #: Standard deviation of the landmarks' jitter in shares of the side; without jitter, the residual
 #: would overfit one pixel grid.

@@ -15,21 +15,26 @@ import skimage.data
 
 from facefusion.geometry.align import crop_photo
 from facefusion.geometry.topology import OVAL, eye_distance, five_points
-from facefusion.manifest import EMBEDDED_WEIGHTS, read_manifest
+from facefusion.models.manifest import EMBEDDED_WEIGHTS, read_manifest
 from facefusion.perception.detector import FaceDetector
 from facefusion.perception.eyelids import SHUT, EyelidsFinder
 from facefusion.perception.hair import HairFinder
 from facefusion.perception.identity import IdentityEncoder
 from facefusion.perception.mesh import FaceMesh
 from facefusion.perception.spectacles import SpectaclesFinder
-from facefusion.training.coverings import glasses_kinds
-from facefusion.training.data import FaceImage, align_faces, load_faces
-from facefusion.training.detector import box_iou
-from facefusion.training.detector import measure as measure_mosaics
-from facefusion.training.eyelids import shut_eyes
-from facefusion.training.hair import agreement
-from facefusion.training.identity import Teacher, arcface_crop, augmented_copy, verification_auc
-from facefusion.training.mosaics import make_mosaic
+from facefusion.training.samples.covering_labels import glasses_kinds
+from facefusion.training.samples.data import FaceImage, align_faces, load_faces
+from facefusion.training.samples.mosaics import make_mosaic
+from facefusion.training.tasks.detector import box_iou
+from facefusion.training.tasks.detector import measure as measure_mosaics
+from facefusion.training.tasks.eyelids import shut_eyes
+from facefusion.training.tasks.hair import agreement
+from facefusion.training.tasks.identity import (
+    Teacher,
+    arcface_crop,
+    augmented_copy,
+    verification_auc,
+)
 
 MOSAICS = 200
 #: Widths of the face box as shares of a 640 px frame: 40 px to 90 %.

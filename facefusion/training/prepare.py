@@ -24,14 +24,14 @@ from tqdm import tqdm
 
 from facefusion.errors import FusionError
 from facefusion.geometry.topology import eye_distance
-from facefusion.manifest import EMBEDDED_WEIGHTS, read_manifest
+from facefusion.images.reading import read_photo
+from facefusion.models.manifest import EMBEDDED_WEIGHTS, read_manifest
 from facefusion.perception.checks import is_consistent
 from facefusion.perception.detector import FaceDetector
 from facefusion.perception.mesh import FaceMesh
-from facefusion.photos import read_photo
 from facefusion.types import Face, Photo
 
-#: File name extensions of the formats that `photos.read_photo` reads.
+#: File name extensions of the formats that `reading.read_photo` reads.
 EXTENSIONS: Final = frozenset(
     (".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 )

@@ -13,8 +13,8 @@ from safetensors.torch import load_file
 from torch import nn
 
 from facefusion.geometry.topology import eye_distance
-from facefusion.training.data import align_faces, load_faces
 from facefusion.training.loop import Schedule, Task, train
+from facefusion.training.samples.data import align_faces, load_faces
 
 SCHEDULES: Final = Path(__file__).with_name("schedules.toml")
 STAGES: Final = (
@@ -57,22 +57,22 @@ def make_task(stage: str, args: argparse.Namespace) -> tuple[Task[Any], nn.Modul
     """Builds the task of a stage and a second instance of its network for the moving average."""
     faces, val = load_faces(args.data, "train"), load_faces(args.data, "val")
     if stage == "detector":
-        from facefusion.training.detector import DetectorNet, DetectorTask
+        from facefusion.training.tasks.detector import DetectorNet, DetectorTask
 
         return DetectorTask(faces, val), DetectorNet()
     if stage == "mesh":
-        from facefusion.training.mesh import MeshNet, MeshTask
+        from facefusion.training.tasks.mesh import MeshNet, MeshTask
 
         return MeshTask(align_faces(faces), align_faces(val)), MeshNet()
     if stage == "identity":
-        from facefusion.training.identity import IdentityNet, IdentityTask
+        from facefusion.training.tasks.identity import IdentityNet, IdentityTask
 
         return IdentityTask(
             align_faces(faces), align_faces(val), _teacher(args, stage)
         ), IdentityNet()
     if stage == "judge":
         from facefusion.nets.identity import JUDGE_BLOCKS
-        from facefusion.training.identity import FUSED, IdentityNet, IdentityTask
+        from facefusion.training.tasks.identity import FUSED, IdentityNet, IdentityTask
 
         teacher = _teacher(args, stage)
         net = IdentityNet(JUDGE_BLOCKS)
@@ -83,25 +83,25 @@ def make_task(stage: str, args: argparse.Namespace) -> tuple[Task[Any], nn.Modul
         task.name = "judge"
         return task, IdentityNet(JUDGE_BLOCKS)
     if stage == "spectacles":
-        from facefusion.training.wearing import SpectaclesNet, SpectaclesTask
+        from facefusion.training.tasks.spectacles import SpectaclesNet, SpectaclesTask
 
         return SpectaclesTask(align_faces(faces), align_faces(val)), SpectaclesNet()
     if stage == "hair":
-        from facefusion.training.hair import HairNet, HairTask
+        from facefusion.training.tasks.hair import HairNet, HairTask
 
         return HairTask(align_faces(faces), align_faces(val)), HairNet()
     if stage == "eyelids":
-        from facefusion.training.eyelids import EyelidsNet, EyelidsTask
+        from facefusion.training.tasks.eyelids import EyelidsNet, EyelidsTask
 
         return EyelidsTask(faces, val), EyelidsNet()
     from facefusion.training.judges import JUDGING, Judges
 
     judges = Judges(*(_built(args, name) for name in JUDGING))
     if stage == "coarse":
-        from facefusion.training.coarse import CoarseFusionModel, CoarseTask
+        from facefusion.training.tasks.coarse import CoarseFusionModel, CoarseTask
 
         return CoarseTask(align_faces(faces), align_faces(val), judges), CoarseFusionModel()
-    from facefusion.training.refine import (
+    from facefusion.training.tasks.refine import (
         LEAST_EYE_DISTANCE,
         REFINE_CROP,
         ProgressiveTask,

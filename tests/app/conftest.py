@@ -22,7 +22,7 @@ from PIL import Image
 
 import app
 from facefusion import FusionPipeline, FusionResult, Tier
-from facefusion.compose.mask import fill_points
+from facefusion.geometry.mask import fill_points
 from facefusion.geometry.topology import LEFT_EYE, OVAL, RIGHT_EYE
 from facefusion.page.queue import Jobs
 from facefusion.types import Face

@@ -16,8 +16,8 @@ from PIL import Image
 
 from facefusion import FusionPipeline, Tier, words
 from facefusion.errors import EmptyPhotoError, NoFaceError, UnreadablePhotoError
-from facefusion.pipeline import STAGES
-from facefusion.provenance import COMMENT, SOURCE_TYPE, marked
+from facefusion.images.marking import COMMENT, SOURCE_TYPE, marked
+from facefusion.pipeline.pipeline import STAGES
 from facefusion.tiers import TIERS
 from facefusion.words import say
 

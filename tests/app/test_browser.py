@@ -17,10 +17,10 @@ from PIL import Image
 
 import app
 from facefusion.errors import EmptyPhotoError, FaceTooSmallError, NoFaceError, UnreadablePhotoError
+from facefusion.images.marking import SOURCE_TYPE
 from facefusion.page.files import LIFETIME_VARIABLE
 from facefusion.page.jobs import NoChoiceError
 from facefusion.page.photos import DeletedPhotoError
-from facefusion.provenance import SOURCE_TYPE
 from facefusion.words import Language, say
 
 ROOT = Path(__file__).resolve().parents[2]

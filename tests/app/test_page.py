@@ -19,12 +19,12 @@ import pytest
 
 import app
 from facefusion import FusionPipeline, FusionResult, Tier, TierChoice, TierReason, words
-from facefusion.choice import TierChooser
-from facefusion.page import examples, files, layout, pieces
+from facefusion.auto.chooser import TierChooser
+from facefusion.auto.speed import Speed
+from facefusion.page import examples, files, html, layout
 from facefusion.page.actions import Actions
 from facefusion.page.layout import CONSENTS
 from facefusion.page.queue import Jobs
-from facefusion.speed import Speed
 from facefusion.tiers import TIERS
 from facefusion.types import Timings
 from facefusion.words import Language, say
@@ -107,16 +107,16 @@ def _result(similarities: list[float], choice: TierChoice | None = None) -> Fusi
 @pytest.mark.parametrize("language", list(Language))
 def test_the_report_says_how_alike_it_is(similarity: float, word: str, language: Language) -> None:
     assert words.likeness(similarity) == word
-    html = pieces.report(_result([similarity]), [1], language)
-    assert f"{say('match', language)} {say(f'match.{word}', language)}" in html
-    assert f"<strong>{similarity:.2f}</strong>" in html and 'role="status"' in html
-    assert f"{say('done', language)} 1.5 {say('seconds', language)}" in html
-    assert html.count("<tr>") == 2 and "i18n" not in html
+    report = html.report(_result([similarity]), [1], language)
+    assert f"{say('match', language)} {say(f'match.{word}', language)}" in report
+    assert f"<strong>{similarity:.2f}</strong>" in report and 'role="status"' in report
+    assert f"{say('done', language)} 1.5 {say('seconds', language)}" in report
+    assert report.count("<tr>") == 2 and "i18n" not in report
 
 
 def test_the_report_names_the_faces_where_there_are_several() -> None:
-    html = pieces.report(_result([0.9, 0.3]), [2, 5], Language.ENGLISH)
-    assert "Face 2. Likeness: excellent" in html and "Face 5. Likeness: weak" in html
+    report = html.report(_result([0.9, 0.3]), [2, 5], Language.ENGLISH)
+    assert "Face 2. Likeness: excellent" in report and "Face 5. Likeness: weak" in report
 
 
 def test_the_report_says_what_was_chosen_and_why() -> None:
@@ -132,16 +132,16 @@ def test_the_report_says_what_was_chosen_and_why() -> None:
             "<strong>Fast</strong>, chosen because the face in the photo is small",
         ),
     ):
-        assert expected in pieces.report(
+        assert expected in html.report(
             _result([0.6], TierChoice(tier, reason, {}, 90.0)), [1], Language.ENGLISH
         )
-    assert "Quality" not in pieces.report(_result([0.6]), [1], Language.ENGLISH)
+    assert "Quality" not in html.report(_result([0.6]), [1], Language.ENGLISH)
 
 
 def test_a_notice_is_text_not_html() -> None:
-    assert "<script>" not in pieces.notice("<script>alert(1)</script>")
-    assert pieces.notice("") == ""
-    assert 'role="alert"' in pieces.notice("a") and 'role="status"' in pieces.notice("a", "doubt")
+    assert "<script>" not in html.notice("<script>alert(1)</script>")
+    assert html.notice("") == ""
+    assert 'role="alert"' in html.notice("a") and 'role="status"' in html.notice("a", "doubt")
 
 
 def test_the_page_says_when_other_networks_run_than_were_asked_for() -> None:

@@ -28,8 +28,8 @@ from benchmarks.space import (
     running,
 )
 from facefusion.cli.files import CommandError
-from facefusion.hub import HubName
-from facefusion.manifest import EMBEDDED_WEIGHTS, read_manifest
+from facefusion.models.hub import HubName
+from facefusion.models.manifest import EMBEDDED_WEIGHTS, read_manifest
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -14,8 +14,8 @@ from PIL import Image
 
 from facefusion import FusionPipeline
 from facefusion.cli import measure
-from facefusion.engines import ENGINE_VARIABLE, Engine
-from facefusion.provenance import marked
+from facefusion.engines.selection import ENGINE_VARIABLE, Engine
+from facefusion.images.marking import marked
 from facefusion.tiers import TIERS, Tier
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -16,7 +16,7 @@ import pytest
 from facefusion import FusionPipeline
 from facefusion.geometry.align import ARCFACE_TEMPLATE, similarity_transform, transform_points
 from facefusion.geometry.topology import LEFT_EYE, OVAL, RIGHT_EYE, five_points
-from facefusion.manifest import EMBEDDED_WEIGHTS
+from facefusion.models.manifest import EMBEDDED_WEIGHTS
 from facefusion.types import Detection
 
 #: Centres of the six faces of the group photo.
@@ -138,7 +138,7 @@ def test_a_photo_without_a_face_takes_no_more_memory_than_it_has(shape: tuple[in
     code = (
         "import resource, sys, numpy as np\n"
         "from facefusion.perception.detector import FaceDetector\n"
-        "from facefusion.manifest import EMBEDDED_WEIGHTS\n"
+        "from facefusion.models.manifest import EMBEDDED_WEIGHTS\n"
         "detector = FaceDetector(EMBEDDED_WEIGHTS / 'detector.onnx', threads=1)\n"
         "photo = np.zeros((int(sys.argv[1]), int(sys.argv[2]), 3), np.uint8)\n"
         "detector.with_retries(np.zeros((640, 640, 3), np.uint8))\n"

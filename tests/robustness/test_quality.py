@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from facefusion import FusionPipeline
-from facefusion.compose.mask import fill_points
+from facefusion.geometry.mask import fill_points
 from facefusion.geometry.topology import LEFT_EYE, OVAL, RIGHT_EYE
 from facefusion.perception.quality import Doubt, doubts
 from facefusion.types import Face

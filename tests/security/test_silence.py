@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from facefusion.silence import SWITCHES
+from facefusion.machine.telemetry import SWITCHES
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Seconds that the visit takes at the least: ONNX Runtime 1.32 looks up its maker's host 9.0

@@ -19,8 +19,8 @@ from facefusion import FusionPipeline  # isort: skip  # first, as its switches a
 import numpy as np
 from PIL import Image
 
-from facefusion.engines import OUTPUTS, SIDES, available, open_network, synthetic_inputs
-from facefusion.manifest import EMBEDDED_WEIGHTS, read_manifest
+from facefusion.engines.selection import OUTPUTS, SIDES, available, open_network, synthetic_inputs
+from facefusion.models.manifest import EMBEDDED_WEIGHTS, read_manifest
 
 EXAMPLES = EMBEDDED_WEIGHTS.parent / "examples"
 SOURCE, TARGET = (str(EXAMPLES / f"portrait-{number}.jpg") for number in (1, 2))

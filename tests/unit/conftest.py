@@ -17,18 +17,18 @@ import torch
 from PIL import Image
 
 from facefusion import FusionPipeline
-from facefusion.choice import TierChooser
+from facefusion.auto.chooser import TierChooser
+from facefusion.auto.speed import Speed
 from facefusion.fusion.coarse import FusionMaps
 from facefusion.geometry.pose import pose_degrees
 from facefusion.geometry.sampling import PhotoPart
 from facefusion.geometry.topology import eye_distance, five_points
 from facefusion.perception.coverings import Coverings
 from facefusion.perception.spectacles import Spectacles
-from facefusion.speed import Speed
-from facefusion.steps import Steps
+from facefusion.pipeline.alignment import AlignedFace, AlignedPair, PreparedTarget, SourceView
+from facefusion.pipeline.steps import Steps
 from facefusion.tiers import TIERS, Tier
 from facefusion.types import Detection, Face
-from facefusion.views import AlignedFace, AlignedPair, PreparedTarget, SourceView
 
 #: Colours of `make_forehead`, and its row in 256 above which hair or a hat lies.
 SKIN, HAIR, HAIRLINE = (205, 160, 140), (60, 42, 35), 56

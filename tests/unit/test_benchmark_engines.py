@@ -23,10 +23,10 @@ from benchmarks.engines import (
     times,
     why,
 )
-from facefusion.engines import SIDES, synthetic_inputs
+from facefusion.engines.selection import SIDES, synthetic_inputs
 from facefusion.evaluation.pairs import DataError, Pair, ValFace
 from facefusion.export import calibration as calibrated
-from facefusion.manifest import EMBEDDED_WEIGHTS, WeightFile, read_manifest
+from facefusion.models.manifest import EMBEDDED_WEIGHTS, WeightFile, read_manifest
 
 SMALL, TORCH = "ONNX Runtime, INT8 that ships", "torch, fp32"
 HERE = {"cpu": "Abacus", "cores": 2, "load": 0.5, "system": "Clay", "python": "3.11.0"}

@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 
-from facefusion.fusion.cache import FeatureCache, content_key
+from facefusion.pipeline.cache import FeatureCache, content_key
 
 
 class Clock:

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from facefusion.canvas import Canvas
 from facefusion.fusion.coarse import FusionMaps
 from facefusion.perception.coverings import Coverings
-from facefusion.steps import Steps
+from facefusion.pipeline.alignment import AlignedPair
+from facefusion.pipeline.canvas import Canvas
+from facefusion.pipeline.steps import Steps
 from facefusion.tiers import Tier
-from facefusion.views import AlignedPair
 
 #: The warp and the single sampling; nothing of the new face's colours, sharpness and grain.
 PLAIN = Steps().without(*{*Steps.names()} - {"triangles", "single_sampling", "hairline", "strands"})

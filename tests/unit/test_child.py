@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from facefusion.child import ChildError, ask
+from facefusion.machine.child import ChildError, ask
 
 ROOT = Path(__file__).resolve().parents[2]
 PRELUDE = "import json, os, sys, time\n"
@@ -66,10 +66,13 @@ def test_a_child_that_hangs_is_killed(module: Path) -> None:
 def test_a_child_ends_with_its_parent(module: Path, tmp_path: Path) -> None:
     started = tmp_path / "started"
     module.write_text(
-        PRELUDE + "from facefusion.child import end_with_parent; end_with_parent()\n"
+        PRELUDE + "from facefusion.machine.child import end_with_parent; end_with_parent()\n"
         f"open({str(started)!r}, 'w').write(str(os.getpid()) + '.'); time.sleep(60)"
     )
-    code = f"import sys; sys.path.append({str(tmp_path)!r})\nfrom facefusion.child import ask; ask('asked', None, 60)"
+    code = (
+        f"import sys; sys.path.append({str(tmp_path)!r})\n"
+        "from facefusion.machine.child import ask; ask('asked', None, 60)"
+    )
     parent = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT)
 
     def waits(until: Callable[[], bool]) -> bool:
@@ -99,4 +102,4 @@ def test_a_program_that_embeds_python_starts_nothing(
 ) -> None:
     monkeypatch.setattr(sys, name, value, raising=False)
     with pytest.raises(ChildError):
-        ask("facefusion.engines_trial", {}, 60)
+        ask("facefusion.engines.trial", {}, 60)

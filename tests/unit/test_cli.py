@@ -17,8 +17,8 @@ from facefusion import FusionPipeline
 from facefusion.cli import bench, files, measure
 from facefusion.cli.batch import read_pairs
 from facefusion.cli.main import main
-from facefusion.pipeline import STAGES
-from facefusion.provenance import SOURCE_TYPE, marked
+from facefusion.images.marking import SOURCE_TYPE, marked
+from facefusion.pipeline.pipeline import STAGES
 from facefusion.tiers import TIERS, Tier
 
 

@@ -6,7 +6,7 @@ from time import perf_counter, sleep
 
 import pytest
 
-from facefusion.clock import Clock
+from facefusion.pipeline.clock import Clock
 
 
 def test_what_ran_at_once_adds_up_to_the_time_that_passed() -> None:

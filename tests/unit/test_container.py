@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarks.container import ROOT, Container, instructions
-from facefusion.silence import SWITCHES
+from facefusion.machine.telemetry import SWITCHES
 
 #: What would install or needs an engine.
 SLOW = ("FROM", "RUN", "USER")
@@ -20,7 +20,9 @@ def test_every_step_is_known_and_what_is_copied_is_there(tmp_path: Path) -> None
     assert names[0] == "FROM" and names[-1] == "CMD" and "USER" in names
     app = tmp_path / "home" / "user" / "app"
     assert (app / "app.py").is_file() and (app / "weights" / "coarse.onnx").is_file()
-    assert (app / "facefusion" / "pipeline.py").is_file() and not list(app.rglob("__pycache__"))
+    assert (app / "facefusion" / "pipeline" / "pipeline.py").is_file() and not list(
+        app.rglob("__pycache__")
+    )
     assert container.variables["GRADIO_SERVER_NAME"] == "0.0.0.0"
     switches = {name: value for switch in SWITCHES for name, value in switch.variables.items()}
     assert switches.items() <= container.variables.items()

@@ -18,12 +18,18 @@ from onnx import TensorProto, helper
 
 from facefusion import FusionPipeline
 from facefusion.cli.main import main
-from facefusion.contracts import CONTRACTS, check, declared
-from facefusion.engines import Engine, open_network
+from facefusion.engines.selection import Engine, open_network
+from facefusion.engines.sessions import make_session
 from facefusion.errors import WeightsError
-from facefusion.hub import Found, HubName
-from facefusion.manifest import EMBEDDED_WEIGHTS, INT8, INT8_TFLITE, check_contracts, read_manifest
-from facefusion.sessions import make_session
+from facefusion.models.contracts import CONTRACTS, check, declared
+from facefusion.models.hub import Found, HubName
+from facefusion.models.manifest import (
+    EMBEDDED_WEIGHTS,
+    INT8,
+    INT8_TFLITE,
+    check_contracts,
+    read_manifest,
+)
 
 ONNX_NETWORKS = [*CONTRACTS, "coarse" + INT8, "refine" + INT8]
 
@@ -239,7 +245,7 @@ def test_from_the_hub_the_embedded_networks_serve(
 ) -> None:
     put(weights, "coarse", network(*CONTRACTS["mesh"]))
     found = Found(read_manifest(weights), HubName("someone/faces", "0" * 40))
-    monkeypatch.setattr("facefusion.pipeline.resolve", lambda *_: found)
+    monkeypatch.setattr("facefusion.pipeline.pipeline.resolve", lambda *_: found)
     pipeline = FusionPipeline.from_pretrained("someone/faces", engine=Engine.ONNXRUNTIME)
     assert pipeline.notice is not None and "built-in ones serve instead" in pipeline.notice
 

@@ -22,7 +22,7 @@ from facefusion.decoding import headers, reading, worker
 from facefusion.decoding.pool import DecoderPool
 from facefusion.decoding.process import DecoderProcess, EndedError
 from facefusion.errors import FusionError, SlowPhotoError, TooLargePhotoError, UnreadablePhotoError
-from facefusion.photos import read_photo
+from facefusion.images.reading import read_photo
 from tests.unit import bombs
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,7 +35,7 @@ import json, resource, sys, pathlib
 resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[2]), int(sys.argv[2])))
 from PIL import Image
 from facefusion.errors import FusionError
-from facefusion.photos import read_photo
+from facefusion.images.reading import read_photo
 codes = {}
 for path in pathlib.Path(sys.argv[1]).iterdir():
     try:
@@ -384,7 +384,7 @@ def test_the_process_takes_less_than_the_product() -> None:
     assert (
         done.stdout.startswith(worker.READY.decode()) and "facefusion.decoding.reading" in modules
     )
-    assert not {"cv2", "onnxruntime", "gradio", "facefusion.pipeline"} & modules
+    assert not {"cv2", "onnxruntime", "gradio", "facefusion.pipeline.pipeline"} & modules
 
 
 def _wait_until(true: Any) -> None:

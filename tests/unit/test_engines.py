@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from facefusion import FusionPipeline, engines, remembered
-from facefusion.child import ChildError
+from facefusion import FusionPipeline
 from facefusion.cli import engines as bench_engines
 from facefusion.cli.main import main
-from facefusion.engines import (
+from facefusion.engines import selection
+from facefusion.engines.selection import (
     OUTPUTS,
     SIDES,
     Engine,
@@ -32,7 +32,15 @@ from facefusion.engines import (
     try_engines,
 )
 from facefusion.errors import WeightsError
-from facefusion.manifest import EMBEDDED_WEIGHTS, INT8, INT8_TFLITE, WeightFile, read_manifest
+from facefusion.machine import measurements
+from facefusion.machine.child import ChildError
+from facefusion.models.manifest import (
+    EMBEDDED_WEIGHTS,
+    INT8,
+    INT8_TFLITE,
+    WeightFile,
+    read_manifest,
+)
 
 ORT, ORT8 = Engine.ONNXRUNTIME, Engine.ONNXRUNTIME_INT8
 BOTH = dict.fromkeys(SIDES, ORT8)
@@ -45,13 +53,15 @@ def files() -> dict[str, WeightFile]:
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(remembered.CACHE_VARIABLE, str(tmp_path))
-    monkeypatch.delenv(engines.ENGINE_VARIABLE, raising=False)
+    monkeypatch.setenv(measurements.CACHE_VARIABLE, str(tmp_path))
+    monkeypatch.delenv(selection.ENGINE_VARIABLE, raising=False)
 
 
 @pytest.fixture
 def only_onnxruntime(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engines, "find_spec", lambda name: True if name == "onnxruntime" else None)
+    monkeypatch.setattr(
+        selection, "find_spec", lambda name: True if name == "onnxruntime" else None
+    )
 
 
 def test_every_installed_engine_is_tried_and_agrees(files: dict[str, WeightFile]) -> None:
@@ -63,12 +73,12 @@ def test_every_installed_engine_is_tried_and_agrees(files: dict[str, WeightFile]
             assert (
                 trial.reason == ""
                 and 0 < trial.seconds < 10
-                and trial.psnr >= engines.MIN_PSNR[engine.int8]
+                and trial.psnr >= selection.MIN_PSNR[engine.int8]
             )
         assert tried[ORT].psnr == pytest.approx(120)
         assert (
             tried[quickest(trials)[name]].seconds
-            <= min(trial.seconds for trial in tried.values()) + engines.MIN_SAVING_SECONDS
+            <= min(trial.seconds for trial in tried.values()) + selection.MIN_SAVING_SECONDS
         )
 
 
@@ -96,7 +106,9 @@ def test_onnxruntime_alone_is_enough(files: dict[str, WeightFile]) -> None:
 def test_int8_of_an_older_network_is_not_used(
     files: dict[str, WeightFile], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engines, "find_spec", lambda name: True)  # as if everything were installed
+    monkeypatch.setattr(
+        selection, "find_spec", lambda name: True
+    )  # as if everything were installed
     assert {ORT8, Engine.OPENVINO_INT8} <= set(available(files, "coarse"))
     assert {ORT8, Engine.OPENVINO_INT8, Engine.LITERT_INT8} <= set(available(files, "refine"))
     for suffix, lost in ((INT8, {ORT8, Engine.OPENVINO_INT8}), (INT8_TFLITE, {Engine.LITERT_INT8})):
@@ -112,7 +124,7 @@ def test_int8_of_an_older_network_is_not_used(
 def test_exported_files_beside_the_weights_are_an_engine(
     files: dict[str, WeightFile], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engines, "find_spec", lambda name: True)
+    monkeypatch.setattr(selection, "find_spec", lambda name: True)
     moved = {
         name: dataclasses.replace(file, path=tmp_path / file.path.name)
         for name, file in files.items()
@@ -131,9 +143,9 @@ def test_what_is_quickest_is_found_once(
     slow, quick = Trial(0.1, 120), Trial(0.05, 44)
     asked: list[Any] = []
     trials = {"coarse": {ORT: quick, ORT8: slow}, "refine": {ORT: slow, ORT8: quick}}
-    monkeypatch.setattr(engines, "try_apart", lambda *a: (asked.append(a), trials)[1])
-    monkeypatch.setattr(engines, "find_spec", lambda name: True)
-    monkeypatch.setattr(engines, "version_of", lambda engine: "1")
+    monkeypatch.setattr(selection, "try_apart", lambda *a: (asked.append(a), trials)[1])
+    monkeypatch.setattr(selection, "find_spec", lambda name: True)
+    monkeypatch.setattr(selection, "version_of", lambda engine: "1")
     found = {"coarse": ORT, "refine": ORT8}
     assert select_engines(files) == select_engines(files) == found and len(asked) == 1
     assert all(isinstance(engine, Engine) for engine in select_engines(files).values())
@@ -148,7 +160,7 @@ def test_what_is_remembered_in_another_form_is_measured_anew(
     files: dict[str, WeightFile], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        engines, "try_engines", lambda *a: {name: {ORT8: Trial(0.1, 50)} for name in SIDES}
+        selection, "try_engines", lambda *a: {name: {ORT8: Trial(0.1, 50)} for name in SIDES}
     )
     for kept in (
         "onnxruntime",
@@ -157,7 +169,7 @@ def test_what_is_remembered_in_another_form_is_measured_anew(
         None,
         [1],
     ):
-        monkeypatch.setattr(engines, "recall", lambda name, key, kept=kept: kept)
+        monkeypatch.setattr(selection, "recall", lambda name, key, kept=kept: kept)
         assert select_engines(files) == BOTH
 
 
@@ -166,8 +178,8 @@ def test_a_child_process_compares_the_engines_and_what_is_not_taken_is_not_impor
 ) -> None:
     code = """
 import json, sys
-from facefusion.engines import SIDES, available, quickest, try_apart
-from facefusion.manifest import EMBEDDED_WEIGHTS, read_manifest
+from facefusion.engines.selection import SIDES, available, quickest, try_apart
+from facefusion.models.manifest import EMBEDDED_WEIGHTS, read_manifest
 files = read_manifest(EMBEDDED_WEIGHTS)
 trials = try_apart(files, 1)
 assert {name: list(tried) for name, tried in trials.items()} == {name: available(files, name) for name in SIDES}
@@ -198,9 +210,9 @@ def test_without_the_child_the_reference_serves_and_the_next_start_tries_again(
         return answer
 
     asked: list[Any] = []
-    monkeypatch.setattr(engines, "ask", ask)
-    monkeypatch.setattr(engines, "find_spec", lambda name: True)
-    monkeypatch.setattr(engines, "version_of", lambda engine: "1")
+    monkeypatch.setattr(selection, "ask", ask)
+    monkeypatch.setattr(selection, "find_spec", lambda name: True)
+    monkeypatch.setattr(selection, "version_of", lambda engine: "1")
     for _ in range(2):
         assert select_engines(files) == dict.fromkeys(SIDES, ORT)
     assert len(asked) == 2 and caplog.text.count("ONNX Runtime serves") == 2
@@ -211,8 +223,8 @@ def test_without_the_child_the_reference_serves_and_the_next_start_tries_again(
 def test_a_signal_after_models_of_openvino_were_dropped_is_handled() -> None:
     code = """
 import os, signal, sys
-from facefusion.engines import Engine, open_network
-from facefusion.manifest import EMBEDDED_WEIGHTS, read_manifest
+from facefusion.engines.selection import Engine, open_network
+from facefusion.models.manifest import EMBEDDED_WEIGHTS, read_manifest
 files = read_manifest(EMBEDDED_WEIGHTS)
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
 opened = [open_network(Engine.OPENVINO, files, name, 1) for name in ("coarse", "refine")]
@@ -227,11 +239,11 @@ os.kill(os.getpid(), signal.SIGTERM)
 def test_the_environment_may_name_the_engine(
     files: dict[str, WeightFile], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engines, "try_engines", lambda *a: pytest.fail("nothing is to be tried"))
+    monkeypatch.setattr(selection, "try_engines", lambda *a: pytest.fail("nothing is to be tried"))
     for engine in (ORT, ORT8):
-        monkeypatch.setenv(engines.ENGINE_VARIABLE, engine.value)
+        monkeypatch.setenv(selection.ENGINE_VARIABLE, engine.value)
         assert select_engines(files) == dict.fromkeys(SIDES, engine)
-    monkeypatch.setenv(engines.ENGINE_VARIABLE, "abacus")
+    monkeypatch.setenv(selection.ENGINE_VARIABLE, "abacus")
     with pytest.raises(WeightsError, match=r"'abacus'.*onnxruntime, onnxruntime-int8"):
         select_engines(files)
 
@@ -239,9 +251,11 @@ def test_the_environment_may_name_the_engine(
 def test_an_engine_that_lacks_a_network_leaves_it_to_the_reference(
     files: dict[str, WeightFile], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engines, "find_spec", lambda name: True)
+    monkeypatch.setattr(selection, "find_spec", lambda name: True)
     assert forced_engines("litert-int8", files) == {"coarse": ORT, "refine": Engine.LITERT_INT8}
-    monkeypatch.setattr(engines, "find_spec", lambda name: True if name == "onnxruntime" else None)
+    monkeypatch.setattr(
+        selection, "find_spec", lambda name: True if name == "onnxruntime" else None
+    )
     with pytest.raises(WeightsError, match="litert-int8 is not installed"):
         forced_engines("litert-int8", files)
 
@@ -265,7 +279,7 @@ def test_an_engine_that_is_wrong_or_fails_is_passed_over(
             _Wrong(open_network(engine, *rest)) if engine is ORT8 else open_network(engine, *rest)
         )
 
-    monkeypatch.setattr(engines, "open_network", broken)
+    monkeypatch.setattr(selection, "open_network", broken)
     trials = try_engines(files)
     assert quickest(trials) == dict.fromkeys(SIDES, ORT)
     assert all("dB from the reference's" in tried[ORT8].reason for tried in trials.values())
@@ -275,11 +289,11 @@ def test_an_engine_that_is_wrong_or_fails_is_passed_over(
             raise ImportError("a library is missing")
         return open_network(engine, *rest)
 
-    monkeypatch.setattr(engines, "open_network", failing)
+    monkeypatch.setattr(selection, "open_network", failing)
     trials = try_engines(files)
     assert quickest(trials) == dict.fromkeys(SIDES, ORT)
     assert all(tried[ORT8].reason == "it fails: ImportError" for tried in trials.values())
-    monkeypatch.setattr(engines, "open_network", lambda *a: 1 / 0)
+    monkeypatch.setattr(selection, "open_network", lambda *a: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         try_engines(files)
 

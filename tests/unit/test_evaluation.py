@@ -28,9 +28,9 @@ from facefusion.evaluation import (
     measures,
     mediapipe_mesh,
     perceptual,
+    reconstruction_samples,
     sections,
     sheets,
-    undone,
 )
 from facefusion.evaluation.cases import Case, evaluate_pair, retrieved
 from facefusion.evaluation.judges import Judges, MobileFaceNet, OwnMesh, choose_judges
@@ -45,11 +45,11 @@ from facefusion.evaluation.pairs import (
     shifted_pairs,
     val_faces,
 )
+from facefusion.evaluation.reconstruction import UNTOUCHED, undo
 from facefusion.evaluation.report import Report, write_report
 from facefusion.evaluation.retrieval import read_gallery, top1
 from facefusion.evaluation.run import Request
 from facefusion.evaluation.tables import Spread, table
-from facefusion.evaluation.undoing import UNTOUCHED, undo
 from facefusion.geometry.topology import eye_distance
 from facefusion.tiers import Tier
 from facefusion.types import FusionResult, Timings
@@ -646,9 +646,9 @@ def swaps(tmp_path: Path, make_mesh, rng: np.random.Generator) -> tuple[Path, li
 
 def test_undone_swaps_change_the_face_and_nothing_else(swaps) -> None:
     folder, faces = swaps
-    samples = list(undone.make_samples(folder, faces, 9))
+    samples = list(reconstruction_samples.make_samples(folder, faces, 9))
     assert len({sample.name for sample in samples}) == 5
-    again = next(undone.make_samples(folder, faces, 1))
+    again = next(reconstruction_samples.make_samples(folder, faces, 1))
     np.testing.assert_array_equal(again.source, samples[0].source)
     np.testing.assert_array_equal(again.target, samples[0].target)
     for sample in samples:
@@ -661,16 +661,16 @@ def test_a_face_put_on_itself_is_no_swap_and_the_mouth_stays(
     make_photo, make_mesh, rng: np.random.Generator
 ) -> None:
     photo, mesh = make_photo(192, 192), make_mesh((96, 96), 110, mouth_open=True)
-    assert cv2.absdiff(undone.foreign(photo, mesh, photo, mesh), photo).max() <= 2
+    assert cv2.absdiff(reconstruction_samples.foreign(photo, mesh, photo, mesh), photo).max() <= 2
     noise = rng.integers(0, 255, (192, 192, 3), np.uint8)
-    change = cv2.absdiff(undone.foreign(photo, mesh, noise, mesh), photo)
+    change = cv2.absdiff(reconstruction_samples.foreign(photo, mesh, noise, mesh), photo)
     x, y = (round(float(value)) for value in mesh[[13, 14], :2].mean(0))
     assert change[y, x].max() <= 6 and change[y - 30 : y - 20, x - 5 : x + 5].max() > 40
 
 
 def test_a_product_that_returns_the_truth_undoes_the_swap(swaps) -> None:
     folder, faces = swaps
-    samples = list(undone.make_samples(folder, faces, 3))
+    samples = list(reconstruction_samples.make_samples(folder, faces, 3))
     truths = {sample.target.tobytes(): sample.truth for sample in samples[:2]}
 
     def perfect(source: np.ndarray, target: np.ndarray, *, tier: Tier) -> FusionResult:
@@ -688,10 +688,10 @@ def test_a_product_that_returns_the_truth_undoes_the_swap(swaps) -> None:
 
 def test_swaps_need_meshes(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no mesh468"):
-        next(undone.make_samples(tmp_path, [], 1))
+        next(reconstruction_samples.make_samples(tmp_path, [], 1))
     np.savez(tmp_path / "mesh468.npz", files=["a"], mesh=np.zeros((1, 5, 3)))
     with pytest.raises(DataError, match="468 points"):
-        next(undone.make_samples(tmp_path, [], 1))
+        next(reconstruction_samples.make_samples(tmp_path, [], 1))
 
 
 # The command

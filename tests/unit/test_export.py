@@ -20,7 +20,7 @@ from torch import nn
 
 from facefusion.export import manifest
 from facefusion.export.onnx import CONTRACTS, export_network, export_onnx
-from facefusion.manifest import EMBEDDED_WEIGHTS, INT8, INT8_TFLITE, INTERFACE, read_manifest
+from facefusion.models.manifest import EMBEDDED_WEIGHTS, INT8, INT8_TFLITE, INTERFACE, read_manifest
 from facefusion.nets.coarse import CoarseFusionModel
 from facefusion.nets.detector import DetectorNet
 from facefusion.nets.eyelids import EyelidsNet

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from facefusion.geometry.topology import INNER_LIPS, LEFT_EYE, eye_distance
-from facefusion.training import expressions
-from facefusion.training.data import FaceImage, align_faces
-from facefusion.training.expressions import (
+from facefusion.training.samples import expressions
+from facefusion.training.samples.data import FaceImage, align_faces
+from facefusion.training.samples.expressions import (
     LIDS,
     MadeFace,
     MadeFaces,

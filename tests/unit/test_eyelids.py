@@ -10,13 +10,13 @@ import pytest
 import torch
 
 from facefusion import FusionPipeline
-from facefusion.compose.mask import fill_points
+from facefusion.geometry.mask import fill_points
 from facefusion.geometry.topology import LEFT_EYE, RIGHT_EYE
 from facefusion.perception.coverings import Coverings
 from facefusion.perception.eyelids import CORNERS, EyelidsFinder, eye_crops, lids
-from facefusion.training import eyelids
-from facefusion.training.data import FaceImage
-from facefusion.training.eyelids import EyelidsTask, shut_eyes
+from facefusion.training.samples.data import FaceImage
+from facefusion.training.tasks import eyelids
+from facefusion.training.tasks.eyelids import EyelidsTask, shut_eyes
 from facefusion.types import Photo
 
 

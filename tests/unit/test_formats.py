@@ -18,14 +18,14 @@ import torch
 from facefusion import FusionPipeline
 from facefusion.cli.export import FORMATS
 from facefusion.cli.main import main
-from facefusion.engines import OUTPUTS, Engine, synthetic_inputs
+from facefusion.engines.selection import OUTPUTS, Engine, synthetic_inputs
+from facefusion.engines.sessions import make_session
 from facefusion.evaluation.pairs import read_pairs
 from facefusion.export import formats
 from facefusion.export.calibration import record
 from facefusion.export.comparison import apart
 from facefusion.export.onnx import CONTRACTS
-from facefusion.manifest import EMBEDDED_WEIGHTS, INT8, INT8_TFLITE, read_manifest
-from facefusion.sessions import make_session
+from facefusion.models.manifest import EMBEDDED_WEIGHTS, INT8, INT8_TFLITE, read_manifest
 
 
 def test_the_command_knows_every_format() -> None:
@@ -147,7 +147,7 @@ def _least_agreement(name: str, path: Path) -> float:
     """Decibels between a TFLite file's fused crops and those of what it was made from, the least of
     all its sides.
     """
-    from facefusion.optional.litert import LiteRtNetwork
+    from facefusion.engines.litert import LiteRtNetwork
 
     reference, judging = (
         make_session(EMBEDDED_WEIGHTS / f"{name}.onnx", 1),

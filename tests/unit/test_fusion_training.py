@@ -15,8 +15,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from facefusion.compose.mask import face_mask
 from facefusion.geometry import topology
+from facefusion.geometry.mask import face_mask
 from facefusion.nets.blocks import PatchConv
 from facefusion.nets.coarse import CoarseFusionModel
 from facefusion.nets.identity import JUDGE_BLOCKS, IdentityNet
@@ -25,20 +25,22 @@ from facefusion.nets.refine import EnhancementNet
 from facefusion.nets.segmentation import HairNet, SpectaclesNet
 from facefusion.perception.coverings import Coverings
 from facefusion.perception.spectacles import Spectacles
-from facefusion.training import ablation, coverings, fusing, swaps, wearing
-from facefusion.training.ablation import VARIANTS
 from facefusion.training.adversary import Adversary
-from facefusion.training.coarse import CoarseTask
-from facefusion.training.data import FaceImage, align_faces
-from facefusion.training.fusing import Weights
-from facefusion.training.identity import IdentityTask
 from facefusion.training.judges import JUDGING, Judges
 from facefusion.training.loop import Schedule
 from facefusion.training.losses import fine_chroma, identity_leak, sampled
-from facefusion.training.refine import REFINE_CROP, VIEW, ProgressiveTask, progressive
-from facefusion.training.relighting import Lamps, mesh_normals
-from facefusion.training.spectacles import draw_spectacles
-from facefusion.training.swaps import SwapSampler
+from facefusion.training.samples import covering_labels, swaps
+from facefusion.training.samples.data import FaceImage, align_faces
+from facefusion.training.samples.drawn_spectacles import draw_spectacles
+from facefusion.training.samples.relighting import Lamps, mesh_normals
+from facefusion.training.samples.swaps import SwapSampler
+from facefusion.training.studies import ablation
+from facefusion.training.studies.ablation import VARIANTS
+from facefusion.training.tasks import fusion, spectacles
+from facefusion.training.tasks.coarse import CoarseTask
+from facefusion.training.tasks.fusion import Weights
+from facefusion.training.tasks.identity import IdentityTask
+from facefusion.training.tasks.refine import REFINE_CROP, VIEW, ProgressiveTask, progressive
 
 
 @pytest.fixture
@@ -226,7 +228,7 @@ def test_a_step_teaches_every_part_of_the_network(
     monkeypatch: pytest.MonkeyPatch,
     stage: str,
 ) -> None:
-    monkeypatch.setattr(fusing, "VAL_SAMPLES", 6)
+    monkeypatch.setattr(fusion, "VAL_SAMPLES", 6)
     torch.manual_seed(0)
     if stage == "coarse":
         faces = align_faces(images)
@@ -298,10 +300,10 @@ def test_a_lamp_lights_the_side_it_stands_on(images: list[FaceImage]) -> None:
 
 
 def test_glasses_are_known_by_name() -> None:
-    with Path(coverings.__file__).with_name("glasses.csv").open(newline="") as handle:
+    with Path(covering_labels.__file__).with_name("glasses.csv").open(newline="") as handle:
         rows = list(csv.DictReader(handle))
     assert {row["kind"] for row in rows} <= {"clear", "dark", "other"} and len(rows) > 100
-    assert coverings.glasses_kinds([rows[0]["file"], "nobody.jpg"]) == [rows[0]["kind"], ""]
+    assert covering_labels.glasses_kinds([rows[0]["file"], "nobody.jpg"]) == [rows[0]["kind"], ""]
 
 
 def bare(glasses: Spectacles | None = None) -> Coverings:
@@ -387,12 +389,12 @@ def test_drawn_glasses_lie_over_the_eyes_and_cover_what_they_say(make_mesh: Any)
 def test_the_spectacles_network_learns_from_drawn_ones(
     images: list[FaceImage], fit: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wearing, "VAL_DRAWN", 4)
+    monkeypatch.setattr(spectacles, "VAL_DRAWN", 4)
     monkeypatch.setattr(
-        wearing, "glasses_kinds", lambda names: ["clear", "", ""] * (len(names) // 3)
+        spectacles, "glasses_kinds", lambda names: ["clear", "", ""] * (len(names) // 3)
     )
     faces = align_faces(images)
-    task = wearing.SpectaclesTask(faces, faces)
+    task = spectacles.SpectaclesTask(faces, faces)
     samples = [task.sample(np.random.default_rng(seed)) for seed in range(8)]
     batch = {key: torch.from_numpy(np.stack([s[key] for s in samples])) for key in samples[0]}
     assert batch["eyes"].shape == (8, 88, 144, 3) and batch["opacity"].shape == (8, 2, 88, 144)
@@ -402,7 +404,7 @@ def test_the_spectacles_network_learns_from_drawn_ones(
     assert losses[-1] < 0.8 * losses[0]
     figures = task.evaluate(task.net.eval())
     assert 0 < figures["val_overlap"] < 1 and 0 <= figures["real_found"] <= 1
-    found = wearing.find_spectacles(task.net, align_faces(images, REFINE_CROP))
+    found = spectacles.find_spectacles(task.net, align_faces(images, REFINE_CROP))
     assert len(found) == 3 and found[1] is None and found[2] is None
 
 
@@ -417,7 +419,7 @@ def test_ablations_differ_in_what_they_leave_out(
         set(sizes.values())
     ) == len(sizes)
 
-    monkeypatch.setattr(fusing, "VAL_SAMPLES", 6)
+    monkeypatch.setattr(fusion, "VAL_SAMPLES", 6)
     monkeypatch.setattr(ablation, "RUNS", 1)
     faces = align_faces(images)
     schedule = Schedule(steps=1, batch=2, warmup=1, workers=0, evaluate_every=1)

@@ -17,7 +17,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import app
-from facefusion import FusionPipeline, gpu
+from facefusion import FusionPipeline
+from facefusion.engines import gpu
 from facefusion.fusion.refine import RefineRunner
 from facefusion.nets.refine import EnhancementNet
 
@@ -156,8 +157,8 @@ def test_the_page_is_served_without_torch(
 ) -> None:
     caplog.set_level(logging.WARNING, "facefusion")
     monkeypatch.setenv("FACEFUSION_DEVICE", "cuda")
-    monkeypatch.setitem(sys.modules, "facefusion.gpu", None)
-    monkeypatch.delattr("facefusion.gpu")
+    monkeypatch.setitem(sys.modules, "facefusion.engines.gpu", None)
+    monkeypatch.delattr("facefusion.engines.gpu")
     monkeypatch.setattr(app, "launch", _stop)
     monkeypatch.setattr(app.signal, "signal", lambda *_: None)
     monkeypatch.setattr(app.os, "umask", lambda _: None)

@@ -12,14 +12,14 @@ import pytest
 import torch
 
 from facefusion import FusionPipeline
-from facefusion.compose.mask import outline
+from facefusion.geometry.mask import outline
 from facefusion.perception.coverings import HAIRLINE, Coverings
 from facefusion.perception.hair import CROP_SIZE, FADE, ROWS, as_hair
 from facefusion.perception.spectacles import Spectacles
-from facefusion.training import hair
-from facefusion.training.coverings import not_face
-from facefusion.training.data import FaceImage, align_faces
-from facefusion.training.hair import HairTask
+from facefusion.training.samples.covering_labels import not_face
+from facefusion.training.samples.data import FaceImage, align_faces
+from facefusion.training.tasks import hair
+from facefusion.training.tasks.hair import HairTask
 
 SKIN, HAT = (200, 160, 140), (40, 50, 110)
 #: Where a forehead is in the crops that the networks see, 128 px.

@@ -22,10 +22,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from facefusion import FusionPipeline, hub
+from facefusion import FusionPipeline
 from facefusion.errors import WeightsError
-from facefusion.hub import Found, Hub, HubName, resolve
-from facefusion.manifest import NETWORKS
+from facefusion.models import hub
+from facefusion.models.hub import Found, Hub, HubName, resolve
+from facefusion.models.manifest import NETWORKS
 from tests.hub_server import Fault, HubServer, serve_hub
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -341,7 +342,7 @@ def test_networks_that_cannot_be_opened(
 ) -> None:
     """Whole files that are no networks: the pipeline runs on the embedded ones, and says so."""
     found = resolve(REPO, revision, way)
-    monkeypatch.setattr("facefusion.pipeline.resolve", lambda weights, revision: found)
+    monkeypatch.setattr("facefusion.pipeline.pipeline.resolve", lambda weights, revision: found)
     pipe = FusionPipeline.from_pretrained(REPO, revision=revision)
     assert pipe.notice is not None and "cannot be opened" in pipe.notice
 

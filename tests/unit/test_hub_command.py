@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from facefusion import hub
 from facefusion.cli.main import main
-from facefusion.manifest import EMBEDDED_WEIGHTS, read_manifest
+from facefusion.models import hub
+from facefusion.models.manifest import EMBEDDED_WEIGHTS, read_manifest
 from tests.hub_server import Fault, HubServer, serve_hub
 
 REPO = "someone/faces"

@@ -21,7 +21,7 @@ def _modules_after(statement: str) -> set[str]:
 
 def test_serving_imports_no_torch() -> None:
     modules = _modules_after("import facefusion, app")
-    assert {"facefusion.pipeline", "onnxruntime", "gradio"} <= modules
+    assert {"facefusion.pipeline.pipeline", "onnxruntime", "gradio"} <= modules
     assert not [
         name for name in modules if name.split(".")[0] in ("torch", "onnxscript", "safetensors")
     ]
@@ -34,7 +34,7 @@ def test_serving_imports_no_torch() -> None:
 
 def test_the_command_line_imports_no_page() -> None:
     modules = _modules_after("import facefusion.cli.main")
-    assert "facefusion.pipeline" in modules
+    assert "facefusion.pipeline.pipeline" in modules
     assert not {"torch", "gradio", "app"} & modules
 
 

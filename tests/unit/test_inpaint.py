@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from facefusion.compose.inpaint import Patch, covered_with_skin, inpainted
 from facefusion.geometry.frames import Frame
+from facefusion.images.inpaint import Patch, covered_with_skin, inpainted
 
 SKIN, HAIR = (200, 150, 130), (40, 30, 20)
 

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from facefusion.engines import OUTPUTS, Engine, available, synthetic_inputs
+from facefusion.engines.selection import OUTPUTS, Engine, available, synthetic_inputs
+from facefusion.engines.sessions import make_session
 from facefusion.export import litert
 from facefusion.export.comparison import Cost, apart
 from facefusion.export.litert import main, resized
-from facefusion.manifest import EMBEDDED_WEIGHTS, INT8_TFLITE, read_manifest
-from facefusion.sessions import make_session
+from facefusion.models.manifest import EMBEDDED_WEIGHTS, INT8_TFLITE, read_manifest
 
 
 def test_inputs_are_had_at_another_side() -> None:

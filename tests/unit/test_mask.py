@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from facefusion.compose.mask import (
+from facefusion.geometry.mask import (
     FOREHEAD,
     face_mask,
     feature_mask,

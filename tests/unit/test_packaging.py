@@ -11,7 +11,7 @@ import pytest
 
 import facefusion
 from facefusion import __main__
-from facefusion.manifest import EMBEDDED_WEIGHTS
+from facefusion.models.manifest import EMBEDDED_WEIGHTS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CONFIGURATION = tomllib.loads((ROOT / "pyproject.toml").read_text())

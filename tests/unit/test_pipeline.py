@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from facefusion import FusionPipeline, Tier, canvas, views
+from facefusion import FusionPipeline, Tier
 from facefusion.errors import (
     EmptyPhotoError,
     FaceTooSmallError,
@@ -19,9 +19,10 @@ from facefusion.errors import (
     NoFaceError,
     UnreadablePhotoError,
 )
-from facefusion.fusion.cache import FeatureCache
 from facefusion.geometry.shape import EXPRESSION_POINTS
-from facefusion.pipeline import STAGES
+from facefusion.pipeline import alignment, canvas
+from facefusion.pipeline.cache import FeatureCache
+from facefusion.pipeline.pipeline import STAGES
 from facefusion.tiers import TIERS
 from facefusion.types import Swap
 
@@ -420,13 +421,13 @@ def test_the_correction_of_expression_ends_at_the_default_likeness(
     share: float,
 ) -> None:
     shares: list[float] = []
-    real = views.correct_expression
+    real = alignment.correct_expression
 
     def spy(*given: Any) -> np.ndarray:
         shares.append(given[4])
         return real(*given)
 
-    monkeypatch.setattr(views, "correct_expression", spy)
+    monkeypatch.setattr(alignment, "correct_expression", spy)
     pipe(source, target, likeness=likeness)
     assert shares == [pytest.approx(share)]
     pipe(source, target, likeness=0.5)

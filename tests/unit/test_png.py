@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facefusion import png
+from facefusion.images import png
 
 SHAPES = [(1, 1), (1, 50), (50, 1), (2, 2), (37, 53), (200, 3)]
 

@@ -16,12 +16,12 @@ from PIL import Image
 
 from facefusion import FusionPipeline
 from facefusion.evaluation.pairs import frontal_faces, val_faces
-from facefusion.evaluation.undone import read_meshes
+from facefusion.evaluation.reconstruction_samples import read_meshes
 from facefusion.geometry.topology import eye_distance
 from facefusion.page import uploads
 from facefusion.training import stages
-from facefusion.training.data import MAX_EYE_DISTANCE, align_faces, load_faces
 from facefusion.training.prepare import COLUMNS, EXTENSIONS, find_images, main, split_of
+from facefusion.training.samples.data import MAX_EYE_DISTANCE, align_faces, load_faces
 
 ROOT = Path(__file__).resolve().parents[2]
 #: EXIF tag of the orientation, and its value for a photo to be turned clockwise by 90 degrees.

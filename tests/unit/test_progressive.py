@@ -9,7 +9,7 @@ import torch
 
 from facefusion.export.onnx import CONTRACTS
 from facefusion.nets.coarse import CoarseFusionModel
-from facefusion.training.progressive import at, cost, images, table, training_memory
+from facefusion.training.studies.progressive import at, cost, images, table, training_memory
 
 
 @pytest.mark.skipif(

@@ -14,7 +14,8 @@ import pytest
 from PIL import Image
 
 from facefusion import FusionPipeline
-from facefusion.engines import fused, psnr
+from facefusion.engines.selection import fused, psnr
+from facefusion.engines.sessions import Feeds
 from facefusion.evaluation.pairs import Pair
 from facefusion.export import quantize as command
 from facefusion.export.calibration import record
@@ -29,8 +30,7 @@ from facefusion.export.quantize import (
     delicate,
     prepared,
 )
-from facefusion.manifest import EMBEDDED_WEIGHTS, INT8, INT8_TFLITE, read_manifest
-from facefusion.sessions import Feeds
+from facefusion.models.manifest import EMBEDDED_WEIGHTS, INT8, INT8_TFLITE, read_manifest
 
 EXAMPLES = EMBEDDED_WEIGHTS.parent / "examples"
 RECIPE = Recipe(per_channel=True, kinds=EVERYTHING, keep=True)

@@ -12,7 +12,7 @@ import pytest
 from facefusion.compose.residual import steadied
 from facefusion.fusion.coarse import FusionMaps
 from facefusion.perception.coverings import Coverings
-from facefusion.steps import Steps
+from facefusion.pipeline.steps import Steps
 
 INSIDE, OUTSIDE = 0.1, -0.8
 

@@ -15,9 +15,9 @@ from facefusion.nets import coarse, refine
 from facefusion.nets.blocks import Design
 from facefusion.nets.coarse import CoarseFusionModel
 from facefusion.nets.refine import EnhancementNet
-from facefusion.training import search
 from facefusion.training.loop import Schedule
-from facefusion.training.search import Space, front, plot, scaled, table
+from facefusion.training.studies import search
+from facefusion.training.studies.search import Space, front, plot, scaled, table
 
 
 def size(net: torch.nn.Module) -> int:

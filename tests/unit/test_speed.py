@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from facefusion import FusionPipeline, Tier, remembered, speed
-from facefusion.remembered import machine_key
-from facefusion.speed import Speed, known_speed, measure
+from facefusion import FusionPipeline, Tier
+from facefusion.auto import speed
+from facefusion.auto.speed import Speed, known_speed, measure
+from facefusion.machine import measurements
+from facefusion.machine.measurements import machine_key
 from facefusion.tiers import TIERS
 
 MEASURED = Speed(0.1, {Tier.FAST: 0.05, Tier.BALANCED: 0.1, Tier.BEST: 0.2})
@@ -19,7 +21,7 @@ MEASURED = Speed(0.1, {Tier.FAST: 0.05, Tier.BALANCED: 0.1, Tier.BEST: 0.2})
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv(remembered.CACHE_VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setenv(measurements.CACHE_VARIABLE, str(tmp_path / "cache"))
     return tmp_path / "cache"
 
 
@@ -85,7 +87,7 @@ def test_a_disk_that_cannot_be_written_does_no_harm(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: list[Any], pipe: FusionPipeline
 ) -> None:
     (tmp_path / "file").write_text("not a directory")
-    monkeypatch.setenv(remembered.CACHE_VARIABLE, str(tmp_path / "file" / "cache"))
+    monkeypatch.setenv(measurements.CACHE_VARIABLE, str(tmp_path / "file" / "cache"))
     assert known_speed(pipe, "one") == MEASURED
 
 
@@ -101,15 +103,15 @@ def test_the_key_names_the_machine_and_what_runs_on_it() -> None:
         ("linux", {"HOME": "/h"}, "/h/.cache/facefusion"),
         ("darwin", {"HOME": "/h"}, "/h/Library/Caches/facefusion"),
         ("win32", {"LOCALAPPDATA": "/l"}, "/l/facefusion"),
-        ("linux", {remembered.CACHE_VARIABLE: "/own"}, "/own"),
+        ("linux", {measurements.CACHE_VARIABLE: "/own"}, "/own"),
     ],
 )
 def test_the_user_s_cache_directory(
     monkeypatch: pytest.MonkeyPatch, system: str, variables: dict[str, str], expected: str
 ) -> None:
-    monkeypatch.setattr(remembered.sys, "platform", system)
-    for name in (remembered.CACHE_VARIABLE, "XDG_CACHE_HOME", "LOCALAPPDATA"):
+    monkeypatch.setattr(measurements.sys, "platform", system)
+    for name in (measurements.CACHE_VARIABLE, "XDG_CACHE_HOME", "LOCALAPPDATA"):
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    assert remembered.cache_directory() == Path(expected)
+    assert measurements.cache_directory() == Path(expected)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from facefusion import FusionPipeline
-from facefusion.steps import Steps
+from facefusion.pipeline.steps import Steps
 
 #: What a target has to be like for a step to do something; the others do on any.
 SPECIAL = {"monochrome": "grey", "exposure": "dark"}

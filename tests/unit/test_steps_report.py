@@ -26,7 +26,7 @@ from facefusion.evaluation.steps_report import (
     settings,
     with_steps,
 )
-from facefusion.steps import Steps
+from facefusion.pipeline.steps import Steps
 from facefusion.types import FusionResult, Timings
 
 COUNT = 5

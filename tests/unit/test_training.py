@@ -14,11 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from facefusion.geometry.align import ARCFACE_TEMPLATE, similarity_transform
-from facefusion.training.detector import giou_loss
-from facefusion.training.identity import verification_auc
 from facefusion.training.loop import Batch, Schedule, train
 from facefusion.training.losses import arcface_crops, gradient_l1, weighted_l1
 from facefusion.training.stages import STAGES, _built, schedules
+from facefusion.training.tasks.detector import giou_loss
+from facefusion.training.tasks.identity import verification_auc
 
 
 class LineTask:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from facefusion.silence import SWITCHES
+from facefusion.machine.telemetry import SWITCHES
 
 ROOT = Path(__file__).resolve().parents[2]
 

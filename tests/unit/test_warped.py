@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from facefusion.compose.color import Relight
-from facefusion.compose.inpaint import Patch
 from facefusion.geometry.align import (
     FUSION_FACE_SHARE,
     crop_photo,
@@ -21,7 +20,8 @@ from facefusion.geometry.frames import Frame
 from facefusion.geometry.mirror import mirrored
 from facefusion.geometry.sampling import PhotoPart
 from facefusion.geometry.warp import MeshWarp
-from facefusion.warped import PATCH_SIZE, WarpedFace, WarpedSource
+from facefusion.images.inpaint import Patch
+from facefusion.pipeline.warped import PATCH_SIZE, WarpedFace, WarpedSource
 
 SIDE = 128
 FRAME = Frame.crop(SIDE)

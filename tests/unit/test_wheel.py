@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 import facefusion
-from facefusion.remembered import CACHE_VARIABLE
+from facefusion.machine.measurements import CACHE_VARIABLE
 
 ROOT = Path(__file__).resolve().parents[2]
 PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
@@ -75,7 +75,7 @@ def test_an_installed_wheel_fuses(wheel: Path, tmp_path: Path) -> None:
         "PYTHONPATH": str(installed),
         CACHE_VARIABLE: str(tmp_path / "cache"),
     }
-    where = "from facefusion.manifest import EMBEDDED_WEIGHTS as weights; print(weights)"
+    where = "from facefusion.models.manifest import EMBEDDED_WEIGHTS as weights; print(weights)"
     found = subprocess.run(
         (sys.executable, "-c", where),
         cwd=elsewhere,

@@ -1,1 +1,0 @@
-"""Engines that need a package of `requirements-engines.txt`, imported only if it is installed."""

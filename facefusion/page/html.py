@@ -1,0 +1,119 @@
+"""Renders HTML for what Gradio has no component for; it never holds text of a user."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from html import escape
+from typing import Final
+
+from facefusion import words
+from facefusion.page.i18n import t
+from facefusion.page.pictures import THUMB, data_uri, portrait
+from facefusion.tiers import TierChoice
+from facefusion.types import Face, FusionResult, Photo
+from facefusion.words import Language, say
+
+#: Most faces that can be chosen by their picture; the pipeline measures no more.
+MAX_FACES: Final = 32
+
+
+def notice(message: str, kind: str = "problem") -> str:
+    """Renders a message beside a photo; screen readers announce it when it appears.
+
+    Args:
+        message: text, escaped here.
+        kind: "problem", "doubt" or "fine".
+    """
+    role = "alert" if kind == "problem" else "status"
+    return f'<p class="notice {kind}" role="{role}">{escape(message)}</p>' if message else ""
+
+
+def heading(number: int, key: str) -> str:
+    """Renders the title of a step of the page."""
+    return f'<h2 class="step"><span aria-hidden="true">{number}</span> {t(key)}</h2>'
+
+
+def face_pictures(elem_id: str, photo: Photo, faces: Sequence[Face]) -> str:
+    """Makes a style sheet that shows each face beside its check box in the choice `elem_id`.
+
+    The check boxes keep a name and a number.
+    """
+    rules = "".join(
+        f"#{elem_id} label:nth-of-type({i})::before{{background-image:url({data_uri(portrait(photo, face), 80)})}}"
+        for i, face in enumerate(faces[:MAX_FACES], 1)
+    )
+    return f"<style>{rules}#{elem_id} label::before{{width:{THUMB}px;height:{THUMB}px}}</style>"
+
+
+def report(result: FusionResult, numbers: Sequence[int], spoken: Language) -> str:
+    """Renders identity match by face, the tier that was chosen, and the time of each stage.
+
+    Args:
+        result: the result.
+        numbers: of its faces in the photo, shown if there are several.
+        spoken: the visitor's language.
+    """
+    named = numbers if len(numbers) > 1 else [0] * len(numbers)
+    pairs = zip(result.faces, named, strict=True)
+    matches = [_match(face.identity_similarity, number, spoken) for face, number in pairs]
+    parts = [*matches, _chosen(result.choice, spoken), times(result.timings.stages, spoken)]
+    return f'<div class="report" role="status">{"".join(parts)}</div>'
+
+
+def _match(similarity: float, number: int, spoken: Language) -> str:
+    tell = partial(say, language=spoken)
+    name = words.likeness(similarity)
+    width = round(100 * min(max(similarity, 0.0), 1.0))
+    which = f"{tell('face')} {number}. " if number else ""
+    return (
+        f"<h3>{which}{tell('match')} {tell(f'match.{name}')}</h3>"
+        f'<div class="meter" aria-hidden="true"><span style="width:{width}%"></span></div>'
+        f"<p>{tell(f'match.{name}.text')} "
+        f"{tell('match.number')} <strong>{similarity:.2f}</strong> ({tell('match.scale')})</p>"
+    )
+
+
+def _chosen(choice: TierChoice | None, spoken: Language) -> str:
+    if choice is None:
+        return ""
+    tier, reason = say(f"tier.{choice.tier}", spoken), say(f"reason.{choice.reason}", spoken)
+    return f'<p class="chosen">{say("chosen", spoken)} <strong>{tier}</strong>, {reason}</p>'
+
+
+def times(stages: Mapping[str, float], spoken: Language) -> str:
+    """Renders seconds by stage as bars with numbers."""
+    longest = max(stages.values(), default=0.0) or 1.0
+    unit = say("seconds", spoken)
+    rows = "".join(
+        f'<tr><th scope="row">{say(f"stage.{name}", spoken)}</th>'
+        f'<td><span class="bar" style="width:{100 * seconds / longest:.0f}%"></span></td><td>{seconds:.2f} {unit}</td></tr>'
+        for name, seconds in stages.items()
+    )
+    summary = f"<summary>{say('done', spoken)} {sum(stages.values()):.1f} {unit}</summary>"
+    return f'<details class="times">{summary}<table><caption>{say("times", spoken)}</caption>{rows}</table></details>'
+
+
+def tiles(pictures: Sequence[tuple[str, str, str]], *, large: bool = False) -> str:
+    """Renders pictures side by side.
+
+    Args:
+        pictures: (caption, further text, data URI) of each.
+        large: few pictures to compare, rather than many to skim.
+    """
+    figures = "".join(
+        f'<figure><img src="{uri}" alt="{caption}">'
+        f"<figcaption>{caption}{f' <strong>{more}</strong>' if more else ''}</figcaption></figure>"
+        for caption, more, uri in pictures
+    )
+    return f'<div class="tiles{" large" if large else ""}">{figures}</div>'
+
+
+def tier_tiles(made: Mapping[str, tuple[str, float]], spoken: Language) -> str:
+    """Renders the tiers side by side, from data URI and seconds by tier."""
+    unit = say("seconds", spoken)
+    pictures = [
+        (say(f"tier.{tier}", spoken), f"{seconds:.2f} {unit}", uri)
+        for tier, (uri, seconds) in made.items()
+    ]
+    return tiles(pictures, large=True)

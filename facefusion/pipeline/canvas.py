@@ -1,0 +1,108 @@
+"""Composes new faces into the target photo, one after another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Self
+
+import numpy as np
+
+from facefusion.compose.detail import compose_coarse, compose_detail
+from facefusion.compose.layers import Area, Bend, Layer, Layers
+from facefusion.compose.window import FaceWindow
+from facefusion.fusion.coarse import FusionMaps
+from facefusion.pipeline.alignment import AlignedPair
+from facefusion.pipeline.finish import finished
+from facefusion.pipeline.steps import Steps
+from facefusion.types import FloatArray, Photo
+
+
+@dataclass
+class Canvas:
+    """A photo with new faces over it, rendered only on request.
+
+    Attributes:
+        made: the unchanged photo and the faces over it.
+        masks: opacity of each added face, (height, width) in its window.
+    """
+
+    made: Layers
+    masks: list[FloatArray] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, photo: Photo, bent: FloatArray | None) -> Self:
+        """Makes a canvas without faces.
+
+        Args:
+            photo: (H, W, 3) RGB uint8.
+            bent: (H, W) float32, where the photo was warped, or None.
+        """
+        return cls(Layers(photo, bend=None if bent is None else Bend.where(bent)))
+
+    def again(self) -> Canvas:
+        """Returns a canvas without faces that keeps this one's changed areas."""
+        return Canvas(self.made.without_faces())
+
+    @property
+    def image(self) -> Photo:
+        """The photo with the added faces, (H, W, 3) RGB uint8; a new array at each access."""
+        return self.made.image()
+
+    @property
+    def changed(self) -> FloatArray:
+        """New share of each pixel, (H, W) float32 in [0, 1]; a new array at each access.
+
+        It is 1 where the photo was warped.
+        """
+        return self.made.mask()
+
+    @property
+    def regions(self) -> list[Area]:
+        """Rectangles that contain all new pixels."""
+        return self.made.areas
+
+    def add_coarse(self, pair: AlignedPair, fused: FusionMaps, blend: float, steps: Steps) -> None:
+        """Adds the coarse network's face, its opacity multiplied by `blend`."""
+        window = pair.target.draft
+        if window is None:
+            self.masks.append(np.zeros((0, 0), np.float32))
+            return
+        face = compose_coarse(pair.warped_small, fused, window.frame)
+        self._add(face, pair, window, fused, blend, steps)
+
+    def add_detail(
+        self,
+        pair: AlignedPair,
+        fused: FusionMaps,
+        blend: float,
+        steps: Steps,
+        rendered: Photo | None = None,
+    ) -> None:
+        """Adds a face with the source's own detail.
+
+        Args:
+            pair: source and target.
+            fused: a network's answer.
+            blend: factor of the face's opacity, in [0, 1].
+            steps: steps to run.
+            rendered: result of `pair.rendered()`, if it was called before.
+        """
+        window = pair.target.window
+        if window is None:
+            return
+        rendered = pair.rendered(window) if rendered is None else rendered
+        self._add(compose_detail(rendered, fused, window.frame), pair, window, fused, blend, steps)
+
+    def _add(
+        self,
+        face: Photo,
+        pair: AlignedPair,
+        window: FaceWindow,
+        fused: FusionMaps,
+        blend: float,
+        steps: Steps,
+    ) -> None:
+        mask, target = window.opacity(pair.shown(fused.mask)), window.of_photo(self.made.photo)
+        face = finished(face, target, pair, window, mask, steps)
+        self.made = self.made.with_face(Layer(window, face, blend * mask))
+        self.masks.append(mask)

@@ -1,0 +1,184 @@
+"""Finds and measures the faces of a photo, and caches the measurements by its content."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from facefusion.errors import NoFaceError, PhotoRole
+from facefusion.geometry.sampling import PhotoPart, shrinks
+from facefusion.perception.checks import check_face, is_consistent
+from facefusion.perception.coverings import Coverings, CoveringsFinder
+from facefusion.perception.detector import FaceDetector, same_face
+from facefusion.perception.identity import IdentityEncoder
+from facefusion.perception.mesh import FaceMesh
+from facefusion.pipeline.alignment import AlignedFace, PreparedTarget, SourceView
+from facefusion.pipeline.cache import FeatureCache, content_key
+from facefusion.pipeline.clock import Clock
+from facefusion.pipeline.steps import Steps
+from facefusion.tiers import TierSpec
+from facefusion.types import Detection, Face, FloatArray, Photo
+
+#: Detections measured in one detection pass, the largest first, before the next pass begins.
+MAX_CANDIDATES: Final = 3
+#: Largest number of faces that `find_faces` measures in a photo, the largest faces first.
+MAX_FACES: Final = 32
+#: Approximate bytes of a cached face: mesh, box and points.
+FACE_BYTES: Final = 8192
+
+
+@dataclass(frozen=True)
+class LocatedFace:
+    """A face, its photo and the photo's content key."""
+
+    photo: Photo
+    key: bytes
+    face: Face
+
+
+@dataclass(frozen=True)
+class FaceFinder:
+    """Perception networks behind a cache.
+
+    Attributes:
+        detector, mesh, identity, coverings: the networks.
+        cache: holds measurements by the content of their photo.
+    """
+
+    detector: FaceDetector
+    mesh: FaceMesh
+    identity: IdentityEncoder
+    coverings: CoveringsFinder
+    cache: FeatureCache
+
+    def find_face(
+        self, photo: Photo, which: PhotoRole, clock: Clock, number: int | None
+    ) -> LocatedFace:
+        """Returns the largest usable face of a photo, from the cache or measured.
+
+        A cached face adds no stage to the clock.
+        """
+        key = content_key(photo)
+        every: tuple[Face, ...] | None = self.cache.get(("faces", key))
+        face = (
+            every[0]
+            if every
+            else self.cache.get_or_make(
+                ("face", key), lambda: self._measured(photo, which, clock, number), FACE_BYTES
+            )
+        )
+        check_face(face, which, number=number)
+        return LocatedFace(photo, key, face)
+
+    def faces(
+        self, photo: Photo, key: bytes, which: PhotoRole, number: int | None
+    ) -> tuple[Face, ...]:
+        """Returns every face, from the cache or measured, the largest first."""
+
+        def measure() -> tuple[Face, ...]:
+            # As in `find_face`, so that both agree on the photo's largest face.
+            first = self.detector.glance(photo)
+            for detections in self.detector.attempts(photo):
+                others = [
+                    each
+                    for each in detections
+                    if not any(same_face(each.box, one.box) for one in first)
+                ]
+                detections = [*first, *others]
+                measured = (self.mesh(photo, detection) for detection in detections[:MAX_FACES])
+                faces = tuple(face for face in measured if is_consistent(face))
+                if faces:
+                    return faces
+            raise NoFaceError(which, number=number)
+
+        return self.cache.get_or_make(
+            ("faces", key), measure, lambda faces: len(faces) * FACE_BYTES
+        )
+
+    def embedding(self, located: LocatedFace, clock: Clock) -> FloatArray:
+        """Returns the identity embedding, a unit vector, from the cache or measured."""
+
+        def measure() -> FloatArray:
+            with clock.stage("identity"):
+                return self.identity(located.photo, located.face.mesh)
+
+        return self.cache.get_or_make(
+            ("identity", located.key), measure, lambda value: value.nbytes
+        )
+
+    def find_coverings(self, located: LocatedFace, clock: Clock) -> Coverings:
+        """Returns the coverings of a face, from the cache or measured."""
+
+        def find() -> Coverings:
+            with clock.stage("coverings"):
+                return self.coverings(located.photo, located.face.mesh)
+
+        key = ("coverings", located.key, located.face.detection.box.tobytes())
+        return self.cache.get_or_make(key, find, lambda found: found.nbytes)
+
+    def source(self, located: LocatedFace, coverings: Coverings, steps: Steps) -> SourceView:
+        """Returns the face as a source; its crops and photo parts are cut on demand and cached."""
+        return SourceView(
+            located.face.mesh,
+            partial(self._aligned, located, coverings, steps),
+            partial(self._part, located),
+        )
+
+    def _aligned(
+        self, located: LocatedFace, coverings: Coverings, steps: Steps, size: int
+    ) -> AlignedFace:
+        def cut() -> AlignedFace:
+            return AlignedFace.of(
+                located.photo, located.face, coverings, size, strands=steps.hairline
+            )
+
+        return self.cache.get_or_make(
+            ("crop", located.key, size, steps), cut, 3 * size * size + FACE_BYTES
+        )
+
+    def _part(self, located: LocatedFace, size: int) -> PhotoPart:
+        def cut() -> PhotoPart:
+            return PhotoPart.around(located.photo, located.face.mesh, size)
+
+        if not shrinks(located.face.mesh, size):  # the photo itself: nothing to cache
+            return cut()
+        return self.cache.get_or_make(
+            ("part", located.key, size), cut, lambda part: part.image.nbytes
+        )
+
+    def view(
+        self, located: LocatedFace, coverings: Coverings, tier: TierSpec, steps: Steps
+    ) -> PreparedTarget:
+        """Returns the face as a target, from the cache or prepared."""
+
+        def prepare() -> PreparedTarget:
+            return PreparedTarget.of(located.photo, located.face.mesh, coverings, tier, steps)
+
+        key = (
+            "view",
+            located.key,
+            located.face.mesh.tobytes(),
+            tier.detail_size,
+            tier.refine_size,
+            steps,
+        )
+        return self.cache.get_or_make(key, prepare, lambda view: view.nbytes)
+
+    def _detection_passes(self, photo: Photo) -> Iterator[list[Detection]]:
+        yield self.detector.glance(photo)
+        yield from self.detector.attempts(photo)
+
+    def _measured(self, photo: Photo, which: PhotoRole, clock: Clock, number: int | None) -> Face:
+        attempts = self._detection_passes(photo)
+        while True:
+            with clock.stage("detect"):
+                detections = next(attempts, None)
+            if detections is None:
+                raise NoFaceError(which, number=number)
+            for detection in detections[:MAX_CANDIDATES]:
+                with clock.stage("mesh"):
+                    face = self.mesh(photo, detection)
+                if is_consistent(face):
+                    return face

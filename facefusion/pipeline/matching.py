@@ -1,0 +1,135 @@
+"""Matches each source with the face that it replaces, and optionally reshapes the target."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from facefusion.geometry.align import FUSION_FACE_SHARE, face_size, mesh_crop_transform
+from facefusion.geometry.shape import LATTICE, blend_shape, warp_photo
+from facefusion.perception.checks import check_face, check_pair
+from facefusion.perception.coverings import Coverings
+from facefusion.pipeline.cache import content_key
+from facefusion.pipeline.clock import Clock
+from facefusion.pipeline.faces import FaceFinder, LocatedFace
+from facefusion.types import Face, FloatArray, Photo
+
+
+@dataclass(frozen=True)
+class FaceMatch:
+    """A source face and the target face that it replaces.
+
+    Attributes:
+        source: the source photo that is warped, whose yaw is nearest to the target's.
+        source_photos: all photos of the source.
+        embedding: (128,) unit vector, identity embedding of the source.
+        source_coverings: coverings of the source face.
+        target: the face that is replaced.
+        target_coverings: coverings of the target face.
+    """
+
+    source: LocatedFace
+    source_photos: Sequence[LocatedFace]
+    embedding: FloatArray
+    source_coverings: Coverings
+    target: LocatedFace
+    target_coverings: Coverings
+
+    @property
+    def size(self) -> float:
+        """Longer side of the target's face in pixels."""
+        return face_size(self.target.face.mesh)
+
+
+def match_faces(
+    finder: FaceFinder,
+    photos: Sequence[tuple[Photo, int | None]],
+    target: Photo,
+    face: Face | None,
+    clock: Clock,
+) -> FaceMatch:
+    """Finds and measures the source's face and, in a second thread, the target's.
+
+    Args:
+        finder: finds and measures faces.
+        photos: the source's photos, each with its number where there are several.
+        target: (H, W, 3) RGB uint8.
+        face: the target's face, from `find_faces`; the largest if None.
+        clock: records the stages' times.
+
+    Raises:
+        FusionError: a photo cannot be used.
+    """
+    with clock.side_by_side() as (source_clock, target_clock), ThreadPoolExecutor(1) as worker:
+        looking = worker.submit(_locate_target, finder, target, face, target_clock)
+        located = [finder.find_face(photo, "source", source_clock, n) for photo, n in photos]
+        embedding = _mean_direction([finder.embedding(each, source_clock) for each in located])
+        coverings = [finder.find_coverings(each, source_clock) for each in located]
+        target_face, target_coverings = looking.result()
+    yaw = target_face.face.yaw
+    best = min(range(len(located)), key=lambda i: abs(located[i].face.yaw - yaw))
+    check_pair(located[best].face, target_face.face)
+    return FaceMatch(
+        source=located[best],
+        source_photos=located,
+        embedding=embedding,
+        source_coverings=coverings[best],
+        target=target_face,
+        target_coverings=target_coverings,
+    )
+
+
+def _locate_target(
+    finder: FaceFinder, photo: Photo, face: Face | None, clock: Clock
+) -> tuple[LocatedFace, Coverings]:
+    if face is None:
+        located = finder.find_face(photo, "target", clock, None)
+    else:
+        check_face(face, "target")
+        located = LocatedFace(photo, content_key(photo), face)
+    return located, finder.find_coverings(located, clock)
+
+
+@dataclass(frozen=True)
+class ReshapedTarget:
+    """The target photo, with a part of the sources' face shapes.
+
+    Attributes:
+        photo: (H, W, 3) RGB uint8.
+        faces: target faces, one for each match.
+        changed: (H, W) float32 in {0, 1}, where the photo was warped, or None if it was not.
+    """
+
+    photo: Photo
+    faces: list[Face]
+    changed: FloatArray | None = None
+
+
+def reshape_target(photo: Photo, matches: Sequence[FaceMatch], strength: float) -> ReshapedTarget:
+    """Moves the target's face shapes part of the way towards the sources'.
+
+    Args:
+        photo: (H, W, 3) RGB uint8.
+        matches: source faces and the target faces that they replace.
+        strength: 0 leaves the photo as it is, 1 takes the sources' shapes.
+    """
+    faces = [match.target.face for match in matches]
+    if strength <= 0:
+        return ReshapedTarget(photo, faces)
+    changed: FloatArray | None = None
+    for i, match in enumerate(matches):
+        mesh = match.target.face.mesh
+        moved = blend_shape(match.source.face.mesh, mesh, strength)
+        to_crop = mesh_crop_transform(mesh, FUSION_FACE_SHARE, LATTICE)
+        photo, warped = warp_photo(photo, mesh, moved, to_crop)
+        faces[i] = replace(match.target.face, mesh=moved)
+        changed = warped if changed is None else np.maximum(changed, warped)
+    return ReshapedTarget(photo, faces, changed)
+
+
+def _mean_direction(embeddings: Sequence[FloatArray]) -> FloatArray:
+    mean = np.mean(embeddings, axis=0)
+    return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-9), np.float32)

@@ -1,0 +1,111 @@
+"""Samples the warped source from its photo in any frame."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final, Self
+
+import cv2
+import numpy as np
+
+from facefusion.compose.color import Relight
+from facefusion.compose.phototone import PhotoTone
+from facefusion.geometry.align import rescale_transform, transform_points
+from facefusion.geometry.frames import Frame
+from facefusion.geometry.mirror import mirrored
+from facefusion.geometry.sampling import PhotoPart
+from facefusion.geometry.warp import MeshWarp
+from facefusion.images.inpaint import Patch
+from facefusion.types import FloatArray, Photo
+
+#: Side in pixels of the aligned crop of `WarpedFace.of`; equal to `alignment.EXPRESSION_SIZE`.
+PATCH_SIZE: Final = 256
+
+
+@dataclass(frozen=True)
+class WarpedFace:
+    """A source face or its mirror image on the target's mesh.
+
+    Attributes:
+        flow: (S, S, 2) float32 over the target's aligned crop, x and y in the source photo's
+            pixels.
+        patches: skin that replaces the source's coverings, over the same crop.
+    """
+
+    flow: FloatArray
+    patches: tuple[Patch, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        warp: MeshWarp,
+        mesh: FloatArray,
+        patches: Sequence[Patch],
+        to_crop: np.ndarray,
+        *,
+        mirror: bool = False,
+    ) -> Self:
+        """Computes the flow.
+
+        Args:
+            warp: warp onto the target's mesh.
+            mesh: (468, 3) the source's mesh in its photo's pixels.
+            patches: skin that replaces the source's coverings, in the source's aligned crop.
+            to_crop: (2, 3) pixels of the photo to pixels of that crop, at `PATCH_SIZE`.
+            mirror: whether to warp the mirror image.
+        """
+        flow = warp.flow(mirrored(mesh, 1) if mirror else mesh, warp.flow_size)
+        if mirror:  # `mirrored` with a width of 1 negates x
+            flow[..., 0] *= -1
+        moved = []
+        for patch in patches:
+            within = rescale_transform(to_crop, patch.filled.shape[0] / PATCH_SIZE)
+            places = transform_points(flow.reshape(-1, 2), within).reshape(flow.shape)
+            moved.append(patch.moved(places[..., 0].copy(), places[..., 1].copy()))
+        return cls(flow, tuple(moved))
+
+    def sampled(self, part: PhotoPart, frame: Frame) -> Photo:
+        """Samples the face in the source's own tone, (height, width, 3) RGB uint8."""
+        image = part.sampled(self.flow, frame)
+        for patch in self.patches:
+            image = patch.onto(image, frame)
+        return image
+
+
+@dataclass(frozen=True)
+class WarpedSource:
+    """The source on the target's mesh, in the target's tone and light.
+
+    Attributes:
+        face: the source.
+        relight: correction of the source's tone and light.
+        mirror: the source's mirror image and its correction, if the source's pose hides a half that
+            the target shows, or None.
+        share: (S, S) float32 in [0, 1] over the aligned crop, opacity of the mirror image.
+        tone: maps the result to the colours of a monochrome target.
+    """
+
+    face: WarpedFace
+    relight: Relight
+    mirror: tuple[WarpedFace, Relight] | None = None
+    share: FloatArray | None = None
+    tone: PhotoTone = field(default_factory=PhotoTone)
+
+    def at(self, part: PhotoPart, frame: Frame) -> Photo:
+        """Samples the source photo in a frame.
+
+        Args:
+            part: part of the source photo, at the resolution of the frame.
+            frame: pixels to fill.
+
+        Returns:
+            (height, width, 3) RGB uint8.
+        """
+        image = self.relight(self.face.sampled(part, frame), frame)
+        if self.mirror is not None and self.share is not None:
+            face, relight = self.mirror
+            share = np.clip(frame.placed(self.share), 0, 1)
+            other = relight(face.sampled(part, frame), frame)
+            image = np.asarray(cv2.blendLinear(other, image, share, 1 - share), np.uint8)
+        return self.tone.coloured(image)

@@ -1,0 +1,88 @@
+"""Trains EnhancementNet on a frozen coarse network, then both together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+from torch.nn import functional
+
+from facefusion.nets.coarse import CoarseFusionModel, fuse
+from facefusion.nets.refine import COARSE_SIDE, EnhancementNet, ProgressiveFusionNet
+from facefusion.training.judges import Judges
+from facefusion.training.loop import Batch
+from facefusion.training.losses import weighted_l1
+from facefusion.training.samples.data import AlignedFaces
+from facefusion.training.tasks.fusion import FusionTask
+
+#: Side of the samples in pixels, the smallest at serving; the network is fully convolutional.
+VIEW: Final = 256
+#: Side in pixels of the crops that the samples are cut from.
+REFINE_CROP: Final = 320
+#: Least eye distance in pixels of the training images: smaller ones lack detail for 256 pixels.
+LEAST_EYE_DISTANCE: Final = 50.0
+#: Weight in joint training of the coarse result's distance from the averaged refined one, because
+#: the fast tier shows the coarse result.
+AGREEMENT: Final = 10.0
+
+
+class ProgressiveTask(FusionTask[ProgressiveFusionNet]):
+    """Training of the refine network, alone or with the coarse network, at 256 pixels.
+
+    Args:
+        net: coarse and refine network.
+        train, val: aligned faces of REFINE_CROP pixels.
+        judges: as in the coarse stage.
+        frozen: whether the coarse network is not trained.
+    """
+
+    def __init__(
+        self,
+        net: ProgressiveFusionNet,
+        train: AlignedFaces,
+        val: AlignedFaces,
+        judges: Judges,
+        *,
+        frozen: bool,
+    ) -> None:
+        self.name = "refine" if frozen else "joint"
+        self.frozen = frozen
+        net.coarse.requires_grad_(not frozen)
+        super().__init__(net, train, val, judges, VIEW)
+
+    def run(self, net: ProgressiveFusionNet, images: dict[str, Tensor]) -> dict[str, Tensor]:
+        if self.frozen:
+            net.coarse.eval()  # freezes its BatchNorm statistics as well
+        with torch.autocast("cpu", torch.bfloat16, enabled=net.training):
+            answer = net.logits(
+                *(images[name] for name in ("warped", "target", "face", "identity"))
+            )
+        logits, delta, coarse_mask, coarse_delta = (x.float() for x in answer)
+        mask = torch.sigmoid(logits) * images["face"]
+        out = fuse(images["warped"], images["target"], mask, delta)
+        coarse = {"coarse_mask": coarse_mask, "coarse_delta": coarse_delta}
+        return images | coarse | {"logits": logits, "mask": mask, "delta": delta, "out": out}
+
+    def beside(self, x: dict[str, Tensor], batch: Batch) -> tuple[Tensor, dict[str, float]]:
+        if self.frozen:
+            return super().beside(x, batch)
+        size = (COARSE_SIDE, COARSE_SIDE)
+        warped, target, face, out = (
+            functional.interpolate(x[name], size=size, mode="area")
+            for name in ("warped", "target", "face", "out")
+        )
+        coarse = fuse(warped, target, x["coarse_mask"], x["coarse_delta"])
+        apart = weighted_l1(coarse, out.detach(), face)
+        return AGREEMENT * apart, {"apart": float(apart.detach())}
+
+
+def progressive(coarse: Path, refine: Path | None) -> ProgressiveFusionNet:
+    """Loads both stages from safetensors files; without a file, the refine network is new."""
+    net = ProgressiveFusionNet(CoarseFusionModel(), EnhancementNet())
+    net.coarse.load_state_dict(load_file(coarse))
+    if refine is not None:
+        net.refine.load_state_dict(load_file(refine))
+    return net
