@@ -9,7 +9,7 @@ from typing import Final
 
 from facefusion.auto.speed import FACE_SIDE, Speed
 from facefusion.auto.traffic import Load
-from facefusion.pipeline.alignment import detail_side, refined_side
+from facefusion.fusion.sizes import detail_side, refined_side
 from facefusion.tiers import TIERS, Tier, TierChoice, TierReason
 
 #: Default time budget of a fusion in seconds.

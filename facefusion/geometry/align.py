@@ -100,6 +100,11 @@ def rescale_transform(matrix: np.ndarray, factor: float) -> np.ndarray:
     return scaled
 
 
+def rescale_points(points: np.ndarray, side: int, other: int) -> np.ndarray:
+    """Scales points (N, 2 or 3) of a crop of `side` pixels to a crop of `other` pixels."""
+    return transform_points(points, rescale_transform(np.eye(2, 3), other / side))
+
+
 def invert(matrix: np.ndarray) -> np.ndarray:
     """Inverts a (2, 3) affine matrix."""
     return np.asarray(cv2.invertAffineTransform(matrix), np.float64)

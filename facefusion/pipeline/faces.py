@@ -14,10 +14,11 @@ from facefusion.perception.coverings import Coverings, CoveringsFinder
 from facefusion.perception.detector import FaceDetector, same_face
 from facefusion.perception.identity import IdentityEncoder
 from facefusion.perception.mesh import FaceMesh
-from facefusion.pipeline.alignment import AlignedFace, PreparedTarget, SourceView
 from facefusion.pipeline.cache import FeatureCache, content_key
 from facefusion.pipeline.clock import Clock
+from facefusion.pipeline.source import AlignedFace, SourceView
 from facefusion.pipeline.steps import Steps
+from facefusion.pipeline.target import PreparedTarget
 from facefusion.tiers import TierSpec
 from facefusion.types import Detection, Face, FloatArray, Photo
 

@@ -31,7 +31,7 @@ from facefusion.perception.hair import HairFinder
 from facefusion.perception.identity import IdentityEncoder
 from facefusion.perception.mesh import FaceMesh
 from facefusion.perception.spectacles import SpectaclesFinder
-from facefusion.pipeline.alignment import AlignedPair, PreparedTarget
+from facefusion.pipeline.alignment import AlignedPair
 from facefusion.pipeline.cache import FeatureCache, content_key
 from facefusion.pipeline.canvas import Canvas
 from facefusion.pipeline.clock import STAGES, Clock, Progress
@@ -40,6 +40,7 @@ from facefusion.pipeline.matching import FaceMatch, ReshapedTarget, match_faces,
 from facefusion.pipeline.options import LIKENESS, FusionOptions
 from facefusion.pipeline.results import ChosenTier, Picture, Results
 from facefusion.pipeline.steps import Steps
+from facefusion.pipeline.target import PreparedTarget
 from facefusion.studio.insightface_models import upgrade_from_environment
 from facefusion.studio.swapper import StudioNet
 from facefusion.tiers import TIERS, Tier, TierSpec

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final, Self
+from typing import Self
 
 import cv2
 import numpy as np
 
 from facefusion.compose.color import Relight
 from facefusion.compose.phototone import PhotoTone
+from facefusion.fusion.sizes import EXPRESSION_SIZE
 from facefusion.geometry.align import rescale_transform, transform_points
 from facefusion.geometry.frames import Frame
 from facefusion.geometry.mirror import mirrored
@@ -18,9 +19,6 @@ from facefusion.geometry.sampling import PhotoPart
 from facefusion.geometry.warp import MeshWarp
 from facefusion.images.inpaint import Patch
 from facefusion.types import FloatArray, Photo
-
-#: Side in pixels of the aligned crop of `WarpedFace.of`; equal to `alignment.EXPRESSION_SIZE`.
-PATCH_SIZE: Final = 256
 
 
 @dataclass(frozen=True)
@@ -52,7 +50,7 @@ class WarpedFace:
             warp: warp onto the target's mesh.
             mesh: (468, 3) the source's mesh in its photo's pixels.
             patches: skin that replaces the source's coverings, in the source's aligned crop.
-            to_crop: (2, 3) pixels of the photo to pixels of that crop, at `PATCH_SIZE`.
+            to_crop: (2, 3) pixels of the photo to pixels of that crop, at `EXPRESSION_SIZE`.
             mirror: whether to warp the mirror image.
         """
         flow = warp.flow(mirrored(mesh, 1) if mirror else mesh, warp.flow_size)
@@ -60,7 +58,7 @@ class WarpedFace:
             flow[..., 0] *= -1
         moved = []
         for patch in patches:
-            within = rescale_transform(to_crop, patch.filled.shape[0] / PATCH_SIZE)
+            within = rescale_transform(to_crop, patch.filled.shape[0] / EXPRESSION_SIZE)
             places = transform_points(flow.reshape(-1, 2), within).reshape(flow.shape)
             moved.append(patch.moved(places[..., 0].copy(), places[..., 1].copy()))
         return cls(flow, tuple(moved))

@@ -25,8 +25,10 @@ from facefusion.geometry.sampling import PhotoPart
 from facefusion.geometry.topology import eye_distance, five_points
 from facefusion.perception.coverings import Coverings
 from facefusion.perception.spectacles import Spectacles
-from facefusion.pipeline.alignment import AlignedFace, AlignedPair, PreparedTarget, SourceView
+from facefusion.pipeline.alignment import AlignedPair
+from facefusion.pipeline.source import AlignedFace, SourceView
 from facefusion.pipeline.steps import Steps
+from facefusion.pipeline.target import PreparedTarget
 from facefusion.tiers import TIERS, Tier
 from facefusion.types import Detection, Face
 

@@ -10,11 +10,14 @@ import numpy as np
 import pytest
 
 from facefusion import FusionPipeline
-from facefusion.geometry.align import invert, rescale_transform, transform_points
+from facefusion.fusion.sizes import DRAFT_SIZE, EXPRESSION_SIZE
+from facefusion.geometry.align import FUSION_FACE_SHARE, invert, rescale_transform, transform_points
 from facefusion.perception.coverings import Coverings
 from facefusion.perception.spectacles import Spectacles
-from facefusion.pipeline import alignment
+from facefusion.pipeline.expression import correct_expression
+from facefusion.pipeline.source import AlignedFace
 from facefusion.pipeline.steps import Steps
+from facefusion.pipeline.target import PreparedTarget
 from facefusion.tiers import TIERS, Tier
 from facefusion.types import Photo
 
@@ -37,14 +40,12 @@ class ShiftedEye:
 def test_settle_takes_back_a_share_of_what_is_seen(
     make_mesh: Any, make_photo: Any, shift: tuple[float, float], share: float, triangles: bool
 ) -> None:
-    size = alignment.EXPRESSION_SIZE
+    size = EXPRESSION_SIZE
     eye: Any = ShiftedEye(shift)
     photo, points = make_photo(300, 300), make_mesh((150.0, 140.0), 200)
-    target = alignment.PreparedTarget.of(
-        photo, points, BARE, TIERS[Tier.FAST], Steps(triangles=triangles)
-    )
+    target = PreparedTarget.of(photo, points, BARE, TIERS[Tier.FAST], Steps(triangles=triangles))
     mesh = transform_points(target.mesh, rescale_transform(np.eye(2, 3), size / 128))
-    corrected = alignment.correct_expression(
+    corrected = correct_expression(
         target, target.crops[size], mesh, eye, share, np.zeros((1, 1), np.float32)
     )
     expected = mesh + share * np.array([*shift, 0])
@@ -69,7 +70,7 @@ def test_a_target_is_seen_at_the_sides_that_its_tier_needs(
     make_mesh: Any, make_photo: Any, height: int, tier: Tier, size: int, refined: int, side: int
 ) -> None:
     photo, mesh = make_photo(500, 600), make_mesh((310.0, 240.0), height)
-    target = alignment.PreparedTarget.of(photo, mesh, BARE, TIERS[tier])
+    target = PreparedTarget.of(photo, mesh, BARE, TIERS[tier])
     assert (target.size, target.refined, target.side) == (size, refined, side)
     assert set(target.crops) == set(target.face) == {128, 256, refined} - {0} and set(
         target.skin
@@ -94,12 +95,12 @@ def test_a_face_is_composed_at_the_photo_s_own_resolution_up_to_a_limit(
     make_mesh: Any, make_photo: Any, tier: Tier, largest: int, height: int
 ) -> None:
     photo, mesh = make_photo(400, 500), make_mesh((250, 200), height)
-    target = alignment.PreparedTarget.of(photo, mesh, BARE, TIERS[tier])
+    target = PreparedTarget.of(photo, mesh, BARE, TIERS[tier])
     assert TIERS[tier].detail_size == largest and target.window is not None
-    scale = min(1, largest * alignment.FUSION_FACE_SHARE / height)
+    scale = min(1, largest * FUSION_FACE_SHARE / height)
     assert target.window.scale == pytest.approx(scale, rel=1e-3)
     assert target.unit(target.window) == pytest.approx(scale * height / 179, rel=0.01)
-    small = min(1, alignment.DRAFT_SIZE * alignment.FUSION_FACE_SHARE / height)
+    small = min(1, DRAFT_SIZE * FUSION_FACE_SHARE / height)
     assert target.draft is not None and target.draft.scale == pytest.approx(small, rel=1e-3)
     window = target.window.region.window
     whole = target.mask_over(target.draft.opacity(target.face[256]), photo.shape)
@@ -113,7 +114,7 @@ def test_a_face_is_composed_at_the_photo_s_own_resolution_up_to_a_limit(
 
 
 def test_a_face_outside_of_its_photo_has_no_window(make_mesh: Any, make_photo: Any) -> None:
-    target = alignment.PreparedTarget.of(
+    target = PreparedTarget.of(
         make_photo(100, 120), make_mesh((900, 900), 100), BARE, TIERS[Tier.FAST]
     )
     assert (
@@ -126,9 +127,9 @@ def test_a_target_that_was_seen_is_not_prepared_again(
     pipeline: FusionPipeline, guest: Photo, astronaut: Photo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[tuple[Any, ...]] = []
-    prepare = alignment.PreparedTarget.of
+    prepare = PreparedTarget.of
     monkeypatch.setattr(
-        alignment.PreparedTarget, "of", lambda *given: (made.append(given), prepare(*given))[1]
+        PreparedTarget, "of", lambda *given: (made.append(given), prepare(*given))[1]
     )
     pipeline.cache.clear()
     first = pipeline(guest, astronaut, tier="best")
@@ -204,8 +205,7 @@ def test_skin_is_laid_over_the_frame_of_the_source_s_glasses(
     glasses = Coverings(Spectacles.from_opacity(*frame), BARE.hair)
     photo[107:112, 67:187] = 20  # rows 80 to 84 of 192
     kept, off = (
-        alignment.AlignedFace.of(photo, make_face(photo, mesh), worn, 256)
-        for worn in (BARE, glasses)
+        AlignedFace.of(photo, make_face(photo, mesh), worn, 256) for worn in (BARE, glasses)
     )
     assert len(kept.patches) == 0 and len(off.patches) == 1
     assert kept.crop[109, 128].max() < 60 and off.crop[109, 128].min() > 100
@@ -217,8 +217,7 @@ def test_a_source_s_strands_stay_behind(make_forehead: Any, make_face: Any, side
     photo, mesh, hair = make_forehead((110, 50, 106, 84), (124, 50, 126, 82))
     worn, face = Coverings(None, hair), make_face(photo, mesh)
     found, left = (
-        alignment.AlignedFace.of(photo, face, worn, side, strands=strands)
-        for strands in (True, False)
+        AlignedFace.of(photo, face, worn, side, strands=strands) for strands in (True, False)
     )
     assert len(found.patches) == 1 and not left.patches
     np.testing.assert_array_equal(left.occlusion_maps, worn.occlusion_maps)
@@ -231,7 +230,7 @@ def test_a_source_s_strands_stay_behind(make_forehead: Any, make_face: Any, side
 def test_a_fringe_of_strands_hides_the_forehead(make_forehead: Any, make_face: Any) -> None:
     fringe = [(x, 50, x, 80) for x in range(100, 140, 6)]
     photo, mesh, hair = make_forehead(*fringe)
-    occlusion_maps = alignment.AlignedFace.of(
+    occlusion_maps = AlignedFace.of(
         photo, make_face(photo, mesh), Coverings(None, hair), 256
     ).occlusion_maps
     assert occlusion_maps.shape == (192, 192, 2) and occlusion_maps[50:57, 80:100, 0].min() > 0.9

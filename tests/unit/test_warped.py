@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from facefusion.compose.color import Relight
+from facefusion.fusion.sizes import EXPRESSION_SIZE
 from facefusion.geometry.align import (
     FUSION_FACE_SHARE,
     crop_photo,
@@ -21,7 +22,7 @@ from facefusion.geometry.mirror import mirrored
 from facefusion.geometry.sampling import PhotoPart
 from facefusion.geometry.warp import MeshWarp
 from facefusion.images.inpaint import Patch
-from facefusion.pipeline.warped import PATCH_SIZE, WarpedFace, WarpedSource
+from facefusion.pipeline.warped import WarpedFace, WarpedSource
 
 SIDE = 128
 FRAME = Frame.crop(SIDE)
@@ -42,7 +43,7 @@ def onto(mesh: np.ndarray, triangles: bool = True) -> MeshWarp:
 
 
 def to_crop(mesh: np.ndarray) -> np.ndarray:
-    return mesh_crop_transform(mesh, FUSION_FACE_SHARE, PATCH_SIZE)
+    return mesh_crop_transform(mesh, FUSION_FACE_SHARE, EXPRESSION_SIZE)
 
 
 def apart(found: np.ndarray, expected: np.ndarray) -> np.ndarray:
@@ -93,7 +94,7 @@ def test_the_mirror_image_is_that_of_the_mirrored_photo(
 def test_a_patch_travels_with_the_skin_that_it_covers(make_mesh: Any, side: int) -> None:
     mesh, target = make_mesh((170, 140), 150, roll=12), make_mesh((64, 64), 76)
     skin = np.full((300, 320, 3), 180, np.uint8)
-    nose = transform_points(mesh[[4]], to_crop(mesh))[0, :2] * side / PATCH_SIZE
+    nose = transform_points(mesh[[4]], to_crop(mesh))[0, :2] * side / EXPRESSION_SIZE
     y, x = np.mgrid[:side, :side]
     opacity = (np.hypot(x - nose[0], y - nose[1]) < side / 20).astype(np.float32)
     patch = Patch(np.full((side, side, 3), 20, np.uint8), opacity)
