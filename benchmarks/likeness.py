@@ -16,8 +16,7 @@ from tqdm import tqdm
 
 import facefusion.pipeline.options as product
 from facefusion.errors import FusionError
-from facefusion.evaluation.cases import see
-from facefusion.evaluation.judges import choose_judges
+from facefusion.evaluation.judges import choose_judges, judge_face
 from facefusion.evaluation.measures import measure
 from facefusion.evaluation.pairs import draw_pairs, read_pairs, val_faces
 from facefusion.images.reading import read_photo
@@ -52,7 +51,7 @@ def main() -> None:
     found: dict[tuple[float, bool], list[list[float]]] = {setting: [] for setting in SETTINGS}
     for pair in tqdm(pairs, unit="pair"):
         source, target = (
-            see(judges, read_photo(args.data / name, role), role)
+            judge_face(judges, read_photo(args.data / name, role), role)
             for name, role in ((pair.source, "source"), (pair.target, "target"))
         )
         for likeness, shape in SETTINGS:
@@ -61,7 +60,7 @@ def main() -> None:
                 fused = pipeline(source.photo, target.photo, likeness=likeness, tier="best")
             except FusionError:
                 continue
-            figures = measure(source, target, see(judges, fused.image, "result"), 0.0)
+            figures = measure(source, target, judge_face(judges, fused.image, "result"), 0.0)
             found[likeness, shape].append([figures[key] for key in SHOWN])
     command = "python -m benchmarks.likeness --data DIR"
     command += f" --pairs {args.pairs.name}" if args.pairs else ""

@@ -11,10 +11,9 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from facefusion.errors import FusionError
-from facefusion.evaluation.cases import sentence
 from facefusion.evaluation.degradations import COMPARED, Followed, degradations, followed
 from facefusion.evaluation.faces import KnownFaces
+from facefusion.evaluation.failures import failure_sentence
 from facefusion.evaluation.judges import choose_judges
 from facefusion.evaluation.pairs import Pair
 from facefusion.evaluation.report import judge_lines, machine_lines
@@ -88,12 +87,9 @@ def run_degraded(
             worse = degrade(target, i)
             try:
                 fused = pipeline(source, worse, tier=Tier.BEST)
-            except FusionError as error:
-                rows[name].failures.append(f"{name}, {pair.source} -> {pair.target}: {error}")
-                continue
             except Exception as error:  # a bug must not end the table
-                said = sentence(error)
-                rows[name].failures.append(f"{name}, {pair.source} -> {pair.target}: {said}")
+                reason = failure_sentence(error)
+                rows[name].failures.append(f"{name}, {pair.source} -> {pair.target}: {reason}")
                 continue
             rows[name].found.append(followed(worse, fused.image, fused.mask, mesh))
             if i < SHOWN:

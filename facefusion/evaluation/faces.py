@@ -9,7 +9,7 @@ from typing import Self
 from tqdm import tqdm
 
 from facefusion.errors import FusionError
-from facefusion.evaluation.judges import Judges
+from facefusion.evaluation.judges import EvaluationJudges
 from facefusion.evaluation.lite0 import missing_packages
 from facefusion.evaluation.pairs import DataError, Pair, frontal_faces, shifted_pairs
 from facefusion.evaluation.realism import FaceCrop, FaceFeatures, RealFaces
@@ -45,7 +45,7 @@ class KnownFaces:
     missing: str
 
     @classmethod
-    def of(cls, folder: Path, judges: Judges, *, features: bool = True) -> Self:
+    def of(cls, folder: Path, judges: EvaluationJudges, *, features: bool = True) -> Self:
         """Measures every frontal face of `folder`.
 
         Args:

@@ -6,17 +6,15 @@ import csv
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import cv2
 import numpy as np
 
-from facefusion.evaluation.measures import BY_KEY, TONE_POINTS, LocatedFace, cheek_tone
+from facefusion.evaluation.case import Case
+from facefusion.evaluation.measures import BY_KEY, TONE_POINTS, JudgedFace, cheek_tone
 from facefusion.evaluation.tables import Spread, number, table
 from facefusion.geometry.pose import pose_degrees
-
-if TYPE_CHECKING:
-    from facefusion.evaluation.cases import Case
 
 #: Smallest individual typology angle in degrees (Chardon et al., 1991) of each skin tone, lightest
 #: first.
@@ -41,14 +39,14 @@ UNKNOWN: Final = "unknown"
 FIGURES: Final = ("id_similarity", "expression_error_pct", "skin_tone_delta_e")
 
 
-def skin_tone(seen: LocatedFace) -> str:
+def skin_tone(seen: JudgedFace) -> str:
     """Names the skin tone of the cheeks as photographed; light and camera change it."""
     lightness, _, yellow = cheek_tone(seen.photo, seen.mesh)
     angle = np.degrees(np.arctan2(lightness - 50, max(float(yellow), 1e-6)))
     return next((name for least, name in SKIN_TONES if angle > least), DARKEST)
 
 
-def light(seen: LocatedFace) -> str:
+def light(seen: JudgedFace) -> str:
     """Names the light on the cheeks; the points of the two cheeks come in pairs."""
     x, y = np.rint(seen.mesh[list(TONE_POINTS), :2]).astype(int).T
     height, width = seen.photo.shape[:2]
@@ -63,7 +61,7 @@ def light(seen: LocatedFace) -> str:
     )
 
 
-def pose(seen: LocatedFace) -> str:
+def pose(seen: JudgedFace) -> str:
     """Names the pose by the yaw."""
     yaw = abs(pose_degrees(seen.mesh)[0])
     if yaw < FRONTAL:
@@ -97,7 +95,7 @@ def read_ages(folder: Path) -> dict[str, int]:
     return {name: int(found[1]) for name, found in told.items() if found}
 
 
-def groups_of(source: LocatedFace, target: LocatedFace) -> dict[str, str]:
+def groups_of(source: JudgedFace, target: JudgedFace) -> dict[str, str]:
     """Returns the group of a pair by the name of the division."""
     return {
         "light on the target": light(target),

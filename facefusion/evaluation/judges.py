@@ -13,6 +13,8 @@ import cv2
 import numpy as np
 
 from facefusion.engines.sessions import make_session
+from facefusion.evaluation.failures import JudgeError
+from facefusion.evaluation.measures import JudgedFace
 from facefusion.evaluation.mediapipe_mesh import MediaPipeMesh, missing_packages
 from facefusion.evaluation.pairs import DataError
 from facefusion.geometry.align import ARCFACE_TEMPLATE, similarity_transform
@@ -48,7 +50,7 @@ class IdentityJudge(Protocol):
 
 
 @dataclass(frozen=True)
-class Judges:
+class EvaluationJudges:
     """The judges of geometry and identity.
 
     Attributes:
@@ -125,7 +127,24 @@ class OwnMesh:
         return None
 
 
-def choose_judges(pipeline: FusionPipeline, identity_file: Path | None) -> Judges:
+def judge_face(judges: EvaluationJudges, photo: Photo, name: str) -> JudgedFace:
+    """Measures the mesh and the identity embedding of a photo.
+
+    Args:
+        judges: measure the photo.
+        photo: (H, W, 3) RGB uint8.
+        name: name of the photo in the error.
+
+    Raises:
+        JudgeError: the mesh judge finds no face.
+    """
+    mesh = judges.mesh(photo)
+    if mesh is None:
+        raise JudgeError(f"The mesh judge finds no face in the {name}.")
+    return JudgedFace(photo, mesh, judges.identity(photo, mesh))
+
+
+def choose_judges(pipeline: FusionPipeline, identity_file: Path | None) -> EvaluationJudges:
     """Chooses the best judges that are installed.
 
     Args:
@@ -167,4 +186,4 @@ def choose_judges(pipeline: FusionPipeline, identity_file: Path | None) -> Judge
         identity_name = (
             f"{identity_file.name} (not in the product, but the teacher of its IdentityNet)"
         )
-    return Judges(mesh, identity, mesh_name, identity_name, tuple(warnings), dimensions)
+    return EvaluationJudges(mesh, identity, mesh_name, identity_name, tuple(warnings), dimensions)

@@ -88,7 +88,7 @@ BY_KEY: Final = {measure.key: measure for measure in MEASURES}
 
 
 @dataclass(frozen=True)
-class LocatedFace:
+class JudgedFace:
     """A photo (H, W, 3) RGB uint8 with its `mesh` (468, 3) in pixels and `embedding` (D,)."""
 
     photo: Photo
@@ -168,7 +168,7 @@ def changed_far(result: Photo, target: Photo, mesh: FloatArray) -> float:
 
 
 def measure(
-    source: LocatedFace, target: LocatedFace, result: LocatedFace, seconds: float
+    source: JudgedFace, target: JudgedFace, result: JudgedFace, seconds: float
 ) -> dict[str, float]:
     """Computes all figures of one fused photo, by the keys of `MEASURES`."""
     inside = face_hull(target.mesh, target.photo.shape)

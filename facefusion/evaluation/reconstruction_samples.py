@@ -1,4 +1,4 @@
-"""Makes swaps to be undone, the only test with a known right answer.
+"""Makes samples for reconstruction, the only test with a known right answer.
 
 A portrait T is given another person's face (T'), and T's own face is warped to another pose and
 light (S). The product puts S into T' and should return T. The samples are made from the data's
@@ -29,7 +29,9 @@ from facefusion.geometry.warp import MeshWarp
 from facefusion.images.reading import read_photo
 from facefusion.types import FloatArray, Photo
 
+#: Default number of samples.
 SAMPLES: Final = 40
+#: Seed of the choice of faces and light.
 SEED: Final = 7
 #: Side of the samples in pixels; the face takes 60 % of it.
 SIZE: Final = 384
@@ -41,14 +43,17 @@ LIGHT_SIGMA: Final = 0.1
 EDGE_SIGMA: Final = 0.02
 #: Standard deviation, relative to the side, of the edge of an open mouth.
 MOUTH_EDGE_SIGMA: Final = 0.006
-#: Light on S: gamma as a power of two, gain of each channel, and strength of the light from one
-#: side.
-GAMMA, GAIN, RAMP = 0.5, 0.12, 0.3
+#: Largest gamma of the light on S, as a power of two.
+GAMMA: Final = 0.5
+#: Largest change of a channel's gain by this light.
+GAIN: Final = 0.12
+#: Largest strength of light from one side, relative to the mean light.
+RAMP: Final = 0.3
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One swap to undo, every image (SIZE, SIZE, 3) RGB uint8.
+    """One portrait to reconstruct, every image (SIZE, SIZE, 3) RGB uint8.
 
     Attributes:
         name: the file of T.
@@ -85,7 +90,7 @@ def read_meshes(folder: Path) -> dict[str, FloatArray]:
     return meshes
 
 
-def foreign(truth: Photo, mesh: FloatArray, other: Photo, other_mesh: FloatArray) -> Photo:
+def put_other_face(truth: Photo, mesh: FloatArray, other: Photo, other_mesh: FloatArray) -> Photo:
     """Makes T': the other face on T's mesh, in T's light, under a soft mask.
 
     The inside of an open mouth stays T's.
@@ -98,11 +103,11 @@ def foreign(truth: Photo, mesh: FloatArray, other: Photo, other_mesh: FloatArray
     """
     size = truth.shape[0]
     swapped = MeshWarp(mesh, size)(other, other_mesh)
-    low = [
+    own_light, other_light = (
         cv2.GaussianBlur(image, (0, 0), LIGHT_SIGMA * size).astype(np.float32)
         for image in (truth, swapped)
-    ]
-    swapped = np.clip(swapped + low[0] - low[1], 0, 255)
+    )
+    swapped = np.clip(swapped + own_light - other_light, 0, 255)
     mouth = np.zeros((size, size), np.uint8)
     cv2.fillPoly(mouth, [np.rint(mesh[list(INNER_LIPS), :2]).astype(np.int32)], 1)
     face, mouth_inside = (
@@ -113,7 +118,7 @@ def foreign(truth: Photo, mesh: FloatArray, other: Photo, other_mesh: FloatArray
     return np.asarray(np.rint(truth * (1 - mask) + swapped * mask), np.uint8)
 
 
-def relit(rng: np.random.Generator, image: Photo) -> Photo:
+def relight(rng: np.random.Generator, image: Photo) -> Photo:
     """Changes exposure, white balance and direction of light of `image` (H, W, 3)."""
     height, width = image.shape[:2]
     angle = rng.uniform(0, 2 * np.pi)
@@ -145,19 +150,19 @@ def make_samples(
     for index in order:
         if made == count:
             return
-        rng, face = np.random.default_rng((seed, int(index))), known[index]
-        near = [f for f in known if f != face and abs(f.yaw - face.yaw) < MAX_YAW_DIFFERENCE]
-        if len(near) < 2:
+        rng = np.random.default_rng((seed, int(index)))
+        face = known[index]
+        similar = [f for f in known if f != face and abs(f.yaw - face.yaw) < MAX_YAW_DIFFERENCE]
+        if len(similar) < 2:
             continue
-        other, pose = (near[i] for i in rng.choice(len(near), 2, replace=False))
-        (truth, mesh), (stranger, strange_mesh) = (
-            _crop(folder, f.file, meshes[f.file]) for f in (face, other)
-        )
-        posed = transform_points(
+        other, pose = (similar[i] for i in rng.choice(len(similar), 2, replace=False))
+        truth, mesh = _crop(folder, face.file, meshes[face.file])
+        other_photo, other_mesh = _crop(folder, other.file, meshes[other.file])
+        pose_mesh = transform_points(
             meshes[pose.file], mesh_crop_transform(meshes[pose.file], FUSION_FACE_SHARE, SIZE)
         )
-        source = relit(rng, np.asarray(MeshWarp(posed, SIZE)(truth, mesh), np.uint8))
-        target = foreign(truth, mesh, stranger, strange_mesh)
+        source = relight(rng, np.asarray(MeshWarp(pose_mesh, SIZE)(truth, mesh), np.uint8))
+        target = put_other_face(truth, mesh, other_photo, other_mesh)
         made += 1
         yield Sample(face.file, source, target, truth, face_hull(mesh, truth.shape))
 

@@ -6,17 +6,28 @@ import csv
 from dataclasses import dataclass
 from operator import neg, pos
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from facefusion.evaluation.judges import Judges
-from facefusion.evaluation.likeness import SSIM_NAME, Likeness
+from facefusion.evaluation.image_metrics import SSIM_NAME, ImageMetrics
+from facefusion.evaluation.judges import EvaluationJudges
 from facefusion.evaluation.measures import BY_KEY, MEASURES
-from facefusion.evaluation.reconstruction import COLUMNS, UNTOUCHED, Undone
+from facefusion.evaluation.reconstruction import BASELINE, COLUMNS, ReconstructionResult
 from facefusion.evaluation.reconstruction_samples import SIZE
 from facefusion.evaluation.sections import Section, section_lines
 from facefusion.evaluation.sheets import write_sheet
 from facefusion.evaluation.tables import SPREAD, Spread, table
 from facefusion.tiers import TIERS, Tier
+
+RECONSTRUCTION_TITLE: Final = "## Reconstruction"
+#: How the figures of the reconstruction are made.
+RECONSTRUCTION: Final = (
+    "The right answer is known: a portrait T is given another person's face (T'), T's own face is carried into another"
+    " pose and light (S), and the product is asked to put S into T'. It should return T. Made from the data's own"
+    f" meshes without any of the product's networks, {SIZE} px; compared inside the face only. SSIM: Wang et al. 2004,"
+    " Gaussian window of 1.5 px, per channel; higher is better. The perceptual distance is built like LPIPS, but on"
+    " another network and without LPIPS's trained weights: lower is better, and it compares with nothing outside this"
+    " table."
+)
 
 
 @dataclass(frozen=True)
@@ -30,19 +41,19 @@ class Report:
         gallery: a sentence about the other people among whom the source is searched.
         tiers: the tiers that ran.
         sections: the lists of pairs.
-        undone: the undone swaps, or the reason why there are none.
-        likeness: the comparisons of the undone swaps.
+        reconstruction: its results, or the reason why there are none.
+        metrics: compare reconstructions with the truth.
         worst: rows of each sheet of worst pairs; 0 for none.
     """
 
     command: str
     machine: dict[str, Any]
-    judges: Judges
+    judges: EvaluationJudges
     gallery: str
     tiers: list[Tier]
     sections: list[Section]
-    undone: Undone | str
-    likeness: Likeness
+    reconstruction: ReconstructionResult | str
+    metrics: ImageMetrics
     worst: int
 
 
@@ -56,7 +67,7 @@ def write_report(report: Report, folder: Path) -> Path:
     lines += [*_judges(report), *_definitions()]
     for section in report.sections:
         lines += section_lines(section, report.tiers, report.worst, folder)
-    lines += _undone(report, folder)
+    lines += _reconstruction_lines(report, folder)
     path = folder / "report.md"
     path.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
     _write_cases(report.sections, folder / "pairs.csv")
@@ -80,7 +91,7 @@ def _judges(report: Report) -> list[str]:
     return ["## Judges", "", *named[:2], f"- retrieval: {report.gallery}", *named[2:], ""]
 
 
-def judge_lines(judges: Judges) -> list[str]:
+def judge_lines(judges: EvaluationJudges) -> list[str]:
     """Lists the judges of geometry and identity in Markdown, with their warnings."""
     return [
         f"- geometry: {judges.mesh_name}",
@@ -107,44 +118,29 @@ def _definitions() -> list[str]:
     ]
 
 
-def _undone(report: Report, folder: Path) -> list[str]:
-    lines = ["## Undone swaps", ""]
-    if isinstance(report.undone, str):
-        return [*lines, f"Not measured: {report.undone}", ""]
-    undone = report.undone
-    lines += [
-        "The right answer is known: a portrait T is given another person's face (T'), T's own face is carried into another"
-        " pose and light (S), and the product is asked to put S into T'. It should return T. Made from the data's own"
-        f" meshes without any of the product's networks, {SIZE} px; compared inside the face only. SSIM: Wang et al. 2004,"
-        " Gaussian window of 1.5 px, per channel; higher is better. The perceptual distance is built like LPIPS, but on"
-        " another network and without LPIPS's trained weights: lower is better, and it compares with nothing outside this"
-        " table.",
-        "",
-        f"{undone.samples} swaps.",
-        "",
-    ]
-    for name in report.likeness.measures:
+def _reconstruction_lines(report: Report, folder: Path) -> list[str]:
+    """Formats scores and failures of the reconstruction, and writes its sheets into `folder`."""
+    run = report.reconstruction
+    if isinstance(run, str):
+        return [RECONSTRUCTION_TITLE, "", f"Not measured: {run}", ""]
+    lines = [RECONSTRUCTION_TITLE, "", RECONSTRUCTION, "", f"{run.samples} portraits.", ""]
+    for name in report.metrics.available:
         badness = neg if name == SSIM_NAME else pos
-        spreads = {row: Spread.of(values[name], badness) for row, values in undone.figures.items()}
-        labels = {row: row if row == UNTOUCHED else TIERS[Tier(row)].label for row in spreads}
+        spreads = {row: Spread.of(values[name], badness) for row, values in run.figures.items()}
+        labels = {row: row if row == BASELINE else TIERS[Tier(row)].label for row in spreads}
         lines += table(
             [name, *SPREAD], [[labels[row], *spread.cells(3)] for row, spread in spreads.items()]
         )
-    lines += [f"{name}: not measured: {why}.\n" for name, why in report.likeness.missing.items()]
-    for row, failures in undone.failures.items():
-        lines += [
-            f"Failures, {TIERS[Tier(row)].label}:",
-            "",
-            *[f"- {failure}" for failure in failures],
-            "",
-        ]
-    for row, strips in undone.strips.items() if report.worst else ():
-        file = f"undone-{row}.jpg"
-        write_sheet(folder / file, strips[: report.worst], COLUMNS)
-        lines += [
-            f"The first {min(report.worst, len(strips))}, not chosen, {TIERS[Tier(row)].label}: [{file}]({file})",
-            "",
-        ]
+    lines += [f"{name}: not measured: {why}.\n" for name, why in report.metrics.missing.items()]
+    for row, failures in run.failures.items():
+        sentences = [f"- {failure}" for failure in failures]
+        lines += [f"Failures, {TIERS[Tier(row)].label}:", "", *sentences, ""]
+    for row, pictures in run.pictures.items() if report.worst else ():
+        file = f"reconstruction-{row}.jpg"
+        shown = pictures[: report.worst]
+        write_sheet(folder / file, shown, COLUMNS)
+        label = TIERS[Tier(row)].label
+        lines += [f"The first {len(shown)}, not chosen, {label}: [{file}]({file})", ""]
     return lines
 
 
@@ -159,14 +155,5 @@ def _write_cases(sections: list[Section], path: Path) -> None:
                     f"{case.figures[key]:.4f}" if key in case.figures else "" for key in BY_KEY
                 ]
                 pair = case.pair
-                rows.writerow(
-                    [
-                        section.prefix,
-                        case.tier,
-                        pair.source,
-                        pair.target,
-                        pair.why,
-                        *figures,
-                        case.failure or "",
-                    ]
-                )
+                known = [section.prefix, case.tier, pair.source, pair.target, pair.why]
+                rows.writerow([*known, *figures, case.failure or ""])

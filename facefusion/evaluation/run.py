@@ -8,10 +8,11 @@ from typing import Any, Final
 
 from tqdm import tqdm
 
-from facefusion.evaluation.cases import Case, evaluate_pair, retrieved
+from facefusion.evaluation.case import Case
+from facefusion.evaluation.cases import evaluate_pair, retrieved
 from facefusion.evaluation.groups import read_ages
-from facefusion.evaluation.judges import Judges, choose_judges
-from facefusion.evaluation.likeness import Likeness, open_likeness
+from facefusion.evaluation.image_metrics import ImageMetrics, open_image_metrics
+from facefusion.evaluation.judges import EvaluationJudges, choose_judges
 from facefusion.evaluation.pairs import (
     MAX_YAW_DIFFERENCE,
     SEED,
@@ -21,7 +22,7 @@ from facefusion.evaluation.pairs import (
     read_pairs,
     val_faces,
 )
-from facefusion.evaluation.reconstruction import Undone, undo
+from facefusion.evaluation.reconstruction import ReconstructionResult, reconstruct
 from facefusion.evaluation.reconstruction_samples import SAMPLES, make_samples
 from facefusion.evaluation.report import Report, write_report
 from facefusion.evaluation.retrieval import read_gallery
@@ -44,7 +45,7 @@ class Request:
         tiers: the tiers to run.
         pairs: CSV of pairs, or None to draw them from the validation split.
         hard: CSV of pairs for a separate section, or None.
-        limit: most pairs of each list, and most undone swaps.
+        limit: most pairs of each list, and most reconstructions.
         worst: rows of each sheet.
         identity_judge: MobileFaceNet as ONNX, or None for the product's own network.
         gallery: .npy of that judge's embeddings of other people, or None.
@@ -98,61 +99,80 @@ def evaluate(request: Request, machine: dict[str, Any]) -> tuple[Path, list[Sect
         WeightsError: the product's networks are missing or damaged.
         OSError: the report cannot be written.
     """
-    lists = _lists(request)
+    lists = _pair_lists(request)
     pipeline = FusionPipeline.from_pretrained(request.weights)
     judges = choose_judges(pipeline, request.identity_judge)
-    gallery, among = _gallery(request.gallery, judges)
-    sections, ages = [], read_ages(request.data)
-    for prefix, title, origin, pairs in lists:
-        cases: list[Case] = []
-        for pair in tqdm(pairs[: request.limit], desc=title.lower(), unit="pair"):
-            cases += evaluate_pair(pipeline, judges, request.data, pair, request.tiers)
-        found = {
-            tier: retrieved([case for case in cases if case.tier == tier], gallery)
-            for tier in request.tiers
-        }
-        sections.append(Section(title, prefix, origin, cases, found, ages))
-    likeness = open_likeness()
-    undone = _undone(pipeline, request, likeness)
+    gallery, gallery_sentence = _gallery(request.gallery, judges)
+    ages = read_ages(request.data)
+    sections = [_section(pairs, request, pipeline, judges, gallery, ages) for pairs in lists]
+    metrics = open_image_metrics()
     report = Report(
-        request.command(),
-        machine,
-        judges,
-        among,
-        request.tiers,
-        sections,
-        undone,
-        likeness,
-        request.worst,
+        command=request.command(),
+        machine=machine,
+        judges=judges,
+        gallery=gallery_sentence,
+        tiers=request.tiers,
+        sections=sections,
+        reconstruction=_reconstruction(pipeline, request, metrics),
+        metrics=metrics,
+        worst=request.worst,
     )
     return write_report(report, request.out), sections
 
 
-def _lists(request: Request) -> list[tuple[str, str, str, list[Pair]]]:
-    """Lists prefix, title, origin and pairs of each section."""
+@dataclass(frozen=True)
+class _PairList:
+    """Pairs of a section, with the prefix of its files' names, its title and their origin."""
+
+    prefix: str
+    title: str
+    origin: str
+    pairs: list[Pair]
+
+
+def _section(
+    listed: _PairList,
+    request: Request,
+    pipeline: FusionPipeline,
+    judges: EvaluationJudges,
+    gallery: FloatArray | None,
+    ages: dict[str, int],
+) -> Section:
+    """Fuses and measures the pairs of a list at every tier."""
+    cases: list[Case] = []
+    for pair in tqdm(listed.pairs[: request.limit], desc=listed.title.lower(), unit="pair"):
+        cases += evaluate_pair(pipeline, judges, request.data, pair, request.tiers)
+    by_tier = {
+        tier: retrieved([case for case in cases if case.tier == tier], gallery)
+        for tier in request.tiers
+    }
+    return Section(listed.title, listed.prefix, listed.origin, cases, by_tier, ages)
+
+
+def _pair_lists(request: Request) -> list[_PairList]:
+    """Reads or draws the pairs of each section."""
     if request.pairs is not None:
-        origin, pairs = (
-            f"The pairs of `{request.pairs.name}`.",
-            read_pairs(request.pairs, request.data),
-        )
+        origin = f"The pairs of `{request.pairs.name}`."
+        pairs = read_pairs(request.pairs, request.data)
     else:
-        pairs = draw_pairs(val_faces(request.data))
         origin = (
             f"Pairs drawn from the validation split with seed {SEED}, yaw difference below {MAX_YAW_DIFFERENCE:.0f} degrees,"
             " no photo twice as a source or twice as a target."
         )
+        pairs = draw_pairs(val_faces(request.data))
         if not pairs:
             raise DataError(
                 "The validation split of faces.csv has no two faces that look about the same way."
             )
-    lists = [("pairs", "Pairs", origin, pairs)]
+    lists = [_PairList("pairs", "Pairs", origin, pairs)]
     if request.hard is not None:
         origin = f"The pairs of `{request.hard.name}`, chosen because they are hard."
-        lists.append(("hard", "Hard pairs", origin, read_pairs(request.hard, request.data)))
+        hard = read_pairs(request.hard, request.data)
+        lists.append(_PairList("hard", "Hard pairs", origin, hard))
     return lists
 
 
-def _gallery(path: Path | None, judges: Judges) -> tuple[FloatArray | None, str]:
+def _gallery(path: Path | None, judges: EvaluationJudges) -> tuple[FloatArray | None, str]:
     """Reads the gallery, and writes a sentence about the people that it adds."""
     if path is None:
         return None, "among the section's sources only; no gallery was given."
@@ -166,22 +186,19 @@ def _gallery(path: Path | None, judges: Judges) -> tuple[FloatArray | None, str]
     return gallery, f"among the section's sources and {others}"
 
 
-def _undone(pipeline: FusionPipeline, request: Request, likeness: Likeness) -> Undone | str:
-    if not likeness.measures:
-        return "; ".join(f"{name}: {why}" for name, why in likeness.missing.items()) + "."
+def _reconstruction(
+    pipeline: FusionPipeline, request: Request, metrics: ImageMetrics
+) -> ReconstructionResult | str:
+    """Reconstructs samples of the validation split, or returns the reason why it cannot."""
+    if not metrics.available:
+        return "; ".join(f"{name}: {why}" for name, why in metrics.missing.items()) + "."
     count = min(SAMPLES, request.limit or SAMPLES)
     try:
         samples = make_samples(request.data, val_faces(request.data), count)
-        undone = undo(
-            pipeline,
-            tqdm(samples, desc="undone swaps", unit="swap", total=count),
-            request.tiers,
-            likeness,
-        )
+        progress = tqdm(samples, desc="reconstruction", unit="portrait", total=count)
+        run = reconstruct(pipeline, progress, request.tiers, metrics)
     except DataError as error:
         return str(error)
-    return (
-        undone
-        if undone.samples
-        else "the validation split has too few faces with a mesh that look about the same way."
-    )
+    if not run.samples:
+        return "the validation split has too few faces with a mesh that look about the same way."
+    return run

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from facefusion.evaluation.cases import Case
+from facefusion.evaluation.case import Case
 from facefusion.evaluation.groups import group_lines
 from facefusion.evaluation.measures import BY_KEY, MEASURES
 from facefusion.evaluation.sheets import write_sheet
@@ -106,11 +106,11 @@ def _sheets(cases: list[Case], good: list[Case], name: str, worst: int, folder: 
         ]
         file = f"{name}-worst-{word}.jpg"
         write_sheet(
-            folder / file, [(case.strip, text) for case, text in zip(shown, texts, strict=True)]
+            folder / file, [(case.picture, text) for case, text in zip(shown, texts, strict=True)]
         )
         lines.append(f"- the {len(shown)} worst by {word.replace('-', ' ')}: [{file}]({file})")
     first, file = cases[: min(worst, PAGE)], f"{name}-first.jpg"
-    write_sheet(folder / file, [(case.strip, _named(case)) for case in first])
+    write_sheet(folder / file, [(case.picture, _named(case)) for case in first])
     return [*lines, f"- the first {len(first)} of the list, not chosen: [{file}]({file})", ""]
 
 
@@ -128,7 +128,7 @@ def _failure_sheets(failed: list[Case], name: str, folder: Path) -> list[str]:
         file = f"{name}-failures.jpg" if i == 0 else f"{name}-failures-{i // PAGE + 1}.jpg"
         write_sheet(
             folder / file,
-            [(case.strip, f"{_named(case)}: {case.failure}") for case in failed[i : i + PAGE]],
+            [(case.picture, f"{_named(case)}: {case.failure}") for case in failed[i : i + PAGE]],
         )
         links.append(f"[{file}]({file})")
     return links

@@ -48,7 +48,7 @@ def close_up(photo: Photo, mesh: FloatArray) -> Photo:
     )
 
 
-def strip(photos: Sequence[Photo | None], meshes: Sequence[FloatArray | None]) -> Photo:
+def tile_row(photos: Sequence[Photo | None], meshes: Sequence[FloatArray | None]) -> Photo:
     """Joins a row of four tiles (TILE, 4 TILE, 3), white for absent photos.
 
     Args:

@@ -11,11 +11,10 @@ from typing import Any, Final
 import numpy as np
 from tqdm import tqdm
 
-from facefusion.errors import FusionError
-from facefusion.evaluation.cases import JudgeError, see, sentence
 from facefusion.evaluation.faces import KnownFace, KnownFaces
-from facefusion.evaluation.judges import Judges, choose_judges
-from facefusion.evaluation.measures import LocatedFace, measure
+from facefusion.evaluation.failures import failure_sentence
+from facefusion.evaluation.judges import EvaluationJudges, choose_judges, judge_face
+from facefusion.evaluation.measures import JudgedFace, measure
 from facefusion.evaluation.pairs import Pair
 from facefusion.evaluation.realism import BANDS, FaceCrop, band_ratios, stains
 from facefusion.evaluation.recipe import NAME as RECIPE
@@ -124,7 +123,7 @@ def _recipe(known: KnownFaces) -> Method:
 
 
 def compare(
-    methods: dict[str, Method], known: KnownFaces, judges: Judges, pairs: Sequence[Pair]
+    methods: dict[str, Method], known: KnownFaces, judges: EvaluationJudges, pairs: Sequence[Pair]
 ) -> dict[str, Row]:
     """Fuses every pair with every method, in turns, and measures the results.
 
@@ -142,25 +141,28 @@ def compare(
             try:
                 image, seconds = methods[name](source, target, pair)
                 figures = _judged(known, judges, pair, source, target, image)
-            except (FusionError, JudgeError) as error:
-                rows[name].failures.append(f"{name}, {pair.source} -> {pair.target}: {error}")
             except Exception as error:  # a bug must not end the table
-                said = sentence(error)
-                rows[name].failures.append(f"{name}, {pair.source} -> {pair.target}: {said}")
+                reason = failure_sentence(error)
+                rows[name].failures.append(f"{name}, {pair.source} -> {pair.target}: {reason}")
             else:
                 _add(rows[name], known, known.faces[pair.target], image, figures, seconds)
     return rows
 
 
 def _judged(
-    known: KnownFaces, judges: Judges, pair: Pair, source: Photo, target: Photo, image: Photo
+    known: KnownFaces,
+    judges: EvaluationJudges,
+    pair: Pair,
+    source: Photo,
+    target: Photo,
+    image: Photo,
 ) -> list[float]:
     """Measures identity, expression and skin tone of a result."""
     theirs, own = (
-        LocatedFace(photo, known.faces[file].mesh, known.faces[file].embedding)
+        JudgedFace(photo, known.faces[file].mesh, known.faces[file].embedding)
         for photo, file in ((source, pair.source), (target, pair.target))
     )
-    found = measure(theirs, own, see(judges, image, "result"), 0.0)
+    found = measure(theirs, own, judge_face(judges, image, "result"), 0.0)
     return [found[key] for key in ("id_similarity", "expression_error_pct", "skin_tone_delta_e")]
 
 

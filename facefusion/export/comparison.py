@@ -15,12 +15,12 @@ from tqdm import tqdm
 from facefusion.engines.selection import Engine, fused, psnr
 from facefusion.engines.sessions import Feeds, Network, make_session
 from facefusion.errors import FusionError
-from facefusion.evaluation.likeness import SSIM_NAME, Likeness, ssim
+from facefusion.evaluation.image_metrics import SSIM_NAME, ImageMetrics, ssim
 from facefusion.evaluation.pairs import Pair, val_faces
-from facefusion.evaluation.reconstruction import UNTOUCHED, undo
+from facefusion.evaluation.reconstruction import BASELINE, reconstruct
 from facefusion.evaluation.reconstruction_samples import make_samples
 from facefusion.evaluation.sheets import sheet as contact_sheet
-from facefusion.evaluation.sheets import strip
+from facefusion.evaluation.sheets import tile_row
 from facefusion.images.reading import read_photo
 from facefusion.models.manifest import INT8
 from facefusion.pipeline.pipeline import FusionPipeline
@@ -29,7 +29,7 @@ from facefusion.types import Photo
 
 #: Least PSNR in dB of an INT8 network's outputs against the fp32 network's.
 ENOUGH: Final = 40.0
-#: Largest loss of PSNR in dB on undone swaps by INT8: too small to see.
+#: Largest loss of PSNR in dB of reconstructions by INT8: too small to see.
 MOST_LOST: Final = 0.5
 #: Largest loss of cosine similarity to the source's identity by INT8: too small to see.
 MOST_UNLIKE: Final = 0.01
@@ -67,7 +67,7 @@ class Cost:
     """Quality that INT8 costs in the pipeline, at the best tier.
 
     Attributes:
-        samples: number of undone swaps.
+        samples: number of reconstructions.
         figures: means over them by measure: without fusion, fp32, INT8.
         identity: mean cosine similarity of other fusions to their sources, fp32 and INT8.
     """
@@ -78,7 +78,7 @@ class Cost:
 
     @property
     def decibels(self) -> float:
-        """PSNR in dB that INT8 loses on undone swaps."""
+        """PSNR in dB that INT8 loses in reconstructions."""
         _, whole, small = self.figures[PSNR_NAME]
         return whole - small
 
@@ -142,32 +142,32 @@ def psnr_inside(found: Photo, truth: Photo, inside: np.ndarray) -> float:
 def cost(
     weights: Path,
     folder: Path,
-    swaps: int,
+    portraits: int,
     pairs: Sequence[Pair],
     engines: tuple[Engine, Engine] = PAIR,
 ) -> Cost:
-    """Undoes swaps and fuses pairs of photos with both pipelines and compares the results.
+    """Reconstructs portraits and fuses pairs of photos with both pipelines, compares the results.
 
     Args:
         weights: directory of the networks.
         folder: the data folder.
-        swaps: number of swaps to undo.
+        portraits: number of portraits to reconstruct.
         pairs: photos in the data folder to fuse.
         engines: the engines in 32 and in 8 bits.
     """
-    likeness = Likeness({PSNR_NAME: psnr_inside, SSIM_NAME: ssim})
-    samples = list(make_samples(folder, val_faces(folder), swaps))
+    metrics = ImageMetrics({PSNR_NAME: psnr_inside, SSIM_NAME: ssim})
+    samples = list(make_samples(folder, val_faces(folder), portraits))
     pipelines = both(weights, engines)
     came = [
-        undo(pipeline, tqdm(samples, unit="swap"), [Tier.BEST], likeness).figures
+        reconstruct(pipeline, tqdm(samples, unit="portrait"), [Tier.BEST], metrics).figures
         for pipeline in pipelines
     ]
     figures = {
         name: (
-            float(np.mean(came[0][UNTOUCHED][name])),
+            float(np.mean(came[0][BASELINE][name])),
             *(float(np.mean(each[Tier.BEST][name])) for each in came),
         )
-        for name in likeness.measures
+        for name in metrics.available
     }
     found = list(_identities(pipelines, folder, pairs)) or [(float("nan"), float("nan"))]
     whole, small = np.mean(found, axis=0).tolist()
@@ -206,7 +206,7 @@ def sheet(weights: Path, folder: Path, pairs: Sequence[Pair], path: Path) -> Non
         apart = np.clip(10 * np.abs(first.image.astype(int) - second.image), 0, 255).astype(
             np.uint8
         )
-        row = strip([target, first.image, second.image, apart], [first.target_face.mesh] * 4)
+        row = tile_row([target, first.image, second.image, apart], [first.target_face.mesh] * 4)
         likeness = f"identity {first.identity_similarity:.3f} and {second.identity_similarity:.3f}"
         rows.append((row, f"{pair.source} into {pair.target}: {likeness}"))
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -248,7 +248,7 @@ def report(
         f"| both | {whole:.2f} | {small:.2f} | | | | | |\n",
         f"All networks in 32 bits {sum(size for name, size in sizes.items() if INT8 not in name):.2f} MB; fusion in both "
         f"precisions {whole + small:.2f} MB.\n",
-        *undone(costs),
+        *cost_lines(costs),
         "\nEverything that was tried:\n",
         "| network | recipe | INT8, MB | PSNR, dB (least) | time |", "|---|---|---|---|---|",
     ]  # fmt: skip
@@ -262,11 +262,11 @@ def report(
     return "\n".join(lines) + "\n"
 
 
-def undone(costs: Cost) -> list[str]:
+def cost_lines(costs: Cost) -> list[str]:
     """Writes the cost of INT8 in the pipeline as lines of Markdown."""
     whole, small = costs.identity
     return [
-        f"{costs.samples} undone swaps at the best tier, against the truth, inside the face; INT8 "
+        f"{costs.samples} reconstructions at the best tier, against the truth, inside the face; INT8 "
         f"costs {costs.decibels:.2f} dB. Identity similarity of other fusions {whole:.4f}, in INT8 "
         f"{small:.4f}.\n",
         "| | nothing done | fp32 | INT8 |",

@@ -24,7 +24,7 @@ from facefusion.cli.measure import machine
 from facefusion.engines.selection import OUTPUTS, Engine
 from facefusion.engines.sessions import Feeds, make_session
 from facefusion.export.calibration import drawn, recorded
-from facefusion.export.comparison import ENOUGH, Cost, apart, cost, undone
+from facefusion.export.comparison import ENOUGH, Cost, apart, cost, cost_lines
 from facefusion.export.formats import CHECKPOINTS, SIDES, tflite
 from facefusion.export.manifest import enter_small
 from facefusion.export.quantize import SWAPS
@@ -161,7 +161,7 @@ def report(named: dict[str, Any], rows: Sequence[str], costs: Cost) -> str:
         "|---|---|---|---|",
         *rows,
         "\nThe other network runs in ONNX Runtime, in 32 bits:\n",
-        *undone(costs),
+        *cost_lines(costs),
     ]
     return "\n".join(lines) + "\n"
 

@@ -31,7 +31,7 @@ from facefusion.export.manifest import enter_small
 from facefusion.models.manifest import EMBEDDED_WEIGHTS, INT8, read_manifest
 
 NETWORKS: Final = ("coarse", "refine")
-#: Number of swaps that are undone to measure the cost.
+#: Number of portraits that are reconstructed to measure the cost.
 SWAPS: Final = 40
 #: Node types of the recipes that quantise convolutions only.
 CONVOLUTIONS: Final = ("Conv",)

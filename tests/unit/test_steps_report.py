@@ -15,7 +15,7 @@ from facefusion.cli.main import main
 from facefusion.errors import FaceTurnedError
 from facefusion.evaluation import faces, steps_report
 from facefusion.evaluation.faces import KnownFaces
-from facefusion.evaluation.judges import Judges
+from facefusion.evaluation.judges import EvaluationJudges
 from facefusion.evaluation.pairs import DataError, Pair
 from facefusion.evaluation.recipe import NAME as RECIPE
 from facefusion.evaluation.steps_report import (
@@ -33,7 +33,7 @@ COUNT = 5
 
 
 @pytest.fixture
-def judges(make_mesh) -> Judges:
+def judges(make_mesh) -> EvaluationJudges:
     """Finds a face in every photo but a black one, and knows a person by the mean colour."""
 
     def mesh(photo: np.ndarray) -> np.ndarray | None:
@@ -43,7 +43,7 @@ def judges(make_mesh) -> Judges:
         mean = photo.mean((0, 1)) - 128
         return np.asarray(mean / np.linalg.norm(mean), np.float32)
 
-    return Judges(mesh, identity, "paper mesh", "paper identity")
+    return EvaluationJudges(mesh, identity, "paper mesh", "paper identity")
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def test_other_steps_run_on_the_same_networks_and_remember_nothing_of_each_other
 
 
 def test_faces_are_seen_once_and_those_without_one_are_left_out(
-    folder: Path, judges: Judges
+    folder: Path, judges: EvaluationJudges
 ) -> None:
     known = KnownFaces.of(folder, judges)
     assert list(known.faces) == [f"{i}.png" for i in range(COUNT)]
@@ -95,7 +95,7 @@ def test_faces_are_seen_once_and_those_without_one_are_left_out(
     assert known.pairs(2) == known.pairs(None)[:2]
     assert (known.real is None) == bool(known.missing)
     assert KnownFaces.of(folder, judges, features=False).network is None
-    blind = Judges(lambda photo: None, judges.identity, "", "")
+    blind = EvaluationJudges(lambda photo: None, judges.identity, "", "")
     with pytest.raises(DataError, match="no two large faces"):
         KnownFaces.of(folder, blind)
     (folder / "2.png").write_text("no picture")
@@ -103,7 +103,7 @@ def test_faces_are_seen_once_and_those_without_one_are_left_out(
         KnownFaces.of(folder, judges)
 
 
-def test_figures_of_methods_with_known_answers(folder: Path, judges: Judges) -> None:
+def test_figures_of_methods_with_known_answers(folder: Path, judges: EvaluationJudges) -> None:
     def soft(source: np.ndarray, target: np.ndarray, pair: Pair) -> tuple[np.ndarray, float]:
         return cv2.GaussianBlur(target, (0, 0), 2), 0.5
 
@@ -130,7 +130,7 @@ def test_figures_of_methods_with_known_answers(folder: Path, judges: Judges) -> 
         assert distances[0] < distances[1] - 1000
 
 
-def test_methods_take_turns_and_failures_are_listed(folder: Path, judges: Judges) -> None:
+def test_methods_take_turns_and_failures_are_listed(folder: Path, judges: EvaluationJudges) -> None:
     order: list[str] = []
 
     def method(name: str, fault: Exception | None = None, blank: bool = False) -> Method:

@@ -1,7 +1,7 @@
-"""Draws undo-a-swap samples: a portrait T is its own ground truth.
+"""Draws reconstruction samples: a portrait T is its own ground truth.
 
 Paired samples corrupt T with another face (T') and warp T's own face away and back (W): the
-network has to undo the swap. Unpaired samples put another person's face (W) onto T, as the product
+network has to reconstruct T. Unpaired samples put another person's face (W) onto T, as the product
 does; they have no truth and are judged by identity, light and coverings (`training/coarse.py`).
 """
 

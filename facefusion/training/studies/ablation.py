@@ -42,8 +42,8 @@ VARIANTS: Final[dict[str, dict[str, Any]]] = {
 RUNS: Final = 40
 
 
-def undone_swaps(task: CoarseTask, net: CoarseFusionModel) -> dict[str, float]:
-    """Returns SSIM and PSNR of the val split's undone swaps, within the face's box."""
+def reconstruction_scores(task: CoarseTask, net: CoarseFusionModel) -> dict[str, float]:
+    """Returns SSIM and PSNR of the val split's reconstructions, within the face's box."""
     batch = task.val_batch
     paired = torch.nonzero(batch["paired"][:, 0] > 0)[:, 0]
     scores, noise = [], []
@@ -97,7 +97,7 @@ def measure_variant(
     torch.manual_seed(schedule.seed)
     task = CoarseTask(*faces, judges, CoarseFusionModel(**options))
     net = train(task, schedule, run, CoarseFusionModel(**options))
-    figures = undone_swaps(task, net) | {
+    figures = reconstruction_scores(task, net) | {
         k: v for k, v in task.evaluate(net).items() if not k.startswith("plain")
     }
     parameters = float(sum(p.numel() for p in net.parameters()))
@@ -120,7 +120,7 @@ def table(results: dict[str, dict[str, float]], steps: int) -> str:
     lines = [
         "# Ablations of the coarse network\n",
         f"`python -m facefusion.training.studies.ablation --data DIR --steps {steps} --out benchmarks/ablation.md`\n",
-        f"Each variant: {steps} steps from the same seed on the same samples; val split. SSIM and PSNR are of undone swaps,",
+        f"Each variant: {steps} steps from the same seed and samples; val split. SSIM and PSNR are of reconstructions,",
         "identity (higher is better) and expression (lower is better, in eye distances) of real ones, by our own networks.",
         f"Milliseconds: ONNX Runtime, one thread of {machine()['cpu']}. In brackets the difference to the first row.\n",
         "| variant | SSIM | PSNR, dB | identity | expression | parameters | ms |",

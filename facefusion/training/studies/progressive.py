@@ -1,7 +1,7 @@
 """Compares progressive generation (coarse and refine) with one network at full size.
 
 `python -m facefusion.training.studies.progressive --data DIR --out benchmarks/progressive.md` trains both
-from the same seed for the same number of samples, judges them on the same undone swaps, and
+from the same seed for the same number of samples, judges them on the same reconstructions, and
 measures time and memory of both at 512 pixels.
 """
 
@@ -29,7 +29,7 @@ from facefusion.training.environment import restart
 from facefusion.training.judges import JUDGING, Judges
 from facefusion.training.loop import Schedule, train
 from facefusion.training.samples.data import align_faces, load_faces
-from facefusion.training.studies.ablation import remembered, undone_swaps
+from facefusion.training.studies.ablation import reconstruction_scores, remembered
 from facefusion.training.tasks.coarse import CoarseTask
 from facefusion.training.tasks.refine import (
     LEAST_EYE_DISTANCE,
@@ -146,7 +146,7 @@ def compare(data: Path, checkpoints: Path, runs: Path, steps: int) -> dict[str, 
         torch.manual_seed(0)
         task = DirectTask(faces[0], faces[1], judges)
         net = train(task, schedule, runs / "direct", CoarseFusionModel())
-        figures = undone_swaps(task, net) | task.evaluate(net)
+        figures = reconstruction_scores(task, net) | task.evaluate(net)
         kept = training_memory(CoarseFusionModel(), images(SIDE))
         return (
             figures
@@ -165,7 +165,7 @@ def compare(data: Path, checkpoints: Path, runs: Path, steps: int) -> dict[str, 
         torch.manual_seed(0)
         task = ProgressiveTask(progressive(file, None), faces[0], faces[1], judges, frozen=True)
         net = train(task, half, runs / "refine", progressive(file, None))
-        figures = undone_swaps(task, net) | task.evaluate(net)
+        figures = reconstruction_scores(task, net) | task.evaluate(net)
         parts: list[tuple[nn.Module, Contract]] = [
             (net.coarse, CONTRACTS["coarse"]), (net.refine, at(CONTRACTS["refine"], SIDE))
         ]  # fmt: skip
@@ -191,7 +191,7 @@ def table(results: dict[str, dict[str, float]], steps: int, here: dict[str, Any]
         "# Progressive against one step\n",
         f"`python -m facefusion.training.studies.progressive --data DIR --steps {steps} --out benchmarks/progressive.md`\n",
         f"Both ways: {steps} steps of 8 samples from the same seed (the progressive way spends half of them on each stage).",
-        f"Quality at {VIEW} px on the val split: SSIM and PSNR of undone swaps, identity of real ones by our own network.",
+        f"Quality at {VIEW} px, val split: SSIM and PSNR of reconstructions, identity of real ones by our own network.",
         f"Time: ONNX Runtime at {SIDE} px, one thread of {here['cpu']}. Memory: growth of a process that runs the",
         f"networks at {SIDE} px; and the activations that one training sample at {SIDE} px keeps for its backward pass.\n",
         "| way | SSIM | PSNR, dB | identity | parameters | ms | MB to run | MB a training sample |",

@@ -2,7 +2,7 @@
 
 `python -m facefusion.training.studies.search coarse|refine --data DIR --out benchmarks/search-coarse.md`
 lets Optuna propose designs. Each is timed as it would ship; those that take longer than the
-hand-made design are dropped, the others are trained from the same seed on the same undone swaps.
+hand-made design are dropped, the others are trained from the same seed on the same reconstructions.
 Designs are not trained twice. Nothing else may run meanwhile.
 """
 
@@ -35,7 +35,7 @@ from facefusion.training.environment import restart
 from facefusion.training.judges import JUDGING, Judges
 from facefusion.training.loop import Schedule, Task, train
 from facefusion.training.samples.data import AlignedFaces, align_faces, load_faces
-from facefusion.training.studies.ablation import remembered, undone_swaps
+from facefusion.training.studies.ablation import reconstruction_scores, remembered
 from facefusion.training.tasks.coarse import CoarseTask
 from facefusion.training.tasks.refine import (
     LEAST_EYE_DISTANCE,
@@ -59,8 +59,8 @@ ROUNDS: Final = 60
 MIN_GAIN: Final = 0.1
 
 
-class _Undone:
-    """Training on undone swaps only, whose truth is known, without judges."""
+class _ReconstructionOnly:
+    """Training on reconstructions only, whose truth is known, without judges."""
 
     unpaired = 0.0
 
@@ -69,12 +69,12 @@ class _Undone:
         return {}
 
 
-class UndoneCoarse(_Undone, CoarseTask):
-    """Training of the coarse stage on undone swaps only."""
+class CoarseReconstruction(_ReconstructionOnly, CoarseTask):
+    """Training of the coarse stage on reconstructions only."""
 
 
-class UndoneRefine(_Undone, ProgressiveTask):
-    """Training of the refine stage on undone swaps only."""
+class RefineReconstruction(_ReconstructionOnly, ProgressiveTask):
+    """Training of the refine stage on reconstructions only."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ def measure(space: Space, design: Design, run: Path) -> dict[str, float]:
     if figures["ratio"] <= SLACK or design == space.hand:
         torch.manual_seed(space.schedule.seed)
         space.task.net = space.trained(design)
-        figures |= undone_swaps(
+        figures |= reconstruction_scores(
             space.task, train(space.task, space.schedule, run, space.trained(design))
         )
     return figures
@@ -221,7 +221,7 @@ def plot(results: dict[Design, dict[str, float]], hand: Design, out: Path) -> No
     )
     axes.axvline(SLACK, color="#bbbbbb", linestyle="--")
     axes.set_xlabel("time, design made by hand = 1")
-    axes.set_ylabel("PSNR of undone swaps, dB")
+    axes.set_ylabel("PSNR of reconstructions, dB")
     axes.legend()
     figure.tight_layout()
     figure.savefig(out)
@@ -235,7 +235,7 @@ def table(network: str, results: dict[Design, dict[str, float]], space: Space, t
         f"`python -m facefusion.training.studies.search {network} --data DIR --trials {trials} --steps {steps} "
         f"--out benchmarks/search-{network}.md`\n",
         f"{trials} proposals of Optuna's TPE (Bergstra et al., NeurIPS 2011), {len(results)} of them different, scored by",
-        f"the PSNR of undone swaps of the val split after {steps} steps from one seed. Time: ONNX Runtime fp32 in turn with",
+        f"the PSNR of reconstructions of val faces after {steps} steps from one seed. Time: ONNX Runtime fp32 in turn with",
         f"the design made by hand, on {machine()['cpu']}; what took over {SLACK:.2f} of its time was not trained.\n",
         f"![quality against time](search-{network}.png)\n",
         "| widths | expansion | kernel | parameters | time | PSNR, dB | SSIM | |",
@@ -290,7 +290,7 @@ def make_space(network: str, data: Path, checkpoints: Path, steps: int) -> Space
     splits = [load_faces(data, split) for split in ("train", "val")]
     if network == "coarse":
         whole = [align_faces(part) for part in splits]
-        task = UndoneCoarse(whole[0], whole[1], judges)
+        task = CoarseReconstruction(whole[0], whole[1], judges)
         return Space(coarse.DESIGN, _coarse, CONTRACTS["coarse"], _coarse, task, schedule)
     file = checkpoints / "coarse.safetensors"
     sharp = [_sharp(part) for part in splits]
@@ -298,7 +298,7 @@ def make_space(network: str, data: Path, checkpoints: Path, steps: int) -> Space
     def trained(design: Design) -> ProgressiveFusionNet:
         return ProgressiveFusionNet(progressive(file, None).coarse, EnhancementNet(design))
 
-    refined = UndoneRefine(trained(refine.DESIGN), sharp[0], sharp[1], judges, frozen=True)
+    refined = RefineReconstruction(trained(refine.DESIGN), sharp[0], sharp[1], judges, frozen=True)
     contract = replace(CONTRACTS["refine"], dynamic=None)
     return Space(
         refine.DESIGN,

@@ -1,4 +1,4 @@
-"""Trains CoarseFusionModel on undone swaps and on unpaired faces.
+"""Trains CoarseFusionModel on reconstructions and on unpaired faces.
 
 Unpaired faces are judged by identity, expression, light and coverings.
 """

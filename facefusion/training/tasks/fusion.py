@@ -46,7 +46,7 @@ class Weights:
     """Weights of the losses, by their names in the log.
 
     Attributes:
-        reconstruction, gradient: pixels and edges of undone swaps.
+        reconstruction, gradient: pixels and edges of reconstructions.
         covering: the mask where coverings lie over either face.
         light: the target's light on unpaired faces.
         detail: the warped source's edges on unpaired faces.
