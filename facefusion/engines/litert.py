@@ -12,7 +12,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from facefusion.errors import WeightsError
-from facefusion.models.contracts import CONTRACTS
+from facefusion.models.networks import NETWORKS
 from facefusion.types import FloatArray
 
 
@@ -33,7 +33,7 @@ class LiteRtNetwork:
         self._runners: dict[int, Any] = {}
 
     def check(self, name: str, side: int) -> None:
-        """Checks that the file is the network `name` of `CONTRACTS`, with a signature for `side`.
+        """Checks that the file is the network `name` of `NETWORKS`, with a signature for `side`.
 
         Raises:
             WeightsError: its inputs, outputs or signatures differ.
@@ -43,7 +43,8 @@ class LiteRtNetwork:
             raise WeightsError(
                 f"The {name} network for LiteRT has no signature for a side of {side} pixels."
             )
-        inputs, outputs = (sorted(each) for each in CONTRACTS[name])
+        inputs = sorted(NETWORKS[name].inputs)
+        outputs = NETWORKS[name].outputs
         for signature in signatures.values():
             found = sorted(signature["inputs"])
             if found != inputs or len(signature["outputs"]) != len(outputs):

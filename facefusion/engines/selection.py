@@ -25,13 +25,14 @@ from facefusion.engines.sessions import Feeds, Network, make_session
 from facefusion.errors import WeightsError
 from facefusion.machine.child import ChildError, ask
 from facefusion.machine.measurements import machine_key, recall, remember
-from facefusion.models.manifest import INT8, INT8_TFLITE, WeightFile, check_contracts
+from facefusion.models.manifest import WeightFile, check_contracts
+from facefusion.models.networks import INT8, INT8_TFLITE, fusion_networks
 from facefusion.types import FloatArray
 
 #: Side in pixels of the largest crop of each network that engines run.
-SIDES: Final = {"coarse": 128, "refine": 512}
+SIDES: Final = {name: spec.largest_side for name, spec in fusion_networks().items()}
 #: Output names of each network that engines run.
-OUTPUTS: Final = {"coarse": ["mask", "delta"], "refine": ["refined_mask", "refined_delta"]}
+OUTPUTS: Final = {name: spec.output_names for name, spec in fusion_networks().items()}
 #: Least PSNR in dB of an engine's fused crops against the reference's, by whether it computes in 8
 #: bits: the loss of INT8 was measured on export (`export.quantize`), so 30 dB only rejects a broken
 #: engine.

@@ -22,7 +22,7 @@ from facefusion.evaluation.reconstruction_samples import make_samples
 from facefusion.evaluation.sheets import sheet as contact_sheet
 from facefusion.evaluation.sheets import tile_row
 from facefusion.images.reading import read_photo
-from facefusion.models.manifest import INT8
+from facefusion.models.networks import INT8
 from facefusion.pipeline.pipeline import FusionPipeline
 from facefusion.tiers import Tier
 from facefusion.types import Photo

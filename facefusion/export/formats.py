@@ -24,7 +24,8 @@ from facefusion.evaluation.pairs import read_pairs
 from facefusion.export.calibration import record
 from facefusion.export.onnx import CONTRACTS
 from facefusion.export.quantize import CONVOLUTIONS, Recipe, prepared, quantize
-from facefusion.models.manifest import EMBEDDED_WEIGHTS, INT8, INT8_TFLITE, read_manifest
+from facefusion.models.manifest import EMBEDDED_WEIGHTS, read_manifest
+from facefusion.models.networks import INT8, INT8_TFLITE, NETWORKS
 from facefusion.nets.coarse import CoarseFusionModel
 from facefusion.nets.refine import EnhancementNet
 from facefusion.pipeline.pipeline import FusionPipeline
@@ -39,8 +40,6 @@ CALIBRATION: Final = 3
 EIGHT: Final = ".int8"
 #: Recipe for TensorRT, which accepts symmetric scales only.
 TENSORRT: Final = Recipe(per_channel=True, kinds=CONVOLUTIONS, keep=True, symmetric=True)
-#: Sides in pixels for formats with fixed shapes: all that the pipeline uses.
-SIDES: Final = {"coarse": (128,), "refine": (256, 384, 512)}
 
 
 def trained(name: str, checkpoints: Path) -> nn.Module:
@@ -89,7 +88,7 @@ def tflite(name: str, checkpoints: Path, out: Path) -> Path:
     import litert_torch
 
     net, converter = trained(name, checkpoints), litert_torch
-    for side in SIDES[name]:
+    for side in NETWORKS[name].sides:
         converter = converter.signature(f"s{side}", net, sample_kwargs=example(name, side))
     path = out / f"{name}.tflite"
     converter.convert().export(str(path))
@@ -127,7 +126,7 @@ def to_coreml(weights: Path, checkpoints: Path, out: Path) -> Iterator[Path]:
 
     register_torch_op(logit, override=True)
     for name in NETS:
-        for side in SIDES[name]:
+        for side in NETWORKS[name].sides:
             given = example(name, side)
             with torch.no_grad():
                 traced = torch.jit.trace(
@@ -139,7 +138,7 @@ def to_coreml(weights: Path, checkpoints: Path, out: Path) -> Iterator[Path]:
                     coremltools.TensorType(name=key, shape=tuple(value.shape))
                     for key, value in given.items()
                 ],
-                outputs=[coremltools.TensorType(name=key) for key in CONTRACTS[name].outputs],
+                outputs=[coremltools.TensorType(name=key) for key in NETWORKS[name].outputs],
                 convert_to="mlprogram",
                 minimum_deployment_target=coremltools.target.iOS16,
             )
@@ -164,7 +163,7 @@ def to_tensorrt(weights: Path, checkpoints: Path, out: Path) -> Iterator[Path]:
             eight = Path(folder, "int8.onnx")
             quantize(prepared(files[name].path, Path(folder)), eight, TENSORRT, heard[name])
             for side, (file, suffix) in product(
-                SIDES[name], ((files[name].path, ""), (eight, EIGHT))
+                NETWORKS[name].sides, ((files[name].path, ""), (eight, EIGHT))
             ):
                 model = onnx.load(str(file))
                 for key, shape in shapes(name, side).items():

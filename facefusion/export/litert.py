@@ -21,19 +21,20 @@ import cv2
 import numpy as np
 
 from facefusion.cli.measure import machine
-from facefusion.engines.selection import OUTPUTS, Engine
+from facefusion.engines.selection import Engine
 from facefusion.engines.sessions import Feeds, make_session
 from facefusion.export.calibration import drawn, recorded
 from facefusion.export.comparison import ENOUGH, Cost, apart, cost, cost_lines
-from facefusion.export.formats import CHECKPOINTS, SIDES, tflite
+from facefusion.export.formats import CHECKPOINTS, tflite
 from facefusion.export.manifest import enter_small
 from facefusion.export.quantize import SWAPS
-from facefusion.models.manifest import EMBEDDED_WEIGHTS, INT8_TFLITE, read_manifest
+from facefusion.models.manifest import EMBEDDED_WEIGHTS, read_manifest
+from facefusion.models.networks import INT8_TFLITE, NETWORKS
 from facefusion.types import FloatArray
 
 #: Networks that are quantised. The coarse one gains nothing: LiteRT's small convolutions are no
 #: faster in 8 bits than ONNX Runtime's.
-NETWORKS: Final = ("refine",)
+QUANTIZED: Final = ("refine",)
 #: Operations that stay in 32 bits: input, output, and a division whose divisor may round to 0.
 IN_32_BITS: Final = ("INPUT", "OUTPUT", "MAXIMUM", "DIV")
 OUT: Final = Path("benchmarks/litert.md")
@@ -61,7 +62,9 @@ def quantize(whole: Path, out: Path, name: str, calibration: Sequence[Feeds]) ->
         maker.update_quantization_recipe(
             ".*", kept, algorithm_key=quantizer.AlgorithmName.NO_QUANTIZE
         )
-    samples = {f"s{side}": [resized(feeds, side) for feeds in calibration] for side in SIDES[name]}
+    samples = {
+        f"s{side}": [resized(feeds, side) for feeds in calibration] for side in NETWORKS[name].sides
+    }
     scales = maker.calibrate(samples, num_threads=os.cpu_count() or 1)
     out.unlink(missing_ok=True)  # the quantiser refuses to overwrite a file
     maker.quantize(scales, enable_progress_report=False).export_model(str(out))
@@ -126,11 +129,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     calibration, judging = recorded(args.weights, args.data, parts)
     rows: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
-        for name in NETWORKS:
+        for name in QUANTIZED:
             made = Path(folder, f"{name}.int8.tflite")
             quantize(tflite(name, args.checkpoints, Path(folder)), made, name, calibration[name])
             found = apart(
-                make_session(files[name].path), LiteRtNetwork(made), OUTPUTS[name], judging[name]
+                make_session(files[name].path),
+                LiteRtNetwork(made),
+                NETWORKS[name].output_names,
+                judging[name],
             )
             size = made.stat().st_size / 1e6
             print(f"{name}: {size:.2f} MB, {np.mean(found):.1f} dB ({min(found):.1f} at the least)")

@@ -28,9 +28,9 @@ from facefusion.engines.sessions import Feeds
 from facefusion.export.calibration import drawn, recorded
 from facefusion.export.comparison import ENOUGH, Judgement, cost, judge, report, sheet
 from facefusion.export.manifest import enter_small
-from facefusion.models.manifest import EMBEDDED_WEIGHTS, INT8, read_manifest
+from facefusion.models.manifest import EMBEDDED_WEIGHTS, read_manifest
+from facefusion.models.networks import INT8, fusion_networks
 
-NETWORKS: Final = ("coarse", "refine")
 #: Number of portraits that are reconstructed to measure the cost.
 SWAPS: Final = 40
 #: Node types of the recipes that quantise convolutions only.
@@ -234,7 +234,7 @@ def _run(args: argparse.Namespace) -> int:
     parts = drawn(args.data, args.limit)
     first, second = recorded(args.weights, args.data, parts)
     found = {}
-    for name in NETWORKS:
+    for name in fusion_networks():
         out = args.weights / f"{name}.int8.onnx"
         found[name] = search(files[name].path, out, first[name], second[name])
         enter_small(args.weights, name, INT8, out, f"INT8, static, QDQ: {best_of(found[name])}")
@@ -248,7 +248,9 @@ def _run(args: argparse.Namespace) -> int:
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text(text, encoding="utf-8")
     sheet(args.weights, args.data, parts[1], args.sheet)
-    return int(costs.too_much or any(found[name][chosen[name]].psnr < ENOUGH for name in NETWORKS))
+    return int(
+        costs.too_much or any(found[name][chosen[name]].psnr < ENOUGH for name in fusion_networks())
+    )
 
 
 if __name__ == "__main__":

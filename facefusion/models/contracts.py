@@ -8,45 +8,12 @@ https://github.com/onnx/onnx/blob/main/onnx/onnx.proto.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from facefusion.errors import WeightsError
-
-#: Tensors by name, as in the manifest: "float32[batch, 3, 112, 112]", where a word is any size.
-Tensors = Mapping[str, str]
-
-_PICTURE: Final = "float32[1, 3, 128, 128]"
-_REFINED: Final = {"one": "float32[1, 1, size, size]", "three": "float32[1, 3, size, size]"}
-#: Inputs and outputs of the networks that the pipeline calls, in `manifest.INTERFACE`.
-CONTRACTS: Final[dict[str, tuple[Tensors, Tensors]]] = {
-    "detector": (
-        {"input": "float32[1, 3, height, width]"},
-        {
-            f"{kind}_{stride}": f"float32[anchors, {size}]"
-            for kind, size in (("score", 1), ("bbox", 4), ("kps", 10))
-            for stride in (8, 16, 32)
-        },
-    ),
-    "mesh": ({"input": "float32[batch, 3, 192, 192]"}, {"mesh": "float32[batch, 468, 3]"}),
-    "identity": ({"input": "float32[batch, 3, 112, 112]"}, {"embedding": "float32[batch, 128]"}),
-    "spectacles": ({"eyes": "float32[1, 3, 88, 144]"}, {"opacity": "float32[1, 2, 88, 144]"}),
-    "hair": ({"head": "float32[1, 3, 64, 96]"}, {"opacity": "float32[1, 1, 64, 96]"}),
-    "eyelids": ({"eyes": "float32[batch, 3, 32, 48]"}, {"shut": "float32[batch, 1]"}),
-    "coarse": (
-        {"warped": _PICTURE, "target": _PICTURE, "face": "float32[1, 1, 128, 128]", "identity": "float32[1, 128]"},
-        {"mask": "float32[1, 1, 128, 128]", "delta": _PICTURE},
-    ),
-    "refine": (
-        {
-            "warped": _REFINED["three"], "target": _REFINED["three"], "face": _REFINED["one"],
-            "mask": _REFINED["one"], "delta": _REFINED["three"],
-        },
-        {"refined_mask": _REFINED["one"], "refined_delta": _REFINED["three"]},
-    ),
-}  # fmt: skip
+from facefusion.models.networks import NETWORKS, Tensors, base_name, sizes
 
 #: Names in the manifest of ONNX's element types, by their number.
 _TYPES: Final = {
@@ -69,27 +36,26 @@ def check(name: str, path: Path, inputs: Tensors, outputs: Tensors) -> None:
     """Checks an ONNX file's inputs and outputs.
 
     Args:
-        name: name of the network, such as "mesh" or "coarse_int8"; the part before "_" is a key of
-            `CONTRACTS`.
+        name: name of the weights, such as "mesh" or "coarse_int8".
         path: ONNX file.
         inputs, outputs: tensors of the manifest; empty if it has none.
 
     Raises:
-        WeightsError: they differ from `CONTRACTS` or from the manifest.
+        WeightsError: they differ from `NETWORKS` or from the manifest.
         OSError: the file cannot be read.
     """
     try:
         found = declared(path.read_bytes())
     except (ValueError, IndexError, UnicodeDecodeError):
         raise WeightsError(f"The {name} network ({path.name}) is no ONNX file.") from None
-    needed = CONTRACTS[name.partition("_")[0]]
+    spec = NETWORKS[base_name(name)]
     for fault, wanted in (
-        ("does not fit this pipeline", needed),
+        ("does not fit this pipeline", (spec.inputs, spec.outputs)),
         ("is not as its manifest says", (inputs, outputs)),
     ):
-        for word, mine, theirs in zip(("input", "output"), found, wanted, strict=True):
-            if theirs and (told := difference(word, mine, theirs)):
-                raise WeightsError(f"The {name} network ({path.name}) {fault}: {told}.")
+        for word, actual, expected in zip(("input", "output"), found, wanted, strict=True):
+            if expected and (text := difference(word, actual, expected)):
+                raise WeightsError(f"The {name} network ({path.name}) {fault}: {text}.")
 
 
 def difference(word: str, found: Tensors, wanted: Tensors) -> str:
@@ -109,17 +75,13 @@ def difference(word: str, found: Tensors, wanted: Tensors) -> str:
 
 def _fits(found: str, wanted: str) -> bool:
     """Returns whether a tensor's type and shape match; a word in the found shape is any size."""
-    (kind, sizes), (wanted_kind, wanted_sizes) = (_parts(each) for each in (found, wanted))
-    if kind != wanted_kind or len(sizes) != len(wanted_sizes):
+    if found.partition("[")[0] != wanted.partition("[")[0]:
         return False
-    return all(
-        not size.isdigit() or size == other for size, other in zip(sizes, wanted_sizes, strict=True)
+    found_sizes, wanted_sizes = sizes(found), sizes(wanted)
+    return len(found_sizes) == len(wanted_sizes) and all(
+        not size.isdigit() or size == other
+        for size, other in zip(found_sizes, wanted_sizes, strict=True)
     )
-
-
-def _parts(tensor: str) -> tuple[str, list[str]]:
-    kind, _, sizes = tensor.partition("[")
-    return kind, re.findall(r"[^,\s\]]+", sizes)
 
 
 def declared(content: bytes) -> tuple[dict[str, str], dict[str, str]]:
@@ -149,15 +111,15 @@ def _described(tensor: memoryview | None) -> str:
     if tensor is None:
         return "no tensor"
     kinds = [value for number, value in _fields(tensor) if number == 1 and isinstance(value, int)]
-    sizes = []
+    known_sizes = []
     shape = _last(tensor, 2)
     for number, size in _fields(shape if shape is not None else memoryview(b"")):
         if number == 1 and not isinstance(size, int):  # dim: dim_value or dim_param
             known = [value for part, value in _fields(size) if part in (1, 2)]
             last = known[-1] if known else memoryview(b"")
-            sizes.append(str(last) if isinstance(last, int) else _text(last) or "any")
+            known_sizes.append(str(last) if isinstance(last, int) else _text(last) or "any")
     kind = kinds[-1] if kinds else 0
-    return f"{_TYPES.get(kind, f'type {kind}')}[{', '.join(sizes)}]"
+    return f"{_TYPES.get(kind, f'type {kind}')}[{', '.join(known_sizes)}]"
 
 
 def _text(value: memoryview | None) -> str:

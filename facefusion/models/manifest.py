@@ -10,30 +10,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from facefusion.errors import WeightsError
-from facefusion.models.contracts import CONTRACTS, check
+from facefusion.models.contracts import check
+from facefusion.models.networks import INT8_TFLITE, NETWORKS, Tensors, base_name
 
 _PACKAGE: Final = Path(__file__).resolve().parents[1]
 #: Directory of the embedded weights: inside of an installed package, beside it in the repository.
 EMBEDDED_WEIGHTS: Final = (
     _PACKAGE / "weights" if (_PACKAGE / "weights").is_dir() else _PACKAGE.parent / "weights"
 )
-#: Names of the networks that a pipeline needs.
-NETWORKS: Final = (
-    "detector",
-    "mesh",
-    "identity",
-    "spectacles",
-    "hair",
-    "eyelids",
-    "coarse",
-    "refine",
-)
 #: Version of the interface between pipeline and networks; weights of another version are rejected.
 INTERFACE: Final = 3
-#: Suffix of a network's name for INT8 weights in ONNX.
-INT8: Final = "_int8"
-#: Suffix of a network's name for INT8 weights in TFLite, for LiteRT.
-INT8_TFLITE: Final = "_int8_tflite"
 
 
 @dataclass(frozen=True)
@@ -41,7 +27,7 @@ class WeightFile:
     """One entry of `manifest.json`: the path, SHA-256, licence and contract of a network.
 
     `made_from` is the SHA-256 of the weights that INT8 ones were quantised from. `inputs` and
-    `outputs` describe the tensors (`contracts.Tensors`); both may be empty.
+    `outputs` describe the tensors (`networks.Tensors`); both may be empty.
     """
 
     path: Path
@@ -49,8 +35,8 @@ class WeightFile:
     licence: str
     contract: dict[str, Any]
     made_from: str | None = None
-    inputs: dict[str, str] = field(default_factory=dict)
-    outputs: dict[str, str] = field(default_factory=dict)
+    inputs: Tensors = field(default_factory=dict)
+    outputs: Tensors = field(default_factory=dict)
 
     def is_whole(self) -> bool:
         """Returns whether the file has the manifest's SHA-256.
@@ -70,18 +56,7 @@ def parse_manifest(path: Path) -> dict[str, WeightFile]:
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         files = {
-            name: WeightFile(
-                path.parent / entry["file"],
-                entry["sha256"],
-                entry["licence"],
-                entry["contract"],
-                entry.get("made_from"),
-                *(
-                    {key: str(value) for key, value in entry.get(put, {}).items()}
-                    for put in ("inputs", "outputs")
-                ),
-            )
-            for name, entry in manifest["networks"].items()
+            name: _weight_file(path.parent, entry) for name, entry in manifest["networks"].items()
         }
         interface = manifest.get("interface", INTERFACE)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -95,12 +70,27 @@ def parse_manifest(path: Path) -> dict[str, WeightFile]:
     missing = [name for name in NETWORKS if name not in files]
     if missing:
         raise WeightsError(f"The weights in {path.parent} lack: {', '.join(missing)}")
-    strange = [name for name, file in files.items() if file.path.parent != path.parent]
-    if strange:  # a downloaded manifest must not lead to reading or writing in other directories
+    outside = [name for name, file in files.items() if file.path.parent != path.parent]
+    if outside:  # a downloaded manifest must not lead to reading or writing in other directories
         raise WeightsError(
-            f"The weights' manifest in {path.parent} names files outside of it: {', '.join(strange)}"
+            f"The weights' manifest in {path.parent} names files outside of it: {', '.join(outside)}"
         )
     return files
+
+
+def _weight_file(directory: Path, entry: dict[str, Any]) -> WeightFile:
+    tensors: list[Tensors] = [
+        {key: str(value) for key, value in entry.get(kind, {}).items()}
+        for kind in ("inputs", "outputs")
+    ]
+    return WeightFile(
+        directory / entry["file"],
+        entry["sha256"],
+        entry["licence"],
+        entry["contract"],
+        entry.get("made_from"),
+        *tensors,
+    )
 
 
 def read_manifest(directory: Path) -> dict[str, WeightFile]:
@@ -123,13 +113,13 @@ def read_manifest(directory: Path) -> dict[str, WeightFile]:
 
 
 def check_contracts(files: Mapping[str, WeightFile]) -> None:
-    """Checks the inputs and outputs of all ONNX files against `CONTRACTS` and the manifest.
+    """Checks the inputs and outputs of all ONNX files against `NETWORKS` and the manifest.
 
     Raises:
         WeightsError: a sentence that names the network and the difference.
     """
     for name, file in files.items():
-        if name.partition("_")[0] in CONTRACTS and not name.endswith(INT8_TFLITE):
+        if base_name(name) in NETWORKS and not name.endswith(INT8_TFLITE):
             try:
                 check(name, file.path, file.inputs, file.outputs)
             except OSError as error:

@@ -21,21 +21,16 @@ from facefusion.cli.main import main
 from facefusion.engines.selection import Engine, open_network
 from facefusion.engines.sessions import make_session
 from facefusion.errors import WeightsError
-from facefusion.models.contracts import CONTRACTS, check, declared
+from facefusion.models.contracts import check, declared
 from facefusion.models.hub import Found, HubName
-from facefusion.models.manifest import (
-    EMBEDDED_WEIGHTS,
-    INT8,
-    INT8_TFLITE,
-    check_contracts,
-    read_manifest,
-)
+from facefusion.models.manifest import EMBEDDED_WEIGHTS, check_contracts, read_manifest
+from facefusion.models.networks import INT8, INT8_TFLITE, NETWORKS, Tensors, base_name
 
-ONNX_NETWORKS = [*CONTRACTS, "coarse" + INT8, "refine" + INT8]
+ONNX_NETWORKS = [*NETWORKS, "coarse" + INT8, "refine" + INT8]
 
 
 def tensors(described: Mapping[str, str]) -> list[onnx.ValueInfoProto]:
-    """Tensors as `CONTRACTS` describes them; only the types of the tests."""
+    """Tensors as `NETWORKS` describes them; only the types of the tests."""
     types = {
         "float32": TensorProto.FLOAT,
         "float16": TensorProto.FLOAT16,
@@ -49,6 +44,11 @@ def tensors(described: Mapping[str, str]) -> list[onnx.ValueInfoProto]:
         )
         made.append(helper.make_tensor_value_info(name, types[kind], shape))
     return made
+
+
+def contract(name: str) -> tuple[Tensors, Tensors]:
+    """Inputs and outputs of a network of the table."""
+    return NETWORKS[name].inputs, NETWORKS[name].outputs
 
 
 def network(inputs: Mapping[str, str], outputs: Mapping[str, str]) -> bytes:
@@ -113,14 +113,14 @@ def test_another_network_in_its_place_is_told(
     weights: Path, name: str, engine: Engine | None
 ) -> None:
     other = "hair" if name != "hair" else "mesh"
-    put(weights, name, network(*CONTRACTS[other]))
+    put(weights, name, network(*contract(other)))
     told = sentence(weights, engine=engine)
-    inputs = [", ".join(CONTRACTS[each][0]) for each in (other, name.removesuffix(INT8))]
+    inputs = [", ".join(NETWORKS[each].inputs) for each in (other, base_name(name))]
     assert told.startswith(f"The {name} network (") and "does not fit this pipeline" in told
     assert f"its inputs are {inputs[0]}, and should be {inputs[1]}." in told
 
 
-@pytest.mark.parametrize("name", list(CONTRACTS))
+@pytest.mark.parametrize("name", list(NETWORKS))
 @pytest.mark.parametrize(
     ("change", "told"),
     [
@@ -135,7 +135,7 @@ def test_another_network_in_its_place_is_told(
 def test_a_tensor_that_differs_is_named(
     tmp_path: Path, name: str, change: Callable[[str], str], told: str
 ) -> None:
-    inputs, outputs = CONTRACTS[name]
+    inputs, outputs = contract(name)
     first = next(iter(inputs))
     path = tmp_path / f"{name}.onnx"
     path.write_bytes(network({**inputs, first: change(inputs[first])}, outputs))
@@ -148,9 +148,9 @@ def test_a_tensor_that_differs_is_named(
     )
 
 
-@pytest.mark.parametrize("name", list(CONTRACTS))
+@pytest.mark.parametrize("name", list(NETWORKS))
 def test_what_takes_more_sizes_is_taken_and_fewer_not(tmp_path: Path, name: str) -> None:
-    inputs, outputs = CONTRACTS[name]
+    inputs, outputs = contract(name)
     path = tmp_path / f"{name}.onnx"
     path.write_bytes(
         network(
@@ -167,9 +167,9 @@ def test_what_takes_more_sizes_is_taken_and_fewer_not(tmp_path: Path, name: str)
             check(name, path, {}, {})
 
 
-@pytest.mark.parametrize("name", list(CONTRACTS))
+@pytest.mark.parametrize("name", list(NETWORKS))
 def test_outputs_that_differ_are_told(weights: Path, name: str) -> None:
-    inputs, outputs = CONTRACTS[name]
+    inputs, outputs = contract(name)
     put(weights, name, network(inputs, {f"my_{key}": value for key, value in outputs.items()}))
     assert (
         f"its outputs are {', '.join(f'my_{key}' for key in outputs)}, and should be"
@@ -207,7 +207,7 @@ def test_what_is_no_onnx_file_is_told(weights: Path, name: str, damage: str) -> 
 
 
 def test_a_file_that_onnx_runtime_refuses_is_told(weights: Path) -> None:
-    inputs, outputs = CONTRACTS["mesh"]
+    inputs, outputs = contract("mesh")
     model = onnx.load_from_string(network(inputs, outputs))
     model.graph.node[0].op_type = "NoSuchOperator"
     put(weights, "mesh", model.SerializeToString())
@@ -217,7 +217,7 @@ def test_a_file_that_onnx_runtime_refuses_is_told(weights: Path) -> None:
 
 
 def test_weights_that_are_listed_as_inputs_are_none(tmp_path: Path) -> None:
-    model = onnx.load_from_string(network(*CONTRACTS["mesh"]))
+    model = onnx.load_from_string(network(*contract("mesh")))
     model.graph.input.append(helper.make_tensor_value_info("weight", TensorProto.FLOAT, [2]))
     path = tmp_path / "mesh.onnx"
     path.write_bytes(model.SerializeToString())
@@ -227,7 +227,7 @@ def test_weights_that_are_listed_as_inputs_are_none(tmp_path: Path) -> None:
 def test_the_command_line_ends_with_the_sentence(
     weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    put(weights, "hair", network(*CONTRACTS["mesh"]))
+    put(weights, "hair", network(*contract("mesh")))
     photo = str(EMBEDDED_WEIGHTS.parent / "examples" / "portrait-1.jpg")
     out = tmp_path / "out.png"
     code = main(
@@ -243,7 +243,7 @@ def test_the_command_line_ends_with_the_sentence(
 def test_from_the_hub_the_embedded_networks_serve(
     weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put(weights, "coarse", network(*CONTRACTS["mesh"]))
+    put(weights, "coarse", network(*contract("mesh")))
     found = Found(read_manifest(weights), HubName("someone/faces", "0" * 40))
     monkeypatch.setattr("facefusion.pipeline.pipeline.resolve", lambda *_: found)
     pipeline = FusionPipeline.from_pretrained("someone/faces", engine=Engine.ONNXRUNTIME)

@@ -34,13 +34,8 @@ from facefusion.engines.selection import (
 from facefusion.errors import WeightsError
 from facefusion.machine import measurements
 from facefusion.machine.child import ChildError
-from facefusion.models.manifest import (
-    EMBEDDED_WEIGHTS,
-    INT8,
-    INT8_TFLITE,
-    WeightFile,
-    read_manifest,
-)
+from facefusion.models.manifest import EMBEDDED_WEIGHTS, WeightFile, read_manifest
+from facefusion.models.networks import INT8, INT8_TFLITE
 
 ORT, ORT8 = Engine.ONNXRUNTIME, Engine.ONNXRUNTIME_INT8
 BOTH = dict.fromkeys(SIDES, ORT8)

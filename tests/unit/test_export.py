@@ -20,7 +20,8 @@ from torch import nn
 
 from facefusion.export import manifest
 from facefusion.export.onnx import CONTRACTS, export_network, export_onnx
-from facefusion.models.manifest import EMBEDDED_WEIGHTS, INT8, INT8_TFLITE, INTERFACE, read_manifest
+from facefusion.models.manifest import EMBEDDED_WEIGHTS, INTERFACE, read_manifest
+from facefusion.models.networks import NETWORKS, base_name
 from facefusion.nets.coarse import CoarseFusionModel
 from facefusion.nets.detector import DetectorNet
 from facefusion.nets.eyelids import EyelidsNet
@@ -134,20 +135,15 @@ def test_fused_crop_is_the_target_wherever_the_face_mask_is_zero() -> None:
 
 def test_the_manifest_describes_the_files_that_are_there() -> None:
     described = json.loads((EMBEDDED_WEIGHTS / "manifest.json").read_text())
-    assert described["interface"] == INTERFACE and set(described["networks"]) >= set(NETS)
+    assert described["interface"] == INTERFACE and set(described["networks"]) >= set(NETS) == set(
+        NETWORKS
+    )
     for name, entry in described["networks"].items():
-        contract = CONTRACTS[name.removesuffix(INT8_TFLITE).removesuffix(INT8)]
-        assert list(entry["inputs"]) == list(contract.inputs) and list(entry["outputs"]) == list(
-            contract.outputs
-        )
-        for key, shape in contract.inputs.items():
-            varying = (contract.dynamic or {}).get(key, {})
-            assert (
-                entry["inputs"][key]
-                == f"float32[{', '.join(str(varying.get(i, n)) for i, n in enumerate(shape))}]"
-            )
-    assert described["networks"]["mesh"]["outputs"] == {"mesh": "float32[batch, 468, 3]"}
-    assert described["networks"]["detector"]["outputs"]["kps_16"].endswith(", 10]")
+        spec = NETWORKS[base_name(name)]
+        for found, wanted in ((entry["inputs"], spec.inputs), (entry["outputs"], spec.outputs)):
+            assert list(found.items()) == list(wanted.items())
+        description = {key: text for key, text in entry["contract"].items() if key != "precision"}
+        assert description == spec.description
     checkpoints = EMBEDDED_WEIGHTS.parent / "checkpoints"
     assert (
         set(described["checkpoints"])

@@ -24,8 +24,8 @@ from facefusion.evaluation.pairs import read_pairs
 from facefusion.export import formats
 from facefusion.export.calibration import record
 from facefusion.export.comparison import apart
-from facefusion.export.onnx import CONTRACTS
-from facefusion.models.manifest import EMBEDDED_WEIGHTS, INT8, INT8_TFLITE, read_manifest
+from facefusion.models.manifest import EMBEDDED_WEIGHTS, read_manifest
+from facefusion.models.networks import INT8, INT8_TFLITE, NETWORKS, fusion_networks
 
 
 def test_the_command_knows_every_format() -> None:
@@ -48,9 +48,9 @@ def test_tensorrt_gets_fixed_shapes_and_the_same_answers(
     assert main(["export", "--format", "tensorrt", "--out", str(tmp_path)]) == 0
     out = capsys.readouterr().out
     files = read_manifest(EMBEDDED_WEIGHTS)
-    for name, sides in formats.SIDES.items():
+    for name, spec in fusion_networks().items():
         session = make_session(files[name].path, 1)
-        for side in sides:
+        for side in spec.sides:
             path = tmp_path / f"{name}-{side}.onnx"
             assert f"trtexec --onnx={path} --saveEngine={path.with_suffix('.plan')}" in out
             model = onnx.load(str(path))
@@ -151,7 +151,7 @@ def _least_agreement(name: str, path: Path) -> float:
 
     reference, judging = (
         make_session(EMBEDDED_WEIGHTS / f"{name}.onnx", 1),
-        [synthetic_inputs(name, n) for n in formats.SIDES[name]],
+        [synthetic_inputs(name, n) for n in NETWORKS[name].sides],
     )
     return min(apart(reference, LiteRtNetwork(path, 1), OUTPUTS[name], judging))
 
@@ -160,7 +160,7 @@ def test_core_ml_has_the_contract_s_names_and_shapes(tmp_path: Path) -> None:
     coremltools = pytest.importorskip("coremltools")
     made = list(formats.to_coreml(EMBEDDED_WEIGHTS, formats.CHECKPOINTS, tmp_path))
     assert [path.stem for path in made] == [
-        f"{name}-{side}" for name, sides in formats.SIDES.items() for side in sides
+        f"{name}-{side}" for name, spec in fusion_networks().items() for side in spec.sides
     ]
     for path in made:
         name, side = path.stem.split("-")
@@ -169,13 +169,13 @@ def test_core_ml_has_the_contract_s_names_and_shapes(tmp_path: Path) -> None:
             given.name: tuple(given.type.multiArrayType.shape) for given in spec.description.input
         }
         assert shapes == formats.shapes(name, int(side))
-        assert [answer.name for answer in spec.description.output] == list(CONTRACTS[name].outputs)
+        assert [answer.name for answer in spec.description.output] == NETWORKS[name].output_names
 
 
 def test_a_trained_network_is_the_one_that_serves() -> None:
     files = read_manifest(EMBEDDED_WEIGHTS)
     for name in formats.NETS:
-        feeds = synthetic_inputs(name, formats.SIDES[name][0])
+        feeds = synthetic_inputs(name, NETWORKS[name].sides[0])
         with torch.no_grad():
             answers = formats.trained(name, formats.CHECKPOINTS)(
                 **{key: torch.from_numpy(x) for key, x in feeds.items()}

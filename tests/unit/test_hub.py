@@ -26,7 +26,7 @@ from facefusion import FusionPipeline
 from facefusion.errors import WeightsError
 from facefusion.models import hub
 from facefusion.models.hub import Found, Hub, HubName, resolve
-from facefusion.models.manifest import NETWORKS
+from facefusion.models.networks import NETWORKS
 from tests.hub_server import Fault, HubServer, serve_hub
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -16,7 +16,8 @@ from facefusion.engines.sessions import make_session
 from facefusion.export import litert
 from facefusion.export.comparison import Cost, apart
 from facefusion.export.litert import main, resized
-from facefusion.models.manifest import EMBEDDED_WEIGHTS, INT8_TFLITE, read_manifest
+from facefusion.models.manifest import EMBEDDED_WEIGHTS, read_manifest
+from facefusion.models.networks import INT8_TFLITE
 
 
 def test_inputs_are_had_at_another_side() -> None:
@@ -96,7 +97,7 @@ def test_only_what_is_exact_enough_is_written(
 
 def test_what_costs_too_much_is_told(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("ai_edge_litert")
-    monkeypatch.setattr(litert, "NETWORKS", ())
+    monkeypatch.setattr(litert, "QUANTIZED", ())
     monkeypatch.setattr(litert, "recorded", lambda *a: [{}, {}])
     monkeypatch.setattr(litert, "drawn", lambda *a: ([], []))
     costs = Cost(7, {"PSNR, dB": (15, 21.5, 20.25)}, (0.65, 0.65))

@@ -18,7 +18,8 @@ from facefusion import FusionPipeline
 from facefusion.engines.sessions import session_options
 from facefusion.errors import WeightsError
 from facefusion.machine.process import give_back_memory
-from facefusion.models.manifest import NETWORKS, read_manifest
+from facefusion.models.manifest import read_manifest
+from facefusion.models.networks import NETWORKS
 
 
 @pytest.fixture

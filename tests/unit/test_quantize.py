@@ -24,13 +24,13 @@ from facefusion.export.manifest import enter_small
 from facefusion.export.quantize import (
     CONVOLUTIONS,
     EVERYTHING,
-    NETWORKS,
     Recipe,
     best_of,
     delicate,
     prepared,
 )
-from facefusion.models.manifest import EMBEDDED_WEIGHTS, INT8, INT8_TFLITE, read_manifest
+from facefusion.models.manifest import EMBEDDED_WEIGHTS, read_manifest
+from facefusion.models.networks import INT8, INT8_TFLITE, fusion_networks
 
 EXAMPLES = EMBEDDED_WEIGHTS.parent / "examples"
 RECIPE = Recipe(per_channel=True, kinds=EVERYTHING, keep=True)
@@ -50,7 +50,7 @@ def test_what_the_networks_are_given_is_recorded(
     assert type(pipeline.coarse._session).__name__ == "InferenceSession"
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", fusion_networks())
 def test_the_shipped_int8_network_answers_as_the_one_it_was_made_from(
     name: str, feeds: dict[str, list[Feeds]]
 ) -> None:
@@ -68,13 +68,13 @@ def test_the_shipped_int8_network_answers_as_the_one_it_was_made_from(
 
 def test_all_int8_networks_are_small_enough() -> None:
     files = read_manifest(EMBEDDED_WEIGHTS)
-    kinds = [name + kind for name in NETWORKS for kind in (INT8, INT8_TFLITE)]
+    kinds = [name + kind for name in fusion_networks() for kind in (INT8, INT8_TFLITE)]
     small = sum(files[name].path.stat().st_size for name in kinds if name in files)
-    whole = sum(files[name].path.stat().st_size for name in NETWORKS)
+    whole = sum(files[name].path.stat().st_size for name in fusion_networks())
     assert small <= 5.5e6 and small + whole <= 17e6
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", fusion_networks())
 def test_quantising_anew(name: str, feeds: dict[str, list[Feeds]], tmp_path: Path) -> None:
     whole = EMBEDDED_WEIGHTS / f"{name}.onnx"
     ready = prepared(whole, tmp_path)
@@ -228,8 +228,8 @@ def test_the_command(tmp_path: Path) -> None:
             [*words, "--out", str(tmp_path / "r.md"), "--sheet", str(tmp_path / "s" / "s.jpg")]
         )
     files = read_manifest(weights)
-    assert {name + INT8 for name in NETWORKS} <= set(files)
-    assert all(files[name + INT8].made_from == files[name].sha256 for name in NETWORKS)
+    assert {name + INT8 for name in fusion_networks()} <= set(files)
+    assert all(files[name + INT8].made_from == files[name].sha256 for name in fusion_networks())
     text = (tmp_path / "r.md").read_text()
     assert "1 reconstructions" in text and str(tmp_path) not in text
     with Image.open(tmp_path / "s" / "s.jpg") as picture:
