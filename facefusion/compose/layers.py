@@ -30,19 +30,19 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Bend:
+class WarpedArea:
     """Pixels of a photo that were warped.
 
     Attributes:
         area: a rectangle of the photo.
-        moved: (height, width) bool, the warped pixels in it.
+        pixels: (height, width) bool, the warped pixels in it.
     """
 
     area: Area
-    moved: np.ndarray
+    pixels: np.ndarray
 
     @classmethod
-    def where(cls, mask: FloatArray) -> Self | None:
+    def of(cls, mask: FloatArray) -> Self | None:
         """Crops a mask (H, W) in {0, 1} to its bounding rectangle; None if it is 0 everywhere."""
         rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
         if not len(rows):
@@ -58,14 +58,14 @@ class Layers:
     Attributes:
         photo: (H, W, 3) RGB uint8.
         faces: visible faces, the later over the earlier.
-        counted: faces that are not drawn, but whose opacity counts in the mask.
-        bend: pixels that were warped, which count in the mask too.
+        hidden: faces that are not drawn, but whose opacity counts in the mask.
+        warped: pixels that were warped, which count in the mask too.
     """
 
     photo: Photo
     faces: tuple[Layer, ...] = ()
-    counted: tuple[Layer, ...] = ()
-    bend: Bend | None = None
+    hidden: tuple[Layer, ...] = ()
+    warped: WarpedArea | None = None
 
     def with_face(self, face: Layer) -> Layers:
         """Adds a face over all others."""
@@ -73,7 +73,7 @@ class Layers:
 
     def without_faces(self) -> Layers:
         """Returns the photo without visible faces, with the same mask."""
-        return replace(self, faces=(), counted=(*self.counted, *self.faces))
+        return replace(self, faces=(), hidden=(*self.hidden, *self.faces))
 
     def image(self) -> Photo:
         """Renders the photo with the faces, (H, W, 3) RGB uint8, as a new array."""
@@ -85,21 +85,21 @@ class Layers:
     def mask(self) -> FloatArray:
         """Renders the new share of each pixel, (H, W) float32 in [0, 1], as a new array."""
         mask = np.zeros(self.photo.shape[:2], np.float32)
-        if self.bend is not None:
-            mask[self.bend.area] = self.bend.moved
-        for layer in (*self.counted, *self.faces):
+        if self.warped is not None:
+            mask[self.warped.area] = self.warped.pixels
+        for layer in (*self.hidden, *self.faces):
             layer.window.raise_to(mask, layer.opacity)
         return mask
 
     @property
     def areas(self) -> list[Area]:
         """Rectangles that contain all new pixels."""
-        bent = [] if self.bend is None else [self.bend.area]
-        return [*bent, *(layer.window.region.window for layer in (*self.counted, *self.faces))]
+        warped = [] if self.warped is None else [self.warped.area]
+        return [*warped, *(layer.window.region.window for layer in (*self.hidden, *self.faces))]
 
 
 @dataclass(frozen=True)
-class Finished:
+class RenderedPicture:
     """A rendered picture and its mask.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""Smooths the networks' residual beside parts cut out of the mask."""
+"""Smooths the networks' residual at the borders of areas that are removed from the mask."""
 
 from __future__ import annotations
 
@@ -18,25 +18,26 @@ SIGMA: Final = 2.0
 TRUSTED: Final = (0.25, 0.75)
 
 
-def steadied(answer: FusionMaps, beside: FloatArray) -> FusionMaps:
-    """Replaces the residual beside a cut by its mean farther inside the mask.
+def smooth_residual(answer: FusionMaps, border: FloatArray) -> FusionMaps:
+    """Replaces the residual at a border by its mean farther inside the mask.
 
     The residual is only meaningful inside the mask: outside, the networks are unconstrained, and
     their output would show as a dark line through the mask's soft edge.
 
     Args:
         answer: output of a fusion network.
-        beside: (N, N) float32 in [0, 1] over the aligned crop, 1 beside a cut.
+        border: (N, N) float32 in [0, 1] over the aligned crop, 1 at the border of what is
+            removed from the mask.
     """
     size, small = answer.mask.shape[0], (SIDE, SIDE)
     mask = cv2.resize(answer.mask, small, interpolation=cv2.INTER_AREA)
     weight = np.asarray(mask * mask, np.float32)
-    near = cv2.GaussianBlur(weight, (0, 0), SIGMA)
+    total_weight = cv2.GaussianBlur(weight, (0, 0), SIGMA)
     delta = cv2.resize(answer.delta, small, interpolation=cv2.INTER_AREA) * weight[..., None]
-    mean = cv2.GaussianBlur(delta, (0, 0), SIGMA) / np.maximum(near, 1e-4)[..., None]
-    inner = cv2.resize(mean, (size, size), interpolation=cv2.INTER_LINEAR)
+    averaged = cv2.GaussianBlur(delta, (0, 0), SIGMA) / np.maximum(total_weight, 1e-4)[..., None]
+    inner_mean = cv2.resize(averaged, (size, size), interpolation=cv2.INTER_LINEAR)
     low, high = TRUSTED
-    share = np.asarray(cv2.resize(beside, (size, size), interpolation=cv2.INTER_LINEAR))
-    doubt = share * (1 - np.clip((answer.mask - low) / (high - low), 0, 1))
-    steady = answer.delta + doubt[..., None] * (inner - answer.delta)
-    return FusionMaps(answer.mask, np.asarray(steady, np.float32))
+    opacity = np.asarray(cv2.resize(border, (size, size), interpolation=cv2.INTER_LINEAR))
+    replaced = opacity * (1 - np.clip((answer.mask - low) / (high - low), 0, 1))
+    smoothed = answer.delta + replaced[..., None] * (inner_mean - answer.delta)
+    return FusionMaps(answer.mask, np.asarray(smoothed, np.float32))

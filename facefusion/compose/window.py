@@ -49,9 +49,9 @@ class FaceWindow:
         region, side = face_region(mask, to_photo, shape), mask.shape[0]
         if region is None:
             return None
-        own = side * float(np.hypot(to_photo[0, 0], to_photo[1, 0]))
-        scale = min(1.0, largest / own)
-        width, height = (max(1, round(scale * each)) for each in (region.width, region.height))
+        crop_side = side * float(np.hypot(to_photo[0, 0], to_photo[1, 0]))
+        scale = min(1.0, largest / crop_side)
+        width, height = (max(1, round(scale * length)) for length in (region.width, region.height))
         matrix = rescale_transform(
             chain(region.matrix, rescale_transform(np.eye(2, 3), side)), scale
         )
@@ -62,7 +62,12 @@ class FaceWindow:
         """Width and height in pixels."""
         return self.frame.size
 
-    def of_photo(self, photo: Photo) -> Photo:
+    @property
+    def origin(self) -> tuple[int, int]:
+        """Top and left in the photo."""
+        return self.region.top, self.region.left
+
+    def crop(self, photo: Photo) -> Photo:
         """Cuts the window from a photo (H, W, 3) RGB uint8: (height, width, 3)."""
         part = np.ascontiguousarray(photo[self.region.window])
         if self.scale == 1:
@@ -89,11 +94,11 @@ class FaceWindow:
         rows, columns = self.region.window
         step = max(1, STRIP_PIXELS // self.region.width)
         for begin in range(0, self.region.height, step):
-            part = slice(begin, min(begin + step, self.region.height))
-            here = slice(rows.start + part.start, rows.start + part.stop), columns
-            own, opacity = np.ascontiguousarray(photo[here]), alpha[part]
+            strip = slice(begin, min(begin + step, self.region.height))
+            place = slice(rows.start + strip.start, rows.start + strip.stop), columns
+            under, opacity = np.ascontiguousarray(photo[place]), alpha[strip]
             # Bit-identical where alpha is 0: OpenCV divides by the sum of the weights plus 0.00001.
-            photo[here] = cv2.blendLinear(face[part], own, opacity, 1 - opacity)
+            photo[place] = cv2.blendLinear(face[strip], under, opacity, 1 - opacity)
 
     def raise_to(self, changed: FloatArray, alpha: FloatArray) -> None:
         """Raises a mask in place to an opacity.
@@ -102,15 +107,15 @@ class FaceWindow:
             changed: (H, W) float32 over the photo, changed in place.
             alpha: (height, width) float32 in [0, 1], in the window's pixels.
         """
-        here = self.region.window
+        place = self.region.window
         alpha = alpha if self.scale == 1 else self._in_photo(alpha)
-        np.maximum(changed[here], alpha, out=changed[here])
+        np.maximum(changed[place], alpha, out=changed[place])
 
     def over(self, alpha: FloatArray, shape: tuple[int, ...]) -> FloatArray:
         """Places an opacity (height, width) of the window in (H, W) float32 over a photo."""
-        whole = np.zeros(shape[:2], np.float32)
-        whole[self.region.window] = alpha if self.scale == 1 else self._in_photo(alpha)
-        return whole
+        full = np.zeros(shape[:2], np.float32)
+        full[self.region.window] = alpha if self.scale == 1 else self._in_photo(alpha)
+        return full
 
     def _in_photo(self, alpha: FloatArray) -> FloatArray:
         size = (self.region.width, self.region.height)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, Self
 
 import numpy as np
 
@@ -33,3 +34,27 @@ def refined_side(size: int, largest: int) -> int:
     """
     side = min(size, largest)
     return side if side >= LEAST_SIZE else 0
+
+
+@dataclass(frozen=True)
+class CropSizes:
+    """Sides in pixels of a target face's aligned crops.
+
+    Attributes:
+        detail: side of the crop that shows the face at its own resolution.
+        refine: side of the refine network's input, or 0 where it does not run.
+    """
+
+    detail: int
+    refine: int
+
+    @classmethod
+    def of(cls, face_size: float, largest_detail: int, largest_refine: int) -> Self:
+        """Returns the sides for a face of `face_size` pixels, within the limits of a tier."""
+        detail = detail_side(face_size, largest_detail)
+        return cls(detail, refined_side(detail, largest_refine))
+
+    @property
+    def network(self) -> int:
+        """Side at which the source is rendered for the networks."""
+        return self.refine or min(self.detail, EXPRESSION_SIZE)

@@ -98,7 +98,7 @@ def shrinks(mesh: FloatArray, size: int) -> bool:
     return face_size(mesh) / size > DENSE
 
 
-def shown_size(size: float) -> int:
+def rounded_up(size: float) -> int:
     """Rounds the size of a face in pixels up to a multiple of `SIZE_STEP`."""
     return int(np.ceil(size / SIZE_STEP)) * SIZE_STEP
 

@@ -15,7 +15,7 @@ from facefusion.geometry.warp import MeshWarp
 from facefusion.types import FloatArray
 
 #: Hidden turn in degrees from which the mirrored half is blended in.
-FROM: Final = 12.0
+LEAST_TURN: Final = 12.0
 #: Degrees of hidden turn over which its weight rises to 1.
 RAMP: Final = 15.0
 #: Distances from the middle line, as shares of the half face's width, between which the weight
@@ -34,14 +34,14 @@ def hidden_turn(source: FloatArray, target: FloatArray) -> float:
         neither.
     """
     yaw = pose_degrees(source)[0]
-    apart = yaw - pose_degrees(target)[0]
-    sign = 1.0 if apart > 0 else -1.0
+    difference = yaw - pose_degrees(target)[0]
+    sign = 1.0 if difference > 0 else -1.0
     # A frontal source hides nothing, whatever the target's turn: its mirror image shows no more.
-    return sign * max(0.0, min(abs(apart), 2 * sign * yaw))
+    return sign * max(0.0, min(abs(difference), 2 * sign * yaw))
 
 
-def mirrored_share(warp: MeshWarp, mesh: FloatArray, turn: float, size: int) -> FloatArray:
-    """Computes the weight of the mirrored source at each pixel.
+def mirror_opacity(warp: MeshWarp, mesh: FloatArray, turn: float, size: int) -> FloatArray:
+    """Computes the opacity of the mirrored source at each pixel.
 
     Args:
         warp: warp onto the target's mesh.
@@ -52,14 +52,14 @@ def mirrored_share(warp: MeshWarp, mesh: FloatArray, turn: float, size: int) -> 
     Returns:
         (size, size) float32 in [0, 1].
     """
-    strength = float(np.clip((abs(turn) - FROM) / RAMP, 0, 1))
+    strength = float(np.clip((abs(turn) - LEAST_TURN) / RAMP, 0, 1))
     if strength == 0:
         return np.zeros((size, size), np.float32)
     across = mesh[454] - mesh[234]
     middle = (mesh[454] + mesh[234]) / 2
     # 0 on the middle line, 1 at the image-right cheek; the spline interpolates it between mesh
     # points.
-    place = (mesh - middle) @ across / (0.5 * float(across @ across))
-    field = warp.spread(np.stack([place, place], axis=1), size)[..., 0]
+    position = (mesh - middle) @ across / (0.5 * float(across @ across))
+    field = warp.spread(np.stack([position, position], axis=1), size)[..., 0]
     t = np.clip((np.sign(turn) * field - EDGE[0]) / (EDGE[1] - EDGE[0]), 0, 1)
     return np.asarray(strength * t * t * (3 - 2 * t), np.float32)

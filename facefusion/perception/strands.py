@@ -118,10 +118,10 @@ class Strands:
         return self.skin.nbytes + self.opacity.nbytes
 
 
-def dense(strands: np.ndarray) -> FloatArray:
+def joined(strands: np.ndarray) -> FloatArray:
     """Joins adjacent strands, (256, 256) uint8, to a fringe, (256, 256) float32 in [0, 1]."""
-    joined = cv2.morphologyEx(strands, cv2.MORPH_CLOSE, _disc(JOINED))
-    whole = np.asarray(cv2.morphologyEx(joined, cv2.MORPH_OPEN, _disc(JOINED)), np.float32)
+    closed = cv2.morphologyEx(strands, cv2.MORPH_CLOSE, _disc(JOINED))
+    whole = np.asarray(cv2.morphologyEx(closed, cv2.MORPH_OPEN, _disc(JOINED)), np.float32)
     return np.asarray(cv2.GaussianBlur(whole, (0, 0), SOFT), np.float32)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from facefusion.compose.color import Relight, match_light
 from facefusion.compose.detail import compose_detail
-from facefusion.compose.residual import steadied
+from facefusion.compose.residual import smooth_residual
 from facefusion.compose.window import FaceWindow
 from facefusion.fusion.coarse import COARSE_SIZE, FusionMaps
 from facefusion.fusion.sizes import EXPRESSION_SIZE
@@ -23,10 +23,10 @@ from facefusion.geometry.align import (
 from facefusion.geometry.frames import Frame
 from facefusion.geometry.mask import uncovered
 from facefusion.geometry.mirror import mirrored
-from facefusion.geometry.sampling import PhotoPart, crop_part, shown_size
+from facefusion.geometry.sampling import PhotoPart, crop_part, rounded_up
 from facefusion.geometry.stretch import too_oblique
-from facefusion.geometry.symmetry import FROM, hidden_turn, mirrored_share
-from facefusion.perception.coverings import SIZE as COVERINGS
+from facefusion.geometry.symmetry import LEAST_TURN, hidden_turn, mirror_opacity
+from facefusion.perception.coverings import SIZE as MAP_SIZE
 from facefusion.perception.coverings import Coverings
 from facefusion.perception.mesh import FaceMesh
 from facefusion.pipeline.expression import correct_expression
@@ -36,12 +36,12 @@ from facefusion.pipeline.target import PreparedTarget
 from facefusion.pipeline.warped import WarpedFace, WarpedSource
 from facefusion.types import FloatArray, Photo
 
-#: Opacity of `AlignedPair.cut` below which the residual is not steadied.
-LEAST_CUT: Final = 0.05
-#: Standard deviation of the Gaussian that widens the cut, in pixels of the 192 px crop.
-BESIDE: Final = 4.0
-#: Gain of the widened cut before it is clipped to [0, 1].
-BESIDE_GAIN: Final = 4.0
+#: Largest opacity in `AlignedPair.around_hair` from which on the residual is smoothed.
+LEAST_AROUND_HAIR: Final = 0.05
+#: Standard deviation of the Gaussian that widens `around_hair`, in pixels of the 192 px crop.
+SMOOTHED_SIGMA: Final = 4.0
+#: Gain of the widened map before it is clipped to [0, 1].
+SMOOTHED_GAIN: Final = 4.0
 
 
 @dataclass(frozen=True)
@@ -51,72 +51,77 @@ class AlignedPair:
     Attributes:
         target: the target.
         source: the source.
-        carried: the warped source, sampled from its photo on demand.
+        warped_source: the warped source, sampled from its photo on demand.
         warped: (side, side, 3) RGB uint8, the warped source as the networks see it, in the target's
             tone; for a dark target in ordinary light (`PhotoTone.raised`).
         warped_small: (128, 128, 3) RGB uint8, for the coarse network.
-        covered: (192, 192) float32, where the target must not change: `Coverings.blocked_by`, and
+        blocked: (192, 192) float32, where the target must not change: `Coverings.blocked_by`, and
             where the source is seen too obliquely.
-        cut: (192, 192) float32, where the target is also kept, around the source's hair, or None.
-        single: whether the source photo is sampled once, at the resolution of the result.
+        around_hair: (192, 192) float32, where the target is also kept, around the
+            source's hair, or None.
+        single_sampling: whether the source photo is sampled once, at the resolution of the result.
     """
 
     target: PreparedTarget
     source: SourceView
-    carried: WarpedSource
+    warped_source: WarpedSource
     warped: Photo
     warped_small: Photo
-    covered: FloatArray
-    cut: FloatArray | None = None
-    single: bool = True
+    blocked: FloatArray
+    around_hair: FloatArray | None = None
+    single_sampling: bool = True
 
     @property
     def to_photo(self) -> np.ndarray:
         """Affine transform (2, 3) from pixels of `warped` to pixels of the target photo."""
         return self.target.to_photo
 
-    def at(self, size: int) -> tuple[Photo, Photo, FloatArray]:
+    def network_inputs(self, size: int) -> tuple[Photo, Photo, FloatArray]:
         """Returns a network's inputs at 128 or at the refine network's side.
 
         Returns:
             The warped source and the target's crop, (size, size, 3) RGB uint8, and the face mask
-            without coverings, (size, size) float32 in [0, 1].
+            without blocked areas, (size, size) float32 in [0, 1].
         """
         warped = self.warped_small if size == COARSE_SIZE else _smaller(self.warped, size)
-        return warped, self.target.crops[size], uncovered(self.target.face[size], self.covered)
+        return warped, self.target.crops[size], uncovered(self.target.face[size], self.blocked)
 
-    def bare(self, region: FloatArray) -> FloatArray:
-        """Returns a region (S, S) of the target's aligned crop without `covered` and `cut`."""
-        return self.shown(uncovered(region, self.covered))
+    def changeable(self, region: FloatArray) -> FloatArray:
+        """Returns a region (S, S) of the target's aligned crop without `blocked` and `around_hair`."""
+        return self.final_mask(uncovered(region, self.blocked))
 
-    def shown(self, mask: FloatArray) -> FloatArray:
-        """Returns a network's mask (S, S) without `cut`."""
-        return mask if self.cut is None else uncovered(mask, self.cut)
+    def final_mask(self, mask: FloatArray) -> FloatArray:
+        """Returns a network's mask (S, S) without `around_hair`."""
+        return mask if self.around_hair is None else uncovered(mask, self.around_hair)
 
-    def steadied(self, answer: FusionMaps) -> FusionMaps:
-        """Removes a network's residue beside the source's hair (`residual.steadied`)."""
-        if self.cut is None or self.cut.max() < LEAST_CUT:
+    def smooth_residual(self, answer: FusionMaps) -> FusionMaps:
+        """Removes a network's residue beside the source's hair (`residual.smooth_residual`)."""
+        if self.around_hair is None or self.around_hair.max() < LEAST_AROUND_HAIR:
             return answer
-        return steadied(
-            answer, np.clip(BESIDE_GAIN * cv2.GaussianBlur(self.cut, (0, 0), BESIDE), 0, 1)
+        return smooth_residual(
+            answer,
+            np.clip(
+                SMOOTHED_GAIN * cv2.GaussianBlur(self.around_hair, (0, 0), SMOOTHED_SIGMA), 0, 1
+            ),
         )
 
     def fused(self, answer: FusionMaps) -> Photo:
         """Composes a network's answer in the aligned crop: (side, side, 3) RGB uint8."""
-        frame = Frame.crop(self.target.side)
+        frame = Frame.crop(self.target.sizes.network)
         face = compose_detail(self.warped, answer, frame)
-        mask = np.clip(frame.placed(self.shown(answer.mask)), 0, 1)
+        mask = np.clip(frame.placed(self.final_mask(answer.mask)), 0, 1)
         return np.asarray(
-            cv2.blendLinear(face, self.target.crops[self.target.side], mask, 1 - mask), np.uint8
+            cv2.blendLinear(face, self.target.crops[self.target.sizes.network], mask, 1 - mask),
+            np.uint8,
         )
 
     def rendered(self, window: FaceWindow) -> Photo:
         """Renders the warped source in a window, (height, width, 3) RGB uint8."""
-        if self.single:
-            part = self.source.part(shown_size(self.target.face_size * window.scale))
-            return self.carried.at(part, window.frame)
-        size = self.target.size
-        crop = self.carried.at(_cropped(self.source, size), Frame.crop(size))
+        if self.single_sampling:
+            part = self.source.part(rounded_up(self.target.face_size * window.scale))
+            return self.warped_source.sampled(part, window.frame)
+        size = self.target.sizes.detail
+        crop = self.warped_source.sampled(_cropped(self.source, size), Frame.crop(size))
         matrix = window.frame.from_crop(size)
         flags, border = cv2.INTER_CUBIC, cv2.BORDER_REPLICATE
         return np.asarray(
@@ -146,107 +151,133 @@ class AlignedPair:
         """
         steps = Steps() if steps is None else steps
         aligned = source.aligned(EXPRESSION_SIZE)
-        points = aligned.mesh
-        if expression_strength > 0:
-            points = correct_expression(
-                target, aligned.crop, points, mesh, expression_strength, coverings.always_keep
-            )
-        share = _mirrored_share(target, points)
-        covered, cut = _block(target, aligned, points, share, coverings, steps)
-        part = (
-            source.part(round(FUSION_FACE_SHARE * target.side))
-            if steps.single_sampling
-            else _cropped(source, target.size)
+        source_mesh = _corrected_mesh(target, aligned, mesh, expression_strength, coverings)
+        mirror = _mirror_opacity(target, source_mesh)
+        blocked, around_hair = _blocked_areas(
+            target, aligned, source_mesh, mirror, coverings, steps
         )
-        carried = _relight(target, aligned, points, share, covered, part)
-        warped = carried.at(part, Frame.crop(target.side))
+        part = _source_part(source, target, steps)
+        warped_source = _relight(target, aligned, source_mesh, mirror, blocked, part)
+        warped = warped_source.sampled(part, Frame.crop(target.sizes.network))
         return cls(
-            target, source, carried, warped, _smaller(warped), covered, cut, steps.single_sampling
+            target,
+            source,
+            warped_source,
+            warped,
+            _smaller(warped),
+            blocked,
+            around_hair,
+            steps.single_sampling,
         )
 
 
-def _mirrored_share(target: PreparedTarget, points: FloatArray) -> FloatArray | None:
-    """Returns the share of the source's mirror image in the half that its pose hides.
+def _corrected_mesh(
+    target: PreparedTarget,
+    aligned: AlignedFace,
+    mesh: FaceMesh,
+    strength: float,
+    coverings: Coverings,
+) -> FloatArray:
+    """Returns the source's mesh (468, 3) in its aligned crop, its expression corrected."""
+    if strength <= 0:
+        return aligned.mesh
+    return correct_expression(
+        target, aligned.crop, aligned.mesh, mesh, strength, coverings.always_keep
+    )
+
+
+def _source_part(source: SourceView, target: PreparedTarget, steps: Steps) -> PhotoPart:
+    """Returns the part of the source photo that the networks' inputs are sampled from."""
+    if steps.single_sampling:
+        return source.part(round(FUSION_FACE_SHARE * target.sizes.network))
+    return _cropped(source, target.sizes.detail)
+
+
+def _mirror_opacity(target: PreparedTarget, source_mesh: FloatArray) -> FloatArray | None:
+    """Returns the opacity of the source's mirror image in the half that its pose hides.
 
     Args:
         target: the target.
-        points: (468, 3) the source's mesh in its aligned crop.
+        source_mesh: (468, 3) the source's mesh in its aligned crop.
 
     Returns:
         (S, S) float32 in [0, 1], or None if the source shows both halves.
     """
-    turn = hidden_turn(points, target.mesh)
-    if abs(turn) <= FROM:
+    turn = hidden_turn(source_mesh, target.mesh)
+    if abs(turn) <= LEAST_TURN:
         return None
-    return mirrored_share(target.warp, target.mesh, turn, target.warp.flow_size)
+    return mirror_opacity(target.warp, target.mesh, turn, target.warp.flow_size)
 
 
-def _block(
+def _blocked_areas(
     target: PreparedTarget,
     aligned: AlignedFace,
-    points: FloatArray,
-    share: FloatArray | None,
+    source_mesh: FloatArray,
+    mirror: FloatArray | None,
     coverings: Coverings,
     steps: Steps,
 ) -> tuple[FloatArray, FloatArray | None]:
-    """Computes `covered` and `cut` of an `AlignedPair`.
+    """Computes `blocked` and `around_hair` of an `AlignedPair`.
 
     Returns:
         (192, 192) float32 in [0, 1] twice; the second is None without the step `hairline`.
     """
-    mesh = rescale_points(points, EXPRESSION_SIZE, COVERINGS[0])
-    occlusion_maps = target.warp(aligned.occlusion_maps, mesh, COVERINGS[0])
-    covered, cut = coverings.blocked_by(occlusion_maps), None
+    small_mesh = rescale_points(source_mesh, EXPRESSION_SIZE, MAP_SIZE[0])
+    occlusion_maps = target.warp(aligned.occlusion_maps, small_mesh, MAP_SIZE[0])
+    blocked, around_hair = coverings.blocked_by(occlusion_maps), None
     if steps.hairline:
-        cut = coverings.around_hair(occlusion_maps, target.face[EXPRESSION_SIZE])
+        around_hair = coverings.around_hair(occlusion_maps, target.face[EXPRESSION_SIZE])
     if steps.triangles:
-        covered = np.maximum(covered, _too_oblique(target, points, share))
-    return covered, cut
+        blocked = np.maximum(blocked, _too_oblique(target, source_mesh, mirror))
+    return blocked, around_hair
 
 
 def _relight(
     target: PreparedTarget,
     aligned: AlignedFace,
-    points: FloatArray,
-    share: FloatArray | None,
-    covered: FloatArray,
+    source_mesh: FloatArray,
+    opacity: FloatArray | None,
+    blocked: FloatArray,
     part: PhotoPart,
 ) -> WarpedSource:
     """Warps the source into the target's light, with its hidden half mirrored."""
-    skin = uncovered(target.skin[COARSE_SIZE], covered)
-    placed = transform_points(points, invert(aligned.to_crop))
-    frame = Frame.crop(target.side)
+    skin = uncovered(target.skin[COARSE_SIZE], blocked)
+    photo_mesh = transform_points(source_mesh, invert(aligned.to_crop))
+    frame = Frame.crop(target.sizes.network)
 
     def relit(*, mirror: bool) -> tuple[WarpedFace, Relight]:
-        face = WarpedFace.of(target.warp, placed, aligned.patches, aligned.to_crop, mirror=mirror)
-        plain = _smaller(face.sampled(part, frame))
-        return face, match_light(plain, target.crops[COARSE_SIZE], skin, target.parts)
+        face = WarpedFace.of(
+            target.warp, photo_mesh, aligned.patches, aligned.to_crop, mirror=mirror
+        )
+        small = _smaller(face.sampled(part, frame))
+        return face, match_light(small, target.crops[COARSE_SIZE], skin, target.feature_masks)
 
     face, relight = relit(mirror=False)
-    other = None if share is None else relit(mirror=True)
-    return WarpedSource(face, relight, other, share, target.tone)
+    mirrored_face = None if opacity is None else relit(mirror=True)
+    return WarpedSource(face, relight, mirrored_face, opacity, target.tone)
 
 
 def _too_oblique(
-    target: PreparedTarget, points: FloatArray, share: FloatArray | None
+    target: PreparedTarget, source_mesh: FloatArray, mirror: FloatArray | None
 ) -> FloatArray:
     """Returns where the source sees the face too obliquely to be warped.
 
     Args:
         target: the target.
-        points: (468, 3) the source's mesh.
-        share: (S, S) float32, share of the mirror image, or None.
+        source_mesh: (468, 3) the source's mesh.
+        mirror: (S, S) float32, opacity of the mirror image, or None.
 
     Returns:
         (192, 192) float32 in [0, 1] over the target's aligned crop.
     """
-    own, other = (too_oblique(mesh, target.mesh) for mesh in (points, mirrored(points, 1)))
-    both = target.warp.spread(np.stack([own, other], axis=1), COVERINGS[0])
-    if share is None:
+    meshes = (source_mesh, mirrored(source_mesh, 1))
+    point_values = np.stack([too_oblique(mesh, target.mesh) for mesh in meshes], axis=1)
+    both = target.warp.spread(point_values, MAP_SIZE[0])
+    if mirror is None:
         return np.asarray(np.clip(both[..., 0], 0, 1), np.float32)
-    taken = cv2.resize(share, COVERINGS, interpolation=cv2.INTER_AREA)
+    opacity = cv2.resize(mirror, MAP_SIZE, interpolation=cv2.INTER_AREA)
     return np.asarray(
-        np.clip(both[..., 0] + taken * (both[..., 1] - both[..., 0]), 0, 1), np.float32
+        np.clip(both[..., 0] + opacity * (both[..., 1] - both[..., 0]), 0, 1), np.float32
     )
 
 

@@ -65,7 +65,7 @@ class FeatureCache:
     def get(self, key: Hashable) -> Any | None:
         """Returns the value, or None if there is none."""
         with self._lock:
-            self._drop_old()
+            self._drop_expired()
             entry = self._entries.get(key)
             if entry is None:
                 return None
@@ -83,9 +83,9 @@ class FeatureCache:
             make: makes the value; its exceptions are passed on, and nothing is kept.
             size: bytes of the value, or a function that returns them.
         """
-        found = self.get(key)
-        if found is not None:
-            return cast(Value, found)
+        cached = self.get(key)
+        if cached is not None:
+            return cast(Value, cached)
         value = make()
         self.put(key, value, size(value) if callable(size) else size)
         return value
@@ -103,7 +103,7 @@ class FeatureCache:
             self._bytes += size
             while len(self._entries) > self.max_entries or self._bytes > self.max_bytes:
                 self._remove(next(iter(self._entries)))
-            self._watch()
+            self._start_timer()
 
     def clear(self) -> None:
         """Drops all entries."""
@@ -127,22 +127,22 @@ class FeatureCache:
         if entry is not None:
             self._bytes -= entry.size
 
-    def _drop_old(self) -> None:
+    def _drop_expired(self) -> None:
         oldest = self._clock() - self.lifetime
         # The entries are in the order of their last use.
         while self._entries and next(iter(self._entries.values())).used <= oldest:
             self._remove(next(iter(self._entries)))
 
-    def _watch(self) -> None:
+    def _start_timer(self) -> None:
         """Starts a timer that drops old entries even without further calls."""
         if self._timer is None:
-            self._timer = threading.Timer(self.lifetime, self._look)
+            self._timer = threading.Timer(self.lifetime, self._on_timer)
             self._timer.daemon = True
             self._timer.start()
 
-    def _look(self) -> None:
+    def _on_timer(self) -> None:
         with self._lock:
             self._timer = None
-            self._drop_old()
+            self._drop_expired()
             if self._entries:
-                self._watch()
+                self._start_timer()

@@ -8,11 +8,11 @@ from typing import Self
 import numpy as np
 
 from facefusion.compose.detail import compose_coarse, compose_detail
-from facefusion.compose.layers import Area, Bend, Layer, Layers
+from facefusion.compose.layers import Area, Layer, Layers, WarpedArea
 from facefusion.compose.window import FaceWindow
 from facefusion.fusion.coarse import FusionMaps
 from facefusion.pipeline.alignment import AlignedPair
-from facefusion.pipeline.finish import finished
+from facefusion.pipeline.finish import match_photo
 from facefusion.pipeline.steps import Steps
 from facefusion.types import FloatArray, Photo
 
@@ -22,31 +22,31 @@ class Canvas:
     """A photo with new faces over it, rendered only on request.
 
     Attributes:
-        made: the unchanged photo and the faces over it.
+        layers: the unchanged photo and the faces over it.
         masks: opacity of each added face, (height, width) in its window.
     """
 
-    made: Layers
+    layers: Layers
     masks: list[FloatArray] = field(default_factory=list)
 
     @classmethod
-    def of(cls, photo: Photo, bent: FloatArray | None) -> Self:
+    def of(cls, photo: Photo, reshaped: FloatArray | None) -> Self:
         """Makes a canvas without faces.
 
         Args:
             photo: (H, W, 3) RGB uint8.
-            bent: (H, W) float32, where the photo was warped, or None.
+            reshaped: (H, W) float32, where the photo was warped, or None.
         """
-        return cls(Layers(photo, bend=None if bent is None else Bend.where(bent)))
+        return cls(Layers(photo, warped=None if reshaped is None else WarpedArea.of(reshaped)))
 
-    def again(self) -> Canvas:
+    def without_faces(self) -> Canvas:
         """Returns a canvas without faces that keeps this one's changed areas."""
-        return Canvas(self.made.without_faces())
+        return Canvas(self.layers.without_faces())
 
     @property
     def image(self) -> Photo:
         """The photo with the added faces, (H, W, 3) RGB uint8; a new array at each access."""
-        return self.made.image()
+        return self.layers.image()
 
     @property
     def changed(self) -> FloatArray:
@@ -54,12 +54,12 @@ class Canvas:
 
         It is 1 where the photo was warped.
         """
-        return self.made.mask()
+        return self.layers.mask()
 
     @property
     def regions(self) -> list[Area]:
         """Rectangles that contain all new pixels."""
-        return self.made.areas
+        return self.layers.areas
 
     def add_coarse(self, pair: AlignedPair, fused: FusionMaps, blend: float, steps: Steps) -> None:
         """Adds the coarse network's face, its opacity multiplied by `blend`."""
@@ -102,7 +102,8 @@ class Canvas:
         blend: float,
         steps: Steps,
     ) -> None:
-        mask, target = window.opacity(pair.shown(fused.mask)), window.of_photo(self.made.photo)
-        face = finished(face, target, pair, window, mask, steps)
-        self.made = self.made.with_face(Layer(window, face, blend * mask))
+        mask = window.opacity(pair.final_mask(fused.mask))
+        photo = window.crop(self.layers.photo)
+        face = match_photo(face, photo, pair, window, mask, steps)
+        self.layers = self.layers.with_face(Layer(window, face, blend * mask))
         self.masks.append(mask)

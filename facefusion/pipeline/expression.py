@@ -21,7 +21,7 @@ def correct_expression(
     face: Photo,
     points: FloatArray,
     mesh: FaceMesh,
-    share: float,
+    strength: float,
     covered: FloatArray,
 ) -> FloatArray:
     """Moves the source's points so that the warped source has the target's expression.
@@ -37,23 +37,21 @@ def correct_expression(
         face: (S, S, 3) RGB uint8, the source's aligned crop.
         points: (468, 3) the source's mesh in it.
         mesh: the mesh network.
-        share: share of the difference that is corrected, in [0, 1].
+        strength: share of the difference that is corrected, in [0, 1].
         covered: (S, S) float32, coverings of the target face.
 
     Returns:
         (468, 3) corrected points.
     """
     size = EXPRESSION_SIZE
-    crop, wanted = (
-        target.crops[size],
-        rescale_points(target.mesh, COARSE_SIZE, size),
-    )
+    crop, target_mesh = target.crops[size], rescale_points(target.mesh, COARSE_SIZE, size)
     skin, inside = (uncovered(mask, covered) for mask in (target.skin[size], target.face[size]))
     flow = target.warp.flow(points, size)
     warped, _ = match_skin(sample(face, flow), crop, skin)
-    tried = cv2.blendLinear(warped, crop, inside, 1 - inside)
-    error = mesh.measure(np.asarray(tried, np.uint8), wanted)[:, :2] - wanted[:, :2]
-    # Source positions of the points that the network measures at `wanted + error`.
-    origin = sample(flow, (wanted[:, :2] + share * error)[:, None], cv2.BORDER_REPLICATE)
-    moved = (origin - sample(flow, wanted[:, None, :2], cv2.BORDER_REPLICATE)).reshape(-1, 2)
-    return np.concatenate([points[:, :2] + moved, points[:, 2:]], axis=1)
+    composite = cv2.blendLinear(warped, crop, inside, 1 - inside)
+    measured = mesh.measure(np.asarray(composite, np.uint8), target_mesh)
+    error = measured[:, :2] - target_mesh[:, :2]
+    # Source positions of the points that the network measures at `target_mesh + error`.
+    origin = sample(flow, (target_mesh[:, :2] + strength * error)[:, None], cv2.BORDER_REPLICATE)
+    moved = origin - sample(flow, target_mesh[:, None, :2], cv2.BORDER_REPLICATE)
+    return np.concatenate([points[:, :2] + moved.reshape(-1, 2), points[:, 2:]], axis=1)

@@ -55,44 +55,44 @@ class FaceFinder:
     cache: FeatureCache
 
     def find_face(
-        self, photo: Photo, which: PhotoRole, clock: Clock, number: int | None
+        self, photo: Photo, role: PhotoRole, clock: Clock, number: int | None
     ) -> LocatedFace:
         """Returns the largest usable face of a photo, from the cache or measured.
 
         A cached face adds no stage to the clock.
         """
         key = content_key(photo)
-        every: tuple[Face, ...] | None = self.cache.get(("faces", key))
+        cached: tuple[Face, ...] | None = self.cache.get(("faces", key))
         face = (
-            every[0]
-            if every
+            cached[0]
+            if cached
             else self.cache.get_or_make(
-                ("face", key), lambda: self._measured(photo, which, clock, number), FACE_BYTES
+                ("face", key), lambda: self._measure_largest(photo, role, clock, number), FACE_BYTES
             )
         )
-        check_face(face, which, number=number)
+        check_face(face, role, number=number)
         return LocatedFace(photo, key, face)
 
     def faces(
-        self, photo: Photo, key: bytes, which: PhotoRole, number: int | None
+        self, photo: Photo, key: bytes, role: PhotoRole, number: int | None
     ) -> tuple[Face, ...]:
         """Returns every face, from the cache or measured, the largest first."""
 
         def measure() -> tuple[Face, ...]:
             # As in `find_face`, so that both agree on the photo's largest face.
-            first = self.detector.glance(photo)
+            largest = self.detector.glance(photo)
             for detections in self.detector.attempts(photo):
-                others = [
-                    each
-                    for each in detections
-                    if not any(same_face(each.box, one.box) for one in first)
+                further = [
+                    detection
+                    for detection in detections
+                    if not any(same_face(detection.box, known.box) for known in largest)
                 ]
-                detections = [*first, *others]
+                detections = [*largest, *further]
                 measured = (self.mesh(photo, detection) for detection in detections[:MAX_FACES])
                 faces = tuple(face for face in measured if is_consistent(face))
                 if faces:
                     return faces
-            raise NoFaceError(which, number=number)
+            raise NoFaceError(role, number=number)
 
         return self.cache.get_or_make(
             ("faces", key), measure, lambda faces: len(faces) * FACE_BYTES
@@ -117,10 +117,10 @@ class FaceFinder:
                 return self.coverings(located.photo, located.face.mesh)
 
         key = ("coverings", located.key, located.face.detection.box.tobytes())
-        return self.cache.get_or_make(key, find, lambda found: found.nbytes)
+        return self.cache.get_or_make(key, find, lambda coverings: coverings.nbytes)
 
     def source(self, located: LocatedFace, coverings: Coverings, steps: Steps) -> SourceView:
-        """Returns the face as a source; its crops and photo parts are cut on demand and cached."""
+        """Returns the face as a source; its crops and photo parts are made on demand and cached."""
         return SourceView(
             located.face.mesh,
             partial(self._aligned, located, coverings, steps),
@@ -130,26 +130,26 @@ class FaceFinder:
     def _aligned(
         self, located: LocatedFace, coverings: Coverings, steps: Steps, size: int
     ) -> AlignedFace:
-        def cut() -> AlignedFace:
+        def crop() -> AlignedFace:
             return AlignedFace.of(
                 located.photo, located.face, coverings, size, strands=steps.hairline
             )
 
         return self.cache.get_or_make(
-            ("crop", located.key, size, steps), cut, 3 * size * size + FACE_BYTES
+            ("crop", located.key, size, steps), crop, 3 * size * size + FACE_BYTES
         )
 
     def _part(self, located: LocatedFace, size: int) -> PhotoPart:
-        def cut() -> PhotoPart:
+        def crop() -> PhotoPart:
             return PhotoPart.around(located.photo, located.face.mesh, size)
 
         if not shrinks(located.face.mesh, size):  # the photo itself: nothing to cache
-            return cut()
+            return crop()
         return self.cache.get_or_make(
-            ("part", located.key, size), cut, lambda part: part.image.nbytes
+            ("part", located.key, size), crop, lambda part: part.image.nbytes
         )
 
-    def view(
+    def target(
         self, located: LocatedFace, coverings: Coverings, tier: TierSpec, steps: Steps
     ) -> PreparedTarget:
         """Returns the face as a target, from the cache or prepared."""
@@ -165,19 +165,21 @@ class FaceFinder:
             tier.refine_size,
             steps,
         )
-        return self.cache.get_or_make(key, prepare, lambda view: view.nbytes)
+        return self.cache.get_or_make(key, prepare, lambda target: target.nbytes)
 
     def _detection_passes(self, photo: Photo) -> Iterator[list[Detection]]:
         yield self.detector.glance(photo)
         yield from self.detector.attempts(photo)
 
-    def _measured(self, photo: Photo, which: PhotoRole, clock: Clock, number: int | None) -> Face:
+    def _measure_largest(
+        self, photo: Photo, role: PhotoRole, clock: Clock, number: int | None
+    ) -> Face:
         attempts = self._detection_passes(photo)
         while True:
             with clock.stage("detect"):
                 detections = next(attempts, None)
             if detections is None:
-                raise NoFaceError(which, number=number)
+                raise NoFaceError(role, number=number)
             for detection in detections[:MAX_CANDIDATES]:
                 with clock.stage("mesh"):
                     face = self.mesh(photo, detection)

@@ -1,4 +1,4 @@
-"""Matches a new face to its photo before blending: skin chroma, sharpness, grain and strands."""
+"""Matches a new face to the photo before blending: skin chroma, sharpness, grain and strands."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from facefusion.types import FloatArray, Photo
 CHROMA_SHARE: Final = 0.25
 
 
-def finished(
+def match_photo(
     face: Photo,
-    target: Photo,
+    photo: Photo,
     pair: AlignedPair,
     window: FaceWindow,
     mask: FloatArray,
     steps: Steps,
 ) -> Photo:
-    """Brings a new face to the target's colours, sharpness and grain.
+    """Brings a new face to the photo's colours, sharpness and grain.
 
     Args:
         face: (height, width, 3) RGB uint8, the new face in the window's pixels.
-        target: (height, width, 3) RGB uint8, the target photo in the window.
+        photo: (height, width, 3) RGB uint8, the target photo in the window.
         pair: source and target.
         window: window in which the face is composed.
         mask: (height, width) float32 in [0, 1], opacity of the new face.
@@ -38,24 +38,20 @@ def finished(
     Returns:
         (height, width, 3) RGB uint8.
     """
-    view, unit = pair.target, pair.target.unit(window)
-    face = view.tone.lowered(face)
-    skin = window.opacity(pair.bare(view.whole_skin))
-    if steps.skin_chroma and view.tone.curve is None:
-        bare = window.opacity(pair.bare(view.bare_face))
-        face = match_skin_chroma(face, target, bare, mask, unit, CHROMA_SHARE)
+    target, unit = pair.target, pair.target.unit(window)
+    face = target.tone.lowered(face)
+    if steps.skin_chroma and target.tone.curve is None:
+        skin = window.opacity(pair.changeable(target.areas.outline_skin))
+        face = match_skin_chroma(face, photo, skin, mask, unit, CHROMA_SHARE)
     if steps.sharpness or steps.grain:
-        features = window.opacity(pair.bare(view.features))
-        origin = (window.region.top, window.region.left)
+        skin = window.opacity(pair.changeable(target.areas.skin)) * mask
+        features = window.opacity(pair.changeable(target.areas.features))
         face = match_texture(
-            face, target, skin * mask, features, mask, unit,
-            sharpness=steps.sharpness, grain=steps.grain, origin=origin,
+            face, photo, skin, features, mask, unit,
+            sharpness=steps.sharpness, grain=steps.grain, origin=window.origin,
         )  # fmt: skip
-    if view.strands is not None:  # after the texture, to keep the photo's sharpness
-        face = draw_strands(
-            face,
-            target,
-            window.frame.placed(view.strands.skin),
-            window.opacity(view.strands.opacity),
-        )
-    return face if view.tone.curve is None else view.tone.curve(face)
+    strands = target.strands
+    if strands is not None:  # after the texture, to keep the photo's sharpness
+        bare_photo, opacity = window.frame.placed(strands.skin), window.opacity(strands.opacity)
+        face = draw_strands(face, photo, bare_photo, opacity)
+    return face if target.tone.curve is None else target.tone.curve(face)

@@ -64,11 +64,13 @@ def match_faces(
         FusionError: a photo cannot be used.
     """
     with clock.side_by_side() as (source_clock, target_clock), ThreadPoolExecutor(1) as worker:
-        looking = worker.submit(_locate_target, finder, target, face, target_clock)
-        located = [finder.find_face(photo, "source", source_clock, n) for photo, n in photos]
+        target_result = worker.submit(_locate_target, finder, target, face, target_clock)
+        located = [
+            finder.find_face(photo, "source", source_clock, number) for photo, number in photos
+        ]
         embedding = _mean_direction([finder.embedding(each, source_clock) for each in located])
         coverings = [finder.find_coverings(each, source_clock) for each in located]
-        target_face, target_coverings = looking.result()
+        target_face, target_coverings = target_result.result()
     yaw = target_face.face.yaw
     best = min(range(len(located)), key=lambda i: abs(located[i].face.yaw - yaw))
     check_pair(located[best].face, target_face.face)
@@ -124,9 +126,9 @@ def reshape_target(photo: Photo, matches: Sequence[FaceMatch], strength: float) 
         mesh = match.target.face.mesh
         moved = blend_shape(match.source.face.mesh, mesh, strength)
         to_crop = mesh_crop_transform(mesh, FUSION_FACE_SHARE, LATTICE)
-        photo, warped = warp_photo(photo, mesh, moved, to_crop)
+        photo, warped_area = warp_photo(photo, mesh, moved, to_crop)
         faces[i] = replace(match.target.face, mesh=moved)
-        changed = warped if changed is None else np.maximum(changed, warped)
+        changed = warped_area if changed is None else np.maximum(changed, warped_area)
     return ReshapedTarget(photo, faces, changed)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from facefusion.auto.chooser import TierChooser
 from facefusion.auto.speed import PERCEPTION, keep_speed, known_speed
-from facefusion.compose.layers import Finished
+from facefusion.compose.layers import RenderedPicture
 from facefusion.engines.selection import Engine, forced_engines, open_network, select_engines
 from facefusion.errors import PhotoRole
 from facefusion.fusion.coarse import COARSE_SIZE, CoarseRunner, FusionMaps
@@ -278,7 +278,7 @@ class FusionPipeline:
             # 4. Coarse: mask and residual at 128 px, and the draft composed from them.
             with clock.stage("coarse"):
                 maps = [
-                    self.coarse(*pair.at(COARSE_SIZE), match.embedding)
+                    self.coarse(*pair.network_inputs(COARSE_SIZE), match.embedding)
                     for pair, match in zip(pairs, matches, strict=True)
                 ]
             refining = [self._refine(*each, worker) for each in zip(pairs, maps, strict=True)]
@@ -287,10 +287,10 @@ class FusionPipeline:
                 crops = self._add_drafts(canvas, pairs, maps, options.blend)
             photo, faces = reshaped.photo, reshaped.faces
             del reshaped  # its mask takes more memory than the photo
-            made = Results(matches, pairs, canvas.made, chosen, clock)
-            yield made.result(canvas.made, crops, [math.nan] * len(matches))
+            made = Results(matches, pairs, canvas.layers, chosen, clock)
+            yield made.result(canvas.layers, crops, [math.nan] * len(matches))
             # 5. Refine: mask and residual at up to 512 px; or Studio, with the user's own models.
-            final: Picture = canvas.made
+            final: Picture = canvas.layers
             for i, answer in enumerate(refining):
                 if answer is not None:
                     with clock.stage("refine"):
@@ -301,9 +301,9 @@ class FusionPipeline:
             # 6. Compose: the source's detail, at the resolution of the photo.
             if chosen.spec.refine_size:
                 with clock.stage("compose"):
-                    canvas = canvas.again()
+                    canvas = canvas.without_faces()
                     crops = self._add_details(canvas, pairs, maps, details, options.blend)
-                final = canvas.made
+                final = canvas.layers
             # 7. Check: identity similarity of the result; the time taken updates the chooser.
             with clock.stage("check"):
                 similarities = self._compare(final, faces, matches)
@@ -341,7 +341,7 @@ class FusionPipeline:
         for match, face, source in zip(matches, reshaped.faces, sources, strict=True):
             if reshaped.changed is None:
                 coverings = match.target_coverings
-                target = self._finder.view(match.target, coverings, spec, self.steps)
+                target = self._finder.target(match.target, coverings, spec, self.steps)
             else:
                 coverings = self.coverings(reshaped.photo, face.mesh)
                 target = PreparedTarget.of(reshaped.photo, face.mesh, coverings, spec, self.steps)
@@ -361,9 +361,9 @@ class FusionPipeline:
         self, pair: AlignedPair, maps: FusionMaps, worker: Executor
     ) -> Future[FusionMaps] | None:
         """Refines a coarse answer in the worker thread; None if the face is too small for it."""
-        if not pair.target.refined:
+        if not pair.target.sizes.refine:
             return None
-        refine = partial(self.refine, *pair.at(pair.target.refined), maps)
+        refine = partial(self.refine, *pair.network_inputs(pair.target.sizes.refine), maps)
         return worker.submit(copy_context().run, refine)
 
     def _add_drafts(
@@ -374,7 +374,7 @@ class FusionPipeline:
         blend: float,
     ) -> list[Photo]:
         """Composes the coarse network's faces, and returns each in its target's aligned crop."""
-        answers = [pair.steadied(answer) for pair, answer in zip(pairs, maps, strict=True)]
+        answers = [pair.smooth_residual(answer) for pair, answer in zip(pairs, maps, strict=True)]
         for pair, answer in zip(pairs, answers, strict=True):
             canvas.add_coarse(pair, answer, blend, self.steps)
         return [pair.fused(answer) for pair, answer in zip(pairs, answers, strict=True)]
@@ -388,7 +388,7 @@ class FusionPipeline:
         blend: float,
     ) -> list[Photo]:
         """Composes the faces with source detail, and returns each in its target's aligned crop."""
-        answers = [pair.steadied(answer) for pair, answer in zip(pairs, maps, strict=True)]
+        answers = [pair.smooth_residual(answer) for pair, answer in zip(pairs, maps, strict=True)]
         for pair, answer, detail in zip(pairs, answers, details, strict=True):
             rendered = None if detail is None else detail.result()
             canvas.add_detail(pair, answer, blend, self.steps, rendered)
@@ -439,7 +439,7 @@ def _in_studio(
     faces: Sequence[Face],
     pairs: Sequence[AlignedPair],
     canvas: Canvas,
-) -> Finished:
+) -> RenderedPicture:
     """Swaps the faces with the user's own swapper, blended by the draft's masks."""
     changed = canvas.changed
     for match, face, pair, mask in zip(matches, faces, pairs, canvas.masks, strict=True):
@@ -447,7 +447,7 @@ def _in_studio(
         opacity = pair.target.mask_over(mask, photo.shape)
         photo, pasted = studio(photo, face.mesh, own, opacity)
         changed = np.maximum(changed, pasted)
-    return Finished(photo, changed)
+    return RenderedPicture(photo, changed)
 
 
 def _work(clock: Clock) -> float:

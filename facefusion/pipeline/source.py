@@ -21,10 +21,10 @@ from facefusion.geometry.align import (
 from facefusion.geometry.mask import outline_mask, uncovered
 from facefusion.geometry.sampling import PhotoPart
 from facefusion.images.inpaint import Patch, covered_with_skin
-from facefusion.perception.coverings import SIZE as COVERINGS
+from facefusion.perception.coverings import SIZE as MAP_SIZE
 from facefusion.perception.coverings import Coverings
-from facefusion.perception.strands import CROP_SIZE as STRANDS
-from facefusion.perception.strands import dense, find_strands
+from facefusion.perception.strands import CROP_SIZE as STRANDS_SIZE
+from facefusion.perception.strands import find_strands, joined
 from facefusion.types import Face, FloatArray, Photo
 
 #: Standard deviations in pixels of the Gaussians that average the skin laid over strands, and that
@@ -46,12 +46,12 @@ class SourceView:
     aligned: Callable[[int], AlignedFace]
     part: Callable[[int], PhotoPart]
 
-    def prepared(self, beside: Executor) -> SourceView:
-        """Returns the view with the crop for the expression correction cut in an executor."""
-        ready = beside.submit(self.aligned, EXPRESSION_SIZE)
+    def prepared(self, executor: Executor) -> SourceView:
+        """Returns the view with the crop for the expression correction made in an executor."""
+        crop = executor.submit(self.aligned, EXPRESSION_SIZE)
         return replace(
             self,
-            aligned=lambda size: ready.result() if size == EXPRESSION_SIZE else self.aligned(size),
+            aligned=lambda size: crop.result() if size == EXPRESSION_SIZE else self.aligned(size),
         )
 
 
@@ -76,38 +76,56 @@ class AlignedFace:
 
     @classmethod
     def of(
-        cls, photo: Photo, face: Face, worn: Coverings, size: int, *, strands: bool = True
+        cls, photo: Photo, face: Face, coverings: Coverings, size: int, *, strands: bool = True
     ) -> Self:
         """Cuts out the aligned crop, area-averaged where the photo is larger.
 
         Args:
             photo: (H, W, 3) RGB uint8.
             face: a face in the photo.
-            worn: coverings of the face.
+            coverings: coverings of the face.
             size: side of the crop in pixels.
             strands: whether to replace single strands of hair as well.
         """
-        cut = mesh_crop_transform(face.mesh, FUSION_FACE_SHARE, size)
-        crop, mesh, occlusion_maps = (
-            crop_photo(photo, cut, size),
-            transform_points(face.mesh, cut),
-            worn.occlusion_maps,
-        )
-        patches = [] if worn.glasses is None else [worn.glasses.patch(crop)]
-        if strands:
-            small = np.asarray(
-                cv2.resize(crop, (STRANDS, STRANDS), interpolation=cv2.INTER_AREA), np.uint8
+        to_crop = mesh_crop_transform(face.mesh, FUSION_FACE_SHARE, size)
+        crop, mesh = crop_photo(photo, to_crop, size), transform_points(face.mesh, to_crop)
+        occlusion_maps = coverings.occlusion_maps
+        patches = []
+        if coverings.glasses is not None and (frame := coverings.glasses.patch(crop)) is not None:
+            patches.append(frame)
+        found = _find_strands(crop, mesh, coverings.hair) if strands else None
+        if found is not None:
+            patches.append(found.patch)
+            occlusion_maps = np.dstack(
+                [np.maximum(occlusion_maps[..., 0], found.fringe), occlusion_maps[..., 1]]
             )
-            found = find_strands(small, rescale_points(mesh, size, STRANDS), worn.hair)
-            if found.any():
-                skin = outline_mask(rescale_points(mesh, size, STRANDS), STRANDS)
-                bare = uncovered(skin, worn.hair)
-                patches.append(covered_with_skin(small, found, bare, *PATCH))
-                fringe = cv2.resize(dense(found), COVERINGS, interpolation=cv2.INTER_AREA)
-                occlusion_maps = np.dstack(
-                    [np.maximum(occlusion_maps[..., 0], fringe), occlusion_maps[..., 1]]
-                )
-        kept = tuple(patch for patch in patches if patch is not None)
-        for patch in kept:
+        for patch in patches:
             crop = patch.onto(crop)
-        return cls(crop, mesh, cut, kept, occlusion_maps)
+        return cls(crop, mesh, to_crop, tuple(patches), occlusion_maps)
+
+
+@dataclass(frozen=True)
+class _SourceStrands:
+    """Strands of a source's hair over its forehead.
+
+    Attributes:
+        patch: skin that replaces them.
+        fringe: (192, 192) float32 in [0, 1], where they are dense.
+    """
+
+    patch: Patch
+    fringe: FloatArray
+
+
+def _find_strands(crop: Photo, mesh: FloatArray, hair: FloatArray) -> _SourceStrands | None:
+    """Finds the strands in an aligned crop; arguments as of `strands.find_strands`, at any side."""
+    side = (STRANDS_SIZE, STRANDS_SIZE)
+    small = np.asarray(cv2.resize(crop, side, interpolation=cv2.INTER_AREA), np.uint8)
+    mesh = rescale_points(mesh, crop.shape[0], STRANDS_SIZE)
+    strands = find_strands(small, mesh, hair)
+    if not strands.any():
+        return None
+    skin = uncovered(outline_mask(mesh, STRANDS_SIZE), hair)
+    patch = covered_with_skin(small, strands, skin, *PATCH)
+    fringe = cv2.resize(joined(strands), MAP_SIZE, interpolation=cv2.INTER_AREA)
+    return _SourceStrands(patch, np.asarray(fringe, np.float32))

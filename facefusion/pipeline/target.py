@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from facefusion.compose.features import FeatureMasks
 from facefusion.compose.phototone import PhotoTone
 from facefusion.compose.window import FaceWindow
 from facefusion.fusion.coarse import COARSE_SIZE
-from facefusion.fusion.sizes import DRAFT_SIZE, EXPRESSION_SIZE, detail_side, refined_side
+from facefusion.fusion.sizes import DRAFT_SIZE, EXPRESSION_SIZE, CropSizes
 from facefusion.geometry.align import (
     FUSION_FACE_SHARE,
     crop_photo,
@@ -32,7 +32,7 @@ from facefusion.geometry.mask import (
 )
 from facefusion.geometry.warp import MeshWarp
 from facefusion.perception.coverings import Coverings
-from facefusion.perception.strands import CROP_SIZE as STRANDS
+from facefusion.perception.strands import CROP_SIZE as STRANDS_SIZE
 from facefusion.perception.strands import Strands
 from facefusion.pipeline.steps import Steps
 from facefusion.tiers import TierSpec
@@ -40,6 +40,36 @@ from facefusion.types import FloatArray, Photo
 
 #: Longer side in pixels of the face in a crop of 224 px, the unit of lengths on faces.
 UNIT_FACE: Final = 179.0
+
+
+@dataclass(frozen=True)
+class FaceAreas:
+    """Areas of a face for the finishing steps, (256, 256) float32 in [0, 1] each.
+
+    Attributes:
+        skin: all skin inside the mesh's oval, without strands of hair, which are not its texture.
+        features: eyes, brows and lips.
+        outline_skin: the whole face with the forehead, without `features`.
+    """
+
+    skin: FloatArray
+    features: FloatArray
+    outline_skin: FloatArray
+
+    @classmethod
+    def of(cls, mesh: FloatArray, strands: Strands | None) -> Self:
+        """Makes the areas of a mesh (468, 3) in pixels of the 256 px crop."""
+        skin = whole_skin_mask(mesh, EXPRESSION_SIZE)
+        if strands is not None:
+            skin = uncovered(skin, strands.opacity)
+        features = feature_mask(mesh, EXPRESSION_SIZE)
+        outline_skin = outline_mask(mesh, EXPRESSION_SIZE) * (1 - features)
+        return cls(skin, features, np.asarray(outline_skin, np.float32))
+
+    @property
+    def nbytes(self) -> int:
+        """Size in bytes."""
+        return self.skin.nbytes + self.features.nbytes + self.outline_skin.nbytes
 
 
 @dataclass(frozen=True)
@@ -53,20 +83,15 @@ class PreparedTarget:
             coarse network, at 256 for the expression correction, and at the refine network's side.
         skin, face: by side, (S, S) float32 in [0, 1], where skin is most likely, and where the face
             may change.
-        whole_skin, features: (256, 256) float32 in [0, 1], all skin of the face; eyes, brows and
-            lips.
-        bare_face: (256, 256) float32 in [0, 1], the whole face with the forehead, without eyes,
-            brows and lips.
-        side: side in pixels at which the source is rendered for the networks.
-        refined: side of the refine network's input in pixels, or 0 where it does not run.
-        size: side in pixels of the detail crop, used without single sampling.
-        to_photo: (2, 3) pixels of the crop of `side` to pixels of the photo.
+        areas: areas for the finishing steps.
+        sizes: sides of the crops.
+        to_photo: (2, 3) pixels of the crop of `sizes.network` to pixels of the photo.
         strands: single strands of the target's hair over the forehead, or None.
         window: window in which the face is composed, or None outside of the photo.
         draft: window of the draft, at a lower resolution, or None outside of the photo.
         face_size: longer side of the face in the photo, in pixels.
         tone: maps the photo to ordinary light, in which `crops` are, and back.
-        parts: masks of features with a tone of their own, over the 128 px crop, or None.
+        feature_masks: masks of features with a tone of their own, over the 128 px crop, or None.
     """
 
     mesh: FloatArray
@@ -74,26 +99,22 @@ class PreparedTarget:
     crops: dict[int, Photo]
     skin: dict[int, FloatArray]
     face: dict[int, FloatArray]
-    whole_skin: FloatArray
-    features: FloatArray
-    bare_face: FloatArray
-    side: int
-    refined: int
-    size: int
+    areas: FaceAreas
+    sizes: CropSizes
     to_photo: np.ndarray
     strands: Strands | None
     window: FaceWindow | None
     draft: FaceWindow | None
     face_size: float
     tone: PhotoTone
-    parts: FeatureMasks | None
+    feature_masks: FeatureMasks | None
 
     @classmethod
     def of(
         cls,
         photo: Photo,
         mesh: FloatArray,
-        worn: Coverings,
+        coverings: Coverings,
         tier: TierSpec,
         steps: Steps | None = None,
     ) -> Self:
@@ -101,63 +122,31 @@ class PreparedTarget:
 
         Args:
             photo, mesh: the target.
-            worn: coverings of the target face.
+            coverings: coverings of the target face.
             tier: limits of the sides; no crop is larger than the face's own resolution needs.
             steps: steps to run; all by default.
         """
         steps = Steps() if steps is None else steps
-        small = mesh_crop_transform(mesh, FUSION_FACE_SHARE, COARSE_SIZE)
-        size = detail_side(face_size(mesh), tier.detail_size)
-        refined = refined_side(size, tier.refine_size)
-        side = refined or min(size, EXPRESSION_SIZE)
-        within = {
-            s: rescale_transform(small, s / COARSE_SIZE)
-            for s in {COARSE_SIZE, EXPRESSION_SIZE, refined} - {0}
-        }
-        meshes = {s: transform_points(mesh, matrix) for s, matrix in within.items()}
-        face = {s: face_mask(meshes[s], s) for s in (COARSE_SIZE, EXPRESSION_SIZE)}
-        if refined > EXPRESSION_SIZE:  # the mask is smooth: it can be enlarged
-            face[refined] = Frame.crop(refined).placed(face[EXPRESSION_SIZE])
-        to_photo = {s: invert(matrix) for s, matrix in within.items()}
-        window, draft = (
-            FaceWindow.of(face[EXPRESSION_SIZE], to_photo[EXPRESSION_SIZE], photo.shape, largest)
-            for largest in (tier.detail_size, DRAFT_SIZE)
-        )
-        crops = {s: crop_photo(photo, matrix, s) for s, matrix in within.items()}
-        skin = {s: skin_mask(meshes[s], s) for s in (COARSE_SIZE, EXPRESSION_SIZE)}
-        tone = PhotoTone.of(
-            crops[COARSE_SIZE],
-            skin[COARSE_SIZE],
-            exposure=steps.exposure,
-            monochrome=steps.monochrome,
-        )
-        strands = Strands.of(crops[STRANDS], meshes[STRANDS], worn.hair) if steps.strands else None
-        crops = {s: tone.raised(crop) for s, crop in crops.items()}
-        whole_skin = whole_skin_mask(meshes[EXPRESSION_SIZE], EXPRESSION_SIZE)
-        features = feature_mask(meshes[EXPRESSION_SIZE], EXPRESSION_SIZE)
-        if strands is not None:  # strands are not texture of the skin
-            whole_skin = uncovered(whole_skin, strands.opacity)
+        sizes = CropSizes.of(face_size(mesh), tier.detail_size, tier.refine_size)
+        view = _CroppedFace.of(photo, mesh, sizes)
+        tone = view.tone(steps)
+        strands = view.strands(coverings) if steps.strands else None
+        small = view.meshes[COARSE_SIZE]
         return cls(
-            mesh=meshes[COARSE_SIZE],
-            warp=MeshWarp(meshes[COARSE_SIZE], COARSE_SIZE, triangles=steps.triangles),
-            crops=crops,
-            skin=skin,
-            tone=tone,
-            parts=FeatureMasks.of(meshes[COARSE_SIZE], COARSE_SIZE) if steps.lips else None,
-            face=face,
-            whole_skin=whole_skin,
-            features=features,
-            bare_face=np.asarray(
-                outline_mask(meshes[EXPRESSION_SIZE], EXPRESSION_SIZE) * (1 - features), np.float32
-            ),
-            side=side,
-            refined=refined,
-            size=size,
-            to_photo=invert(rescale_transform(small, side / COARSE_SIZE)),
+            mesh=small,
+            warp=MeshWarp(small, COARSE_SIZE, triangles=steps.triangles),
+            crops={size: tone.raised(crop) for size, crop in view.crops.items()},
+            skin=view.skin,
+            face=view.face,
+            areas=FaceAreas.of(view.meshes[EXPRESSION_SIZE], strands),
+            sizes=sizes,
+            to_photo=view.to_photo[sizes.network],
             strands=strands,
-            window=window,
-            draft=draft,
+            window=view.window(photo.shape, tier.detail_size),
+            draft=view.window(photo.shape, DRAFT_SIZE),
             face_size=face_size(mesh),
+            tone=tone,
+            feature_masks=FeatureMasks.of(small, COARSE_SIZE) if steps.lips else None,
         )
 
     def unit(self, window: FaceWindow) -> float:
@@ -173,13 +162,65 @@ class PreparedTarget:
     @property
     def nbytes(self) -> int:
         """Approximate size in bytes."""
-        groups: tuple[dict[int, Any], ...] = (self.crops, self.skin, self.face)
-        maps = (self.whole_skin, self.features, self.bare_face)
-        single = sum(each.nbytes for each in maps) + (
-            0 if self.strands is None else self.strands.nbytes
+        masks = (*self.skin.values(), *self.face.values())
+        pixels = sum(crop.nbytes for crop in self.crops.values()) + sum(m.nbytes for m in masks)
+        strands = 0 if self.strands is None else self.strands.nbytes
+        return self.warp.nbytes + self.areas.nbytes + strands + pixels
+
+
+@dataclass(frozen=True)
+class _CroppedFace:
+    """A face in aligned crops of several sides.
+
+    Attributes:
+        crops: by side, (S, S, 3) RGB uint8.
+        meshes: by side, (468, 3) in the crop's pixels.
+        to_photo: by side, (2, 3) pixels of the crop to pixels of the photo.
+        skin, face: as in `PreparedTarget`.
+    """
+
+    crops: dict[int, Photo]
+    meshes: dict[int, FloatArray]
+    to_photo: dict[int, np.ndarray]
+    skin: dict[int, FloatArray]
+    face: dict[int, FloatArray]
+
+    @classmethod
+    def of(cls, photo: Photo, mesh: FloatArray, sizes: CropSizes) -> Self:
+        """Cuts out the crops of a face and makes their masks."""
+        small = mesh_crop_transform(mesh, FUSION_FACE_SHARE, COARSE_SIZE)
+        to_crop = {
+            size: rescale_transform(small, size / COARSE_SIZE)
+            for size in {COARSE_SIZE, EXPRESSION_SIZE, sizes.refine} - {0}
+        }
+        meshes = {size: transform_points(mesh, matrix) for size, matrix in to_crop.items()}
+        skin = {size: skin_mask(meshes[size], size) for size in (COARSE_SIZE, EXPRESSION_SIZE)}
+        face = {size: face_mask(meshes[size], size) for size in (COARSE_SIZE, EXPRESSION_SIZE)}
+        if sizes.refine > EXPRESSION_SIZE:  # the mask is smooth: it can be enlarged
+            face[sizes.refine] = Frame.crop(sizes.refine).placed(face[EXPRESSION_SIZE])
+        return cls(
+            {size: crop_photo(photo, matrix, size) for size, matrix in to_crop.items()},
+            meshes,
+            {size: invert(matrix) for size, matrix in to_crop.items()},
+            skin,
+            face,
         )
-        return (
-            self.warp.nbytes
-            + single
-            + sum(int(each.nbytes) for group in groups for each in group.values())
+
+    def tone(self, steps: Steps) -> PhotoTone:
+        """Measures the tone of the photo."""
+        return PhotoTone.of(
+            self.crops[COARSE_SIZE],
+            self.skin[COARSE_SIZE],
+            exposure=steps.exposure,
+            monochrome=steps.monochrome,
+        )
+
+    def strands(self, coverings: Coverings) -> Strands | None:
+        """Finds single strands of hair over the forehead."""
+        return Strands.of(self.crops[STRANDS_SIZE], self.meshes[STRANDS_SIZE], coverings.hair)
+
+    def window(self, shape: tuple[int, ...], largest: int) -> FaceWindow | None:
+        """Returns the window of the face in a photo of a shape (`FaceWindow.of`)."""
+        return FaceWindow.of(
+            self.face[EXPRESSION_SIZE], self.to_photo[EXPRESSION_SIZE], shape, largest
         )

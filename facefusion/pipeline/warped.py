@@ -58,9 +58,9 @@ class WarpedFace:
             flow[..., 0] *= -1
         moved = []
         for patch in patches:
-            within = rescale_transform(to_crop, patch.filled.shape[0] / EXPRESSION_SIZE)
-            places = transform_points(flow.reshape(-1, 2), within).reshape(flow.shape)
-            moved.append(patch.moved(places[..., 0].copy(), places[..., 1].copy()))
+            to_patch = rescale_transform(to_crop, patch.filled.shape[0] / EXPRESSION_SIZE)
+            positions = transform_points(flow.reshape(-1, 2), to_patch).reshape(flow.shape)
+            moved.append(patch.moved(positions[..., 0].copy(), positions[..., 1].copy()))
         return cls(flow, tuple(moved))
 
     def sampled(self, part: PhotoPart, frame: Frame) -> Photo:
@@ -80,17 +80,17 @@ class WarpedSource:
         relight: correction of the source's tone and light.
         mirror: the source's mirror image and its correction, if the source's pose hides a half that
             the target shows, or None.
-        share: (S, S) float32 in [0, 1] over the aligned crop, opacity of the mirror image.
+        mirror_opacity: (S, S) float32 in [0, 1] over the aligned crop, opacity of the mirror image.
         tone: maps the result to the colours of a monochrome target.
     """
 
     face: WarpedFace
     relight: Relight
     mirror: tuple[WarpedFace, Relight] | None = None
-    share: FloatArray | None = None
+    mirror_opacity: FloatArray | None = None
     tone: PhotoTone = field(default_factory=PhotoTone)
 
-    def at(self, part: PhotoPart, frame: Frame) -> Photo:
+    def sampled(self, part: PhotoPart, frame: Frame) -> Photo:
         """Samples the source photo in a frame.
 
         Args:
@@ -101,9 +101,9 @@ class WarpedSource:
             (height, width, 3) RGB uint8.
         """
         image = self.relight(self.face.sampled(part, frame), frame)
-        if self.mirror is not None and self.share is not None:
+        if self.mirror is not None and self.mirror_opacity is not None:
             face, relight = self.mirror
-            share = np.clip(frame.placed(self.share), 0, 1)
-            other = relight(face.sampled(part, frame), frame)
-            image = np.asarray(cv2.blendLinear(other, image, share, 1 - share), np.uint8)
+            opacity = np.clip(frame.placed(self.mirror_opacity), 0, 1)
+            mirrored = relight(face.sampled(part, frame), frame)
+            image = np.asarray(cv2.blendLinear(mirrored, image, opacity, 1 - opacity), np.uint8)
         return self.tone.coloured(image)

@@ -71,7 +71,7 @@ def test_a_target_is_seen_at_the_sides_that_its_tier_needs(
 ) -> None:
     photo, mesh = make_photo(500, 600), make_mesh((310.0, 240.0), height)
     target = PreparedTarget.of(photo, mesh, BARE, TIERS[tier])
-    assert (target.size, target.refined, target.side) == (size, refined, side)
+    assert (target.sizes.detail, target.sizes.refine, target.sizes.network) == (size, refined, side)
     assert set(target.crops) == set(target.face) == {128, 256, refined} - {0} and set(
         target.skin
     ) == {128, 256}
@@ -158,7 +158,7 @@ def test_a_source_is_sampled_once_at_the_photo_s_own_resolution(
     window = once.target.window
     inside = window.opacity(once.target.face[256]) > 0.99
     found, blurred = (
-        np.abs(pair.rendered(window).astype(int) - window.of_photo(photo)) for pair in (once, twice)
+        np.abs(pair.rendered(window).astype(int) - window.crop(photo)) for pair in (once, twice)
     )
     assert (
         found[inside].mean() < 8 < 14 < blurred[inside].mean()
@@ -189,11 +189,11 @@ def test_what_the_source_does_not_show_is_left_to_the_target(
     )
     mild, strong = make_pair(frontal, turned), make_pair(away, turned)
     assert (
-        mild.covered.shape == (192, 192) and strong.covered.min() >= 0 and strong.covered.max() <= 1
+        mild.blocked.shape == (192, 192) and strong.blocked.min() >= 0 and strong.blocked.max() <= 1
     )
-    assert mild.covered.mean() < strong.covered.mean()
+    assert mild.blocked.mean() < strong.blocked.mean()
     spline = make_pair(away, turned, steps=Steps(triangles=False))
-    assert spline.covered.max() == 0  # nothing lies over the two
+    assert spline.blocked.max() == 0  # nothing lies over the two
 
 
 def test_skin_is_laid_over_the_frame_of_the_source_s_glasses(

@@ -37,7 +37,7 @@ def pairs(make_pair: Any, make_mesh: Any, make_photo: Any, photo: np.ndarray) ->
 
 def answer(pair: AlignedPair, delta: float = 0.0) -> FusionMaps:
     """All of the face, lighter by a share of 255 levels."""
-    return FusionMaps(pair.at(128)[2], np.full((128, 128, 3), delta, np.float32))
+    return FusionMaps(pair.network_inputs(128)[2], np.full((128, 128, 3), delta, np.float32))
 
 
 @pytest.mark.parametrize("add", BOTH)
@@ -130,7 +130,7 @@ def test_where_the_photo_was_bent_all_counts_as_new(
         1, abs=1e-3
     )
     assert bent.sum() == 20 * 120  # it is not written to
-    again = canvas.again()
+    again = canvas.without_faces()
     np.testing.assert_array_equal(again.image, photo)
     np.testing.assert_array_equal(again.changed, canvas.changed)
 
@@ -141,7 +141,7 @@ def test_again_begins_with_the_photo_and_keeps_what_counts_as_new(
     canvas = Canvas.of(photo, None)
     for pair in pairs:
         canvas.add_coarse(pair, answer(pair), 1.0, PLAIN)
-    kept, again = canvas.changed.copy(), canvas.again()
+    kept, again = canvas.changed.copy(), canvas.without_faces()
     np.testing.assert_array_equal(again.image, photo)
     np.testing.assert_array_equal(again.changed, kept)
     assert again.masks == [] and again.regions == canvas.regions

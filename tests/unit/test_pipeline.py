@@ -266,13 +266,13 @@ def test_faces_are_composed_at_the_photo_s_own_resolution(
 ) -> None:
     """The face takes 0.6 of the crop, whose side in the window is no larger than the tier allows."""
     composed: list[tuple[int, int]] = []
-    real = canvas.finished
+    real = canvas.match_photo
 
     def spy(face: np.ndarray, *others: Any) -> np.ndarray:
         composed.append(face.shape[:2])
         return real(face, *others)
 
-    monkeypatch.setattr(canvas, "finished", spy)
+    monkeypatch.setattr(canvas, "match_photo", spy)
     paper.faces[(400, 500)] = make_mesh((250, 200), height)
     result = pipe(source, target, tier=tier)
     rows, columns = (np.ptp(np.flatnonzero(result.mask.any(axis))) + 1 for axis in (1, 0))

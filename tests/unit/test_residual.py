@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from facefusion.compose.residual import steadied
+from facefusion.compose.residual import smooth_residual
 from facefusion.fusion.coarse import FusionMaps
 from facefusion.perception.coverings import Coverings
 from facefusion.pipeline.steps import Steps
@@ -28,7 +28,7 @@ def answer(size: int) -> FusionMaps:
 @pytest.mark.parametrize("size", [128, 384])
 def test_the_soft_edge_takes_the_residual_of_the_inside(size: int) -> None:
     given = answer(size)
-    found = steadied(given, np.ones((192, 192), np.float32))
+    found = smooth_residual(given, np.ones((192, 192), np.float32))
     np.testing.assert_array_equal(found.mask, given.mask)
     assert found.delta.shape == given.delta.shape and found.delta.dtype == np.float32
     edge = (given.mask > 0.02) & (given.mask < 0.25)
@@ -40,9 +40,9 @@ def test_the_soft_edge_takes_the_residual_of_the_inside(size: int) -> None:
 @pytest.mark.parametrize("size", [128, 384])
 def test_away_from_cuts_nothing_is_changed(size: int) -> None:
     given, beside = answer(size), np.zeros((192, 192), np.float32)
-    np.testing.assert_array_equal(steadied(given, beside).delta, given.delta)
+    np.testing.assert_array_equal(smooth_residual(given, beside).delta, given.delta)
     beside[:, 120:] = 1
-    found = steadied(given, beside)
+    found = smooth_residual(given, beside)
     np.testing.assert_array_equal(found.delta[:, : size // 2], given.delta[:, : size // 2])
     assert np.abs(found.delta - given.delta)[:, 3 * size // 4 :].max() > 0.5
 
@@ -50,7 +50,7 @@ def test_away_from_cuts_nothing_is_changed(size: int) -> None:
 def test_the_given_answer_stays_as_it_is() -> None:
     given = answer(128)
     before = given.mask.copy(), given.delta.copy()
-    steadied(given, np.ones((192, 192), np.float32))
+    smooth_residual(given, np.ones((192, 192), np.float32))
     np.testing.assert_array_equal(given.mask, before[0])
     np.testing.assert_array_equal(given.delta, before[1])
 
@@ -67,8 +67,8 @@ def test_a_pair_steadies_the_residual_beside_the_sources_hair(
     delta = np.full((128, 128, 3), INSIDE, np.float32)
     delta[:46] = OUTSIDE
     pair = make_pair(face, face, theirs=hung)
-    given = FusionMaps(pair.shown(pair.at(128)[2]), delta)
-    found = pair.steadied(given)
+    given = FusionMaps(pair.final_mask(pair.network_inputs(128)[2]), delta)
+    found = pair.smooth_residual(given)
     near = (given.mask > 0.05) & (given.mask < 0.25) & (np.arange(128) < 46)[:, None]
     near[:, :50] = near[:, 78:] = False
     assert (
@@ -80,4 +80,4 @@ def test_a_pair_steadies_the_residual_beside_the_sources_hair(
         make_pair(face, face),
         make_pair(face, face, theirs=hung, steps=Steps().without("hairline")),
     ):
-        assert other.steadied(given) is given  # nothing is cut
+        assert other.smooth_residual(given) is given  # nothing is cut

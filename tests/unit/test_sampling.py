@@ -22,7 +22,7 @@ from facefusion.geometry.sampling import (
     PhotoPart,
     crop_part,
     remapped,
-    shown_size,
+    rounded_up,
     shrinks,
 )
 
@@ -117,4 +117,4 @@ def test_an_aligned_crop_takes_the_place_of_its_photo(make_mesh: Any, make_photo
 
 
 def test_sizes_are_rounded_up_so_that_parts_serve_again() -> None:
-    assert [shown_size(size) for size in (1, 64, 64.1, 179, 192.5)] == [64, 64, 128, 192, 256]
+    assert [rounded_up(size) for size in (1, 64, 64.1, 179, 192.5)] == [64, 64, 128, 192, 256]

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from facefusion.perception.strands import CROP_SIZE, Strands, dense, find_strands, without_strands
+from facefusion.perception.strands import CROP_SIZE, Strands, find_strands, joined, without_strands
 
 #: Lines from the hair down the forehead: x and y of both ends.
 FRINGE = [(110, 50, 106, 84), (124, 50, 126, 82), (150, 50, 156, 80)]
@@ -117,7 +117,7 @@ def test_single_strands_are_kept_with_the_skin_beneath_them(make_forehead: Any) 
 def test_strands_side_by_side_are_a_fringe_and_single_ones_are_not() -> None:
     strands = np.zeros((256, 256), np.uint8)
     strands[40:80, 60:120:5] = strands[40:80, 61:121:5] = strands[40:80, 180:183] = 1
-    fringe = dense(strands)
+    fringe = joined(strands)
     assert fringe.shape == (256, 256) and fringe.dtype == np.float32
     assert fringe[50:70, 66:114].min() > 0.95
     assert fringe[:, 170:].max() < 1e-3 and not fringe[100:].any()

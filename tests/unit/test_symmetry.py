@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from facefusion.geometry.symmetry import hidden_turn, mirrored_share
+from facefusion.geometry.symmetry import hidden_turn, mirror_opacity
 from facefusion.geometry.warp import MeshWarp
 
 SIZE = 128
@@ -45,7 +45,7 @@ def test_the_hidden_half_is_taken_from_the_mirror_and_the_other_is_not(
     make_mesh: Any, turn: float, triangles: bool
 ) -> None:
     mesh = face(make_mesh, 0)
-    share = mirrored_share(MeshWarp(mesh, SIZE, triangles=triangles), mesh, turn, SIZE)
+    share = mirror_opacity(MeshWarp(mesh, SIZE, triangles=triangles), mesh, turn, SIZE)
     assert share.shape == (SIZE, SIZE) and share.min() >= 0 and share.max() <= 1
     hidden, seen = (slice(85, 92), slice(35, 42))[:: 1 if turn > 0 else -1]
     assert share[50:80, hidden].min() > 0.9
@@ -56,5 +56,5 @@ def test_the_hidden_half_is_taken_from_the_mirror_and_the_other_is_not(
 def test_a_small_turn_takes_nothing_and_a_larger_one_comes_in_slowly(make_mesh: Any) -> None:
     mesh = face(make_mesh, 0)
     warp = MeshWarp(mesh, SIZE)
-    most = [mirrored_share(warp, mesh, turn, SIZE).max() for turn in (0.0, 10.0, 16.0, 22.0, 40.0)]
+    most = [mirror_opacity(warp, mesh, turn, SIZE).max() for turn in (0.0, 10.0, 16.0, 22.0, 40.0)]
     assert most[:2] == [0, 0] and 0 < most[2] < most[3] < most[4] <= 1

@@ -114,9 +114,9 @@ def test_a_window_shows_what_the_crop_does(photo: np.ndarray, mesh: np.ndarray) 
     face = WarpedFace.of(warp, mesh, [], to_crop(mesh))
     carried = WarpedSource(face, Relight(SAME.table, gains))
     back = invert(rescale_transform(mesh_crop_transform(mesh, FUSION_FACE_SHARE, SIDE), 1 / SIDE))
-    window = carried.at(part, Frame(back, 320, 300))
+    window = carried.sampled(part, Frame(back, 320, 300))
     again = crop_photo(window, mesh_crop_transform(mesh, FUSION_FACE_SHARE, SIDE), SIDE)
-    crop = carried.at(part, FRAME)
+    crop = carried.sampled(part, FRAME)
     assert window.shape == (300, 320, 3)
     assert apart(again, crop).mean() < 1.5 and np.quantile(apart(again, crop), 0.98) < 8
 
@@ -129,9 +129,9 @@ def test_the_mirror_image_is_seen_by_its_share(photo: np.ndarray, mesh: np.ndarr
     own, other = (face.sampled(part, FRAME) for face in faces)
     for share, expected in ((0.0, own), (1.0, other), (0.5, (own.astype(float) + other) / 2)):
         shares = np.full((64, 64), share, np.float32)
-        found = WarpedSource(faces[0], SAME, (faces[1], SAME), shares).at(part, FRAME)
+        found = WarpedSource(faces[0], SAME, (faces[1], SAME), shares).sampled(part, FRAME)
         assert np.abs(found - expected.astype(float)).max() <= 1
-    np.testing.assert_array_equal(WarpedSource(faces[0], SAME).at(part, FRAME), own)
+    np.testing.assert_array_equal(WarpedSource(faces[0], SAME).sampled(part, FRAME), own)
 
 
 def test_each_image_has_its_own_correction(photo: np.ndarray, mesh: np.ndarray) -> None:
@@ -142,5 +142,5 @@ def test_each_image_has_its_own_correction(photo: np.ndarray, mesh: np.ndarray) 
     )
     face = WarpedFace.of(warp, mesh, [], to_crop(mesh))
     dark = Relight(0 * SAME.table, SAME.gains)
-    found = WarpedSource(face, SAME, (face, dark), half).at(part, FRAME)
+    found = WarpedSource(face, SAME, (face, dark), half).sampled(part, FRAME)
     assert apart(found, face.sampled(part, FRAME) / 2).max() <= 1

@@ -77,7 +77,7 @@ def test_the_mask_lands_where_the_transform_says(
 def test_at_its_own_resolution_the_window_is_a_part_of_the_photo(noise: np.ndarray) -> None:
     window = window_at(noise, place(150, 110, 2, 25), 128)
     assert window.scale == 1 and window.size == (window.region.width, window.region.height)
-    np.testing.assert_array_equal(window.of_photo(noise), noise[window.region.window])
+    np.testing.assert_array_equal(window.crop(noise), noise[window.region.window])
     corner = transform_points(np.array([[31.5, 31.5]]), window.frame.from_crop(SIDE))[0]
     np.testing.assert_allclose(
         corner, [150 - window.region.left, 110 - window.region.top], atol=1e-4
@@ -94,7 +94,7 @@ def test_a_larger_face_is_composed_with_the_crop_at_its_largest_side(
     assert np.hypot(window.frame.matrix[0, 0], window.frame.matrix[1, 0]) == pytest.approx(largest)
     for own, full in zip(window.size, (window.region.width, window.region.height), strict=True):
         assert own == round(full * largest / 512)
-    small = window.of_photo(photo)
+    small = window.crop(photo)
     assert small.shape == (*window.size[::-1], 3)
     # Where the frame says that a place of the crop lies, the small window shows what the photo does
     # there.
@@ -112,7 +112,7 @@ def test_pixels_of_a_smaller_window_are_areas_of_the_photo() -> None:
     back = chain(place(125, 120, 3), invert(window.frame.from_crop(SIDE)))
     # Near the corner, where it does not count yet that the window's side is rounded to whole
     # pixels.
-    corner = window.of_photo(photo)[:4, :4, :2].reshape(-1, 2)
+    corner = window.crop(photo)[:4, :4, :2].reshape(-1, 2)
     grid = np.stack(np.meshgrid(np.arange(4), np.arange(4)), axis=-1).reshape(-1, 2)
     np.testing.assert_allclose(corner, transform_points(grid, back), atol=0.9)
 
@@ -124,7 +124,7 @@ def test_what_is_seen_through_a_smaller_window_goes_back_to_its_place(make_photo
         np.zeros((600, 700), np.float32),
         photo.copy(),
     )
-    window.blend(again, window.of_photo(photo), window.opacity(disc()))
+    window.blend(again, window.crop(photo), window.opacity(disc()))
     window.raise_to(changed, window.opacity(disc()))
     assert changed.max() == 1 and np.abs(again.astype(int) - photo).max() <= 4
 
