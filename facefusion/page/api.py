@@ -15,10 +15,11 @@ import gradio as gr
 from facefusion import FusionError, FusionPipeline, FusionResult, Swap, Tier, words
 from facefusion.images.marking import marked
 from facefusion.page import files
-from facefusion.page.actions import PROGRESS
+from facefusion.page.fusing import PROGRESS
 from facefusion.page.jobs import SECONDS, within
-from facefusion.page.messages import language, log, mark_text, sentence
+from facefusion.page.messages import error_sentence, log, mark_text, request_language
 from facefusion.page.photos import Photos, Raw
+from facefusion.page.queue import CHECKS, FUSIONS, queued
 from facefusion.perception.checks import check_face
 from facefusion.perception.quality import doubts
 from facefusion.pipeline.clock import Progress
@@ -51,7 +52,7 @@ def _example_upload() -> dict[str, Any]:
     return {"path": "photo.jpg", "meta": {"_type": "gradio.FileData"}}
 
 
-class _Refused(ValueError):
+class _InvalidParameterError(ValueError):
     """A parameter without a valid value; the message is a key of `words`."""
 
 
@@ -60,7 +61,7 @@ class Api:
 
     Args:
         pipeline: shared with the page.
-        photos: reads uploads; results are kept beside them for ten minutes.
+        photos: reads uploads; results are kept with them for ten minutes.
     """
 
     def __init__(self, pipeline: FusionPipeline, photos: Photos) -> None:
@@ -79,24 +80,24 @@ class Api:
         progress: gr.Progress = PROGRESS,
     ) -> tuple[str, str, dict[str, Any]]:
         """Fuses two photos; see `FUSE`."""
-        spoken = language(request)
-        tell = within(
-            SECONDS, lambda stage, share: progress(share, desc=say(f"stage.{stage}", spoken))
+        language = request_language(request)
+        report = within(
+            SECONDS, lambda stage, share: progress(share, desc=say(f"stage.{stage}", language))
         )
         try:
             if i_have_consent is not True:
-                raise _Refused("error.api_consent")
+                raise _InvalidParameterError("error.api_consent")
             if tier not in self.pipeline.tiers:
-                raise _Refused("error.no_such_tier")
+                raise _InvalidParameterError("error.no_such_tier")
             likeness = LIKENESS if likeness is None else likeness
             blend = 1.0 if blend is None else blend
             if not (0 <= likeness <= 1 and 0 <= blend <= 1):
-                raise _Refused("error.no_such_share")
-            with self.photos.room(request, target, [source]):
+                raise _InvalidParameterError("error.no_such_share")
+            with self.photos.hold(request, target, [source]):
                 options: dict[str, Any] = {"tier": tier, "likeness": likeness, "blend": blend}
-                return self._fused(source, target, faces, options, tell, request)
+                return self._fused(source, target, faces, options, report, request)
         except Exception as error:
-            raise _told(error, spoken) from None
+            raise _api_error(error, language) from None
 
     def _fused(
         self,
@@ -110,7 +111,9 @@ class Api:
         face, photo = self.photos.read(source, "source"), self.photos.read(target, "target")
         swaps = [Swap(face, each) for each in self._chosen(photo, faces)]
         *_, result = self.pipeline.stream(swaps, photo, progress=progress, **options)
-        return self._written(result, mark_text(language(request)), self.photos.results(request))
+        return self._written(
+            result, mark_text(request_language(request)), self.photos.results(request)
+        )
 
     def _written(
         self, result: FusionResult, text: str, folder: Path
@@ -120,23 +123,23 @@ class Api:
                 marked(picture, text, faces=result.boxes, in_place=True), folder, ".png"
             )
 
-        with ThreadPoolExecutor(1) as beside:  # PNG of a large photo: slower than fusing
-            draft = beside.submit(written, result.coarse)
+        with ThreadPoolExecutor(1) as pool:  # PNG of a large photo: slower than fusing
+            draft = pool.submit(written, result.coarse)
             return written(result.image), draft.result(), numbers(result)
 
     def detect(self, photo: Raw | None, request: gr.Request) -> dict[str, Any]:
         """Finds the faces of a photo; see `DETECT`."""
-        spoken = language(request)
+        language = request_language(request)
         try:
-            with self.photos.room(request, photo):
-                return self._found(photo, spoken)
+            with self.photos.hold(request, photo):
+                return self._found(photo, language)
         except Exception as error:
-            raise _told(error, spoken) from None
+            raise _api_error(error, language) from None
 
-    def _found(self, upload: Raw | None, spoken: words.Language) -> dict[str, Any]:
+    def _found(self, upload: Raw | None, language: words.Language) -> dict[str, Any]:
         photo = self.photos.read(upload, "target")
         faces = self.pipeline.find_faces(photo)
-        described = [_described(i, face, photo, spoken) for i, face in enumerate(faces, 1)]
+        described = [_described(i, face, photo, language) for i, face in enumerate(faces, 1)]
         return {"width": photo.shape[1], "height": photo.shape[0], "faces": described}
 
     def _chosen(self, photo: Photo, faces: list[int] | None) -> Sequence[Face | None]:
@@ -146,16 +149,16 @@ class Api:
         if not isinstance(faces, list) or not all(
             type(n) is int and 1 <= n <= len(found) for n in faces
         ):
-            raise _Refused("error.no_such_face")
+            raise _InvalidParameterError("error.no_such_face")
         return [found[n - 1] for n in dict.fromkeys(faces)]
 
 
-def _described(number: int, face: Face, photo: Photo, spoken: words.Language) -> dict[str, Any]:
+def _described(number: int, face: Face, photo: Photo, language: words.Language) -> dict[str, Any]:
     problem = None
     try:
         check_face(face, "target")
     except FusionError as error:
-        problem = error.sentence(spoken)
+        problem = error.sentence(language)
     return {
         "number": number,
         "box": [round(float(value), 1) for value in face.detection.box],
@@ -179,19 +182,19 @@ def numbers(result: FusionResult) -> dict[str, Any]:
     }
 
 
-def _told(error: Exception, spoken: words.Language) -> gr.Error:
-    if isinstance(error, _Refused):
+def _api_error(error: Exception, language: words.Language) -> gr.Error:
+    if isinstance(error, _InvalidParameterError):
         log.info("No fusion: %s", error)
-        return gr.Error(say(str(error), spoken), print_exception=False)
-    return gr.Error(sentence(error, spoken), print_exception=False)
+        return gr.Error(say(str(error), language), print_exception=False)
+    return gr.Error(error_sentence(error, language), print_exception=False)
 
 
-def build(api: Api, fusing: dict[str, Any], checking: dict[str, Any]) -> None:
+def build(api: Api, at_once: int) -> None:
     """Adds the endpoints to a `gr.Blocks`, each with its own hidden trigger.
 
     Args:
         api: the endpoints.
-        fusing, checking: options of the listeners, such as their queue.
+        at_once: most calls of each that run at once.
     """
 
     def picture(elem_id: str, label: str) -> gr.Image:
@@ -214,10 +217,15 @@ def build(api: Api, fusing: dict[str, Any], checking: dict[str, Any]) -> None:
         gr.JSON(label="Report", visible=False, elem_id="api-report"),
     ]
     gr.Button(visible=False, elem_id="api-fuse").click(
-        api.fuse, inputs, outputs, api_name="fuse", api_description=FUSE, **fusing
+        api.fuse, inputs, outputs, api_name="fuse", api_description=FUSE, **queued(FUSIONS, at_once)
     )
     photo = picture("api-photo", "Photo")
     found = gr.JSON(label="Faces", visible=False, elem_id="api-found")
     gr.Button(visible=False, elem_id="api-detect").click(
-        api.detect, photo, found, api_name="detect", api_description=DETECT, **checking
+        api.detect,
+        photo,
+        found,
+        api_name="detect",
+        api_description=DETECT,
+        **queued(CHECKS, at_once),
     )

@@ -36,7 +36,7 @@ MAX_SHARE: Final = 128 * 1024 * 1024
 #: Seconds after which an empty directory is removed.
 EMPTY_SECONDS: Final = 60.0
 #: Longer side of a preview, in pixels.
-LOOK_SIZE: Final = 1280
+PREVIEW_SIZE: Final = 1280
 
 log = logging.getLogger("facefusion.app")
 
@@ -70,9 +70,9 @@ def write_plain(image: Photo, directory: str | Path) -> str:
     return str(path)
 
 
-def to_look_at(image: Photo) -> Photo:
-    """Shrinks a picture to at most `LOOK_SIZE`."""
-    scale = LOOK_SIZE / max(image.shape[:2])
+def preview(image: Photo) -> Photo:
+    """Shrinks a picture to at most `PREVIEW_SIZE`."""
+    scale = PREVIEW_SIZE / max(image.shape[:2])
     if scale >= 1:
         return image
     size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
@@ -131,9 +131,11 @@ class Sweeper:
             now = self._clock()
             shares: dict[str, list[tuple[float, int, Path]]] = {}
             for path, (since, size) in sorted(self._look(now).items(), key=lambda each: each[1][0]):
-                whose = path.relative_to(self.directory).parts[0]
-                shares.setdefault(whose, []).append((since, size, path))
-            bytes_of = {whose: sum(size for _, size, _ in files) for whose, files in shares.items()}
+                visitor = path.relative_to(self.directory).parts[0]
+                shares.setdefault(visitor, []).append((since, size, path))
+            bytes_of = {
+                visitor: sum(size for _, size, _ in files) for visitor, files in shares.items()
+            }
             deleted = 0
             while bytes_of:
                 chosen = self._next(shares, bytes_of, now, room)
@@ -159,10 +161,10 @@ class Sweeper:
 
         That is one with an expired file, else the largest share if a limit is exceeded, else None.
         """
-        for whose, files in shares.items():
+        for visitor, files in shares.items():
             if now - files[0][0] >= self.lifetime:
-                return whose
-        most = max(bytes_of, key=lambda whose: bytes_of[whose])
+                return visitor
+        most = max(bytes_of, key=lambda visitor: bytes_of[visitor])
         if bytes_of[most] > self.max_share or sum(bytes_of.values()) + room > self.max_bytes:
             return most
         return None

@@ -46,52 +46,56 @@ def face_pictures(elem_id: str, photo: Photo, faces: Sequence[Face]) -> str:
     return f"<style>{rules}#{elem_id} label::before{{width:{THUMB}px;height:{THUMB}px}}</style>"
 
 
-def report(result: FusionResult, numbers: Sequence[int], spoken: Language) -> str:
+def report(result: FusionResult, numbers: Sequence[int], language: Language) -> str:
     """Renders identity match by face, the tier that was chosen, and the time of each stage.
 
     Args:
         result: the result.
         numbers: of its faces in the photo, shown if there are several.
-        spoken: the visitor's language.
+        language: the visitor's language.
     """
     named = numbers if len(numbers) > 1 else [0] * len(numbers)
     pairs = zip(result.faces, named, strict=True)
-    matches = [_match(face.identity_similarity, number, spoken) for face, number in pairs]
-    parts = [*matches, _chosen(result.choice, spoken), times(result.timings.stages, spoken)]
+    matches = [_match(face.identity_similarity, number, language) for face, number in pairs]
+    parts = [
+        *matches,
+        _tier_choice(result.choice, language),
+        times(result.timings.stages, language),
+    ]
     return f'<div class="report" role="status">{"".join(parts)}</div>'
 
 
-def _match(similarity: float, number: int, spoken: Language) -> str:
-    tell = partial(say, language=spoken)
+def _match(similarity: float, number: int, language: Language) -> str:
+    text = partial(say, language=language)
     name = words.likeness(similarity)
     width = round(100 * min(max(similarity, 0.0), 1.0))
-    which = f"{tell('face')} {number}. " if number else ""
+    face = f"{text('face')} {number}. " if number else ""
     return (
-        f"<h3>{which}{tell('match')} {tell(f'match.{name}')}</h3>"
+        f"<h3>{face}{text('match')} {text(f'match.{name}')}</h3>"
         f'<div class="meter" aria-hidden="true"><span style="width:{width}%"></span></div>'
-        f"<p>{tell(f'match.{name}.text')} "
-        f"{tell('match.number')} <strong>{similarity:.2f}</strong> ({tell('match.scale')})</p>"
+        f"<p>{text(f'match.{name}.text')} "
+        f"{text('match.number')} <strong>{similarity:.2f}</strong> ({text('match.scale')})</p>"
     )
 
 
-def _chosen(choice: TierChoice | None, spoken: Language) -> str:
+def _tier_choice(choice: TierChoice | None, language: Language) -> str:
     if choice is None:
         return ""
-    tier, reason = say(f"tier.{choice.tier}", spoken), say(f"reason.{choice.reason}", spoken)
-    return f'<p class="chosen">{say("chosen", spoken)} <strong>{tier}</strong>, {reason}</p>'
+    tier, reason = say(f"tier.{choice.tier}", language), say(f"reason.{choice.reason}", language)
+    return f'<p class="chosen">{say("chosen", language)} <strong>{tier}</strong>, {reason}</p>'
 
 
-def times(stages: Mapping[str, float], spoken: Language) -> str:
+def times(stages: Mapping[str, float], language: Language) -> str:
     """Renders seconds by stage as bars with numbers."""
     longest = max(stages.values(), default=0.0) or 1.0
-    unit = say("seconds", spoken)
+    unit = say("seconds", language)
     rows = "".join(
-        f'<tr><th scope="row">{say(f"stage.{name}", spoken)}</th>'
+        f'<tr><th scope="row">{say(f"stage.{name}", language)}</th>'
         f'<td><span class="bar" style="width:{100 * seconds / longest:.0f}%"></span></td><td>{seconds:.2f} {unit}</td></tr>'
         for name, seconds in stages.items()
     )
-    summary = f"<summary>{say('done', spoken)} {sum(stages.values()):.1f} {unit}</summary>"
-    return f'<details class="times">{summary}<table><caption>{say("times", spoken)}</caption>{rows}</table></details>'
+    summary = f"<summary>{say('done', language)} {sum(stages.values()):.1f} {unit}</summary>"
+    return f'<details class="times">{summary}<table><caption>{say("times", language)}</caption>{rows}</table></details>'
 
 
 def tiles(pictures: Sequence[tuple[str, str, str]], *, large: bool = False) -> str:
@@ -109,11 +113,11 @@ def tiles(pictures: Sequence[tuple[str, str, str]], *, large: bool = False) -> s
     return f'<div class="tiles{" large" if large else ""}">{figures}</div>'
 
 
-def tier_tiles(made: Mapping[str, tuple[str, float]], spoken: Language) -> str:
+def tier_tiles(tiers: Mapping[str, tuple[str, float]], language: Language) -> str:
     """Renders the tiers side by side, from data URI and seconds by tier."""
-    unit = say("seconds", spoken)
+    unit = say("seconds", language)
     pictures = [
-        (say(f"tier.{tier}", spoken), f"{seconds:.2f} {unit}", uri)
-        for tier, (uri, seconds) in made.items()
+        (say(f"tier.{tier}", language), f"{seconds:.2f} {unit}", uri)
+        for tier, (uri, seconds) in tiers.items()
     ]
     return tiles(pictures, large=True)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from facefusion import FusionPipeline, FusionResult, Swap, Tier
 from facefusion.errors import FusionError
+from facefusion.page.form import Form
 from facefusion.page.photos import Photos, Raw
 from facefusion.perception.checks import check_face
 from facefusion.pipeline.cache import content_key
@@ -34,13 +36,13 @@ class RefusedError(Exception):
     """A photo cannot be used.
 
     Attributes:
-        place: its form field: "source", "source2", "source3", "other" or "target".
+        field: name of its form field: "source", "source2", "source3", "other" or "target".
         error: the reason.
     """
 
-    def __init__(self, place: str, error: FusionError) -> None:
-        super().__init__(place)
-        self.place, self.error = place, error
+    def __init__(self, field: str, error: FusionError) -> None:
+        super().__init__(field)
+        self.field, self.error = field, error
 
 
 def largest(faces: Sequence[Face]) -> Face:
@@ -59,7 +61,7 @@ class Job:
         target: (H, W, 3) RGB uint8.
         numbers: of the replaced faces, from 1, from left to right.
         likeness, blend: options of the pipeline.
-        people: content keys of the source photos, for the consent.
+        source_keys: content keys of the source photos, for the consent.
         key: equal for equal photos and settings, whatever the tier.
     """
 
@@ -68,7 +70,7 @@ class Job:
     numbers: tuple[int, ...]
     likeness: float
     blend: float
-    people: frozenset[bytes]
+    source_keys: frozenset[bytes]
     key: bytes
 
     def run(
@@ -101,89 +103,97 @@ def within(seconds: float, progress: Progress | None = None) -> Progress:
     """
     end = time.monotonic() + seconds
 
-    def tell(stage: str, share: float) -> None:
+    def stop_or_report(stage: str, share: float) -> None:
         if time.monotonic() > end:
             raise TooSlowError
         if progress is not None:
             progress(stage, share)
 
-    return tell
+    return stop_or_report
 
 
-def make_job(
-    pipeline: FusionPipeline,
-    photos: Photos,
-    sources: Sequence[Raw | None],
-    target: Raw | None,
-    faces: Sequence[int],
-    other: Raw | None,
-    other_faces: Sequence[int],
-    likeness: float,
-    blend: float,
-) -> Job:
-    """Reads the photos and selects the faces.
+@contextmanager
+def open_job(pipeline: FusionPipeline, photos: Photos, form: Form, request: Any) -> Iterator[Job]:
+    """Makes the job of a form, and holds the pixels of its photos while the context lasts.
+
+    Raises:
+        RefusedError: a photo cannot be used.
+        TooManyPixelsError, BusyError: the photos are too large, or others are in work.
+    """
+    with photos.hold(request, form.target, [*form.sources, form.other]):
+        yield make_job(pipeline, photos, form)
+
+
+def make_job(pipeline: FusionPipeline, photos: Photos, form: Form) -> Job:
+    """Reads the photos of a form and selects the faces.
 
     Args:
         pipeline: finds the faces, with a cache of earlier photos.
         photos: reads the uploads.
-        sources: the photos of the first person; the first one is required.
-        target: the target photo.
-        faces: numbers from 1, from left to right, of the target faces that the first person
-            replaces; not needed for a single face.
-        other, other_faces: optional second person, and the target faces that they replace.
-        likeness, blend: options of the pipeline.
+        form: a visitor's choices.
 
     Raises:
         RefusedError: a photo cannot be used.
     """
-    people = [_person(pipeline, photos, sources[0], "source", None)]
-    for i, upload in enumerate(sources[1:], 2):
-        if upload:
-            people.append(_person(pipeline, photos, upload, f"source{i}", i))
+    sources = _read_sources(pipeline, photos, form)
     try:
-        photo = photos.read(target, "target")
-        found = pipeline.find_faces(photo, "target")
+        target = photos.read(form.target, "target")
+        faces = pipeline.find_faces(target, "target")
     except FusionError as error:
         raise RefusedError("target", error) from None
-    numbers = [int(n) for n in faces if 1 <= int(n) <= len(found)]
-    others = (
-        [int(n) for n in other_faces if 1 <= int(n) <= len(found) and int(n) not in numbers]
-        if other
-        else []
-    )
-    if len(found) == 1:
-        numbers, others = [1], []
-    if not numbers and not others:
+    numbers, other_numbers = _choose_faces(form, len(faces))
+    if not numbers and not other_numbers:
         raise RefusedError("target", NoChoiceError("target"))
-    swaps = [Swap(people, found[n - 1]) for n in numbers]
-    used = [*people] if numbers else []
-    if others:
-        person = _person(pipeline, photos, other, "other", None)
-        swaps += [Swap(person, found[n - 1]) for n in others]
-        used.append(person)
-    keys = [content_key(each) for each in used]
-    digest = hashlib.sha256(
-        repr((content_key(photo), keys, numbers, others, likeness, blend)).encode()
-    )
+    swaps = [Swap(sources, faces[n - 1]) for n in numbers]
+    used = sources if numbers else []
+    if other_numbers:
+        other = _read_source(pipeline, photos, form.other, "other")
+        swaps += [Swap(other, faces[n - 1]) for n in other_numbers]
+        used = [*used, other]
+    source_keys = [content_key(photo) for photo in used]
+    settings = (numbers, other_numbers, form.likeness, form.blend)
     return Job(
-        tuple(swaps),
-        photo,
-        (*numbers, *others),
-        float(likeness),
-        float(blend),
-        frozenset(keys),
-        digest.digest(),
+        swaps=tuple(swaps),
+        target=target,
+        numbers=(*numbers, *other_numbers),
+        likeness=float(form.likeness),
+        blend=float(form.blend),
+        source_keys=frozenset(source_keys),
+        key=hashlib.sha256(repr((content_key(target), source_keys, settings)).encode()).digest(),
     )
 
 
-def _person(
-    pipeline: FusionPipeline, photos: Photos, upload: Raw | None, place: str, number: int | None
+def _choose_faces(form: Form, count: int) -> tuple[list[int], list[int]]:
+    """Returns the numbers of the faces that the first and the second person replace."""
+    if count == 1:
+        return [1], []
+    numbers = [int(n) for n in form.faces if 1 <= int(n) <= count]
+    if not form.other:
+        return numbers, []
+    others = [int(n) for n in form.other_faces if 1 <= int(n) <= count and int(n) not in numbers]
+    return numbers, others
+
+
+def _read_sources(pipeline: FusionPipeline, photos: Photos, form: Form) -> list[Photo]:
+    """Reads the photos of the first person; an error names the first one without a number."""
+    found = [_read_source(pipeline, photos, form.source, "source")]
+    for number, upload in enumerate(form.sources[1:], 2):
+        if upload:
+            found.append(_read_source(pipeline, photos, upload, f"source{number}", number))
+    return found
+
+
+def _read_source(
+    pipeline: FusionPipeline,
+    photos: Photos,
+    upload: Raw | None,
+    field: str,
+    number: int | None = None,
 ) -> Photo:
     try:
         photo = photos.read(upload, "source", number)
-        check_face(
-            largest(pipeline.find_faces(photo, "source", number=number)), "source", number=number
-        )
+        faces = pipeline.find_faces(photo, "source", number=number)
+        check_face(largest(faces), "source", number=number)
     except FusionError as error:
-        raise RefusedError(place, error) from None
+        raise RefusedError(field, error) from None
     return photo

@@ -1,110 +1,87 @@
-"""Builds the page's components from top to bottom; `actions` holds their listeners."""
+"""Builds the page's components from top to bottom; `listeners` connects them to functions."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 
 import gradio as gr
 
-from facefusion.page import html
+from facefusion.page import html, outcome, photo_fields
 from facefusion.page.i18n import t
+from facefusion.page.outcome import More, Outcome
+from facefusion.page.photo_fields import PhotoFields
 from facefusion.pipeline.options import LIKENESS
 from facefusion.tiers import TIERS, Tier
 from facefusion.words import say
 
 #: Seconds that the state of a session is kept.
-SESSION = 600
+SESSION_SECONDS: Final = 600
 #: Check boxes that must all be ticked before a fusion.
-CONSENTS = ("rights", "decent")
+CONSENTS: Final = ("rights", "decent")
+
+#: Updates by component, as a listener returns them.
+Changes = dict[Any, Any]
 
 
-@dataclass
-class Upload:
-    """One photo field: its component, its notice, and its index among the photos of its role."""
+@dataclass(frozen=True)
+class Settings:
+    """Choices of how a fusion is done, and the consent to it."""
 
-    photo: gr.Image
-    notice: gr.HTML
-    number: int = 0
-
-
-@dataclass
-class Layout:
-    """Components that listeners read or update."""
-
-    sources: list[Upload]
-    target: Upload
-    other: Upload
-    swap: gr.Button
-    faces: gr.CheckboxGroup
-    other_faces: gr.CheckboxGroup
-    face_style: gr.HTML
-    second: gr.Accordion
     tier: gr.Radio
     likeness: gr.Slider
     blend: gr.Slider
     consent: gr.CheckboxGroup
+
+
+@dataclass(frozen=True)
+class Controls:
+    """The buttons that start and cancel a fusion, and the notice of what went wrong."""
+
     fuse: gr.Button
     cancel: gr.Button
     problem: gr.HTML
-    outcome: gr.Row
-    views: dict[str, gr.Column]
-    result: gr.Image
-    draft: gr.Image
-    slider: gr.ImageSlider
-    details: gr.Column
-    view: gr.Radio
-    report: gr.HTML
-    png: gr.DownloadButton
-    jpeg: gr.DownloadButton
-    reuse: gr.Button
-    more: gr.Column
-    compare: gr.Button
-    tiers: gr.HTML
-    how: gr.Accordion
-    steps: gr.HTML
-    examples: list[gr.Button] = field(default_factory=list)
-    #: Content keys of the source photos that the session consented to.
-    consented: gr.State = field(default_factory=lambda: gr.State(frozenset(), time_to_live=SESSION))
-    #: The session's last result.
-    made: gr.State = field(default_factory=lambda: gr.State(None, time_to_live=SESSION))
+
+    @property
+    def buttons(self) -> list[Any]:
+        """Components that change while a fusion runs."""
+        return [self.fuse, self.cancel]
 
 
-def _photo(
-    elem_id: str, key: str, hint: str, sources: Sequence[Any] = ("upload", "clipboard")
-) -> gr.Image:
-    return gr.Image(
-        type="filepath",
-        label=t(key),
-        placeholder=t(hint),
-        alt_text=t(f"{key}.alt" if key in ("source", "target", "other") else key),
-        sources=list(sources),
-        buttons=[],
-        elem_id=elem_id,
-    )
+@dataclass(frozen=True)
+class Session:
+    """What the server keeps of a session.
+
+    Attributes:
+        consented: content keys of the source photos that the visitor consented to.
+        last: the last result, a `form.LastResult`.
+    """
+
+    consented: gr.State
+    last: gr.State
+
+    @property
+    def outputs(self) -> list[Any]:
+        """Components that a fusion updates."""
+        return [self.consented, self.last]
 
 
-def _upload(place: str, key: str, hint: str, number: int = 0, *, webcam: bool = False) -> Upload:
-    photo = _photo(
-        f"{place}-photo",
-        key,
-        hint,
-        ("upload", "webcam", "clipboard") if webcam else ("upload", "clipboard"),
-    )
-    return Upload(photo, gr.HTML(visible=False, elem_id=f"{place}-notice"), number)
+@dataclass(frozen=True)
+class Layout:
+    """Components that listeners read or update, from top to bottom."""
 
+    photos: PhotoFields
+    settings: Settings
+    controls: Controls
+    outcome: Outcome
+    more: More
+    examples: tuple[gr.Button, ...]
+    session: Session
 
-def _picture(elem_id: str, key: str) -> gr.Image:
-    # "share" is left out: it would upload the picture to another host.
-    return gr.Image(
-        label=t(key),
-        alt_text=t(f"{key}.alt"),
-        interactive=False,
-        buttons=["fullscreen"],
-        format="png",
-        elem_id=elem_id,
-    )
+    @property
+    def notices(self) -> list[Any]:
+        """Components that show refusals."""
+        return [*(field.notice for field in self.photos.all), self.controls.problem]
 
 
 def build(notice: str | None, examples: int) -> Layout:
@@ -114,39 +91,30 @@ def build(notice: str | None, examples: int) -> Layout:
         notice: a sentence about the running networks, or None.
         examples: number of example pairs.
     """
+    _header(notice)
+    layout = Layout(
+        photos=photo_fields.build(),
+        settings=_settings(),
+        controls=_controls(),
+        outcome=outcome.build(),
+        more=outcome.build_more(),
+        examples=_examples(examples),
+        session=_session(),
+    )
+    gr.Markdown(t("notes"), elem_id="notes")
+    return layout
+
+
+def _header(notice: str | None) -> None:
     with gr.Column(elem_id="lead"):
         gr.HTML(f"<h1>{say('title')}</h1>", elem_id="header")
         gr.HTML(f"<p>{t('lead')}</p>", elem_id="lead-text")
         gr.HTML(f"<p>{t('kept')}</p>", elem_id="kept")
     if notice:
         gr.HTML(html.notice(notice, "doubt"), elem_id="weights-notice")
-    with gr.Row(elem_id="photos"):
-        with gr.Column(min_width=280, elem_id="source"):
-            gr.HTML(html.heading(1, "source"), elem_id="source-heading")
-            sources = [_upload("source", "source", "source.hint", webcam=True)]
-            with gr.Accordion(t("more"), open=False, elem_id="more-photos"):
-                gr.HTML(f"<p>{t('more.hint')}</p>", elem_id="more-hint")
-                sources.append(_upload("second", "source2", "extra.hint", 2, webcam=True))
-                sources.append(_upload("third", "source3", "extra.hint", 3, webcam=True))
-        with gr.Column(min_width=280, elem_id="target"):
-            gr.HTML(html.heading(2, "target"), elem_id="target-heading")
-            target = _upload("target", "target", "target.hint")
-            face_style = gr.HTML(elem_id="face-style")
-            faces = gr.CheckboxGroup(
-                [],
-                type="value",
-                label=t("faces"),
-                info=t("faces.hint"),
-                visible=False,
-                elem_id="faces",
-            )
-            with gr.Accordion(
-                t("second"), open=False, visible=False, elem_id="second-person"
-            ) as second:
-                gr.HTML(f"<p>{t('second.hint')}</p>", elem_id="second-hint")
-                other = _upload("other", "other", "source.hint", webcam=True)
-                other_faces = gr.CheckboxGroup([], label=t("other.faces"), elem_id="other-faces")
-    swap = gr.Button("⇄ " + t("swap"), variant="secondary", size="md", scale=0, elem_id="swap")
+
+
+def _settings() -> Settings:
     gr.HTML(html.heading(3, "quality"), elem_id="quality-heading")
     tier = gr.Radio(
         [(t(f"tier.{tier}"), tier.value) for tier in (Tier.AUTO, *TIERS)],
@@ -157,25 +125,31 @@ def build(notice: str | None, examples: int) -> Layout:
         elem_id="tier",
     )
     with gr.Accordion(t("fine"), open=False, elem_id="fine"):
-        likeness = gr.Slider(
-            0,
-            1,
-            LIKENESS,
-            step=0.05,
-            label=t("likeness"),
-            info=t("likeness.hint"),
-            buttons=[],
-            elem_id="likeness",
-        )
-        blend = gr.Slider(
-            0, 1, 1, step=0.05, label=t("blend"), info=t("blend.hint"), buttons=[], elem_id="blend"
-        )
+        likeness = _share("likeness", "likeness.hint", LIKENESS)
+        blend = _share("blend", "blend.hint", 1)
     consent = gr.CheckboxGroup(
         [(t(f"consent.{name}"), name) for name in CONSENTS],
         label=t("consent"),
         show_select_all=True,
         elem_id="consent",
     )
+    return Settings(tier, likeness, blend, consent)
+
+
+def _share(name: str, hint: str, value: float) -> gr.Slider:
+    return gr.Slider(
+        0,
+        1,
+        value,
+        step=0.05,
+        label=t(name),
+        info=t(hint),
+        buttons=[],
+        elem_id=name,
+    )
+
+
+def _controls() -> Controls:
     with gr.Row(elem_id="go"):
         fuse = gr.Button(
             t("fuse"), variant="primary", size="lg", scale=3, min_width=200, elem_id="fuse"
@@ -183,86 +157,30 @@ def build(notice: str | None, examples: int) -> Layout:
         cancel = gr.Button(
             t("cancel"), variant="stop", size="lg", min_width=120, visible=False, elem_id="cancel"
         )
-    problem = gr.HTML(visible=False, elem_id="problem")
-    with gr.Row(visible=False, elem_id="outcome") as outcome:
-        # Columns are shown and hidden, never the pictures in them.
-        with gr.Column(scale=3, min_width=280, elem_id="pictures"):
-            with gr.Column(elem_id="result") as result_column:
-                result = _picture("result-image", "result")
-            with gr.Column(visible=False, elem_id="draft") as draft_column:
-                draft = _picture("draft-image", "draft")
-            with gr.Column(visible=False, elem_id="before-after") as slider_column:
-                slider = gr.ImageSlider(
-                    show_label=False,
-                    type="filepath",
-                    interactive=False,
-                    buttons=["fullscreen"],
-                    elem_id="slider",
-                )
-        with gr.Column(scale=2, min_width=280, visible=False, elem_id="details") as details:
-            view = gr.Radio(_views(), value="refined", label=t("view"), elem_id="view")
-            with gr.Row(elem_id="downloads"):
-                png = gr.DownloadButton(t("png"), size="md", min_width=130, elem_id="png")
-                jpeg = gr.DownloadButton(t("jpeg"), size="md", min_width=130, elem_id="jpeg")
-            report = gr.HTML(elem_id="report")
-            reuse = gr.Button(t("reuse"), size="md", elem_id="reuse")
-    with gr.Column(visible=False, elem_id="more") as more:
-        compare = gr.Button(t("compare"), size="md", elem_id="compare")
-        tiers = gr.HTML(elem_id="tiers")
-        with gr.Accordion(t("how"), open=False, elem_id="how") as how:
-            steps = gr.HTML(elem_id="steps")
-    buttons: list[gr.Button] = []
-    if examples:
-        gr.HTML(f"<h2 class='step'>{t('examples')}</h2>", elem_id="examples-heading")
-        gr.HTML(f"<p>{t('examples.hint')}</p>", elem_id="examples-hint")
-        with gr.Row(elem_id="examples"):
-            for i in range(1, examples + 1):
-                label = f"{t('example')} {i}"
-                buttons.append(
-                    gr.Button(
-                        label,
-                        size="md",
-                        min_width=150,
-                        elem_id=f"example-{i}",
-                        elem_classes="example",
-                    )
-                )
-    gr.Markdown(t("notes"), elem_id="notes")
-    return Layout(
-        sources=sources,
-        target=target,
-        other=other,
-        swap=swap,
-        faces=faces,
-        other_faces=other_faces,
-        face_style=face_style,
-        second=second,
-        tier=tier,
-        likeness=likeness,
-        blend=blend,
-        consent=consent,
-        fuse=fuse,
-        cancel=cancel,
-        problem=problem,
-        outcome=outcome,
-        views={"refined": result_column, "coarse": draft_column, "slider": slider_column},
-        result=result,
-        draft=draft,
-        slider=slider,
-        details=details,
-        view=view,
-        report=report,
-        png=png,
-        jpeg=jpeg,
-        reuse=reuse,
-        more=more,
-        compare=compare,
-        tiers=tiers,
-        how=how,
-        steps=steps,
-        examples=buttons,
+    return Controls(fuse, cancel, problem=gr.HTML(visible=False, elem_id="problem"))
+
+
+def _examples(count: int) -> tuple[gr.Button, ...]:
+    if not count:
+        return ()
+    gr.HTML(f"<h2 class='step'>{t('examples')}</h2>", elem_id="examples-heading")
+    gr.HTML(f"<p>{t('examples.hint')}</p>", elem_id="examples-hint")
+    with gr.Row(elem_id="examples"):
+        return tuple(_example(i) for i in range(1, count + 1))
+
+
+def _example(number: int) -> gr.Button:
+    return gr.Button(
+        f"{t('example')} {number}",
+        size="md",
+        min_width=150,
+        elem_id=f"example-{number}",
+        elem_classes="example",
     )
 
 
-def _views() -> list[tuple[str, str]]:
-    return [(t(f"view.{name}"), name) for name in ("refined", "coarse", "slider")]
+def _session() -> Session:
+    return Session(
+        consented=gr.State(frozenset(), time_to_live=SESSION_SECONDS),
+        last=gr.State(None, time_to_live=SESSION_SECONDS),
+    )

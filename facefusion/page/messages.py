@@ -19,13 +19,13 @@ log = logging.getLogger("facefusion.app")
 
 
 #: Keys of the messages for a fusion beyond the limits of pixels or time.
-_LIMITS: Final[dict[type[Exception], str]] = {
+_LIMIT_KEYS: Final[dict[type[Exception], str]] = {
     BusyError: "error.busy",
     TooManyPixelsError: "error.too_many_pixels",
     TooSlowError: "error.too_slow",
 }
-#: Errors that a check of a photo can raise.
-LIMITS: Final[tuple[type[Exception], ...]] = (FusionError, *_LIMITS)
+#: Errors that a check of a photo can raise; their messages are safe to show.
+PHOTO_ERRORS: Final[tuple[type[Exception], ...]] = (FusionError, *_LIMIT_KEYS)
 
 
 def log_error(error: Exception) -> None:
@@ -34,7 +34,7 @@ def log_error(error: Exception) -> None:
     Messages and tracebacks may hold file names.
     """
     released(error)
-    expected = isinstance(error, (RefusedError, *LIMITS))
+    expected = isinstance(error, (RefusedError, *PHOTO_ERRORS))
     level = logging.INFO if expected else logging.ERROR
     log.log(level, "No fusion: %s", type(error).__name__)
 
@@ -44,29 +44,29 @@ def mark_text(language: Language) -> str:
     return CHINESE if language is Language.CHINESE else ENGLISH
 
 
-def language(request: gr.Request | None) -> Language:
+def request_language(request: gr.Request | None) -> Language:
     """Returns the language of a request."""
     return language_of(request.headers.get("accept-language") if request is not None else None)
 
 
-def told(message: str, kind: str = "problem") -> Any:
+def notice_update(message: str, kind: str = "problem") -> Any:
     """Shows a notice, or hides it if the message is empty."""
     return gr.update(value=html.notice(message, kind), visible=bool(message))
 
 
-def told_doubts(found: Sequence[str], fine: str, spoken: Language) -> Any:
-    """Shows warnings about a photo, or the text of key `fine` if there are none."""
-    if not found:
-        return told(say(fine, spoken), "fine")
-    sentences = [say(f"doubt.{doubt}", spoken) for doubt in (*found, "go_on")]
-    return told(("" if spoken is Language.CHINESE else " ").join(sentences), "doubt")
+def doubts_update(doubts: Sequence[str], fine_key: str, language: Language) -> Any:
+    """Shows warnings about a photo, or the text of `fine_key` if there are none."""
+    if not doubts:
+        return notice_update(say(fine_key, language), "fine")
+    sentences = [say(f"doubt.{doubt}", language) for doubt in (*doubts, "go_on")]
+    return notice_update(("" if language is Language.CHINESE else " ").join(sentences), "doubt")
 
 
-def sentence(error: Exception, spoken: Language) -> str:
+def error_sentence(error: Exception, language: Language) -> str:
     """Returns the message for an error; only refusals have texts that are safe to show."""
     if isinstance(error, RefusedError):
         error = error.error
     log_error(error)
     if isinstance(error, FusionError):
-        return error.sentence(spoken)
-    return say(_LIMITS.get(type(error), "error.unexpected"), spoken)
+        return error.sentence(language)
+    return say(_LIMIT_KEYS.get(type(error), "error.unexpected"), language)

@@ -44,20 +44,20 @@ class Photos:
         self.usage = Usage()
         self._sizes: OrderedDict[tuple[Path, PhotoRole], int] = OrderedDict()
 
-    def read(self, upload: Raw | None, which: PhotoRole, number: int | None = None) -> Photo:
+    def read(self, upload: Raw | None, role: PhotoRole, number: int | None = None) -> Photo:
         """Reads the photo of an upload, (H, W, 3) RGB uint8.
 
         Raises:
             FusionError: there is no photo, it is deleted or not the visitor's, or it is no picture.
         """
         if not upload:
-            raise EmptyPhotoError(which, number=number)
+            raise EmptyPhotoError(role, number=number)
         if not isinstance(upload, dict) or not upload.get("path"):
-            raise UnreadablePhotoError(which, number=number)
+            raise UnreadablePhotoError(role, number=number)
         path = self.uploads.find(upload["path"])
         if path is None:
-            raise DeletedPhotoError(which, number=number)
-        return self._decoder.read(path, which, number)
+            raise DeletedPhotoError(role, number=number)
+        return self._decoder.read(path, role, number)
 
     def results(self, request: Any) -> Path:
         """Returns the directory for a visitor's results.
@@ -68,7 +68,7 @@ class Photos:
         return self.uploads.folder_of(_visitor(request))
 
     @contextmanager
-    def room(
+    def hold(
         self, request: Any, target: Raw | None, sources: Iterable[Raw | None] = ()
     ) -> Iterator[None]:
         """Holds the pixels of uploads while the context lasts; large photos wait for each other.
@@ -94,23 +94,23 @@ class Photos:
                 self.usage.add(_visitor(request), REFUSED * (time.monotonic() - begun))
                 raise
 
-    def pixels(self, paths: Iterable[str], which: PhotoRole = "target") -> int:
+    def pixels(self, paths: Iterable[str], role: PhotoRole = "target") -> int:
         """Pixels of all files; an unreadable one counts 0, and `read` reports it later."""
-        return sum(self._pixels(path, which) for path in paths)
+        return sum(self._pixels(path, role) for path in paths)
 
-    def _pixels(self, named: str, which: PhotoRole) -> int:
+    def _pixels(self, named: str, role: PhotoRole) -> int:
         path = self.uploads.find(named)
         if path is None:
             return 0
-        if which == "source" and (whole := self._pixels(named, "target")) <= HALVED_FROM:
-            return whole
-        known = self._sizes.get((path, which))
+        if role == "source" and (full := self._pixels(named, "target")) <= HALVED_FROM:
+            return full
+        known = self._sizes.get((path, role))
         if known is None:
             try:
-                width, height = self._decoder.size(path, which)
+                width, height = self._decoder.size(path, role)
             except FusionError:
                 width = height = 0
-            known = self._sizes[path, which] = width * height
+            known = self._sizes[path, role] = width * height
             if len(self._sizes) > MAX_SIZES:
                 self._sizes.popitem(last=False)
         return known

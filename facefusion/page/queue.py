@@ -20,6 +20,8 @@ from facefusion.page.visitors import visitor_of
 if TYPE_CHECKING:
     import gradio as gr
 
+#: Queue of visitors who ask for a fusion on the page.
+ADMISSIONS: Final = "admission"
 #: Queue of all fusions.
 FUSIONS: Final = "fusion"
 #: Queue of the checks of a photo just chosen.
@@ -58,6 +60,18 @@ class Refusal:
     values: dict[str, Any] = field(default_factory=dict)
 
 
+def queued(queue: str, at_once: int) -> dict[str, Any]:
+    """Makes the options of a listener that reads photos.
+
+    Args:
+        queue: `FUSIONS` or `CHECKS`.
+        at_once: most calls that run at once.
+    """
+    # Raw uploads (`preprocess=False`): Gradio's own decoding answers a damaged file with a
+    # traceback that holds the file's name. The guard has checked that the path is an upload.
+    return {"concurrency_id": queue, "concurrency_limit": at_once, "preprocess": False}
+
+
 class Jobs:
     """Waiting and running calls in Gradio's queue of a page.
 
@@ -68,7 +82,8 @@ class Jobs:
     """
 
     def __init__(self, demo: gr.Blocks, at_once: int, usage: Usage) -> None:
-        self._demo, self._at_once, self._usage = demo, at_once, usage
+        self.at_once = at_once
+        self._demo, self._usage = demo, usage
         self._joining: Counter[tuple[str, str]] = Counter()
         self._worked = False  # since memory was last released
         self._unread: dict[str, tuple[int, float]] = {}
@@ -96,12 +111,12 @@ class Jobs:
             if fn.concurrency_id == FUSIONS and fn in self._queue.process_time_per_fn
         ]
         known = [each for each in times if each > 0]
-        return (self.waiting() + 1) * (max(known) if known else GUESS) / self._at_once
+        return (self.waiting() + 1) * (max(known) if known else GUESS) / self.at_once
 
     def is_full(self) -> bool:
         """Returns whether the queue of fusions is full."""
         found = self._queue.event_queue_per_concurrency_id.get(FUSIONS)
-        free = self._at_once - (found.current_concurrency if found is not None else 0)
+        free = self.at_once - (found.current_concurrency if found is not None else 0)
         joining = sum(n for (_, queue), n in self._joining.items() if queue == FUSIONS)
         return self.waiting() + joining - max(free, 0) >= MAX_WAITING
 
@@ -131,8 +146,7 @@ class Jobs:
             if joining:
                 joining = False
                 self._joining[key] -= 1
-                if not self._joining[key]:
-                    del self._joining[key]
+                self._joining += Counter()  # removes zeros
                 if fn.queue and pixels >= LARGE_FROM:
                     self._move_to_large(visitor, fn)
                 self.arrange()
@@ -196,19 +210,19 @@ class Jobs:
             before = now
 
     def _refusal(self, visitor: str, fn: Any) -> Refusal | None:
-        mine = [
+        calls = Counter(
             str(event.fn.concurrency_id)  # the listener's queue: large photos count as well
             for event in self._queue.event_ids_to_events.values()
             if visitor_of(event.request.scope) == visitor
-        ]
-        for (who, queue), count in self._joining.items():
-            mine += [queue] * count if who == visitor else []
-        if len(mine) >= MAX_CALLS:
+        )
+        for (joining, queue), count in self._joining.items():
+            calls[queue] += count if joining == visitor else 0
+        if calls.total() >= MAX_CALLS:
             return Refusal(429, "error.too_many_jobs")
         if fn.concurrency_id != FUSIONS:
             return None
         most = next(jobs for waiting, jobs in MAX_JOBS if self.waiting() >= waiting)
-        if mine.count(FUSIONS) >= most:
+        if calls[FUSIONS] >= most:
             return Refusal(429, "error.too_many_jobs")
         return Refusal(503, *self.refusal()) if self.is_full() else None
 
@@ -228,19 +242,19 @@ class Jobs:
             event in events for events in queue.pending_event_ids_session.values()
         )
 
-    async def drop_unread(self) -> None:
+    async def keep_dropping(self) -> None:
         """Drops unread results, which hold pictures, every `INTERVAL`."""
         while True:
             await asyncio.sleep(INTERVAL)
             try:
-                await self.look(time.monotonic())
+                await self.drop_unread(time.monotonic())
                 if self._worked and not self._running_events():
                     self._worked = False
                     await to_thread.run_sync(give_back_memory)
             except Exception as error:  # the task must go on
                 log.error("Results were not dropped: %s", type(error).__name__)
 
-    async def look(self, now: float) -> int:
+    async def drop_unread(self, now: float) -> int:
         """Drops the messages of sessions in which nothing was read for `UNREAD_SECONDS`.
 
         Args:

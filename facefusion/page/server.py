@@ -45,7 +45,7 @@ def guarded(
     async def lifespan(app: Any) -> AsyncIterator[None]:
         app.middleware_stack = Guard(app.middleware_stack, demo, photos, jobs)
         tasks = [
-            asyncio.create_task(jobs.drop_unread()),
+            asyncio.create_task(jobs.keep_dropping()),
             asyncio.create_task(jobs.keep_arranged()),
             asyncio.create_task(_watch_connections(demo)),
         ]

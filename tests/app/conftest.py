@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import gradio as gr
 import gradio_client
 import numpy as np
 import pytest
@@ -82,7 +81,7 @@ class Server:
     """
 
     url: str
-    demo: gr.Blocks
+    demo: app.Demo
     watched: Watched
     cache: Path
     jobs: Jobs

@@ -23,8 +23,9 @@ from facefusion.auto.chooser import TierChooser
 from facefusion.auto.speed import Speed
 from facefusion.page import examples, files, html, layout
 from facefusion.page.actions import Actions
+from facefusion.page.form import components
+from facefusion.page.fusing import Fusing
 from facefusion.page.layout import CONSENTS
-from facefusion.page.queue import Jobs
 from facefusion.tiers import TIERS
 from facefusion.types import Timings
 from facefusion.words import Language, say
@@ -208,7 +209,7 @@ def test_those_that_wait_are_counted(
             for _ in range(visits)
         ]
         deadline = time.monotonic() + 30
-        while server.jobs.waiting() < 2 and time.monotonic() < deadline:
+        while server.jobs.waiting() != 2 and time.monotonic() < deadline:
             time.sleep(0.02)
         assert server.jobs.waiting() == 2
         released.set()
@@ -220,12 +221,10 @@ def test_those_that_wait_are_counted(
 def test_studio_is_offered_only_with_its_models(studio: bool) -> None:
     tiers = [Tier.AUTO, *TIERS, *([Tier.STUDIO] if studio else [])]
     pipeline: Any = SimpleNamespace(tiers=tiers, expected_seconds=lambda: {Tier.FAST: 0.2})
-    layout: Any = SimpleNamespace(tier="tier")
+    layout: Any = SimpleNamespace(settings=SimpleNamespace(tier="tier"))
     request: Any = SimpleNamespace(headers={})
-    photos: Any = SimpleNamespace(uploads=SimpleNamespace(directory=""))
     jobs: Any = None
-    do = Actions(pipeline, layout, photos, jobs)
-    choices = do.measured(request)[layout.tier]["choices"]
+    choices = Actions(pipeline, layout, jobs).show_tiers(request)["tier"]["choices"]
     assert [value for _, value in choices] == [tier.value for tier in tiers]
 
 
@@ -236,7 +235,7 @@ def test_the_result_is_shown_before_its_large_files_are_written(
     photo_file: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with gr.Blocks() as demo:
+    with gr.Blocks():
         page = layout.build(None, 0)
     written: list[str] = []
 
@@ -250,12 +249,20 @@ def test_the_result_is_shown_before_its_large_files_are_written(
         str(shutil.copy(path, tmp_path / name))
         for name, path in (("a", face_file), ("b", photo_file))
     ]
-    uploads: Any = ({"path": paths[0]}, None, None, {"path": paths[1]}, [], None, [])
-    settings: Any = ("best", 0.5, 1.0, list(CONSENTS), frozenset(), None)
+    form = dict.fromkeys(components(page)) | {
+        "source": {"path": paths[0]},
+        "target": {"path": paths[1]},
+        "faces": [],
+        "tier": "best",
+        "likeness": 0.5,
+        "blend": 1.0,
+        "consent": list(CONSENTS),
+        "consented": frozenset(),
+    }
+    values = {component: form[name] for name, component in components(page).items()}
     photos = app.open_photos(tmp_path)
-    do = Actions(pipeline, page, photos, Jobs(demo, 2, photos.usage))
-    steps = do.fuse(*uploads, *settings, request, lambda *_, **__: None)
-    shown = [(changes.get(page.result), list(written)) for changes in steps]
+    steps = Fusing(pipeline, page, photos).fuse(values, request, lambda *_, **__: None)
+    shown = [(changes.get(page.outcome.pictures.result), list(written)) for changes in steps]
     photos.close()
     assert shown == [
         ("1.jpg", [".jpg"]),

@@ -129,7 +129,7 @@ def test_results_that_nobody_reads_are_dropped(server: Any) -> None:
     def look(seconds: float) -> int:
         moment = time.monotonic() + seconds
         with ThreadPoolExecutor(1) as pool:  # Playwright has a loop of its own in this thread
-            return pool.submit(asyncio.run, server.jobs.look(moment)).result()
+            return pool.submit(asyncio.run, server.jobs.drop_unread(moment)).result()
 
     dropped = look(0), look(queue.UNREAD_SECONDS - 5)
     assert dropped == (0, 0) and pending

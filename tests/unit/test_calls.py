@@ -11,6 +11,7 @@ import gradio as gr
 import pytest
 
 import app
+from benchmarks.visitors import page_form
 from facefusion.page.calls import Calls, FetchError, MalformedError, parse
 from facefusion.page.uploads import Uploads
 
@@ -188,3 +189,22 @@ def test_a_component_without_a_rule_is_noticed_when_the_page_is_built(uploads: U
         gr.Button().click(lambda value: None, video, None)
     with pytest.raises(TypeError, match="Video"):
         Calls(demo, uploads)
+
+
+@pytest.mark.parametrize("listener", ["fuse_on_page", "compare_on_page"])
+def test_the_form_comes_in_the_order_in_which_others_write_it(
+    demo: gr.Blocks, listener: str
+) -> None:
+    inputs = next(fn.inputs for fn in demo.fns.values() if fn.api_name == listener)
+    photos = (f"{name}-photo" for name in ("source", "second", "third", "target", "other"))
+    written = page_form(*photos, consent="consent")
+    for value, name in (
+        ([], "faces"),
+        ([], "other-faces"),
+        ("fast", "tier"),
+        (0.5, "likeness"),
+        (1.0, "blend"),
+    ):
+        written[written.index(value)] = name
+    assert [getattr(each, "elem_id", None) for each in inputs] == written
+    assert [type(each) for each in inputs[-2:]] == [gr.State, gr.State]

@@ -1,0 +1,140 @@
+"""Connects the page's components to the functions that act on them, section by section."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import gradio as gr
+
+from facefusion import FusionPipeline
+from facefusion.page import form, style
+from facefusion.page.actions import Actions
+from facefusion.page.comparing import Comparing
+from facefusion.page.fusing import Fusing
+from facefusion.page.layout import Layout
+from facefusion.page.photo_checks import PhotoChecks
+from facefusion.page.photos import Photos
+from facefusion.page.queue import ADMISSIONS, CHECKS, FUSIONS, Jobs, queued
+
+#: Options of a listener that programs cannot call.
+PRIVATE: Final[dict[str, Any]] = {"api_visibility": "private"}
+#: The same, without a progress bar.
+HIDDEN: Final[dict[str, Any]] = {**PRIVATE, "show_progress": "hidden"}
+#: The same, outside of the queue: it takes no time.
+UNQUEUED: Final[dict[str, Any]] = {**HIDDEN, "queue": False}
+
+
+def connect(
+    demo: gr.Blocks, jobs: Jobs, pipeline: FusionPipeline, layout: Layout, photos: Photos
+) -> None:
+    """Connects everything but the examples.
+
+    Args:
+        demo: the page.
+        jobs: its queue.
+        pipeline: shared by all visitors.
+        layout: the components.
+        photos: reads uploads.
+    """
+    actions = Actions(pipeline, layout, jobs)
+    demo.load(actions.show_tiers, None, layout.settings.tier, **HIDDEN)
+    connect_photos(layout, PhotoChecks(pipeline, layout, photos), jobs.at_once)
+    fused = connect_fusion(layout, actions, Fusing(pipeline, layout, photos), jobs.at_once)
+    compared = connect_comparison(layout, Comparing(pipeline, layout, photos), jobs.at_once)
+    connect_result(layout, actions, [fused, compared])
+
+
+def connect_photos(layout: Layout, checks: PhotoChecks, at_once: int) -> None:
+    """Connects the photo fields and the choices of faces."""
+    photos, target, other = layout.photos, layout.photos.target, layout.photos.other
+    checking = {**queued(CHECKS, at_once), **HIDDEN}
+    for field in (*photos.sources, other.field):
+        field.photo.change(
+            checks.source_check(field),
+            [field.photo, layout.session.consented],
+            [field.notice, layout.settings.consent],
+            **checking,
+        )
+    target.field.photo.change(
+        checks.check_target,
+        target.field.photo,
+        [target.field.notice, target.face_style, target.faces, other.faces, other.section],
+        **checking,
+    )
+    for mine, others in ((target.faces, other.faces), (other.faces, target.faces)):
+        mine.input(None, [mine, others], others, js=style.TAKE_FROM_OTHER, **PRIVATE)
+    both = [photos.sources[0].photo, target.field.photo]
+    photos.swap.click(None, both, both, js=style.EXCHANGE, **PRIVATE)
+
+
+def connect_examples(layout: Layout, pairs: list[tuple[Path, Path]]) -> None:
+    """Connects the buttons that fill in the example photos."""
+    both = [layout.photos.sources[0].photo, layout.photos.target.field.photo]
+    for button, pair in zip(layout.examples, pairs, strict=True):
+        button.click(partial(_paths, pair), None, both, **UNQUEUED)
+
+
+def connect_fusion(layout: Layout, actions: Actions, fusing: Fusing, at_once: int) -> Any:
+    """Connects the button that fuses, and returns the listener that cancelling stops."""
+    controls, outcome = layout.controls, layout.outcome
+    # In a queue of its own: without one, its refusal would be an HTTP error.
+    admission: dict[str, Any] = {"concurrency_id": ADMISSIONS, "concurrency_limit": None}
+    admitted = controls.fuse.click(actions.admit, None, None, **admission, **HIDDEN)
+    refused = admitted.failure(actions.show_full, None, controls.problem, **UNQUEUED)
+    refused.then(None, js=style.REVEAL)
+    outputs = [*layout.notices, *outcome.outputs, *layout.more.outputs]
+    started = admitted.success(actions.start, None, [*controls.buttons, *outputs], **UNQUEUED)
+    started.then(None, js=style.REVEAL)
+    fused = started.then(
+        fusing.fuse,
+        set(form.components(layout).values()),
+        [*outputs, *layout.session.outputs],
+        show_progress_on=outcome.pictures.result,
+        api_name="fuse_on_page",
+        **queued(FUSIONS, at_once),
+        **PRIVATE,
+    )
+    ended = [outcome.row, controls.problem, *controls.buttons]
+    fused.failure(actions.fail, None, ended, **UNQUEUED)
+    finished = fused.then(actions.finish, None, controls.buttons, **UNQUEUED)
+    finished.then(None, js=style.REVEAL)
+    return fused
+
+
+def connect_comparison(layout: Layout, comparing: Comparing, at_once: int) -> Any:
+    """Connects the button that compares the tiers, and returns the listener to cancel."""
+    more = layout.more
+    return more.compare.click(
+        comparing.compare,
+        set(form.components(layout).values()),
+        [more.tiers, layout.controls.problem, layout.session.last],
+        show_progress_on=more.tiers,
+        api_name="compare_on_page",
+        **queued(FUSIONS, at_once),
+        **PRIVATE,
+    )
+
+
+def connect_result(layout: Layout, actions: Actions, cancelled: list[Any]) -> None:
+    """Connects the cancel button and what is beside a result.
+
+    Args:
+        layout: the components.
+        actions: the functions.
+        cancelled: listeners that the cancel button stops.
+    """
+    controls, outcome = layout.controls, layout.outcome
+    ended = [outcome.row, controls.problem, *controls.buttons]
+    controls.cancel.click(actions.stop, None, ended, cancels=cancelled, **UNQUEUED)
+    view, columns = outcome.details.view, outcome.pictures.columns
+    view.input(actions.show_view, view, list(columns.values()), **UNQUEUED)
+    target = layout.photos.target.field.photo
+    reused = outcome.details.reuse.click(actions.reuse, layout.session.last, target, **UNQUEUED)
+    reused.then(None, js=style.TO_TOP)
+
+
+def _paths(pair: tuple[Path, Path]) -> list[str]:
+    """Paths of the two photos of an example."""
+    return [str(path) for path in pair]
