@@ -137,11 +137,9 @@ def main() -> None:
     log.setLevel(logging.INFO)
     own_process()
     try:
-        pipeline = FusionPipeline.from_pretrained()
+        pipeline = FusionPipeline.from_pretrained(device="cuda" if wants_gpu() else "cpu")
     except WeightsError as error:
         sys.exit(str(error))
-    if wants_gpu():
-        _move_to_gpu(pipeline)
     os.umask(0o077)  # files of libraries are private too
     with PrivateDirectory() as directory:
         # Gradio's uploads and results go there too: all are swept, and deleted at the end.
@@ -176,7 +174,7 @@ def _serve(pipeline: FusionPipeline, directory: Path, host: str, port: int) -> N
             f"The page cannot be served on port {port} of {host}: the port is taken, or the "
             "machine too busy. Choose another with --port."
         )
-    pipeline.chooser.load.set_queue_counter(jobs.waiting)
+    pipeline.chooser.traffic.set_queue_counter(jobs.waiting)
     while not stop.wait(1.0):
         pass
     _stop(demo, photos, jobs)
@@ -191,15 +189,6 @@ def _stop(demo: gr.Blocks, photos: Photos, jobs: Jobs) -> None:
         time.sleep(FETCH_SECONDS)
     demo.close(verbose=False)
     photos.close()
-
-
-def _move_to_gpu(pipeline: FusionPipeline) -> None:
-    try:
-        from facefusion.engines import gpu  # importing torch takes longer than a fusion
-    except ImportError:
-        log.warning("The refine network stays on the CPU: torch is not installed.")
-    else:
-        gpu.move(pipeline)
 
 
 if __name__ == "__main__":

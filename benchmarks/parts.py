@@ -50,8 +50,8 @@ def main() -> None:
     photo = np.ascontiguousarray(
         np.pad(skimage.data.astronaut(), ((64, 64), (64, 64), (0, 0)), mode="reflect")
     )  # 640 px
-    detection = pipeline.detector(photo)[0]
-    face = pipeline.mesh(photo, detection)
+    detection = pipeline.networks.detector(photo)[0]
+    face = pipeline.networks.mesh(photo, detection)
 
     def crop(size: int) -> tuple[np.ndarray, np.ndarray]:
         matrix = mesh_crop_transform(face.mesh, FUSION_FACE_SHARE, size)
@@ -62,38 +62,46 @@ def main() -> None:
     warp = MeshWarp(mesh, 256)
     mask = np.ones((COARSE_SIZE, COARSE_SIZE), np.float32)
     rough = mesh_crop_transform(face.mesh, MESH_FACE_SHARE, INPUT_SIZE)
-    who = pipeline.identity(photo, face.mesh)
-    maps = pipeline.coarse(small, small, mask, who)
+    who = pipeline.networks.identity(photo, face.mesh)
+    maps = pipeline.networks.coarse(small, small, mask, who)
 
     def refined(size: int) -> object:
         large = crop(size)[0]
-        return pipeline.refine(large, large, np.ones((size, size), np.float32), maps)
+        return pipeline.networks.refine(large, large, np.ones((size, size), np.float32), maps)
 
     rows = [
         (
             "detector, a glance (at 192, where that is not enough at 384)",
             "",
-            timed(lambda: pipeline.detector.glance(photo)),
+            timed(lambda: pipeline.networks.detector.glance(photo)),
         ),
         (
             "detector, 640 px photo (looks at 192 and at 640)",
             "60",
-            timed(lambda: pipeline.detector(photo)),
+            timed(lambda: pipeline.networks.detector(photo)),
         ),
-        ("mesh, one view", "15", timed(lambda: pipeline.mesh._measure(photo, rough, PLAIN))),
+        (
+            "mesh, one view",
+            "15",
+            timed(lambda: pipeline.networks.mesh._measure(photo, rough, PLAIN)),
+        ),
         (
             "mesh of a photo: one view, then four",
             "",
-            timed(lambda: pipeline.mesh(photo, detection)),
+            timed(lambda: pipeline.networks.mesh(photo, detection)),
         ),
-        ("identity", "20", timed(lambda: pipeline.identity(photo, face.mesh))),
+        ("identity", "20", timed(lambda: pipeline.networks.identity(photo, face.mesh))),
         (
             "warp at 256, spline for a new target and remap",
             "10",
             timed(lambda: MeshWarp(mesh, 256)(image, mesh)),
         ),
         ("warp at 256, target seen before", "10", timed(lambda: warp(image, mesh))),
-        ("coarse network at 128", "", timed(lambda: pipeline.coarse(small, small, mask, who))),
+        (
+            "coarse network at 128",
+            "",
+            timed(lambda: pipeline.networks.coarse(small, small, mask, who)),
+        ),
         *((f"refine network at {size}", "", timed(partial(refined, size))) for size in (256, 512)),
     ]
     here = machine()

@@ -21,6 +21,7 @@ from facefusion.engines.selection import Engine
 from facefusion.geometry import topology
 from facefusion.geometry.triangles import TRIANGLES
 from facefusion.machine.measurements import CACHE_VARIABLE
+from facefusion.pipeline.loading import Loading, open_networks
 
 #: The speed of no machine in particular.
 QUICK = Speed(0.1, {Tier.FAST: 0.05, Tier.BALANCED: 0.1, Tier.BEST: 0.2})
@@ -162,9 +163,8 @@ def pipeline() -> FusionPipeline:
     It takes every machine for one that has time for the best tier, however busy that is with tests,
     and one engine for the quickest.
     """
-    pipeline = FusionPipeline.from_pretrained(engine=Engine.ONNXRUNTIME)
-    pipeline.chooser = TierChooser(lambda: QUICK, budget=60)
-    return pipeline
+    opened = open_networks(settings=Loading(engine=Engine.ONNXRUNTIME))
+    return FusionPipeline(opened.networks, chooser=TierChooser(lambda: QUICK, budget=60))
 
 
 @pytest.fixture(scope="session")

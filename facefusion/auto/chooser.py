@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from facefusion.auto.speed import FACE_SIDE, Speed
-from facefusion.auto.traffic import Load
+from facefusion.auto.traffic import Traffic
 from facefusion.fusion.sizes import detail_side, refined_side
 from facefusion.tiers import TIERS, Tier, TierChoice, TierReason
 
@@ -31,7 +31,7 @@ class TierChooser:
     Args:
         speed: returns the measured speed of this machine; called once, on first use.
         keep: called with a corrected speed.
-        load: counts running and queued fusions.
+        traffic: counts running and queued fusions.
         budget: seconds that a call may take, including queued calls.
         clock: monotonic time in seconds.
     """
@@ -41,11 +41,11 @@ class TierChooser:
         speed: Callable[[], Speed],
         *,
         keep: Callable[[Speed], None] | None = None,
-        load: Load | None = None,
+        traffic: Traffic | None = None,
         budget: float = BUDGET,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.load = Load() if load is None else load
+        self.traffic = Traffic() if traffic is None else traffic
         self.budget = budget
         self._ask, self._keep = speed, keep
         self._clock = clock
@@ -87,7 +87,7 @@ class TierChooser:
         speed, pace = self.speed, self.pace
         expected = {tier: elapsed + faces * pace * _rest(speed, tier, face_size) for tier in TIERS}
         useful = _useful(face_size)
-        turns = max(1, self.load.running + self.load.waiting)  # this call is one of them
+        turns = max(1, self.traffic.running + self.traffic.waiting)  # this call is one of them
         alone = _best([tier for tier in useful if expected[tier] <= limit])
         tier = _best([tier for tier in useful if turns * expected[tier] <= limit])
         if tier is useful[-1]:
@@ -106,7 +106,7 @@ class TierChooser:
         """
         with self._lock:
             speed = self._speed
-            if speed is None or self.load.running > 1:
+            if speed is None or self.traffic.running > 1:
                 return
             low, high = RATIOS
             ratio = min(max(seconds / (faces * _rest(speed, tier, face_size)), low), high)

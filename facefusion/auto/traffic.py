@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
-class Load:
+class Traffic:
     """Counter of running and queued fusions; safe for concurrent use.
 
     The pipeline counts its running fusions. A server with a queue sets `set_queue_counter`.

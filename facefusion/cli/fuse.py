@@ -10,7 +10,7 @@ from typing import Any, Final
 from facefusion.cli.files import CommandError, check_output, read_input, write_result
 from facefusion.pipeline.options import LIKENESS
 from facefusion.pipeline.pipeline import MAX_SOURCES, FusionPipeline
-from facefusion.studio.insightface_models import ACCEPT_VARIABLE, ARCFACE, SWAPPER, upgrade
+from facefusion.studio.insightface_models import ACCEPT_VARIABLE, ARCFACE, SWAPPER
 from facefusion.tiers import TIERS, Tier
 
 #: Statement that the user makes by `--i-have-consent`.
@@ -82,10 +82,11 @@ def open_pipeline(args: argparse.Namespace) -> FusionPipeline:
         WeightsError: weights or models cannot be used, or a licence is not accepted.
         CommandError: the tier needs models that were not named.
     """
-    pipeline = FusionPipeline.from_pretrained(args.weights)
-    if args.models:
-        accepted = args.accept_licence or os.environ.get(ACCEPT_VARIABLE, "")
-        upgrade(pipeline, args.models, accept_licence=accepted)
+    pipeline = FusionPipeline.from_pretrained(
+        args.weights,
+        models=args.models,
+        accept_licence=args.accept_licence or os.environ.get(ACCEPT_VARIABLE, ""),
+    )
     if args.tier not in pipeline.tiers:
         raise CommandError(
             f"The tier {args.tier} needs {ARCFACE} and {SWAPPER}: name their directory with --models."

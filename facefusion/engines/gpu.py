@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 import logging
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -23,18 +23,17 @@ except ImportError:
 
 import torch
 
-from facefusion.engines.selection import MIN_PSNR, fused, psnr, synthetic_inputs
-from facefusion.fusion.refine import LEAST_SIZE, RefineRunner
+from facefusion.engines.selection import MIN_PSNR, OUTPUTS, fused, psnr, synthetic_inputs
+from facefusion.engines.sessions import Feeds, Network, make_session
 from facefusion.models.manifest import EMBEDDED_WEIGHTS
 from facefusion.nets.refine import EnhancementNet
-
-if TYPE_CHECKING:
-    from facefusion.pipeline.pipeline import FusionPipeline
-    from facefusion.types import FloatArray
+from facefusion.types import FloatArray
 
 #: Parameters of the refine network by their names in torch.
 CHECKPOINT: Final = EMBEDDED_WEIGHTS.parent / "checkpoints" / "refine.safetensors"
 REFERENCE: Final = EMBEDDED_WEIGHTS / "refine.onnx"
+#: Side in pixels of the inputs on which the networks are compared, the smallest of the network.
+LEAST_SIZE: Final = 256
 #: Seconds of GPU time requested from ZeroGPU: a smaller request shortens queues and uses less of a
 #: visitor's quota.
 DURATION: Final = 10
@@ -64,8 +63,8 @@ def read_safetensors(path: Path) -> dict[str, torch.Tensor]:
     return tensors
 
 
-class GpuRefineNet(RefineRunner):
-    """The refine network on a GPU, with the CPU as fallback.
+class GpuNetwork:
+    """The refine network on a GPU, with the CPU as fallback (`sessions.Network`).
 
     Args:
         cpu: the network on the CPU.
@@ -75,17 +74,19 @@ class GpuRefineNet(RefineRunner):
 
     Raises:
         ValueError: the three are not the same network.
+        Exception: torch's own, if the device cannot be used.
     """
 
     def __init__(
         self,
-        cpu: RefineRunner,
+        cpu: Network,
         checkpoint: Path = CHECKPOINT,
         reference: Path = REFERENCE,
         device: str = "cuda",
     ) -> None:
-        self._cpu, self._device = cpu, device
-        self._run: Callable[..., Sequence[FloatArray]] = self._forward
+        self._cpu = cpu
+        self._device = device
+        self._run: Callable[..., list[FloatArray]] = self._forward
         if spaces is not None:
             self._run = spaces.GPU(self._forward, duration=DURATION)
         self._net = EnhancementNet().eval()
@@ -95,50 +96,36 @@ class GpuRefineNet(RefineRunner):
 
     def _check(self, checkpoint: Path, reference: Path) -> None:
         feeds = synthetic_inputs("refine", LEAST_SIZE)
-        ours, exact, served = (
-            self._forward(feeds, "cpu"),
-            RefineRunner(reference)._answer(feeds),
-            self._cpu._answer(feeds),
+        names = OUTPUTS["refine"]
+        on_torch = self._forward(feeds, "cpu")
+        exact = make_session(reference).run(names, feeds)
+        served = self._cpu.run(names, feeds)
+        difference = max(
+            float(np.abs(one - other).max()) for one, other in zip(on_torch, exact, strict=True)
         )
-        apart = max(
-            float(np.abs(one - other).max()) for one, other in zip(ours, exact, strict=True)
-        )
-        if not apart < TOLERANCE:
+        if not difference < TOLERANCE:
             raise ValueError(
-                f"{checkpoint.name} is not the network of {reference.name}: they differ by {apart:.3f}"
+                f"{checkpoint.name} is not the network of {reference.name}: they differ by {difference:.3f}"
             )
         inside = feeds["face"][0, 0] > 0.5
-        alike = psnr(fused(feeds, *served), fused(feeds, *exact), inside)
-        if alike < MIN_PSNR[True]:  # the CPU's network may be INT8
+        decibels = psnr(fused(feeds, *served), fused(feeds, *exact), inside)
+        if decibels < MIN_PSNR[True]:  # the CPU's network may be INT8
             raise ValueError(
-                f"another network serves: its answers are {alike:.0f} dB from those of {checkpoint.name}"
+                f"another network serves: its answers are {decibels:.0f} dB from those of {checkpoint.name}"
             )
 
     @torch.inference_mode()
-    def _forward(self, feeds: dict[str, FloatArray], device: str) -> Sequence[FloatArray]:
+    def _forward(self, feeds: Feeds, device: str) -> list[FloatArray]:
         answers = self._net(
             **{name: torch.from_numpy(values).to(device) for name, values in feeds.items()}
         )
         return [answer.cpu().numpy() for answer in answers]
 
-    def _answer(self, feeds: dict[str, FloatArray]) -> Sequence[FloatArray]:
+    def run(self, outputs: list[str], feeds: Feeds, /) -> list[FloatArray]:
+        """Returns both outputs; from the CPU if the GPU fails."""
         try:
             return self._run(feeds, self._device)
         # No free GPU, an exhausted quota, or a failure of CUDA: falls back to the CPU.
         except Exception as error:
             log.warning("No GPU for this fusion: %s", type(error).__name__)
-            return self._cpu._answer(feeds)
-
-
-def move(pipeline: FusionPipeline, device: str = "cuda", **options: Any) -> bool:
-    """Moves the refine network of `pipeline` to the GPU.
-
-    Returns:
-        Whether it runs there; otherwise it stays on the CPU and the reason is logged.
-    """
-    try:
-        pipeline.refine = GpuRefineNet(pipeline.refine, device=device, **options)
-    except Exception as error:
-        log.warning("The refine network stays on the CPU: %s", error)
-        return False
-    return True
+            return self._cpu.run(outputs, feeds)

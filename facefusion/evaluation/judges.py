@@ -119,9 +119,9 @@ class OwnMesh:
 
     def __call__(self, photo: Photo) -> FloatArray | None:
         """Returns the mesh; see `MeshJudge`."""
-        for detections in self._pipeline.detector.attempts(photo):
+        for detections in self._pipeline.networks.detector.attempts(photo):
             for detection in detections:
-                face = self._pipeline.mesh(photo, detection)
+                face = self._pipeline.networks.mesh(photo, detection)
                 if is_consistent(face):
                     return face.mesh
         return None
@@ -172,7 +172,7 @@ def choose_judges(pipeline: FusionPipeline, identity_file: Path | None) -> Evalu
         )
     if identity_file is None:
         identity, identity_name, dimensions = (
-            pipeline.identity,
+            pipeline.networks.identity,
             "the product's own IdentityNet",
             None,
         )

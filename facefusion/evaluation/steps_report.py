@@ -88,19 +88,6 @@ def settings() -> dict[str, Steps]:
     }
 
 
-def with_steps(pipeline: FusionPipeline, steps: Steps) -> FusionPipeline:
-    """Copies a pipeline with the same networks, other steps and an own cache."""
-    return FusionPipeline(
-        detector=pipeline.detector,
-        mesh=pipeline.mesh,
-        identity=pipeline.identity,
-        coverings=pipeline.coverings,
-        coarse=pipeline.coarse,
-        refine=pipeline.refine,
-        steps=steps,
-    )
-
-
 def _product(pipeline: FusionPipeline) -> Method:
     def run(source: Photo, target: Photo, pair: Pair) -> tuple[Photo, float]:
         # Clears the cache, so that no pair is faster because of an earlier one.
@@ -217,7 +204,7 @@ def steps_report(request: Request, machine: dict[str, Any]) -> tuple[Path, int]:
     pipeline = FusionPipeline.from_pretrained(request.weights)
     judges = choose_judges(pipeline, request.identity_judge)
     known = KnownFaces.of(request.data, judges)
-    methods = {name: _product(with_steps(pipeline, steps)) for name, steps in settings().items()}
+    methods = {name: _product(pipeline.with_steps(steps)) for name, steps in settings().items()}
     rows = compare({**methods, RECIPE: _recipe(known)}, known, judges, known.pairs(request.limit))
     failures = [failure for row in rows.values() for failure in row.failures]
     floor = ""

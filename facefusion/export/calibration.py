@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from facefusion.engines.selection import Engine
-from facefusion.engines.sessions import Feeds
+from facefusion.engines.sessions import Feeds, Network
 from facefusion.errors import FusionError
 from facefusion.evaluation.pairs import Pair, draw_pairs, val_faces
+from facefusion.fusion.coarse import CoarseRunner
+from facefusion.fusion.refine import RefineRunner
 from facefusion.images.reading import read_photo
 from facefusion.pipeline.pipeline import FusionPipeline
 from facefusion.tiers import Tier
@@ -26,30 +27,24 @@ CALIBRATION, JUDGING = 24, 16
 
 
 @dataclass
-class _Listener:
-    """A session that records its inputs."""
+class _Recorder:
+    """A network that records its inputs."""
 
-    session: Any
-    heard: list[Feeds] = field(default_factory=list)
+    network: Network
+    inputs: list[Feeds] = field(default_factory=list)
 
-    def run(self, outputs: list[str], feeds: Feeds) -> list[FloatArray]:
-        self.heard.append(feeds)
-        answers: list[FloatArray] = self.session.run(outputs, feeds)
-        return answers
+    def run(self, outputs: list[str], feeds: Feeds, /) -> list[FloatArray]:
+        self.inputs.append(feeds)
+        return self.network.run(outputs, feeds)
 
 
-@contextmanager
-def listening(pipeline: FusionPipeline) -> Iterator[dict[str, list[Feeds]]]:
-    """Records the inputs of `coarse` and `refine` while the context lasts."""
-    networks: dict[str, Any] = {"coarse": pipeline.coarse, "refine": pipeline.refine}
-    listeners = {name: _Listener(network._session) for name, network in networks.items()}
-    for name, network in networks.items():
-        network._session = listeners[name]
-    try:
-        yield {name: listener.heard for name, listener in listeners.items()}
-    finally:
-        for name, network in networks.items():
-            network._session = listeners[name].session
+def recording(pipeline: FusionPipeline) -> tuple[FusionPipeline, dict[str, list[Feeds]]]:
+    """Returns a pipeline that records the inputs of `coarse` and `refine`, and the records."""
+    coarse = _Recorder(pipeline.networks.coarse.network)
+    refine = _Recorder(pipeline.networks.refine.network)
+    networks = replace(pipeline.networks, coarse=CoarseRunner(coarse), refine=RefineRunner(refine))
+    copy = FusionPipeline(networks, chooser=pipeline.chooser, steps=pipeline.steps)
+    return copy, {"coarse": coarse.inputs, "refine": refine.inputs}
 
 
 def record(pipeline: FusionPipeline, folder: Path, pairs: Iterable[Pair]) -> dict[str, list[Feeds]]:
@@ -60,18 +55,18 @@ def record(pipeline: FusionPipeline, folder: Path, pairs: Iterable[Pair]) -> dic
         folder: the data folder.
         pairs: files in it; pairs that cannot be fused are skipped.
     """
-    with listening(pipeline) as heard:
-        for pair in pairs:
-            photos = (
-                read_photo(folder / pair.source, "source"),
-                read_photo(folder / pair.target, "target"),
-            )
-            for tier in RECORDED:
-                try:
-                    pipeline(*photos, tier=tier)
-                except FusionError:
-                    continue
-    return heard
+    recorder, inputs = recording(pipeline)
+    for pair in pairs:
+        photos = (
+            read_photo(folder / pair.source, "source"),
+            read_photo(folder / pair.target, "target"),
+        )
+        for tier in RECORDED:
+            try:
+                recorder(*photos, tier=tier)
+            except FusionError:
+                continue
+    return inputs
 
 
 def drawn(folder: Path, limit: int) -> tuple[list[Pair], list[Pair]]:

@@ -44,7 +44,7 @@ class CoarseRunner:
     """
 
     def __init__(self, network: Path | Network, *, threads: int | None = None) -> None:
-        self._session: Network = (
+        self.network: Final[Network] = (
             make_session(network, threads) if isinstance(network, Path) else network
         )
 
@@ -65,5 +65,5 @@ class CoarseRunner:
             "face": face[None, None],
             "identity": identity[None],
         }
-        mask, delta = self._session.run(["mask", "delta"], feeds)
+        mask, delta = self.network.run(["mask", "delta"], feeds)
         return FusionMaps(mask[0, 0], np.ascontiguousarray(delta[0].transpose(1, 2, 0)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -29,7 +28,7 @@ class RefineRunner:
     """
 
     def __init__(self, network: Path | Network, *, threads: int | None = None) -> None:
-        self._session: Network = (
+        self.network: Final[Network] = (
             make_session(network, threads) if isinstance(network, Path) else network
         )
 
@@ -60,12 +59,7 @@ class RefineRunner:
             "mask": np.asarray(mask[None, None], np.float32),
             "delta": np.ascontiguousarray(delta.transpose(2, 0, 1)[None], np.float32),
         }
-        refined_mask, refined_delta = self._answer(feeds)
+        refined_mask, refined_delta = self.network.run(["refined_mask", "refined_delta"], feeds)
         return FusionMaps(
             refined_mask[0, 0], np.ascontiguousarray(refined_delta[0].transpose(1, 2, 0))
         )
-
-    def _answer(self, feeds: dict[str, FloatArray]) -> Sequence[FloatArray]:
-        """Runs the network; `gpu.GpuRefineNet` overrides it."""
-        answer: Sequence[FloatArray] = self._session.run(["refined_mask", "refined_delta"], feeds)
-        return answer

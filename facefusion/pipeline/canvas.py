@@ -23,25 +23,35 @@ class Canvas:
 
     Attributes:
         layers: the unchanged photo and the faces over it.
-        masks: opacity of each added face, (height, width) in its window.
+        blend: factor of the opacity of each face, in [0, 1].
+        steps: steps to run.
+        masks: opacity of each added face before `blend`, (height, width) in its window.
     """
 
     layers: Layers
+    blend: float
+    steps: Steps
     masks: list[FloatArray] = field(default_factory=list)
 
     @classmethod
-    def of(cls, photo: Photo, reshaped: FloatArray | None) -> Self:
+    def of(cls, photo: Photo, reshaped: FloatArray | None, blend: float, steps: Steps) -> Self:
         """Makes a canvas without faces.
 
         Args:
             photo: (H, W, 3) RGB uint8.
             reshaped: (H, W) float32, where the photo was warped, or None.
+            blend: factor of the opacity of each face, in [0, 1].
+            steps: steps to run.
         """
-        return cls(Layers(photo, warped=None if reshaped is None else WarpedArea.of(reshaped)))
+        return cls(
+            Layers(photo, warped=None if reshaped is None else WarpedArea.of(reshaped)),
+            blend,
+            steps,
+        )
 
     def without_faces(self) -> Canvas:
         """Returns a canvas without faces that keeps this one's changed areas."""
-        return Canvas(self.layers.without_faces())
+        return Canvas(self.layers.without_faces(), self.blend, self.steps)
 
     @property
     def image(self) -> Photo:
@@ -61,49 +71,34 @@ class Canvas:
         """Rectangles that contain all new pixels."""
         return self.layers.areas
 
-    def add_coarse(self, pair: AlignedPair, fused: FusionMaps, blend: float, steps: Steps) -> None:
-        """Adds the coarse network's face, its opacity multiplied by `blend`."""
+    def add_coarse(self, pair: AlignedPair, fused: FusionMaps) -> None:
+        """Adds the coarse network's face."""
         window = pair.target.draft
         if window is None:
             self.masks.append(np.zeros((0, 0), np.float32))
             return
         face = compose_coarse(pair.warped_small, fused, window.frame)
-        self._add(face, pair, window, fused, blend, steps)
+        self._add(face, pair, window, fused)
 
     def add_detail(
-        self,
-        pair: AlignedPair,
-        fused: FusionMaps,
-        blend: float,
-        steps: Steps,
-        rendered: Photo | None = None,
+        self, pair: AlignedPair, fused: FusionMaps, rendered: Photo | None = None
     ) -> None:
         """Adds a face with the source's own detail.
 
         Args:
             pair: source and target.
             fused: a network's answer.
-            blend: factor of the face's opacity, in [0, 1].
-            steps: steps to run.
             rendered: result of `pair.rendered()`, if it was called before.
         """
         window = pair.target.window
         if window is None:
             return
         rendered = pair.rendered(window) if rendered is None else rendered
-        self._add(compose_detail(rendered, fused, window.frame), pair, window, fused, blend, steps)
+        self._add(compose_detail(rendered, fused, window.frame), pair, window, fused)
 
-    def _add(
-        self,
-        face: Photo,
-        pair: AlignedPair,
-        window: FaceWindow,
-        fused: FusionMaps,
-        blend: float,
-        steps: Steps,
-    ) -> None:
+    def _add(self, face: Photo, pair: AlignedPair, window: FaceWindow, fused: FusionMaps) -> None:
         mask = window.opacity(pair.final_mask(fused.mask))
         photo = window.crop(self.layers.photo)
-        face = match_photo(face, photo, pair, window, mask, steps)
-        self.layers = self.layers.with_face(Layer(window, face, blend * mask))
+        face = match_photo(face, photo, pair, window, mask, self.steps)
+        self.layers = self.layers.with_face(Layer(window, face, self.blend * mask))
         self.masks.append(mask)

@@ -13,15 +13,12 @@ import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from facefusion.errors import WeightsError
 from facefusion.models.hub import Hub, HubName, delete_cached
 from facefusion.perception.detector import FaceDetector
-from facefusion.studio.swapper import StudioNet
-
-if TYPE_CHECKING:
-    from facefusion.pipeline.pipeline import FusionPipeline
+from facefusion.studio.swapper import StudioRunner
 
 MODELS_VARIABLE: Final = "FACEFUSION_MODELS"
 ACCEPT_VARIABLE: Final = "FACEFUSION_ACCEPT_LICENCE"
@@ -101,45 +98,52 @@ def _delete_damaged(folder: Path) -> None:
             raise WeightsError(f"{path.name} was damaged and is deleted; fetch it again.")
 
 
-def upgrade(
-    pipeline: FusionPipeline, models: str | Path, *, accept_licence: str, threads: int | None = None
-) -> list[str]:
-    """Adds the available models of insightface to a pipeline.
+@dataclass(frozen=True)
+class InsightfaceModels:
+    """Open models of insightface.
+
+    Attributes:
+        detector: SCRFD, in place of the project's detector, or None.
+        studio: the swapper of the tier `STUDIO`, or None.
+        files: names of the files in use.
+    """
+
+    detector: FaceDetector | None
+    studio: StudioRunner | None
+    files: tuple[str, ...]
+
+
+def open_models(
+    models: str | Path, accept_licence: str, threads: int | None = None
+) -> InsightfaceModels:
+    """Opens the available models of insightface.
 
     Args:
-        pipeline: its detector is replaced; with both ArcFace and inswapper it gets the Studio tier.
         models: a directory, or `owner/repo@revision` (`find_models`).
         accept_licence: `ACCEPTED`.
         threads: threads of each network; all cores by default.
 
-    Returns:
-        Names of the files in use.
-
     Raises:
         WeightsError: the licence is not accepted, there are no models, or a file's content does not
-            match its name. The pipeline is then unchanged.
+            match its name.
     """
     if accept_licence != ACCEPTED:
         raise WeightsError(TERMS)
     found = find_models(models)
-    detector = _detector(found.detector, threads) if found.detector else None
-    studio = (
-        StudioNet(found.arcface, found.swapper, threads=threads)
-        if found.arcface and found.swapper
-        else None
-    )
-    used = []
-    if detector and found.detector:
-        pipeline.use_detector(detector)
-        used.append(found.detector.name)
-    if studio:
-        pipeline.studio = studio
-        used += [ARCFACE, SWAPPER]
-    if not used:
+    files = []
+    detector = None
+    studio = None
+    if found.detector:
+        detector = _detector(found.detector, threads)
+        files.append(found.detector.name)
+    if found.arcface and found.swapper:
+        studio = StudioRunner(found.arcface, found.swapper, threads=threads)
+        files += [ARCFACE, SWAPPER]
+    if not files:
         raise WeightsError(
             f"Studio needs both {ARCFACE} and {SWAPPER}; {models} holds only one of them."
         )
-    return used
+    return InsightfaceModels(detector, studio, tuple(files))
 
 
 def _detector(path: Path, threads: int | None) -> FaceDetector:
@@ -154,18 +158,22 @@ def _detector(path: Path, threads: int | None) -> FaceDetector:
     return detector
 
 
-def upgrade_from_environment(pipeline: FusionPipeline, threads: int | None = None) -> None:
-    """Adds the models that `MODELS_VARIABLE` names; a failure is reported in `pipeline.notice`."""
+def models_from_environment(
+    threads: int | None = None,
+) -> tuple[InsightfaceModels | None, str | None]:
+    """Opens the models that `MODELS_VARIABLE` names.
+
+    Returns:
+        The models, or None if the variable is not set or they cannot be used; and the reason why
+        they cannot, for the user, or None.
+    """
     models = os.environ.get(MODELS_VARIABLE)
     if not models:
-        return
+        return None, None
     try:
-        used = upgrade(
-            pipeline, models, accept_licence=os.environ.get(ACCEPT_VARIABLE, ""), threads=threads
-        )
+        opened = open_models(models, os.environ.get(ACCEPT_VARIABLE, ""), threads)
     except WeightsError as error:
         log.warning("%s", error)
-        said = f"The models in {MODELS_VARIABLE} are not used. {error}"
-        pipeline.notice = f"{pipeline.notice} {said}" if pipeline.notice else said
-        return
-    log.warning("In use, for non-commercial research only: %s", ", ".join(used))
+        return None, f"The models in {MODELS_VARIABLE} are not used. {error}"
+    log.warning("In use, for non-commercial research only: %s", ", ".join(opened.files))
+    return opened, None

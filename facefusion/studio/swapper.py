@@ -31,7 +31,7 @@ EMBEDDING_SIZE: Final = 512
 FADE: Final = 8
 
 
-class StudioNet:
+class StudioRunner:
     """INSwapper with its own ArcFace network, placed by our mesh and blended by our mask.
 
     Args:

@@ -135,10 +135,10 @@ def test_nothing_is_computed_twice(
             owner, name, lambda *given, **named: (counts.update([name]), real(*given, **named))[1]
         )
 
-    attempts = pipeline.detector.attempts
+    attempts = pipeline.networks.detector.attempts
     own = [guest.shape[:2], astronaut.shape[:2]]  # another visitor's photo may still be looked at
     monkeypatch.setattr(
-        pipeline.detector,
+        pipeline.networks.detector,
         "attempts",
         lambda photo: (counts.update(["attempts"] * (photo.shape[:2] in own)), attempts(photo))[1],
     )

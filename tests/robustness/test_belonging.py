@@ -6,7 +6,7 @@ Each step is also switched off, to see that it is what makes the difference.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -18,6 +18,7 @@ from facefusion import FusionPipeline, FusionResult
 from facefusion.evaluation.degradations import blurred, followed, noisy
 from facefusion.evaluation.realism import energies, skin
 from facefusion.geometry.topology import LEFT_BROW, OVAL, RIGHT_BROW
+from facefusion.pipeline.steps import Steps
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 Fuse = Callable[..., FusionResult]
@@ -40,18 +41,13 @@ def portrait(number: int) -> np.ndarray:
 
 
 @pytest.fixture
-def fuse(pipeline: FusionPipeline) -> Iterator[Fuse]:
+def fuse(pipeline: FusionPipeline) -> Fuse:
     """Fuses a source and a target with some steps switched off."""
-    every = pipeline.steps
 
     def fuse(source: np.ndarray, target: np.ndarray, *off: str) -> FusionResult:
-        pipeline.steps = every.without(*off)
-        pipeline.cache.clear()  # what is remembered depends on the steps
-        return pipeline(source, target, tier="best")
+        return pipeline.with_steps(Steps().without(*off))(source, target, tier="best")
 
-    yield fuse
-    pipeline.steps = every
-    pipeline.cache.clear()
+    return fuse
 
 
 def test_a_grey_photo_gets_a_grey_face(fuse: Fuse) -> None:

@@ -55,9 +55,9 @@ def test_the_change_is_on_the_face(fused: FusionResult) -> None:
 def test_the_result_is_more_like_the_source_than_the_photo_was(
     pipeline: FusionPipeline, fused: FusionResult, guest: np.ndarray, astronaut: np.ndarray
 ) -> None:
-    wanted = pipeline.identity(guest, fused.source_face.mesh)
-    before = float(pipeline.identity(astronaut, fused.target_face.mesh) @ wanted)
-    after = float(pipeline.identity(fused.image, fused.target_face.mesh) @ wanted)
+    wanted = pipeline.networks.identity(guest, fused.source_face.mesh)
+    before = float(pipeline.networks.identity(astronaut, fused.target_face.mesh) @ wanted)
+    after = float(pipeline.networks.identity(fused.image, fused.target_face.mesh) @ wanted)
     assert fused.identity_similarity == pytest.approx(after, abs=1e-4)
     assert after > before + 0.2
 
@@ -186,6 +186,8 @@ def test_only_the_largest_face_of_a_group_changes(
     rows, columns = np.nonzero(result.mask)
     assert (low - margin)[0] < columns.min() and columns.max() < (high + margin)[0]
     assert (low - margin)[1] < rows.min() and rows.max() < (high + margin)[1]
-    areas = [float(np.prod(face.box[2:] - face.box[:2])) for face in pipeline.detector(group)]
+    areas = [
+        float(np.prod(face.box[2:] - face.box[:2])) for face in pipeline.networks.detector(group)
+    ]
     box = result.target_face.detection.box
     assert float(np.prod(box[2:] - box[:2])) == max(areas)

@@ -90,8 +90,8 @@ def test_different_people_for_different_faces(
     ):
         own, wrong = (
             float(
-                pipeline.identity(result.image, swapped.target.mesh)
-                @ pipeline.identity(photo, pipeline.find_faces(photo)[0].mesh)
+                pipeline.networks.identity(result.image, swapped.target.mesh)
+                @ pipeline.networks.identity(photo, pipeline.find_faces(photo)[0].mesh)
             )
             for photo in (source, other)
         )
@@ -131,9 +131,9 @@ def test_nothing_is_looked_at_twice(
 ) -> None:
     pipeline.cache.clear()
     looked: list[tuple[int, ...]] = []
-    attempts = pipeline.detector.attempts
+    attempts = pipeline.networks.detector.attempts
     monkeypatch.setattr(
-        pipeline.detector,
+        pipeline.networks.detector,
         "attempts",
         lambda photo: (looked.append(photo.shape), attempts(photo))[1],
     )

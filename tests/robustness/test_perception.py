@@ -28,7 +28,7 @@ def _centres(faces: list[Detection]) -> np.ndarray:
 
 
 def test_the_astronaut_is_one_face(pipeline: FusionPipeline, astronaut: np.ndarray) -> None:
-    faces = pipeline.detector(astronaut)
+    faces = pipeline.networks.detector(astronaut)
     assert len(faces) == 1
     np.testing.assert_allclose(_centres(faces)[0], [223, 120], atol=25)
     assert faces[0].score > 0.5
@@ -44,7 +44,7 @@ def test_the_astronaut_is_one_face(pipeline: FusionPipeline, astronaut: np.ndarr
 
 
 def test_the_group_is_six_faces(pipeline: FusionPipeline, group: np.ndarray) -> None:
-    faces = pipeline.detector(group)
+    faces = pipeline.networks.detector(group)
     assert len(faces) == 6
     distance = np.hypot(*np.moveaxis(_centres(faces)[:, None] - GROUP_FACES, -1, 0))
     assert sorted(distance.argmin(1)) == list(range(6))
@@ -61,7 +61,10 @@ def test_a_glance_sees_what_a_look_sees(
     portrait = cv2.resize(
         astronaut[:300, 80:380], None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC
     )
-    (face,), (expected,) = pipeline.detector.glance(portrait), pipeline.detector(portrait)
+    (face,), (expected,) = (
+        pipeline.networks.detector.glance(portrait),
+        pipeline.networks.detector(portrait),
+    )
     np.testing.assert_allclose(face.box, expected.box, atol=12 * factor)
     np.testing.assert_allclose(face.points, expected.points, atol=7 * factor)
     assert face.score >= 0.6
@@ -70,22 +73,28 @@ def test_a_glance_sees_what_a_look_sees(
 def test_a_glance_says_nothing_where_it_is_not_clear_which_face_or_whether(
     pipeline: FusionPipeline, group: np.ndarray, astronaut: np.ndarray, make_photo
 ) -> None:
-    assert pipeline.detector.glance(group) == []  # six of nearly one size
-    assert pipeline.detector.glance(np.ascontiguousarray(astronaut[::-1])) == []  # upside down
-    assert pipeline.detector.glance(make_photo(1500, 900)) == []
+    assert pipeline.networks.detector.glance(group) == []  # six of nearly one size
+    assert (
+        pipeline.networks.detector.glance(np.ascontiguousarray(astronaut[::-1])) == []
+    )  # upside down
+    assert pipeline.networks.detector.glance(make_photo(1500, 900)) == []
     small = np.full((1500, 1500, 3), 127, np.uint8)
     small[700:850, 700:850] = astronaut[50:200, 150:300]
-    assert pipeline.detector.glance(small) == []
-    assert pipeline.detector.glance(np.zeros((1, 3000, 3), np.uint8)) == []
+    assert pipeline.networks.detector.glance(small) == []
+    assert pipeline.networks.detector.glance(np.zeros((1, 3000, 3), np.uint8)) == []
 
 
 @pytest.mark.parametrize("quarter_turns", [1, 2, 3])
 def test_a_turned_photo_gives_the_same_face(
     pipeline: FusionPipeline, astronaut: np.ndarray, quarter_turns: int
 ) -> None:
-    upright = pipeline.mesh(astronaut, pipeline.detector.with_retries(astronaut)[0])
+    upright = pipeline.networks.mesh(
+        astronaut, pipeline.networks.detector.with_retries(astronaut)[0]
+    )
     turned_photo = np.ascontiguousarray(np.rot90(astronaut, quarter_turns))
-    turned = pipeline.mesh(turned_photo, pipeline.detector.with_retries(turned_photo)[0])
+    turned = pipeline.networks.mesh(
+        turned_photo, pipeline.networks.detector.with_retries(turned_photo)[0]
+    )
     back = {
         1: lambda x, y: (511 - y, x),
         2: lambda x, y: (511 - x, 511 - y),
@@ -97,7 +106,9 @@ def test_a_turned_photo_gives_the_same_face(
 
 
 def test_a_tight_crop_is_found(pipeline: FusionPipeline, astronaut: np.ndarray) -> None:
-    faces = pipeline.detector.with_retries(np.ascontiguousarray(astronaut[62:180, 172:275]))
+    faces = pipeline.networks.detector.with_retries(
+        np.ascontiguousarray(astronaut[62:180, 172:275])
+    )
     assert len(faces) == 1
     np.testing.assert_allclose(_centres(faces)[0], [223 - 172, 120 - 62], atol=25)
 
@@ -108,7 +119,7 @@ def test_scale_does_not_matter(
 ) -> None:
     way = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
     scaled = cv2.resize(astronaut, None, fx=factor, fy=factor, interpolation=way)
-    faces = pipeline.detector(scaled)
+    faces = pipeline.networks.detector(scaled)
     assert len(faces) == 1
     np.testing.assert_allclose(_centres(faces)[0] / factor, [223, 120], atol=25)
 
@@ -118,14 +129,14 @@ def test_every_attempt_speaks_of_the_photo_s_own_pixels(
     pipeline: FusionPipeline, astronaut: np.ndarray, factor: int
 ) -> None:
     scaled = cv2.resize(astronaut, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
-    plain, padded, *_ = pipeline.detector.attempts(scaled)
+    plain, padded, *_ = pipeline.networks.detector.attempts(scaled)
     (face,), (again,) = plain, padded
     np.testing.assert_allclose(again.box, face.box, atol=6 * factor)
     np.testing.assert_allclose(again.points, face.points, atol=4 * factor)
     # Turned so that each of the three turns in a row makes it upright.
     for attempt, turns in ((2, 3), (3, 1), (4, 2)):
         photo = np.ascontiguousarray(np.rot90(scaled, turns))
-        (turned,) = list(pipeline.detector.attempts(photo))[attempt]
+        (turned,) = list(pipeline.networks.detector.attempts(photo))[attempt]
         x, y = face.points[:, 0], face.points[:, 1]
         last = 512 * factor - 1
         there = {1: (y, last - x), 2: (last - x, last - y), 3: (last - y, x)}[turns]
@@ -154,8 +165,8 @@ def test_a_photo_without_a_face_takes_no_more_memory_than_it_has(shape: tuple[in
 
 
 def test_the_mesh_lies_on_the_face(pipeline: FusionPipeline, astronaut: np.ndarray) -> None:
-    detection = pipeline.detector(astronaut)[0]
-    face = pipeline.mesh(astronaut, detection)
+    detection = pipeline.networks.detector(astronaut)[0]
+    face = pipeline.networks.mesh(astronaut, detection)
     assert face.mesh.shape == (468, 3) and face.mesh.dtype == np.float32
     np.testing.assert_allclose(five_points(face.mesh), detection.points, atol=10)
     for eye, place in ((LEFT_EYE, (203, 104)), (RIGHT_EYE, (248, 104))):
@@ -170,13 +181,18 @@ def test_one_person_is_more_alike_than_two(
     pipeline: FusionPipeline, astronaut: np.ndarray, group: np.ndarray
 ) -> None:
     def embedding(photo: np.ndarray, detection: Detection) -> np.ndarray:
-        return pipeline.identity(photo, pipeline.mesh(photo, detection).mesh)
+        return pipeline.networks.identity(photo, pipeline.networks.mesh(photo, detection).mesh)
 
-    original = embedding(astronaut, pipeline.detector(astronaut)[0])
+    original = embedding(astronaut, pipeline.networks.detector(astronaut)[0])
     assert original.shape == (128,) and np.linalg.norm(original) == pytest.approx(1, abs=1e-4)
     mirrored, dark = np.ascontiguousarray(astronaut[:, ::-1]), (astronaut * 0.6).astype(np.uint8)
-    same = [original @ embedding(photo, pipeline.detector(photo)[0]) for photo in (mirrored, dark)]
-    others = [original @ embedding(group, detection) for detection in pipeline.detector(group)]
+    same = [
+        original @ embedding(photo, pipeline.networks.detector(photo)[0])
+        for photo in (mirrored, dark)
+    ]
+    others = [
+        original @ embedding(group, detection) for detection in pipeline.networks.detector(group)
+    ]
     assert min(same) > max(others) + 0.1
 
 
@@ -202,14 +218,14 @@ def test_insightface_takes_the_identity_network_as_its_own(
     )
     assert network.taskname == "recognition"
     network.prepare(ctx_id=-1)
-    face = pipeline.mesh(astronaut, pipeline.detector(astronaut)[0])
+    face = pipeline.networks.mesh(astronaut, pipeline.networks.detector(astronaut)[0])
     matrix = similarity_transform(five_points(face.mesh), ARCFACE_TEMPLATE)
     np.testing.assert_allclose(
         transform_points(five_points(face.mesh), matrix), ARCFACE_TEMPLATE, atol=8
     )
     crop = cv2.warpAffine(astronaut, matrix, (112, 112))
     theirs = network.get_feat(np.ascontiguousarray(crop[..., ::-1])).flatten()
-    ours = pipeline.identity(astronaut, face.mesh)
+    ours = pipeline.networks.identity(astronaut, face.mesh)
     assert (
         theirs @ ours / np.linalg.norm(theirs) > 0.95
     )  # its own mean and deviation may differ by a level

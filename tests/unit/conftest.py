@@ -26,6 +26,7 @@ from facefusion.geometry.topology import eye_distance, five_points
 from facefusion.perception.coverings import Coverings
 from facefusion.perception.spectacles import Spectacles
 from facefusion.pipeline.alignment import AlignedPair
+from facefusion.pipeline.networks import Networks
 from facefusion.pipeline.source import AlignedFace, SourceView
 from facefusion.pipeline.steps import Steps
 from facefusion.pipeline.target import PreparedTarget
@@ -208,12 +209,14 @@ def chooser() -> TierChooser:
 
 
 @pytest.fixture
-def pipe(paper: Paper, chooser: TierChooser) -> FusionPipeline:
+def networks(paper: Paper) -> Networks:
     parts: Any = paper
-    return FusionPipeline(
-        detector=parts, mesh=parts, identity=parts.identity, coverings=parts.coverings, coarse=parts.coarse,
-        refine=parts.refine, chooser=chooser,
-    )  # fmt: skip
+    return Networks(parts, parts, parts.identity, parts.coverings, parts.coarse, parts.refine)
+
+
+@pytest.fixture
+def pipe(networks: Networks, chooser: TierChooser) -> FusionPipeline:
+    return FusionPipeline(networks, chooser=chooser)
 
 
 @pytest.fixture
@@ -237,7 +240,7 @@ def data(tmp_path: Path, pipeline: FusionPipeline) -> Path:
     for path in sorted(EXAMPLES.glob("portrait-*.jpg")):
         shutil.copy(path, folder)
         photo = np.asarray(Image.open(path).convert("RGB"))
-        face = pipeline.mesh(photo, pipeline.detector(photo)[0])
+        face = pipeline.networks.mesh(photo, pipeline.networks.detector(photo)[0])
         names.append(path.name)
         shapes.append(face.mesh)
         rows.append(f"{path.name},val,{face.yaw:.1f},{eye_distance(face.mesh):.1f}")

@@ -45,9 +45,9 @@ def answer(pair: AlignedPair, delta: float = 0.0) -> FusionMaps:
 def test_not_a_bit_changes_beside_the_faces(
     photo: np.ndarray, pairs: list[AlignedPair], add: Any, steps: Steps
 ) -> None:
-    before, canvas = photo.copy(), Canvas.of(photo, None)
+    before, canvas = photo.copy(), Canvas.of(photo, None, 1.0, steps)
     for pair in pairs:
-        add(canvas, pair, answer(pair), 1.0, steps)
+        add(canvas, pair, answer(pair))
     assert canvas.image.shape == photo.shape and canvas.image.dtype == np.uint8
     np.testing.assert_array_equal(canvas.image[canvas.changed == 0], photo[canvas.changed == 0])
     assert (canvas.image != photo).any(2)[canvas.changed > 0.9].mean() > 0.5
@@ -73,10 +73,10 @@ def test_not_a_bit_changes_beside_the_faces(
 def test_the_second_face_lies_over_the_first(
     photo: np.ndarray, pairs: list[AlignedPair], add: Any
 ) -> None:
-    both, second = Canvas.of(photo, None), Canvas.of(photo, None)
+    both, second = Canvas.of(photo, None, 1.0, PLAIN), Canvas.of(photo, None, 1.0, PLAIN)
     for pair in pairs:
-        add(both, pair, answer(pair), 1.0, PLAIN)
-    add(second, pairs[1], answer(pairs[1]), 1.0, PLAIN)
+        add(both, pair, answer(pair))
+    add(second, pairs[1], answer(pairs[1]))
     sure = second.changed == 1
     assert sure.sum() > 1000
     np.testing.assert_array_equal(both.image[sure], second.image[sure])
@@ -84,9 +84,9 @@ def test_the_second_face_lies_over_the_first(
 
 @pytest.mark.parametrize("add", BOTH)
 def test_a_share_of_the_face_is_seen(photo: np.ndarray, pairs: list[AlignedPair], add: Any) -> None:
-    none, half, whole = (Canvas.of(photo, None) for _ in range(3))
-    for canvas, blend in ((none, 0.0), (half, 0.5), (whole, 1.0)):
-        add(canvas, pairs[0], answer(pairs[0]), blend, PLAIN)
+    none, half, whole = (Canvas.of(photo, None, blend, PLAIN) for blend in (0.0, 0.5, 1.0))
+    for canvas in (none, half, whole):
+        add(canvas, pairs[0], answer(pairs[0]))
     np.testing.assert_array_equal(none.image, photo)
     assert not none.changed.any() and half.changed.max() == 0.5
     between = (whole.image.astype(float) + photo) / 2
@@ -96,9 +96,9 @@ def test_a_share_of_the_face_is_seen(photo: np.ndarray, pairs: list[AlignedPair]
 
 @pytest.mark.parametrize("add", BOTH)
 def test_the_networks_change_is_seen(photo: np.ndarray, pairs: list[AlignedPair], add: Any) -> None:
-    plain, lighter = Canvas.of(photo, None), Canvas.of(photo, None)
-    add(plain, pairs[0], answer(pairs[0]), 1.0, PLAIN)
-    add(lighter, pairs[0], answer(pairs[0], 0.1), 1.0, PLAIN)
+    plain, lighter = Canvas.of(photo, None, 1.0, PLAIN), Canvas.of(photo, None, 1.0, PLAIN)
+    add(plain, pairs[0], answer(pairs[0]))
+    add(lighter, pairs[0], answer(pairs[0], 0.1))
     sure = (plain.changed == 1) & (plain.image.max(2) < 220)
     apart = lighter.image[sure].astype(int) - plain.image[sure]
     assert sure.sum() > 1000 and np.abs(apart - 25.5).max() <= 2
@@ -111,9 +111,9 @@ def test_the_draft_is_soft_and_the_face_sharp(
     pair = make_pair(
         (noise, make_mesh((300, 300), 400)), (noise, make_mesh((300, 300), 400)), steps=PLAIN
     )
-    draft, detail = Canvas.of(noise, None), Canvas.of(noise, None)
-    draft.add_coarse(pair, answer(pair), 1.0, PLAIN)
-    detail.add_detail(pair, answer(pair), 1.0, PLAIN)
+    draft, detail = Canvas.of(noise, None, 1.0, PLAIN), Canvas.of(noise, None, 1.0, PLAIN)
+    draft.add_coarse(pair, answer(pair))
+    detail.add_detail(pair, answer(pair))
     middles = (canvas.image[250:350, 250:350].astype(float) for canvas in (draft, detail))
     soft, sharp = (np.abs(np.diff(middle, axis=1)).mean() for middle in middles)
     assert sharp > 5 * soft
@@ -124,8 +124,8 @@ def test_where_the_photo_was_bent_all_counts_as_new(
 ) -> None:
     bent = np.zeros((300, 420), np.float32)
     bent[20:40, 300:] = 1
-    canvas = Canvas.of(photo, bent)
-    canvas.add_coarse(pairs[0], answer(pairs[0]), 1.0, PLAIN)
+    canvas = Canvas.of(photo, bent, 1.0, PLAIN)
+    canvas.add_coarse(pairs[0], answer(pairs[0]))
     assert canvas.changed[20:40, 300:].min() == 1 and canvas.changed[150, 130] == pytest.approx(
         1, abs=1e-3
     )
@@ -138,14 +138,14 @@ def test_where_the_photo_was_bent_all_counts_as_new(
 def test_again_begins_with_the_photo_and_keeps_what_counts_as_new(
     photo: np.ndarray, pairs: list[AlignedPair]
 ) -> None:
-    canvas = Canvas.of(photo, None)
+    canvas = Canvas.of(photo, None, 1.0, PLAIN)
     for pair in pairs:
-        canvas.add_coarse(pair, answer(pair), 1.0, PLAIN)
+        canvas.add_coarse(pair, answer(pair))
     kept, again = canvas.changed.copy(), canvas.without_faces()
     np.testing.assert_array_equal(again.image, photo)
     np.testing.assert_array_equal(again.changed, kept)
     assert again.masks == [] and again.regions == canvas.regions
-    again.add_detail(pairs[0], answer(pairs[0]), 1.0, PLAIN)
+    again.add_detail(pairs[0], answer(pairs[0]))
     assert (again.image != photo).any()
     np.testing.assert_array_equal(canvas.changed, kept)
 
@@ -153,8 +153,8 @@ def test_again_begins_with_the_photo_and_keeps_what_counts_as_new(
 def test_a_picture_that_was_looked_at_may_be_written_to(
     photo: np.ndarray, pairs: list[AlignedPair]
 ) -> None:
-    canvas = Canvas.of(photo, None)
-    canvas.add_coarse(pairs[0], answer(pairs[0]), 1.0, PLAIN)
+    canvas = Canvas.of(photo, None, 1.0, PLAIN)
+    canvas.add_coarse(pairs[0], answer(pairs[0]))
     image, changed, before = canvas.image, canvas.changed, photo.copy()
     kept = image.copy(), changed.copy()
     image[:], changed[:] = 0, 0
@@ -169,9 +169,9 @@ def test_a_face_outside_of_the_photo_adds_nothing(
     pair = make_pair(
         (make_photo(240, 200), make_mesh((100, 120), 150)), (photo, make_mesh((2000, 150), 150))
     )
-    canvas = Canvas.of(photo, None)
+    canvas = Canvas.of(photo, None, 1.0, Steps())
     for add in BOTH:
-        add(canvas, pair, answer(pair), 1.0, Steps())
+        add(canvas, pair, answer(pair))
     np.testing.assert_array_equal(canvas.image, photo)
     assert (
         not canvas.changed.any()
@@ -191,8 +191,8 @@ def test_the_target_s_strands_lie_in_front_of_the_new_face(
         pair = make_pair(
             (new, mesh), (photo, mesh), tier=Tier.FAST, steps=steps, worn=Coverings(None, hair)
         )
-        canvas = Canvas.of(photo, None)
-        add(canvas, pair, answer(pair), 1.0, steps)
+        canvas = Canvas.of(photo, None, 1.0, steps)
+        add(canvas, pair, answer(pair))
         made[steps.strands] = canvas.image
     rows = slice(66, 78)
     strand = (bare[rows].astype(int) - photo[rows]).max(2) > 80
@@ -214,8 +214,8 @@ def test_strands_are_as_dark_on_a_face_at_night_as_by_day(
             pair = make_pair(
                 (new, mesh), (target, mesh), tier=Tier.FAST, steps=drawn, worn=Coverings(None, hair)
             )
-            canvas = Canvas.of(target, None)
-            canvas.add_detail(pair, answer(pair), 1.0, drawn)
+            canvas = Canvas.of(target, None, 1.0, drawn)
+            canvas.add_detail(pair, answer(pair))
             made[drawn.strands] = canvas.image[66:78].astype(float)
         strand = photo[66:78].max(2) < 90
         passed.append(made[True][strand].mean() / made[False][strand].mean())

@@ -35,7 +35,7 @@ def folder(tmp_path: Path, make_photo) -> Path:
 
 @pytest.fixture
 def fake_judges(pipe: FusionPipeline) -> EvaluationJudges:
-    return EvaluationJudges(OwnMesh(pipe), pipe.identity, "fake mesh", "fake identity")
+    return EvaluationJudges(OwnMesh(pipe), pipe.networks.identity, "fake mesh", "fake identity")
 
 
 def test_a_pair_is_measured_at_every_tier(

@@ -13,7 +13,7 @@ import pytest
 from facefusion import FusionPipeline, Tier, TierReason
 from facefusion.auto.chooser import HALF_LIFE, RATIOS, TierChooser, work
 from facefusion.auto.speed import FACE_SIDE, Speed
-from facefusion.auto.traffic import Load
+from facefusion.auto.traffic import Traffic
 
 FAST, BALANCED, BEST = Tier.FAST, Tier.BALANCED, Tier.BEST
 #: In all 0.15, 0.2 and 0.3 seconds.
@@ -108,9 +108,9 @@ def test_a_face_between_is_expected_between(chooser: TierChooser) -> None:
 
 def test_it_steps_down_while_others_wait_and_recovers(chooser: TierChooser) -> None:
     queue = [0]
-    chooser.load.set_queue_counter(lambda: queue[0])
+    chooser.traffic.set_queue_counter(lambda: queue[0])
     chosen = []
-    with chooser.load.running_one():
+    with chooser.traffic.running_one():
         for queue[0] in (0, 1, 2, 3, 4, 9, 3, 0):
             choice = chooser.choose(LARGE, elapsed=0.1)
             chosen.append((choice.tier, choice.reason))
@@ -124,7 +124,7 @@ def test_it_steps_down_while_others_wait_and_recovers(chooser: TierChooser) -> N
 def test_those_that_run_count_too(chooser: TierChooser) -> None:
     with ExitStack() as others:
         for _ in range(4):
-            others.enter_context(chooser.load.running_one())
+            others.enter_context(chooser.traffic.running_one())
         assert chooser.choose(LARGE, elapsed=0.1).tier is BALANCED
     assert chooser.choose(LARGE, elapsed=0.1).tier is BEST
 
@@ -181,7 +181,7 @@ def test_one_absurd_fusion_does_not_decide(chooser: TierChooser) -> None:
 
 def test_what_ran_beside_others_teaches_nothing(chooser: TierChooser) -> None:
     assert chooser.choose(LARGE).tier is BEST
-    with chooser.load.running_one(), chooser.load.running_one():
+    with chooser.traffic.running_one(), chooser.traffic.running_one():
         chooser.observe(BEST, LARGE, 2.0)
     assert chooser.pace == 1
 
@@ -200,11 +200,11 @@ def test_the_speed_is_asked_for_once_and_only_when_needed() -> None:
 
 
 def test_a_load_is_counted_down_when_a_fusion_fails() -> None:
-    load = Load()
-    with pytest.raises(ZeroDivisionError), load.running_one():
-        assert load.running == 1
+    traffic = Traffic()
+    with pytest.raises(ZeroDivisionError), traffic.running_one():
+        assert traffic.running == 1
         raise ZeroDivisionError
-    assert load.running == 0 and load.waiting == 0
+    assert traffic.running == 0 and traffic.waiting == 0
 
 
 def test_the_pipeline_says_what_it_chose(
@@ -233,9 +233,9 @@ def test_the_pipeline_counts_its_calls_and_learns_from_them(
 ) -> None:
     running = []
     glance = paper.glance
-    paper.glance = lambda photo: (running.append(pipe.chooser.load.running), glance(photo))[1]
+    paper.glance = lambda photo: (running.append(pipe.chooser.traffic.running), glance(photo))[1]
     pipe(source, target)
     with pytest.raises(ValueError, match="likeness"):
         pipe(source, target, likeness=2.0)
-    assert running == [1, 1] and pipe.chooser.load.running == 0
+    assert running == [1, 1] and pipe.chooser.traffic.running == 0
     assert pipe.chooser.pace != 1

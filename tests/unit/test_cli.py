@@ -28,7 +28,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pipe: FusionPipeline, 
     is the one of paper.
     """
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(FusionPipeline, "from_pretrained", lambda weights=None: pipe)
+    monkeypatch.setattr(FusionPipeline, "from_pretrained", lambda weights=None, **_: pipe)
     Image.fromarray(make_photo(300, 240)).save("face.png")
     Image.fromarray(255 - make_photo(400, 500)).save("photo.png")
     Image.fromarray(make_photo(77, 99)).save("wall.png")

@@ -38,8 +38,8 @@ def test_the_onnx_files_alone_fuse_two_photos(tmp_path: Path, pipeline: FusionPi
     source, target = (np.asarray(Image.open(photo).convert("RGB")) for photo in photos)
 
     def embedding(photo: np.ndarray) -> np.ndarray:
-        face = pipeline.mesh(photo, pipeline.detector.with_retries(photo)[0])
-        return pipeline.identity(photo, face.mesh)
+        face = pipeline.networks.mesh(photo, pipeline.networks.detector.with_retries(photo)[0])
+        return pipeline.networks.identity(photo, face.mesh)
 
     to_source, to_target = (
         float(embedding(fused) @ embedding(photo)) for photo in (source, target)

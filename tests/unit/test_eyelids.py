@@ -86,7 +86,7 @@ def closed(photo: Photo, mesh: np.ndarray) -> Photo:
 def test_the_network_that_ships_tells_shut_from_open(
     pipeline: FusionPipeline, astronaut: Photo, group: Photo
 ) -> None:
-    eyes = pipeline.coverings.eyelids
+    eyes = pipeline.networks.coverings.eyelids
     large = cv2.resize(astronaut, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
     face = pipeline.find_faces(large)[0]
     assert eyes(large, face.mesh).max() < 0.2

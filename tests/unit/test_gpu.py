@@ -19,14 +19,21 @@ from safetensors.torch import load_file, save_file
 import app
 from facefusion import FusionPipeline
 from facefusion.engines import gpu
-from facefusion.fusion.refine import RefineRunner
+from facefusion.engines.sessions import Feeds, make_session
 from facefusion.nets.refine import EnhancementNet
+from facefusion.pipeline import loading
+from facefusion.types import FloatArray
+
+
+def open_pipeline(device: str = "cpu") -> FusionPipeline:
+    """A pipeline in 32 bits, as torch computes."""
+    return FusionPipeline.from_pretrained(engine="onnxruntime", device=device)
 
 
 @pytest.fixture
-def own() -> FusionPipeline:
-    """A pipeline whose refine network may be moved; in 32 bits, as torch computes."""
-    return FusionPipeline.from_pretrained(engine="onnxruntime")
+def on_torch() -> FusionPipeline:
+    """A pipeline whose refine network runs in torch, on the CPU."""
+    return open_pipeline("cpu:0")
 
 
 def test_safetensors_are_read(tmp_path: Path) -> None:
@@ -40,12 +47,11 @@ def test_safetensors_are_read(tmp_path: Path) -> None:
 
 
 def test_both_give_the_same_picture(
-    own: FusionPipeline, guest: np.ndarray, group: np.ndarray
+    on_torch: FusionPipeline, guest: np.ndarray, group: np.ndarray
 ) -> None:
-    pipeline = FusionPipeline.from_pretrained(engine="onnxruntime")
-    assert gpu.move(own, "cpu") and isinstance(own.refine, gpu.GpuRefineNet)
+    assert isinstance(on_torch.networks.refine.network, gpu.GpuNetwork)
     large = np.repeat(np.repeat(guest, 2, 0), 2, 1)
-    ours, theirs = (pipe(group, large, tier="best") for pipe in (own, pipeline))
+    ours, theirs = (pipe(group, large, tier="best") for pipe in (on_torch, open_pipeline()))
     assert np.abs(ours.image.astype(int) - theirs.image).max() <= 2
     assert (
         np.abs(theirs.image.astype(int) - theirs.coarse).max() > 10
@@ -53,7 +59,6 @@ def test_both_give_the_same_picture(
 
 
 def test_zero_gpu_is_asked_and_the_cpu_answers_where_it_has_none(
-    own: FusionPipeline,
     monkeypatch: pytest.MonkeyPatch,
     guest: np.ndarray,
     caplog: pytest.LogCaptureFixture,
@@ -71,9 +76,9 @@ def test_zero_gpu_is_asked_and_the_cpu_answers_where_it_has_none(
 
     caplog.set_level(logging.WARNING, "facefusion")
     monkeypatch.setattr(gpu, "spaces", SimpleNamespace(GPU=decorate))
-    assert gpu.move(own, "cpu")
+    pipeline = open_pipeline("cpu:0")
     large = np.repeat(np.repeat(guest, 2, 0), 2, 1)
-    first, second = (own(guest, large, tier="best").image for _ in range(2))
+    first, second = (pipeline(guest, large, tier="best").image for _ in range(2))
     assert asked == [gpu.DURATION] * 2
     assert np.abs(first.astype(int) - second).max() <= 2
     assert [record.getMessage() for record in caplog.records] == [
@@ -81,46 +86,43 @@ def test_zero_gpu_is_asked_and_the_cpu_answers_where_it_has_none(
     ]
 
 
-class PaperRefine(RefineRunner):
+class TorchNetwork:
     """A refine network that torch runs."""
 
     def __init__(self, net: EnhancementNet) -> None:
         self.net = net.eval()
 
-    def _answer(self, feeds: dict[str, np.ndarray]) -> list[np.ndarray]:
+    def run(self, outputs: list[str], feeds: Feeds, /) -> list[FloatArray]:
         with torch.inference_mode():
-            return [
-                out.numpy()
-                for out in self.net(
-                    **{name: torch.from_numpy(values) for name, values in feeds.items()}
-                )
-            ]
+            answers = self.net(**{name: torch.from_numpy(values) for name, values in feeds.items()})
+        return [answer.numpy() for answer in answers]
 
 
-def test_another_network_does_not_take_its_place(
-    own: FusionPipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_network_does_not_take_its_place(tmp_path: Path) -> None:
+    cpu = make_session(gpu.REFERENCE)
+    gpu.GpuNetwork(cpu, device="cpu")
     net = EnhancementNet()
     torch.nn.init.normal_(net.head[0].weight)
     save_file(net.state_dict(), tmp_path / "other.safetensors")
-    before = own.refine
-    assert not gpu.move(own, "cpu", checkpoint=tmp_path / "other.safetensors")
-    assert not gpu.move(own, "cpu", checkpoint=tmp_path / "none.safetensors")
+    with pytest.raises(ValueError, match=r"other\.safetensors is not the network of refine\.onnx"):
+        gpu.GpuNetwork(cpu, tmp_path / "other.safetensors", device="cpu")
+    with pytest.raises(FileNotFoundError):
+        gpu.GpuNetwork(cpu, tmp_path / "none.safetensors", device="cpu")
     served = gpu.read_safetensors(gpu.CHECKPOINT)
     served["head.0.bias"] += (
         2  # as it would be after another training, whose weights came from the Hub
     )
     net.load_state_dict(served)
-    monkeypatch.setattr(own, "refine", other := PaperRefine(net))
-    assert not gpu.move(own, "cpu") and own.refine is other
-    monkeypatch.undo()
-    assert own.refine is before and type(before) is RefineRunner
+    with pytest.raises(ValueError, match="another network serves"):
+        gpu.GpuNetwork(TorchNetwork(net), device="cpu")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_without_cuda_the_cpu_serves(own: FusionPipeline) -> None:
-    assert not gpu.move(own)
-    assert type(own.refine) is RefineRunner
+def test_without_cuda_the_cpu_serves(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING, "facefusion")
+    pipeline = open_pipeline("cuda")
+    assert not isinstance(pipeline.networks.refine.network, gpu.GpuNetwork)
+    assert caplog.messages[0].startswith("The refine network stays on the CPU: ")
 
 
 class Stopped(Exception):
@@ -132,16 +134,22 @@ def _stop(*_: object, **__: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("variables", "moved"),
-    [({}, 0), ({"SPACES_ZERO_GPU": "true"}, 1), ({"FACEFUSION_DEVICE": "cuda"}, 1)],
+    ("variables", "device"),
+    [({}, "cpu"), ({"SPACES_ZERO_GPU": "true"}, "cuda"), ({"FACEFUSION_DEVICE": "cuda"}, "cuda")],
 )
-def test_the_page_moves_it_where_it_is_asked(
-    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], moved: int
+def test_the_page_runs_it_where_it_is_asked_to(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], device: str
 ) -> None:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    pipelines: list[FusionPipeline] = []
-    monkeypatch.setattr(gpu, "move", pipelines.append)
+    devices: list[str] = []
+    open_networks = loading.open_networks
+
+    def spy(*weights: Any, **options: Any) -> loading.Opened:
+        devices.append(weights[2].device)
+        return open_networks(*weights[:2], **options)
+
+    monkeypatch.setattr("facefusion.pipeline.pipeline.open_networks", spy)
     monkeypatch.setattr(app, "launch", _stop)
     monkeypatch.setattr(app.signal, "signal", lambda *_: None)
     monkeypatch.setattr(app.os, "umask", lambda _: None)
@@ -149,7 +157,7 @@ def test_the_page_moves_it_where_it_is_asked(
     monkeypatch.setattr(sys, "argv", ["app.py"])
     with pytest.raises(Stopped):
         app.main()
-    assert len(pipelines) == moved
+    assert devices == [device]
 
 
 def test_the_page_is_served_without_torch(

@@ -21,7 +21,13 @@ from facefusion.errors import WeightsError
 from facefusion.models.hub import Hub
 from facefusion.models.manifest import EMBEDDED_WEIGHTS
 from facefusion.studio import insightface_models
-from facefusion.studio.insightface_models import ACCEPTED, ARCFACE, SWAPPER, find_models, upgrade
+from facefusion.studio.insightface_models import (
+    ACCEPTED,
+    ARCFACE,
+    SWAPPER,
+    find_models,
+    open_models,
+)
 from tests.hub_server import serve_hub
 
 PICTURE = [1, 3, 128, 128]
@@ -101,23 +107,22 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def own() -> FusionPipeline:
-    """A pipeline that may be changed."""
-    return FusionPipeline.from_pretrained()
+def with_models(folder: Path) -> FusionPipeline:
+    return FusionPipeline.from_pretrained(models=folder, accept_licence=ACCEPTED)
 
 
 def test_studio_swaps_the_face_and_nothing_else(
-    own: FusionPipeline,
+    pipeline: FusionPipeline,
     models: Path,
     guest: np.ndarray,
     astronaut: np.ndarray,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert Tier.STUDIO not in own.tiers
+    assert Tier.STUDIO not in pipeline.tiers
     with pytest.raises(ValueError, match="no tier studio"):
-        own(guest, astronaut, tier="studio")
-    assert upgrade(own, models, accept_licence=ACCEPTED) == ["det_10g.onnx", ARCFACE, SWAPPER]
+        pipeline(guest, astronaut, tier="studio")
+    assert open_models(models, ACCEPTED).files == ("det_10g.onnx", ARCFACE, SWAPPER)
+    own = with_models(models)
     assert own.tiers[-1] is Tier.STUDIO
     result = own(guest, astronaut, tier="studio")
     assert result.tier is Tier.STUDIO and "refine" in result.timings.stages
@@ -131,7 +136,6 @@ def test_studio_swaps_the_face_and_nothing_else(
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1)])
 def test_the_face_is_what_the_network_says_of_the_embedding_and_its_map(
-    own: FusionPipeline,
     tmp_path: Path,
     guest: np.ndarray,
     astronaut: np.ndarray,
@@ -144,10 +148,10 @@ def test_the_face_is_what_the_network_says_of_the_embedding_and_its_map(
     emap[:, [0, 1, 2]] = emap[:, list(order)]
     make_arcface(tmp_path / ARCFACE)
     make_swapper(tmp_path / SWAPPER, emap)
-    upgrade(own, tmp_path, accept_licence=ACCEPTED)
-    assert own.studio is not None
+    own = with_models(tmp_path)
+    assert own.networks.studio is not None
     result = own(guest, astronaut, tier="studio")
-    embedding = own.studio._arcface(guest, result.faces[0].source.mesh)
+    embedding = own.networks.studio._arcface(guest, result.faces[0].source.mesh)
     colour = 255 / (1 + np.exp(-60 * embedding[list(order)]))
     inside = result.mask > 0.9
     share, photo = result.mask[inside][:, None], astronaut[inside]
@@ -157,9 +161,9 @@ def test_the_face_is_what_the_network_says_of_the_embedding_and_its_map(
 
 
 def test_several_photos_of_the_face_are_averaged(
-    own: FusionPipeline, models: Path, guest: np.ndarray, astronaut: np.ndarray
+    models: Path, guest: np.ndarray, astronaut: np.ndarray
 ) -> None:
-    upgrade(own, models, accept_licence=ACCEPTED)
+    own = with_models(models)
     bright = np.clip(guest.astype(int) + 40, 0, 255).astype(np.uint8)
     one, other, both = (
         own(s, astronaut, tier="studio").image.astype(int) for s in (guest, bright, [guest, bright])
@@ -171,12 +175,10 @@ def test_several_photos_of_the_face_are_averaged(
     ("word", "sentence"), [("", "non-commercial research only"), ("yes", f"={ACCEPTED}")]
 )
 def test_nothing_is_used_before_the_licence_is_accepted(
-    own: FusionPipeline, models: Path, word: str, sentence: str
+    models: Path, word: str, sentence: str
 ) -> None:
-    before = own.detector
     with pytest.raises(WeightsError, match=sentence):
-        upgrade(own, models, accept_licence=word)
-    assert own.studio is None and own.detector is before
+        FusionPipeline.from_pretrained(models=models, accept_licence=word)
 
 
 def _spoilt(folder: Path, what: str) -> None:
@@ -224,28 +226,30 @@ def _spoilt(folder: Path, what: str) -> None:
         ("none", "holds none of insightface's files"),
     ],
 )
-def test_files_that_are_not_what_their_names_say(
-    own: FusionPipeline, tmp_path: Path, what: str, sentence: str
-) -> None:
+def test_files_that_are_not_what_their_names_say(tmp_path: Path, what: str, sentence: str) -> None:
     _spoilt(tmp_path, what)
-    before = own.detector
     with pytest.raises(WeightsError, match=sentence):
-        upgrade(own, tmp_path, accept_licence=ACCEPTED)
-    assert own.studio is None and own.detector is before
+        with_models(tmp_path)
 
 
 def test_the_environment_brings_models(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(insightface_models.MODELS_VARIABLE, str(models))
     refused = FusionPipeline.from_pretrained()
     assert (
-        refused.studio is None and refused.notice is not None and "non-commercial" in refused.notice
+        refused.networks.studio is None
+        and refused.notice is not None
+        and "non-commercial" in refused.notice
     )
     monkeypatch.setenv(insightface_models.ACCEPT_VARIABLE, ACCEPTED)
     taken = FusionPipeline.from_pretrained()
-    assert taken.studio is not None and taken.notice is None
+    assert taken.networks.studio is not None and taken.notice is None
     monkeypatch.setenv(insightface_models.MODELS_VARIABLE, str(models / "none"))
     missing = FusionPipeline.from_pretrained()
-    assert missing.studio is None and missing.notice is not None and "holds none" in missing.notice
+    assert (
+        missing.networks.studio is None
+        and missing.notice is not None
+        and "holds none" in missing.notice
+    )
 
 
 def _commands(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:

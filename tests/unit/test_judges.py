@@ -25,7 +25,7 @@ def test_missing_judges_are_replaced_by_our_own_and_named(
     monkeypatch.setattr(judges, "missing_packages", lambda: ["some-package"])
     chosen = choose_judges(pipe, None)
     assert isinstance(chosen.mesh, OwnMesh)
-    assert chosen.identity == pipe.identity
+    assert chosen.identity == pipe.networks.identity
     assert chosen.dimensions is None
     assert "own" in chosen.mesh_name and "own" in chosen.identity_name
     assert len(chosen.warnings) == 2 and "some-package" in chosen.warnings[0]

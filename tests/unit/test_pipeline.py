@@ -22,6 +22,7 @@ from facefusion.errors import (
 from facefusion.geometry.shape import EXPRESSION_POINTS
 from facefusion.pipeline import alignment, canvas
 from facefusion.pipeline.cache import FeatureCache
+from facefusion.pipeline.networks import Networks
 from facefusion.pipeline.pipeline import STAGES
 from facefusion.tiers import TIERS
 from facefusion.types import Swap
@@ -370,12 +371,11 @@ def test_a_photo_is_refused_every_time(
             pipe(target, stranger)
 
 
-def test_without_room_nothing_is_remembered(paper, source: np.ndarray, target: np.ndarray) -> None:
+def test_without_room_nothing_is_remembered(
+    networks: Networks, source: np.ndarray, target: np.ndarray
+) -> None:
     cache = FeatureCache(max_entries=0)
-    pipe = FusionPipeline(
-        detector=paper, mesh=paper, identity=paper.identity, coverings=paper.coverings, coarse=paper.coarse,
-        refine=paper.refine, cache=cache,
-    )  # fmt: skip
+    pipe = FusionPipeline(networks, cache=cache)
     for _ in range(2):
         assert "detect" in pipe(source, target, tier="best").timings.stages
     assert cache.nbytes == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import pytest
 
 from facefusion import FusionPipeline, Tier
 from facefusion.auto import speed
-from facefusion.auto.speed import Speed, known_speed, measure
+from facefusion.auto.speed import Speed, known_speed
+from facefusion.fusion.coarse import FusionMaps
 from facefusion.machine import measurements
 from facefusion.machine.measurements import machine_key
 from facefusion.tiers import TIERS
@@ -25,17 +27,25 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
+class Measure:
+    """Counts how often it measured."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self) -> Speed:
+        self.calls += 1
+        return MEASURED
+
+
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """Whom was measured; nothing is."""
-    asked: list[Any] = []
-    monkeypatch.setattr(speed, "measure", lambda pipeline: (asked.append(pipeline), MEASURED)[1])
-    return asked
+def measure() -> Measure:
+    return Measure()
 
 
 def test_every_tier_is_measured_and_leaves_no_trace(pipeline: FusionPipeline) -> None:
     before = len(pipeline.cache), pipeline.chooser._paced_at
-    found = measure(pipeline)
+    found = pipeline._measure_speed()
     assert set(found.rest) == set(found.expected_seconds) == set(TIERS)
     assert found.perception > 0 and 0 < found.rest[Tier.FAST] <= found.rest[Tier.BEST]
     assert found.expected_seconds[Tier.BEST] == pytest.approx(
@@ -48,25 +58,30 @@ def test_the_pretended_face_fills_every_tier(
     pipeline: FusionPipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes = []
-    refine = pipeline.refine
-    monkeypatch.setattr(pipeline, "refine", lambda *a: (sizes.append(a[0].shape[0]), refine(*a))[1])
+    refine = pipeline.networks.refine
+
+    def spy(*arguments: Any) -> FusionMaps:
+        sizes.append(arguments[0].shape[0])
+        return refine(*arguments)
+
     monkeypatch.setattr(speed, "TIME_LIMIT", 0)
-    measure(pipeline)
+    networks: Any = replace(pipeline.networks, refine=spy)
+    FusionPipeline(networks)._measure_speed()
     assert sizes == [512, 256, 512]
 
 
-def test_a_measurement_is_remembered(cache: Path, asked: list[Any], pipe: FusionPipeline) -> None:
-    assert known_speed(pipe, "one") == known_speed(pipe, "one") == MEASURED
-    assert asked == [pipe]
-    known_speed(pipe, "other")
-    assert len(asked) == 2 and set(json.loads((cache / "speed.json").read_text())) == {
+def test_a_measurement_is_remembered(cache: Path, measure: Measure) -> None:
+    assert known_speed(measure, "one") == known_speed(measure, "one") == MEASURED
+    assert measure.calls == 1
+    known_speed(measure, "other")
+    assert measure.calls == 2 and set(json.loads((cache / "speed.json").read_text())) == {
         "one",
         "other",
     }
     assert [path.name for path in cache.iterdir()] == ["speed.json"]
-    known_speed(pipe, "")
-    known_speed(pipe, "")
-    assert len(asked) == 4
+    known_speed(measure, "")
+    known_speed(measure, "")
+    assert measure.calls == 4
 
 
 @pytest.mark.parametrize(
@@ -74,21 +89,19 @@ def test_a_measurement_is_remembered(cache: Path, asked: list[Any], pipe: Fusion
     ["", "no json", "[]", "{}", '{"one": 3}', '{"one": {"perception": 0.1, "rest": {"fast": 1}}}',
      '{"one": {"perception": 0.1, "rest": {"fast": 1, "balanced": 1, "best": "NaN"}}}'],
 )  # fmt: skip
-def test_what_cannot_be_read_is_measured_again(
-    cache: Path, asked: list[Any], pipe: FusionPipeline, kept: str
-) -> None:
+def test_what_cannot_be_read_is_measured_again(cache: Path, measure: Measure, kept: str) -> None:
     cache.mkdir()
     (cache / "speed.json").write_text(kept)
-    assert known_speed(pipe, "one") == MEASURED and len(asked) == 1
-    assert known_speed(pipe, "one") == MEASURED and len(asked) == 1
+    assert known_speed(measure, "one") == MEASURED and measure.calls == 1
+    assert known_speed(measure, "one") == MEASURED and measure.calls == 1
 
 
 def test_a_disk_that_cannot_be_written_does_no_harm(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: list[Any], pipe: FusionPipeline
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, measure: Measure
 ) -> None:
     (tmp_path / "file").write_text("not a directory")
     monkeypatch.setenv(measurements.CACHE_VARIABLE, str(tmp_path / "file" / "cache"))
-    assert known_speed(pipe, "one") == MEASURED
+    assert known_speed(measure, "one") == MEASURED
 
 
 def test_the_key_names_the_machine_and_what_runs_on_it() -> None:

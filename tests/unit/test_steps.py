@@ -85,9 +85,7 @@ def test_each_step_changes_the_result(
     source, target = both[0][0], both[1][0]
     made = {}
     for steps in (Steps(), Steps().without(name)):
-        pipe.steps = steps
-        pipe.cache.clear()
-        made[steps] = result = pipe(source, target, tier="best")
+        made[steps] = result = pipe.with_steps(steps)(source, target, tier="best")
         np.testing.assert_array_equal(result.image[result.mask == 0], target[result.mask == 0])
     on, off = made.values()
     apart = np.abs(on.image.astype(int) - off.image).max(2)
