@@ -21,6 +21,8 @@ from facefusion.compose.tone import (
 )
 from facefusion.geometry.align import transform_points
 from facefusion.geometry.frames import Frame
+from facefusion.geometry.ramps import ramp
+from facefusion.geometry.windows import mask_corners, pixel_window
 from facefusion.types import FloatArray, Photo
 
 #: Exponent on the skin's gamma for whites of eyes and teeth, which change less than skin.
@@ -51,13 +53,13 @@ class Part:
     Attributes:
         mask: (S, S) float32 in [0, 1], over the aligned crop.
         table: (1, 256, 3) uint8 look-up table for its tone.
-        shown: (256,) float32 in [0, 1], weight of the mask by luminance or saturation.
-        saturation: whether `shown` is by saturation (HSV, in [0, 255]).
+        weights: (256,) float32 in [0, 1], weight of the mask by luminance or saturation.
+        saturation: whether `weights` is by saturation (HSV, in [0, 255]).
     """
 
     mask: FloatArray
     table: Photo
-    shown: FloatArray | None = None
+    weights: FloatArray | None = None
     saturation: bool = False
 
     def tone(self, image: Photo, toned: Photo, frame: Frame) -> None:
@@ -71,14 +73,16 @@ class Part:
         window = _window(self.mask, frame)
         if window is None:
             return
-        here, within = window
+        place, within = window
         weight = np.clip(within.placed(self.mask, outside=0.0), 0, 1)
-        own = np.ascontiguousarray(image[here])
-        if self.shown is not None:
-            seen = _saturation(own) if self.saturation else cv2.cvtColor(own, cv2.COLOR_RGB2GRAY)
-            weight = weight * self.shown[seen]
-        skin = np.ascontiguousarray(toned[here])
-        toned[here] = cv2.blendLinear(cv2.LUT(own, self.table), skin, weight, 1 - weight)
+        part = np.ascontiguousarray(image[place])
+        if self.weights is not None:
+            levels = (
+                _saturation(part) if self.saturation else cv2.cvtColor(part, cv2.COLOR_RGB2GRAY)
+            )
+            weight = weight * self.weights[levels]
+        skin = np.ascontiguousarray(toned[place])
+        toned[place] = cv2.blendLinear(cv2.LUT(part, self.table), skin, weight, 1 - weight)
 
 
 def feature_parts(
@@ -97,60 +101,79 @@ def feature_parts(
         skin: (S, S) float32 in [0, 1], likely skin.
         features: masks of the same view.
     """
-    old, new = skin_tone(source, skin), skin_tone(target, skin)
-    grey, fall = ColourCurve.of(source) is not None, 1 - lab(new)[0] / max(lab(old)[0], 1.0)
-    parts = () if grey else _neutral_parts(float(old @ LUMA), float(new @ LUMA), features)
+    source_skin, target_skin = skin_tone(source, skin), skin_tone(target, skin)
+    grey, fall = (
+        ColourCurve.of(source) is not None,
+        1 - lab(target_skin)[0] / max(lab(source_skin)[0], 1.0),
+    )
+    parts = (
+        ()
+        if grey
+        else _neutral_parts(float(source_skin @ LUMA), float(target_skin @ LUMA), features)
+    )
     opacity = 1.0 if grey else float(np.clip(fall / LIPS_FALL, 0, 1))
     if opacity > 0 and (features.lips > 0.5).any():
-        table = _lips_curve(source, target, features.lips, old, new, grey=grey)
+        table = _lips_curve(source, target, features.lips, source_skin, target_skin, grey=grey)
         parts = (*parts, Part(opacity * features.lips, table))
     return parts
 
 
-def _neutral_parts(old: float, new: float, features: FeatureMasks) -> tuple[Part, ...]:
+def _neutral_parts(
+    source_level: float, target_level: float, features: FeatureMasks
+) -> tuple[Part, ...]:
     """Makes parts of hairs and whites for a change of the skin's luminance, both in [0, 255]."""
-    dark, light = (float(np.clip(level, 5, 250)) for level in (old, new))
-    gamma = np.log(light / 255) / np.log(dark / 255)
+    source, target = (float(np.clip(level, 5, 250)) for level in (source_level, target_level))
+    gamma = np.log(target / 255) / np.log(source / 255)
     levels = np.arange(256)
-    hairs = scaled_curve(np.full(3, dark, np.float32), np.full(3, light, np.float32))
+    hairs = scaled_curve(np.full(3, source, np.float32), np.full(3, target, np.float32))
     whites = neutral_curve(float(np.clip(gamma**WHITE_POWER, *WHITE_RANGE)))
     return (
-        Part(features.hairs, hairs, _falling(levels / dark, HAIR_LUMINANCE)),
-        Part(features.whites, whites, _falling(levels / 255, WHITE_SATURATION), saturation=True),
+        Part(features.hairs, hairs, _falling_weights(levels / source, HAIR_LUMINANCE)),
+        Part(
+            features.whites,
+            whites,
+            _falling_weights(levels / 255, WHITE_SATURATION),
+            saturation=True,
+        ),
     )
 
 
 def _lips_curve(
-    source: Photo, target: Photo, lips: FloatArray, old: FloatArray, new: FloatArray, *, grey: bool
+    source: Photo,
+    target: Photo,
+    lips: FloatArray,
+    source_skin: FloatArray,
+    target_skin: FloatArray,
+    *,
+    grey: bool,
 ) -> Photo:
-    """Makes the lips' table for a change of the skin's tone from `old` to `new`, both (3,)."""
-    own, theirs = skin_tone(source, lips), skin_tone(target, lips)
-    ratio = max(lab(new)[0] / max(lab(old)[0], 1.0), CONTRAST_LEAST)
-    contrast = (lab(own) - lab(old)) * ratio ** np.array(CONTRAST_POWER)
-    given = np.array(CONTRAST_GREY if grey else CONTRAST_GIVEN)
-    contrast += given * (lab(theirs) - lab(new) - contrast)
-    return gain_curve(own, from_lab(lab(new) + contrast))
+    """Makes the lips' table for a change of the skin's tone from `source_skin` to `target_skin`, both (3,)."""
+    source_lips, target_lips = skin_tone(source, lips), skin_tone(target, lips)
+    ratio = max(lab(target_skin)[0] / max(lab(source_skin)[0], 1.0), CONTRAST_LEAST)
+    contrast = (lab(source_lips) - lab(source_skin)) * ratio ** np.array(CONTRAST_POWER)
+    shares = np.array(CONTRAST_GREY if grey else CONTRAST_GIVEN)
+    contrast += shares * (lab(target_lips) - lab(target_skin) - contrast)
+    return gain_curve(source_lips, from_lab(lab(target_skin) + contrast))
 
 
 def _window(mask: FloatArray, frame: Frame) -> tuple[tuple[slice, slice], Frame] | None:
     """Returns rows and columns of a frame under a mask (S, S), and their frame, or None."""
-    rows, columns = np.flatnonzero(mask.max(axis=1) > 0), np.flatnonzero(mask.max(axis=0) > 0)
-    if not len(rows):
+    box = mask_corners(mask)
+    if box is None:
         return None
-    box = np.array([[x, y] for x in columns[[0, -1]] + (-1, 1) for y in rows[[0, -1]] + (-1, 1)])
     corners = transform_points(box, frame.from_crop(mask.shape[0]))
-    left, top = np.maximum(np.floor(corners.min(0)).astype(int), 0)
-    right, bottom = np.minimum(np.ceil(corners.max(0)).astype(int) + 1, frame.size)
-    if right <= left or bottom <= top:
+    window = pixel_window(corners, frame.size, after=1)
+    if window is None:
         return None
+    left, top, right, bottom = window
     moved = frame.matrix.copy()
     moved[:, 2] -= (left, top)
-    return np.s_[top:bottom, left:right], Frame(moved, int(right - left), int(bottom - top))
+    return np.s_[top:bottom, left:right], Frame(moved, right - left, bottom - top)
 
 
-def _falling(values: np.ndarray, limits: tuple[float, float]) -> FloatArray:
-    """Falls linearly from 1 at the lower limit to 0 at the upper."""
-    return np.clip((limits[1] - values) / (limits[1] - limits[0]), 0, 1).astype(np.float32)
+def _falling_weights(values: np.ndarray, limits: tuple[float, float]) -> FloatArray:
+    """Returns weights that fall from 1 at the lower limit to 0 at the upper."""
+    return ramp(values, limits[1], limits[0]).astype(np.float32)
 
 
 def _saturation(image: Photo) -> Photo:

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from facefusion.geometry.align import chain, invert, rescale_transform
+from facefusion.geometry.windows import mask_corners, pixel_window
 from facefusion.types import FloatArray, Photo
 
 #: Opacity below which a pixel stays untouched.
@@ -47,20 +48,17 @@ def face_region(mask: FloatArray, to_photo: np.ndarray, shape: tuple[int, ...]) 
     Returns:
         The region; None if the mask is empty or outside the photo.
     """
-    rows, columns = np.flatnonzero(mask.max(1) > 0), np.flatnonzero(mask.max(0) > 0)
-    if not len(rows) or not len(columns):
+    box = mask_corners(mask)
+    if box is None:
         return None
-    box = np.array(
-        [[x, y] for x in (columns[0] - 1, columns[-1] + 1) for y in (rows[0] - 1, rows[-1] + 1)]
-    )
     corners = box @ to_photo[:, :2].T + to_photo[:, 2]
-    left, top = np.maximum(np.floor(corners.min(0)).astype(int), 0)
-    right, bottom = np.minimum(np.ceil(corners.max(0)).astype(int) + 1, [shape[1], shape[0]])
-    if right <= left or bottom <= top:
+    window = pixel_window(corners, (shape[1], shape[0]), after=1)
+    if window is None:
         return None
+    left, top, right, bottom = window
     matrix = to_photo.copy()
     matrix[:, 2] -= [left, top]
-    return Region(int(top), int(left), int(bottom - top), int(right - left), matrix)
+    return Region(top, left, bottom - top, right - left, matrix)
 
 
 def paste(
@@ -86,51 +84,44 @@ def paste(
         The new photo, and the mask in its frame, (H, W) float32. Where that is 0 the photo is
         bit-identical.
     """
-    result, full = (
-        photo.copy(),
-        np.zeros(photo.shape[:2], np.float32) if changed is None else changed,
-    )
+    result = photo.copy()
+    total = np.zeros(photo.shape[:2], np.float32) if changed is None else changed
     region = face_region(mask, to_photo, photo.shape)
     if region is None:
-        return result, full
+        return result, total
     size = (region.width, region.height)
-    new = _carried(face, region.matrix, size)
-    alpha = cv2.warpAffine(
-        mask, region.matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT
-    )
+    warped = _warped(face, region.matrix, size)
+    flags, border = cv2.INTER_LINEAR, cv2.BORDER_CONSTANT
+    alpha = cv2.warpAffine(mask, region.matrix, size, flags=flags, borderMode=border)
     alpha = cv2.threshold(alpha, LEAST_OPACITY, 0, cv2.THRESH_TOZERO)[1]
     # Bit-identical where alpha is 0: OpenCV divides by the sum of the weights plus 0.00001.
     result[region.window] = cv2.blendLinear(
-        new, np.ascontiguousarray(photo[region.window]), alpha, 1 - alpha
+        warped, np.ascontiguousarray(photo[region.window]), alpha, 1 - alpha
     )
-    full[region.window] = cv2.max(np.ascontiguousarray(full[region.window]), alpha)
-    return result, full
+    total[region.window] = cv2.max(np.ascontiguousarray(total[region.window]), alpha)
+    return result, total
 
 
-def _carried(face: Photo, matrix: np.ndarray, size: tuple[int, int]) -> Photo:
+def _warped(face: Photo, matrix: np.ndarray, size: tuple[int, int]) -> Photo:
     """Warps `face` (S, S, 3) by `matrix` (2, 3) to `size` (width, height), bicubically.
 
     A face much larger in the photo than in the crop is enlarged first, which for a cubic kernel
     costs a tenth of a free transform.
     """
     enlarged = int(np.ceil(np.hypot(matrix[0, 0], matrix[1, 0])))
-    if enlarged < 2:
-        warped = cv2.warpAffine(
-            face, matrix, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
-        )
+    to_face, (width, height) = invert(matrix), size
+    box = np.array([[0, 0], [width, 0], [0, height], [width, height]])
+    corners = box @ to_face[:, :2].T + to_face[:, 2]
+    window = pixel_window(corners, (face.shape[1], face.shape[0]), before=_REACH, after=_REACH)
+    border = cv2.BORDER_REPLICATE
+    if enlarged < 2 or window is None:
+        warped = cv2.warpAffine(face, matrix, size, flags=cv2.INTER_CUBIC, borderMode=border)
         return np.asarray(warped, np.uint8)
-    back, (width, height) = invert(matrix), size
-    corners = (
-        np.array([[0, 0], [width, 0], [0, height], [width, height]]) @ back[:, :2].T + back[:, 2]
-    )
-    left, top = np.maximum(np.floor(corners.min(0)).astype(int) - _REACH, 0)
-    right, bottom = np.minimum(np.ceil(corners.max(0)).astype(int) + _REACH, face.shape[1::-1])
+    left, top, right, bottom = window
     part = np.ascontiguousarray(face[top:bottom, left:right])
     wide = (part.shape[1] * enlarged, part.shape[0] * enlarged)
     large = cv2.resize(part, wide, interpolation=cv2.INTER_CUBIC)
     to_part = np.array([[1.0, 0.0, -left], [0.0, 1.0, -top]])
     onto = chain(matrix, invert(rescale_transform(to_part, enlarged)))
-    return np.asarray(
-        cv2.warpAffine(large, onto, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE),
-        np.uint8,
-    )
+    warped = cv2.warpAffine(large, onto, size, flags=cv2.INTER_LINEAR, borderMode=border)
+    return np.asarray(warped, np.uint8)

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from facefusion.geometry.topology import five_points
+from facefusion.geometry.windows import pixel_window, square_corners
 
 #: Longer side of the face box as a share of the fusion crop's side; the rest shows hair, ears and
 #: light.
@@ -168,27 +169,20 @@ def shrunk(
     if halvings < 1:
         return photo, matrix
     step = 1 << halvings
-    low, high = -margin * size, (1 + margin) * size
-    back = invert(matrix)
-    corners = (
-        np.array([[low, low], [high, low], [low, high], [high, high]]) @ back[:, :2].T + back[:, 2]
-    )
-    # Aligned to whole steps, so that every halving has pixel pairs; one more step on each side for
-    # the interpolation.
-    left, top = np.maximum(np.floor(corners.min(0) / step).astype(int) - 1, 0) * step
-    right, bottom = (
-        np.minimum(
-            np.ceil(corners.max(0) / step).astype(int) + 1, np.array(photo.shape[1::-1]) // step
-        )
-        * step
-    )
-    if right <= left or bottom <= top:
+    to_photo = invert(matrix)
+    square = square_corners(-margin * size, (1 + margin) * size)
+    corners = square @ to_photo[:, :2].T + to_photo[:, 2]
+    # In whole steps, so that every halving has pixel pairs; one more step on each side for the
+    # interpolation.
+    steps = (photo.shape[1] // step, photo.shape[0] // step)
+    window = pixel_window(corners / step, steps, before=1, after=1)
+    if window is None:
         return photo, matrix
+    left, top, right, bottom = (step * edge for edge in window)
     part = photo[top:bottom, left:right]
     for _ in range(halvings):
-        part = cv2.resize(
-            part, (part.shape[1] // 2, part.shape[0] // 2), interpolation=cv2.INTER_AREA
-        )
+        half = (part.shape[1] // 2, part.shape[0] // 2)
+        part = cv2.resize(part, half, interpolation=cv2.INTER_AREA)
     # The part's pixel (0, 0) has the centre of the `step` x `step` pixels that it averages.
     linear = matrix[:, :2] * step
     corner = matrix[:, :2] @ (np.array([left, top]) + (step - 1) / 2) + matrix[:, 2]

@@ -16,6 +16,7 @@ from facefusion.geometry.align import (
     transform_points,
 )
 from facefusion.geometry.frames import Frame
+from facefusion.geometry.windows import pixel_window, square_corners
 from facefusion.types import FloatArray, Photo
 
 #: Photo pixels per result pixel, along a side, from which areas are averaged before sampling.
@@ -53,15 +54,12 @@ class PhotoPart:
         if not shrinks(mesh, size):
             return cls(photo, np.eye(2, 3))
         shrink = face_size(mesh) / size
-        back = invert(mesh_crop_transform(mesh, FUSION_FACE_SHARE, 1))
-        low, high = -MARGIN, 1 + MARGIN
-        square = np.array([[low, low], [high, low], [low, high], [high, high]])
-        corners = transform_points(square, back)
-        left, top = np.maximum(np.floor(corners.min(0)).astype(int), 0)
-        limits = [photo.shape[1], photo.shape[0]]
-        right, bottom = np.minimum(np.ceil(corners.max(0)).astype(int) + 1, limits)
-        if right <= left or bottom <= top:
+        to_photo = invert(mesh_crop_transform(mesh, FUSION_FACE_SHARE, 1))
+        corners = transform_points(square_corners(-MARGIN, 1 + MARGIN), to_photo)
+        window = pixel_window(corners, (photo.shape[1], photo.shape[0]), after=1)
+        if window is None:
             return cls(photo, np.eye(2, 3))
+        left, top, right, bottom = window
         part = photo[top:bottom, left:right]
         width, height = (max(1, round((b - a) / shrink)) for a, b in ((left, right), (top, bottom)))
         x, y = width / (right - left), height / (bottom - top)

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from facefusion.geometry.align import invert, transform_points
+from facefusion.geometry.ramps import smoothstep
 from facefusion.geometry.topology import (
     INNER_LIPS,
     LEFT_BROW,
@@ -22,6 +23,7 @@ from facefusion.geometry.topology import (
     RIGHT_EYE,
 )
 from facefusion.geometry.warp import MeshWarp
+from facefusion.geometry.windows import pixel_window, square_corners
 from facefusion.types import FloatArray, Photo
 
 #: Points that carry the expression: they do not move.
@@ -31,7 +33,7 @@ _LOWER_LIP: Final = (17, 84, 314)
 _CHIN: Final = 152
 #: Largest move of a point, as a share of the face's width: larger differences between two photos
 #: have other causes than shape.
-MOST: Final = 0.07
+LARGEST_MOVE: Final = 0.07
 #: Side of the lattice over the fusion crop on which the photo's warp is computed.
 LATTICE: Final = 128
 #: Distances from the crop's centre, as shares of its side, at which the warp starts to fade and
@@ -56,7 +58,7 @@ def blend_shape(source: FloatArray, target: FloatArray, amount: float) -> FloatA
 
     Args:
         source, target: (468, 3) meshes in pixels of their own images.
-        amount: 0 keeps the target's shape, 1 takes the source's as far as `MOST` allows.
+        amount: 0 keeps the target's shape, 1 takes the source's as far as `LARGEST_MOVE` allows.
 
     Returns:
         (468, 3) in the target's pixels; eyes, brows and lips unmoved.
@@ -67,14 +69,13 @@ def blend_shape(source: FloatArray, target: FloatArray, amount: float) -> FloatA
     eyes, lip = moves[list(_EYES)].mean(0), moves[list(_LOWER_LIP)].mean(0)
     down = target[_CHIN, :2] - target[list(_EYES), :2].mean(0)
     length = float((down**2).sum())
-    height = (
-        (target[:, :2] - target[list(_EYES), :2].mean(0)) @ down / max(length, 1e-12)
-    )  # 0 at the eyes, 1 at the chin
-    share = np.clip((height - 0.35) / 0.35, 0, 1)[:, None]
-    moves = moves - (share * lip + (1 - share) * eyes)
+    # 0 at the eyes, 1 at the chin.
+    height = (target[:, :2] - target[list(_EYES), :2].mean(0)) @ down / max(length, 1e-12)
+    lower = np.clip((height - 0.35) / 0.35, 0, 1)[:, None]
+    moves = moves - (lower * lip + (1 - lower) * eyes)
     width = float(np.ptp(target[list(OVAL), 0]))
-    longest = np.linalg.norm(moves, axis=1, keepdims=True)
-    moves = moves * np.minimum(1.0, MOST * width / np.maximum(longest, 1e-6))
+    lengths = np.linalg.norm(moves, axis=1, keepdims=True)
+    moves = moves * np.minimum(1.0, LARGEST_MOVE * width / np.maximum(lengths, 1e-6))
     moves[list(EXPRESSION_POINTS)] = 0
     moved = target.copy()
     moved[:, :2] += amount * moves
@@ -95,52 +96,61 @@ def warp_photo(
         The warped photo, and (H, W) float32 in {0, 1}: the changed pixels. All others are
         bit-identical.
     """
-    size = LATTICE
-    old, new = transform_points(mesh, to_crop), transform_points(moved, to_crop)
-    centre = (size - 1) / 2
-    angles = np.linspace(0, 2 * np.pi, 24, endpoint=False)
-    ring = centre + 0.5 * size * np.stack([np.cos(angles), np.sin(angles)], axis=1)
-    flow = MeshWarp(new, size, anchors=ring).flow(old)
-    x, y = np.meshgrid(np.arange(size, dtype=np.float32), np.arange(size, dtype=np.float32))
-    distance = np.hypot(x - centre, y - centre) / size
-    t = np.clip((FADE[1] - distance) / (FADE[1] - FADE[0]), 0, 1)
-    field = (flow - np.stack([x, y], axis=-1)) * (t * t * (3 - 2 * t))[..., None]
-
     to_photo = invert(to_crop)
-    corners = (
-        np.array([[0, 0], [size, 0], [0, size], [size, size]]) @ to_photo[:, :2].T + to_photo[:, 2]
-    )
-    left, top = (int(each) for each in np.maximum(np.floor(corners.min(0)), 0))
-    right, bottom = (
-        int(each) for each in np.minimum(np.ceil(corners.max(0)), [photo.shape[1], photo.shape[0]])
-    )
+    corners = square_corners(0, LATTICE) @ to_photo[:, :2].T + to_photo[:, 2]
     result, touched = photo.copy(), np.zeros(photo.shape[:2], np.float32)
-    if right <= left or bottom <= top:
+    window = pixel_window(corners, (photo.shape[1], photo.shape[0]))
+    if window is None:
         return result, touched
+    field = _displacement(transform_points(mesh, to_crop), transform_points(moved, to_crop))
+    left, top, right, bottom = window
     rows = max(1, STRIP_PIXELS // (right - left))
     for begin in range(top, bottom, rows):
         end = min(begin + rows, bottom)
-        moving, bent = _bent(photo, field.astype(np.float32), to_photo, (left, right), (begin, end))
-        here = np.s_[begin:end, left:right]
-        cv2.copyTo(bent, moving.view(np.uint8), result[here])
-        touched[here] = moving
+        changed, warped = _warped_strip(photo, field, to_photo, (left, right), (begin, end))
+        strip = np.s_[begin:end, left:right]
+        cv2.copyTo(warped, changed.view(np.uint8), result[strip])
+        touched[strip] = changed
     return result, touched
 
 
-def _bent(
+def _displacement(mesh: FloatArray, moved: FloatArray) -> FloatArray:
+    """Computes the warp of a face crop, which fades out towards the crop's border.
+
+    Args:
+        mesh, moved: (468, 3) in pixels of the crop of `LATTICE` pixels.
+
+    Returns:
+        (LATTICE, LATTICE, 2) float32 from each pixel to its source, in crop pixels.
+    """
+    size, centre = LATTICE, (LATTICE - 1) / 2
+    angles = np.linspace(0, 2 * np.pi, 24, endpoint=False)
+    ring = centre + 0.5 * size * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    flow = MeshWarp(moved, size, anchors=ring).flow(mesh)
+    x, y = np.meshgrid(np.arange(size, dtype=np.float32), np.arange(size, dtype=np.float32))
+    distance = np.hypot(x - centre, y - centre) / size
+    weight = smoothstep(distance, FADE[1], FADE[0])
+    field = (flow - np.stack([x, y], axis=-1)) * weight[..., None]
+    return np.asarray(field, np.float32)
+
+
+def _warped_strip(
     photo: Photo,
     field: FloatArray,
     to_photo: np.ndarray,
     columns: tuple[int, int],
     rows: tuple[int, int],
 ) -> tuple[np.ndarray, Photo]:
-    """Warps a rectangle: its moved pixels, (h, w) bool, and all its pixels, (h, w, 3) RGB uint8.
+    """Warps a rectangle of a photo.
 
     Args:
         photo: (H, W, 3) RGB uint8.
         field: (LATTICE, LATTICE, 2) float32 displacement over the crop, in crop pixels.
         to_photo: (2, 3) pixels of the crop to those of the photo.
         columns, rows: half-open ranges (first, end).
+
+    Returns:
+        The changed pixels, (h, w) bool, and all pixels, (h, w, 3) RGB uint8.
     """
     matrix = to_photo.copy()
     matrix[:, 2] -= [columns[0], rows[0]]
@@ -149,16 +159,15 @@ def _bent(
         field, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT
     )
     moves = moves @ to_photo[:, :2].T.astype(np.float32)
-    far = np.abs(moves)
-    moving = (
-        np.maximum(far[..., 0], far[..., 1]) > 0.02
-    )  # `max` over an axis of 2 takes 20 times longer
+    lengths = np.abs(moves)
+    # `max` over an axis of 2 takes 20 times longer.
+    changed = np.maximum(lengths[..., 0], lengths[..., 1]) > 0.02
     column, row = np.meshgrid(
         np.arange(*columns, dtype=np.float32), np.arange(*rows, dtype=np.float32)
     )
-    places = np.stack([column, row], axis=-1) + moves
+    positions = np.stack([column, row], axis=-1) + moves
     no_second_map: Any = None
-    bent = cv2.remap(
-        photo, places, no_second_map, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101
+    warped = cv2.remap(
+        photo, positions, no_second_map, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101
     )
-    return moving, np.asarray(bent, np.uint8)
+    return changed, np.asarray(warped, np.uint8)

@@ -12,6 +12,7 @@ from typing import Final
 
 import numpy as np
 
+from facefusion.geometry.ramps import smoothstep
 from facefusion.types import FloatArray
 
 #: Difference in openness (source - target), as shares of the slit's width, at which the jump starts
@@ -62,9 +63,8 @@ def opening(mesh: np.ndarray, slit: Slit) -> float:
 
 def jump_strength(source: np.ndarray, destination: np.ndarray, slit: Slit) -> float:
     """Returns the strength in [0, 1] of a slit's jump between two meshes (468, 2 or 3)."""
-    wider = opening(source, slit) - opening(destination, slit)
-    t = float(np.clip((wider - WIDER[0]) / (WIDER[1] - WIDER[0]), 0, 1))
-    return t * t * (3 - 2 * t)
+    difference = opening(source, slit) - opening(destination, slit)
+    return float(smoothstep(difference, *WIDER))
 
 
 def edge_meshes(
@@ -88,14 +88,13 @@ def edge_meshes(
     turn = b / a if a else 1.0  # scale and rotation of the slit, target to source
     linear = np.array([[turn.real, -turn.imag], [turn.imag, turn.real]])
     upper, lower = np.array(source[:, :2]), np.array(source[:, :2])
-    for points, own, others, along in (
+    for points, own, opposite, outer in (
         (upper, slit.upper, slit.lower, slit.below), (lower, slit.lower, slit.upper, slit.above),
     ):  # fmt: skip
-        for followers in (others, along):
-            for mine, theirs in zip(own, followers, strict=False):
-                points[theirs] = source[mine, :2] + linear @ (
-                    destination[theirs, :2] - destination[mine, :2]
-                )
+        for followers in (opposite, outer):
+            for edge, follower in zip(own, followers, strict=False):
+                offset = destination[follower, :2] - destination[edge, :2]
+                points[follower] = source[edge, :2] + linear @ offset
     return upper, lower
 
 
@@ -123,12 +122,12 @@ def slit_window(
     x, y = np.meshgrid(np.arange(low[0], high[0]) - left[0], np.arange(low[1], high[1]) - left[1])
     along, height = (x * across[0] + y * across[1]) / width, (x * down[0] + y * down[1]) / width
     middle = (destination[list(slit.upper), :2] + destination[list(slit.lower), :2]) / 2 - left
-    places = np.concatenate([[0.0], middle @ across / width, [1.0]])
+    positions = np.concatenate([[0.0], middle @ across / width, [1.0]])
     heights = np.concatenate([[0.0], middle @ down / width, [0.0]])
-    order = np.argsort(places)
-    line = np.interp(along, places[order], heights[order])
+    order = np.argsort(positions)
+    line = np.interp(along, positions[order], heights[order])
     below = np.clip((height - line) / EDGE + 0.5, 0, 1)
     distance = np.hypot((along - 0.5) / REACH[0], height / REACH[1])
-    t = np.clip((1 - distance) / (1 - FADE), 0, 1)
+    weight = smoothstep(distance, 1.0, FADE)
     window = np.s_[int(low[1]) : int(high[1]), int(low[0]) : int(high[0])]
-    return window, np.asarray(t * t * (3 - 2 * t), np.float32), np.asarray(below, np.float32)
+    return window, np.asarray(weight, np.float32), np.asarray(below, np.float32)

@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 
+from facefusion.geometry.ramps import smoothstep
 from facefusion.geometry.triangles import TRIANGLES, signed_area
 from facefusion.types import FloatArray
 
@@ -24,10 +25,10 @@ def too_oblique(source: FloatArray, target: FloatArray) -> FloatArray:
     Returns:
         (468,) float32 in [0, 1], 0 where the source shows enough.
     """
-    shown, wanted = _areas(source), _areas(target)
-    stretch = (wanted / wanted.sum() + 1e-6) / (shown / shown.sum() + 1e-6)
-    t = np.clip((stretch - STRETCH[0]) / (STRETCH[1] - STRETCH[0]), 0, 1)
-    return np.asarray(t * t * (3 - 2 * t), np.float32)
+    source_areas, target_areas = _areas(source), _areas(target)
+    source_shares = source_areas / source_areas.sum() + 1e-6
+    stretch = (target_areas / target_areas.sum() + 1e-6) / source_shares
+    return np.asarray(smoothstep(stretch, *STRETCH), np.float32)
 
 
 def _areas(mesh: FloatArray) -> np.ndarray:

@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 
 from facefusion.geometry.pose import pose_degrees
+from facefusion.geometry.ramps import smoothstep
 from facefusion.geometry.warp import MeshWarp
 from facefusion.types import FloatArray
 
@@ -61,5 +62,4 @@ def mirror_opacity(warp: MeshWarp, mesh: FloatArray, turn: float, size: int) -> 
     # points.
     position = (mesh - middle) @ across / (0.5 * float(across @ across))
     field = warp.spread(np.stack([position, position], axis=1), size)[..., 0]
-    t = np.clip((np.sign(turn) * field - EDGE[0]) / (EDGE[1] - EDGE[0]), 0, 1)
-    return np.asarray(strength * t * t * (3 - 2 * t), np.float32)
+    return np.asarray(strength * smoothstep(np.sign(turn) * field, *EDGE), np.float32)

@@ -7,7 +7,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from facefusion.geometry.align import rescale_transform, transform_points
+from facefusion.geometry.align import rescale_points
 from facefusion.types import FloatArray
 
 #: (890, 3) mesh points of each triangle, clockwise in the image of a frontal face: constrained
@@ -172,21 +172,21 @@ class MeshRaster:
     """
 
     def __init__(self, destination: np.ndarray, size: int, side: int) -> None:
-        placed = transform_points(destination, rescale_transform(np.eye(2, 3), side / size))
-        corners = placed[TRIANGLES]
+        scaled = rescale_points(destination, size, side)
+        corners = scaled[TRIANGLES]
         # Back-facing triangles are hidden by the front of the face.
         facing = np.flatnonzero(signed_area(corners) > 0)
         ordered = facing[np.argsort(-corners[facing, :, 2].mean(1), kind="stable")]
-        shown = np.full((side, side), -1, np.int32)
-        fixed = np.round((corners[..., :2] + 0.5) * (1 << _SUBPIXEL)).astype(np.int32)
-        fixed -= 1 << (_SUBPIXEL - 1)
+        front = np.full((side, side), -1, np.int32)
+        fixed_point = np.round((corners[..., :2] + 0.5) * (1 << _SUBPIXEL)).astype(np.int32)
+        fixed_point -= 1 << (_SUBPIXEL - 1)
         for index in ordered.tolist():
-            cv2.fillConvexPoly(shown, fixed[index], index, cv2.LINE_8, _SUBPIXEL)
-        self.covered = shown >= 0
+            cv2.fillConvexPoly(front, fixed_point[index], index, cv2.LINE_8, _SUBPIXEL)
+        self.covered = front >= 0
         rows, columns = np.nonzero(self.covered)
-        which = shown[rows, columns]
-        self._points = TRIANGLES[which].astype(np.int16)
-        self._shares = _barycentric(corners[which, :, :2], np.stack([columns, rows], axis=1))
+        triangles = front[rows, columns]
+        self._points = TRIANGLES[triangles].astype(np.int16)
+        self._shares = _barycentric(corners[triangles, :, :2], np.stack([columns, rows], axis=1))
 
     @property
     def nbytes(self) -> int:
@@ -212,27 +212,31 @@ def signed_area(corners: np.ndarray) -> np.ndarray:
     return np.asarray(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0])
 
 
-def _barycentric(corners: np.ndarray, places: np.ndarray) -> FloatArray:
-    """Computes barycentric weights (N, 3) of `places` (N, 2) in triangles (N, 3, 2)."""
-    a, b, p = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0], places - corners[:, 0]
+def _barycentric(corners: np.ndarray, pixels: np.ndarray) -> FloatArray:
+    """Computes barycentric weights (N, 3) of `pixels` (N, 2) in triangles (N, 3, 2)."""
+    a, b, pixel = (
+        corners[:, 1] - corners[:, 0],
+        corners[:, 2] - corners[:, 0],
+        pixels - corners[:, 0],
+    )
     area = np.maximum(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0], 1e-3)
-    second = (p[:, 0] * b[:, 1] - p[:, 1] * b[:, 0]) / area
-    third = (a[:, 0] * p[:, 1] - a[:, 1] * p[:, 0]) / area
+    second = (pixel[:, 0] * b[:, 1] - pixel[:, 1] * b[:, 0]) / area
+    third = (a[:, 0] * pixel[:, 1] - a[:, 1] * pixel[:, 0]) / area
     shares = np.stack([1 - second - third, second, third], axis=1)
-    far = np.flatnonzero(shares.min(1) < -OUTSIDE)
-    shares[far] = _on_edge(corners[far], places[far])
+    outside = np.flatnonzero(shares.min(1) < -OUTSIDE)
+    shares[outside] = _on_edge(corners[outside], pixels[outside])
     return np.asarray(shares, np.float32)
 
 
-def _on_edge(corners: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """Computes weights (N, 3) of the points on the triangles' edges nearest to `places` (N, 2)."""
-    shares, nearest = np.zeros((len(places), 3)), np.full(len(places), np.inf)
+def _on_edge(corners: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+    """Computes weights (N, 3) of the points on the triangles' edges nearest to `pixels` (N, 2)."""
+    shares, nearest = np.zeros((len(pixels), 3)), np.full(len(pixels), np.inf)
     for i, j in ((0, 1), (1, 2), (2, 0)):
         start, edge = corners[:, i], corners[:, j] - corners[:, i]
-        t = ((places - start) * edge).sum(1) / np.maximum((edge * edge).sum(1), 1e-9)
+        t = ((pixels - start) * edge).sum(1) / np.maximum((edge * edge).sum(1), 1e-9)
         t = np.clip(t, 0, 1)
-        apart = np.linalg.norm(start + t[:, None] * edge - places, axis=1)
-        closer = apart < nearest
-        nearest[closer], shares[closer] = apart[closer], 0
+        distance = np.linalg.norm(start + t[:, None] * edge - pixels, axis=1)
+        closer = distance < nearest
+        nearest[closer], shares[closer] = distance[closer], 0
         shares[closer, i], shares[closer, j] = 1 - t[closer], t[closer]
     return shares

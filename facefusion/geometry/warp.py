@@ -13,7 +13,7 @@ from typing import Any, Final
 import cv2
 import numpy as np
 
-from facefusion.geometry.align import rescale_transform, transform_points
+from facefusion.geometry.align import rescale_points
 from facefusion.geometry.slits import SLITS, edge_meshes, jump_strength, slit_window
 from facefusion.geometry.topology import WARP_POINTS
 from facefusion.geometry.triangles import MeshRaster
@@ -40,9 +40,9 @@ def _upsampling(grid: int, size: int) -> np.ndarray:
     Catmull-Rom splines, and straight lines beyond the outermost values. Every affine flow stays
     exact; OpenCV's cubic (a = -0.75) puts a wave of 0.05 lattice steps on a straight flow.
     """
-    places = (np.arange(size) + 0.5) * grid / size - 0.5
-    cells = np.floor(places).astype(int)
-    t = places - cells
+    positions = (np.arange(size) + 0.5) * grid / size - 0.5
+    cells = np.floor(positions).astype(int)
+    t = positions - cells
     taps = (
         np.stack(
             [-t + 2 * t**2 - t**3, 2 - 5 * t**2 + 3 * t**3, t + 4 * t**2 - 3 * t**3, t**3 - t**2]
@@ -52,12 +52,12 @@ def _upsampling(grid: int, size: int) -> np.ndarray:
     weights = np.zeros((size, grid))
     for offset, tap in enumerate(taps, -1):
         index = cells + offset
-        inside = np.clip(index, 0, grid - 1)
-        beyond = np.abs(index - inside)  # v[-1] = 2 v[0] - v[1], v[-2] = 3 v[0] - 2 v[1]
-        np.add.at(weights, (np.arange(size), inside), tap * (1 + beyond))
+        nearest = np.clip(index, 0, grid - 1)
+        beyond = np.abs(index - nearest)  # v[-1] = 2 v[0] - v[1], v[-2] = 3 v[0] - 2 v[1]
+        np.add.at(weights, (np.arange(size), nearest), tap * (1 + beyond))
         np.add.at(
             weights,
-            (np.arange(size), np.clip(inside + np.sign(inside - index), 0, grid - 1)),
+            (np.arange(size), np.clip(nearest + np.sign(nearest - index), 0, grid - 1)),
             -tap * beyond,
         )
     return weights.astype(np.float32)
@@ -70,6 +70,32 @@ def _kernel(squared_distance: np.ndarray) -> np.ndarray:
 def _squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Computes squared distances (N, M) between points (N, 2) and (M, 2)."""
     return np.asarray((a[:, :1] - b[:, 0]) ** 2 + (a[:, 1:] - b[:, 1]) ** 2)
+
+
+def _spline(points: np.ndarray, grid: int, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Solves the thin-plate spline through some points.
+
+    Args:
+        points: (N, 2) destination points, as shares of the crop's side.
+        grid: lattice points a side.
+        size: side of the crop in pixels.
+
+    Returns:
+        The (N + 3, N) matrix from values at the points to the spline's coefficients, and the
+        (grid * grid, N + 3) matrix from the coefficients to values on the lattice.
+    """
+    count = len(points)
+    system = np.zeros((count + 3, count + 3))
+    system[:count, :count] = _kernel(_squared_distances(points, points))
+    system[:count, :count] += SMOOTHNESS * np.eye(count)
+    system[:count, count:] = np.concatenate([np.ones((count, 1)), points], axis=1)
+    system[count:, :count] = system[:count, count:].T
+    solver = np.linalg.inv(system)[:, :count]
+    steps = (np.arange(grid) + 0.5) / grid - 0.5 / size  # lattice positions of `_upsampling`
+    lattice = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2).astype(np.float32)
+    kernel = _kernel(_squared_distances(lattice, points.astype(np.float32)))
+    basis = np.concatenate([kernel, np.ones((len(lattice), 1), np.float32), lattice], axis=1)
+    return solver, basis
 
 
 class MeshWarp:
@@ -99,28 +125,10 @@ class MeshWarp:
         self.grid = grid
         self.flow_size = flow_size
         self._destination = np.asarray(destination, np.float32)
-        self._placed = transform_points(
-            self._destination, rescale_transform(np.eye(2, 3), flow_size / size)
-        )
+        self._flow_mesh = rescale_points(self._destination, size, flow_size)
         self._anchors = np.zeros((0, 2)) if anchors is None else anchors
-        points = (
-            np.concatenate([destination[WARP_POINTS, :2], self._anchors]).astype(np.float64) / size
-        )
-        count = len(points)
-        system = np.zeros((count + 3, count + 3))
-        system[:count, :count] = _kernel(_squared_distances(points, points))
-        system[:count, :count] += SMOOTHNESS * np.eye(count)
-        system[:count, count:] = np.concatenate([np.ones((count, 1)), points], axis=1)
-        system[count:, :count] = system[:count, count:].T
-        #: (points + 3, points) source points to spline coefficients.
-        self._solver = np.linalg.inv(system)[:, :count]
-        steps = (np.arange(grid) + 0.5) / grid - 0.5 / size  # lattice positions of `_upsampling`
-        lattice = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2).astype(np.float32)
-        kernel = _kernel(_squared_distances(lattice, points.astype(np.float32)))
-        #: (grid * grid, points + 3) coefficients to the flow on the lattice.
-        self._basis = np.concatenate(
-            [kernel, np.ones((len(lattice), 1), np.float32), lattice], axis=1
-        )
+        points = np.concatenate([destination[WARP_POINTS, :2], self._anchors])
+        self._solver, self._basis = _spline(points.astype(np.float64) / size, grid, size)
         self._raster = MeshRaster(self._destination, size, flow_size) if triangles else None
         #: (flow_size, flow_size) weight of the triangles, before the seam is softened.
         self._meshed = (
@@ -132,8 +140,8 @@ class MeshWarp:
     def _without_eyes(self, raster: MeshRaster) -> FloatArray:
         meshed = raster.covered.astype(np.float32)
         for eye in EYES:
-            window, near, _ = slit_window(self._placed, eye, self.flow_size)
-            meshed[window] *= 1 - near
+            window, weight, _ = slit_window(self._flow_mesh, eye, self.flow_size)
+            meshed[window] *= 1 - weight
         return meshed
 
     @property
@@ -178,18 +186,18 @@ class MeshWarp:
         side = self.flow_size
         flow, meshed = self.spread(source, side), self._meshed
         for slit in SLITS:
-            share = jump_strength(source, self._destination, slit)
-            if share > 0:
-                window, near, below = slit_window(self._placed, slit, side)
+            strength = jump_strength(source, self._destination, slit)
+            if strength > 0:
+                window, weight, below = slit_window(self._flow_mesh, slit, side)
                 upper, lower = (
                     self._window(p, side, window)
                     for p in edge_meshes(source, self._destination, slit)
                 )
-                jumped = upper + below[..., None] * (lower - upper)
-                flow[window] += (share * near)[..., None] * (jumped - flow[window])
+                split = upper + below[..., None] * (lower - upper)
+                flow[window] += (strength * weight)[..., None] * (split - flow[window])
                 if self._raster is not None and slit not in EYES:
                     meshed = meshed.copy()
-                    meshed[window] *= 1 - share * near
+                    meshed[window] *= 1 - strength * weight
         if self._raster is not None:
             carried, covered = self._raster.carried(source[:, :2]), self._raster.covered
             blurred = cv2.GaussianBlur(meshed, (0, 0), SEAM * side)[covered][:, None]

@@ -153,3 +153,14 @@ def test_what_was_pasted_before_stays_marked(noise: np.ndarray, soft: np.ndarray
     _, both = paste(noise, FACE, soft, _place(160, 120), left)
     assert both is left
     np.testing.assert_array_equal(both, np.maximum(before, right))
+
+
+def test_a_turned_crop_beside_the_photo_changes_nothing(noise: np.ndarray) -> None:
+    """The box around the enlarged, turned mask reaches into the photo, its pixels do not."""
+    mask = np.ones((SIZE, SIZE), np.float32)
+    to_photo = _place(-200, -200, scale=4, degrees=45)
+    region = face_region(mask, to_photo, noise.shape)
+    assert region is not None
+    result, changed = paste(noise, FACE, mask, to_photo)
+    np.testing.assert_array_equal(result, noise)
+    assert not changed.any()

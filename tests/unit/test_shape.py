@@ -11,8 +11,8 @@ from facefusion.geometry import topology
 from facefusion.geometry.align import FUSION_FACE_SHARE, mesh_crop_transform
 from facefusion.geometry.shape import (
     EXPRESSION_POINTS,
+    LARGEST_MOVE,
     LATTICE,
-    MOST,
     blend_shape,
     in_pose_of,
     warp_photo,
@@ -62,7 +62,9 @@ def test_the_outline_follows_the_source_as_far_as_asked_and_the_expression_holds
 def test_no_point_moves_further_than_is_believable(make_mesh: Any) -> None:
     target = make_mesh((100, 100), 120)
     moved = blend_shape(wider(target, 0.8), target, 1.0)
-    assert np.linalg.norm((moved - target)[:, :2], axis=1).max() <= 1.001 * MOST * width(target)
+    assert np.linalg.norm((moved - target)[:, :2], axis=1).max() <= 1.001 * LARGEST_MOVE * width(
+        target
+    )
 
 
 def test_an_open_mouth_is_no_longer_chin(make_mesh: Any) -> None:
