@@ -38,31 +38,33 @@ class Answer:
         language: of sentences.
 
     Attributes:
-        store: whether a browser may keep the answer.
-        streams: whether it is an event stream, whose errors get a reason.
-        begins: called when Gradio begins to answer.
+        cacheable: whether a browser may keep the answer.
+        is_stream: whether it is an event stream, whose errors get a reason.
+        on_start: called when Gradio begins to answer.
     """
 
     def __init__(self, send: Send, added: headers.Headers, language: Language) -> None:
         self._send, self._added, self._language = send, added, language
-        self.store = self.streams = False
-        self.begins: Callable[[], None] = lambda: None
+        self.cacheable = self.is_stream = False
+        self.on_start: Callable[[], None] = lambda: None
         self._begun = self._own = self._replaced = False
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.begins()
+            self.on_start()
             if message["status"] >= 400 and not self._own:
                 status = message["status"]
                 await self.refuse(status, _SENTENCES.get(status, "error.malformed"))
                 self._replaced = True
                 return
             self._begun = True
-            told = headers.answered(message.get("headers", ()), self._added, store=self.store)
-            message = {**message, "headers": told}
+            sent = headers.filter_answer(
+                message.get("headers", ()), self._added, cacheable=self.cacheable
+            )
+            message = {**message, "headers": sent}
         elif self._replaced:
             return
-        elif message["type"] == "http.response.body" and self.streams:
+        elif message["type"] == "http.response.body" and self.is_stream:
             message = {**message, "body": self._with_reason(message.get("body", b""))}
         try:
             async with asyncio.timeout(SEND_SECONDS):
@@ -74,12 +76,12 @@ class Answer:
         """Sends a whole JSON answer, with further headers."""
         self._own = True
         body = json.dumps(content, ensure_ascii=False).encode()
-        told = [
+        sent = [
             (b"content-type", b"application/json"),
             (b"content-length", str(len(body)).encode()),
             *added,
         ]
-        await self({"type": "http.response.start", "status": status, "headers": told})
+        await self({"type": "http.response.start", "status": status, "headers": sent})
         await self({"type": "http.response.body", "body": body})
 
     async def refuse(self, status: int, key: str, **values: Any) -> None:

@@ -16,7 +16,7 @@ from facefusion import FusionError, FusionPipeline, FusionResult, Swap, Tier, wo
 from facefusion.images.marking import marked
 from facefusion.page import files
 from facefusion.page.fusing import PROGRESS
-from facefusion.page.jobs import SECONDS, within
+from facefusion.page.jobs import MAX_SECONDS, limit_time
 from facefusion.page.messages import error_sentence, log, mark_text, request_language
 from facefusion.page.photos import Photos, Raw
 from facefusion.page.queue import CHECKS, FUSIONS, queued
@@ -81,8 +81,8 @@ class Api:
     ) -> tuple[str, str, dict[str, Any]]:
         """Fuses two photos; see `FUSE`."""
         language = request_language(request)
-        report = within(
-            SECONDS, lambda stage, share: progress(share, desc=say(f"stage.{stage}", language))
+        report = limit_time(
+            MAX_SECONDS, lambda stage, share: progress(share, desc=say(f"stage.{stage}", language))
         )
         try:
             if i_have_consent is not True:
@@ -95,11 +95,11 @@ class Api:
                 raise _InvalidParameterError("error.no_such_share")
             with self.photos.hold(request, target, [source]):
                 options: dict[str, Any] = {"tier": tier, "likeness": likeness, "blend": blend}
-                return self._fused(source, target, faces, options, report, request)
+                return self._fuse(source, target, faces, options, report, request)
         except Exception as error:
             raise _api_error(error, language) from None
 
-    def _fused(
+    def _fuse(
         self,
         source: Raw | None,
         target: Raw | None,
@@ -109,40 +109,40 @@ class Api:
         request: gr.Request,
     ) -> tuple[str, str, dict[str, Any]]:
         face, photo = self.photos.read(source, "source"), self.photos.read(target, "target")
-        swaps = [Swap(face, each) for each in self._chosen(photo, faces)]
+        swaps = [Swap(face, each) for each in self._chosen_faces(photo, faces)]
         *_, result = self.pipeline.stream(swaps, photo, progress=progress, **options)
-        return self._written(
+        return self._write(
             result, mark_text(request_language(request)), self.photos.results(request)
         )
 
-    def _written(
+    def _write(
         self, result: FusionResult, text: str, folder: Path
     ) -> tuple[str, str, dict[str, Any]]:
-        def written(picture: Photo) -> str:
+        def write(picture: Photo) -> str:
             return files.write(
                 marked(picture, text, faces=result.boxes, in_place=True), folder, ".png"
             )
 
         with ThreadPoolExecutor(1) as pool:  # PNG of a large photo: slower than fusing
-            draft = pool.submit(written, result.coarse)
-            return written(result.image), draft.result(), numbers(result)
+            draft = pool.submit(write, result.coarse)
+            return write(result.image), draft.result(), make_report(result)
 
     def detect(self, photo: Raw | None, request: gr.Request) -> dict[str, Any]:
         """Finds the faces of a photo; see `DETECT`."""
         language = request_language(request)
         try:
             with self.photos.hold(request, photo):
-                return self._found(photo, language)
+                return self._detect(photo, language)
         except Exception as error:
             raise _api_error(error, language) from None
 
-    def _found(self, upload: Raw | None, language: words.Language) -> dict[str, Any]:
+    def _detect(self, upload: Raw | None, language: words.Language) -> dict[str, Any]:
         photo = self.photos.read(upload, "target")
         faces = self.pipeline.find_faces(photo)
-        described = [_described(i, face, photo, language) for i, face in enumerate(faces, 1)]
+        described = [_describe(i, face, photo, language) for i, face in enumerate(faces, 1)]
         return {"width": photo.shape[1], "height": photo.shape[0], "faces": described}
 
-    def _chosen(self, photo: Photo, faces: list[int] | None) -> Sequence[Face | None]:
+    def _chosen_faces(self, photo: Photo, faces: list[int] | None) -> Sequence[Face | None]:
         if not faces:
             return [None]
         found = self.pipeline.find_faces(photo)
@@ -153,7 +153,7 @@ class Api:
         return [found[n - 1] for n in dict.fromkeys(faces)]
 
 
-def _described(number: int, face: Face, photo: Photo, language: words.Language) -> dict[str, Any]:
+def _describe(number: int, face: Face, photo: Photo, language: words.Language) -> dict[str, Any]:
     problem = None
     try:
         check_face(face, "target")
@@ -170,7 +170,7 @@ def _described(number: int, face: Face, photo: Photo, language: words.Language) 
     }
 
 
-def numbers(result: FusionResult) -> dict[str, Any]:
+def make_report(result: FusionResult) -> dict[str, Any]:
     """Makes the report of `/fuse`."""
     return {
         "identity_similarity": round(result.identity_similarity, 4),

@@ -15,9 +15,9 @@ PART_SECONDS: Final = 10.0
 #: Longest time in seconds for a whole JSON body.
 JSON_SECONDS: Final = 10.0
 #: Smallest average rate of an upload in bytes per second: a tenth of a slow mobile connection's.
-LEAST_RATE: Final = 16 * 1024
-#: Seconds before `LEAST_RATE` applies.
-PATIENCE: Final = 20.0
+MIN_RATE: Final = 16 * 1024
+#: Seconds before `MIN_RATE` applies.
+RATE_GRACE_SECONDS: Final = 20.0
 
 
 class TooLargeError(Exception):
@@ -56,14 +56,14 @@ def replayed(body: bytes, receive: Receive) -> Receive:
     """Returns a `receive` that gives `body`, and then waits for the client's disconnect."""
     given = False
 
-    async def again() -> Message:
+    async def receive_again() -> Message:
         nonlocal given
         if given:
             return await receive()
         given = True
         return {"type": "http.request", "body": body, "more_body": False}
 
-    return again
+    return receive_again
 
 
 def paced(
@@ -97,7 +97,7 @@ def paced(
         if size > limit or not allow(part):
             raise TooLargeError
         seconds = clock() - begun
-        if seconds > PATIENCE and size < LEAST_RATE * seconds:
+        if seconds > RATE_GRACE_SECONDS and size < MIN_RATE * seconds:
             raise SlowError
         return message
 

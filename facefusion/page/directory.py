@@ -83,13 +83,13 @@ def make_private(path: str | Path) -> Path:
     return path
 
 
-def delete(path: Path, looks: int = 5) -> None:
+def delete(path: Path, attempts: int = 5) -> None:
     """Deletes a directory, several times if need be: running code may write into it meanwhile."""
-    for look in range(looks):
+    for attempt in range(attempts):
         shutil.rmtree(path, ignore_errors=True)
         if not path.exists():
             return
-        time.sleep(0.05 * (look + 1))
+        time.sleep(0.05 * (attempt + 1))
     log.error("The directory of uploads could not be deleted.")
 
 

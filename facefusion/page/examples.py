@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import Final
 
 import cv2
 import numpy as np
@@ -13,9 +14,9 @@ from facefusion.page.pictures import data_uri
 from facefusion.types import Photo
 
 #: Height of a picture on a button, in pixels.
-HEIGHT = 128
+HEIGHT: Final = 128
 #: Most example buttons.
-AT_MOST = 4
+MAX_PAIRS: Final = 4
 
 
 def pairs(directory: Path) -> list[tuple[Path, Path]]:
@@ -24,17 +25,17 @@ def pairs(directory: Path) -> list[tuple[Path, Path]]:
     if not table.is_file():
         return []
     with table.open(newline="", encoding="utf-8") as rows:
-        named = [
+        listed = [
             (directory / row["source"], directory / row["target"]) for row in csv.DictReader(rows)
         ]
-    return [pair for pair in named if all(path.is_file() for path in pair)][:AT_MOST]
+    return [pair for pair in listed if all(path.is_file() for path in pair)][:MAX_PAIRS]
 
 
 def style(found: list[tuple[Path, Path]]) -> str:
     """Makes a style sheet that shows each example's pictures on its button."""
     rules = []
     for i, pair in enumerate(found, 1):
-        both = [_small(read_photo(path, "source")) for path in pair]
+        both = [_shrink(read_photo(path, "source")) for path in pair]
         gap = np.full((HEIGHT, 8, 3), 255, np.uint8)
         uri = data_uri(np.hstack([both[0], gap, both[1]]), 80)
         rules.append(f"#example-{i} {{ background-image: url({uri}) !important; }}")
@@ -42,10 +43,10 @@ def style(found: list[tuple[Path, Path]]) -> str:
 
 
 def files(found: list[tuple[Path, Path]]) -> list[Path]:
-    """Files of the pairs, which are served from their directory."""
+    """Returns the files of the pairs, which are served from their directory."""
     return sorted({path for pair in found for path in pair})
 
 
-def _small(photo: Photo) -> Photo:
+def _shrink(photo: Photo) -> Photo:
     width = round(photo.shape[1] * HEIGHT / photo.shape[0])
     return np.asarray(cv2.resize(photo, (width, HEIGHT), interpolation=cv2.INTER_AREA), np.uint8)

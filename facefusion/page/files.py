@@ -42,7 +42,7 @@ log = logging.getLogger("facefusion.app")
 
 
 def kept_seconds() -> float:
-    """Seconds after which a file is deleted: the promise less two sweep intervals."""
+    """Returns the seconds after which a file is deleted: the promise less two sweep intervals."""
     promised = min(float(os.environ.get(LIFETIME_VARIABLE) or PROMISED), PROMISED)
     return max(promised - 2 * INTERVAL, promised / 2)
 
@@ -121,8 +121,8 @@ class Sweeper:
         """Stops the regular sweeps."""
         self._stop.set()
 
-    def sweep(self, room: int = 0) -> int:
-        """Deletes old files, files over a share, and then the oldest until `room` bytes are free.
+    def sweep(self, free_bytes: int = 0) -> int:
+        """Deletes old files, files over a share, and then the oldest until `free_bytes` are free.
 
         Returns:
             The number of files deleted.
@@ -130,7 +130,7 @@ class Sweeper:
         with self._lock:
             now = self._clock()
             shares: dict[str, list[tuple[float, int, Path]]] = {}
-            for path, (since, size) in sorted(self._look(now).items(), key=lambda each: each[1][0]):
+            for path, (since, size) in sorted(self._scan(now).items(), key=lambda item: item[1][0]):
                 visitor = path.relative_to(self.directory).parts[0]
                 shares.setdefault(visitor, []).append((since, size, path))
             bytes_of = {
@@ -138,7 +138,7 @@ class Sweeper:
             }
             deleted = 0
             while bytes_of:
-                chosen = self._next(shares, bytes_of, now, room)
+                chosen = self._next(shares, bytes_of, now, free_bytes)
                 if chosen is None:
                     break
                 _, size, path = shares[chosen].pop(0)
@@ -155,7 +155,7 @@ class Sweeper:
         shares: dict[str, list[tuple[float, int, Path]]],
         bytes_of: dict[str, int],
         now: float,
-        room: int,
+        free_bytes: int,
     ) -> str | None:
         """Chooses the visitor whose oldest file is deleted next.
 
@@ -165,11 +165,11 @@ class Sweeper:
             if now - files[0][0] >= self.lifetime:
                 return visitor
         most = max(bytes_of, key=lambda visitor: bytes_of[visitor])
-        if bytes_of[most] > self.max_share or sum(bytes_of.values()) + room > self.max_bytes:
+        if bytes_of[most] > self.max_share or sum(bytes_of.values()) + free_bytes > self.max_bytes:
             return most
         return None
 
-    def _look(self, now: float) -> dict[Path, tuple[float, int]]:
+    def _scan(self, now: float) -> dict[Path, tuple[float, int]]:
         """Lists the files, each with the time since which it is unchanged, and its bytes."""
         seen: dict[Path, tuple[float, int]] = {}
         for folder, folders, names in os.walk(self.directory):  # skips files deleted meanwhile

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs
@@ -111,7 +112,7 @@ class Guard:
             await answer.refuse(500, "error.unexpected")
 
     @contextmanager
-    def _counted(self, visitor: str, kind: Kind) -> Any:
+    def _counted(self, visitor: str, kind: Kind) -> Iterator[None]:
         if not self._allowances.get(kind, self._others).take(visitor):
             raise RefusedRequestError(429, "error.too_many_requests")
         if self._open[visitor] >= MAX_OPEN:
@@ -129,9 +130,9 @@ class Guard:
     ) -> None:
         if kind is not Kind.PAGE and Headers(scope=scope).get("sec-fetch-site") == "cross-site":
             raise RefusedRequestError(403, "error.no_such_address")
-        hidden = headers.asked(scope["headers"], proxied=self._proxied)
-        scope = {**scope, "headers": hidden}
-        answer.store, answer.streams = kind is Kind.ASSET, kind is Kind.STREAM
+        filtered = headers.filter_request(scope["headers"], proxied=self._proxied)
+        scope = {**scope, "headers": filtered}
+        answer.cacheable, answer.is_stream = kind is Kind.ASSET, kind is Kind.STREAM
         if kind is Kind.UPLOAD:
             await self._upload(scope, receive, answer, visitor)
             return
@@ -223,7 +224,7 @@ class Guard:
         admitted = self.jobs.admit(visitor, call.listener, pixels)
         if isinstance(admitted, Refusal):
             raise RefusedRequestError(admitted.status, admitted.key, **admitted.values)
-        answer.begins = admitted
+        answer.on_start = admitted
         try:
             await self._app(_with_body(scope, call.body), replayed(call.body, receive), answer)
         finally:
@@ -233,8 +234,8 @@ class Guard:
         """Returns whether a stream has messages; Gradio begins an answer before it checks."""
         if scope["path"].endswith("/queue/data"):
             query = parse_qs(scope["query_string"].decode("latin-1"))
-            return self.jobs.knows_session(query.get("session_hash", [""])[0])
-        return "/call/" not in scope["path"] or self.jobs.knows_event(part)
+            return self.jobs.pending.has_session(query.get("session_hash", [""])[0])
+        return "/call/" not in scope["path"] or self.jobs.pending.has_event(part)
 
 
 def parsed(body: bytes) -> dict[str, Any]:
@@ -263,8 +264,8 @@ def _with_body(scope: Scope, body: bytes) -> Scope:
 def _cancel_body(body: dict[str, Any]) -> bytes:
     texts = [body.get(name, "") for name in ("session_hash", "event_id")]
     index = body.get("fn_index", 0)
-    fine = all(isinstance(text, str) and len(text) <= calls.MAX_TEXT for text in texts)
-    if not fine or type(index) is not int:
+    valid = all(isinstance(text, str) and len(text) <= calls.MAX_TEXT for text in texts)
+    if not valid or type(index) is not int:
         raise RefusedRequestError(400, "error.malformed")
     return json.dumps({"session_hash": texts[0], "event_id": texts[1], "fn_index": index}).encode()
 

@@ -76,24 +76,26 @@ def security_headers() -> Headers:
     return [(name.encode(), value.encode()) for name, value in headers.items()]
 
 
-def answered(headers: Iterable[tuple[bytes, bytes]], added: Headers, *, store: bool) -> Headers:
+def filter_answer(
+    headers: Iterable[tuple[bytes, bytes]], added: Headers, *, cacheable: bool
+) -> Headers:
     """Replaces the cross-site headers of an answer by `added`.
 
     Args:
         headers: as Gradio made them.
         added: `security_headers`.
-        store: whether a browser or proxy may keep the answer.
+        cacheable: whether a browser or proxy may keep the answer.
     """
-    names = {name for name, _ in added} | (set() if store else {b"cache-control"})
+    names = {name for name, _ in added} | (set() if cacheable else {b"cache-control"})
     kept = [
         (name, value)
         for name, value in headers
         if name.lower() not in names and not name.lower().startswith(_CORS)
     ]
-    return [*kept, *added, *([] if store else [(b"cache-control", b"no-store")])]
+    return [*kept, *added, *([] if cacheable else [(b"cache-control", b"no-store")])]
 
 
-def asked(headers: Iterable[tuple[bytes, bytes]], *, proxied: bool) -> Headers:
+def filter_request(headers: Iterable[tuple[bytes, bytes]], *, proxied: bool) -> Headers:
     """Filters the headers of a request for Gradio.
 
     Args:

@@ -19,11 +19,11 @@ from facefusion.pipeline.clock import Progress
 from facefusion.types import Face, Photo
 
 #: Longest time of a fusion, in seconds.
-SECONDS: Final = 10.0
+MAX_SECONDS: Final = 10.0
 
 
 class TooSlowError(Exception):
-    """A fusion ran for longer than `SECONDS`."""
+    """A fusion ran for longer than `MAX_SECONDS`."""
 
 
 class NoChoiceError(FusionError):
@@ -45,7 +45,7 @@ class RefusedError(Exception):
         self.field, self.error = field, error
 
 
-def largest(faces: Sequence[Face]) -> Face:
+def largest_face(faces: Sequence[Face]) -> Face:
     """Returns the face with the largest area."""
     return max(
         faces, key=lambda face: float((face.detection.box[2:] - face.detection.box[:2]).prod())
@@ -80,7 +80,7 @@ class Job:
 
         Raises:
             RefusedError: two faces do not go together.
-            TooSlowError: it takes longer than `SECONDS`.
+            TooSlowError: it takes longer than `MAX_SECONDS`.
         """
         try:
             yield from pipeline.stream(
@@ -89,14 +89,14 @@ class Job:
                 tier=Tier(tier),
                 likeness=self.likeness,
                 blend=self.blend,
-                progress=within(SECONDS, progress),
+                progress=limit_time(MAX_SECONDS, progress),
             )
         except FusionError as error:
             raise RefusedError(error.photo, error) from None
 
 
-def within(seconds: float, progress: Progress | None = None) -> Progress:
-    """Returns a `progress` that stops a fusion when a stage begins after `seconds`.
+def limit_time(seconds: float, progress: Progress | None = None) -> Progress:
+    """Makes a `progress` that stops a fusion when a stage begins after `seconds`.
 
     Raises (when called):
         TooSlowError: the time is over.
@@ -193,7 +193,7 @@ def _read_source(
     try:
         photo = photos.read(upload, "source", number)
         faces = pipeline.find_faces(photo, "source", number=number)
-        check_face(largest(faces), "source", number=number)
+        check_face(largest_face(faces), "source", number=number)
     except FusionError as error:
         raise RefusedError(field, error) from None
     return photo

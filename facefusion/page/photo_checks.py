@@ -8,7 +8,7 @@ import gradio as gr
 
 from facefusion import FusionPipeline
 from facefusion.page import html
-from facefusion.page.jobs import largest
+from facefusion.page.jobs import largest_face
 from facefusion.page.layout import Changes, Layout
 from facefusion.page.messages import (
     PHOTO_ERRORS,
@@ -49,7 +49,7 @@ class PhotoChecks:
                 with self.photos.hold(request, raw):
                     photo = self.photos.read(raw, "source", number)
                     faces = self.pipeline.find_faces(photo, "source", number=number)
-                    face = largest(faces)
+                    face = largest_face(faces)
                     check_face(face, "source", number=number)
                     found = [*doubts(photo, face), *["several"] * (len(faces) > 1)]
                     is_new = bool(consented) and content_key(photo) not in consented
@@ -91,7 +91,7 @@ class PhotoChecks:
         """Shows the faces of a photo of several people, with the largest usable one chosen."""
         target, other = self.layout.photos.target, self.layout.photos.other
         usable = [face for face in faces if is_usable(face)]
-        chosen = largest(usable or faces)
+        chosen = largest_face(usable or faces)
         choices = [
             (_face_label(number, is_usable(face), language), number)
             for number, face in enumerate(faces, 1)

@@ -1,4 +1,4 @@
-"""Admits calls to Gradio's queue, orders it, drops unread results, and drains it."""
+"""Admits calls to Gradio's queue, orders it, and drains it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from anyio import to_thread
 from gradio.queueing import EventQueue
 
 from facefusion.machine.process import give_back_memory
+from facefusion.page.pending import PendingResults
 from facefusion.page.usage import Usage
 from facefusion.page.visitors import visitor_of
 
@@ -37,16 +38,14 @@ MAX_WAITING: Final = 32
 MAX_JOBS: Final = ((16, 1), (8, 2), (0, 4))
 #: Most waiting or running calls of one visitor, checks of photos included.
 MAX_CALLS: Final = 16
-#: Seconds after which an unread result is dropped.
-UNREAD_SECONDS: Final = 600.0
 #: Seconds between two searches for unread results.
 INTERVAL: Final = 15.0
 #: Seconds between two orderings of the queue.
 ARRANGE_INTERVAL: Final = 0.1
 #: Weight of work for a visitor who has left.
-LEFT: Final = 4.0
+LEFT_WEIGHT: Final = 4.0
 #: Assumed time of a fusion in seconds before one was measured.
-GUESS: Final = 1.0
+ASSUMED_SECONDS: Final = 1.0
 
 log = logging.getLogger("facefusion.app")
 
@@ -79,14 +78,19 @@ class Jobs:
         demo: the page.
         at_once: most fusions that run at once.
         usage: seconds of work by visitor.
+
+    Attributes:
+        at_once: most fusions that run at once.
+        pending: results that wait for their visitors.
+        stopping: whether no more calls are taken.
     """
 
     def __init__(self, demo: gr.Blocks, at_once: int, usage: Usage) -> None:
         self.at_once = at_once
         self._demo, self._usage = demo, usage
+        self.pending = PendingResults(demo)
         self._joining: Counter[tuple[str, str]] = Counter()
         self._worked = False  # since memory was last released
-        self._unread: dict[str, tuple[int, float]] = {}
         self.stopping = False
 
     @property
@@ -95,8 +99,8 @@ class Jobs:
 
     def waiting(self) -> int:
         """Counts waiting fusions and waiting checks of large photos."""
-        lanes = self._queue.event_queue_per_concurrency_id
-        return sum(len(lanes[name].queue) for name in (FUSIONS, LARGE) if name in lanes)
+        queues = self._queue.event_queue_per_concurrency_id
+        return sum(len(queues[name].queue) for name in (FUSIONS, LARGE) if name in queues)
 
     @property
     def running(self) -> int:
@@ -111,7 +115,7 @@ class Jobs:
             if fn.concurrency_id == FUSIONS and fn in self._queue.process_time_per_fn
         ]
         known = [each for each in times if each > 0]
-        return (self.waiting() + 1) * (max(known) if known else GUESS) / self.at_once
+        return (self.waiting() + 1) * (max(known) if known else ASSUMED_SECONDS) / self.at_once
 
     def is_full(self) -> bool:
         """Returns whether the queue of fusions is full."""
@@ -155,28 +159,30 @@ class Jobs:
 
     def _move_to_large(self, visitor: str, fn: Any) -> None:
         """Moves a visitor's newest call, which has just joined, to the queue of large photos."""
-        lanes = self._queue.event_queue_per_concurrency_id
-        for event in reversed(lanes[fn.concurrency_id].queue if fn.concurrency_id in lanes else ()):
+        queues = self._queue.event_queue_per_concurrency_id
+        for event in reversed(
+            queues[fn.concurrency_id].queue if fn.concurrency_id in queues else ()
+        ):
             if event.fn is fn and visitor_of(event.request.scope) == visitor:
-                lanes[fn.concurrency_id].queue.remove(event)
+                queues[fn.concurrency_id].queue.remove(event)
                 event.concurrency_id = LARGE
-                lanes.setdefault(LARGE, EventQueue(LARGE, 1)).queue.append(event)
+                queues.setdefault(LARGE, EventQueue(LARGE, 1)).queue.append(event)
                 return
 
     def arrange(self) -> None:
         """Orders waiting calls: visitors with the least work first, in turns of one call each."""
-        lanes = self._queue.event_queue_per_concurrency_id
+        queues = self._queue.event_queue_per_concurrency_id
         running = Counter(visitor_of(event.request.scope) for event in self._running_events())
         for name in (FUSIONS, CHECKS, LARGE):
-            if name in lanes and len(lanes[name].queue) > 1:
+            if name in queues and len(queues[name].queue) > 1:
                 before = running.copy()
                 order: dict[str, tuple[float, float]] = {}
-                for event in sorted(lanes[name].queue, key=lambda event: event.enqueue_time):
+                for event in sorted(queues[name].queue, key=lambda event: event.enqueue_time):
                     visitor = visitor_of(event.request.scope)
-                    used = self._usage.of(visitor) + before[visitor] * GUESS
+                    used = self._usage.of(visitor) + before[visitor] * ASSUMED_SECONDS
                     order[event._id] = used, event.enqueue_time
                     before[visitor] += 1
-                lanes[name].queue.sort(key=lambda event: order[event._id])
+                queues[name].queue.sort(key=lambda event: order[event._id])
 
     def count_work(self, seconds: float) -> None:
         """Counts the running calls as work for their visitors.
@@ -193,7 +199,7 @@ class Jobs:
         for event in self._running_events():
             self._worked = True
             visitor = visitor_of(event.request.scope)
-            weight = calls[visitor] * (1.0 if event.alive else LEFT)
+            weight = calls[visitor] * (1.0 if event.alive else LEFT_WEIGHT)
             self._usage.add(visitor, weight * seconds)
 
     def _running_events(self) -> list[Any]:
@@ -231,56 +237,17 @@ class Jobs:
         seconds = max(1, round(self.seconds_to_wait()))
         return "error.queue_full", {"waiting": self.waiting(), "seconds": seconds}
 
-    def knows_session(self, session: str) -> bool:
-        """Returns whether a session has pending messages."""
-        return session in self._queue.pending_messages_per_session
-
-    def knows_event(self, event: str) -> bool:
-        """Returns whether an event has pending messages, or will have."""
-        queue = self._queue
-        return event in queue.event_ids_to_events or any(
-            event in events for events in queue.pending_event_ids_session.values()
-        )
-
     async def keep_dropping(self) -> None:
         """Drops unread results, which hold pictures, every `INTERVAL`."""
         while True:
             await asyncio.sleep(INTERVAL)
             try:
-                await self.drop_unread(time.monotonic())
+                self.pending.drop_unread(time.monotonic())
                 if self._worked and not self._running_events():
                     self._worked = False
                     await to_thread.run_sync(give_back_memory)
             except Exception as error:  # the task must go on
                 log.error("Results were not dropped: %s", type(error).__name__)
-
-    async def drop_unread(self, now: float) -> int:
-        """Drops the messages of sessions in which nothing was read for `UNREAD_SECONDS`.
-
-        Args:
-            now: seconds, monotonic.
-
-        Returns:
-            The number of sessions dropped.
-        """
-        queue = self._queue
-        running = {event.session_hash for event in queue.event_ids_to_events.values()}
-        unread: dict[str, tuple[int, float]] = {}
-        dropped = 0
-        for session in list(queue.pending_messages_per_session):
-            size = queue.pending_messages_per_session[session].qsize()
-            before = self._unread.get(session, (size, now))
-            since = before[1] if before[0] == size and session not in running else now
-            if now - since < UNREAD_SECONDS:
-                unread[session] = (size, since)
-                continue
-            queue.pending_messages_per_session.pop(session, None)
-            queue.pending_event_ids_session.pop(session, None)
-            dropped += 1
-        self._unread = unread
-        for names in self._demo.temp_file_sets:  # the sweeper does not use Gradio's list
-            names.clear()
-        return dropped
 
     def drain(self, seconds: float) -> bool:
         """Takes no more calls, and waits until the present ones have ended.

@@ -89,13 +89,13 @@ async def _watch_connections(demo: gr.Blocks) -> None:
         open_ones = set(server.server_state.connections)
         since = {each: since.get(each, now) for each in open_ones if _is_idle(each)}
         closed = [each for each, begun in since.items() if now - begun >= IDLE_SECONDS]
-        closed += [] if proxied else _beyond(open_ones, since, now)
+        closed += [] if proxied else _excess(open_ones, since, now)
         for connection in closed:
             with suppress(OSError, RuntimeError):
                 connection.transport.abort()
 
 
-def _beyond(connections: Iterable[Any], since: dict[Any, float], now: float) -> list[Any]:
+def _excess(connections: Iterable[Any], since: dict[Any, float], now: float) -> list[Any]:
     """Connections of each address beyond its share: the idle ones first, then the newest."""
     by_address: dict[str, list[Any]] = {}
     for connection in connections:

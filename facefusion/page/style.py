@@ -131,10 +131,10 @@ _NAMES: Final = json.dumps(
 HEAD: Final = (
     # Gradio's style rules do not reach the footer; on a phone it shows a separator alone.
     "<style>@media (max-width: 640px) { footer .divider { display: none !important; } }</style>"
-    f"<script>const placeNames = {_NAMES};"
+    f"<script>const accessibleNames = {_NAMES};"
     """
-const nameThings = () => {
-  const names = placeNames[document.documentElement.lang.startsWith("zh") ? "zh" : "en"];
+const setAccessibleNames = () => {
+  const names = accessibleNames[document.documentElement.lang.startsWith("zh") ? "zh" : "en"];
   const set = (e, name, value) => { if (e.getAttribute(name) !== value) e.setAttribute(name, value); };
   Object.entries(names).forEach(([id, name]) => {
     const block = document.getElementById(id);
@@ -151,7 +151,7 @@ const nameThings = () => {
     set(e, "aria-label", names["consent-all"]);
   });
 };
-new MutationObserver(nameThings).observe(document, { childList: true, subtree: true });
+new MutationObserver(setAccessibleNames).observe(document, { childList: true, subtree: true });
 // Brings what has just appeared into view: on a phone it is below the button, or above it.
 const reveal = () => setTimeout(() => {
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;

@@ -45,16 +45,16 @@ class UploadRefusedError(Exception):
 
 
 class Uploads:
-    """The directory of uploads and results, and further files that visitors may name.
+    """The directory of uploads and results, and the example photos.
 
     Args:
         directory: the sweeper's directory.
-        shown: further files that may be named, such as those of the examples.
+        examples: files of the example photos, which every visitor may name.
     """
 
-    def __init__(self, directory: str | Path, shown: Iterable[str | Path] = ()) -> None:
+    def __init__(self, directory: str | Path, examples: Iterable[str | Path] = ()) -> None:
         self.directory = Path(directory).resolve()
-        self.shown = frozenset(Path(path).resolve() for path in shown)
+        self.examples = frozenset(Path(path).resolve() for path in examples)
         self.sweeper = Sweeper(self.directory)
         self._folders: OrderedDict[str, str] = OrderedDict()
         self._reserved = self._since_swept = 0  # bytes, used by the event loop only
@@ -80,7 +80,7 @@ class Uploads:
             raise UploadRefusedError("error.many_uploads", 503)
         self._reserved += size
         self._since_swept += size
-        unswept = self.sweeper.max_share // 2  # what may come until the next sweep has room too
+        unswept = self.sweeper.max_share // 2  # bytes that may come until the next sweep
         try:
             if self._since_swept > unswept:
                 self._since_swept = 0
@@ -99,7 +99,7 @@ class Uploads:
             return None
         try:
             found = Path(path).resolve()
-            allowed = found in self.shown or found.is_relative_to(self.directory)
+            allowed = found in self.examples or found.is_relative_to(self.directory)
             return found if allowed and found.is_file() else None
         except (OSError, RuntimeError, ValueError):  # a name too long, or a loop of links
             return None

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from gradio_client import handle_file
 
 import app
 from facefusion.page import queue
+from facefusion.page.pending import UNREAD_SECONDS
 from facefusion.words import say
 
 MOST = 4  # fusions of one visitor, while few people are here
@@ -121,19 +120,17 @@ def test_a_full_queue_keeps_everything_on_the_page(
 def test_results_that_nobody_reads_are_dropped(server: Any) -> None:
     pending = server.demo._queue.pending_messages_per_session
     pending.clear()
-    server.jobs._unread.clear()
+    server.jobs.pending._unread.clear()
     assert _join(server).status_code == 200
     assert any(messages.qsize() for messages in pending.values())
     _until(lambda: not server.demo._queue.event_ids_to_events)
 
     def look(seconds: float) -> int:
-        moment = time.monotonic() + seconds
-        with ThreadPoolExecutor(1) as pool:  # Playwright has a loop of its own in this thread
-            return pool.submit(asyncio.run, server.jobs.drop_unread(moment)).result()
+        return int(server.jobs.pending.drop_unread(time.monotonic() + seconds))
 
-    dropped = look(0), look(queue.UNREAD_SECONDS - 5)
+    dropped = look(0), look(UNREAD_SECONDS - 5)
     assert dropped == (0, 0) and pending
-    assert look(queue.UNREAD_SECONDS + 5) > 0 and not pending
+    assert look(UNREAD_SECONDS + 5) > 0 and not pending
 
 
 @contextmanager

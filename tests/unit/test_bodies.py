@@ -105,7 +105,7 @@ def test_an_upload_that_stops_or_drips_is_given_up(monkeypatch: pytest.MonkeyPat
     with pytest.raises(SlowError):
         _all(paced(_sends([b"x" * 100] * 100), 100_000, lambda size: True, clock))
     now = 0.0
-    enough = [b"x" * (6 * bodies.LEAST_RATE)] * 20
+    enough = [b"x" * (6 * bodies.MIN_RATE)] * 20
     assert _all(paced(_sends(enough), 10**9, lambda size: True, clock)) == sum(map(len, enough))
     monkeypatch.setattr(bodies, "PART_SECONDS", 0.05)
     with pytest.raises(SlowError):

@@ -105,10 +105,10 @@ def test_room_is_made_by_whoever_has_the_most(tmp_path: Path) -> None:
     sweeper.sweep()
     clock.now += 1
     mine = [_put(tmp_path / "mine" / str(i) / "a.png", 40) for i in range(3)]
-    assert sweeper.sweep(room=10) == 0
-    assert sweeper.sweep(room=50) == 1
+    assert sweeper.sweep(free_bytes=10) == 0
+    assert sweeper.sweep(free_bytes=50) == 1
     assert sum(path.exists() for path in mine) == 2 and other.exists()
-    assert sweeper.sweep(room=10_000) == 3
+    assert sweeper.sweep(free_bytes=10_000) == 3
 
 
 def test_the_clock_ticks_by_itself_and_stops(tmp_path: Path) -> None:

@@ -1,0 +1,66 @@
+"""Looks up the results that wait in Gradio's queue, and drops those that nobody reads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    import gradio as gr
+
+#: Seconds after which an unread result is dropped, as long as files are kept.
+UNREAD_SECONDS: Final = 600.0
+
+
+class PendingResults:
+    """Messages of calls that their visitors have not read; they hold pictures.
+
+    Args:
+        demo: the page.
+    """
+
+    def __init__(self, demo: gr.Blocks) -> None:
+        self._demo = demo
+        self._unread: dict[str, tuple[int, float]] = {}
+
+    @property
+    def _queue(self) -> Any:
+        return self._demo._queue
+
+    def has_session(self, session: str) -> bool:
+        """Returns whether a session has pending messages."""
+        return session in self._queue.pending_messages_per_session
+
+    def has_event(self, event: str) -> bool:
+        """Returns whether an event has pending messages, or will have."""
+        queue = self._queue
+        return event in queue.event_ids_to_events or any(
+            event in events for events in queue.pending_event_ids_session.values()
+        )
+
+    def drop_unread(self, now: float) -> int:
+        """Drops the messages of sessions in which nothing was read for `UNREAD_SECONDS`.
+
+        Args:
+            now: seconds, monotonic.
+
+        Returns:
+            The number of sessions dropped.
+        """
+        queue = self._queue
+        running = {event.session_hash for event in queue.event_ids_to_events.values()}
+        unread: dict[str, tuple[int, float]] = {}
+        dropped = 0
+        for session in list(queue.pending_messages_per_session):
+            size = queue.pending_messages_per_session[session].qsize()
+            before = self._unread.get(session, (size, now))
+            since = before[1] if before[0] == size and session not in running else now
+            if now - since < UNREAD_SECONDS:
+                unread[session] = (size, since)
+                continue
+            queue.pending_messages_per_session.pop(session, None)
+            queue.pending_event_ids_session.pop(session, None)
+            dropped += 1
+        self._unread = unread
+        for names in self._demo.temp_file_sets:  # the sweeper does not use Gradio's list
+            names.clear()
+        return dropped
