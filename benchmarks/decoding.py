@@ -23,9 +23,9 @@ import numpy as np
 import PIL
 from PIL import Image
 
-from facefusion.cli.measure import machine
 from facefusion.decoding.pool import DecoderPool
 from facefusion.images.reading import read_photo
+from facefusion.machine.cpu import describe_machine
 
 EXAMPLE: Final = Path(__file__).resolve().parents[1] / "examples" / "portrait-1.jpg"
 #: Sides by megapixels, and options of each format as cameras and editors choose them.
@@ -154,7 +154,7 @@ def main() -> None:
     if args.serve:
         serve()
         return
-    here = machine()
+    here = describe_machine()
     text = (
         "# Decoding\n\n`python -m benchmarks.decoding`\n\n"
         f"{here['cpu']}, {here['cores']} cores, load {here['load']}. Milliseconds, median (least to most), of "

@@ -28,7 +28,6 @@ from typing import Any, Final
 import numpy as np
 import torch
 
-from facefusion.cli.measure import machine
 from facefusion.engines.selection import OUTPUTS, SIDES, Engine, fused, open_network, psnr, weights
 from facefusion.engines.sessions import Feeds, Network
 from facefusion.evaluation.pairs import DataError
@@ -36,6 +35,7 @@ from facefusion.export import calibration as calibrated
 from facefusion.export import litert
 from facefusion.export.formats import CHECKPOINTS, size, to_tflite, trained
 from facefusion.export.litert import resized
+from facefusion.machine.cpu import describe_machine
 from facefusion.models.manifest import EMBEDDED_WEIGHTS, WeightFile, read_manifest
 from facefusion.types import FloatArray
 
@@ -384,7 +384,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if min(args.samples, args.rounds) < 1:
         parser.error("--samples and --rounds are 1 at the least")
-    here, files = machine(), read_manifest(EMBEDDED_WEIGHTS)
+    here, files = describe_machine(), read_manifest(EMBEDDED_WEIGHTS)
     try:
         calibration, judging = recorded(args.data, args.samples)
     except DataError as error:

@@ -26,7 +26,7 @@ import numpy as np
 import onnx
 
 from facefusion.cli.bench import photos
-from facefusion.cli.measure import machine
+from facefusion.machine.cpu import describe_machine
 from facefusion.models import hub
 from facefusion.models.manifest import EMBEDDED_WEIGHTS
 from tests.hub_server import Fault, HubServer, serve_hub
@@ -109,7 +109,7 @@ def main() -> None:
         help="processes of each case (default: %(default)s)",
     )
     runs = parser.parse_args().runs
-    named = machine()
+    named = describe_machine()
     print(f"{named['cpu']}, {named['cores']} cores, load {named['load']}; median of {runs}\n")
     print(
         "| the Hub | seconds to the first result | over embedded | why the embedded weights served |\n|---|---|---|---|"

@@ -33,7 +33,7 @@ from PIL import Image
 
 from benchmarks.processes import memory_mb
 from facefusion.cli.bench import photos
-from facefusion.cli.measure import machine
+from facefusion.machine.cpu import describe_machine
 
 ROOT = Path(__file__).resolve().parent.parent
 STARTUP_SECONDS = 60
@@ -113,7 +113,7 @@ def main() -> None:
         "--long", type=int, default=0, metavar="N", help="then N fusions, watching the memory"
     )
     args = parser.parse_args()
-    named = machine()
+    named = describe_machine()
     print(
         f"{named['cpu']}, {named['cores']} cores, load {named['load']}, {os.cpu_count()} seen\n",
         flush=True,

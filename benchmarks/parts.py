@@ -14,7 +14,6 @@ import numpy as np
 import skimage.data
 
 from facefusion import FusionPipeline
-from facefusion.cli.measure import machine
 from facefusion.fusion.coarse import COARSE_SIZE
 from facefusion.geometry.align import (
     FUSION_FACE_SHARE,
@@ -24,6 +23,7 @@ from facefusion.geometry.align import (
     transform_points,
 )
 from facefusion.geometry.warp import MeshWarp
+from facefusion.machine.cpu import describe_machine
 from facefusion.machine.process import own_process
 from facefusion.perception.mesh import INPUT_SIZE, PLAIN
 
@@ -104,7 +104,7 @@ def main() -> None:
         ),
         *((f"refine network at {size}", "", timed(partial(refined, size))) for size in (256, 512)),
     ]
-    here = machine()
+    here = describe_machine()
     print(f"{here['cpu']}, {here['cores']} cores, Python {here['python']}\n")
     print("| part | asked, ms at most | median ms (p10 to p90) |\n|---|---|---|")
     for name, asked, figure in rows:

@@ -18,7 +18,8 @@ import numpy as np
 
 from facefusion import FusionPipeline
 from facefusion.cli.bench import photos
-from facefusion.cli.measure import machine, percentiles
+from facefusion.cli.measure import percentiles
+from facefusion.machine.cpu import describe_machine
 from facefusion.machine.process import own_process
 from facefusion.tiers import TIERS, Tier
 
@@ -78,7 +79,7 @@ def main() -> None:
     parser.add_argument("--largest", type=float, default=max(SIZES), help="megapixels at the most")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
-    named = machine()
+    named = describe_machine()
     own_process()  # as the page and the command line do
     pipeline = FusionPipeline.from_pretrained()
     source, portrait = photos()[1][0]

@@ -25,8 +25,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.processes import memory_mb
-from facefusion.cli.measure import machine
 from facefusion.cli.space import build_tree
+from facefusion.machine.cpu import describe_machine
 
 #: Seconds that a start may take.
 PATIENCE = 120
@@ -161,7 +161,7 @@ def main() -> None:
         "--python", default=sys.executable, help="the interpreter to make the environment with"
     )
     options = parser.parse_args()
-    named = machine()
+    named = describe_machine()
     print(f"{named['cpu']}, {named['cores']} cores, load {named['load']}")
     with tempfile.TemporaryDirectory() as directory:
         folder = Path(directory)

@@ -8,6 +8,7 @@ from facefusion.errors import FusionError
 from facefusion.pipeline.pipeline import FusionPipeline
 from facefusion.tiers import Tier, TierChoice, TierReason
 from facefusion.types import FusionResult, Swap
+from facefusion.version import __version__
 
 __all__ = [
     "FusionError",
@@ -17,5 +18,5 @@ __all__ = [
     "Tier",
     "TierChoice",
     "TierReason",
+    "__version__",
 ]
-__version__ = "0.1.0"

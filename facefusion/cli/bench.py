@@ -14,7 +14,8 @@ import numpy as np
 from facefusion.cli import engines
 from facefusion.cli.batch import read_pairs
 from facefusion.cli.files import CommandError, read_input, whole_file
-from facefusion.cli.measure import cold_start, machine, stage_times, weight_sizes
+from facefusion.cli.measure import cold_start, stage_times, weight_sizes
+from facefusion.machine.cpu import describe_machine
 from facefusion.pipeline.pipeline import STAGES, FusionPipeline
 from facefusion.tiers import TIERS
 from facefusion.types import Photo
@@ -131,7 +132,7 @@ def run(args: argparse.Namespace) -> int:
         for line in engines.lines(args.weights):
             print(line, flush=True)
         return 0
-    named = machine()  # before the work adds to the load
+    named = describe_machine()  # before the work adds to the load
     origin, pairs = photos()
     sizes = weight_sizes(args.weights)
     pipeline = FusionPipeline.from_pretrained(args.weights)

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
-from facefusion.cli.measure import machine
 from facefusion.engines.selection import (
     RUNS,
     SIDES,
@@ -18,6 +17,7 @@ from facefusion.engines.selection import (
     synthetic_inputs,
     try_engines,
 )
+from facefusion.machine.cpu import describe_machine
 from facefusion.models.manifest import EMBEDDED_WEIGHTS, read_manifest
 
 
@@ -27,7 +27,7 @@ def lines(weights: Path | None = None, threads: int | None = None) -> Iterator[s
     Raises:
         WeightsError: a file is missing or damaged.
     """
-    named = machine()
+    named = describe_machine()
     yield f"{named['cpu']}, {named['cores']} cores, load {named['load']}, onnxruntime {named['onnxruntime']}"
     yield ""
     sizes = ", ".join(f"{name} at {side}" for name, side in SIDES.items())

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from facefusion.cli.files import CommandError
-from facefusion.cli.measure import machine
+from facefusion.machine.cpu import describe_machine
 from facefusion.tiers import TIERS, Tier
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def run(args: argparse.Namespace) -> int:
     from facefusion.evaluation.pairs import DataError
     from facefusion.evaluation.run import Request
 
-    named = machine()  # before the work adds to the load
+    named = describe_machine()  # before the work adds to the load
     request = Request(**{name: value for name, value in vars(args).items() if name != "run"})
     try:
         request.out.mkdir(parents=True, exist_ok=True)

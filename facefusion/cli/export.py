@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,8 +37,8 @@ def run(args: argparse.Namespace) -> int:
     """
     out: Path = args.out or Path("out", args.format)
     try:
-        # Imported by name: serving includes the command line, but must not import the export.
-        formats = import_module("facefusion.export.formats")
+        from facefusion.export import formats  # imports torch
+
         made = formats.export(args.format, args.weights, args.checkpoints, out)
     except ImportError as error:
         needed = f"The format {args.format} needs a package that is not installed: {error.name}."

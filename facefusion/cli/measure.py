@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterable, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from facefusion.machine.cpu import cpu_name
 from facefusion.models.manifest import EMBEDDED_WEIGHTS, read_manifest
 from facefusion.pipeline.pipeline import FusionPipeline
 from facefusion.tiers import Tier
@@ -25,24 +22,6 @@ from facefusion.types import Photo
 #: Runs before the counted ones, which fill caches and allocate memory.
 WARM_UP: Final = 2
 _ROOT: Final = Path(__file__).resolve().parent.parent.parent
-
-
-def machine() -> dict[str, Any]:
-    """Describes the machine that the figures depend on.
-
-    `load` is the mean number of processes that wanted a core in the last minute.
-    """
-    return {
-        "cpu": cpu_name(),
-        "cores": len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count(),
-        "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
-        "system": platform.platform(terse=True),
-        "python": platform.python_version(),
-        "onnxruntime": version("onnxruntime"),
-        "opencv": version("opencv-python"),
-    }
 
 
 def percentiles(samples: Iterable[float]) -> dict[str, float]:

@@ -131,7 +131,7 @@ def degraded_report(request: Request, machine: dict[str, Any]) -> tuple[Path, in
 
     Args:
         request: its folders, weights and limit (`TARGETS` by default); no sheet if `worst` is 0.
-        machine: `cli.measure.machine()`, taken before the run.
+        machine: `cpu.describe_machine()`, taken before the run.
 
     Returns:
         The path of the table, and the number of failed fusions.

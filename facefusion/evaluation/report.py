@@ -36,7 +36,7 @@ class Report:
 
     Attributes:
         command: the command that reproduces it.
-        machine: `cli.measure.machine()`.
+        machine: `cpu.describe_machine()`.
         judges: the judges.
         gallery: a sentence about the other people among whom the source is searched.
         tiers: the tiers that ran.
@@ -75,7 +75,7 @@ def write_report(report: Report, folder: Path) -> Path:
 
 
 def machine_lines(machine: dict[str, Any]) -> list[str]:
-    """Formats `cli.measure.machine()` as a sentence."""
+    """Formats `cpu.describe_machine()` as a sentence."""
     versions = ", ".join(
         f"{name} {machine[name]}" for name in ("python", "onnxruntime", "opencv") if name in machine
     )

@@ -89,7 +89,7 @@ def evaluate(request: Request, machine: dict[str, Any]) -> tuple[Path, list[Sect
 
     Args:
         request: the options.
-        machine: `cli.measure.machine()`, taken before the run.
+        machine: `cpu.describe_machine()`, taken before the run.
 
     Returns:
         The path of the report, and its sections.

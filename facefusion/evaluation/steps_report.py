@@ -191,7 +191,7 @@ def steps_report(request: Request, machine: dict[str, Any]) -> tuple[Path, int]:
 
     Args:
         request: its folders, judge, weights and limit.
-        machine: `cli.measure.machine()`, taken before the run.
+        machine: `cpu.describe_machine()`, taken before the run.
 
     Returns:
         The path of the table, and the number of failed fusions.

@@ -20,7 +20,6 @@ from typing import Any, Final
 import cv2
 import numpy as np
 
-from facefusion.cli.measure import machine
 from facefusion.engines.selection import Engine
 from facefusion.engines.sessions import Feeds, make_session
 from facefusion.export.calibration import drawn, recorded
@@ -28,6 +27,7 @@ from facefusion.export.comparison import ENOUGH, Cost, apart, cost, cost_lines
 from facefusion.export.formats import CHECKPOINTS, tflite
 from facefusion.export.manifest import enter_small
 from facefusion.export.quantize import SWAPS
+from facefusion.machine.cpu import describe_machine
 from facefusion.models.manifest import EMBEDDED_WEIGHTS, read_manifest
 from facefusion.models.networks import INT8_TFLITE, NETWORKS
 from facefusion.types import FloatArray
@@ -123,7 +123,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     from facefusion.engines.litert import LiteRtNetwork
 
-    named = machine()
+    named = describe_machine()
     files = read_manifest(args.weights)
     parts = drawn(args.data, args.limit)
     calibration, judging = recorded(args.weights, args.data, parts)

@@ -23,11 +23,11 @@ import onnx
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from facefusion.cli.measure import machine
 from facefusion.engines.sessions import Feeds
 from facefusion.export.calibration import drawn, recorded
 from facefusion.export.comparison import ENOUGH, Judgement, cost, judge, report, sheet
 from facefusion.export.manifest import enter_small
+from facefusion.machine.cpu import describe_machine
 from facefusion.models.manifest import EMBEDDED_WEIGHTS, read_manifest
 from facefusion.models.networks import INT8, fusion_networks
 
@@ -229,7 +229,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _run(args: argparse.Namespace) -> int:
-    named = machine()
+    named = describe_machine()
     files = read_manifest(args.weights)
     parts = drawn(args.data, args.limit)
     first, second = recorded(args.weights, args.data, parts)

@@ -1,10 +1,12 @@
-"""Names the processor, and whether to use a GPU."""
+"""Describes the machine, and says whether to use a GPU."""
 
 from __future__ import annotations
 
 import os
 import platform
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 
 def cpu_name() -> str:
@@ -18,3 +20,21 @@ def cpu_name() -> str:
 def wants_gpu() -> bool:
     """Returns whether to use a GPU: on ZeroGPU, or if the environment requests CUDA."""
     return bool(os.environ.get("SPACES_ZERO_GPU")) or os.environ.get("FACEFUSION_DEVICE") == "cuda"
+
+
+def describe_machine() -> dict[str, Any]:
+    """Describes the machine that the figures depend on.
+
+    `load` is the mean number of processes that wanted a core in the last minute.
+    """
+    return {
+        "cpu": cpu_name(),
+        "cores": len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count(),
+        "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
+        "system": platform.platform(terse=True),
+        "python": platform.python_version(),
+        "onnxruntime": version("onnxruntime"),
+        "opencv": version("opencv-python"),
+    }

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from facefusion.machine.cpu import cpu_name
+from facefusion.version import __version__
 
 #: Environment variable with a directory that replaces the user's cache directory.
 CACHE_VARIABLE: Final = "FACEFUSION_CACHE"
@@ -20,8 +21,6 @@ FORMAT: Final = 1
 
 def machine_key(*details: str) -> str:
     """Makes the key of a measurement: processor, cores, versions and further `details`."""
-    from facefusion import __version__
-
     return " | ".join(
         [
             str(FORMAT),

@@ -18,6 +18,7 @@ from facefusion.cli import bench, files, measure
 from facefusion.cli.batch import read_pairs
 from facefusion.cli.main import main
 from facefusion.images.marking import SOURCE_TYPE, marked
+from facefusion.machine.cpu import describe_machine
 from facefusion.pipeline.pipeline import STAGES
 from facefusion.tiers import TIERS, Tier
 
@@ -311,7 +312,7 @@ def test_stage_times_cover_every_stage(pipe: FusionPipeline, make_photo) -> None
 
 
 def test_the_machine_is_named() -> None:
-    named = measure.machine()
+    named = describe_machine()
     assert named["cpu"] and named["cores"] >= 1
     assert named["python"].startswith("3.") and named["onnxruntime"]
 

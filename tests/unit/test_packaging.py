@@ -41,8 +41,8 @@ def test_the_command_owns_its_process(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_version_is_written_once() -> None:
     dynamic = CONFIGURATION["tool"]["setuptools"]["dynamic"]
     assert "version" not in PROJECT and PROJECT["dynamic"] == ["version"]
-    assert dynamic == {"version": {"attr": "facefusion.__version__"}}
-    tree = ast.parse((ROOT / "facefusion" / "__init__.py").read_text())
+    assert dynamic == {"version": {"attr": "facefusion.version.__version__"}}
+    tree = ast.parse((ROOT / "facefusion" / "version.py").read_text())
     # setuptools reads a literal without importing the package, whose dependencies are not installed
     # when the wheel is built.
     (literal,) = (

@@ -22,8 +22,8 @@ import onnxruntime
 import torch
 from skimage.metrics import structural_similarity
 
-from facefusion.cli.measure import machine
 from facefusion.export.onnx import CONTRACTS, export_onnx
+from facefusion.machine.cpu import describe_machine
 from facefusion.nets.coarse import CoarseFusionModel
 from facefusion.training.environment import restart
 from facefusion.training.judges import JUDGING, Judges
@@ -122,7 +122,7 @@ def table(results: dict[str, dict[str, float]], steps: int) -> str:
         f"`python -m facefusion.training.studies.ablation --data DIR --steps {steps} --out benchmarks/ablation.md`\n",
         f"Each variant: {steps} steps from the same seed and samples; val split. SSIM and PSNR are of reconstructions,",
         "identity (higher is better) and expression (lower is better, in eye distances) of real ones, by our own networks.",
-        f"Milliseconds: ONNX Runtime, one thread of {machine()['cpu']}. In brackets the difference to the first row.\n",
+        f"Milliseconds: ONNX Runtime, one thread of {describe_machine()['cpu']}. In brackets: against the first row.\n",
         "| variant | SSIM | PSNR, dB | identity | expression | parameters | ms |",
         "|---|---|---|---|---|---|---|",
     ]

@@ -20,9 +20,9 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from facefusion.cli.measure import machine
 from facefusion.export.onnx import CONTRACTS, Contract, export_onnx
 from facefusion.geometry.topology import eye_distance
+from facefusion.machine.cpu import describe_machine
 from facefusion.nets.coarse import CoarseFusionModel
 from facefusion.nets.refine import COARSE_SIDE, EnhancementNet
 from facefusion.training.environment import restart
@@ -221,7 +221,7 @@ def main() -> None:
     args = parser.parse_args()
     cv2.setNumThreads(1)
     results = compare(args.data, args.checkpoints, args.runs / str(args.steps), args.steps)
-    report = table(results, args.steps, machine())
+    report = table(results, args.steps, describe_machine())
     print(report)
     if args.out:
         args.out.write_text(report, encoding="utf-8")

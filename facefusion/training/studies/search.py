@@ -23,10 +23,10 @@ import optuna
 import torch
 from torch import nn
 
-from facefusion.cli.measure import machine
 from facefusion.engines.sessions import make_session
 from facefusion.export.onnx import CONTRACTS, Contract, export_onnx
 from facefusion.geometry.topology import eye_distance
+from facefusion.machine.cpu import describe_machine
 from facefusion.nets import coarse, refine
 from facefusion.nets.blocks import Design
 from facefusion.nets.coarse import CoarseFusionModel
@@ -236,7 +236,8 @@ def table(network: str, results: dict[Design, dict[str, float]], space: Space, t
         f"--out benchmarks/search-{network}.md`\n",
         f"{trials} proposals of Optuna's TPE (Bergstra et al., NeurIPS 2011), {len(results)} of them different, scored by",
         f"the PSNR of reconstructions of val faces after {steps} steps from one seed. Time: ONNX Runtime fp32 in turn with",
-        f"the design made by hand, on {machine()['cpu']}; what took over {SLACK:.2f} of its time was not trained.\n",
+        f"the design made by hand, on {describe_machine()['cpu']}; "
+        f"what took over {SLACK:.2f} of its time was not trained.\n",
         f"![quality against time](search-{network}.png)\n",
         "| widths | expansion | kernel | parameters | time | PSNR, dB | SSIM | |",
         "|---|---|---|---|---|---|---|---|",
