@@ -28,7 +28,8 @@ from typing import Any, Final
 import numpy as np
 import torch
 
-from facefusion.engines.selection import OUTPUTS, SIDES, Engine, fused, open_network, psnr, weights
+from facefusion.engines.accuracy import fused, psnr
+from facefusion.engines.registry import ENGINES, Engine, open_network
 from facefusion.engines.sessions import Feeds, Network
 from facefusion.evaluation.pairs import DataError
 from facefusion.export import calibration as calibrated
@@ -37,6 +38,7 @@ from facefusion.export.formats import CHECKPOINTS, size, to_tflite, trained
 from facefusion.export.litert import resized
 from facefusion.machine.cpu import describe_machine
 from facefusion.models.manifest import EMBEDDED_WEIGHTS, WeightFile, read_manifest
+from facefusion.models.networks import NETWORKS, fusion_networks
 from facefusion.types import FloatArray
 
 #: Timed rounds, in each of which every engine runs once.
@@ -111,7 +113,8 @@ def shipped(engine: Engine, files: Mapping[str, WeightFile], name: str) -> Opene
     Raises:
         WeightsError: the engine has no weights of it.
     """
-    return open_network(engine, files, name), tuple(filter(None, [weights(engine, files, name)]))
+    path = ENGINES[engine].find_weights(files, name)
+    return open_network(engine, files, name), (path,) if path else ()
 
 
 def by_nncf(file: Path, preset: str, folder: Path, calibration: Sequence[Feeds]) -> Opened:
@@ -236,7 +239,10 @@ def compare(
         try:
             with redirect_stdout(sys.stderr):  # what packages tell is not for the table
                 network, paths = opener(folder, calibration)
-                crops = [fused(feeds, *network.run(OUTPUTS[name], feeds)) for feeds in judging]
+                crops = [
+                    fused(feeds, *network.run(NETWORKS[name].output_names, feeds))
+                    for feeds in judging
+                ]
         except Exception as error:  # what is tried here fails in ways of its own
             if way == REFERENCE:
                 raise
@@ -244,7 +250,9 @@ def compare(
             continue
         truth = truth or crops
         rows[way], networks[way] = judged(crops, truth, judging, paths), network
-    largest = resized(max(judging, key=lambda feeds: feeds["warped"].size), SIDES[name])
+    largest = resized(
+        max(judging, key=lambda feeds: feeds["warped"].size), NETWORKS[name].largest_side
+    )
     ratios = times(name, list(networks.values()), largest, rounds)
     for way, ratio in zip(networks, ratios, strict=True):
         rows[way] = replace(rows[way], ratio=ratio)
@@ -277,7 +285,7 @@ def times(name: str, networks: Sequence[Network], feeds: Feeds, rounds: int) -> 
 def _seconds(name: str, network: Network, feeds: Feeds) -> float:
     time.sleep(PAUSE)
     begin = time.perf_counter()
-    network.run(OUTPUTS[name], feeds)
+    network.run(NETWORKS[name].output_names, feeds)
     return time.perf_counter() - begin
 
 
@@ -325,6 +333,7 @@ def report(
         versions: of the packages.
         samples, rounds: as they were asked for.
     """
+    sides = {name: spec.largest_side for name, spec in fusion_networks().items()}
     lines = [
         "# Engines\n",
         f"`python -m benchmarks.engines --data DIR --samples {samples} --rounds {rounds}`\n",
@@ -332,7 +341,7 @@ def report(
         f"{', '.join(versions)}.\n",
         f"PSNR: fused crops inside the face against {REFERENCE}, 120 at most, on fusions of photos that were not "
         "calibrated on, at the sides that they have. Time: as a share of the reference's, median of rounds in which every "
-        f"engine answers once, at {' and '.join(f'{side} pixels ({name})' for name, side in SIDES.items())}.\n",
+        f"engine answers once, at {' and '.join(f'{side} pixels ({name})' for name, side in sides.items())}.\n",
         "| network | engine | MB | PSNR, dB (least) | time |",
         "|---|---|---|---|---|",
     ]
@@ -399,7 +408,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 judging[name],
                 args.rounds,
             )
-            for name in SIDES
+            for name in fusion_networks()
         }
     text = report(found, here, installed(), args.samples, args.rounds)
     print(text)

@@ -17,7 +17,7 @@ from insightface.data import get_image
 from facefusion import FusionPipeline, Tier
 from facefusion.auto.chooser import TierChooser
 from facefusion.auto.speed import Speed
-from facefusion.engines.selection import Engine
+from facefusion.engines.registry import Engine
 from facefusion.geometry import topology
 from facefusion.geometry.triangles import TRIANGLES
 from facefusion.machine.measurements import CACHE_VARIABLE

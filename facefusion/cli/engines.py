@@ -8,17 +8,11 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
-from facefusion.engines.selection import (
-    RUNS,
-    SIDES,
-    Engine,
-    Trial,
-    quickest,
-    synthetic_inputs,
-    try_engines,
-)
-from facefusion.machine.cpu import describe_machine
+from facefusion.engines.accuracy import synthetic_inputs
+from facefusion.engines.registry import ENGINES
+from facefusion.engines.trials import RUNS, Trial, quickest, try_engines
 from facefusion.models.manifest import EMBEDDED_WEIGHTS, read_manifest
+from facefusion.models.networks import fusion_networks
 
 
 def lines(weights: Path | None = None, threads: int | None = None) -> Iterator[str]:
@@ -30,13 +24,14 @@ def lines(weights: Path | None = None, threads: int | None = None) -> Iterator[s
     named = describe_machine()
     yield f"{named['cpu']}, {named['cores']} cores, load {named['load']}, onnxruntime {named['onnxruntime']}"
     yield ""
-    sizes = ", ".join(f"{name} at {side}" for name, side in SIDES.items())
+    networks = fusion_networks()
+    sizes = ", ".join(f"{name} at {spec.largest_side}" for name, spec in networks.items())
     yield f"Milliseconds of {sizes}, the quickest of several; decibels from the first engine's answers."
     yield ""
-    yield "| engine | " + " | ".join(f"{name} | dB" for name in SIDES) + " |"
-    yield "|---" * (2 * len(SIDES) + 1) + "|"
+    yield "| engine | " + " | ".join(f"{name} | dB" for name in networks) + " |"
+    yield "|---" * (2 * len(networks) + 1) + "|"
     trials = try_engines(read_manifest(weights or EMBEDDED_WEIGHTS), threads)
-    for engine in Engine:
+    for engine in ENGINES:
         yield (
             f"| {engine} | "
             + " | ".join(_cells(tried.get(engine)) for tried in trials.values())
@@ -65,14 +60,13 @@ def _torch_line() -> Iterator[str]:
         formats, framework = (
             import_module(name) for name in ("facefusion.export.formats", "torch")
         )
-        networks = {name: formats.trained(name, formats.CHECKPOINTS) for name in SIDES}
+        networks = {name: formats.trained(name, formats.CHECKPOINTS) for name in fusion_networks()}
     except (ImportError, OSError):
         return
     times = []
-    for name, side in SIDES.items():
-        feeds = {
-            key: framework.from_numpy(value) for key, value in synthetic_inputs(name, side).items()
-        }
+    for name, spec in fusion_networks().items():
+        inputs = synthetic_inputs(name, spec.largest_side)
+        feeds = {key: framework.from_numpy(value) for key, value in inputs.items()}
         seconds = []
         with framework.inference_mode():
             for _ in range(1 + RUNS):  # the first one warms up

@@ -23,17 +23,16 @@ except ImportError:
 
 import torch
 
-from facefusion.engines.selection import MIN_PSNR, OUTPUTS, fused, psnr, synthetic_inputs
+from facefusion.engines.accuracy import MIN_PSNR, fused, psnr, synthetic_inputs
 from facefusion.engines.sessions import Feeds, Network, make_session
 from facefusion.models.manifest import EMBEDDED_WEIGHTS
+from facefusion.models.networks import NETWORKS
 from facefusion.nets.refine import EnhancementNet
 from facefusion.types import FloatArray
 
 #: Parameters of the refine network by their names in torch.
 CHECKPOINT: Final = EMBEDDED_WEIGHTS.parent / "checkpoints" / "refine.safetensors"
 REFERENCE: Final = EMBEDDED_WEIGHTS / "refine.onnx"
-#: Side in pixels of the inputs on which the networks are compared, the smallest of the network.
-LEAST_SIZE: Final = 256
 #: Seconds of GPU time requested from ZeroGPU: a smaller request shortens queues and uses less of a
 #: visitor's quota.
 DURATION: Final = 10
@@ -95,8 +94,9 @@ class GpuNetwork:
         self._net.to(device)
 
     def _check(self, checkpoint: Path, reference: Path) -> None:
-        feeds = synthetic_inputs("refine", LEAST_SIZE)
-        names = OUTPUTS["refine"]
+        spec = NETWORKS["refine"]
+        feeds = synthetic_inputs("refine", spec.sides[0])
+        names = spec.output_names
         on_torch = self._forward(feeds, "cpu")
         exact = make_session(reference).run(names, feeds)
         served = self._cpu.run(names, feeds)

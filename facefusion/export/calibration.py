@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from facefusion.engines.selection import Engine
+from facefusion.engines.registry import Engine
 from facefusion.engines.sessions import Feeds, Network
 from facefusion.errors import FusionError
 from facefusion.evaluation.pairs import Pair, draw_pairs, val_faces

@@ -12,7 +12,8 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from facefusion.engines.selection import Engine, fused, psnr
+from facefusion.engines.accuracy import fused, psnr
+from facefusion.engines.registry import Engine
 from facefusion.engines.sessions import Feeds, Network, make_session
 from facefusion.errors import FusionError
 from facefusion.evaluation.image_metrics import SSIM_NAME, ImageMetrics, ssim

@@ -19,7 +19,7 @@ from onnxruntime.tools.onnx_model_utils import fix_output_shapes, make_input_sha
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from facefusion.engines.selection import Engine
+from facefusion.engines.registry import Engine
 from facefusion.evaluation.pairs import read_pairs
 from facefusion.export.calibration import record
 from facefusion.export.onnx import CONTRACTS

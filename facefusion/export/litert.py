@@ -20,7 +20,7 @@ from typing import Any, Final
 import cv2
 import numpy as np
 
-from facefusion.engines.selection import Engine
+from facefusion.engines.registry import Engine
 from facefusion.engines.sessions import Feeds, make_session
 from facefusion.export.calibration import drawn, recorded
 from facefusion.export.comparison import ENOUGH, Cost, apart, cost, cost_lines

@@ -37,7 +37,7 @@ class CoarseRunner:
     """The coarse stage of progressive fusion.
 
     Args:
-        network: an open network (`selection.open_network`), or an ONNX file for ONNX Runtime; inputs
+        network: an open network (`registry.open_network`), or an ONNX file for ONNX Runtime; inputs
             `warped` and `target` (1, 3, 128, 128) RGB in [0, 1], `face` (1, 1, 128, 128) in [0, 1],
             `identity` (1, 128); outputs `mask` (1, 1, 128, 128) and `delta` (1, 3, 128, 128).
         threads: intra-op threads for an ONNX file.

@@ -20,7 +20,7 @@ class RefineRunner:
     """The second stage of progressive fusion, fully convolutional.
 
     Args:
-        network: an open network (`selection.open_network`), or an ONNX file for ONNX Runtime; inputs
+        network: an open network (`registry.open_network`), or an ONNX file for ONNX Runtime; inputs
             `warped` and `target` (1, 3, S, S) RGB in [0, 1], `face` and `mask` (1, 1, S, S),
             `delta` (1, 3, S, S); outputs `refined_mask` (1, 1, S, S) and `refined_delta` (1, 3, S,
             S).

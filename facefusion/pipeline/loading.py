@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from facefusion.engines.selection import Engine, forced_engines, open_network, select_engines
+from facefusion.engines.registry import Engine, open_network
+from facefusion.engines.selection import forced_engines, select_engines
 from facefusion.engines.sessions import Network
 from facefusion.fusion.coarse import CoarseRunner
 from facefusion.fusion.refine import RefineRunner

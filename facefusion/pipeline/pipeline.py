@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 
 from facefusion.auto.chooser import TierChooser
 from facefusion.auto.speed import PERCEPTION, Speed, keep_speed, known_speed, measure
-from facefusion.engines.selection import Engine
+from facefusion.engines.registry import Engine
 from facefusion.errors import PhotoRole
 from facefusion.fusion.coarse import COARSE_SIZE
 from facefusion.images.reading import MAX_SOURCES, as_rgb, numbered

@@ -14,7 +14,8 @@ from PIL import Image
 
 from facefusion import FusionPipeline
 from facefusion.cli import measure
-from facefusion.engines.selection import ENGINE_VARIABLE, Engine
+from facefusion.engines.registry import Engine
+from facefusion.engines.selection import ENGINE_VARIABLE
 from facefusion.images.marking import marked
 from facefusion.tiers import TIERS, Tier
 

@@ -19,8 +19,10 @@ from facefusion import FusionPipeline  # isort: skip  # first, as its switches a
 import numpy as np
 from PIL import Image
 
-from facefusion.engines.selection import OUTPUTS, SIDES, available, open_network, synthetic_inputs
+from facefusion.engines.accuracy import synthetic_inputs
+from facefusion.engines.registry import available, open_network
 from facefusion.models.manifest import EMBEDDED_WEIGHTS, read_manifest
+from facefusion.models.networks import NETWORKS, fusion_networks
 
 EXAMPLES = EMBEDDED_WEIGHTS.parent / "examples"
 SOURCE, TARGET = (str(EXAMPLES / f"portrait-{number}.jpg") for number in (1, 2))
@@ -57,10 +59,10 @@ def main(port: int, seconds: float, out: str) -> None:
     page = subprocess.Popen([sys.executable, "app.py", "--port", str(port)])
     try:
         files = read_manifest(EMBEDDED_WEIGHTS)
-        for name in SIDES:
+        for name in fusion_networks():
             for engine in available(files, name):
                 open_network(engine, files, name).run(
-                    OUTPUTS[name], synthetic_inputs(name, SIDES[name])
+                    NETWORKS[name].output_names, synthetic_inputs(name, NETWORKS[name].largest_side)
                 )
         photos = (np.asarray(Image.open(path)) for path in (SOURCE, TARGET))
         FusionPipeline.from_pretrained()(*photos)

@@ -23,10 +23,11 @@ from benchmarks.engines import (
     times,
     why,
 )
-from facefusion.engines.selection import SIDES, synthetic_inputs
+from facefusion.engines.accuracy import synthetic_inputs
 from facefusion.evaluation.pairs import DataError, Pair, ValFace
 from facefusion.export import calibration as calibrated
 from facefusion.models.manifest import EMBEDDED_WEIGHTS, WeightFile, read_manifest
+from facefusion.models.networks import fusion_networks
 
 SMALL, TORCH = "ONNX Runtime, INT8 that ships", "torch, fp32"
 HERE = {"cpu": "Abacus", "cores": 2, "load": 0.5, "system": "Clay", "python": "3.11.0"}
@@ -43,7 +44,7 @@ def some_ways(name: str, files: dict[str, WeightFile]) -> dict[str, Opener]:
     return {way: ways[way] for way in (REFERENCE, SMALL, TORCH)}
 
 
-@pytest.mark.parametrize("name", SIDES)
+@pytest.mark.parametrize("name", fusion_networks())
 def test_torch_and_int8_are_beside_the_reference(
     name: str, files: dict[str, WeightFile], tmp_path: Path
 ) -> None:
@@ -70,7 +71,7 @@ def test_a_package_that_is_missing_is_named(
     ):
         monkeypatch.setitem(sys.modules, package, None)
     for module in ("openvino", "litert"):
-        monkeypatch.delitem(sys.modules, f"facefusion.optional.{module}", raising=False)
+        monkeypatch.delitem(sys.modules, f"facefusion.engines.{module}", raising=False)
     feeds = [synthetic_inputs("coarse", 128)]
     rows = compare(openers("coarse", files, None), "coarse", tmp_path, feeds, feeds, 1)
     assert {way: row.reason for way, row in rows.items() if row.reason} == {

@@ -18,7 +18,7 @@ from onnx import TensorProto, helper
 
 from facefusion import FusionPipeline
 from facefusion.cli.main import main
-from facefusion.engines.selection import Engine, open_network
+from facefusion.engines.registry import Engine, open_network
 from facefusion.engines.sessions import make_session
 from facefusion.errors import WeightsError
 from facefusion.models.contracts import check, declared

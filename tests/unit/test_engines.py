@@ -6,7 +6,6 @@ import dataclasses
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -17,28 +16,22 @@ import pytest
 from facefusion import FusionPipeline
 from facefusion.cli import engines as bench_engines
 from facefusion.cli.main import main
-from facefusion.engines import selection
-from facefusion.engines.selection import (
-    OUTPUTS,
-    SIDES,
-    Engine,
-    Trial,
-    available,
-    forced_engines,
-    open_network,
-    quickest,
-    select_engines,
-    synthetic_inputs,
-    try_engines,
-)
+from facefusion.engines import registry, selection
+from facefusion.engines import trials as engine_trials
+from facefusion.engines.accuracy import MIN_PSNR, synthetic_inputs
+from facefusion.engines.registry import ENGINES, Engine, EngineSpec, available, open_network
+from facefusion.engines.selection import forced_engines, select_engines
+from facefusion.engines.sessions import Feeds, Network, make_session
+from facefusion.engines.trials import MIN_SAVING_SECONDS, Trial, quickest, try_engines
 from facefusion.errors import WeightsError
 from facefusion.machine import measurements
 from facefusion.machine.child import ChildError
 from facefusion.models.manifest import EMBEDDED_WEIGHTS, WeightFile, read_manifest
-from facefusion.models.networks import INT8, INT8_TFLITE
+from facefusion.models.networks import INT8, INT8_TFLITE, NETWORKS, fusion_networks
+from facefusion.types import FloatArray
 
 ORT, ORT8 = Engine.ONNXRUNTIME, Engine.ONNXRUNTIME_INT8
-BOTH = dict.fromkeys(SIDES, ORT8)
+BOTH = dict.fromkeys(fusion_networks(), ORT8)
 
 
 @pytest.fixture
@@ -54,26 +47,24 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def only_onnxruntime(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        selection, "find_spec", lambda name: True if name == "onnxruntime" else None
-    )
+    monkeypatch.setattr(registry, "find_spec", lambda name: True if name == "onnxruntime" else None)
 
 
 def test_every_installed_engine_is_tried_and_agrees(files: dict[str, WeightFile]) -> None:
     trials = try_engines(files)
-    assert list(trials) == list(SIDES)
+    assert list(trials) == list(fusion_networks())
     for name, tried in trials.items():
         assert list(tried) == available(files, name) and {ORT, ORT8} <= set(tried)
         for engine, trial in tried.items():
             assert (
                 trial.reason == ""
                 and 0 < trial.seconds < 10
-                and trial.psnr >= selection.MIN_PSNR[engine.int8]
+                and trial.psnr >= MIN_PSNR[ENGINES[engine].int8]
             )
         assert tried[ORT].psnr == pytest.approx(120)
         assert (
             tried[quickest(trials)[name]].seconds
-            <= min(trial.seconds for trial in tried.values()) + selection.MIN_SAVING_SECONDS
+            <= min(trial.seconds for trial in tried.values()) + MIN_SAVING_SECONDS
         )
 
 
@@ -95,15 +86,13 @@ def test_another_package_must_be_worth_its_memory() -> None:
 
 @pytest.mark.usefixtures("only_onnxruntime")
 def test_onnxruntime_alone_is_enough(files: dict[str, WeightFile]) -> None:
-    assert all(available(files, name) == [ORT, ORT8] for name in SIDES)
+    assert all(available(files, name) == [ORT, ORT8] for name in fusion_networks())
 
 
 def test_int8_of_an_older_network_is_not_used(
     files: dict[str, WeightFile], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        selection, "find_spec", lambda name: True
-    )  # as if everything were installed
+    monkeypatch.setattr(registry, "find_spec", lambda name: True)  # as if everything were installed
     assert {ORT8, Engine.OPENVINO_INT8} <= set(available(files, "coarse"))
     assert {ORT8, Engine.OPENVINO_INT8, Engine.LITERT_INT8} <= set(available(files, "refine"))
     for suffix, lost in ((INT8, {ORT8, Engine.OPENVINO_INT8}), (INT8_TFLITE, {Engine.LITERT_INT8})):
@@ -119,7 +108,7 @@ def test_int8_of_an_older_network_is_not_used(
 def test_exported_files_beside_the_weights_are_an_engine(
     files: dict[str, WeightFile], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(selection, "find_spec", lambda name: True)
+    monkeypatch.setattr(registry, "find_spec", lambda name: True)
     moved = {
         name: dataclasses.replace(file, path=tmp_path / file.path.name)
         for name, file in files.items()
@@ -138,12 +127,12 @@ def test_what_is_quickest_is_found_once(
     slow, quick = Trial(0.1, 120), Trial(0.05, 44)
     asked: list[Any] = []
     trials = {"coarse": {ORT: quick, ORT8: slow}, "refine": {ORT: slow, ORT8: quick}}
-    monkeypatch.setattr(selection, "try_apart", lambda *a: (asked.append(a), trials)[1])
-    monkeypatch.setattr(selection, "find_spec", lambda name: True)
-    monkeypatch.setattr(selection, "version_of", lambda engine: "1")
+    monkeypatch.setattr(selection, "try_in_child", lambda *a: (asked.append(a), trials)[1])
+    monkeypatch.setattr(registry, "find_spec", lambda name: True)
+    monkeypatch.setattr(registry, "version", lambda distribution: "1")
     found = {"coarse": ORT, "refine": ORT8}
     assert select_engines(files) == select_engines(files) == found and len(asked) == 1
-    assert all(isinstance(engine, Engine) for engine in select_engines(files).values())
+    assert all(engine in ENGINES for engine in select_engines(files).values())
     assert select_engines(files, 1) == found and len(asked) == 2
     retrained = {**files, "coarse": dataclasses.replace(files["coarse"], sha256="new")}
     retrained["coarse" + INT8] = dataclasses.replace(files["coarse" + INT8], made_from="new")
@@ -155,7 +144,9 @@ def test_what_is_remembered_in_another_form_is_measured_anew(
     files: dict[str, WeightFile], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        selection, "try_engines", lambda *a: {name: {ORT8: Trial(0.1, 50)} for name in SIDES}
+        selection,
+        "try_engines",
+        lambda *a: {name: {ORT8: Trial(0.1, 50)} for name in fusion_networks()},
     )
     for kept in (
         "onnxruntime",
@@ -173,11 +164,13 @@ def test_a_child_process_compares_the_engines_and_what_is_not_taken_is_not_impor
 ) -> None:
     code = """
 import json, sys
-from facefusion.engines.selection import SIDES, available, quickest, try_apart
+from facefusion.engines.registry import available
+from facefusion.engines.trials import quickest, try_in_child
+from facefusion.models.networks import fusion_networks
 from facefusion.models.manifest import EMBEDDED_WEIGHTS, read_manifest
 files = read_manifest(EMBEDDED_WEIGHTS)
-trials = try_apart(files, 1)
-assert {name: list(tried) for name, tried in trials.items()} == {name: available(files, name) for name in SIDES}
+trials = try_in_child(files, 1)
+assert {name: list(tried) for name, tried in trials.items()} == {name: available(files, name) for name in fusion_networks()}
 assert all(trial.reason == "" and trial.psnr > 30 for tried in trials.values() for trial in tried.values())
 assert not {"openvino", "ai_edge_litert"} & set(sys.modules)
 print(*sorted(quickest(trials)))
@@ -187,7 +180,7 @@ print(*sorted(quickest(trials)))
     command, root = [sys.executable, "-P", "-c", code], str(EMBEDDED_WEIGHTS.parent)
     environment = {**os.environ, "PYTHONPATH": root}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
-    assert (done.stdout.split(), done.returncode) == (sorted(SIDES), 0), done.stderr
+    assert (done.stdout.split(), done.returncode) == (sorted(fusion_networks()), 0), done.stderr
 
 
 @pytest.mark.usefixtures("cache")
@@ -205,11 +198,11 @@ def test_without_the_child_the_reference_serves_and_the_next_start_tries_again(
         return answer
 
     asked: list[Any] = []
-    monkeypatch.setattr(selection, "ask", ask)
-    monkeypatch.setattr(selection, "find_spec", lambda name: True)
-    monkeypatch.setattr(selection, "version_of", lambda engine: "1")
+    monkeypatch.setattr(engine_trials, "ask", ask)
+    monkeypatch.setattr(registry, "find_spec", lambda name: True)
+    monkeypatch.setattr(registry, "version", lambda distribution: "1")
     for _ in range(2):
-        assert select_engines(files) == dict.fromkeys(SIDES, ORT)
+        assert select_engines(files) == dict.fromkeys(fusion_networks(), ORT)
     assert len(asked) == 2 and caplog.text.count("ONNX Runtime serves") == 2
 
 
@@ -218,7 +211,7 @@ def test_without_the_child_the_reference_serves_and_the_next_start_tries_again(
 def test_a_signal_after_models_of_openvino_were_dropped_is_handled() -> None:
     code = """
 import os, signal, sys
-from facefusion.engines.selection import Engine, open_network
+from facefusion.engines.registry import Engine, open_network
 from facefusion.models.manifest import EMBEDDED_WEIGHTS, read_manifest
 files = read_manifest(EMBEDDED_WEIGHTS)
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
@@ -237,7 +230,7 @@ def test_the_environment_may_name_the_engine(
     monkeypatch.setattr(selection, "try_engines", lambda *a: pytest.fail("nothing is to be tried"))
     for engine in (ORT, ORT8):
         monkeypatch.setenv(selection.ENGINE_VARIABLE, engine.value)
-        assert select_engines(files) == dict.fromkeys(SIDES, engine)
+        assert select_engines(files) == dict.fromkeys(fusion_networks(), engine)
     monkeypatch.setenv(selection.ENGINE_VARIABLE, "abacus")
     with pytest.raises(WeightsError, match=r"'abacus'.*onnxruntime, onnxruntime-int8"):
         select_engines(files)
@@ -246,63 +239,109 @@ def test_the_environment_may_name_the_engine(
 def test_an_engine_that_lacks_a_network_leaves_it_to_the_reference(
     files: dict[str, WeightFile], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(selection, "find_spec", lambda name: True)
+    monkeypatch.setattr(registry, "find_spec", lambda name: True)
     assert forced_engines("litert-int8", files) == {"coarse": ORT, "refine": Engine.LITERT_INT8}
-    monkeypatch.setattr(
-        selection, "find_spec", lambda name: True if name == "onnxruntime" else None
-    )
+    monkeypatch.setattr(registry, "find_spec", lambda name: True if name == "onnxruntime" else None)
     with pytest.raises(WeightsError, match="litert-int8 is not installed"):
         forced_engines("litert-int8", files)
 
 
-class _Wrong:
-    """An engine that is quick and wrong."""
+class _Network:
+    """A network that answers the same inputs from memory, and so is the quickest.
 
-    def __init__(self, network: Any) -> None:
+    Args:
+        network: answers what is new.
+        error: added to all answers.
+    """
+
+    def __init__(self, network: Network, error: float) -> None:
         self._network = network
+        self._error = error
+        self._feeds: Feeds = {}
+        self._answers: list[FloatArray] = []
 
-    def run(self, outputs: list[str], feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
-        return [answer + 0.3 for answer in self._network.run(outputs, feeds)]
+    def run(self, outputs: list[str], feeds: Feeds, /) -> list[FloatArray]:
+        if feeds is not self._feeds:
+            self._answers = [each + self._error for each in self._network.run(outputs, feeds)]
+            self._feeds = feeds
+        return self._answers
+
+
+def made_up_engine(opened: list[str], error: float = 0.0) -> EngineSpec:
+    """An engine that the product does not have; notes the networks that it opens."""
+
+    def open_abacus(path: Path, name: str, threads: int | None) -> Network:
+        opened.append(name)
+        return _Network(make_session(path, threads), error)
+
+    return EngineSpec(
+        "onnxruntime", "onnxruntime", lambda files, name: files[name].path, open_abacus
+    )
+
+
+@pytest.mark.usefixtures("cache", "only_onnxruntime")
+def test_one_entry_adds_an_engine(
+    files: dict[str, WeightFile],
+    monkeypatch: pytest.MonkeyPatch,
+    guest: np.ndarray,
+    astronaut: np.ndarray,
+) -> None:
+    reference = FusionPipeline.from_pretrained(engine=ORT)(guest, astronaut, tier="best")
+    opened: list[str] = []
+    monkeypatch.setitem(ENGINES, "abacus", made_up_engine(opened))
+    assert select_engines(files) == dict.fromkeys(fusion_networks(), "abacus")
+    assert opened == list(fusion_networks())
+    pipeline = FusionPipeline.from_pretrained()  # the choice is on disk
+    assert opened == 2 * list(fusion_networks())
+    result = pipeline(guest, astronaut, tier="best")
+    assert (result.image == reference.image).all()
+    monkeypatch.setenv(selection.ENGINE_VARIABLE, "abacus")
+    assert select_engines(files) == dict.fromkeys(fusion_networks(), "abacus")
+    assert forced_engines("abacus", files) == select_engines(files)
+
+
+@pytest.mark.usefixtures("cache", "only_onnxruntime")
+def test_an_engine_that_is_wrong_is_rejected(
+    files: dict[str, WeightFile], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ENGINES, "abacus", made_up_engine([], error=0.3))
+    trials = try_engines(files)
+    assert all("dB from the reference's" in tried["abacus"].reason for tried in trials.values())
+    assert "abacus" not in select_engines(files).values()
 
 
 @pytest.mark.usefixtures("only_onnxruntime")
-def test_an_engine_that_is_wrong_or_fails_is_passed_over(
+def test_an_engine_that_fails_is_rejected_unless_it_is_the_reference(
     files: dict[str, WeightFile], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(engine: Engine, *rest: Any) -> Any:
-        return (
-            _Wrong(open_network(engine, *rest)) if engine is ORT8 else open_network(engine, *rest)
-        )
+    def fail(path: Path, name: str, threads: int | None) -> Network:
+        raise ImportError("a library is missing")
 
-    monkeypatch.setattr(selection, "open_network", broken)
+    monkeypatch.setitem(ENGINES, ORT8, dataclasses.replace(ENGINES[ORT8], open=fail))
     trials = try_engines(files)
-    assert quickest(trials) == dict.fromkeys(SIDES, ORT)
-    assert all("dB from the reference's" in tried[ORT8].reason for tried in trials.values())
-
-    def failing(engine: Engine, *rest: Any) -> Any:
-        if engine is ORT8:
-            raise ImportError("a library is missing")
-        return open_network(engine, *rest)
-
-    monkeypatch.setattr(selection, "open_network", failing)
-    trials = try_engines(files)
-    assert quickest(trials) == dict.fromkeys(SIDES, ORT)
+    assert quickest(trials) == dict.fromkeys(fusion_networks(), ORT)
     assert all(tried[ORT8].reason == "it fails: ImportError" for tried in trials.values())
-    monkeypatch.setattr(selection, "open_network", lambda *a: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
+    monkeypatch.setitem(ENGINES, ORT, dataclasses.replace(ENGINES[ORT], open=fail))
+    with pytest.raises(ImportError):
         try_engines(files)
 
 
+def test_every_engine_has_an_entry_and_the_reference_is_the_first() -> None:
+    assert list(ENGINES) == list(Engine) and next(iter(ENGINES)) == registry.REFERENCE
+    for engine, spec in ENGINES.items():
+        assert spec.int8 == engine.endswith("-int8")
+
+
 @pytest.mark.parametrize("engine", list(Engine))
-@pytest.mark.parametrize("name", SIDES)
+@pytest.mark.parametrize("name", fusion_networks())
 def test_an_engine_takes_every_size_of_a_network(
     files: dict[str, WeightFile], engine: Engine, name: str
 ) -> None:
     if engine not in available(files, name):
         pytest.skip(f"{engine} is not installed, or has no weights of {name}")
     network = open_network(engine, files, name, 1)
-    for side in {SIDES[name], *((128,) if name == "coarse" else (256, 384))}:
-        mask, delta = network.run(OUTPUTS[name], synthetic_inputs(name, side))
+    for side in {NETWORKS[name].largest_side, *((128,) if name == "coarse" else (256, 384))}:
+        mask, delta = network.run(NETWORKS[name].output_names, synthetic_inputs(name, side))
         assert mask.shape == (1, 1, side, side) and delta.shape == (1, 3, side, side)
         assert mask.dtype == delta.dtype == np.float32 and mask.min() >= 0 and mask.max() <= 1.001
 

@@ -18,7 +18,8 @@ import torch
 from facefusion import FusionPipeline
 from facefusion.cli.export import FORMATS
 from facefusion.cli.main import main
-from facefusion.engines.selection import OUTPUTS, Engine, synthetic_inputs
+from facefusion.engines.accuracy import synthetic_inputs
+from facefusion.engines.registry import Engine
 from facefusion.engines.sessions import make_session
 from facefusion.evaluation.pairs import read_pairs
 from facefusion.export import formats
@@ -59,9 +60,11 @@ def test_tensorrt_gets_fixed_shapes_and_the_same_answers(
                 assert all(dim.dim_value > 0 for dim in value.type.tensor_type.shape.dim)
             feeds = synthetic_inputs(name, side)
             fixed = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"]).run(
-                OUTPUTS[name], feeds
+                NETWORKS[name].output_names, feeds
             )
-            for answer, expected in zip(fixed, session.run(OUTPUTS[name], feeds), strict=True):
+            for answer, expected in zip(
+                fixed, session.run(NETWORKS[name].output_names, feeds), strict=True
+            ):
                 np.testing.assert_allclose(answer, expected, atol=1e-4)
 
 
@@ -76,7 +79,7 @@ def test_tensorrt_gets_signed_eight_bits_around_zero(
         formats.EXAMPLES,
         pairs[formats.CALIBRATION :],
     )
-    for name in OUTPUTS:
+    for name in fusion_networks():
         feeds = heard[name][-1]  # of photos that the scales were not calibrated on
         side = feeds["warped"].shape[-1]
         path = tmp_path / f"{name}-{side}.int8.onnx"
@@ -101,7 +104,7 @@ def test_tensorrt_gets_signed_eight_bits_around_zero(
         assert path.stat().st_size < 0.5 * (tmp_path / f"{name}-{side}.onnx").stat().st_size
         eight, whole = (
             onnxruntime.InferenceSession(str(tmp_path / f"{name}-{side}{suffix}.onnx"), providers=["CPUExecutionProvider"])
-            .run(OUTPUTS[name], feeds)
+            .run(NETWORKS[name].output_names, feeds)
             for suffix in (".int8", "")
         )  # fmt: skip
         made = [
@@ -153,7 +156,7 @@ def _least_agreement(name: str, path: Path) -> float:
         make_session(EMBEDDED_WEIGHTS / f"{name}.onnx", 1),
         [synthetic_inputs(name, n) for n in NETWORKS[name].sides],
     )
-    return min(apart(reference, LiteRtNetwork(path, 1), OUTPUTS[name], judging))
+    return min(apart(reference, LiteRtNetwork(path, 1), NETWORKS[name].output_names, judging))
 
 
 def test_core_ml_has_the_contract_s_names_and_shapes(tmp_path: Path) -> None:
@@ -181,6 +184,8 @@ def test_a_trained_network_is_the_one_that_serves() -> None:
                 **{key: torch.from_numpy(x) for key, x in feeds.items()}
             )
         for answer, expected in zip(
-            answers, make_session(files[name].path, 1).run(OUTPUTS[name], feeds), strict=True
+            answers,
+            make_session(files[name].path, 1).run(NETWORKS[name].output_names, feeds),
+            strict=True,
         ):
             np.testing.assert_allclose(answer.numpy(), expected, atol=1e-4)

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from facefusion.engines.selection import OUTPUTS, Engine, available, synthetic_inputs
+from facefusion.engines.accuracy import synthetic_inputs
+from facefusion.engines.registry import Engine, available
 from facefusion.engines.sessions import make_session
 from facefusion.export import litert
 from facefusion.export.comparison import Cost, apart
 from facefusion.export.litert import main, resized
 from facefusion.models.manifest import EMBEDDED_WEIGHTS, read_manifest
-from facefusion.models.networks import INT8_TFLITE
+from facefusion.models.networks import INT8_TFLITE, NETWORKS
 
 
 def test_inputs_are_had_at_another_side() -> None:
@@ -41,8 +42,13 @@ def test_a_network_agrees_with_itself_and_less_with_its_int8() -> None:
         make_session(EMBEDDED_WEIGHTS / f"refine{kind}.onnx", 1) for kind in ("", ".int8")
     )
     judging = [synthetic_inputs("refine", side) for side in (256, 384)]
-    assert apart(whole, whole, OUTPUTS["refine"], judging) == pytest.approx([120, 120])
-    assert all(40 < decibels < 80 for decibels in apart(whole, small, OUTPUTS["refine"], judging))
+    assert apart(whole, whole, NETWORKS["refine"].output_names, judging) == pytest.approx(
+        [120, 120]
+    )
+    assert all(
+        40 < decibels < 80
+        for decibels in apart(whole, small, NETWORKS["refine"].output_names, judging)
+    )
 
 
 @pytest.fixture

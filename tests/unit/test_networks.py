@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from facefusion import FusionPipeline
-from facefusion.engines.selection import Engine
+from facefusion.engines.registry import Engine
 from facefusion.errors import WeightsError
 from facefusion.export import formats
 from facefusion.export.onnx import export_network

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from facefusion import FusionPipeline
-from facefusion.engines.selection import fused, psnr
+from facefusion.engines.accuracy import fused, psnr
 from facefusion.engines.sessions import Feeds
 from facefusion.evaluation.pairs import Pair
 from facefusion.export import quantize as command
