@@ -11,6 +11,7 @@ from pathlib import Path
 from facefusion.engines.accuracy import synthetic_inputs
 from facefusion.engines.registry import ENGINES
 from facefusion.engines.trials import RUNS, Trial, quickest, try_engines
+from facefusion.machine.cpu import describe_machine
 from facefusion.models.manifest import EMBEDDED_WEIGHTS, read_manifest
 from facefusion.models.networks import fusion_networks
 
