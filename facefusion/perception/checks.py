@@ -38,10 +38,10 @@ def is_consistent(face: Face) -> bool:
         float(np.hypot(*(face.detection.points[1] - face.detection.points[0]))),
         1.0,
     )
-    apart = np.linalg.norm(five_points(face.mesh) - face.detection.points, axis=1).mean()
+    distance = np.linalg.norm(five_points(face.mesh) - face.detection.points, axis=1).mean()
     extent = float(np.ptp(face.mesh[:, :2], axis=0).max())
     return bool(
-        apart <= MAX_DISAGREEMENT * scale
+        distance <= MAX_DISAGREEMENT * scale
         and 0.6 < extent / max(float(width), float(height), 1.0) < 1.6
     )
 
@@ -53,7 +53,7 @@ def _refusal(face: Face) -> type[FaceTurnedError | FaceTooSmallError] | None:
     return FaceTooSmallError if eye_distance(face.mesh) < MIN_EYE_DISTANCE else None
 
 
-def check_face(face: Face, which: PhotoRole, *, number: int | None = None) -> None:
+def check_face(face: Face, role: PhotoRole, *, number: int | None = None) -> None:
     """Refuses a face that is too small or turned too far.
 
     Raises:
@@ -61,7 +61,7 @@ def check_face(face: Face, which: PhotoRole, *, number: int | None = None) -> No
     """
     refusal = _refusal(face)
     if refusal is not None:
-        raise refusal(which, number=number)
+        raise refusal(role, number=number)
 
 
 def is_usable(face: Face) -> bool:

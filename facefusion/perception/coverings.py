@@ -22,11 +22,11 @@ from facefusion.perception.spectacles import CROP_SIZE, Spectacles, SpectaclesFi
 from facefusion.types import FloatArray, Photo
 
 #: Width and height of the maps in pixels, in OpenCV's order.
-SIZE: Final = (CROP_SIZE, CROP_SIZE)
+MAP_SIZE: Final = (CROP_SIZE, CROP_SIZE)
 #: Pixels of the 192 px crop by which the source's hair is widened: the length of strands and their
 #: shadow.
 HAIRLINE: Final = 5
-_NONE: Final = np.zeros(SIZE, np.float32)
+_EMPTY: Final = np.zeros(MAP_SIZE, np.float32)
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Coverings:
     @property
     def always_keep(self) -> FloatArray:
         """Glasses and shut lids, which a target keeps: (192, 192) float32 in [0, 1]."""
-        glasses = _NONE if self.glasses is None else self.glasses.covered
+        glasses = _EMPTY if self.glasses is None else self.glasses.covered
         return glasses if self.lids is None else np.maximum(glasses, self.lids)
 
     @property
@@ -55,19 +55,21 @@ class Coverings:
 
         The first map is hair, the second dark glass and its surround.
         """
-        dark = self.glasses.hidden if self.glasses is not None else None
-        return np.dstack([cv2.resize(self.hair, SIZE), _NONE if dark is None else dark])
+        dark_glass = self.glasses.hidden if self.glasses is not None else None
+        return np.dstack(
+            [cv2.resize(self.hair, MAP_SIZE), _EMPTY if dark_glass is None else dark_glass]
+        )
 
     @property
     def nbytes(self) -> int:
         """Bytes of all maps."""
         return self.hair.nbytes + sum(
-            each.nbytes for each in (self.glasses, self.lids) if each is not None
+            part.nbytes for part in (self.glasses, self.lids) if part is not None
         )
 
-    def taken_off(self, crop: Photo) -> Photo:
-        """Removes the spectacle frame from the aligned crop (S, S, 3) (`Spectacles.taken_off`)."""
-        return crop if self.glasses is None else self.glasses.taken_off(crop)
+    def without_glasses(self, crop: Photo) -> Photo:
+        """Removes the spectacle frame from the aligned crop (S, S, 3) (`Spectacles.without_frame`)."""
+        return crop if self.glasses is None else self.glasses.without_frame(crop)
 
     def source_only_hair(self, occlusion_maps: FloatArray) -> FloatArray:
         """Returns the source's hair where this target's face is bare.
@@ -78,7 +80,9 @@ class Coverings:
         Returns:
             (192, 192) float32 in [0, 1].
         """
-        return np.asarray(occlusion_maps[..., 0] * (1 - cv2.resize(self.hair, SIZE)), np.float32)
+        return np.asarray(
+            occlusion_maps[..., 0] * (1 - cv2.resize(self.hair, MAP_SIZE)), np.float32
+        )
 
     def blocked_by(self, occlusion_maps: FloatArray) -> FloatArray:
         """Returns where this target's face must not change.
@@ -108,7 +112,7 @@ class Coverings:
             (192, 192) float32 in [0, 1].
         """
         hair = self.source_only_hair(occlusion_maps) * cv2.resize(
-            face, SIZE, interpolation=cv2.INTER_AREA
+            face, MAP_SIZE, interpolation=cv2.INTER_AREA
         )
         disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * HAIRLINE + 1,) * 2)
         wider = cv2.dilate(np.asarray(hair, np.float32), disc)
@@ -125,6 +129,6 @@ class CoveringsFinder:
 
     def __call__(self, photo: Photo, mesh: FloatArray) -> Coverings:
         """Finds the coverings of the face with mesh (468, 3) in `photo` (H, W, 3) RGB uint8."""
-        within = transform_points(mesh, mesh_crop_transform(mesh, FUSION_FACE_SHARE, CROP_SIZE))
-        shut = lids(within, self.eyelids(photo, mesh), CROP_SIZE)
+        crop_mesh = transform_points(mesh, mesh_crop_transform(mesh, FUSION_FACE_SHARE, CROP_SIZE))
+        shut = lids(crop_mesh, self.eyelids(photo, mesh), CROP_SIZE)
         return Coverings(self.spectacles(photo, mesh), self.hair(photo, mesh), shut)

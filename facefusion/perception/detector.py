@@ -27,18 +27,19 @@ GLANCE_SIZE: Final = 384
 GLANCE_SHARE: Final = 0.12
 #: Area of the second largest face, as a share of the largest one's, above which the largest is not
 #: clear.
-RIVAL: Final = 0.7
-THRESHOLD: Final = 0.5
+RIVAL_AREA: Final = 0.7
+#: Least score of a detection.
+SCORE_THRESHOLD: Final = 0.5
 #: Score below which a detection is checked in a crop of its own.
-SURE: Final = 0.9
+CONFIDENT_SCORE: Final = 0.9
 #: Side of the face in that crop, as a share of the crop's side.
-SECOND_LOOK_SHARE: Final = 0.35
+CONFIRMATION_SHARE: Final = 0.35
 #: Least score of a face in that crop.
-CONFIRMED: Final = 0.6
+CONFIRMED_SCORE: Final = 0.6
 #: Least score in turned photos: they are rare, and three more passes may give false detections.
 TURNED_SCORE: Final = 0.8
 #: Difference to the best score beyond which a detection is sorted behind the others.
-DOUBT: Final = 0.2
+SCORE_MARGIN: Final = 0.2
 #: Margin of a retry as a share of the longer side, for faces cut by the frame and very tight crops.
 PADDING: Final = 0.35
 
@@ -85,22 +86,22 @@ class FaceDetector:
         side = min(DETECTION_SIZE, -(-max(small.shape[:2]) // 32) * 32)
         large = [
             face
-            for face in self._look(bgr, CLOSE_UP_SIZE)
+            for face in self._detect(bgr, CLOSE_UP_SIZE)
             if _side(face.box) > CLOSE_UP_SHARE * max(bgr.shape[:2])
         ]
         # At full size such faces give only fragments, which are dropped.
-        rest = [
+        others = [
             face
-            for face in self._look(bgr, side)
-            if not any(_covers(other.box, face.box) for other in large)
+            for face in self._detect(bgr, side)
+            if not any(_covers(larger.box, face.box) for larger in large)
         ]
         faces = [
             Detection(face.box * np.tile(ratio, 2), face.score, face.points * ratio)
-            for face in large + rest
-            if face.score >= SURE or self._confirmed(bgr, face)
+            for face in large + others
+            if face.score >= CONFIDENT_SCORE or self._confirmed(bgr, face)
         ]
-        sure = max((face.score for face in faces), default=0.0) - DOUBT
-        return sorted(faces, key=lambda face: (face.score < sure, -_area(face.box)))
+        least_score = max((face.score for face in faces), default=0.0) - SCORE_MARGIN
+        return sorted(faces, key=lambda face: (face.score < least_score, -_area(face.box)))
 
     def glance(self, photo: Photo) -> list[Detection]:
         """Detects the largest face at a third of the cost, if it is large and clearly the largest.
@@ -120,14 +121,20 @@ class FaceDetector:
             small = np.asarray(cv2.resize(small, half, interpolation=cv2.INTER_AREA))
         bgr = _padded(small)
         frame = max(bgr.shape[:2])
-        close = self._look(bgr, CLOSE_UP_SIZE)
-        face = _largest(close)
-        if face is None or face.score < SURE or _side(face.box) <= CLOSE_UP_SHARE * frame:
-            face = _largest(self._look(bgr, GLANCE_SIZE))
+        close_ups = self._detect(bgr, CLOSE_UP_SIZE)
+        face = _largest(close_ups)
+        if (
+            face is None
+            or face.score < CONFIDENT_SCORE
+            or _side(face.box) <= CLOSE_UP_SHARE * frame
+        ):
+            face = _largest(self._detect(bgr, GLANCE_SIZE))
             if face is None or _side(face.box) < GLANCE_SHARE * frame:
                 return []
-            if face.score < SURE and not any(
-                same_face(face.box, again.box) for again in close if again.score >= SURE
+            if face.score < CONFIDENT_SCORE and not any(
+                same_face(face.box, close_up.box)
+                for close_up in close_ups
+                if close_up.score >= CONFIDENT_SCORE
             ):
                 return []
         ratio = np.array(
@@ -135,8 +142,8 @@ class FaceDetector:
         )
         return [Detection(face.box * np.tile(ratio, 2), face.score, face.points * ratio)]
 
-    def _look(self, bgr: np.ndarray, side: int) -> list[Detection]:
-        boxes, points = self._net.detect(bgr, input_size=(side, side), det_thresh=THRESHOLD)
+    def _detect(self, bgr: np.ndarray, side: int) -> list[Detection]:
+        boxes, points = self._net.detect(bgr, input_size=(side, side), det_thresh=SCORE_THRESHOLD)
         return [
             Detection(box[:4], float(box[4]), five) for box, five in zip(boxes, points, strict=True)
         ]
@@ -147,14 +154,14 @@ class FaceDetector:
         A true face scores alike at every size; a pattern that resembles a face at one size does
         not.
         """
-        scale = SECOND_LOOK_SHARE * CLOSE_UP_SIZE / max(_side(face.box), 1.0)
+        scale = CONFIRMATION_SHARE * CLOSE_UP_SIZE / max(_side(face.box), 1.0)
         shift = CLOSE_UP_SIZE / 2 - scale * face.box.reshape(2, 2).mean(0)
         matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
         crop = crop_photo(bgr, matrix, CLOSE_UP_SIZE, cv2.BORDER_CONSTANT)
         expected = face.box * scale + np.tile(shift, 2)
         return any(
-            again.score >= CONFIRMED and same_face(again.box, expected)
-            for again in self._look(crop, CLOSE_UP_SIZE)
+            found.score >= CONFIRMED_SCORE and same_face(found.box, expected)
+            for found in self._detect(crop, CLOSE_UP_SIZE)
         )
 
     def attempts(self, photo: Photo) -> Iterator[list[Detection]]:
@@ -221,7 +228,9 @@ def _padded(small: Photo) -> np.ndarray:
 def _largest(faces: list[Detection]) -> Detection | None:
     """Returns the face that is clearly larger than all others, or None."""
     ordered = sorted(faces, key=lambda face: -_area(face.box))
-    if not ordered or (len(ordered) > 1 and _area(ordered[1].box) > RIVAL * _area(ordered[0].box)):
+    if not ordered or (
+        len(ordered) > 1 and _area(ordered[1].box) > RIVAL_AREA * _area(ordered[0].box)
+    ):
         return None
     return ordered[0]
 

@@ -11,6 +11,7 @@ import numpy as np
 from facefusion.engines.sessions import make_session
 from facefusion.geometry.align import crop_photo
 from facefusion.geometry.mask import fill_points, grown
+from facefusion.geometry.ramps import ramp
 from facefusion.geometry.topology import LEFT_EYE, RIGHT_EYE
 from facefusion.perception.inputs import centred
 from facefusion.types import FloatArray, Photo
@@ -18,7 +19,7 @@ from facefusion.types import FloatArray, Photo
 #: Height and width in pixels of an eye's crop.
 HEIGHT, WIDTH = 32, 48
 #: Width of the eye from corner to corner, as a share of the crop's width.
-SHARE: Final = 0.6
+EYE_SHARE: Final = 0.6
 #: Mesh points of the image-left and image-right corners of both eyes; the crop of the second eye is
 #: mirrored, so that outer corners lie left.
 CORNERS: Final = ((33, 133), (362, 263))
@@ -48,7 +49,7 @@ def eye_crops(photo: Photo, mesh: FloatArray) -> Photo:
     crops = []
     for a, b in CORNERS:
         left, right = mesh[a, :2].astype(np.float64), mesh[b, :2].astype(np.float64)
-        across = (right - left) / max(float(((right - left) ** 2).sum()), 1e-6) * SHARE * WIDTH
+        across = (right - left) / max(float(((right - left) ** 2).sum()), 1e-6) * EYE_SHARE * WIDTH
         linear = np.array([[across[0], across[1]], [-across[1], across[0]]])
         middle = np.array([WIDTH / 2, WIDTH / 2]) - linear @ (left + right) / 2
         square = crop_photo(photo, np.concatenate([linear, middle[:, None]], axis=1), WIDTH)
@@ -67,18 +68,18 @@ def lids(mesh: FloatArray, shut: FloatArray, size: int) -> FloatArray | None:
     Returns:
         (size, size) float32 in [0, 1], or None if no eye is shut.
     """
-    found = None
+    total = None
     for points, probability in zip((LEFT_EYE, RIGHT_EYE), shut, strict=True):
-        t = float(np.clip((probability - SHUT[0]) / (SHUT[1] - SHUT[0]), 0, 1))
-        if t == 0:
+        opacity = float(ramp(probability, *SHUT))
+        if opacity == 0:
             continue
         mask = np.zeros((size, size), np.uint8)
-        fill_points(mask, grown(mesh[list(points), :2], np.array(LIDS)), round(255 * t))
-        found = mask if found is None else np.maximum(found, mask)
-    if found is None:
+        fill_points(mask, grown(mesh[list(points), :2], np.array(LIDS)), round(255 * opacity))
+        total = mask if total is None else np.maximum(total, mask)
+    if total is None:
         return None
     return np.asarray(
-        cv2.GaussianBlur(found.astype(np.float32) / 255, (0, 0), EDGE * size), np.float32
+        cv2.GaussianBlur(total.astype(np.float32) / 255, (0, 0), EDGE * size), np.float32
     )
 
 
@@ -104,5 +105,5 @@ class EyelidsFinder:
         """
         shut = self._session.run(None, {"eyes": centred(eye_crops(photo, mesh))})[0][:, 0]
         widths = np.array([np.hypot(*(mesh[b, :2] - mesh[a, :2])) for a, b in CORNERS])
-        seen = np.where(widths >= LEAST_WIDTH, shut, 0).astype(np.float32)
-        return np.where(seen >= TOGETHER, seen.max(), seen)
+        probabilities = np.where(widths >= LEAST_WIDTH, shut, 0).astype(np.float32)
+        return np.where(probabilities >= TOGETHER, probabilities.max(), probabilities)

@@ -10,6 +10,7 @@ import numpy as np
 
 from facefusion.engines.sessions import make_session
 from facefusion.geometry.align import FUSION_FACE_SHARE, crop_photo, mesh_crop_transform
+from facefusion.geometry.ramps import ramp
 from facefusion.perception.inputs import centred
 from facefusion.types import FloatArray, Photo
 
@@ -20,7 +21,7 @@ ROWS: Final = slice(0, 64)
 #: Rows between nose and mouth over which the answer fades out: a beard is no covering.
 FADE: Final = (50, 62)
 #: Diameter in pixels of the dilation of the answer.
-_WIDER: Final = 3
+_DILATION: Final = 3
 #: Standard deviation in pixels of the answer's soft edge.
 _EDGE: Final = 1.0
 
@@ -34,10 +35,10 @@ def as_hair(opacity: FloatArray) -> FloatArray:
     Returns:
         (96, 96) float32 in [0, 1].
     """
-    whole = np.zeros((CROP_SIZE, CROP_SIZE), np.float32)
-    fading = np.clip((FADE[1] - np.arange(CROP_SIZE)[ROWS]) / (FADE[1] - FADE[0]), 0, 1)
-    whole[ROWS] = opacity * fading[:, None]
-    wider = cv2.dilate(whole, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_WIDER, _WIDER)))
+    hair = np.zeros((CROP_SIZE, CROP_SIZE), np.float32)
+    fade = ramp(np.arange(CROP_SIZE)[ROWS], FADE[1], FADE[0])
+    hair[ROWS] = opacity * fade[:, None]
+    wider = cv2.dilate(hair, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_DILATION, _DILATION)))
     return np.asarray(cv2.GaussianBlur(wider, (0, 0), _EDGE), np.float32)
 
 

@@ -38,7 +38,7 @@ class IdentityEncoder:
     def shapes(self) -> list[list[Any]]:
         """Shapes of the network's inputs, followed by those of its outputs."""
         session = self._net.session
-        return [list(each.shape) for each in (*session.get_inputs(), *session.get_outputs())]
+        return [list(tensor.shape) for tensor in (*session.get_inputs(), *session.get_outputs())]
 
     def __call__(self, photo: Photo, mesh: FloatArray) -> FloatArray:
         """Returns the unit-length (D,) embedding of a face.

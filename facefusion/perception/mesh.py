@@ -33,7 +33,7 @@ VIEWS: Final = ((5.0, 1.0, False), (-5.0, 1.0, True), (5.0, 0.93, True), (-5.0, 
 #: Margin of the views around the crop, as a share of its side.
 VIEW_MARGIN: Final = 0.1
 #: View of the first, rough measurement.
-PLAIN: Final = ((0.0, 1.0, False),)
+FIRST_VIEW: Final = ((0.0, 1.0, False),)
 
 
 class FaceMesh:
@@ -58,7 +58,9 @@ class FaceMesh:
         left, right = detection.points[:2]
         angle = float(np.arctan2(*(right - left)[::-1]))
         box = _upright_box(detection, angle)
-        mesh = self._measure(photo, crop_transform(box, angle, MESH_FACE_SHARE, INPUT_SIZE), PLAIN)
+        mesh = self._measure(
+            photo, crop_transform(box, angle, MESH_FACE_SHARE, INPUT_SIZE), FIRST_VIEW
+        )
         mesh = self.measure(photo, mesh)
         yaw, pitch, roll = pose_degrees(mesh)
         return Face(detection, mesh, yaw, pitch, roll)
@@ -78,17 +80,17 @@ class FaceMesh:
     def _measure(
         self, photo: Photo, matrix: np.ndarray, views: Sequence[tuple[float, float, bool]]
     ) -> FloatArray:
-        part, near = shrunk(photo, matrix, INPUT_SIZE, VIEW_MARGIN)
+        part, part_matrix = shrunk(photo, matrix, INPUT_SIZE, VIEW_MARGIN)
         matrices, crops = [], []
         for turn, scale, flip in views:
             moved = cv2.getRotationMatrix2D((INPUT_SIZE / 2, INPUT_SIZE / 2), turn, scale)
             matrices.append(chain(moved, matrix))
-            crop = crop_photo(part, chain(moved, near), INPUT_SIZE)
+            crop = crop_photo(part, chain(moved, part_matrix), INPUT_SIZE)
             crops.append(crop[:, ::-1] if flip else crop)
         meshes = self._session.run(None, {self._input: centred(np.stack(crops))})[0] * INPUT_SIZE
         measured = [
-            transform_points(mirrored(points, INPUT_SIZE) if flip else points, invert(each))
-            for points, each, (_, _, flip) in zip(meshes, matrices, views, strict=True)
+            transform_points(mirrored(points, INPUT_SIZE) if flip else points, invert(view_matrix))
+            for points, view_matrix, (_, _, flip) in zip(meshes, matrices, views, strict=True)
         ]
         return np.asarray(np.mean(measured, axis=0), np.float32)
 

@@ -130,20 +130,20 @@ def doubts(photo: Photo, face: Face) -> list[Doubt]:
     )
     view = _View(np.asarray(lab, np.float32), transform_points(face.mesh, to_crop))
     skin = skin_mask(view.mesh, SIZE) > 0.5
-    light = float(np.median(view.lab[skin, 0])) if skin.any() else 50.0
-    blown = float((crop[skin].min(axis=1) >= BLOWN_OUT).mean()) if skin.any() else 0.0
+    lightness = float(np.median(view.lab[skin, 0])) if skin.any() else 50.0
+    blown_out = float((crop[skin].min(axis=1) >= BLOWN_OUT).mean()) if skin.any() else 0.0
     small = eye_distance(face.mesh) < SMALL_EYE_DISTANCE
-    found = {
-        Doubt.EYES_COVERED: light >= DARK and _eyes_covered(view),
-        Doubt.MOUTH_COVERED: light >= DARK and _mouth_covered(view),
-        Doubt.DARK: light < DARK,
-        Doubt.BRIGHT: light > BRIGHT or blown > BLOWN_OUT_SHARE,
+    reasons = {
+        Doubt.EYES_COVERED: lightness >= DARK and _eyes_covered(view),
+        Doubt.MOUTH_COVERED: lightness >= DARK and _mouth_covered(view),
+        Doubt.DARK: lightness < DARK,
+        Doubt.BRIGHT: lightness > BRIGHT or blown_out > BLOWN_OUT_SHARE,
         Doubt.SMALL: small,
-        Doubt.BLURRED: not small and light >= DARK and _sharpness(view) < SHARP,
+        Doubt.BLURRED: not small and lightness >= DARK and _sharpness(view) < SHARP,
         Doubt.TURNED: abs(face.yaw) > TURNED_YAW,
         Doubt.TILTED: abs(face.pitch - LEVEL_PITCH) > TILTED_PITCH,
     }
-    return [doubt for doubt, is_so in found.items() if is_so]
+    return [doubt for doubt, applies in reasons.items() if applies]
 
 
 def _eyes_covered(view: _View) -> bool:
@@ -166,15 +166,18 @@ def _mouth_covered(view: _View) -> bool:
     lower = np.median(view.around(LOWER_FACE), axis=0)
     upper = np.median(view.around((*FOREHEAD, *NOSE_BRIDGE)), axis=0)
     mouth = np.median(view.lab[lips], axis=0)
-    return _apart(lower, upper) > CLOTH_FROM_SKIN and _apart(mouth, lower) < LIPS_FROM_CLOTH
+    return (
+        _colour_distance(lower, upper) > CLOTH_FROM_SKIN
+        and _colour_distance(mouth, lower) < LIPS_FROM_CLOTH
+    )
 
 
-def _apart(one: np.ndarray, other: np.ndarray) -> float:
+def _colour_distance(one: np.ndarray, other: np.ndarray) -> float:
     return float(np.linalg.norm((one - other) * [0.5, 1, 1]))
 
 
 def _sharpness(view: _View) -> float:
-    light = np.ascontiguousarray(view.lab[..., 0])
+    lightness = np.ascontiguousarray(view.lab[..., 0])
     face = view.inside(view.points(OVAL))
-    fine = light - cv2.GaussianBlur(light, (0, 0), 1.2)
-    return float(fine[face].std() / max(float(light[face].std()), 0.4))
+    fine = lightness - cv2.GaussianBlur(lightness, (0, 0), 1.2)
+    return float(fine[face].std() / max(float(lightness[face].std()), 0.4))

@@ -11,6 +11,7 @@ import numpy as np
 
 from facefusion.engines.sessions import make_session
 from facefusion.geometry.align import FUSION_FACE_SHARE, crop_photo, mesh_crop_transform
+from facefusion.geometry.ramps import ramp
 from facefusion.images.inpaint import Patch, inpainted
 from facefusion.perception.inputs import centred
 from facefusion.types import FloatArray, Photo
@@ -26,11 +27,11 @@ LEAST_SHARE: Final = 0.008
 #: Opacities of glass below which the eyes are visible, and above which they are hidden.
 CLEAR, DARK = 0.35, 0.65
 #: Standard deviation in pixels and gain of a frame's widened opacity, which covers the whole rim.
-_RIM, _WIDER = 0.7, 1.8
+_RIM_SIGMA, _RIM_GAIN = 0.7, 1.8
 #: Least share of the crop that the dark glass of sunglasses takes.
 _LEAST_DARK: Final = 0.012
 #: Diameter in pixels of the dilation that covers the shadow of dark glass.
-_AROUND: Final = 9
+_SHADOW_SIZE: Final = 9
 
 
 @dataclass(frozen=True)
@@ -48,12 +49,12 @@ class Spectacles:
     @classmethod
     def from_opacity(cls, frame: FloatArray, glass: FloatArray) -> Self:
         """Makes glasses from the opacity of frame and glass, (192, 192) float32 each."""
-        return cls(frame, np.asarray(np.clip((glass - CLEAR) / (DARK - CLEAR), 0, 1), np.float32))
+        return cls(frame, np.asarray(ramp(glass, CLEAR, DARK), np.float32))
 
     @property
     def covered(self) -> FloatArray:
         """Where the glasses hide the face, with thin rims: (192, 192) float32 in [0, 1]."""
-        frame = np.minimum(_WIDER * cv2.GaussianBlur(self.frame, (0, 0), _RIM), 1)
+        frame = np.minimum(_RIM_GAIN * cv2.GaussianBlur(self.frame, (0, 0), _RIM_SIGMA), 1)
         return np.asarray(np.maximum(frame, self.dark), np.float32)
 
     @property
@@ -72,7 +73,7 @@ class Spectacles:
         if not self.hides_eyes:
             return None
         around = cv2.dilate(
-            self.covered, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_AROUND, _AROUND))
+            self.covered, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_SHADOW_SIZE, _SHADOW_SIZE))
         )
         return np.asarray(cv2.GaussianBlur(around, (0, 0), 2.0), np.float32)
 
@@ -87,7 +88,7 @@ class Spectacles:
         hole = cv2.dilate((self.frame > 0.25).astype(np.uint8), np.ones((3, 3), np.uint8))
         return inpainted(crop, hole, 3, 0.7)
 
-    def taken_off(self, crop: Photo) -> Photo:
+    def without_frame(self, crop: Photo) -> Photo:
         """Replaces the frame by skin from around it; sunglasses stay.
 
         Args:
@@ -108,9 +109,9 @@ def as_spectacles(opacity: FloatArray) -> Spectacles | None:
     """
     if max(float((part > 0.5).mean()) for part in opacity) < LEAST_SHARE:
         return None
-    whole = np.zeros((2, CROP_SIZE, CROP_SIZE), np.float32)
-    whole[:, ROWS, COLUMNS] = opacity
-    return Spectacles.from_opacity(*whole)
+    maps = np.zeros((2, CROP_SIZE, CROP_SIZE), np.float32)
+    maps[:, ROWS, COLUMNS] = opacity
+    return Spectacles.from_opacity(*maps)
 
 
 class SpectaclesFinder:

@@ -15,21 +15,21 @@ from facefusion.types import FloatArray, Photo
 #: Side in pixels of the aligned crop in which strands are found.
 CROP_SIZE: Final = 256
 #: Largest width of a strand in pixels.
-WIDEST: Final = 15
+LARGEST_WIDTH: Final = 15
 #: Share by which a strand's core is darker than the skin around it.
-CORE: Final = 0.28
+CORE_DARKER: Final = 0.28
 #: Share by which the other pixels of a strand are darker.
-EDGE: Final = 0.15
+EDGE_DARKER: Final = 0.15
 #: CIELAB distance from the skin's colour above which a pixel is not skin.
-UNLIKE: Final = 30.0
+SKIN_DISTANCE: Final = 30.0
 #: Factor of the distance of pixels brighter than the skin, which may be gloss.
 GLOSS: Final = 0.7
 #: Standard deviation in pixels of the Gaussian that averages the skin's colour.
-AROUND: Final = 40.0
+SKIN_SIGMA: Final = 40.0
 #: Factor by which the crop is reduced for that average.
 SHRINK: Final = 4
 #: Opacity of hair at which strands begin.
-HAIR: Final = 0.3
+HAIR_OPACITY: Final = 0.3
 #: Largest distance in pixels between that hair and the beginning of a strand.
 REACH: Final = 9
 #: Growth of the outline within which strands are found: at its rim the face turns dark.
@@ -37,13 +37,13 @@ RIM: Final = -0.06
 #: Growth of the brows, which are no strands.
 BROWS: Final = 0.35
 #: Least length of a strand in pixels: shorter spots are moles or pores.
-SHORTEST: Final = 12
+LEAST_LENGTH: Final = 12
 #: Distance in pixels at which strands count as one fringe.
-JOINED: Final = 9
+JOINED_DISTANCE: Final = 9
 #: Standard deviation in pixels of the edge of a fringe.
-SOFT: Final = 1.3
+EDGE_SIGMA: Final = 1.3
 #: Diameter in pixels of the dilation that covers a strand's shadow.
-WIDER: Final = 3
+SHADOW_SIZE: Final = 3
 
 
 def find_strands(
@@ -69,25 +69,25 @@ def find_strands(
     grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.float32)
     closed = without_strands(grey)
     darker = (closed - grey) / np.maximum(closed, 32)
-    core = darker > CORE
+    core = darker > CORE_DARKER
     if wide:
-        core |= _distance_from_skin(crop, mesh) > UNLIKE
-    candidates = (((darker > EDGE) | core) & (forehead > 0)).astype(np.uint8)
+        core |= _distance_from_skin(crop, mesh) > SKIN_DISTANCE
+    candidates = (((darker > EDGE_DARKER) | core) & (forehead > 0)).astype(np.uint8)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(candidates, connectivity=8)
     if count < 2:
         return np.asarray(candidates, np.uint8)
-    whole = cv2.resize(hair, (CROP_SIZE, CROP_SIZE), interpolation=cv2.INTER_LINEAR)
-    near = cv2.dilate((whole > HAIR).astype(np.uint8), _disc(2 * REACH + 1))
-    longest = np.maximum(stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT])
-    kept = (longest >= SHORTEST) & np.isin(np.arange(count), labels[near > 0])
-    kept &= np.isin(np.arange(count), labels[core])
-    kept[0] = False
-    return np.asarray(cv2.dilate(kept[labels].astype(np.uint8), _disc(WIDER)), np.uint8)
+    hair_map = cv2.resize(hair, (CROP_SIZE, CROP_SIZE), interpolation=cv2.INTER_LINEAR)
+    beginnings = cv2.dilate((hair_map > HAIR_OPACITY).astype(np.uint8), _disc(2 * REACH + 1))
+    lengths = np.maximum(stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT])
+    is_strand = (lengths >= LEAST_LENGTH) & np.isin(np.arange(count), labels[beginnings > 0])
+    is_strand &= np.isin(np.arange(count), labels[core])
+    is_strand[0] = False
+    return np.asarray(cv2.dilate(is_strand[labels].astype(np.uint8), _disc(SHADOW_SIZE)), np.uint8)
 
 
 def without_strands(crop: np.ndarray) -> np.ndarray:
     """Removes dark thin structures from a crop, (256, 256) or (256, 256, 3)."""
-    row = cv2.getStructuringElement(cv2.MORPH_RECT, (WIDEST, 1))
+    row = cv2.getStructuringElement(cv2.MORPH_RECT, (LARGEST_WIDTH, 1))
     return np.asarray(cv2.morphologyEx(cv2.GaussianBlur(crop, (0, 0), 0.7), cv2.MORPH_CLOSE, row))
 
 
@@ -106,10 +106,10 @@ class Strands:
     @classmethod
     def of(cls, crop: Photo, mesh: FloatArray, hair: FloatArray) -> Strands | None:
         """Finds the strands, or None if there are none; arguments as of `find_strands`."""
-        found = find_strands(crop, mesh, hair, wide=False)
-        if not found.any():
+        strands = find_strands(crop, mesh, hair, wide=False)
+        if not strands.any():
             return None
-        opacity = cv2.GaussianBlur(found.astype(np.float32), (0, 0), SOFT)
+        opacity = cv2.GaussianBlur(strands.astype(np.float32), (0, 0), EDGE_SIGMA)
         return cls(np.asarray(without_strands(crop), np.float32), np.asarray(opacity, np.float32))
 
     @property
@@ -120,9 +120,11 @@ class Strands:
 
 def joined(strands: np.ndarray) -> FloatArray:
     """Joins adjacent strands, (256, 256) uint8, to a fringe, (256, 256) float32 in [0, 1]."""
-    closed = cv2.morphologyEx(strands, cv2.MORPH_CLOSE, _disc(JOINED))
-    whole = np.asarray(cv2.morphologyEx(closed, cv2.MORPH_OPEN, _disc(JOINED)), np.float32)
-    return np.asarray(cv2.GaussianBlur(whole, (0, 0), SOFT), np.float32)
+    closed = cv2.morphologyEx(strands, cv2.MORPH_CLOSE, _disc(JOINED_DISTANCE))
+    fringe = np.asarray(
+        cv2.morphologyEx(closed, cv2.MORPH_OPEN, _disc(JOINED_DISTANCE)), np.float32
+    )
+    return np.asarray(cv2.GaussianBlur(fringe, (0, 0), EDGE_SIGMA), np.float32)
 
 
 def _distance_from_skin(crop: Photo, mesh: FloatArray) -> FloatArray:
@@ -130,19 +132,19 @@ def _distance_from_skin(crop: Photo, mesh: FloatArray) -> FloatArray:
     lab = cv2.cvtColor(crop.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
     skin = skin_mask(mesh, CROP_SIZE)
     skin[: _brow_row(mesh)] = 0
-    small, sigma = (CROP_SIZE // SHRINK,) * 2, AROUND / SHRINK
-    weight = cv2.resize(skin, small, interpolation=cv2.INTER_AREA)
-    near = cv2.GaussianBlur(weight, (0, 0), sigma)
+    size, sigma = (CROP_SIZE // SHRINK,) * 2, SKIN_SIGMA / SHRINK
+    weight = cv2.resize(skin, size, interpolation=cv2.INTER_AREA)
+    total_weight = cv2.GaussianBlur(weight, (0, 0), sigma)
     sums = cv2.GaussianBlur(
-        cv2.resize(lab * skin[..., None], small, interpolation=cv2.INTER_AREA), (0, 0), sigma
+        cv2.resize(lab * skin[..., None], size, interpolation=cv2.INTER_AREA), (0, 0), sigma
     )
     mean = cv2.resize(
-        sums / np.maximum(near, 1e-6)[..., None],
+        sums / np.maximum(total_weight, 1e-6)[..., None],
         (CROP_SIZE, CROP_SIZE),
         interpolation=cv2.INTER_LINEAR,
     )
-    apart = np.linalg.norm(lab - mean, axis=-1)
-    return np.asarray(np.where(lab[..., 0] > mean[..., 0], GLOSS * apart, apart), np.float32)
+    distance = np.linalg.norm(lab - mean, axis=-1)
+    return np.asarray(np.where(lab[..., 0] > mean[..., 0], GLOSS * distance, distance), np.float32)
 
 
 def _forehead(mesh: FloatArray) -> np.ndarray:

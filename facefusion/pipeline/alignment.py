@@ -26,8 +26,7 @@ from facefusion.geometry.mirror import mirrored
 from facefusion.geometry.sampling import PhotoPart, crop_part, rounded_up
 from facefusion.geometry.stretch import too_oblique
 from facefusion.geometry.symmetry import LEAST_TURN, hidden_turn, mirror_opacity
-from facefusion.perception.coverings import SIZE as MAP_SIZE
-from facefusion.perception.coverings import Coverings
+from facefusion.perception.coverings import MAP_SIZE, Coverings
 from facefusion.perception.mesh import FaceMesh
 from facefusion.pipeline.expression import correct_expression
 from facefusion.pipeline.source import AlignedFace, SourceView

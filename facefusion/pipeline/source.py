@@ -21,8 +21,7 @@ from facefusion.geometry.align import (
 from facefusion.geometry.mask import outline_mask, uncovered
 from facefusion.geometry.sampling import PhotoPart
 from facefusion.images.inpaint import Patch, covered_with_skin
-from facefusion.perception.coverings import SIZE as MAP_SIZE
-from facefusion.perception.coverings import Coverings
+from facefusion.perception.coverings import MAP_SIZE, Coverings
 from facefusion.perception.strands import CROP_SIZE as STRANDS_SIZE
 from facefusion.perception.strands import find_strands, joined
 from facefusion.types import Face, FloatArray, Photo

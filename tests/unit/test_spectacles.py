@@ -56,13 +56,13 @@ def test_a_frame_is_taken_off_at_any_size_and_dark_glass_is_not(make_photo: Any)
         rows = np.linspace(0, CROP_SIZE, size, endpoint=False).astype(int)
         face = plain.copy()
         face[glasses.frame[np.ix_(rows, rows)] > 0.5] = 10
-        without = glasses.taken_off(face)
+        without = glasses.without_frame(face)
         assert (
             np.abs(without.astype(int) - plain).max() < 40
             and np.abs(face.astype(int) - plain).max() > 100
         )
         np.testing.assert_array_equal(without[: size // 4], plain[: size // 4])
-        np.testing.assert_array_equal(worn(frame=1, glass=0.9).taken_off(face), face)
+        np.testing.assert_array_equal(worn(frame=1, glass=0.9).without_frame(face), face)
 
 
 def test_the_targets_glasses_are_left_alone(

@@ -18,8 +18,7 @@ from facefusion.fusion.coarse import COARSE_SIZE
 from facefusion.geometry.align import chain, transform_points
 from facefusion.geometry.mask import face_mask, skin_mask, uncovered
 from facefusion.geometry.topology import five_points
-from facefusion.perception.coverings import SIZE as COVERINGS
-from facefusion.perception.coverings import Coverings
+from facefusion.perception.coverings import MAP_SIZE, Coverings
 from facefusion.perception.spectacles import Spectacles
 from facefusion.training.samples.augment import light, photometric
 from facefusion.training.samples.covering_labels import covering, glasses_kinds
@@ -103,7 +102,9 @@ class SwapSampler:
         self.size = faces.crops.shape[1]
         self.lamps = Lamps(faces)
         #: Sources without their spectacles, to be warped onto others.
-        self.bare = [each.taken_off(crop) for crop, each in zip(faces.crops, worn, strict=True)]
+        self.bare = [
+            each.without_glasses(crop) for crop, each in zip(faces.crops, worn, strict=True)
+        ]
         #: Coverings of the sources without spectacles, (S, S) uint8 each.
         self.carried = np.stack(
             [self._carried(*each) for each in zip(self.bare, faces.meshes, worn, strict=True)]
@@ -123,10 +124,10 @@ class SwapSampler:
         Hair and hats as found; below the nose, beards by colour.
         """
         low = np.clip(
-            (np.arange(COVERINGS[0]) / COVERINGS[0] - BEARDS[0]) / (BEARDS[1] - BEARDS[0]), 0, 1
+            (np.arange(MAP_SIZE[0]) / MAP_SIZE[0] - BEARDS[0]) / (BEARDS[1] - BEARDS[0]), 0, 1
         )
         beard = self._at_size(
-            np.repeat(low.astype(np.float32)[:, None], COVERINGS[0], axis=1)
+            np.repeat(low.astype(np.float32)[:, None], MAP_SIZE[0], axis=1)
         ) * _covering(crop, mesh)
         return np.maximum(beard, 255 * self._at_size(worn.occlusion_maps.max(-1))).astype(np.uint8)
 
@@ -174,7 +175,7 @@ class SwapSampler:
             rng, image, mesh, self.faces.crops[int(rng.integers(len(self.faces)))]
         )
         layers = (
-            cv2.resize(layer, COVERINGS, interpolation=cv2.INTER_AREA)
+            cv2.resize(layer, MAP_SIZE, interpolation=cv2.INTER_AREA)
             for layer in (drawn.frame, drawn.lens)
         )
         return drawn, Spectacles.from_opacity(*layers)
@@ -248,7 +249,7 @@ class SwapSampler:
                 occlusion_maps = warp(self._at_size(self.worn[source].occlusion_maps), source_mesh)
                 found = self._at_size(
                     worn.blocked_by(
-                        cv2.resize(occlusion_maps, COVERINGS, interpolation=cv2.INTER_AREA)
+                        cv2.resize(occlusion_maps, MAP_SIZE, interpolation=cv2.INTER_AREA)
                     )
                 )
         # Simulates the mesh network's error: of each point, and of all together.
@@ -274,7 +275,7 @@ class SwapSampler:
             if rng.random() >= FOUND:
                 warped, covered = drawn.image, np.maximum(covered, drawn.covered)
             elif seen.hidden is None:
-                warped = seen.taken_off(drawn.image)
+                warped = seen.without_frame(drawn.image)
             else:
                 warped, found = drawn.image, np.maximum(found, self._at_size(seen.hidden))
         if rng.random() < 0.22:  # coverings of the source are not transferred
