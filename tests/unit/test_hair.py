@@ -97,7 +97,7 @@ def test_coverings_put_hair_and_glasses_together() -> None:
     )
     assert alone.nbytes == fringe.nbytes and clear.nbytes == fringe.nbytes + 2 * frame.nbytes
     crop = np.full((192, 192, 3), 90, np.uint8)
-    assert alone.taken_off(crop) is crop
+    assert alone.without_glasses(crop) is crop
 
 
 def test_only_hair_over_a_bare_face_is_foreign() -> None:
