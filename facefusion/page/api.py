@@ -189,6 +189,12 @@ def _api_error(error: Exception, language: words.Language) -> gr.Error:
     return gr.Error(error_sentence(error, language), print_exception=False)
 
 
+def _picture(elem_id: str, label: str) -> gr.Image:
+    image = gr.Image(type="filepath", format="png", label=label, visible=False, elem_id=elem_id)
+    vars(image)["example_payload"] = _example_upload  # Gradio writes a stub file for a subclass
+    return image
+
+
 def build(api: Api, at_once: int) -> None:
     """Adds the endpoints to a `gr.Blocks`, each with its own hidden trigger.
 
@@ -196,15 +202,9 @@ def build(api: Api, at_once: int) -> None:
         api: the endpoints.
         at_once: most calls of each that run at once.
     """
-
-    def picture(elem_id: str, label: str) -> gr.Image:
-        image = gr.Image(type="filepath", format="png", label=label, visible=False, elem_id=elem_id)
-        vars(image)["example_payload"] = _example_upload  # Gradio writes a stub file for a subclass
-        return image
-
     inputs = [
-        picture("api-source", "Source"),
-        picture("api-target", "Target"),
+        _picture("api-source", "Source"),
+        _picture("api-target", "Target"),
         gr.Textbox(Tier.AUTO.value, label="Tier", visible=False, elem_id="api-tier"),
         gr.JSON([], label="Faces", visible=False, elem_id="api-faces"),
         gr.Number(LIKENESS, label="Likeness", visible=False, elem_id="api-likeness"),
@@ -212,14 +212,14 @@ def build(api: Api, at_once: int) -> None:
         gr.Checkbox(False, label="I have consent", visible=False, elem_id="api-consent"),
     ]
     outputs = [
-        picture("api-result", "Result"),
-        picture("api-draft", "First draft"),
+        _picture("api-result", "Result"),
+        _picture("api-draft", "First draft"),
         gr.JSON(label="Report", visible=False, elem_id="api-report"),
     ]
     gr.Button(visible=False, elem_id="api-fuse").click(
         api.fuse, inputs, outputs, api_name="fuse", api_description=FUSE, **queued(FUSIONS, at_once)
     )
-    photo = picture("api-photo", "Photo")
+    photo = _picture("api-photo", "Photo")
     found = gr.JSON(label="Faces", visible=False, elem_id="api-found")
     gr.Button(visible=False, elem_id="api-detect").click(
         api.detect,

@@ -140,17 +140,17 @@ class Calls:
         checked = [
             self._value(value, component) for value, component in zip(data, inputs, strict=True)
         ]
-        made: dict[str, Any] = {"data": checked, "fn_index": index}
+        call: dict[str, Any] = {"data": checked, "fn_index": index}
         if session is not None:
-            made["session_hash"] = session
+            call["session_hash"] = session
         if type(trigger) is int:
-            made["trigger_id"] = trigger
+            call["trigger_id"] = trigger
         photos = [
             value["path"]
             for value, component in zip(checked, inputs, strict=True)
             if isinstance(component, gr.Image) and value is not None
         ]
-        return Call(index, json.dumps(made).encode(), photos)
+        return Call(index, json.dumps(call).encode(), photos)
 
     def _value(self, value: Any, component: Any) -> Any:
         if isinstance(component, gr.State):  # its value stays on the server

@@ -89,7 +89,7 @@ class Fusing:
     def _details(
         self, job: Job, result: FusionResult, image: Photo, request: gr.Request
     ) -> Changes:
-        """Updates of everything but the result itself, whose marked picture is `image`."""
+        """Shows everything but the result itself, whose marked picture is `image`."""
         outcome, more = self.layout.outcome, self.layout.more
         language, folder = request_language(request), self.photos.results(request)
         png = files.write(image, folder, ".png")

@@ -51,18 +51,18 @@ def on_space() -> bool:
 
 
 def trusted_proxies() -> str:
-    """Addresses and networks of trusted proxies, separated by commas; empty if there are none."""
+    """Returns the addresses and networks of trusted proxies, separated by commas, or ""."""
     return os.environ.get(PROXY_VARIABLE, SPACES_PROXIES if on_space() else "")
 
 
 def frame_ancestors() -> str:
-    """Sites that may show the page in a frame, a CSP source list."""
+    """Returns the sites that may show the page in a frame, a CSP source list."""
     chosen = os.environ.get(FRAME_VARIABLE, "").strip()
     return chosen or (SPACES_ANCESTORS if on_space() else "'self'")
 
 
 def security_headers() -> Headers:
-    """Headers of every answer."""
+    """Returns the headers of every answer."""
     ancestors = frame_ancestors()
     headers = {
         "content-security-policy": "; ".join((*_POLICY, f"frame-ancestors {ancestors}")),

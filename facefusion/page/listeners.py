@@ -63,8 +63,8 @@ def connect_photos(layout: Layout, checks: PhotoChecks, at_once: int) -> None:
         [target.field.notice, target.face_style, target.faces, other.faces, other.section],
         **checking,
     )
-    for mine, others in ((target.faces, other.faces), (other.faces, target.faces)):
-        mine.input(None, [mine, others], others, js=style.TAKE_FROM_OTHER, **PRIVATE)
+    for chosen, others in ((target.faces, other.faces), (other.faces, target.faces)):
+        chosen.input(None, [chosen, others], others, js=style.TAKE_FROM_OTHER, **PRIVATE)
     both = [photos.sources[0].photo, target.field.photo]
     photos.swap.click(None, both, both, js=style.EXCHANGE, **PRIVATE)
 
@@ -118,7 +118,7 @@ def connect_comparison(layout: Layout, comparing: Comparing, at_once: int) -> An
 
 
 def connect_result(layout: Layout, actions: Actions, cancelled: list[Any]) -> None:
-    """Connects the cancel button and what is beside a result.
+    """Connects the cancel button, the choice of the view and the reuse of the result.
 
     Args:
         layout: the components.
@@ -136,5 +136,5 @@ def connect_result(layout: Layout, actions: Actions, cancelled: list[Any]) -> No
 
 
 def _paths(pair: tuple[Path, Path]) -> list[str]:
-    """Paths of the two photos of an example."""
+    """Returns the paths of the two photos of an example."""
     return [str(path) for path in pair]

@@ -95,7 +95,7 @@ class Photos:
                 raise
 
     def pixels(self, paths: Iterable[str], role: PhotoRole = "target") -> int:
-        """Pixels of all files; an unreadable one counts 0, and `read` reports it later."""
+        """Counts the pixels of all files; an unreadable one counts 0, and `read` reports it later."""
         return sum(self._pixels(path, role) for path in paths)
 
     def _pixels(self, named: str, role: PhotoRole) -> int:

@@ -58,7 +58,7 @@ def tile(result: FusionResult, text: str, size: int = LARGE_TILE) -> Photo:
 
 
 def steps(target: Photo, result: FusionResult, text: str) -> dict[str, Photo]:
-    """Pictures of the first face after each stage, (TILE, TILE, 3) RGB uint8, marked if AI-made."""
+    """Draws the first face after each stage, (TILE, TILE, 3) RGB uint8, marked if AI-made."""
     face = result.faces[0]
     to_tile = _view(face, TILE)
     before = np.ascontiguousarray(crop_photo(target, to_tile, TILE))

@@ -96,7 +96,7 @@ async def _watch_connections(demo: gr.Blocks) -> None:
 
 
 def _excess(connections: Iterable[Any], since: dict[Any, float], now: float) -> list[Any]:
-    """Connections of each address beyond its share: the idle ones first, then the newest."""
+    """Finds connections beyond the share of their address: idle ones first, then the newest."""
     by_address: dict[str, list[Any]] = {}
     for connection in connections:
         by_address.setdefault(visitor_at((connection.client or ("",))[0]), []).append(connection)

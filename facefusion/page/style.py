@@ -168,6 +168,6 @@ REVEAL: Final = "() => reveal()"
 #: Exchanges two values in the browser, without a request to the server.
 EXCHANGE: Final = "(one, other) => [other, one]"
 #: Removes the faces just chosen for one person from the other person's choice.
-TAKE_FROM_OTHER: Final = "(mine, others) => [others.filter((n) => !mine.includes(n))]"
+TAKE_FROM_OTHER: Final = "(chosen, others) => [others.filter((n) => !chosen.includes(n))]"
 #: Scrolls back to the photos.
 TO_TOP: Final = "() => document.getElementById('photos').scrollIntoView({ block: 'start' })"

@@ -29,7 +29,7 @@ class Usage:
         self._used: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def of(self, visitor: str) -> float:
-        """Seconds of work for a visitor, with exponential decay."""
+        """Returns the seconds of work for a visitor, with exponential decay."""
         with self._lock:
             return self._now(visitor)
 

@@ -8,6 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -129,11 +130,9 @@ def test_nothing_is_computed_twice(
     pipeline.cache.clear()
     counts: Counter[str] = Counter()
 
-    def count(owner: Any, name: str) -> None:
-        real = getattr(owner, name)
-        monkeypatch.setattr(
-            owner, name, lambda *given, **named: (counts.update([name]), real(*given, **named))[1]
-        )
+    def counted(name: str) -> Any:
+        real = getattr(pipeline.networks, name)
+        return lambda *given, **named: (counts.update([name]), real(*given, **named))[1]
 
     attempts = pipeline.networks.detector.attempts
     own = [guest.shape[:2], astronaut.shape[:2]]  # another visitor's photo may still be looked at
@@ -142,8 +141,8 @@ def test_nothing_is_computed_twice(
         "attempts",
         lambda photo: (counts.update(["attempts"] * (photo.shape[:2] in own)), attempts(photo))[1],
     )
-    count(pipeline, "coarse")
-    count(pipeline, "refine")
+    runners = {name: counted(name) for name in ("coarse", "refine")}
+    monkeypatch.setattr(pipeline, "networks", replace(pipeline.networks, **runners))
     visitor = visit(1280, "en-US")
     page = visitor.page
     visitor.choose("source", face_file)
