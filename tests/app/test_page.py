@@ -146,8 +146,8 @@ def test_a_notice_is_text_not_html() -> None:
 
 
 def test_the_page_says_when_other_networks_run_than_were_asked_for() -> None:
-    paper: Any = SimpleNamespace(notice="The networks <b>a/b</b> could not be used.")
-    config = app.build_demo(paper).get_config_file()
+    fake: Any = SimpleNamespace(notice="The networks <b>a/b</b> could not be used.")
+    config = app.build_demo(fake).get_config_file()
     shown = [
         each["props"]["value"]
         for each in config["components"]
@@ -160,8 +160,8 @@ def test_the_page_says_when_other_networks_run_than_were_asked_for() -> None:
 
 def test_port_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: dict[str, Any] = {}
-    paper = SimpleNamespace(chooser=TierChooser(lambda: QUICK), expected_seconds=dict)
-    monkeypatch.setattr(app.FusionPipeline, "from_pretrained", classmethod(lambda cls: paper))
+    fake = SimpleNamespace(chooser=TierChooser(lambda: QUICK), expected_seconds=dict)
+    monkeypatch.setattr(app.FusionPipeline, "from_pretrained", classmethod(lambda cls, **_: fake))
 
     class Stopped(Exception):
         """Instead of serving."""
