@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
@@ -52,6 +52,10 @@ class Clock:
         for each in pair:
             for name, seconds in each.seconds.items():
                 self._add(name, seconds * min(passed / max(counted, 1e-9), 1.0))
+
+    def seconds_without(self, stages: Collection[str]) -> float:
+        """Returns the seconds of all stages but `stages`."""
+        return sum(seconds for name, seconds in self.seconds.items() if name not in stages)
 
     def _add(self, name: str, seconds: float) -> None:
         self.seconds[name] = self.seconds.get(name, 0.0) + seconds

@@ -46,6 +46,7 @@ class FaceFinder:
     Attributes:
         detector, mesh, identity, coverings: the networks.
         cache: holds measurements by the content of their photo.
+        steps: steps of warping and composing to run.
     """
 
     detector: FaceDetector
@@ -53,6 +54,7 @@ class FaceFinder:
     identity: IdentityEncoder
     coverings: CoveringsFinder
     cache: FeatureCache
+    steps: Steps
 
     def find_face(
         self, photo: Photo, role: PhotoRole, clock: Clock, number: int | None
@@ -119,24 +121,22 @@ class FaceFinder:
         key = ("coverings", located.key, located.face.detection.box.tobytes())
         return self.cache.get_or_make(key, find, lambda coverings: coverings.nbytes)
 
-    def source(self, located: LocatedFace, coverings: Coverings, steps: Steps) -> SourceView:
+    def source(self, located: LocatedFace, coverings: Coverings) -> SourceView:
         """Returns the face as a source; its crops and photo parts are made on demand and cached."""
         return SourceView(
             located.face.mesh,
-            partial(self._aligned, located, coverings, steps),
+            partial(self._aligned, located, coverings),
             partial(self._part, located),
         )
 
-    def _aligned(
-        self, located: LocatedFace, coverings: Coverings, steps: Steps, size: int
-    ) -> AlignedFace:
+    def _aligned(self, located: LocatedFace, coverings: Coverings, size: int) -> AlignedFace:
         def crop() -> AlignedFace:
             return AlignedFace.of(
-                located.photo, located.face, coverings, size, strands=steps.hairline
+                located.photo, located.face, coverings, size, strands=self.steps.hairline
             )
 
         return self.cache.get_or_make(
-            ("crop", located.key, size, steps), crop, 3 * size * size + FACE_BYTES
+            ("crop", located.key, size, self.steps), crop, 3 * size * size + FACE_BYTES
         )
 
     def _part(self, located: LocatedFace, size: int) -> PhotoPart:
@@ -149,13 +149,11 @@ class FaceFinder:
             ("part", located.key, size), crop, lambda part: part.image.nbytes
         )
 
-    def target(
-        self, located: LocatedFace, coverings: Coverings, tier: TierSpec, steps: Steps
-    ) -> PreparedTarget:
+    def target(self, located: LocatedFace, coverings: Coverings, tier: TierSpec) -> PreparedTarget:
         """Returns the face as a target, from the cache or prepared."""
 
         def prepare() -> PreparedTarget:
-            return PreparedTarget.of(located.photo, located.face.mesh, coverings, tier, steps)
+            return PreparedTarget.of(located.photo, located.face.mesh, coverings, tier, self.steps)
 
         key = (
             "view",
@@ -163,7 +161,7 @@ class FaceFinder:
             located.face.mesh.tobytes(),
             tier.detail_size,
             tier.refine_size,
-            steps,
+            self.steps,
         )
         return self.cache.get_or_make(key, prepare, lambda target: target.nbytes)
 

@@ -13,7 +13,6 @@ from facefusion.auto.chooser import TierChooser
 from facefusion.auto.speed import PERCEPTION, Speed, keep_speed, known_speed, measure
 from facefusion.engines.registry import Engine
 from facefusion.errors import PhotoRole
-from facefusion.fusion.coarse import COARSE_SIZE
 from facefusion.images.reading import MAX_SOURCES, as_rgb, numbered
 from facefusion.pipeline import stages
 from facefusion.pipeline.cache import FeatureCache, content_key
@@ -21,10 +20,10 @@ from facefusion.pipeline.canvas import Canvas
 from facefusion.pipeline.clock import STAGES, Clock, Progress
 from facefusion.pipeline.faces import FaceFinder
 from facefusion.pipeline.loading import Loading, open_networks
-from facefusion.pipeline.matching import FaceMatch, match_faces, reshape_target
+from facefusion.pipeline.matching import match_faces, reshape_target
 from facefusion.pipeline.networks import Networks
 from facefusion.pipeline.options import LIKENESS, FusionOptions
-from facefusion.pipeline.results import ChosenTier, Picture, Results
+from facefusion.pipeline.results import Picture, Results
 from facefusion.pipeline.steps import Steps
 from facefusion.pipeline.synthetic import synthetic_photos, with_synthetic_face
 from facefusion.tiers import TIERS, Tier
@@ -68,7 +67,12 @@ class FusionPipeline:
             keep=partial(keep_speed, speed_key),
         )
         self._finder: Final = FaceFinder(
-            networks.detector, networks.mesh, networks.identity, networks.coverings, self.cache
+            networks.detector,
+            networks.mesh,
+            networks.identity,
+            networks.coverings,
+            self.cache,
+            self.steps,
         )
 
     @classmethod
@@ -221,48 +225,31 @@ class FusionPipeline:
                 for photos, swap in zip(sources, swaps, strict=True)
             ]
             # 2. Tier: the requested one, or Auto's choice.
-            chosen = self._choose_tier(options, matches, clock)
+            chosen = stages.choose_tier(self.chooser, options, matches, clock)
             # 3. Align: each source on its target's mesh, relit, coverings excluded.
             with clock.stage("warp"):
                 reshaped = reshape_target(photo, matches, options.shape_strength)
-                pairs = stages.align(
-                    self._finder,
-                    matches,
-                    reshaped,
-                    expression_strength=options.expression_strength,
-                    tier=chosen.spec,
-                    steps=self.steps,
-                    executor=executor,
-                )
-            details = [stages.start_detail(pair, chosen.spec, executor) for pair in pairs]
+                aligner = stages.Aligner(self._finder, chosen.spec, options.expression_strength)
+                pairs = aligner.align(matches, reshaped, executor)
+            details = stages.start_details(pairs, chosen.spec, executor)
             # 4. Coarse: mask and residual at 128 px, and the draft composed from them.
             with clock.stage("coarse"):
-                maps = [
-                    self.networks.coarse(*pair.network_inputs(COARSE_SIZE), match.embedding)
-                    for pair, match in zip(pairs, matches, strict=True)
-                ]
-            refining = [
-                stages.start_refining(self.networks.refine, pair, coarse, executor)
-                for pair, coarse in zip(pairs, maps, strict=True)
-            ]
+                maps = stages.run_coarse(self.networks.coarse, pairs, matches)
+            refining = stages.start_refining(self.networks.refine, pairs, maps, executor)
             with clock.stage("draft"):
                 canvas = Canvas.of(reshaped.photo, reshaped.changed, options.blend, self.steps)
                 crops = stages.compose_drafts(canvas, pairs, maps)
-            photo, faces = reshaped.photo, reshaped.faces
+            faces = reshaped.faces
             del reshaped  # its mask takes more memory than the photo
             made = Results(matches, pairs, canvas.layers, chosen, clock)
             yield made.result(canvas.layers, crops, [math.nan] * len(matches))
             # 5. Refine: mask and residual at up to 512 px; or Studio, with the user's own models.
+            maps = stages.finish_refining(refining, maps, clock)
             final: Picture = canvas.layers
-            for i, answer in enumerate(refining):
-                if answer is not None:
-                    with clock.stage("refine"):
-                        maps[i] = answer.result()
             if chosen.tier is Tier.STUDIO and self.networks.studio is not None:
                 with clock.stage("refine"):
-                    final = stages.swap_in_studio(
-                        self.networks.studio, matches, photo, faces, pairs, canvas
-                    )
+                    studio = self.networks.studio
+                    final = stages.swap_in_studio(studio, matches, faces, pairs, canvas)
             # 6. Compose: the source's detail, at the resolution of the photo.
             if chosen.spec.refine_size:
                 with clock.stage("compose"):
@@ -273,22 +260,9 @@ class FusionPipeline:
             with clock.stage("check"):
                 similarities = stages.compare(self.networks.identity, final, faces, matches)
             if chosen.tier in TIERS:
-                self.chooser.observe(
-                    chosen.tier, chosen.face_size, _work(clock), faces=len(matches)
-                )
+                seconds = clock.seconds_without(PERCEPTION)
+                self.chooser.observe(chosen.tier, chosen.face_size, seconds, faces=len(matches))
             yield made.result(final, crops, similarities)
-
-    def _choose_tier(
-        self, options: FusionOptions, matches: Sequence[FaceMatch], clock: Clock
-    ) -> ChosenTier:
-        size = max(match.size for match in matches)
-        if options.tier is not Tier.AUTO:
-            return ChosenTier(options.tier, size)
-        elapsed = sum(clock.seconds.values())
-        choice = self.chooser.choose(
-            size, elapsed=elapsed, faces=len(matches), budget=options.budget
-        )
-        return ChosenTier(choice.tier, size, choice)
 
     def _measure_speed(self) -> Speed:
         """Times every tier on two grey photos with a synthetic face."""
@@ -316,8 +290,3 @@ class FusionPipeline:
         photo = as_rgb(photo, which, number=number)
         faces = self._finder.faces(photo, content_key(photo), which, number)
         return sorted(faces, key=lambda face: float(face.mesh[:, 0].mean()))
-
-
-def _work(clock: Clock) -> float:
-    """Returns the seconds of all stages after perception."""
-    return sum(seconds for stage, seconds in clock.seconds.items() if stage not in PERCEPTION)

@@ -5,78 +5,140 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import Executor, Future
 from contextvars import copy_context
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
+from facefusion.auto.chooser import TierChooser
 from facefusion.compose.layers import RenderedPicture
-from facefusion.fusion.coarse import FusionMaps
+from facefusion.fusion.coarse import COARSE_SIZE, CoarseRunner, FusionMaps
 from facefusion.fusion.refine import RefineRunner
+from facefusion.perception.coverings import Coverings
 from facefusion.perception.identity import IdentityEncoder
 from facefusion.pipeline.alignment import AlignedPair
 from facefusion.pipeline.canvas import Canvas
+from facefusion.pipeline.clock import Clock
 from facefusion.pipeline.faces import FaceFinder
 from facefusion.pipeline.matching import FaceMatch, ReshapedTarget
-from facefusion.pipeline.results import Picture
-from facefusion.pipeline.steps import Steps
+from facefusion.pipeline.options import FusionOptions
+from facefusion.pipeline.results import ChosenTier, Picture
 from facefusion.pipeline.target import PreparedTarget
 from facefusion.studio.swapper import StudioRunner
-from facefusion.tiers import TierSpec
+from facefusion.tiers import Tier, TierSpec
 from facefusion.types import Face, Photo
 
 
-def align(
-    finder: FaceFinder,
-    matches: Sequence[FaceMatch],
-    reshaped: ReshapedTarget,
-    *,
-    expression_strength: float,
-    tier: TierSpec,
-    steps: Steps,
-    executor: Executor,
-) -> list[AlignedPair]:
-    """Warps each source onto its target, which is measured anew if the photo was reshaped."""
-    sources = [
-        finder.source(match.source, match.source_coverings, steps).prepared(executor)
-        for match in matches
-    ]
-    pairs = []
-    for match, face, source in zip(matches, reshaped.faces, sources, strict=True):
+def choose_tier(
+    chooser: TierChooser, options: FusionOptions, matches: Sequence[FaceMatch], clock: Clock
+) -> ChosenTier:
+    """Returns the requested tier, or Auto's choice for the largest face."""
+    size = max(match.size for match in matches)
+    if options.tier is not Tier.AUTO:
+        return ChosenTier(options.tier, size)
+    elapsed = sum(clock.seconds.values())
+    choice = chooser.choose(size, elapsed=elapsed, faces=len(matches), budget=options.budget)
+    return ChosenTier(choice.tier, size, choice)
+
+
+@dataclass(frozen=True)
+class Aligner:
+    """Settings of the alignment of a call.
+
+    Attributes:
+        finder: cached measurements of the faces.
+        tier: sizes of the aligned crops.
+        expression_strength: share of the measured difference in expression that is corrected, in
+            [0, 1].
+    """
+
+    finder: FaceFinder
+    tier: TierSpec
+    expression_strength: float
+
+    def align(
+        self, matches: Sequence[FaceMatch], reshaped: ReshapedTarget, executor: Executor
+    ) -> list[AlignedPair]:
+        """Warps each source onto its target, which is measured anew if the photo was reshaped."""
+        sources = [
+            self.finder.source(match.source, match.source_coverings).prepared(executor)
+            for match in matches
+        ]
+        pairs = []
+        for match, face, source in zip(matches, reshaped.faces, sources, strict=True):
+            target, coverings = self._target(match, face, reshaped)
+            pairs.append(
+                AlignedPair.align(
+                    source,
+                    target,
+                    mesh=self.finder.mesh,
+                    expression_strength=self.expression_strength,
+                    coverings=coverings,
+                    steps=self.finder.steps,
+                )
+            )
+        return pairs
+
+    def _target(
+        self, match: FaceMatch, face: Face, reshaped: ReshapedTarget
+    ) -> tuple[PreparedTarget, Coverings]:
         if reshaped.changed is None:
             coverings = match.target_coverings
-            target = finder.target(match.target, coverings, tier, steps)
-        else:
-            coverings = finder.coverings(reshaped.photo, face.mesh)
-            target = PreparedTarget.of(reshaped.photo, face.mesh, coverings, tier, steps)
-        pairs.append(
-            AlignedPair.align(
-                source,
-                target,
-                mesh=finder.mesh,
-                expression_strength=expression_strength,
-                coverings=coverings,
-                steps=steps,
-            )
-        )
-    return pairs
+            return self.finder.target(match.target, coverings, self.tier), coverings
+        photo, steps = reshaped.photo, self.finder.steps
+        coverings = self.finder.coverings(photo, face.mesh)
+        return PreparedTarget.of(photo, face.mesh, coverings, self.tier, steps), coverings
 
 
-def start_detail(pair: AlignedPair, tier: TierSpec, executor: Executor) -> Future[Photo] | None:
-    """Renders the warped source in the executor; None if the tier composes no detail."""
-    window = pair.target.window
-    if window is None or not tier.refine_size:
-        return None
-    return executor.submit(pair.rendered, window)
+def start_details(
+    pairs: Sequence[AlignedPair], tier: TierSpec, executor: Executor
+) -> list[Future[Photo] | None]:
+    """Renders the warped sources in the executor; None where the tier composes no detail."""
+    windows = [pair.target.window if tier.refine_size else None for pair in pairs]
+    return [
+        None if window is None else executor.submit(pair.rendered, window)
+        for pair, window in zip(pairs, windows, strict=True)
+    ]
+
+
+def run_coarse(
+    coarse: CoarseRunner, pairs: Sequence[AlignedPair], matches: Sequence[FaceMatch]
+) -> list[FusionMaps]:
+    """Runs the coarse network on each pair."""
+    return [
+        coarse(*pair.network_inputs(COARSE_SIZE), match.embedding)
+        for pair, match in zip(pairs, matches, strict=True)
+    ]
 
 
 def start_refining(
-    refine: RefineRunner, pair: AlignedPair, maps: FusionMaps, executor: Executor
-) -> Future[FusionMaps] | None:
-    """Refines a coarse answer in the executor; None if the face is too small for it."""
-    if not pair.target.sizes.refine:
-        return None
-    run = partial(refine, *pair.network_inputs(pair.target.sizes.refine), maps)
-    return executor.submit(copy_context().run, run)
+    refine: RefineRunner,
+    pairs: Sequence[AlignedPair],
+    maps: Sequence[FusionMaps],
+    executor: Executor,
+) -> list[Future[FusionMaps] | None]:
+    """Refines coarse answers in the executor; None where the face is too small for it."""
+
+    def start(pair: AlignedPair, answer: FusionMaps) -> Future[FusionMaps] | None:
+        size = pair.target.sizes.refine
+        if not size:
+            return None
+        run = partial(refine, *pair.network_inputs(size), answer)
+        return executor.submit(copy_context().run, run)
+
+    return [start(pair, answer) for pair, answer in zip(pairs, maps, strict=True)]
+
+
+def finish_refining(
+    refining: Sequence[Future[FusionMaps] | None], maps: Sequence[FusionMaps], clock: Clock
+) -> list[FusionMaps]:
+    """Waits for the refined answers; coarse ones stay where none was started."""
+    answers = list(maps)
+    for i, refined in enumerate(refining):
+        if refined is not None:
+            with clock.stage("refine"):
+                answers[i] = refined.result()
+    return answers
 
 
 def compose_drafts(
@@ -105,13 +167,12 @@ def compose_details(
 def swap_in_studio(
     studio: StudioRunner,
     matches: Sequence[FaceMatch],
-    photo: Photo,
     faces: Sequence[Face],
     pairs: Sequence[AlignedPair],
     canvas: Canvas,
 ) -> RenderedPicture:
     """Swaps the faces with the user's own swapper, blended by the draft's masks."""
-    changed = canvas.changed
+    photo, changed = canvas.layers.photo, canvas.changed
     for match, face, pair, mask in zip(matches, faces, pairs, canvas.masks, strict=True):
         sources = [(each.photo, each.face.mesh) for each in match.source_photos]
         opacity = pair.target.mask_over(mask, photo.shape)
