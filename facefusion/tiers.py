@@ -7,10 +7,20 @@ from enum import StrEnum
 from typing import Final
 
 
+class Backend(StrEnum):
+    """What computes the faces of a tier."""
+
+    #: The project's own networks, coarse and refine.
+    OWN = "own"
+    #: Models that the user supplies.
+    STUDIO = "studio"
+
+
 class Tier(StrEnum):
     """A tier as it is requested; `AUTO` leaves the choice to `chooser.TierChooser`.
 
-    `STUDIO` needs models that the user supplies (`facefusion.studio.insightface_models`); `AUTO` never takes it.
+    `STUDIO` needs models that the user supplies (`studio.insightface_models`); `AUTO` never takes
+    it.
     """
 
     AUTO = "auto"
@@ -22,22 +32,34 @@ class Tier(StrEnum):
 
 @dataclass(frozen=True)
 class TierSpec:
-    """Name and sizes of a tier.
+    """Names, sizes and backend of a tier; the page's name is the text `tier.NAME`.
 
     Attributes:
-        label: name on the page.
-        description: one line for the page.
+        label: name in reports.
+        description: one line for the command line.
         detail_size: side in pixels of the aligned crop, 5/3 of the face, up to which tiers with a
             refine size compose at the photo's own resolution; larger faces are composed smaller and
             enlarged. The draft has `sizes.DRAFT_SIZE`.
         refine_size: largest side in pixels of the refine network's input; with 0 the coarse
             network's answer is the result.
+        backend: what computes the face after the draft.
     """
 
     label: str
     description: str
     detail_size: int
     refine_size: int
+    backend: Backend = Backend.OWN
+
+    @property
+    def refines(self) -> bool:
+        """Whether the refine network runs, where the face is large enough for it."""
+        return self.refine_size > 0
+
+    @property
+    def changes_draft(self) -> bool:
+        """Whether the result is more than the draft."""
+        return self.refines or self.backend is not Backend.OWN
 
 
 #: Tiers that run the project's own networks, from the fastest to the best.
@@ -48,13 +70,22 @@ TIERS: Final[dict[Tier, TierSpec]] = {
 }
 #: The tier that runs models supplied by the user, without the refine network.
 STUDIO: Final = TierSpec(
-    "Studio, non-commercial", "insightface's inswapper_128; for non-commercial research.", 1024, 0
+    "Studio, non-commercial",
+    "insightface's inswapper_128; for non-commercial research.",
+    1024,
+    0,
+    Backend.STUDIO,
 )
 
 
 def tier_spec(tier: Tier) -> TierSpec:
     """Returns the spec of a tier other than `AUTO`."""
     return STUDIO if tier is Tier.STUDIO else TIERS[tier]
+
+
+def best_tier() -> Tier:
+    """Returns the best tier that runs the project's own networks."""
+    return list(TIERS)[-1]
 
 
 class TierReason(StrEnum):

@@ -14,7 +14,7 @@ import pytest
 import skimage.data
 from insightface.data import get_image
 
-from facefusion import FusionPipeline, Tier
+from facefusion import FusionPipeline
 from facefusion.auto.chooser import TierChooser
 from facefusion.auto.speed import Speed
 from facefusion.engines.registry import Engine
@@ -22,9 +22,10 @@ from facefusion.geometry import topology
 from facefusion.geometry.triangles import TRIANGLES
 from facefusion.machine.measurements import CACHE_VARIABLE
 from facefusion.pipeline.loading import Loading, open_networks
+from facefusion.tiers import TIERS
 
 #: The speed of no machine in particular.
-QUICK = Speed(0.1, {Tier.FAST: 0.05, Tier.BALANCED: 0.1, Tier.BEST: 0.2})
+QUICK = Speed(0.1, {tier: 0.05 * 2**i for i, tier in enumerate(TIERS)})
 
 MakeMesh = Callable[..., np.ndarray]
 

@@ -10,7 +10,7 @@ from typing import Final
 from facefusion.auto.speed import FACE_SIDE, Speed
 from facefusion.auto.traffic import Traffic
 from facefusion.fusion.sizes import detail_side, refined_side
-from facefusion.tiers import TIERS, Tier, TierChoice, TierReason
+from facefusion.tiers import TIERS, Tier, TierChoice, TierReason, best_tier
 
 #: Default time budget of a fusion in seconds.
 BUDGET: Final = 0.8
@@ -91,7 +91,7 @@ class TierChooser:
         alone = _best([tier for tier in useful if expected[tier] <= limit])
         tier = _best([tier for tier in useful if turns * expected[tier] <= limit])
         if tier is useful[-1]:
-            reason = TierReason.FITS_BUDGET if tier is Tier.BEST else TierReason.SMALL_FACE
+            reason = TierReason.FITS_BUDGET if tier is best_tier() else TierReason.SMALL_FACE
         else:
             reason = TierReason.TOO_SLOW if tier is alone else TierReason.BUSY
         return TierChoice(tier, reason, expected, face_size)
@@ -153,8 +153,11 @@ def _rest(speed: Speed, tier: Tier, face_size: float) -> float:
     network grows with its pixels.
     """
     _, refined = work(tier, face_size)
-    if refined == 0:
-        return speed.rest[Tier.FAST]
-    middle, most = TIERS[Tier.BALANCED].refine_size, TIERS[Tier.BEST].refine_size
-    share = max(0, refined**2 - middle**2) / (most**2 - middle**2)
-    return (1 - share) * speed.rest[Tier.BALANCED] + share * speed.rest[Tier.BEST]
+    if refined == TIERS[tier].refine_size:
+        return speed.rest[tier]
+    # The fastest tier of each refine size.
+    measured = {spec.refine_size: other for other, spec in reversed(TIERS.items())}
+    below = max((size for size in measured if size <= refined), default=min(measured))
+    above = min(size for size in measured if size >= refined)
+    share = (refined**2 - below**2) / (above**2 - below**2) if below < above else 0.0
+    return (1 - share) * speed.rest[measured[below]] + share * speed.rest[measured[above]]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
 
 from facefusion.engines.registry import Engine
 from facefusion.engines.sessions import Feeds, Network
@@ -15,12 +14,8 @@ from facefusion.fusion.coarse import CoarseRunner
 from facefusion.fusion.refine import RefineRunner
 from facefusion.images.reading import read_photo
 from facefusion.pipeline.pipeline import FusionPipeline
-from facefusion.tiers import Tier
+from facefusion.tiers import TIERS
 from facefusion.types import FloatArray
-
-#: Tiers that are recorded: both input sizes of the refine network.
-RECORDED: Final = (Tier.BALANCED, Tier.BEST)
-
 
 #: Numbers of photo pairs to calibrate on, and of others to judge by.
 CALIBRATION, JUDGING = 24, 16
@@ -56,12 +51,13 @@ def record(pipeline: FusionPipeline, folder: Path, pairs: Iterable[Pair]) -> dic
         pairs: files in it; pairs that cannot be fused are skipped.
     """
     recorder, inputs = recording(pipeline)
+    tiers = [tier for tier, spec in TIERS.items() if spec.refines]  # all sizes of its inputs
     for pair in pairs:
         photos = (
             read_photo(folder / pair.source, "source"),
             read_photo(folder / pair.target, "target"),
         )
-        for tier in RECORDED:
+        for tier in tiers:
             try:
                 recorder(*photos, tier=tier)
             except FusionError:

@@ -25,7 +25,7 @@ from facefusion.evaluation.sheets import tile_row
 from facefusion.images.reading import read_photo
 from facefusion.models.networks import INT8
 from facefusion.pipeline.pipeline import FusionPipeline
-from facefusion.tiers import Tier
+from facefusion.tiers import best_tier
 from facefusion.types import Photo
 
 #: Least PSNR in dB of an INT8 network's outputs against the fp32 network's.
@@ -160,13 +160,13 @@ def cost(
     samples = list(make_samples(folder, val_faces(folder), portraits))
     pipelines = both(weights, engines)
     came = [
-        reconstruct(pipeline, tqdm(samples, unit="portrait"), [Tier.BEST], metrics).figures
+        reconstruct(pipeline, tqdm(samples, unit="portrait"), [best_tier()], metrics).figures
         for pipeline in pipelines
     ]
     figures = {
         name: (
             float(np.mean(came[0][BASELINE][name])),
-            *(float(np.mean(each[Tier.BEST][name])) for each in came),
+            *(float(np.mean(each[best_tier()][name])) for each in came),
         )
         for name in metrics.available
     }
@@ -183,7 +183,7 @@ def _identities(
         source = read_photo(folder / pair.source, "source")
         target = read_photo(folder / pair.target, "target")
         try:
-            first, second = (pipeline(source, target, tier=Tier.BEST) for pipeline in pipelines)
+            first, second = (pipeline(source, target, tier=best_tier()) for pipeline in pipelines)
         except FusionError:
             continue
         yield first.identity_similarity, second.identity_similarity
@@ -200,7 +200,7 @@ def sheet(weights: Path, folder: Path, pairs: Sequence[Pair], path: Path) -> Non
         )
         try:
             first, second = (
-                pipeline(source, target, tier=Tier.BEST) for pipeline in (whole, small)
+                pipeline(source, target, tier=best_tier()) for pipeline in (whole, small)
             )
         except FusionError:
             continue

@@ -22,7 +22,7 @@ from facefusion.page.messages import (
 )
 from facefusion.page.outcome import view_choices
 from facefusion.page.photos import Photos
-from facefusion.tiers import Tier
+from facefusion.tiers import tier_spec
 from facefusion.types import Photo
 from facefusion.words import Language, say
 
@@ -95,7 +95,7 @@ class Fusing:
         png = files.write(image, folder, ".png")
         before = files.write_plain(files.preview(job.target), folder)
         after = files.write(files.preview(image), folder, ".jpg")
-        choices = view_choices(with_draft=result.tier is not Tier.FAST)
+        choices = view_choices(with_draft=tier_spec(result.tier).changes_draft)
         tiers = {str(result.tier): tier_tile(result, language)}
         return {
             outcome.pictures.slider: (before, after),

@@ -30,7 +30,7 @@ from facefusion.tiers import TIERS
 from facefusion.types import Timings
 from facefusion.words import Language, say
 
-QUICK = Speed(0.1, {Tier.FAST: 0.05, Tier.BALANCED: 0.1, Tier.BEST: 0.2})
+QUICK = Speed(0.1, {tier: 0.05 * 2**i for i, tier in enumerate(TIERS)})
 
 
 def _get(url: str) -> tuple[int, str]:
