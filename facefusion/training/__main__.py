@@ -12,6 +12,6 @@ if __name__ == "__main__":
 
         sys.exit(prepare(sys.argv[2:]))
     restart("facefusion.training")
-    from facefusion.training.stages import main
+    from facefusion.training.command import main
 
     sys.exit(main())

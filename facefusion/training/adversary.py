@@ -53,7 +53,7 @@ class Adversary:
             self.net.parameters(), lr=RATE, betas=BETAS, weight_decay=1e-3
         )
 
-    def learn(self, real: Tensor, fused: Tensor, weight: Tensor) -> float:
+    def train_step(self, real: Tensor, fused: Tensor, weight: Tensor) -> float:
         """Trains the discriminator by one step on photos and fused crops (N, 3, S, S).
 
         `weight` (N, 1, S, S) is 1 where the fused crops are new.
@@ -64,16 +64,16 @@ class Adversary:
         self.net.train().requires_grad_(True)
         scores_real, scores_fused = self.net(torch.cat([real, fused.detach()])).split(len(real))
         share = _pooled(weight, scores_fused)
-        lost_real = (functional.relu(1 - scores_real) * share).sum() / share.sum().clamp(min=1)
-        lost_fused = (functional.relu(1 + scores_fused) * share).sum() / share.sum().clamp(min=1)
-        loss = lost_real + lost_fused
+        real_loss = (functional.relu(1 - scores_real) * share).sum() / share.sum().clamp(min=1)
+        fused_loss = (functional.relu(1 + scores_fused) * share).sum() / share.sum().clamp(min=1)
+        loss = real_loss + fused_loss
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()
         self.net.requires_grad_(False)
         return float(loss.detach())
 
-    def disbelief(self, fused: Tensor, weight: Tensor) -> Tensor:
+    def generator_loss(self, fused: Tensor, weight: Tensor) -> Tensor:
         """Returns the generator's loss: minus the mean score of the fused crops' new patches."""
         scores = self.net(fused)
         share = _pooled(weight, scores)

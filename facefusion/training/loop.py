@@ -92,7 +92,9 @@ class _Samples(Dataset[dict[str, np.ndarray]]):
         return self.task.sample(np.random.default_rng((self.seed, index)))
 
 
-class _From(Sampler[int]):
+class _NumberRange(Sampler[int]):
+    """The numbers of the samples from `first` to before `last`, in order."""
+
     def __init__(self, first: int, last: int) -> None:
         self.first, self.last = first, last
 
@@ -108,44 +110,149 @@ def _start_worker(_: int) -> None:
     torch.set_num_threads(1)
 
 
-class Ema(Generic[Net]):
-    """Exponential moving average of a network's parameters; its buffers are copied."""
+def _batches(task: Task[Any], schedule: Schedule, first: int) -> DataLoader[Any]:
+    """Returns the batches of all steps from `first` on."""
+    return DataLoader(
+        _Samples(task, schedule.seed),
+        batch_size=schedule.batch,
+        sampler=_NumberRange(first * schedule.batch, schedule.steps * schedule.batch),
+        num_workers=schedule.workers,
+        prefetch_factor=4 if schedule.workers else None,
+        worker_init_fn=_start_worker,
+        drop_last=True,
+    )
 
-    def __init__(self, net: Net, make: Net, decay: float) -> None:
-        self.net, self.decay = make, decay
-        self.net.load_state_dict(net.state_dict())
+
+class MovingAverage(Generic[Net]):
+    """Exponential moving average of a network's parameters; its buffers are copied.
+
+    Args:
+        trained: the network whose values are averaged.
+        averaged: a second instance of it, which takes the averages.
+        decay: share of the average that a step keeps; less in the first steps.
+    """
+
+    def __init__(self, trained: Net, averaged: Net, decay: float) -> None:
+        self.net, self.decay = averaged, decay
+        self.net.load_state_dict(trained.state_dict())
         self.net.requires_grad_(False).eval()
 
     @torch.no_grad()
-    def update(self, net: Net, step: int) -> None:
+    def update(self, trained: Net, step: int) -> None:
+        """Takes over the values of `trained` after a step."""
         keep = min(self.decay, (1 + step) / (10 + step))
-        for mine, theirs in zip(
-            self.net.state_dict().values(), net.state_dict().values(), strict=True
+        for average, value in zip(
+            self.net.state_dict().values(), trained.state_dict().values(), strict=True
         ):
-            if mine.dtype.is_floating_point:
-                mine.lerp_(theirs, 1 - keep)
+            if average.dtype.is_floating_point:
+                average.lerp_(value, 1 - keep)
             else:
-                mine.copy_(theirs)
+                average.copy_(value)
 
 
-def _rate(schedule: Schedule, step: int) -> float:
+def _optimizer(net: nn.Module, schedule: Schedule) -> torch.optim.AdamW:
+    """Makes the optimizer; biases and normalisations are not decayed."""
+    trained = [p for p in net.parameters() if p.requires_grad]
+    groups = [
+        {
+            "params": [p for p in trained if p.ndim > 1],
+            "weight_decay": schedule.weight_decay,
+        },
+        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=schedule.rate)
+
+
+def _rate_factor(schedule: Schedule, step: int) -> float:
+    """Returns the share of `Schedule.rate` at a step."""
     if step < schedule.warmup:
         return (step + 1) / schedule.warmup
-    done = (step - schedule.warmup) / max(schedule.steps - schedule.warmup, 1)
-    return 0.01 + 0.99 * 0.5 * (1 + float(np.cos(np.pi * min(done, 1.0))))
+    progress = (step - schedule.warmup) / max(schedule.steps - schedule.warmup, 1)
+    return 0.01 + 0.99 * 0.5 * (1 + float(np.cos(np.pi * min(progress, 1.0))))
 
 
 def _append(path: Path, row: dict[str, Any]) -> None:
     """Adds a row to a CSV log whose columns may grow from row to row."""
-    old: list[dict[str, Any]] = []
+    rows: list[dict[str, Any]] = []
     if path.exists():
-        with path.open(newline="") as handle:
-            old = list(csv.DictReader(handle))
-    columns = list(dict.fromkeys([key for line in [*old, row] for key in line]))
-    with path.open("w", newline="") as handle:
+        with path.open(newline="", encoding="utf-8") as handle:
+            rows = list(csv.DictReader(handle))
+    rows.append(row)
+    columns = list(dict.fromkeys([key for each in rows for key in each]))
+    with path.open("w", newline="", encoding="utf-8") as handle:
         writer = csv.DictWriter(handle, columns, restval="")
         writer.writeheader()
-        writer.writerows([*old, row])
+        writer.writerows(rows)
+
+
+class _Training(Generic[Net]):
+    """State of a training: the network, its average, the optimizer and smoothed figures."""
+
+    def __init__(self, task: Task[Net], schedule: Schedule, run: Path, averaged: Net) -> None:
+        self.task, self.schedule, self.run = task, schedule, run
+        self.net = task.net.to(memory_format=torch.channels_last)
+        self.optimizer = _optimizer(self.net, schedule)
+        self.average = MovingAverage(self.net, averaged, schedule.ema)
+        self.figures: dict[str, float] = {}
+
+    def restore(self) -> int:
+        """Loads the checkpoint, if there is one, and returns the number of finished steps."""
+        checkpoint = self.run / "checkpoint.pt"
+        if not checkpoint.exists():
+            return 0
+        state = torch.load(checkpoint, weights_only=True)
+        self.net.load_state_dict(state["net"])
+        self.average.net.load_state_dict(state["ema"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if isinstance(self.task, Stateful):
+            self.task.restore(state["task"])
+        return int(state["step"])
+
+    def save(self, steps: int) -> None:
+        """Writes the checkpoint and the picture after this number of steps."""
+        state = {
+            "net": self.net.state_dict(),
+            "ema": self.average.net.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "step": steps,
+        }
+        if isinstance(self.task, Stateful):
+            state["task"] = self.task.state()
+        unfinished = self.run / "checkpoint.tmp"
+        torch.save(state, unfinished)
+        os.replace(unfinished, self.run / "checkpoint.pt")
+        picture = self.task.picture(self.average.net)
+        cv2.imwrite(str(self.run / "state.png"), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+
+    def step(self, batch: Batch, step: int) -> None:
+        """Trains on one batch.
+
+        Raises:
+            FloatingPointError: the loss is not finite.
+        """
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.schedule.rate * _rate_factor(self.schedule, step)
+        self.net.train()
+        # So the random numbers of a loss are the same after a resume.
+        torch.manual_seed(self.schedule.seed * 1_000_003 + step)
+        loss, figures = self.task.loss(batch, step / self.schedule.steps)
+        if not torch.isfinite(loss):
+            raise FloatingPointError(
+                f"{self.task.name}: the loss is not finite at step {step}; resume with a lower rate"
+            )
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.net.parameters(), self.schedule.clip)
+        self.optimizer.step()
+        self.average.update(self.net, step)
+        for key, value in figures.items():
+            self.figures[key] = 0.98 * self.figures.get(key, value) + 0.02 * value
+
+    def evaluate(self, steps: int) -> dict[str, float]:
+        """Evaluates the average after this number of steps, and writes a line of the log."""
+        scores = self.task.evaluate(self.average.net)
+        _append(self.run / "log.csv", {"step": steps, **self.figures, **scores})
+        return scores
 
 
 def train(task: Task[Net], schedule: Schedule, run: Path, averaged: Net) -> Net:
@@ -163,81 +270,21 @@ def train(task: Task[Net], schedule: Schedule, run: Path, averaged: Net) -> Net:
     torch.manual_seed(schedule.seed)
     torch.set_num_threads(schedule.threads)
     run.mkdir(parents=True, exist_ok=True)
-    net = task.net.to(memory_format=torch.channels_last)
-    decay = [p for p in net.parameters() if p.requires_grad and p.ndim > 1]
-    plain = [p for p in net.parameters() if p.requires_grad and p.ndim <= 1]
-    groups = [
-        {"params": decay, "weight_decay": schedule.weight_decay},
-        {"params": plain, "weight_decay": 0.0},
-    ]
-    optimizer = torch.optim.AdamW(groups, lr=schedule.rate)
-    ema = Ema(net, averaged, schedule.ema)
-    first = 0
-    checkpoint = run / "checkpoint.pt"
-    if checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True)
-        net.load_state_dict(state["net"])
-        ema.net.load_state_dict(state["ema"])
-        optimizer.load_state_dict(state["optimizer"])
-        if isinstance(task, Stateful):
-            task.restore(state["task"])
-        first = int(state["step"])
-
-    def save(step: int) -> None:
-        state = {
-            "net": net.state_dict(),
-            "ema": ema.net.state_dict(),
-            "optimizer": optimizer.state_dict(),
-            "step": step,
-        }
-        if isinstance(task, Stateful):
-            state["task"] = task.state()
-        torch.save(state, checkpoint.with_suffix(".tmp"))
-        os.replace(checkpoint.with_suffix(".tmp"), checkpoint)
-        cv2.imwrite(str(run / "state.png"), cv2.cvtColor(task.picture(ema.net), cv2.COLOR_RGB2BGR))
-
-    loader = DataLoader(
-        _Samples(task, schedule.seed),
-        batch_size=schedule.batch,
-        sampler=_From(first * schedule.batch, schedule.steps * schedule.batch),
-        num_workers=schedule.workers,
-        prefetch_factor=4 if schedule.workers else None,
-        worker_init_fn=_start_worker,
-        drop_last=True,
-    )
+    training = _Training(task, schedule, run, averaged)
+    first = training.restore()
+    batches = _batches(task, schedule, first)
+    bar = tqdm(batches, initial=first, total=schedule.steps, desc=task.name, mininterval=5)
     saved = time.monotonic()
-    running: dict[str, float] = {}
-    bar = tqdm(loader, initial=first, total=schedule.steps, desc=task.name, mininterval=5)
     for step, batch in enumerate(bar, start=first):
-        for group in optimizer.param_groups:
-            group["lr"] = schedule.rate * _rate(schedule, step)
-        net.train()
-        torch.manual_seed(
-            schedule.seed * 1_000_003 + step
-        )  # random numbers of a loss are the same after a resume
-        loss, figures = task.loss(batch, step / schedule.steps)
-        if not torch.isfinite(loss):
-            raise FloatingPointError(
-                f"{task.name}: the loss is not finite at step {step}; resume with a lower rate"
-            )
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(net.parameters(), schedule.clip)
-        optimizer.step()
-        ema.update(net, step)
-        for key, value in figures.items():
-            running[key] = 0.98 * running.get(key, value) + 0.02 * value
+        training.step(batch, step)
         if step % 20 == 0:
-            bar.set_postfix({key: f"{value:.3f}" for key, value in running.items()})
-        last = step + 1 == schedule.steps
-        if last or (step + 1) % schedule.evaluate_every == 0:
-            scores = task.evaluate(ema.net)
-            _append(run / "log.csv", {"step": step + 1, **running, **scores})
-            bar.write(
-                f"step {step + 1}: "
-                + ", ".join(f"{key} {value:.4f}" for key, value in scores.items())
-            )
-        if last or time.monotonic() - saved > 60 * schedule.checkpoint_minutes:
-            save(step + 1)
+            bar.set_postfix({key: f"{value:.3f}" for key, value in training.figures.items()})
+        is_last = step + 1 == schedule.steps
+        if is_last or (step + 1) % schedule.evaluate_every == 0:
+            scores = training.evaluate(step + 1)
+            words = ", ".join(f"{key} {value:.4f}" for key, value in scores.items())
+            bar.write(f"step {step + 1}: {words}")
+        if is_last or time.monotonic() - saved > 60 * schedule.checkpoint_minutes:
+            training.save(step + 1)
             saved = time.monotonic()
-    return ema.net
+    return training.average.net

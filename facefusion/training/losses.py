@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+#: Stages whose networks compute losses of the fusion networks (`loss_networks`).
+LOSS_NETWORKS: Final = ("identity", "judge", "mesh", "spectacles", "hair")
 #: Standard deviation, as a share of the side, of the blur that separates low-frequency from fine
 #: colour of a residual: about a cheek's width, the scale on which light and its colour change.
 SLOW_COLOUR: Final = 0.12
@@ -69,7 +71,7 @@ def fine_chroma(delta: Tensor, weight: Tensor) -> Tensor:
 
 
 def identity_leak(
-    fused: Tensor, plain: Tensor, target: Tensor, source: Tensor, bare: Tensor
+    fused: Tensor, plain: Tensor, target: Tensor, source: Tensor, no_glasses: Tensor
 ) -> Tensor:
     """Returns the similarity gained to the target's person plus that lost to the source's.
 
@@ -81,15 +83,15 @@ def identity_leak(
         fused, plain: (N, D) unit-length embeddings of the fused faces, and of the warped sources
             under the face masks.
         target, source: (N, D) of the two people.
-        bare: (N,) 1 where neither wears glasses: the identity loss covers those pairs.
+        no_glasses: (N,) 1 where neither wears glasses: the identity loss covers those pairs.
     """
 
-    def like(face: Tensor, person: Tensor) -> Tensor:
+    def similarity(face: Tensor, person: Tensor) -> Tensor:
         return (face * person).sum(1)
 
-    gained = functional.relu(like(fused, target) - like(plain, target) - GAIN_MARGIN)
-    lost = functional.relu(like(plain, source) - like(fused, source) - LOSS_MARGIN)
-    return (gained + lost * (1 - bare)).mean()
+    gained = functional.relu(similarity(fused, target) - similarity(plain, target) - GAIN_MARGIN)
+    lost = functional.relu(similarity(plain, source) - similarity(fused, source) - LOSS_MARGIN)
+    return (gained + lost * (1 - no_glasses)).mean()
 
 
 def overlap(found: Tensor, truth: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Final
 
 import cv2
 import insightface.data
@@ -22,41 +23,40 @@ from facefusion.perception.hair import HairFinder
 from facefusion.perception.identity import IdentityEncoder
 from facefusion.perception.mesh import FaceMesh
 from facefusion.perception.spectacles import SpectaclesFinder
+from facefusion.training.identity_teacher import IdentityTeacher
 from facefusion.training.samples.covering_labels import glasses_kinds
 from facefusion.training.samples.data import FaceImage, align_faces, load_faces
+from facefusion.training.samples.identity_faces import arcface_crops, augmented_copies
 from facefusion.training.samples.mosaics import make_mosaic
 from facefusion.training.tasks.detector import box_iou
 from facefusion.training.tasks.detector import measure as measure_mosaics
 from facefusion.training.tasks.eyelids import shut_eyes
 from facefusion.training.tasks.hair import agreement
-from facefusion.training.tasks.identity import (
-    Teacher,
-    arcface_crop,
-    augmented_copy,
-    verification_auc,
-)
+from facefusion.training.tasks.identity import pair_correlation, verification_auc
 
-MOSAICS = 200
-#: Widths of the face box as shares of a 640 px frame: 40 px to 90 %.
-SHARES = (40 / 640, 0.1, 0.2, 0.4, 0.6, 0.8, 0.9)
-TURNS = (-30, -15, 0, 15, 30)
+#: Number of val mosaics.
+MOSAICS: Final = 200
+#: Side of the mosaics and frames in pixels.
+FRAME_SIZE: Final = 640
+#: Widths of the face box as shares of a frame: 40 px to 90 %.
+SHARES: Final = (40 / FRAME_SIZE, 0.1, 0.2, 0.4, 0.6, 0.8, 0.9)
+#: In-plane rotations in degrees.
+TURNS: Final = (-30, -15, 0, 15, 30)
 
+#: Lines of the table: figure, target, measured value.
 Rows = list[tuple[str, str, str]]
 
 
 def detector_rows(detector: FaceDetector, val: list[FaceImage]) -> Rows:
-    """Measures the detector: mosaics, faces by size and turn, real photos.
-
-    On mosaics, recall, false faces and points; the real photos are those that packages bring.
-    """
+    """Measures the detector on mosaics, on faces by size and turn, on photos of packages."""
     mosaics = [
-        make_mosaic(np.random.default_rng((99, i)), val, 640, augment=False) for i in range(MOSAICS)
+        make_mosaic(np.random.default_rng((99, i)), val, FRAME_SIZE, augment=False)
+        for i in range(MOSAICS)
     ]
     figures = measure_mosaics(detector, mosaics)
-    sizes = [_found(detector, face, share, 0.0) for share in SHARES for face in val]
-    by_size = np.array(sizes).reshape(len(SHARES), -1).mean(1)
-    turns = [_found(detector, face, 0.3, turn) for turn in TURNS for face in val]
-    six = detector(np.ascontiguousarray(insightface.data.get_image("t1")[..., ::-1]))
+    by_size = [np.mean([_is_found(detector, face, share, 0) for face in val]) for share in SHARES]
+    by_turn = [np.mean([_is_found(detector, face, 0.3, turn) for face in val]) for turn in TURNS]
+    group = detector(np.ascontiguousarray(insightface.data.get_image("t1")[..., ::-1]))
     return [
         (
             f"recall at IoU 0.5, {MOSAICS} val mosaics of 640 px",
@@ -70,28 +70,29 @@ def detector_rows(detector: FaceDetector, val: list[FaceImage]) -> Rows:
             f"{figures['val_points_pct']:.2f}",
         ),
         (
-            "recall by face size, " + ", ".join(f"{round(640 * s)} px" for s in SHARES) + " of 640",
+            "recall by face size, "
+            + ", ".join(f"{round(FRAME_SIZE * share)} px" for share in SHARES)
+            + " of 640",
             "found",
             ", ".join(f"{value:.3f}" for value in by_size),
         ),
         (
-            "recall by turn, " + ", ".join(f"{t}°" for t in TURNS),
+            "recall by turn, " + ", ".join(f"{turn}°" for turn in TURNS),
             "found",
-            ", ".join(f"{value:.3f}" for value in np.array(turns).reshape(len(TURNS), -1).mean(1)),
+            ", ".join(f"{value:.3f}" for value in by_turn),
         ),
         ("scikit-image astronaut", "1 of 1", f"{len(detector(skimage.data.astronaut()))} found"),
-        ("insightface t1", "6 of 6", f"{len(six)} found"),
+        ("insightface t1", "6 of 6", f"{len(group)} found"),
     ]
 
 
-def _found(detector: FaceDetector, face: FaceImage, share: float, turn: float) -> bool:
+def _is_found(detector: FaceDetector, face: FaceImage, share: float, turn: float) -> bool:
     """Returns whether the face is found on a 640 px frame of which it fills `share` of the side."""
     low, high = face.mesh[:, :2].min(0), face.mesh[:, :2].max(0)
-    matrix = cv2.getRotationMatrix2D(
-        tuple(map(float, (low + high) / 2)), turn, share * 640 / float((high - low).max())
-    )
-    matrix[:, 2] += 320 - (low + high) / 2
-    frame = crop_photo(face.image, matrix, 640, cv2.BORDER_CONSTANT)
+    centre, scale = (low + high) / 2, share * FRAME_SIZE / float((high - low).max())
+    matrix = cv2.getRotationMatrix2D(tuple(map(float, centre)), turn, scale)
+    matrix[:, 2] += FRAME_SIZE / 2 - centre
+    frame = crop_photo(face.image, matrix, FRAME_SIZE, cv2.BORDER_CONSTANT)
     oval = face.mesh[list(OVAL), :2] @ matrix[:, :2].T + matrix[:, 2]
     truth = np.concatenate([oval.min(0), oval.max(0)])
     return any(box_iou(detection.box, truth) > 0.5 for detection in detector(frame))
@@ -127,28 +128,25 @@ def mesh_rows(detector: FaceDetector, mesh: FaceMesh, val: list[FaceImage]) -> R
 
 def identity_rows(identity: IdentityEncoder, teacher: Path, val: list[FaceImage]) -> Rows:
     """Measures agreement with the teacher, and verification of augmented copies."""
-    aligned, judge = align_faces(val), Teacher(teacher)
-    crops = np.stack(
-        [arcface_crop(c, m) for c, m in zip(aligned.crops, aligned.meshes, strict=True)]
-    )
-    rng = np.random.default_rng(5)
-    copies = np.stack(
-        [augmented_copy(rng, c, m) for c, m in zip(aligned.crops, aligned.meshes, strict=True)]
-    )
-    truth, mine, mine_copies = judge(crops)[-1], identity.embed(crops), identity.embed(copies)
-    upper = np.triu_indices(len(mine), 1)
-    pairs = np.corrcoef((mine @ mine.T)[upper], (truth @ truth.T)[upper])[0, 1]
+    aligned, judge = align_faces(val), IdentityTeacher(teacher)
+    crops = arcface_crops(aligned)
+    copies = augmented_copies(np.random.default_rng(5), aligned)
+    truth, found = judge(crops)[-1], identity.embed(crops)
     return [
         (
             "mean cosine to the teacher's embedding, val",
             "0.75 or more",
-            f"{(mine * truth).sum(1).mean():.3f}",
+            f"{(found * truth).sum(1).mean():.3f}",
         ),
-        ("correlation of pairwise similarities with the teacher's", "", f"{pairs:.3f}"),
+        (
+            "correlation of pairwise similarities with the teacher's",
+            "",
+            f"{pair_correlation(found, truth):.3f}",
+        ),
         (
             "AUC, augmented copies against all other val faces",
             "0.995 or more",
-            f"{verification_auc(mine, mine_copies):.4f}",
+            f"{verification_auc(found, identity.embed(copies)):.4f}",
         ),
         ("the teacher's own AUC", "", f"{verification_auc(truth, judge(copies)[-1]):.4f}"),
     ]
@@ -163,11 +161,9 @@ def spectacles_rows(finder: SpectaclesFinder, train: list[FaceImage], val: list[
             [finder(face.image, face.mesh) is not None for face, kind in named if kind in kinds]
         )
 
-    clear, dark, none = (
-        found(train + val, ("clear",)),
-        found(train + val, ("dark", "other")),
-        found(val, ("",)),
-    )
+    clear = found(train + val, ("clear",))
+    dark = found(train + val, ("dark", "other"))
+    none = found(val, ("",))
     return [
         (f"spectacles found, of {len(clear)}", "", f"{100 * clear.mean():.1f} %"),
         (f"sunglasses found, of {len(dark)}", "", f"{100 * dark.mean():.1f} %"),

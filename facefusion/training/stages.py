@@ -1,215 +1,154 @@
-"""Defines the stages of training by name, in the order of their dependencies, and runs them."""
+"""Defines the stages of training, one entry each, in the order of their dependencies."""
 
 from __future__ import annotations
 
-import argparse
-import dataclasses
-import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import cv2
 from safetensors.torch import load_file
 from torch import nn
 
-from facefusion.geometry.topology import eye_distance
-from facefusion.training.loop import Schedule, Task, train
-from facefusion.training.samples.data import align_faces, load_faces
+from facefusion.training.loop import Task
+from facefusion.training.losses import LOSS_NETWORKS
+from facefusion.training.samples.data import AlignedFaces, FaceImage, align_faces
 
-SCHEDULES: Final = Path(__file__).with_name("schedules.toml")
-STAGES: Final = (
-    "detector",
-    "mesh",
-    "identity",
-    "judge",
-    "spectacles",
-    "hair",
-    "eyelids",
-    "coarse",
-    "refine",
-    "joint",
-)
+#: Name in `Stage.needs` of the identity networks' teacher, MobileFaceNet, an ONNX file.
+TEACHER: Final = "teacher"
+
+#: Task of a stage, and a second instance of its network for the moving average.
+TaskAndNet = tuple[Task[Any], nn.Module]
 
 
-def schedules(path: Path = SCHEDULES) -> dict[str, Schedule]:
-    """Reads the schedules, one table for each stage.
+@dataclass(frozen=True)
+class Inputs:
+    """Inputs of a stage.
 
-    Raises:
-        SystemExit: the file names a stage or a setting that does not exist.
+    Attributes:
+        train, val: images of both splits, at least one each.
+        files: the file of each name in `Stage.needs`: safetensors of a stage, ONNX of the teacher.
     """
-    with path.open("rb") as handle:
-        tables = tomllib.load(handle)
-    known = {field.name for field in dataclasses.fields(Schedule)}
-    wrong = [name for name in tables if name not in STAGES]
-    wrong += [
-        f"{name}.{key}"
-        for name, table in tables.items()
-        if name in STAGES
-        for key in table
-        if key not in known
-    ]
-    if wrong:
-        raise SystemExit(f"{path.name}: no such stage or setting: {', '.join(wrong)}")
-    return {name: Schedule(**table) for name, table in tables.items()}
+
+    train: list[FaceImage]
+    val: list[FaceImage]
+    files: Mapping[str, Path]
+
+    def aligned(self) -> tuple[AlignedFaces, AlignedFaces]:
+        """Returns both splits as aligned crops."""
+        return align_faces(self.train), align_faces(self.val)
 
 
-def make_task(stage: str, args: argparse.Namespace) -> tuple[Task[Any], nn.Module]:
-    """Builds the task of a stage and a second instance of its network for the moving average."""
-    faces, val = load_faces(args.data, "train"), load_faces(args.data, "val")
-    if stage == "detector":
-        from facefusion.training.tasks.detector import DetectorNet, DetectorTask
+@dataclass(frozen=True)
+class Stage:
+    """One training stage.
 
-        return DetectorTask(faces, val), DetectorNet()
-    if stage == "mesh":
-        from facefusion.training.tasks.mesh import MeshNet, MeshTask
+    Attributes:
+        make: builds the task and a second instance of its network, for the moving average. It
+            imports what it needs itself, so that one stage does not need the packages of another.
+        needs: names of the stages whose networks it loads, and `TEACHER`.
+        ships: whether the network is exported to ONNX; otherwise it is saved for training only.
+        parts: attributes of the network that are exported, each under its own name. Without any,
+            the whole network is exported under the stage's name.
+    """
 
-        return MeshTask(align_faces(faces), align_faces(val)), MeshNet()
-    if stage == "identity":
-        from facefusion.training.tasks.identity import IdentityNet, IdentityTask
+    make: Callable[[Inputs], TaskAndNet]
+    needs: tuple[str, ...] = ()
+    ships: bool = True
+    parts: tuple[str, ...] = ()
 
-        return IdentityTask(
-            align_faces(faces), align_faces(val), _teacher(args, stage)
-        ), IdentityNet()
-    if stage == "judge":
-        from facefusion.nets.identity import JUDGE_BLOCKS
-        from facefusion.training.tasks.identity import FUSED, IdentityNet, IdentityTask
+    def networks(self, name: str, net: nn.Module) -> dict[str, nn.Module]:
+        """Returns the networks that the stage called `name` exports, by their names."""
+        if not self.parts:
+            return {name: net}
+        return {part: getattr(net, part) for part in self.parts}
 
-        teacher = _teacher(args, stage)
-        net = IdentityNet(JUDGE_BLOCKS)
-        net.load_state_dict(load_file(_built(args, "identity")), strict=False)
-        task = IdentityTask(
-            align_faces(faces), align_faces(val), teacher, net, fused=FUSED, stagewise=0
-        )
-        task.name = "judge"
-        return task, IdentityNet(JUDGE_BLOCKS)
-    if stage == "spectacles":
-        from facefusion.training.tasks.spectacles import SpectaclesNet, SpectaclesTask
-
-        return SpectaclesTask(align_faces(faces), align_faces(val)), SpectaclesNet()
-    if stage == "hair":
-        from facefusion.training.tasks.hair import HairNet, HairTask
-
-        return HairTask(align_faces(faces), align_faces(val)), HairNet()
-    if stage == "eyelids":
-        from facefusion.training.tasks.eyelids import EyelidsNet, EyelidsTask
-
-        return EyelidsTask(faces, val), EyelidsNet()
-    from facefusion.training.judges import JUDGING, Judges
-
-    judges = Judges(*(_built(args, name) for name in JUDGING))
-    if stage == "coarse":
-        from facefusion.training.tasks.coarse import CoarseFusionModel, CoarseTask
-
-        return CoarseTask(align_faces(faces), align_faces(val), judges), CoarseFusionModel()
-    from facefusion.training.tasks.refine import (
-        LEAST_EYE_DISTANCE,
-        REFINE_CROP,
-        ProgressiveTask,
-        progressive,
-    )
-
-    sharp = [
-        [face for face in part if eye_distance(face.mesh) >= LEAST_EYE_DISTANCE]
-        for part in (faces, val)
-    ]
-    aligned = [align_faces(part, REFINE_CROP) for part in sharp]
-    began = _built(args, "refine") if stage == "joint" else args.start_from
-    pair = [progressive(_built(args, "coarse"), began) for _ in range(2)]
-    return ProgressiveTask(pair[0], aligned[0], aligned[1], judges, frozen=stage == "refine"), pair[
-        1
-    ]
+    def start_module(self, net: nn.Module) -> nn.Module:
+        """Returns the module that `--start-from` is loaded into: the only part, or all of `net`."""
+        return getattr(net, self.parts[0]) if len(self.parts) == 1 else net
 
 
-def _teacher(args: argparse.Namespace, stage: str) -> Path:
-    """Returns the file of the identity networks' teacher."""
-    if args.teacher is None:
-        raise SystemExit(f"{stage} learns from a teacher: give --teacher mobilefacenet.onnx")
-    path: Path = args.teacher
-    return path
+def _detector(inputs: Inputs) -> TaskAndNet:
+    from facefusion.training.tasks.detector import DetectorNet, DetectorTask
+
+    return DetectorTask(inputs.train, inputs.val), DetectorNet()
 
 
-def _built(args: argparse.Namespace, stage: str) -> Path:
-    """Returns the weights of a stage that this one depends on."""
-    path: Path = getattr(args, stage) or args.checkpoints / f"{stage}.safetensors"
-    if not path.is_file():
-        raise SystemExit(
-            f"there is no {path}: train {stage} first, or name its file with --{stage}"
-        )
-    return path
+def _mesh(inputs: Inputs) -> TaskAndNet:
+    from facefusion.training.tasks.mesh import MeshNet, MeshTask
+
+    return MeshTask(*inputs.aligned()), MeshNet()
 
 
-def run_stage(stage: str, schedule: Schedule, args: argparse.Namespace) -> None:
-    """Trains one network, resuming an interrupted run, and exports it."""
-    from facefusion.export.onnx import export_network, save_half
+def _identity(inputs: Inputs) -> TaskAndNet:
+    from facefusion.training.tasks.identity import IdentityNet, IdentityTask
 
-    task, averaged = make_task(stage, args)
-    if args.start_from is not None and stage != "refine":
-        missing, unknown = task.net.load_state_dict(load_file(args.start_from), strict=False)
-        if unknown:
-            raise SystemExit(
-                f"{args.start_from.name} is of another network: it has {', '.join(unknown[:3])}"
-            )
-        if missing:
-            print(f"new, as they were made: {', '.join(missing)}")
-    net = train(task, schedule, args.run or Path("runs") / stage, averaged)
-    if stage == "judge":  # it does not ship
-        save_half(net, args.checkpoints / "judge.safetensors")
-        return
-    parts = {"refine": ("refine",), "joint": ("coarse", "refine")}.get(stage)
-    for name in parts or (stage,):
-        export_network(name, getattr(net, name) if parts else net, args.weights, args.checkpoints)
+    return IdentityTask(*inputs.aligned(), inputs.files[TEACHER]), IdentityNet()
 
 
-def main() -> int:
-    """Runs `python -m facefusion.training`."""
-    parser = argparse.ArgumentParser(
-        prog="python -m facefusion.training",
-        description=__doc__,
-        epilog="`python -m facefusion.training prepare IMAGES --out DIR` makes the data folder.",
-    )
-    parser.add_argument("stage", choices=(*STAGES, "all"), help="all: one after the other")
-    parser.add_argument(
-        "--data", type=Path, required=True, help="folder with faces.csv, mesh468.npz and the images"
-    )
-    parser.add_argument("--teacher", type=Path, help="MobileFaceNet ONNX file (identity)")
-    for built in ("identity", "judge", "mesh", "spectacles", "hair", "coarse", "refine"):
-        parser.add_argument(
-            f"--{built}",
-            type=Path,
-            help=f"safetensors file of {built}, for the stages that build on it",
-        )
-    parser.add_argument(
-        "--start-from", type=Path, help="safetensors file to begin with instead of random weights"
-    )
-    parser.add_argument("--run", type=Path, help="checkpoint folder (default: runs/STAGE)")
-    parser.add_argument(
-        "--weights", type=Path, default=Path("weights"), help="where the trained weights go"
-    )
-    parser.add_argument(
-        "--checkpoints",
-        type=Path,
-        default=Path("checkpoints"),
-        help="where safetensors to resume from go",
-    )
-    parser.add_argument(
-        "--schedules",
-        type=Path,
-        default=SCHEDULES,
-        help="TOML file with the schedule of each stage",
-    )
-    whole_numbers = ("steps", "batch", "threads", "workers", "seed", "evaluate_every")
-    for field in whole_numbers:
-        parser.add_argument(f"--{field.replace('_', '-')}", type=int)
-    parser.add_argument("--rate", type=float)
-    args = parser.parse_args()
-    if args.stage == "all" and (args.run or args.start_from):
-        parser.error("--run and --start-from are of one stage")
-    given = {name: getattr(args, name) for name in (*whole_numbers, "rate")}
-    read = schedules(args.schedules)
-    cv2.setNumThreads(1)
-    for stage in STAGES if args.stage == "all" else (args.stage,):
-        schedule = dataclasses.replace(
-            read[stage], **{k: v for k, v in given.items() if v is not None}
-        )
-        run_stage(stage, schedule, args)
-    return 0
+def _judge(inputs: Inputs) -> TaskAndNet:
+    from facefusion.nets.identity import JUDGE_BLOCKS
+    from facefusion.training.tasks.identity import IdentityNet, JudgeTask
+
+    net = IdentityNet(JUDGE_BLOCKS)
+    net.load_state_dict(load_file(inputs.files["identity"]), strict=False)
+    task = JudgeTask(*inputs.aligned(), inputs.files[TEACHER], net)
+    return task, IdentityNet(JUDGE_BLOCKS)
+
+
+def _spectacles(inputs: Inputs) -> TaskAndNet:
+    from facefusion.training.tasks.spectacles import SpectaclesNet, SpectaclesTask
+
+    return SpectaclesTask(*inputs.aligned()), SpectaclesNet()
+
+
+def _hair(inputs: Inputs) -> TaskAndNet:
+    from facefusion.training.tasks.hair import HairNet, HairTask
+
+    return HairTask(*inputs.aligned()), HairNet()
+
+
+def _eyelids(inputs: Inputs) -> TaskAndNet:
+    from facefusion.training.tasks.eyelids import EyelidsNet, EyelidsTask
+
+    return EyelidsTask(inputs.train, inputs.val), EyelidsNet()
+
+
+def _coarse(inputs: Inputs) -> TaskAndNet:
+    from facefusion.training.loss_networks import LossNetworks
+    from facefusion.training.tasks.coarse import CoarseFusionModel, CoarseTask
+
+    networks = LossNetworks(inputs.files)
+    return CoarseTask(*inputs.aligned(), networks), CoarseFusionModel()
+
+
+def _progressive(inputs: Inputs, refine: Path | None, *, frozen: bool) -> TaskAndNet:
+    from facefusion.training.loss_networks import LossNetworks
+    from facefusion.training.tasks.refine import ProgressiveTask, align_large_faces, progressive
+
+    networks = LossNetworks(inputs.files)
+    train, val = (align_large_faces(faces) for faces in (inputs.train, inputs.val))
+    net, averaged = (progressive(inputs.files["coarse"], refine) for _ in range(2))
+    return ProgressiveTask(net, train, val, networks, frozen=frozen), averaged
+
+
+def _refine(inputs: Inputs) -> TaskAndNet:
+    return _progressive(inputs, None, frozen=True)
+
+
+def _joint(inputs: Inputs) -> TaskAndNet:
+    return _progressive(inputs, inputs.files["refine"], frozen=False)
+
+
+STAGES: Final[dict[str, Stage]] = {
+    "detector": Stage(_detector),
+    "mesh": Stage(_mesh),
+    "identity": Stage(_identity, needs=(TEACHER,)),
+    "judge": Stage(_judge, needs=(TEACHER, "identity"), ships=False),
+    "spectacles": Stage(_spectacles),
+    "hair": Stage(_hair),
+    "eyelids": Stage(_eyelids),
+    "coarse": Stage(_coarse, needs=LOSS_NETWORKS),
+    "refine": Stage(_refine, needs=(*LOSS_NETWORKS, "coarse"), parts=("refine",)),
+    "joint": Stage(_joint, needs=(*LOSS_NETWORKS, "coarse", "refine"), parts=("coarse", "refine")),
+}

@@ -14,8 +14,8 @@ from facefusion.training.samples import expressions
 from facefusion.training.samples.data import FaceImage, align_faces
 from facefusion.training.samples.expressions import (
     LIDS,
-    MadeFace,
-    MadeFaces,
+    DrawnFace,
+    DrawnFaces,
     MeshTeacher,
     close_eyes,
     drop_jaw,
@@ -55,23 +55,23 @@ def test_drawn_faces_are_images_with_a_mesh_inside_and_depend_on_the_seed_alone(
             for i, p in enumerate(photos)
         ]
     )
-    made, openings, surely = MadeFaces(faces), [], []
+    draw, openings, has_exact = DrawnFaces(faces), [], []
     for seed in range(30):
-        face, again = (made(np.random.default_rng(seed)) for _ in range(2))
+        face, again = (draw(np.random.default_rng(seed)) for _ in range(2))
         image, mesh = face.image, face.mesh
         np.testing.assert_array_equal(image, again.image)
         np.testing.assert_array_equal(mesh, again.mesh)
         twice = face.mirrored().mirrored()
         np.testing.assert_array_equal(twice.image, image)
         np.testing.assert_allclose(twice.mesh, mesh, atol=1e-3)
-        np.testing.assert_array_equal(twice.sure, face.sure)
+        np.testing.assert_array_equal(twice.exact, face.exact)
         for part in (LEFT_EYE, INNER_LIPS):
-            assert face.sure[list(part)].all() == face.sure[list(part)].any()
-        surely.append(bool(face.sure.any()))
+            assert face.exact[list(part)].all() == face.exact[list(part)].any()
+        has_exact.append(bool(face.exact.any()))
         assert image.shape == (192, 192, 3) and image.dtype == np.uint8 and mesh.shape == (468, 3)
         assert mesh[:, :2].min() > -20 and mesh[:, :2].max() < 240
         openings.append(_opening(mesh))
-    assert max(openings) > min(openings) + 0.2 and 0 < sum(surely) < 20
+    assert max(openings) > min(openings) + 0.2 and 0 < sum(has_exact) < 20
 
 
 def test_without_its_packages_the_teacher_says_what_to_install(
@@ -100,12 +100,12 @@ def test_what_the_teacher_says_of_another_place_is_not_believed(
     )
     net = Net()
     teacher._net = net  # type: ignore[assignment]
-    sure = np.zeros(468, bool)
-    sure[list(INNER_LIPS)] = True
-    face = MadeFace(image, near, sure)
+    exact = np.zeros(468, bool)
+    exact[list(INNER_LIPS)] = True
+    face = DrawnFace(image, near, exact)
     np.testing.assert_array_equal(teacher(face), near)
     net.answer = near + 2
     # The face fills two thirds of the teacher's view; it is moved by about two pixels of that view,
     # twice.
     moved = np.abs(teacher(face) - near)[:, :2].max(1)
-    assert 0.5 < moved[~sure].mean() < 12 and moved[sure].max() == 0
+    assert 0.5 < moved[~exact].mean() < 12 and moved[exact].max() == 0

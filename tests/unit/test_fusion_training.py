@@ -26,20 +26,21 @@ from facefusion.nets.segmentation import HairNet, SpectaclesNet
 from facefusion.perception.coverings import Coverings
 from facefusion.perception.spectacles import Spectacles
 from facefusion.training.adversary import Adversary
-from facefusion.training.judges import JUDGING, Judges
 from facefusion.training.loop import Schedule
-from facefusion.training.losses import fine_chroma, identity_leak, sampled
-from facefusion.training.samples import covering_labels, swaps
+from facefusion.training.loss_networks import LossNetworks
+from facefusion.training.losses import LOSS_NETWORKS, fine_chroma, identity_leak, sampled
+from facefusion.training.samples import covered_faces, covering_labels
 from facefusion.training.samples.data import FaceImage, align_faces
 from facefusion.training.samples.drawn_spectacles import draw_spectacles
+from facefusion.training.samples.identity_faces import fuse_faces
 from facefusion.training.samples.relighting import Lamps, mesh_normals
+from facefusion.training.samples.swap_odds import SwapOdds
 from facefusion.training.samples.swaps import SwapSampler
 from facefusion.training.studies import ablation
 from facefusion.training.studies.ablation import VARIANTS
 from facefusion.training.tasks import fusion, spectacles
 from facefusion.training.tasks.coarse import CoarseTask
 from facefusion.training.tasks.fusion import Weights
-from facefusion.training.tasks.identity import IdentityTask
 from facefusion.training.tasks.refine import REFINE_CROP, VIEW, ProgressiveTask, progressive
 
 
@@ -55,15 +56,15 @@ def images(make_mesh: Any, make_photo: Any) -> list[FaceImage]:
 
 
 @pytest.fixture
-def judges(tmp_path: Path) -> Judges:
+def networks(tmp_path: Path) -> LossNetworks:
     torch.manual_seed(0)
     nets = (IdentityNet(), IdentityNet(JUDGE_BLOCKS), MeshNet(), SpectaclesNet(), HairNet())
-    for name, net in zip(JUDGING, nets, strict=True):
+    for name, net in zip(LOSS_NETWORKS, nets, strict=True):
         save_file(
-            {k: v.contiguous() for k, v in net.state_dict().items()},
+            {key: value.contiguous() for key, value in net.state_dict().items()},
             str(tmp_path / f"{name}.safetensors"),
         )
-    return Judges(*(tmp_path / f"{name}.safetensors" for name in JUDGING))
+    return LossNetworks.from_folder(tmp_path)
 
 
 @pytest.mark.parametrize(("crop", "view"), [(192, 128), (REFINE_CROP, VIEW)])
@@ -102,16 +103,16 @@ def test_sampled_crops_are_those_of_opencv(make_photo: Any) -> None:
     assert np.abs(found - expected)[4:-4, 4:-4].mean() < 1
 
 
-def test_the_same_face_has_the_same_expression_and_another_has_not(judges: Judges) -> None:
+def test_the_same_face_has_the_same_expression_and_another_has_not(networks: LossNetworks) -> None:
     torch.manual_seed(1)
     images = torch.rand(2, 3, 128, 128)
     points = torch.tensor([[48.0, 56], [80, 56], [64, 72], [52, 88], [76, 88]]).expand(2, -1, -1)
-    assert float(judges.expression_error(images, images, points, jitter=True)) == 0
-    assert float(judges.expression_error(images.flip(0), images, points)) > 0
+    assert float(networks.expression_error(images, images, points, jitter=True)) == 0
+    assert float(networks.expression_error(images.flip(0), images, points)) > 0
     moved = images.clone().requires_grad_()
-    seen = judges.recognise(moved, points, jitter=True)
+    seen = networks.embed_images(moved, points, jitter=True)
     assert torch.allclose(seen.norm(dim=1), torch.ones(2))
-    assert not torch.allclose(seen, judges.recognise(images, points))
+    assert not torch.allclose(seen, networks.embed_images(images, points))
     (seen * torch.rand(2, 128)).sum().backward()
     assert float(moved.grad.abs().sum()) > 0
 
@@ -155,13 +156,13 @@ def test_a_leak_is_what_the_plain_warp_has_not_of_the_target() -> None:
     assert float(identity_leak(plain, plain, target, source, no)) == 0
     better = mixed(1.2, 0.2)
     assert float(identity_leak(better, plain, target, source, no)) == 0
-    theirs = mixed(0.3, 1)
-    cosines = [float((theirs - plain) @ person.T) for person in (target, source)]
+    leaking = mixed(0.3, 1)
+    cosines = [float((leaking - plain) @ person.T) for person in (target, source)]
     gained, lost = cosines[0] - 0.03, -cosines[1] - 0.05
-    for bare, expected in ((yes, gained), (no, gained + lost)):
-        leak = float(identity_leak(theirs, plain, target, source, bare))
+    for no_glasses, expected in ((yes, gained), (no, gained + lost)):
+        leak = float(identity_leak(leaking, plain, target, source, no_glasses))
         assert leak == pytest.approx(expected, abs=1e-5)
-    moved = theirs.clone().requires_grad_()
+    moved = leaking.clone().requires_grad_()
     identity_leak(moved, plain, target, source, no).backward()
     assert float(moved.grad @ source.T) < 0 < float(moved.grad @ target.T)
 
@@ -223,7 +224,7 @@ def test_the_refine_network_begins_with_the_coarse_answer(size: int) -> None:
 @pytest.mark.parametrize("stage", ["coarse", "refine", "joint"])
 def test_a_step_teaches_every_part_of_the_network(
     images: list[FaceImage],
-    judges: Judges,
+    networks: LossNetworks,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     stage: str,
@@ -232,7 +233,7 @@ def test_a_step_teaches_every_part_of_the_network(
     torch.manual_seed(0)
     if stage == "coarse":
         faces = align_faces(images)
-        task: Any = CoarseTask(faces, faces, judges)
+        task: Any = CoarseTask(faces, faces, networks)
     else:
         save_file(
             {k: v.contiguous() for k, v in CoarseFusionModel().state_dict().items()},
@@ -241,7 +242,7 @@ def test_a_step_teaches_every_part_of_the_network(
         faces = align_faces(images, REFINE_CROP)
         net = progressive(tmp_path / "coarse.safetensors", None)
         torch.nn.init.normal_(net.refine.head[0].weight, std=0.01)
-        task = ProgressiveTask(net, faces, faces, judges, frozen=stage == "refine")
+        task = ProgressiveTask(net, faces, faces, networks, frozen=stage == "refine")
     before = {key: value.clone() for key, value in task.net.state_dict().items()}
     samples = [task.sample(np.random.default_rng(i)) for i in range(6)]
     assert len({float(s["paired"][0]) for s in samples}) == 2
@@ -252,17 +253,16 @@ def test_a_step_teaches_every_part_of_the_network(
     learning = [p for p in task.net.parameters() if p.requires_grad]
     assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in learning)
     assert sum(float(p.grad.abs().sum()) > 0 for p in learning) > 0.9 * len(learning)
-    if (
-        stage == "refine"
-    ):  # the coarse network is taken as it is, with the averages of its BatchNorm
+    if stage == "refine":  # the coarse network stays as it is, with the averages of its BatchNorm
         assert all(
-            torch.equal(v, before[k])
-            for k, v in task.net.state_dict().items()
-            if k.startswith("coarse")
+            torch.equal(value, before[key])
+            for key, value in task.net.state_dict().items()
+            if key.startswith("coarse")
         )
-    beside = {"knows", "apart"} if stage == "joint" else {"knows"}
-    assert set(figures) == {field.name for field in fields(Weights)} | beside
-    assert figures["expression"] > 0 and 0 <= figures["identity"] <= 2 and 0 < figures["knows"] < 4
+    further = {"discriminator", "coarse_distance"} if stage == "joint" else {"discriminator"}
+    assert set(figures) == {field.name for field in fields(Weights)} | further
+    assert figures["expression"] > 0 and 0 <= figures["identity"] <= 2
+    assert 0 < figures["discriminator"] < 4
     scores = task.evaluate(task.net.eval())
     assert all(np.isfinite(list(scores.values()))) and scores["val_psnr"] > 5
 
@@ -272,15 +272,15 @@ def test_the_discriminator_learns_to_tell_and_remembers_what_it_learned() -> Non
     adversary, weight = Adversary(), torch.ones(4, 1, 64, 64)
     real = torch.nn.functional.interpolate(torch.rand(4, 3, 8, 8), size=64, mode="bilinear")
     fused = (real + 0.2 * torch.randn_like(real)).clamp(0, 1)
-    first = adversary.learn(real, fused, weight)
+    first = adversary.train_step(real, fused, weight)
     for _ in range(30):
-        last = adversary.learn(real, fused, weight)
+        last = adversary.train_step(real, fused, weight)
     assert last < 0.7 * first
-    assert adversary.disbelief(fused, weight) > adversary.disbelief(real, weight)
+    assert adversary.generator_loss(fused, weight) > adversary.generator_loss(real, weight)
     assert not any(p.requires_grad for p in adversary.net.parameters())
     again = Adversary()
     again.restore(adversary.state())
-    assert again.learn(real, fused, weight) == adversary.learn(real, fused, weight)
+    assert again.train_step(real, fused, weight) == adversary.train_step(real, fused, weight)
 
 
 def test_a_lamp_lights_the_side_it_stands_on(images: list[FaceImage]) -> None:
@@ -323,13 +323,13 @@ def bars(dark: float) -> Spectacles:
 def test_found_glasses_are_left_out_and_faces_are_carried_without(
     images: list[FaceImage], monkeypatch: pytest.MonkeyPatch, crop: int, view: int
 ) -> None:
-    monkeypatch.setattr(swaps, "glasses_kinds", lambda names: ["clear", "dark", ""])
-    monkeypatch.setattr(swaps, "FOUND", 1.0)
+    monkeypatch.setattr(covered_faces, "glasses_kinds", lambda names: ["clear", "dark", ""])
     faces = align_faces(images, crop)
-    sampler = SwapSampler(faces, [bare(bars(0)), bare(bars(1)), bare()], view)
+    coverings = [bare(bars(0)), bare(bars(1)), bare()]
+    sampler = SwapSampler(faces, coverings, view, SwapOdds(detected=1.0))
     changed = [
-        float(np.abs(a.astype(int) - b).mean())
-        for a, b in zip(sampler.bare, faces.crops, strict=True)
+        float(np.abs(without.astype(int) - crop).mean())
+        for without, crop in zip(sampler.covered_faces.without_glasses, faces.crops, strict=True)
     ]
     assert changed[0] > 0 and changed[1:] == [0, 0]  # nobody knows what is behind dark glass
     samples = [sampler(np.random.default_rng(seed)) for seed in range(40)]
@@ -345,17 +345,15 @@ def test_found_glasses_are_left_out_and_faces_are_carried_without(
     ]
     assert 10 < len(barred) < 40
     assert not any(
-        bool(s["bare"][0]) for s in samples if not s["paired"][0] and s["source"][0] != 2
+        bool(s["no_glasses"][0]) for s in samples if not s["paired"][0] and s["source"][0] != 2
     )
 
 
-def test_found_hair_neither_travels_nor_changes(
-    images: list[FaceImage], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(swaps, "FOUND", 1.0)
+def test_found_hair_neither_travels_nor_changes(images: list[FaceImage]) -> None:
     fringe = np.zeros((96, 96), np.float32)
     fringe[:32] = 1
-    sampler = SwapSampler(align_faces(images), [Coverings(None, fringe), bare(), bare()])
+    coverings = [Coverings(None, fringe), bare(), bare()]
+    sampler = SwapSampler(align_faces(images), coverings, odds=SwapOdds(detected=1.0))
     brows, hidden = int(0.28 * 128), 0
     for seed in range(40):
         sample = sampler(np.random.default_rng(seed))
@@ -409,7 +407,7 @@ def test_the_spectacles_network_learns_from_drawn_ones(
 
 
 def test_ablations_differ_in_what_they_leave_out(
-    images: list[FaceImage], judges: Judges, tmp_path: Path, monkeypatch
+    images: list[FaceImage], networks: LossNetworks, tmp_path: Path, monkeypatch
 ) -> None:
     sizes = {
         name: sum(p.numel() for p in CoarseFusionModel(**options).parameters())
@@ -425,7 +423,7 @@ def test_ablations_differ_in_what_they_leave_out(
     schedule = Schedule(steps=1, batch=2, warmup=1, workers=0, evaluate_every=1)
     results = {
         name: ablation.measure_variant(
-            VARIANTS[name], (faces, faces), judges, schedule, tmp_path / str(i)
+            VARIANTS[name], (faces, faces), networks, schedule, tmp_path / str(i)
         )
         for i, name in enumerate(list(VARIANTS)[::3])
     }
@@ -439,7 +437,7 @@ def test_ablations_differ_in_what_they_leave_out(
 def test_fused_faces_for_the_judge_are_one_face_in_another_photo(images: list[FaceImage]) -> None:
     faces = align_faces(images)
     for seed in range(6):
-        image, mesh = IdentityTask._fused(np.random.default_rng(seed), faces, 0)
+        image, mesh = fuse_faces(np.random.default_rng(seed), faces, 0)
         others = [i for i in range(len(faces)) if np.array_equal(faces.meshes[i], mesh)]
         assert len(others) == 1
         changed = np.abs(image.astype(int) - faces.crops[others[0]]).max(-1) > 1

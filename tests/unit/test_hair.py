@@ -146,7 +146,7 @@ def test_a_fringe_does_not_travel_onto_a_bare_forehead(
 
 
 def test_the_hair_network_learns(make_mesh: Any, fit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hair, "VAL_WORN", 4)
+    monkeypatch.setattr(hair, "VAL_PASTED", 4)
     rng, images = np.random.default_rng(1), []
     for i in range(4):
         mesh = make_mesh((200, 200), 240 - 15 * i)
@@ -158,7 +158,7 @@ def test_the_hair_network_learns(make_mesh: Any, fit: Any, monkeypatch: pytest.M
         )
     faces = align_faces(images)
     task = HairTask(faces, faces)
-    assert list(task.worn) == [1, 3]
+    assert list(task.train.with_hair) == [1, 3]
     samples = [task.sample(np.random.default_rng(seed)) for seed in range(8)]
     batch = {key: torch.from_numpy(np.stack([s[key] for s in samples])) for key in samples[0]}
     assert batch["head"].shape == (8, 64, 96, 3) and batch["hair"].shape == batch[

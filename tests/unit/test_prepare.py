@@ -19,7 +19,7 @@ from facefusion.evaluation.pairs import frontal_faces, val_faces
 from facefusion.evaluation.reconstruction_samples import read_meshes
 from facefusion.geometry.topology import eye_distance
 from facefusion.page import uploads
-from facefusion.training import stages
+from facefusion.training import command as training_command
 from facefusion.training.prepare import COLUMNS, EXTENSIONS, find_images, main, split_of
 from facefusion.training.samples.data import MAX_EYE_DISTANCE, align_faces, load_faces
 
@@ -163,7 +163,7 @@ def test_the_module_has_the_command_and_its_help_names_it(
     assert len(_rows(tmp_path)) == 3
     monkeypatch.setattr(sys, "argv", ["training", "--help"])
     with pytest.raises(SystemExit):
-        stages.main()
+        training_command.main()
     assert "facefusion.training prepare IMAGES --out DIR" in " ".join(
         capsys.readouterr().out.split()
     )

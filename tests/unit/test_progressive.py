@@ -9,7 +9,7 @@ import torch
 
 from facefusion.export.onnx import CONTRACTS
 from facefusion.nets.coarse import CoarseFusionModel
-from facefusion.training.studies.progressive import at, cost, images, table, training_memory
+from facefusion.training.studies.progressive import cost, images, resized, table, training_memory
 
 
 @pytest.mark.skipif(
@@ -18,7 +18,7 @@ from facefusion.training.studies.progressive import at, cost, images, table, tra
 def test_a_larger_side_costs_more_memory() -> None:
     torch.manual_seed(0)
     net = CoarseFusionModel().eval()
-    contracts = [at(CONTRACTS["coarse"], side) for side in (64, 256)]
+    contracts = [resized(CONTRACTS["coarse"], side) for side in (64, 256)]
     assert contracts[1].inputs["warped"] == (1, 3, 256, 256) and contracts[1].inputs[
         "identity"
     ] == (1, 128)
@@ -40,7 +40,7 @@ def test_the_report_names_the_command_and_both_ways() -> None:
         "parameters": 1e6,
         "ms": 50.0,
         "mb": 100.0,
-        "kept": 300.0,
+        "activations": 300.0,
     }
     text = table(
         {"progressive": figures, "one step": figures | {"ms": 200.0}}, 40, {"cpu": "Abacus"}

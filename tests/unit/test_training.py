@@ -4,21 +4,37 @@ say.
 
 from __future__ import annotations
 
-import argparse
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from facefusion.geometry.align import ARCFACE_TEMPLATE, similarity_transform
+from facefusion.nets.coarse import CoarseFusionModel
+from facefusion.nets.refine import EnhancementNet, ProgressiveFusionNet
+from facefusion.training.command import Paths, main, needed_file, read_schedules
 from facefusion.training.loop import Batch, Schedule, train
 from facefusion.training.losses import arcface_crops, gradient_l1, weighted_l1
-from facefusion.training.stages import STAGES, _built, schedules
-from facefusion.training.tasks.detector import giou_loss
+from facefusion.training.pictures import tiled
+from facefusion.training.samples.data import align_faces, load_faces
+from facefusion.training.stages import STAGES, TEACHER, Inputs, Stage
+from facefusion.training.tasks import hair
+from facefusion.training.tasks.detector import DetectorTask, giou_loss
+from facefusion.training.tasks.eyelids import EyelidsTask
 from facefusion.training.tasks.identity import verification_auc
+from facefusion.training.tasks.mesh import MeshTask
+from facefusion.training.tasks.refine import align_large_faces
+from facefusion.training.tasks.spectacles import SpectaclesTask
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class LineTask:
@@ -162,17 +178,159 @@ def test_verification_auc_is_one_for_perfect_and_half_for_random_embeddings() ->
 
 
 def test_every_stage_has_a_schedule_and_what_does_not_exist_is_named(tmp_path: Path) -> None:
-    found = schedules()
+    found = read_schedules()
     assert set(found) == set(STAGES) and found["coarse"].batch == 16
     wrong = tmp_path / "wrong.toml"
     wrong.write_text("[coarse]\nsteps = 5\nspeed = 3\n[fine]\nsteps = 1\n")
     with pytest.raises(SystemExit, match=r"fine, coarse\.speed"):
-        schedules(wrong)
+        read_schedules(wrong)
 
 
-def test_a_stage_says_what_it_builds_on(tmp_path: Path) -> None:
-    args = argparse.Namespace(coarse=None, checkpoints=tmp_path)
-    with pytest.raises(SystemExit, match="train coarse first"):
-        _built(args, "coarse")
+def test_stages_come_after_those_that_they_need() -> None:
+    names = list(STAGES)
+    for name, stage in STAGES.items():
+        assert all(names.index(need) < names.index(name) for need in stage.needs if need in STAGES)
+
+
+def test_a_stage_exports_its_network_or_the_parts_of_it() -> None:
+    net = ProgressiveFusionNet(CoarseFusionModel(), EnhancementNet())
+    coarse, refine, joint = (STAGES[name] for name in ("coarse", "refine", "joint"))
+    assert coarse.networks("coarse", net) == {"coarse": net}
+    assert refine.networks("refine", net) == {"refine": net.refine}
+    assert joint.networks("joint", net) == {"coarse": net.coarse, "refine": net.refine}
+    # A file to start from is like the one that the stage writes.
+    assert coarse.start_module(net) is net and refine.start_module(net) is net.refine
+    assert joint.start_module(net) is net
+
+
+def test_a_stage_names_the_file_that_it_lacks(tmp_path: Path) -> None:
+    paths = Paths(tmp_path, tmp_path, tmp_path)
+    with pytest.raises(SystemExit, match="train coarse first, or name its file with --coarse"):
+        needed_file("refine", "coarse", paths)
     (tmp_path / "coarse.safetensors").write_bytes(b"x")
-    assert _built(args, "coarse") == tmp_path / "coarse.safetensors"
+    assert needed_file("refine", "coarse", paths) == tmp_path / "coarse.safetensors"
+    with pytest.raises(SystemExit, match="identity learns from a teacher: give --teacher"):
+        needed_file("identity", TEACHER, paths)
+    nowhere = replace(paths, given={TEACHER: tmp_path / "teacher.onnx"})
+    with pytest.raises(SystemExit, match=r"there is no .*teacher\.onnx"):
+        needed_file("identity", TEACHER, nowhere)
+
+
+@pytest.fixture
+def data(tmp_path: Path, make_mesh: Any, make_photo: Any) -> Path:
+    """A data folder of three images, one of them for validation."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    names, splits = ["ä.png", "b.png", "c.png"], ["train", "train", "val"]
+    rows = ["file,split,yaw_deg,faces_found"]
+    for name, split in zip(names, splits, strict=True):
+        (folder / name).write_bytes(cv2.imencode(".png", make_photo(300, 300))[1].tobytes())
+        rows.append(f"{name},{split},0,1")
+    (folder / "faces.csv").write_text("\n".join(rows), encoding="utf-8")
+    meshes = np.stack([make_mesh((150, 150), 180)] * len(names))
+    np.savez(folder / "mesh468.npz", files=np.array(names), mesh=meshes)
+    return folder
+
+
+class BrightnessTask(LineTask):
+    """Learns the brightness of a face's image; small enough to run the command in a test."""
+
+    name = "brightness"
+
+    def __init__(self, inputs: Inputs) -> None:
+        super().__init__()
+        self.levels = [float(face.image.mean()) / 255 for face in inputs.train]
+        for path in inputs.files.values():
+            self.net.load_state_dict(load_file(path))
+
+    def sample(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        level = self.levels[int(rng.integers(len(self.levels)))]
+        x = rng.normal(size=(1, 4, 4)).astype(np.float32)
+        return {"x": x, "y": x + np.float32(level)}
+
+
+def test_a_stage_is_one_entry_of_the_table(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def make(inputs: Inputs) -> tuple[Any, nn.Module]:
+        return BrightnessTask(inputs), LineTask().net
+
+    monkeypatch.setitem(STAGES, "brightness", Stage(make, ships=False))
+    monkeypatch.setitem(STAGES, "contrast", Stage(make, needs=("brightness",), ships=False))
+    schedules = tmp_path / "schedules.toml"
+    table = "steps = 5\nbatch = 2\nworkers = 0\nevaluate_every = 5\n"
+    schedules.write_text(f"[brightness]\n{table}[contrast]\n{table}")
+    checkpoints = tmp_path / "checkpoints"
+
+    def run_command(stage: str, *options: str) -> int:
+        folders = ("--checkpoints", str(checkpoints), "--run", str(tmp_path / "runs" / stage))
+        required = (stage, "--data", str(data), "--schedules", str(schedules))
+        return main([*required, *folders, *options])
+
+    with pytest.raises(SystemExit, match="train brightness first, or name its file"):
+        run_command("contrast")
+    assert run_command("brightness", "--steps", "3") == 0
+    assert "step 3: error" in capsys.readouterr().out
+    saved = load_file(checkpoints / "brightness.safetensors")
+    assert saved.keys() == LineTask().net.state_dict().keys()
+    assert saved["0.weight"].dtype == torch.float16
+    log = (tmp_path / "runs" / "brightness" / "log.csv").read_text().splitlines()
+    assert len(log) == 2 and log[1].startswith("3,")
+
+    moved = (checkpoints / "brightness.safetensors").rename(tmp_path / "moved.safetensors")
+    assert run_command("contrast", "--brightness", str(moved)) == 0
+    assert [file.name for file in checkpoints.iterdir()] == ["contrast.safetensors"]
+    with pytest.raises(SystemExit, match=r"schedules\.toml has no schedule for coarse"):
+        run_command("coarse")
+
+
+def test_a_split_without_images_is_named(data: Path, tmp_path: Path) -> None:
+    table = (data / "faces.csv").read_text(encoding="utf-8")
+    (data / "faces.csv").write_text(table.replace("val", "train"), encoding="utf-8")
+    with pytest.raises(SystemExit, match=r'eyelids needs 1 or more images with the split "val"'):
+        main(["eyelids", "--data", str(data)])
+
+
+def test_a_stage_with_too_few_images_says_what_it_needs(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hair, "not_face", lambda crop, mesh: np.zeros(crop.shape[:2], np.float32))
+    images = load_faces(data, "train")
+    faces = align_faces(images)
+    pairs = [replace(image, faces_found=2) for image in images]
+    distant = [replace(image, mesh=image.mesh * 0.5) for image in images]
+    for build, sentence in (
+        (lambda: MeshTask(faces, faces), "mesh needs 56 or more training images, .* has 2"),
+        (lambda: DetectorTask(pairs, pairs), "detector needs 1 or more .* exactly one face"),
+        (lambda: SpectaclesTask(faces, faces), "spectacles needs 1 or more images with glasses"),
+        (lambda: hair.HairTask(faces, faces), "hair needs 1 or more training images with hair"),
+        (lambda: EyelidsTask(images, images), "eyelids needs 1 or more .* with a shut eye"),
+        (lambda: align_large_faces(distant), "refine needs 1 or more .* 50 pixels between"),
+    ):
+        with pytest.raises(SystemExit, match=sentence):
+            build()
+
+
+def test_the_data_folder_is_read_as_utf_8_everywhere(data: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from facefusion.training.samples.data import *; "
+        "print(ascii(load_faces(Path(sys.argv[1]), 'train')[0].name))"
+    )
+    # Python reports a file that is opened with the encoding of the machine.
+    strict = (
+        "-X",
+        "warn_default_encoding",
+        "-W",
+        "error::EncodingWarning:" + load_faces.__module__,
+    )
+    command = (sys.executable, *strict, "-c", code, str(data))
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [ascii("ä.png")]
+
+
+def test_tiles_fill_rows_and_the_last_row_ends_in_black() -> None:
+    tiles = [np.full((2, 3, 3), 40 * (i + 1), np.uint8) for i in range(5)]
+    picture = tiled(tiles, 2)
+    assert picture.shape == (6, 6, 3)
+    assert picture[::2, ::3, 0].tolist() == [[40, 80], [120, 160], [200, 0]]
+    assert tiled(tiles[:1], 3).shape == (2, 9, 3)

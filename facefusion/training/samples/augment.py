@@ -1,6 +1,6 @@
-"""Augments faces photometrically, as cameras, lamps and compression do.
+"""Augments faces as cameras, lamps, compression and inexact alignment do.
 
-All functions take and return RGB uint8.
+Images are (H, W, 3) RGB uint8.
 """
 
 from __future__ import annotations
@@ -80,3 +80,15 @@ def camera(rng: Rng, image: np.ndarray) -> np.ndarray:
 def photometric(rng: Rng, image: np.ndarray, strength: float = 1.0) -> np.ndarray:
     """Applies `light`, then `camera`, with 85 % probability."""
     return camera(rng, light(rng, image, strength)) if rng.random() < 0.85 else image
+
+
+def jittered(rng: Rng, size: int, turn: float, scale: float, shift: float) -> np.ndarray:
+    """Draws a random (2, 3) similarity transform about the image's centre.
+
+    Standard deviations: `turn` in degrees, `scale` as log scale, `shift` as a share of the side.
+    """
+    matrix = cv2.getRotationMatrix2D(
+        (size / 2, size / 2), rng.normal(0, turn), float(np.exp(rng.normal(0, scale)))
+    )
+    matrix[:, 2] += rng.normal(0, shift * size, 2)
+    return np.asarray(matrix)

@@ -20,12 +20,16 @@ import skimage.data
 from facefusion.geometry.align import crop_photo, mesh_crop_transform, transform_points
 from facefusion.geometry.warp import MeshWarp
 
+#: Side of a portrait in pixels.
 SIZE: Final = 768
 #: Share of the portrait's side that the face fills: less than in an aligned crop, as hair and
 #: shoulders belong to a portrait.
 FACE_SHARE: Final = 0.44
+#: Number of people in a portrait.
 PEOPLE: Final = 5
+#: Levels of the image pyramid.
 LEVELS: Final = 6
+#: Standard deviation of the background's blur, as a share of the side.
 BACKGROUND_BLUR: Final = 0.02
 
 
@@ -38,12 +42,14 @@ class Recipe:
     seed: int
 
 
+#: The portraits.
 RECIPES: Final = (
     Recipe("portrait-1.jpg", "female", 1),
     Recipe("portrait-2.jpg", "male", 3),
     Recipe("portrait-3.jpg", "female", 3),
     Recipe("portrait-4.jpg", "male", 7),
 )
+#: Source and target of the examples.
 PAIRS: Final = (
     ("portrait-1.jpg", "portrait-3.jpg"),
     ("portrait-2.jpg", "portrait-4.jpg"),
@@ -112,10 +118,11 @@ def _near_face(mesh: np.ndarray) -> np.ndarray:
 
 
 def _load(data: Path, kind: str) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Reads the frontal training images whose names begin with `kind`, and their meshes."""
     archive = np.load(data / "mesh468.npz")
     meshes = dict(zip((str(name) for name in archive["files"]), archive["mesh"], strict=True))
-    images, found = [], []
-    with (data / "faces.csv").open(newline="") as handle:
+    images, kind_meshes = [], []
+    with (data / "faces.csv").open(newline="", encoding="utf-8") as handle:
         for row in csv.DictReader(handle):
             # Training split only: the validation faces stay unseen.
             if (
@@ -124,8 +131,8 @@ def _load(data: Path, kind: str) -> tuple[list[np.ndarray], list[np.ndarray]]:
                 and abs(float(row["yaw_deg"])) < 8
             ):
                 images.append(cv2.cvtColor(cv2.imread(str(data / row["file"])), cv2.COLOR_BGR2RGB))
-                found.append(meshes[row["file"]])
-    return images, found
+                kind_meshes.append(meshes[row["file"]])
+    return images, kind_meshes
 
 
 def main() -> None:
@@ -149,7 +156,7 @@ def main() -> None:
             str(args.out / recipe.name), portrait[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92]
         )
     cv2.imwrite(str(args.out / "astronaut.png"), skimage.data.astronaut()[..., ::-1])
-    with (args.out / "pairs.csv").open("w", newline="") as handle:
+    with (args.out / "pairs.csv").open("w", newline="", encoding="utf-8") as handle:
         writer = csv.writer(handle)
         writer.writerows([("source", "target"), *PAIRS])
 

@@ -36,7 +36,7 @@ def glasses_kinds(names: Sequence[str]) -> list[str]:
     `glasses.csv` was labelled by eye, because `covering` misses spectacles: they are often
     skin-coloured, and thinner than its resolution.
     """
-    with Path(__file__).with_name("glasses.csv").open(newline="") as handle:
+    with Path(__file__).with_name("glasses.csv").open(newline="", encoding="utf-8") as handle:
         kinds = {row["file"]: row["kind"] for row in csv.DictReader(handle)}
     return [kinds.get(name, "") for name in names]
 
@@ -57,10 +57,8 @@ def not_face(crop: np.ndarray, mesh: np.ndarray) -> np.ndarray:
     """
     size = crop.shape[0]
     rows = np.arange(size)[:, None]
-    eyes, mouth = (
-        mesh[[33, 263], 1].mean(),
-        int(np.clip(mesh[[61, 291], 1].mean() + 0.02 * size, 1, size)),
-    )
+    eyes = mesh[[33, 263], 1].mean()
+    mouth = int(np.clip(mesh[[61, 291], 1].mean() + 0.02 * size, 1, size))
 
     def within(points: np.ndarray) -> np.ndarray:
         mask = np.zeros((size, size), np.uint8)
@@ -74,12 +72,13 @@ def not_face(crop: np.ndarray, mesh: np.ndarray) -> np.ndarray:
     for part, growth in ((LEFT_EYE, 0.35), (RIGHT_EYE, 0.35), (LEFT_BROW, 0.3), (RIGHT_BROW, 0.3)):
         labels[within(grown(_hull(mesh, part), growth))] = cv2.GC_FGD
     lab = np.ascontiguousarray(cv2.cvtColor(crop, cv2.COLOR_RGB2LAB)[:mouth])
-    found, models = np.ascontiguousarray(labels[:mouth]), np.zeros((2, 1, 65))
+    found = np.ascontiguousarray(labels[:mouth])
+    models = np.zeros((2, 1, 65))
     cv2.setRNGSeed(0)
     cv2.grabCut(lab, found, None, models[0], models[1], 4, cv2.GC_INIT_WITH_MASK)
-    away = np.zeros((size, size), np.float32)
-    away[:mouth] = (found == cv2.GC_BGD) | (found == cv2.GC_PR_BGD)
-    return away
+    other = np.zeros((size, size), np.float32)
+    other[:mouth] = (found == cv2.GC_BGD) | (found == cv2.GC_PR_BGD)
+    return other
 
 
 def _hull(mesh: np.ndarray, points: tuple[int, ...] | list[int]) -> np.ndarray:
@@ -136,9 +135,9 @@ def covering(crop: np.ndarray, mesh: np.ndarray) -> np.ndarray:
     pixels = lab[core] if core.sum() > 50 else lab[skin]
     middle = np.median(pixels, axis=0)
     spread = np.maximum(1.48 * np.median(abs(pixels - middle), axis=0), _SPREAD)
-    away = (lab - middle) / spread
-    lightness = np.where(away[..., 0] < 0, 0.62, 0.45) * away[..., 0]
-    distance = np.sqrt(lightness**2 + 0.8 * away[..., 1] ** 2 + 0.8 * away[..., 2] ** 2)
+    offset = (lab - middle) / spread
+    lightness = np.where(offset[..., 0] < 0, 0.62, 0.45) * offset[..., 0]
+    distance = np.sqrt(lightness**2 + 0.8 * offset[..., 1] ** 2 + 0.8 * offset[..., 2] ** 2)
     not_skin = (1 / (1 + np.exp(-(distance - _EDGE) * _STEEPNESS))).astype(np.float32)
     found = np.where(_features(mesh, size) > 0, _sunglasses(not_skin, mesh, size), not_skin)
     found = cv2.GaussianBlur(found, (0, 0), 1.2)

@@ -62,14 +62,12 @@ def load_faces(root: Path, split: str) -> list[FaceImage]:
     archive = np.load(root / "mesh468.npz")
     meshes = dict(zip((str(name) for name in archive["files"]), archive["mesh"], strict=True))
     faces = []
-    with (root / "faces.csv").open(newline="") as handle:
+    with (root / "faces.csv").open(newline="", encoding="utf-8") as handle:
         for row in csv.DictReader(handle):
             if row["split"] != split or row["file"] not in meshes:
                 continue
-            image, mesh = (
-                cv2.imread(str(root / row["file"])),
-                meshes[row["file"]].astype(np.float32),
-            )
+            image = cv2.imread(str(root / row["file"]))
+            mesh = meshes[row["file"]].astype(np.float32)
             if image is None:
                 raise FileNotFoundError(root / row["file"])
             scale = MAX_EYE_DISTANCE / eye_distance(mesh)
@@ -83,6 +81,16 @@ def load_faces(root: Path, split: str) -> list[FaceImage]:
     return faces
 
 
+def require_images(stage: str, count: int, what: str, least: int = 1) -> None:
+    """Stops a stage that has too few images.
+
+    Raises:
+        SystemExit: `count` is less than `least`.
+    """
+    if count < least:
+        raise SystemExit(f"{stage} needs {least} or more {what}, and the data folder has {count}")
+
+
 @dataclass(frozen=True)
 class AlignedFaces:
     """Aligned crops of a split.
@@ -92,6 +100,7 @@ class AlignedFaces:
         meshes: (N, 468, 3) in crop pixels.
         yaws: (N,) degrees.
         warps: N warps onto each mesh.
+        names: N names, as in `FaceImage`.
     """
 
     crops: np.ndarray

@@ -15,11 +15,11 @@ from facefusion.geometry.mask import fill_points
 from facefusion.geometry.topology import LEFT_EYE, RIGHT_EYE
 
 #: Supersampling factor of drawn frames: many are thinner than a pixel.
-_FINER: Final = 3
+_SUPERSAMPLING: Final = 3
 #: Mesh points on the face's outline where the temples end.
 _TEMPLES: Final = (127, 356)
-#: Least alpha at which what lies behind counts as hidden.
-_HIDES: Final = 0.3
+#: Least alpha at which the face behind counts as hidden.
+_HIDING_ALPHA: Final = 0.3
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class DrawnSpectacles:
     def covered(self) -> np.ndarray:
         """Mask of where they hide the face."""
         alpha = np.maximum(self.frame, self.lens)
-        return np.where(alpha > _HIDES, alpha, 0).astype(np.float32)
+        return np.where(alpha > _HIDING_ALPHA, alpha, 0).astype(np.float32)
 
 
 def _rim(width: float, above: float, below: float, corners: tuple[float, float]) -> np.ndarray:
@@ -48,11 +48,11 @@ def _rim(width: float, above: float, below: float, corners: tuple[float, float])
 
     Half a superellipse above its middle, another one below.
     """
-    turn = np.linspace(0, 2 * np.pi, 96, endpoint=False)
-    x, y = np.cos(turn), np.sin(turn)  # y points down
-    low = y > 0
-    power = np.where(low, corners[1], corners[0])
-    height = np.where(low, below, above)
+    angle = np.linspace(0, 2 * np.pi, 96, endpoint=False)
+    x, y = np.cos(angle), np.sin(angle)  # y points down
+    is_lower = y > 0
+    power = np.where(is_lower, corners[1], corners[0])
+    height = np.where(is_lower, below, above)
     return np.stack(
         [width * np.sign(x) * np.abs(x) ** power, height * np.sign(y) * np.abs(y) ** power], axis=1
     )
@@ -67,51 +67,55 @@ def _outlines(rng: np.random.Generator, mesh: np.ndarray) -> tuple[list[np.ndarr
     centres = [eye.mean(0) for eye in eyes]
     across = centres[1] - centres[0]
     axes = np.stack([across, [-across[1], across[0]]])
-    wide = np.array(
-        [np.ptp(eye @ across) for eye in eyes]
-    )  # the far rim of a turned head is narrower
-    wide = np.clip(wide / wide.mean(), 0.55, 1.3)
+    # The far rim of a turned head is narrower.
+    eye_widths = np.array([np.ptp(eye @ across) for eye in eyes])
+    relative_widths = np.clip(eye_widths / eye_widths.mean(), 0.55, 1.3)
     width = float(rng.uniform(0.32, 0.50))
     above, below = float(rng.uniform(0.17, 0.36)), float(rng.uniform(0.2, 0.46))
     drop, apart = float(rng.uniform(-0.04, 0.10)), float(rng.uniform(-0.03, 0.06))
     corners = float(rng.choice([1.0, 0.75, 0.5])), float(rng.choice([1.0, 0.75, 0.5]))
     rims = []
-    for centre, narrow, outwards in zip(centres, wide, (-1, 1), strict=True):
+    for centre, relative_width, outwards in zip(centres, relative_widths, (-1, 1), strict=True):
         middle = centre + np.array([outwards * apart, drop]) @ axes
-        rims.append(middle + _rim(width * narrow, above, below, corners) @ axes)
+        rims.append(middle + _rim(width * relative_width, above, below, corners) @ axes)
     return rims, axes
 
 
-def _stroke(canvas: np.ndarray, points: np.ndarray, thick: float, *, closed: bool = False) -> None:
-    path = ((points + 0.5) * _FINER - 0.5).round().astype(np.int32)
-    cv2.polylines(canvas, [path], closed, 255, max(1, round(thick * _FINER)), cv2.LINE_AA)
+def _stroke(
+    canvas: np.ndarray, points: np.ndarray, thickness: float, *, closed: bool = False
+) -> None:
+    """Draws a line through points (N, 2) on the supersampled canvas; all in pixels of the image."""
+    path = ((points + 0.5) * _SUPERSAMPLING - 0.5).round().astype(np.int32)
+    cv2.polylines(
+        canvas, [path], closed, 255, max(1, round(thickness * _SUPERSAMPLING)), cv2.LINE_AA
+    )
 
 
 def _frame(
     rng: np.random.Generator, rims: list[np.ndarray], axes: np.ndarray, mesh: np.ndarray, size: int
 ) -> np.ndarray:
     """Draws rims, bridge and temples as alpha (size, size)."""
-    canvas = np.zeros((size * _FINER, size * _FINER), np.uint8)
+    canvas = np.zeros((size * _SUPERSAMPLING, size * _SUPERSAMPLING), np.uint8)
     span = float(np.hypot(*axes[0]))
-    thick = span * float(rng.choice([rng.uniform(0.012, 0.035), rng.uniform(0.03, 0.09)]))
+    thickness = span * float(rng.choice([rng.uniform(0.012, 0.035), rng.uniform(0.03, 0.09)]))
     style = rng.random()
     for rim in rims:
         if style > 0.12:  # else half-rimmed: only the top
-            _stroke(canvas, rim, thick, closed=True)
+            _stroke(canvas, rim, thickness, closed=True)
         if style < 0.4:  # a heavier brow line
-            _stroke(canvas, rim[len(rim) // 2 :], thick * float(rng.uniform(1.3, 2.2)))
+            _stroke(canvas, rim[len(rim) // 2 :], thickness * float(rng.uniform(1.3, 2.2)))
     across = axes[0] / span
     inner = rims[0][np.argmax(rims[0] @ across)], rims[1][np.argmin(rims[1] @ across)]
     lift = -axes[1] * float(rng.uniform(0.0, 0.1))
     arch = np.array([inner[0] + lift / 2, (inner[0] + inner[1]) / 2 + lift, inner[1] + lift / 2])
-    _stroke(canvas, arch, thick * float(rng.uniform(0.7, 1.3)))
+    _stroke(canvas, arch, thickness * float(rng.uniform(0.7, 1.3)))
     outer = rims[0][np.argmin(rims[0] @ across)], rims[1][np.argmax(rims[1] @ across)]
     for hinge, temple in zip(outer, mesh[list(_TEMPLES), :2], strict=True):
-        _stroke(canvas, np.array([hinge, temple]), thick * float(rng.uniform(0.7, 1.6)))
+        _stroke(canvas, np.array([hinge, temple]), thickness * float(rng.uniform(0.7, 1.6)))
     return cv2.resize(canvas, (size, size), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
 
 
-def _cloud(rng: np.random.Generator, size: int, cells: int) -> np.ndarray:
+def _smooth_noise(rng: np.random.Generator, size: int, cells: int) -> np.ndarray:
     """Draws smooth noise (size, size) float32 in about [0, 1].
 
     For highlights along a frame and gradients in a lens.
@@ -127,13 +131,12 @@ def _glass(rng: np.random.Generator, size: int) -> tuple[float, np.ndarray]:
     """
     kind = rng.random()
     if kind < 0.55:
-        return float(rng.uniform(0, 0.1)), np.full(
-            (size, size, 3), rng.uniform(120, 255, 3), np.float32
-        )
-    dark = kind > 0.7
-    alpha = float(rng.uniform(0.75, 0.98) if dark else rng.uniform(0.15, 0.55))
-    shade = rng.uniform(0, 60, 3) if dark else rng.uniform(20, 200, 3)
-    return alpha, shade * (0.6 + 0.8 * _cloud(rng, size, 3)[..., None])
+        alpha = float(rng.uniform(0, 0.1))
+        return alpha, np.full((size, size, 3), rng.uniform(120, 255, 3), np.float32)
+    is_dark = kind > 0.7
+    alpha = float(rng.uniform(0.75, 0.98) if is_dark else rng.uniform(0.15, 0.55))
+    colour = rng.uniform(0, 60, 3) if is_dark else rng.uniform(20, 200, 3)
+    return alpha, colour * (0.6 + 0.8 * _smooth_noise(rng, size, 3)[..., None])
 
 
 def draw_spectacles(
@@ -160,21 +163,24 @@ def draw_spectacles(
     alpha, tint = _glass(rng, size)
     lens = inside * alpha
     out: np.ndarray = image.astype(np.float32)
-    if rng.random() < 0.5:  # shadow of the frame on the cheeks
-        span = float(np.hypot(*axes[0]))
-        low = axes[1] / span * float(rng.uniform(0.01, 0.07)) * span + axes[0] * float(
-            rng.uniform(-0.03, 0.03)
-        )
-        shadow = cv2.warpAffine(frame, np.array([[1, 0, low[0]], [0, 1, low[1]]]), (size, size))
-        out *= 1 - float(rng.uniform(0.1, 0.4)) * cv2.GaussianBlur(shadow, (0, 0), 1.0)[..., None]
+    if rng.random() < 0.5:
+        out = out * (1 - _shadow(rng, frame, axes)[..., None])
     out = out * (1 - lens[..., None]) + tint * lens[..., None]
     if reflected is not None and rng.random() < 0.4:
-        mirror = cv2.resize(reflected, (size, size)).astype(np.float32)
-        gleam = (
-            float(rng.uniform(0.1, 0.5)) * inside * np.clip(2 * _cloud(rng, size, 4) - 0.8, 0, 1)
-        )
-        out = out + (255 - out) * gleam[..., None] * mirror / 255
+        reflection = cv2.resize(reflected, (size, size)).astype(np.float32)
+        strength = float(rng.uniform(0.1, 0.5)) * inside
+        strength = strength * np.clip(2 * _smooth_noise(rng, size, 4) - 0.8, 0, 1)
+        out = out + (255 - out) * strength[..., None] * reflection / 255
     colour = rng.uniform(0, 70, 3) if rng.random() < 0.55 else rng.uniform(0, 255, 3)
-    metal = colour * (0.6 + 0.9 * _cloud(rng, size, 9)[..., None])
-    out = out * (1 - frame[..., None]) + metal * frame[..., None]
+    material = colour * (0.6 + 0.9 * _smooth_noise(rng, size, 9)[..., None])
+    out = out * (1 - frame[..., None]) + material * frame[..., None]
     return DrawnSpectacles(np.clip(out, 0, 255).astype(np.uint8), frame, lens)
+
+
+def _shadow(rng: np.random.Generator, frame: np.ndarray, axes: np.ndarray) -> np.ndarray:
+    """Draws the shadow of the frame on the cheeks: (S, S) share of the light that it takes."""
+    span = float(np.hypot(*axes[0]))
+    down = axes[1] / span * float(rng.uniform(0.01, 0.07)) * span
+    x, y = down + axes[0] * float(rng.uniform(-0.03, 0.03))
+    moved = cv2.warpAffine(frame, np.array([[1, 0, x], [0, 1, y]]), frame.shape[::-1])
+    return float(rng.uniform(0.1, 0.4)) * cv2.GaussianBlur(moved, (0, 0), 1.0)

@@ -43,7 +43,15 @@ _LOWER_LIP: Final = _MOUTH.below + _MOUTH.lower
 _UPPER_LIP: Final = _MOUTH.above + _MOUTH.upper
 #: Largest mean distance of a teacher's label from the warped mesh, in eye distances; labels farther
 #: off are discarded as wrong.
-_BELIEVED: Final = 0.25
+_MAX_LABEL_DISTANCE: Final = 0.25
+#: Share of the faces that are left as they are.
+_UNCHANGED: Final = 0.3
+#: Share of the faces whose own mesh is changed; the others are warped to another face's mesh.
+_RESHAPED: Final = 0.35
+#: Share of the warped faces that are blended into the other photo, as in a fused one.
+_BLENDED: Final = 0.5
+#: Largest difference in yaw, in degrees, between a face and another one whose mesh it gets.
+_WARP_YAW: Final = 30.0
 
 
 def mean_shape(faces: AlignedFaces) -> np.ndarray:
@@ -56,12 +64,11 @@ def mean_shape(faces: AlignedFaces) -> np.ndarray:
 def drop_jaw(mesh: np.ndarray, amount: float) -> np.ndarray:
     """Lowers the mesh's lower lip and jaw by `amount` eye distances."""
     left, right = (mesh[i, :2] for i in _MOUTH_CORNERS)
-    across = (right - left) / max(float(np.hypot(*(right - left))), 1e-6)
+    width = max(float(np.hypot(*(right - left))), 1e-6)
+    across = (right - left) / width
     down = np.array([-across[1], across[0]])
     middle = (left + right) / 2
-    x = np.abs((mesh[:, :2] - middle) @ across) / max(
-        float(np.hypot(*(right - left))), 1e-6
-    )  # 0.5 at the corners
+    x = np.abs((mesh[:, :2] - middle) @ across) / width  # 0.5 at the corners
     y = (mesh[:, :2] - middle) @ down / max(eye_distance(mesh), 1e-6)
     # The lower lip and the cheek move as a whole and leave the corners in place; the chin follows.
     below = np.clip((y + 0.02) / 0.06, 0, 1)
@@ -85,27 +92,27 @@ def close_eyes(mesh: np.ndarray, share: float) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class MadeFace:
+class DrawnFace:
     """A face drawn for training.
 
     Attributes:
         image: (S, S, 3) RGB uint8.
         mesh: (468, 3) approximate points, in the image's pixels.
-        sure: (468,) bool, points that are certain in `mesh`: of a dropped jaw or closed eyes.
+        exact: (468,) bool, points that are exact in `mesh`: of a dropped jaw or closed eyes.
             The teacher predicts half open for wide open mouths, and open for closed eyes.
     """
 
     image: np.ndarray
     mesh: np.ndarray
-    sure: np.ndarray
+    exact: np.ndarray
 
-    def mirrored(self) -> MadeFace:
+    def mirrored(self) -> DrawnFace:
         """Mirrors the face."""
         flipped = np.ascontiguousarray(self.image[:, ::-1])
-        return MadeFace(flipped, mirrored(self.mesh, self.image.shape[1]), self.sure[MIRROR])
+        return DrawnFace(flipped, mirrored(self.mesh, self.image.shape[1]), self.exact[MIRROR])
 
 
-class MadeFaces:
+class DrawnFaces:
     """Draws faces without exact labels, for `MeshTeacher` to label.
 
     Args:
@@ -115,46 +122,55 @@ class MadeFaces:
     def __init__(self, faces: AlignedFaces) -> None:
         self.faces, self.mean = faces, mean_shape(faces)
 
-    def __call__(self, rng: Rng) -> MadeFace:
+    def __call__(self, rng: Rng) -> DrawnFace:
         """Draws a face as it is, on another face's mesh, or with a changed mesh."""
-        faces = self.faces
-        one = int(rng.integers(len(faces)))
-        image, mesh = faces.crops[one], faces.meshes[one]
+        face = int(rng.integers(len(self.faces)))
         kind = rng.random()
-        sure = np.zeros(len(mesh), bool)
-        if kind < 0.3:
-            return MadeFace(image, mesh, sure)
-        near = np.flatnonzero(np.abs(faces.yaws - faces.yaws[one]) < 30)
-        other = int(near[rng.integers(len(near))])
-        warp, onto = faces.warps[other], faces.meshes[other]
-        if kind > 0.65:
-            onto, sure = self._drawn(rng, faces.meshes[one])
-            warp, other = MeshWarp(onto, faces.crops.shape[1], TRAINING_GRID), one
-        warped = warp(image, mesh)
-        if rng.random() < 0.5 and other != one:  # blend the face only, as in a fused photo
-            size = faces.crops.shape[1]
-            inside = face_mask(onto, size)
-            toned, _ = match_skin(warped, faces.crops[other], skin_mask(onto, size))
-            warped = np.asarray(
-                cv2.blendLinear(toned, faces.crops[other], inside, 1 - inside), np.uint8
-            )
-        if kind > 0.65:
-            warped = self._mouth(rng, warped, onto)
-        return MadeFace(warped, onto, sure)
+        if kind < _UNCHANGED:
+            mesh = self.faces.meshes[face]
+            return DrawnFace(self.faces.crops[face], mesh, np.zeros(len(mesh), bool))
+        similar = np.flatnonzero(np.abs(self.faces.yaws - self.faces.yaws[face]) < _WARP_YAW)
+        other = int(similar[rng.integers(len(similar))])
+        if kind > 1 - _RESHAPED:
+            return self._reshaped(rng, face)
+        return self._on_other_mesh(rng, face, other)
 
-    def _drawn(self, rng: Rng, mesh: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _on_other_mesh(self, rng: Rng, face: int, other: int) -> DrawnFace:
+        """Warps a face to another face's mesh, and may blend it into that face's photo."""
+        mesh, photo = self.faces.meshes[other], self.faces.crops[other]
+        image = self.faces.warps[other](self.faces.crops[face], self.faces.meshes[face])
+        if rng.random() < _BLENDED and other != face:
+            size = photo.shape[1]
+            mask = face_mask(mesh, size)
+            toned, _ = match_skin(image, photo, skin_mask(mesh, size))
+            image = np.asarray(cv2.blendLinear(toned, photo, mask, 1 - mask), np.uint8)
+        return DrawnFace(image, mesh, np.zeros(len(mesh), bool))
+
+    def _reshaped(self, rng: Rng, face: int) -> DrawnFace:
+        """Warps a face to its own mesh with other features or another expression."""
+        crop = self.faces.crops[face]
+        mesh, exact = self._changed_mesh(rng, self.faces.meshes[face])
+        image = MeshWarp(mesh, crop.shape[1], TRAINING_GRID)(crop, self.faces.meshes[face])
+        rng.random()  # keeps the samples of a seed: the other kind of face draws a number here
+        return DrawnFace(self._mouth(rng, image, mesh), mesh, exact)
+
+    def _changed_mesh(self, rng: Rng, mesh: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Returns a mesh with stronger or weaker features, perhaps an open jaw or closed eyes.
+
+        Also (468,) bool, the points that are exact (`DrawnFace`).
+        """
         posed = in_pose_of(self.mean, mesh)
-        onto = posed + float(rng.uniform(*CARICATURE)) * (mesh - posed)
-        sure = np.zeros(len(mesh), bool)
+        changed = posed + float(rng.uniform(*CARICATURE)) * (mesh - posed)
+        exact = np.zeros(len(mesh), bool)
         if rng.random() < 0.6:
-            dropped = drop_jaw(onto, float(rng.uniform(0.05, DROP)))
-            sure = np.abs(dropped - onto).max(1) > 0
-            sure[list(OUTER_LIPS + INNER_LIPS)] = True
-            onto = dropped
+            dropped = drop_jaw(changed, float(rng.uniform(0.05, DROP)))
+            exact = np.abs(dropped - changed).max(1) > 0
+            exact[list(OUTER_LIPS + INNER_LIPS)] = True
+            changed = dropped
         if rng.random() < 0.3:
-            onto = close_eyes(onto, float(rng.uniform(0.4, 1.0)))
-            sure[list(LEFT_EYE + RIGHT_EYE)] = True
-        return np.asarray(onto, np.float32), sure
+            changed = close_eyes(changed, float(rng.uniform(0.4, 1.0)))
+            exact[list(LEFT_EYE + RIGHT_EYE)] = True
+        return np.asarray(changed, np.float32), exact
 
     @staticmethod
     def _mouth(rng: Rng, image: np.ndarray, mesh: np.ndarray) -> np.ndarray:
@@ -194,16 +210,16 @@ class MeshTeacher:
             )
         self._net: MediaPipeMesh | None = None
 
-    def __call__(self, made: MadeFace) -> np.ndarray:
-        """Labels a face: the teacher's mesh (468, 3), except for the points that are certain."""
-        image, near = made.image, made.mesh
+    def __call__(self, face: DrawnFace) -> np.ndarray:
+        """Labels a face: the teacher's mesh (468, 3), except for the points that are exact."""
         if self._net is None:
             self._net = MediaPipeMesh()
-        mesh = near
+        mesh = face.mesh
         for _ in range(2):
             matrix = mesh_crop_transform(mesh, MESH_FACE_SHARE, INPUT_SIZE)
-            mesh = transform_points(
-                self._net.points(crop_photo(image, matrix, INPUT_SIZE)), invert(matrix)
-            )
-        far = np.linalg.norm((mesh - near)[:, :2], axis=1).mean() > _BELIEVED * eye_distance(near)
-        return near if far else np.where(made.sure[:, None], near, mesh)
+            found = self._net.points(crop_photo(face.image, matrix, INPUT_SIZE))
+            mesh = transform_points(found, invert(matrix))
+        distance = np.linalg.norm((mesh - face.mesh)[:, :2], axis=1).mean()
+        if distance > _MAX_LABEL_DISTANCE * eye_distance(face.mesh):
+            return face.mesh
+        return np.where(face.exact[:, None], face.mesh, mesh)

@@ -64,35 +64,36 @@ class Lamp:
             rng: source of randomness.
             normals: (s, s, 2) float32, x and y of the surface's normals.
         """
-        turn, height = rng.uniform(0, 2 * np.pi), rng.uniform(0.15, 0.95)
-        aside = np.sqrt(1 - height**2)
-        light = np.array([aside * np.cos(turn), 0.7 * aside * np.sin(turn), height])
+        angle, height = rng.uniform(0, 2 * np.pi), rng.uniform(0.15, 0.95)
+        sideways = np.sqrt(1 - height**2)
+        light = np.array([sideways * np.cos(angle), 0.7 * sideways * np.sin(angle), height])
         light /= np.linalg.norm(light)
         length = np.linalg.norm(normals, axis=-1)
-        flat = normals / np.maximum(length, 1.0)[..., None]
-        front = np.sqrt(np.maximum(1 - (flat**2).sum(-1), 0))
-        falling = flat @ light[:2] + front * light[2]
+        unit_xy = normals / np.maximum(length, 1.0)[..., None]
+        unit_z = np.sqrt(np.maximum(1 - (unit_xy**2).sum(-1), 0))
+        cosine = unit_xy @ light[:2] + unit_z * light[2]
         if rng.random() < 0.5:  # a hard edge, as of a cast shadow
-            lit = 1 / (1 + np.exp(-(falling - rng.uniform(0.1, 0.7)) / rng.uniform(0.02, 0.2)))
+            diffuse = 1 / (1 + np.exp(-(cosine - rng.uniform(0.1, 0.7)) / rng.uniform(0.02, 0.2)))
         else:
-            lit = np.clip(falling, 0, 1)
+            diffuse = np.clip(cosine, 0, 1)
         depth = rng.uniform(0.3, 1 - DARKEST)
-        warm = 1 + rng.uniform(0, 0.35) * rng.normal(0, 0.5, 3)
-        shade = 1 - depth + depth * lit[..., None] * np.clip(warm, 0.5, 1.5)
+        colour = np.clip(1 + rng.uniform(0, 0.35) * rng.normal(0, 0.5, 3), 0.5, 1.5)
+        gain = 1 - depth + depth * diffuse[..., None] * colour
         inside = length < 0.95
-        shade /= max(float(shade[inside].mean() if inside.any() else shade.mean()), 0.1)
-        half = light + [0, 0, 1]
-        half /= np.linalg.norm(half)
-        gloss = np.clip(flat @ half[:2] + front * half[2], 0, 1) ** rng.uniform(8, 60)
+        gain /= max(float(gain[inside].mean() if inside.any() else gain.mean()), 0.1)
+        halfway = light + [0, 0, 1]
+        halfway /= np.linalg.norm(halfway)
+        gloss = np.clip(unit_xy @ halfway[:2] + unit_z * halfway[2], 0, 1) ** rng.uniform(8, 60)
         strength = rng.uniform(0, 120) if rng.random() < 0.5 else 0.0
-        shine = strength * gloss[..., None] * np.clip(warm, 0.5, 1.5)
-        return cls(shade.astype(np.float32), shine.astype(np.float32))
+        shine = strength * gloss[..., None] * colour
+        return cls(gain.astype(np.float32), shine.astype(np.float32))
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
         """Lights `image` (S, S, 3) RGB uint8 with this lamp."""
         size = image.shape[1::-1]
         gain, shine = (
-            cv2.resize(x, size, interpolation=cv2.INTER_LINEAR) for x in (self.gain, self.shine)
+            cv2.resize(layer, size, interpolation=cv2.INTER_LINEAR)
+            for layer in (self.gain, self.shine)
         )
         # Light scales intensities; a photo's levels are about their square root.
         return np.clip(image * np.sqrt(gain) + shine, 0, 255).astype(np.uint8)

@@ -21,15 +21,17 @@ import numpy as np
 import onnxruntime
 import torch
 from skimage.metrics import structural_similarity
+from torch import Tensor, nn
 
 from facefusion.export.onnx import CONTRACTS, export_onnx
 from facefusion.machine.cpu import describe_machine
 from facefusion.nets.coarse import CoarseFusionModel
 from facefusion.training.environment import restart
-from facefusion.training.judges import JUDGING, Judges
 from facefusion.training.loop import Schedule, train
+from facefusion.training.loss_networks import LossNetworks
 from facefusion.training.samples.data import AlignedFaces, align_faces, load_faces
 from facefusion.training.tasks.coarse import CoarseTask
+from facefusion.training.tasks.fusion import FusionTask
 
 #: Keyword arguments of the network by the variant's name.
 VARIANTS: Final[dict[str, dict[str, Any]]] = {
@@ -39,28 +41,39 @@ VARIANTS: Final[dict[str, dict[str, Any]]] = {
     "no FAAM, plain skips": {"skips": "plain", "bottleneck": False},
     "no FAAM, no skips": {"skips": "none", "bottleneck": False},
 }
+#: Number of timed runs of a network.
 RUNS: Final = 40
 
 
-def reconstruction_scores(task: CoarseTask, net: CoarseFusionModel) -> dict[str, float]:
+@torch.no_grad()
+def reconstruction_scores(task: FusionTask[Any], net: nn.Module) -> dict[str, float]:
     """Returns SSIM and PSNR of the val split's reconstructions, within the face's box."""
     batch = task.val_batch
     paired = torch.nonzero(batch["paired"][:, 0] > 0)[:, 0]
-    scores, noise = [], []
-    with torch.no_grad():
-        for part in paired.split(32):
-            x = task._run(
-                net, {key: value[part] for key, value in batch.items()}, task.val_identities
-            )
-            for out, truth, face in zip(x["out"], x["truth"], x["face"][:, 0] > 0.5, strict=True):
-                rows, columns = (torch.nonzero(face.any(axis))[:, 0] for axis in (1, 0))
-                window = np.s_[
-                    :, int(rows[0]) : int(rows[-1]) + 1, int(columns[0]) : int(columns[-1]) + 1
-                ]
-                a, b = out[window].clamp(0, 1).numpy(), truth[window].numpy()
-                scores.append(structural_similarity(a, b, channel_axis=0, data_range=1.0))
-                noise.append(float(-10 * np.log10(max(float(((a - b) ** 2).mean()), 1e-9))))
-    return {"ssim": float(np.mean(scores)), "psnr": float(np.mean(noise))}
+    ssim, psnr = [], []
+    for part in paired.split(32):
+        x = task.run_batch(
+            net, {key: value[part] for key, value in batch.items()}, task.val_identities
+        )
+        for fused, truth, face in zip(x["fused"], x["truth"], x["face"][:, 0] > 0.5, strict=True):
+            window = _box(face)
+            found, wanted = fused[window].clamp(0, 1).numpy(), truth[window].numpy()
+            ssim.append(structural_similarity(found, wanted, channel_axis=0, data_range=1.0))
+            error = max(float(((found - wanted) ** 2).mean()), 1e-9)
+            psnr.append(float(-10 * np.log10(error)))
+    return {"ssim": float(np.mean(ssim)), "psnr": float(np.mean(psnr))}
+
+
+def _box(face: Tensor) -> tuple[slice, slice, slice]:
+    """Returns the window of all channels, rows and columns in which `face` (H, W) is true."""
+    rows, columns = (torch.nonzero(face.any(axis))[:, 0] for axis in (1, 0))
+    row_window = slice(int(rows[0]), int(rows[-1]) + 1)
+    return slice(None), row_window, slice(int(columns[0]), int(columns[-1]) + 1)
+
+
+def parameter_count(net: nn.Module) -> float:
+    """Counts the parameters of a network."""
+    return float(sum(p.numel() for p in net.parameters()))
 
 
 def milliseconds(net: CoarseFusionModel) -> float:
@@ -89,29 +102,26 @@ def milliseconds(net: CoarseFusionModel) -> float:
 def measure_variant(
     options: dict[str, Any],
     faces: tuple[AlignedFaces, AlignedFaces],
-    judges: Judges,
+    networks: LossNetworks,
     schedule: Schedule,
     run: Path,
 ) -> dict[str, float]:
     """Trains a variant and measures it."""
     torch.manual_seed(schedule.seed)
-    task = CoarseTask(*faces, judges, CoarseFusionModel(**options))
+    task = CoarseTask(*faces, networks, CoarseFusionModel(**options))
     net = train(task, schedule, run, CoarseFusionModel(**options))
-    figures = reconstruction_scores(task, net) | {
-        k: v for k, v in task.evaluate(net).items() if not k.startswith("plain")
-    }
-    parameters = float(sum(p.numel() for p in net.parameters()))
-    return figures | {"parameters": parameters, "ms": milliseconds(net)}
+    figures = reconstruction_scores(task, net) | task.evaluate(net)
+    return figures | {"parameters": parameter_count(net), "ms": milliseconds(net)}
 
 
-def remembered(done: Path, measure: Callable[[], dict[str, float]]) -> dict[str, float]:
-    """Returns the figures in the file `done`; measures and writes them if it does not exist."""
-    if not done.exists():
+def saved_figures(file: Path, measure: Callable[[], dict[str, float]]) -> dict[str, float]:
+    """Returns the figures in a JSON file; measures and writes them if it does not exist."""
+    if not file.exists():
         figures = measure()
-        done.parent.mkdir(parents=True, exist_ok=True)
-        done.write_text(json.dumps(figures), encoding="utf-8")
-    found: dict[str, float] = json.loads(done.read_text(encoding="utf-8"))
-    return found
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(figures), encoding="utf-8")
+    saved: dict[str, float] = json.loads(file.read_text(encoding="utf-8"))
+    return saved
 
 
 def table(results: dict[str, dict[str, float]], steps: int) -> str:
@@ -155,7 +165,7 @@ def main() -> None:
     args = parser.parse_args()
     cv2.setNumThreads(1)
     faces = align_faces(load_faces(args.data, "train")), align_faces(load_faces(args.data, "val"))
-    judges = Judges(*(args.checkpoints / f"{name}.safetensors" for name in JUDGING))
+    networks = LossNetworks.from_folder(args.checkpoints)
     schedule = Schedule(
         steps=args.steps,
         batch=16,
@@ -168,8 +178,8 @@ def main() -> None:
     results: dict[str, dict[str, float]] = {}
     for name, options in VARIANTS.items():
         run = args.runs / str(args.steps) / name.replace(" ", "-").replace(",", "")
-        results[name] = remembered(
-            run / "figures.json", partial(measure_variant, options, faces, judges, schedule, run)
+        results[name] = saved_figures(
+            run / "figures.json", partial(measure_variant, options, faces, networks, schedule, run)
         )
     report = table(results, args.steps)
     print(report)

@@ -21,21 +21,23 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from facefusion.export.onnx import CONTRACTS, Contract, export_onnx
-from facefusion.geometry.topology import eye_distance
 from facefusion.machine.cpu import describe_machine
 from facefusion.nets.coarse import CoarseFusionModel
 from facefusion.nets.refine import COARSE_SIDE, EnhancementNet
 from facefusion.training.environment import restart
-from facefusion.training.judges import JUDGING, Judges
 from facefusion.training.loop import Schedule, train
-from facefusion.training.samples.data import align_faces, load_faces
-from facefusion.training.studies.ablation import reconstruction_scores, remembered
+from facefusion.training.loss_networks import LossNetworks
+from facefusion.training.samples.data import AlignedFaces, load_faces
+from facefusion.training.studies.ablation import (
+    parameter_count,
+    reconstruction_scores,
+    saved_figures,
+)
 from facefusion.training.tasks.coarse import CoarseTask
 from facefusion.training.tasks.refine import (
-    LEAST_EYE_DISTANCE,
-    REFINE_CROP,
     VIEW,
     ProgressiveTask,
+    align_large_faces,
     progressive,
 )
 
@@ -71,7 +73,7 @@ class DirectTask(CoarseTask):
     view = VIEW
 
 
-def at(contract: Contract, side: int) -> Contract:
+def resized(contract: Contract, side: int) -> Contract:
     """Returns the contract with images of another side."""
     inputs = {
         name: (*shape[:2], side, side) if len(shape) == 4 else shape
@@ -101,17 +103,17 @@ def cost(parts: list[tuple[nn.Module, Contract]]) -> dict[str, float]:
 
 def training_memory(net: nn.Module, inputs: list[Tensor]) -> float:
     """Returns the MB of activations that a training step of `net` keeps for its backward pass."""
-    kept: dict[int, int] = {}
+    sizes: dict[int, int] = {}
 
-    def keep(x: Tensor) -> Tensor:
-        kept[x.untyped_storage().data_ptr()] = x.untyped_storage().nbytes()
+    def note_size(x: Tensor) -> Tensor:
+        sizes[x.untyped_storage().data_ptr()] = x.untyped_storage().nbytes()
         return x
 
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x):
-        answer = net.train()(*inputs)
+    with torch.autograd.graph.saved_tensors_hooks(note_size, lambda x: x):
+        outputs = net.train()(*inputs)
     weights = {p.untyped_storage().data_ptr() for p in net.parameters()}
-    total = sum(size for pointer, size in kept.items() if pointer not in weights) / 1e6
-    del answer
+    total = sum(size for pointer, size in sizes.items() if pointer not in weights) / 1e6
+    del outputs  # until here, so that no storage is freed and counted twice
     return total
 
 
@@ -120,69 +122,87 @@ def images(side: int) -> list[Tensor]:
     return [*torch.rand(2, 1, 3, side, side), torch.ones(1, 1, side, side), torch.rand(1, 128)]
 
 
-def compare(data: Path, checkpoints: Path, runs: Path, steps: int) -> dict[str, dict[str, float]]:
-    """Trains both designs and returns their figures by name.
+class Comparison:
+    """Trains and measures both designs on the same faces.
 
-    Finished designs are not trained again.
+    Args:
+        data: data folder.
+        checkpoints: folder of the frozen networks for the losses.
+        runs: folder of the trainings.
+        steps: steps of the one-step design; each stage of the other one has half as many.
     """
-    faces = [
-        align_faces(
-            [
-                face
-                for face in load_faces(data, split)
-                if eye_distance(face.mesh) >= LEAST_EYE_DISTANCE
-            ],
-            REFINE_CROP,
-        )
-        for split in ("train", "val")
-    ]
-    judges = Judges(*(checkpoints / f"{name}.safetensors" for name in JUDGING))
-    schedule = Schedule(
-        steps=steps, batch=8, rate=1e-3, warmup=40, ema=0.99, threads=2, evaluate_every=steps
-    )
-    half = replace(schedule, steps=steps // 2, evaluate_every=steps // 2)
 
-    def direct() -> dict[str, float]:
+    def __init__(self, data: Path, checkpoints: Path, runs: Path, steps: int) -> None:
+        self.faces: tuple[AlignedFaces, AlignedFaces] = (
+            align_large_faces(load_faces(data, "train")),
+            align_large_faces(load_faces(data, "val")),
+        )
+        self.networks = LossNetworks.from_folder(checkpoints)
+        self.runs = runs
+        self.schedule = Schedule(
+            steps=steps, batch=8, rate=1e-3, warmup=40, ema=0.99, threads=2, evaluate_every=steps
+        )
+        self.half = replace(self.schedule, steps=steps // 2, evaluate_every=steps // 2)
+
+    def results(self) -> dict[str, dict[str, float]]:
+        """Returns the figures of both by name. Finished designs are not trained again."""
+        return {
+            "progressive: 128, then refined": saved_figures(
+                self.runs / "staged.json", self.measure_staged
+            ),
+            "one step": saved_figures(self.runs / "direct.json", self.measure_direct),
+        }
+
+    def measure_direct(self) -> dict[str, float]:
+        """Trains and measures one network at the full size."""
         torch.manual_seed(0)
-        task = DirectTask(faces[0], faces[1], judges)
-        net = train(task, schedule, runs / "direct", CoarseFusionModel())
-        figures = reconstruction_scores(task, net) | task.evaluate(net)
-        kept = training_memory(CoarseFusionModel(), images(SIDE))
+        task = DirectTask(*self.faces, self.networks)
+        net = train(task, self.schedule, self.runs / "direct", CoarseFusionModel())
         return (
-            figures
-            | cost([(net, at(CONTRACTS["coarse"], SIDE))])
-            | {"kept": kept, "parameters": _size(net)}
+            reconstruction_scores(task, net)
+            | task.evaluate(net)
+            | cost([(net, resized(CONTRACTS["coarse"], SIDE))])
+            | {
+                "activations": training_memory(CoarseFusionModel(), images(SIDE)),
+                "parameters": parameter_count(net),
+            }
         )
 
-    def staged() -> dict[str, float]:
+    def measure_staged(self) -> dict[str, float]:
+        """Trains and measures the coarse network, then the refine network on it."""
+        coarse_file = self._train_coarse()
         torch.manual_seed(0)
-        small = CoarseTask(faces[0], faces[1], judges)
-        coarse = train(small, half, runs / "coarse", CoarseFusionModel())
-        file = runs / "coarse.safetensors"
-        save_file(
-            {key: value.contiguous() for key, value in coarse.state_dict().items()}, str(file)
+        task = ProgressiveTask(
+            progressive(coarse_file, None), *self.faces, self.networks, frozen=True
         )
-        torch.manual_seed(0)
-        task = ProgressiveTask(progressive(file, None), faces[0], faces[1], judges, frozen=True)
-        net = train(task, half, runs / "refine", progressive(file, None))
-        figures = reconstruction_scores(task, net) | task.evaluate(net)
+        net = train(task, self.half, self.runs / "refine", progressive(coarse_file, None))
         parts: list[tuple[nn.Module, Contract]] = [
-            (net.coarse, CONTRACTS["coarse"]), (net.refine, at(CONTRACTS["refine"], SIDE))
-        ]  # fmt: skip
-        refine_in = [*images(SIDE)[:3], torch.rand(1, 1, SIDE, SIDE), torch.rand(1, 3, SIDE, SIDE)]
+            (net.coarse, CONTRACTS["coarse"]),
+            (net.refine, resized(CONTRACTS["refine"], SIDE)),
+        ]
+        scores = reconstruction_scores(task, net) | task.evaluate(net)
+        refine_inputs = [
+            *images(SIDE)[:3],
+            torch.rand(1, 1, SIDE, SIDE),
+            torch.rand(1, 3, SIDE, SIDE),
+        ]
         # The stages are trained one after another: memory must hold the larger of the two.
-        kept = max(
+        activations = max(
             training_memory(CoarseFusionModel(), images(COARSE_SIDE)),
-            training_memory(EnhancementNet(), refine_in),
+            training_memory(EnhancementNet(), refine_inputs),
         )
-        return figures | cost(parts) | {"kept": kept, "parameters": _size(net)}
+        return (
+            scores | cost(parts) | {"activations": activations, "parameters": parameter_count(net)}
+        )
 
-    ways = {"progressive: 128, then refined": staged, "one step": direct}
-    return {name: remembered(runs / f"{way.__name__}.json", way) for name, way in ways.items()}
-
-
-def _size(net: nn.Module) -> float:
-    return float(sum(p.numel() for p in net.parameters()))
+    def _train_coarse(self) -> Path:
+        """Trains the coarse network and returns its safetensors file."""
+        torch.manual_seed(0)
+        task = CoarseTask(*self.faces, self.networks)
+        net = train(task, self.half, self.runs / "coarse", CoarseFusionModel())
+        file = self.runs / "coarse.safetensors"
+        save_file({key: value.contiguous() for key, value in net.state_dict().items()}, str(file))
+        return file
 
 
 def table(results: dict[str, dict[str, float]], steps: int, here: dict[str, Any]) -> str:
@@ -197,11 +217,16 @@ def table(results: dict[str, dict[str, float]], steps: int, here: dict[str, Any]
         "| way | SSIM | PSNR, dB | identity | parameters | ms | MB to run | MB a training sample |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    for name, f in results.items():
-        lines.append(
-            f"| {name} | {f['ssim']:.4f} | {f['psnr']:.2f} | {f['val_id']:.3f} | {f['parameters']:,.0f} | {f['ms']:.0f} "
-            f"| {f['mb']:.0f} | {f['kept']:.0f} |"
+    for name, figures in results.items():
+        cells = (
+            name,
+            f"{figures['ssim']:.4f}",
+            f"{figures['psnr']:.2f}",
+            f"{figures['val_id']:.3f}",
+            f"{figures['parameters']:,.0f}",
+            *(f"{figures[key]:.0f}" for key in ("ms", "mb", "activations")),
         )
+        lines.append(f"| {' | '.join(cells)} |")
     lines.append(
         "\nThe method's author claims 3.2 GB -> 1.4 GB of peak memory for the progressive way.\n"
     )
@@ -220,7 +245,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     cv2.setNumThreads(1)
-    results = compare(args.data, args.checkpoints, args.runs / str(args.steps), args.steps)
+    runs = args.runs / str(args.steps)
+    results = Comparison(args.data, args.checkpoints, runs, args.steps).results()
     report = table(results, args.steps, describe_machine())
     print(report)
     if args.out:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from facefusion.fusion.coarse import COARSE_SIZE
 from facefusion.nets.coarse import CoarseFusionModel, fuse
-from facefusion.training.judges import Judges
+from facefusion.training.loss_networks import LossNetworks
 from facefusion.training.samples.data import AlignedFaces
 from facefusion.training.tasks.fusion import FusionTask
 
@@ -25,10 +25,10 @@ class CoarseTask(FusionTask[CoarseFusionModel]):
         self,
         train: AlignedFaces,
         val: AlignedFaces,
-        judges: Judges,
+        networks: LossNetworks,
         net: CoarseFusionModel | None = None,
     ) -> None:
-        super().__init__(net or CoarseFusionModel(), train, val, judges, self.view)
+        super().__init__(net or CoarseFusionModel(), train, val, networks, self.view)
 
     def run(self, net: CoarseFusionModel, images: dict[str, Tensor]) -> dict[str, Tensor]:
         with torch.autocast("cpu", torch.bfloat16, enabled=net.training):
@@ -37,5 +37,5 @@ class CoarseTask(FusionTask[CoarseFusionModel]):
             )
         logits, delta = (x.float() for x in answer)
         mask = torch.sigmoid(logits) * images["face"]
-        out = fuse(images["warped"], images["target"], mask, delta)
-        return images | {"logits": logits, "mask": mask, "delta": delta, "out": out}
+        fused = fuse(images["warped"], images["target"], mask, delta)
+        return images | {"logits": logits, "mask": mask, "delta": delta, "fused": fused}

@@ -16,7 +16,8 @@ from facefusion.export.onnx import CONTRACTS, export_onnx
 from facefusion.nets.detector import ANCHORS, STRIDES, DetectorNet
 from facefusion.perception.detector import FaceDetector
 from facefusion.training.loop import Batch
-from facefusion.training.samples.data import FaceImage
+from facefusion.training.pictures import tiled
+from facefusion.training.samples.data import FaceImage, require_images
 from facefusion.training.samples.mosaics import Mosaic, make_mosaic
 
 #: Side of the training mosaics in pixels; their faces have 16 to 400 px, as in the two detection
@@ -30,9 +31,15 @@ OCTAVES: Final = 0.75
 #: Radius in strides around the face's centre of the locations that predict it.
 RADIUS: Final = 1.5
 #: Weight of the box loss against the score's.
-BOX: Final = 2.0
+BOX_WEIGHT: Final = 2.0
 #: Weight of the landmark loss against the score's: every alignment depends on the points.
-POINTS: Final = 40.0
+POINT_WEIGHT: Final = 40.0
+#: Side in pixels of the val mosaics, as of the second detection pass at serving.
+VAL_SIZE: Final = 640
+#: Least overlap (IoU) of a face that counts as found.
+FOUND_IOU: Final = 0.5
+#: Overlap (IoU) with a face that does not count, above which a detection is no false one.
+IGNORED_IOU: Final = 0.2
 
 
 def assign(mosaic: Mosaic, size: int) -> dict[str, np.ndarray]:
@@ -47,32 +54,34 @@ def assign(mosaic: Mosaic, size: int) -> dict[str, np.ndarray]:
         cls = np.zeros((ANCHORS, cells, cells), np.float32)
         box = np.zeros((ANCHORS, 4, cells, cells), np.float32)
         kps = np.zeros((ANCHORS, 10, cells, cells), np.float32)
-        grid = np.arange(cells) * stride
-        x, y = np.meshgrid(grid, grid)
+        x, y = np.meshgrid(np.arange(cells) * stride, np.arange(cells) * stride)
         for face in np.argsort(-sides):  # smaller faces last, so that they overwrite larger ones
             left, top, right, bottom = mosaic.boxes[face]
-            near = (
-                np.maximum(abs(x - (left + right) / 2), abs(y - (top + bottom) / 2))
-                <= RADIUS * stride
-            )
-            near &= (x > left) & (x < right) & (y > top) & (y < bottom)
+            inside = (x > left) & (x < right) & (y > top) & (y < bottom)
             if not mosaic.clear[face]:
-                cls[:, (x > left) & (x < right) & (y > top) & (y < bottom)] = -1
+                cls[:, inside] = -1
                 continue
-            for a, anchor in enumerate(anchors):
-                if abs(np.log2(max(sides[face], 1) / anchor)) > OCTAVES and not (
-                    sides[face] < 16 and anchor == 16
-                ):
-                    continue
-                cls[a, near] = 1
-                edges = np.stack([x - left, y - top, right - x, bottom - y])[:, near] / stride
-                box[a][:, near] = edges
-                steps = (mosaic.points[face].reshape(10, 1, 1) - np.stack([x, y] * 5))[
-                    :, near
-                ] / stride
-                kps[a][:, near] = steps
+            off_centre = np.maximum(abs(x - (left + right) / 2), abs(y - (top + bottom) / 2))
+            near = inside & (off_centre <= RADIUS * stride)
+            edges = np.stack([x - left, y - top, right - x, bottom - y])[:, near] / stride
+            points = mosaic.points[face].reshape(10, 1, 1) - np.stack([x, y] * 5)
+            for number, anchor in enumerate(anchors):
+                if _fits(sides[face], anchor):
+                    cls[number, near] = 1
+                    box[number][:, near] = edges
+                    kps[number][:, near] = points[:, near] / stride
         targets |= {f"cls{level}": cls, f"box{level}": box, f"kps{level}": kps}
     return targets
+
+
+def _fits(side: float, anchor: int) -> bool:
+    """Returns whether a face of `side` pixels is assigned to an anchor of this size.
+
+    The smallest anchor takes all smaller faces as well.
+    """
+    smallest = ANCHOR_SIZES[0][0]
+    is_near = abs(np.log2(max(side, 1) / anchor)) <= OCTAVES
+    return bool(is_near or (side < smallest and anchor == smallest))
 
 
 def giou_loss(found: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
@@ -115,9 +124,10 @@ class DetectorTask:
         self.net = DetectorNet()
         # A second, unlabelled face in an image would train the network to miss faces.
         self.train = [face for face in train if face.faces_found == 1]
+        require_images(self.name, len(self.train), "training images with exactly one face")
         self.val = val
         self.val_mosaics = [
-            make_mosaic(np.random.default_rng((7, i)), val, 640, augment=False)
+            make_mosaic(np.random.default_rng((7, i)), val, VAL_SIZE, augment=False)
             for i in range(mosaics)
         ]
 
@@ -129,29 +139,27 @@ class DetectorTask:
         x = (batch["image"].permute(0, 3, 1, 2).float() - 127.5) / 128
         with torch.autocast("cpu", torch.bfloat16):
             levels = self.net(x.contiguous(memory_format=torch.channels_last))
-        score, box_loss, point_loss = torch.zeros(()), torch.zeros(()), torch.zeros(())
-        positives, quality_sum = 0, 0.0
+        score_loss, box_loss, point_loss = (torch.zeros(()) for _ in range(3))
+        positives, iou_sum = 0, 0.0
         for level, maps in enumerate(levels):
-            logits, boxes, points = (m.float() for m in maps)
+            logits, boxes, points = (layer.float() for layer in maps)
             quality = batch[f"cls{level}"].clone()
-            where = quality > 0
-            if where.any():
-                n, _, h, w = logits.shape
-                found = boxes.view(n, ANCHORS, 4, h, w).permute(0, 1, 3, 4, 2)[where]
-                truth = batch[f"box{level}"].permute(0, 1, 3, 4, 2)[where]
-                loss, iou = giou_loss(found, truth)
-                quality[where] = iou.clamp(min=0.05)
+            assigned = quality > 0
+            if assigned.any():
+                truth = _chosen(batch[f"box{level}"], assigned)
+                loss, iou = giou_loss(_chosen(boxes, assigned), truth)
+                quality[assigned] = iou.clamp(min=0.05)
                 box_loss = box_loss + loss.sum()
-                found = points.view(n, ANCHORS, 10, h, w).permute(0, 1, 3, 4, 2)[where]
                 side = (truth[:, :2] + truth[:, 2:]).amax(1, keepdim=True)
-                error = (found - batch[f"kps{level}"].permute(0, 1, 3, 4, 2)[where]).abs() / side
+                true_points = _chosen(batch[f"kps{level}"], assigned)
+                error = (_chosen(points, assigned) - true_points).abs() / side
                 point_loss = point_loss + error.mean(1).sum()
-                positives += int(where.sum())
-                quality_sum += float(iou.sum())
-            score = score + quality_focal_loss(logits, quality)
+                positives += int(assigned.sum())
+                iou_sum += float(iou.sum())
+            score_loss = score_loss + quality_focal_loss(logits, quality)
         count = max(positives, 1)
-        total = (score + BOX * box_loss + POINTS * point_loss) / count
-        figures = {"score": float(score.detach()) / count, "iou": quality_sum / count}
+        total = (score_loss + BOX_WEIGHT * box_loss + POINT_WEIGHT * point_loss) / count
+        figures = {"score": float(score_loss.detach()) / count, "iou": iou_sum / count}
         return total, figures | {"points": float(point_loss.detach()) / count}
 
     def _detector(self, net: nn.Module) -> FaceDetector:
@@ -175,7 +183,19 @@ class DetectorTask:
                 for px, py in face.points:
                     cv2.circle(tile, (int(px), int(py)), 2, (255, 60, 60), -1)
             tiles.append(cv2.resize(tile, (384, 384), interpolation=cv2.INTER_AREA))
-        return np.concatenate([np.concatenate(tiles[:3], 1), np.concatenate(tiles[3:], 1)], 0)
+        return tiled(tiles, 3)
+
+
+def _chosen(values: Tensor, assigned: Tensor) -> Tensor:
+    """Returns the values of the assigned anchors, (K, C).
+
+    Args:
+        values: (N, anchors * C, h, w) or (N, anchors, C, h, w).
+        assigned: (N, anchors, h, w) bool, K of them true.
+    """
+    height, width = values.shape[-2:]
+    by_anchor = values.view(len(values), ANCHORS, -1, height, width)
+    return by_anchor.permute(0, 1, 3, 4, 2)[assigned]
 
 
 def measure(detector: FaceDetector, mosaics: list[Mosaic]) -> dict[str, float]:
@@ -183,29 +203,27 @@ def measure(detector: FaceDetector, mosaics: list[Mosaic]) -> dict[str, float]:
 
     The error is in percent of the eye distance.
     """
-    found_faces, all_faces, false_faces, errors = 0, 0, 0, []
+    found_count, face_count, false_count, errors = 0, 0, 0, []
     for mosaic in mosaics:
-        used = np.zeros(len(mosaic.boxes), bool)
-        for face in sorted(detector(mosaic.image), key=lambda f: -f.score):
+        found = np.zeros(len(mosaic.boxes), bool)
+        for face in sorted(detector(mosaic.image), key=lambda face: -face.score):
             overlaps = np.array([box_iou(face.box, box) for box in mosaic.boxes])
-            overlaps[used] = 0
-            if not len(overlaps) or overlaps.max() < 0.5:
-                false_faces += not any(
-                    box_iou(face.box, box) > 0.2 for box in mosaic.boxes[~mosaic.clear]
-                )
+            overlaps[found] = 0
+            if not len(overlaps) or overlaps.max() < FOUND_IOU:
+                ignored = mosaic.boxes[~mosaic.clear]
+                false_count += not any(box_iou(face.box, box) > IGNORED_IOU for box in ignored)
                 continue
             best = int(overlaps.argmax())
-            used[best] = True
+            found[best] = True
             if mosaic.clear[best]:
-                eyes = np.linalg.norm(mosaic.points[best][1] - mosaic.points[best][0])
-                errors.append(
-                    100 * np.linalg.norm(face.points - mosaic.points[best], axis=1).mean() / eyes
-                )
-        found_faces += int((used & mosaic.clear).sum())
-        all_faces += int(mosaic.clear.sum())
+                truth = mosaic.points[best]
+                distance = np.linalg.norm(face.points - truth, axis=1).mean()
+                errors.append(100 * distance / np.linalg.norm(truth[1] - truth[0]))
+        found_count += int((found & mosaic.clear).sum())
+        face_count += int(mosaic.clear.sum())
     return {
-        "val_recall": found_faces / max(all_faces, 1),
-        "val_false_per_image": false_faces / len(mosaics),
+        "val_recall": found_count / max(face_count, 1),
+        "val_false_per_image": false_count / len(mosaics),
         "val_points_pct": float(np.mean(errors)) if errors else 100.0,
     }
 

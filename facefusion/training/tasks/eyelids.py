@@ -16,15 +16,16 @@ from torch.nn import functional
 from facefusion.nets.eyelids import EyelidsNet
 from facefusion.perception.eyelids import CORNERS, SHUT, eye_crops
 from facefusion.training.loop import Batch, to_input
+from facefusion.training.pictures import tiled
 from facefusion.training.samples.augment import photometric
-from facefusion.training.samples.data import FaceImage
+from facefusion.training.samples.data import FaceImage, require_images
 
 #: Share of the samples that show a shut eye.
 SHUT_SHARE: Final = 0.3
 #: Standard deviation of an eye's corners, as a share of its width: above the mesh network's error.
 JITTER: Final = 0.07
 #: Target probability of a label: label smoothing, as some labels are wrong.
-CERTAIN: Final = 0.97
+LABEL_CONFIDENCE: Final = 0.97
 
 
 def shut_eyes(names: Sequence[str]) -> np.ndarray:
@@ -36,7 +37,7 @@ def shut_eyes(names: Sequence[str]) -> np.ndarray:
     Args:
         names: of the data set's images.
     """
-    with Path(__file__).with_name("shut_eyes.csv").open(newline="") as handle:
+    with Path(__file__).with_name("shut_eyes.csv").open(newline="", encoding="utf-8") as handle:
         kinds = {
             (row["file"], row["eye"]): {"shut": 1, "unclear": -1}[row["kind"]]
             for row in csv.DictReader(handle)
@@ -54,8 +55,8 @@ class EyelidsTask:
         self.faces = train
         labels = shut_eyes([face.name for face in train])
         self.shut, self.open = (np.argwhere(labels == kind) for kind in (1, 0))
-        if not len(self.shut):
-            raise SystemExit("no face of the training split is among those of shut_eyes.csv")
+        for kind, eyes in (("a shut", self.shut), ("an open", self.open)):
+            require_images("eyelids", len(eyes), f"training images with {kind} eye (shut_eyes.csv)")
         self.val_eyes = np.concatenate([eye_crops(face.image, face.mesh) for face in val])
         self.val_labels = shut_eyes([face.name for face in val]).reshape(-1)
 
@@ -65,20 +66,19 @@ class EyelidsTask:
         index, eye = eyes[int(rng.integers(len(eyes)))]
         face = self.faces[index]
         mesh = face.mesh.copy()
-        for a, b in CORNERS:
-            mesh[[a, b], :2] += rng.normal(
-                0, JITTER * np.hypot(*(mesh[b, :2] - mesh[a, :2])), (2, 2)
-            )
+        for left, right in CORNERS:
+            width = np.hypot(*(mesh[right, :2] - mesh[left, :2]))
+            mesh[[left, right], :2] += rng.normal(0, JITTER * width, (2, 2))
         crop = photometric(rng, np.ascontiguousarray(eye_crops(face.image, mesh)[eye]))
         return {"eyes": crop, "shut": np.array([shut], np.float32)}
 
     def loss(self, batch: Batch, progress: float) -> tuple[Tensor, dict[str, float]]:
         logits, truth = self.net.logits(to_input(batch["eyes"])), batch["shut"]
         loss = functional.binary_cross_entropy_with_logits(
-            logits, truth * CERTAIN + (1 - truth) * (1 - CERTAIN)
+            logits, truth * LABEL_CONFIDENCE + (1 - truth) * (1 - LABEL_CONFIDENCE)
         )
-        right = ((logits > 0) == (truth > 0.5)).float().mean()
-        return loss, {"right": float(right)}
+        accuracy = ((logits > 0) == (truth > 0.5)).float().mean()
+        return loss, {"accuracy": float(accuracy)}
 
     @staticmethod
     @torch.no_grad()
@@ -89,25 +89,20 @@ class EyelidsTask:
         )
 
     def evaluate(self, net: nn.Module) -> dict[str, float]:
-        found = self.predict(net, self.val_eyes)
+        called_shut = self.predict(net, self.val_eyes) > SHUT[0]
+        shut, opened = (called_shut[self.val_labels == kind] for kind in (1, 0))
         return {
-            "val_shut_found": float((found[self.val_labels == 1] > SHUT[0]).mean())
-            if (self.val_labels == 1).any()
-            else 0.0,
-            "val_open_called_shut": float((found[self.val_labels == 0] > SHUT[0]).mean()),
+            "val_shut_found": float(shut.mean()) if len(shut) else 0.0,
+            "val_open_called_shut": float(opened.mean()) if len(opened) else 0.0,
         }
 
     def picture(self, net: nn.Module) -> np.ndarray:
         """Shows the val eyes that are most likely shut, in order; bars show the probability."""
         found = self.predict(net, self.val_eyes)
         tiles = []
-        for i in np.argsort(-found)[:60]:
-            tile = cv2.resize(self.val_eyes[i], None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
+        for eye in np.argsort(-found)[:60]:
+            tile = cv2.resize(self.val_eyes[eye], None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
             tile[-4:] = 0
-            tile[-4:, : round(found[i] * tile.shape[1])] = (0, 255, 0)
+            tile[-4:, : round(found[eye] * tile.shape[1])] = (0, 255, 0)
             tiles.append(tile)
-        tiles = tiles[: len(tiles) // 10 * 10] if len(tiles) >= 10 else tiles
-        width = min(10, len(tiles))
-        return np.concatenate(
-            [np.concatenate(tiles[i : i + width], 1) for i in range(0, len(tiles), width)], 0
-        )
+        return tiled(tiles, 10)

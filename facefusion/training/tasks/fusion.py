@@ -12,8 +12,8 @@ from torch.nn import functional
 
 from facefusion.nets.coarse import fuse
 from facefusion.training.adversary import Adversary
-from facefusion.training.judges import Judges
 from facefusion.training.loop import Batch
+from facefusion.training.loss_networks import LossNetworks
 from facefusion.training.losses import (
     fine_chroma,
     gradient_l1,
@@ -21,22 +21,28 @@ from facefusion.training.losses import (
     low_pass,
     weighted_l1,
 )
+from facefusion.training.pictures import tiled
 from facefusion.training.samples.data import AlignedFaces
-from facefusion.training.samples.swaps import UNPAIRED, SwapSampler
+from facefusion.training.samples.swap_odds import DEFAULT_ODDS
+from facefusion.training.samples.swaps import SwapSampler
 
 Net = TypeVar("Net", bound=nn.Module)
 
-#: Share of the training after which the judges' losses have their full weight.
-JUDGED_FROM: Final = 0.08
+#: Share of the training after which the losses in `RAMPED` have their full weight.
+RAMP_END: Final = 0.08
 #: Weight of coverings in paired samples, relative to unpaired ones.
 PAIRED_COVERING: Final = 0.3
 #: Weight of the face in the reconstruction, relative to its surroundings.
-INSIDE: Final = 4.0
+FACE_WEIGHT: Final = 4.0
 #: Cells a side in which light is compared; larger views are averaged in larger cells.
 LIGHT_CELLS: Final = 16
 VAL_SAMPLES: Final = 160
+#: Number of val samples that are run at once.
+VAL_BATCH: Final = 32
+#: Number of val samples in a picture.
+PICTURED: Final = 24
 #: Hinge loss of an undecided discriminator.
-IGNORANT: Final = 2.0
+UNDECIDED: Final = 2.0
 #: Standard deviation of the noise on each of an embedding's 128 numbers, which are about 0.09.
 IDENTITY_NOISE: Final = 0.03
 
@@ -51,7 +57,7 @@ class Weights:
         light: the target's light on unpaired faces.
         detail: the warped source's edges on unpaired faces.
         chroma: the residual's colour on scales below a cheek's width (`losses.fine_chroma`).
-        identity, expression: the judges' losses on unpaired faces.
+        identity, expression: losses of `LossNetworks` on unpaired faces.
         leak: similarity of unpaired faces to the target's person (`losses.identity_leak`). Twice
             this weight costs light and expression.
         adversary: the discriminator's loss on unpaired faces.
@@ -69,9 +75,9 @@ class Weights:
     adversary: float = 0.7
 
 
-#: Losses whose weight ramps up until `JUDGED_FROM`: judges give no useful gradient on the faces of
-#: an untrained network.
-JUDGED: Final = ("identity", "expression", "leak", "adversary")
+#: Losses whose weight ramps up until `RAMP_END`: they have no useful gradient on the faces of an
+#: untrained network.
+RAMPED: Final = ("identity", "expression", "leak", "adversary")
 
 
 class FusionTask(Generic[Net]):
@@ -82,31 +88,30 @@ class FusionTask(Generic[Net]):
     Args:
         net: the network.
         train, val: aligned faces.
-        judges: the networks that judge unpaired faces.
+        networks: frozen networks for the losses of unpaired faces.
         view: side of the samples in pixels.
     """
 
     name: str
-    #: Share of unpaired samples, which put another person's face onto a target.
-    unpaired = UNPAIRED
+    odds = DEFAULT_ODDS
     weights = Weights()
 
     def __init__(
-        self, net: Net, train: AlignedFaces, val: AlignedFaces, judges: Judges, view: int
+        self, net: Net, train: AlignedFaces, val: AlignedFaces, networks: LossNetworks, view: int
     ) -> None:
-        self.net, self.judges = net, judges
-        self.sampler = SwapSampler(train, judges.worn(train), view, self.unpaired)
+        self.net, self.networks = net, networks
+        self.sampler = SwapSampler(train, networks.find_coverings(train), view, self.odds)
         self.adversary = Adversary()
-        self.embeddings, self.identities = judges.embed(train), judges.embed(train, serving=True)
-        sampler = SwapSampler(val, judges.worn(val), view, self.unpaired)
-        samples = [sampler(np.random.default_rng((11, i))) for i in range(VAL_SAMPLES)]
+        self.embeddings = networks.embed_faces(train)
+        self.identities = networks.embed_faces(train, shipped=True)
+        val_sampler = SwapSampler(val, networks.find_coverings(val), view, self.odds)
+        samples = [val_sampler(np.random.default_rng((11, i))) for i in range(VAL_SAMPLES)]
         self.val_batch: Batch = {
-            key: torch.from_numpy(np.stack([s[key] for s in samples])) for key in samples[0]
+            key: torch.from_numpy(np.stack([sample[key] for sample in samples]))
+            for key in samples[0]
         }
-        self.val_embeddings, self.val_identities = (
-            judges.embed(val),
-            judges.embed(val, serving=True),
-        )
+        self.val_embeddings = networks.embed_faces(val)
+        self.val_identities = networks.embed_faces(val, shipped=True)
 
     def sample(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
         return self.sampler(rng)
@@ -118,140 +123,161 @@ class FusionTask(Generic[Net]):
         self.adversary.restore(state)
 
     def run(self, net: Net, images: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Adds `logits`, `mask`, `delta`, `out` to the images of a batch."""
+        """Adds `logits`, `mask`, `delta`, `fused` to the images of a batch."""
         raise NotImplementedError
 
-    def _run(self, net: Net, batch: Batch, identities: Tensor) -> dict[str, Tensor]:
+    def run_batch(self, net: Net, batch: Batch, identities: Tensor) -> dict[str, Tensor]:
+        """Runs the network on a batch.
+
+        Args:
+            net: the network.
+            batch: samples of `SwapSampler`.
+            identities: (N, 128) embedding of each face of the split.
+
+        Returns:
+            The images and masks of the batch, and what `run` adds: (B, C, view, view).
+        """
         images = {
-            k: batch[k].permute(0, 3, 1, 2).float() / 255 for k in ("warped", "target", "truth")
+            key: batch[key].permute(0, 3, 1, 2).float() / 255
+            for key in ("warped", "target", "truth")
         }
-        images |= {k: batch[k][:, None] for k in ("face", "covered")}
-        images = {k: v.contiguous(memory_format=torch.channels_last) for k, v in images.items()}
+        images |= {key: batch[key][:, None] for key in ("face", "covered")}
+        images = {
+            key: value.contiguous(memory_format=torch.channels_last)
+            for key, value in images.items()
+        }
         return self.run(net, images | {"identity": identities[batch["source"][:, 0]]})
 
-    def beside(self, x: dict[str, Tensor], batch: Batch) -> tuple[Tensor, dict[str, float]]:
+    def extra_loss(self, x: dict[str, Tensor], batch: Batch) -> tuple[Tensor, dict[str, float]]:
         """Returns a further loss of a stage, with its figures."""
-        return x["out"].new_zeros(()), {}
-
-    @staticmethod
-    def _light(out: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-        cell = out.shape[-1] // LIGHT_CELLS
-        return weighted_l1(
-            low_pass(out, cell), low_pass(target, cell), functional.avg_pool2d(weight, cell)
-        )
+        return x["fused"].new_zeros(()), {}
 
     def loss(self, batch: Batch, progress: float) -> tuple[Tensor, dict[str, float]]:
         # Noise as between embeddings of different photos of one person.
         identities = functional.normalize(
             self.identities + IDENTITY_NOISE * torch.randn_like(self.identities)
         )
-        x = self._run(self.net, batch, identities)
-        judged, knows = self._judged(x, batch)
-        losses = self._measured(x, batch["paired"].view(-1, 1, 1, 1)) | judged
-        ramp, total = min(1.0, progress / JUDGED_FROM), x["out"].new_zeros(())
+        x = self.run_batch(self.net, batch, identities)
+        network_losses, discriminator = self._network_losses(x, batch)
+        losses = self._image_losses(x, batch["paired"].view(-1, 1, 1, 1)) | network_losses
+        ramp = min(1.0, progress / RAMP_END)
+        total = x["fused"].new_zeros(())
         for name, loss in losses.items():
-            total = total + getattr(self.weights, name) * (ramp if name in JUDGED else 1.0) * loss
-        further, more = self.beside(x, batch)
+            weight = getattr(self.weights, name) * (ramp if name in RAMPED else 1.0)
+            total = total + weight * loss
+        extra, extra_figures = self.extra_loss(x, batch)
         figures = {name: float(loss.detach()) for name, loss in losses.items()}
-        return total + further, figures | more | {"knows": knows}
+        return total + extra, figures | extra_figures | {"discriminator": discriminator}
 
-    def _measured(self, x: dict[str, Tensor], paired: Tensor) -> dict[str, Tensor]:
-        """Returns the losses that need no judge, by name."""
-        face, covered, out = x["face"], x["covered"], x["out"]
-        weight = paired * (1 + (INSIDE - 1) * face)
+    def _image_losses(self, x: dict[str, Tensor], paired: Tensor) -> dict[str, Tensor]:
+        """Returns the losses that need no other network, by name."""
+        face, covered, fused = x["face"], x["covered"], x["fused"]
+        reconstructed = paired * (1 + (FACE_WEIGHT - 1) * face)
         # Unpaired samples: coverings stay the target's, the rest is the source's in the target's
         # light.
-        free = (1 - paired) * face
+        transferred = (1 - paired) * face
         # On logits: the mask is nearly 1 almost everywhere, where a sigmoid's gradient vanishes.
-        wrong = functional.binary_cross_entropy_with_logits(
+        mask_error = functional.binary_cross_entropy_with_logits(
             x["logits"], 1 - covered, reduction="none"
         )
-        counted = free + PAIRED_COVERING * paired * face
+        masked = transferred + PAIRED_COVERING * paired * face
         return {
-            "reconstruction": weighted_l1(out, x["truth"], weight),
-            "gradient": gradient_l1(out, x["truth"], weight),
-            "covering": (wrong * counted).sum() / (counted.sum() + 1),
-            "light": self._light(out, x["target"], free),
-            "detail": gradient_l1(out, x["warped"], free * (1 - covered), scales=1),
+            "reconstruction": weighted_l1(fused, x["truth"], reconstructed),
+            "gradient": gradient_l1(fused, x["truth"], reconstructed),
+            "covering": (mask_error * masked).sum() / (masked.sum() + 1),
+            "light": _light_error(fused, x["target"], transferred),
+            "detail": gradient_l1(fused, x["warped"], transferred * (1 - covered), scales=1),
             "chroma": fine_chroma(x["delta"], face),
         }
 
-    def _judged(self, x: dict[str, Tensor], batch: Batch) -> tuple[dict[str, Tensor], float]:
-        """Returns the judges' losses on unpaired faces by name, and the discriminator's loss."""
-        who = torch.nonzero(batch["paired"][:, 0] == 0)[:, 0]
-        if not len(who):
-            return dict.fromkeys(JUDGED, x["out"].new_zeros(())), IGNORANT
-        out, target, warped, face = (x[name][who] for name in ("out", "target", "warped", "face"))
-        points, source = batch["points"][who], self.embeddings[batch["source"][who, 0]]
-        bare = batch["bare"][who, 0]
-        found = self.judges.recognise(out, points, jitter=True)
+    def _network_losses(
+        self, x: dict[str, Tensor], batch: Batch
+    ) -> tuple[dict[str, Tensor], float]:
+        """Returns the losses by other networks on unpaired faces, by name.
+
+        Trains the discriminator by one step, and returns its loss as well.
+        """
+        unpaired = torch.nonzero(batch["paired"][:, 0] == 0)[:, 0]
+        if not len(unpaired):
+            return dict.fromkeys(RAMPED, x["fused"].new_zeros(())), UNDECIDED
+        fused, target, warped, face = (
+            x[name][unpaired] for name in ("fused", "target", "warped", "face")
+        )
+        points = batch["points"][unpaired]
+        source = self.embeddings[batch["source"][unpaired, 0]]
+        no_glasses = batch["no_glasses"][unpaired, 0]
+        found = self.networks.embed_images(fused, points, jitter=True)
         with torch.no_grad():
-            plain = self.judges.recognise(fuse(warped, target, face, 0.0), points)
-            theirs = self.judges.recognise(target, points)
-        knows = self.adversary.learn(x["truth"][who], out, face)
+            plain = self.networks.embed_images(fuse(warped, target, face, 0.0), points)
+            replaced = self.networks.embed_images(target, points)
+        discriminator = self.adversary.train_step(x["truth"][unpaired], fused, face)
         # Only without glasses: they dominate the embedding, so the loss would transfer or remove
         # them.
-        unlike = (1 - (found * source).sum(1)) * bare
+        distance = (1 - (found * source).sum(1)) * no_glasses
         return {
-            "identity": unlike.sum() / bare.sum().clamp(min=1),
-            "expression": self.judges.expression_error(out, target, points, jitter=True),
-            "leak": identity_leak(found, plain, theirs, source, bare),
-            "adversary": self.adversary.disbelief(out, face),
-        }, knows
+            "identity": distance.sum() / no_glasses.sum().clamp(min=1),
+            "expression": self.networks.expression_error(fused, target, points, jitter=True),
+            "leak": identity_leak(found, plain, replaced, source, no_glasses),
+            "adversary": self.adversary.generator_loss(fused, face),
+        }, discriminator
 
     @torch.no_grad()
     def evaluate(self, net: Net) -> dict[str, float]:
         parts = [
-            {k: v[i : i + 32] for k, v in self.val_batch.items()} for i in range(0, VAL_SAMPLES, 32)
+            {key: value[i : i + VAL_BATCH] for key, value in self.val_batch.items()}
+            for i in range(0, VAL_SAMPLES, VAL_BATCH)
         ]
-        runs = [self._run(net, part, self.val_identities) for part in parts]
+        runs = [self.run_batch(net, part, self.val_identities) for part in parts]
         x = {key: torch.cat([run[key] for run in runs]) for key in runs[0]}
-        paired = self.val_batch["paired"][:, 0] > 0
-        error = (
-            ((x["out"] - x["truth"]) ** 2 * x["face"]).sum((1, 2, 3))
-            / (3 * x["face"].sum((1, 2, 3)))
-        )[paired]
-        who = ~paired
-        points, target = self.val_batch["points"][who], x["target"][who]
-        truth = self.val_embeddings[self.val_batch["source"][who, 0]]
-        plain = fuse(x["warped"], x["target"], x["face"], 0.0)[who]
-        seen = (self.judges.recognise(images, points) for images in (x["out"][who], plain))
-        like = [(embeddings * truth).sum(1).mean() for embeddings in seen]
-        wrong = ((x["mask"] - x["face"] * (1 - x["covered"])).abs() * x["face"])[who].sum() / x[
-            "face"
-        ][who].sum()
+        is_paired = self.val_batch["paired"][:, 0] > 0
+        paired = {key: value[is_paired] for key, value in x.items()}
+        unpaired = {key: value[~is_paired] for key, value in x.items()}
+        return {"val_psnr": _psnr(paired)} | self._unpaired_figures(unpaired, ~is_paired)
+
+    def _unpaired_figures(self, x: dict[str, Tensor], unpaired: Tensor) -> dict[str, float]:
+        """Returns the figures of the unpaired val samples `x`, which `unpaired` selects."""
+        fused, target, face = x["fused"], x["target"], x["face"]
+        points = self.val_batch["points"][unpaired]
+        source = self.val_embeddings[self.val_batch["source"][unpaired, 0]]
+        plain = fuse(x["warped"], target, face, 0.0)
+        fused_identity, plain_identity = (
+            float((self.networks.embed_images(images, points) * source).sum(1).mean())
+            for images in (fused, plain)
+        )
+        mask_error = (x["mask"] - face * (1 - x["covered"])).abs() * face
         return {
-            "val_psnr": float((-10 * torch.log10(error)).mean()),
-            "val_id": float(like[0]),
-            "plain_warp_id": float(like[1]),
-            "val_expression": float(self.judges.expression_error(x["out"][who], target, points)),
-            "plain_warp_expression": float(self.judges.expression_error(plain, target, points)),
-            "val_cover_error": float(wrong),
-            "val_light": float(self._light(x["out"][who], target, x["face"][who])),
+            "val_id": fused_identity,
+            "plain_warp_id": plain_identity,
+            "val_expression": float(self.networks.expression_error(fused, target, points)),
+            "plain_warp_expression": float(self.networks.expression_error(plain, target, points)),
+            "val_cover_error": float(mask_error.sum() / face.sum()),
+            "val_light": float(_light_error(fused, target, face)),
         }
 
     @torch.no_grad()
     def picture(self, net: Net) -> np.ndarray:
         """Shows warped source, target, mask, fused of 24 val samples; paired ones marked green."""
-        x = self._run(net, {k: v[:24] for k, v in self.val_batch.items()}, self.val_identities)
-        rows = []
-        for i in range(len(x["out"])):
-            panels = (x["warped"][i], x["target"][i], x["mask"][i].expand(3, -1, -1), x["out"][i])
-            row = (
-                torch.cat([*panels], dim=2)
-                .clamp(0, 1)
-                .permute(1, 2, 0)
-                .mul(255)
-                .round()
-                .byte()
-                .numpy()
-                .copy()
-            )
-            if self.val_batch["paired"][i]:
+        batch = {key: value[:PICTURED] for key, value in self.val_batch.items()}
+        x = self.run_batch(net, batch, self.val_identities)
+        panels = (x["warped"], x["target"], x["mask"].expand(-1, 3, -1, -1), x["fused"])
+        levels = torch.cat(panels, dim=3).clamp(0, 1).permute(0, 2, 3, 1).mul(255).round().byte()
+        rows = [row.copy() for row in levels.numpy()]
+        for row, paired in zip(rows, batch["paired"], strict=True):
+            if paired:
                 row[:5, :5] = (0, 255, 0)
-            rows.append(row)
-        high = -(-len(rows) // 3)
-        rows += [np.zeros_like(rows[0])] * (3 * high - len(rows))
-        return np.concatenate(
-            [np.concatenate(rows[c * high : (c + 1) * high], 0) for c in range(3)], 1
-        )
+        return tiled(rows, 3)
+
+
+def _light_error(fused: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """Returns the weighted difference in light, which is compared in `LIGHT_CELLS` cells a side."""
+    cell = fused.shape[-1] // LIGHT_CELLS
+    return weighted_l1(
+        low_pass(fused, cell), low_pass(target, cell), functional.avg_pool2d(weight, cell)
+    )
+
+
+def _psnr(x: dict[str, Tensor]) -> float:
+    """Returns the mean PSNR in dB of paired samples, within the face."""
+    squares = (x["fused"] - x["truth"]) ** 2 * x["face"]
+    error = squares.sum((1, 2, 3)) / (3 * x["face"].sum((1, 2, 3)))
+    return float((-10 * torch.log10(error)).mean())

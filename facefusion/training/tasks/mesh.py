@@ -21,28 +21,25 @@ from facefusion.geometry.shape import EXPRESSION_POINTS
 from facefusion.geometry.topology import eye_distance
 from facefusion.nets.mesh import INPUT_SIZE, SHAPE_DIMENSIONS, MeshNet
 from facefusion.training.loop import Batch, to_input
-from facefusion.training.samples.augment import photometric
-from facefusion.training.samples.data import AlignedFaces
-from facefusion.training.samples.expressions import MadeFaces, MeshTeacher
+from facefusion.training.pictures import tiled
+from facefusion.training.samples.augment import jittered, photometric
+from facefusion.training.samples.data import AlignedFaces, require_images
+from facefusion.training.samples.expressions import DrawnFaces, MeshTeacher
 
 #: Weight of eyes, brows and lips, relative to the other points: they carry the expression.
 FEATURE_WEIGHT: Final = 4.0
 #: Number of drawn faces of the val split that are evaluated.
-VAL_MADE: Final = 256
-
-
-def jittered(
-    rng: np.random.Generator, size: int, turn: float, scale: float, shift: float
-) -> np.ndarray:
-    """Draws a random (2, 3) similarity transform about the image's centre.
-
-    Standard deviations: `turn` in degrees, `scale` as log scale, `shift` as a share of the side.
-    """
-    matrix = cv2.getRotationMatrix2D(
-        (size / 2, size / 2), rng.normal(0, turn), float(np.exp(rng.normal(0, scale)))
-    )
-    matrix[:, 2] += rng.normal(0, shift * size, 2)
-    return np.asarray(matrix)
+VAL_DRAWN: Final = 256
+#: Number of views of each mesh that the shape space is made from.
+SHAPE_VIEWS: Final = 2
+#: Least number of training images: the shape space needs as many views as dimensions.
+MIN_IMAGES: Final = -(-SHAPE_DIMENSIONS // SHAPE_VIEWS)
+#: Yaw in degrees below which a face counts as frontal.
+FRONTAL_YAW: Final = 30.0
+#: Standard deviations of the training views: degrees, log scale, share of the side.
+TRAINING_JITTER: Final = (8.0, 0.09, 0.045)
+#: Standard deviations of the val views, as from a detector: degrees, log scale, share of the side.
+VAL_JITTER: Final = (3.0, 0.05, 0.02)
 
 
 def occlude(rng: np.random.Generator, image: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -61,7 +58,7 @@ def occlude(rng: np.random.Generator, image: np.ndarray, other: np.ndarray) -> n
 
 
 class MeshTask:
-    """Training of MeshNet on jittered crops of the faces of `MadeFaces`, labelled by the teacher.
+    """Training of MeshNet on jittered crops of the faces of `DrawnFaces`, labelled by the teacher.
 
     The teacher labels the very image; the warp's points are not used, because the teacher's error
     differs from skin to skin, and at serving the network measures such composites.
@@ -70,27 +67,29 @@ class MeshTask:
     name = "mesh"
 
     def __init__(self, train: AlignedFaces, val: AlignedFaces) -> None:
+        require_images(self.name, len(train), "training images", MIN_IMAGES)
         self.net = MeshNet()
         self.faces, self.val = train, val
-        self.made, self.teacher = MadeFaces(train), MeshTeacher()
+        self.drawn_faces, self.teacher = DrawnFaces(train), MeshTeacher()
         weights = np.ones(468, np.float32)
         weights[list(EXPRESSION_POINTS)] = FEATURE_WEIGHT
         self.weights = torch.from_numpy(weights / weights.mean())
-        self._start()
+        self._start_shape_space()
         self.val_crops, self.val_points = self._val_views(val.crops, val.meshes)
-        rng, made, teacher = np.random.default_rng(3), MadeFaces(val), MeshTeacher()
-        drawn = [made(rng) for _ in range(VAL_MADE)]
-        self.made_crops, self.made_points = self._val_views(
-            [d.image for d in drawn], [teacher(d) for d in drawn]
+        rng, drawn_faces, teacher = np.random.default_rng(3), DrawnFaces(val), MeshTeacher()
+        drawn = [drawn_faces(rng) for _ in range(VAL_DRAWN)]
+        self.drawn_crops, self.drawn_points = self._val_views(
+            [face.image for face in drawn], [teacher(face) for face in drawn]
         )
 
-    def _start(self) -> None:
+    def _start_shape_space(self) -> None:
         """Starts the network from principal components of the meshes under the training jitter."""
         rng = np.random.default_rng(0)
-        shapes = []
-        for _ in range(2):
-            for mesh in self.faces.meshes:
-                shapes.append(transform_points(mesh, self._view(rng, mesh)) / INPUT_SIZE)
+        shapes = [
+            transform_points(mesh, self._view(rng, mesh)) / INPUT_SIZE
+            for _ in range(SHAPE_VIEWS)
+            for mesh in self.faces.meshes
+        ]
         flat = np.stack(shapes).reshape(len(shapes), -1)
         mean = flat.mean(0)
         _, values, rows = np.linalg.svd(flat - mean, full_matrices=False)
@@ -102,7 +101,7 @@ class MeshTask:
     @staticmethod
     def _view(rng: np.random.Generator, mesh: np.ndarray) -> np.ndarray:
         tight = mesh_crop_transform(mesh, MESH_FACE_SHARE, INPUT_SIZE)
-        return chain(jittered(rng, INPUT_SIZE, 8, 0.09, 0.045), tight)
+        return chain(jittered(rng, INPUT_SIZE, *TRAINING_JITTER), tight)
 
     @staticmethod
     def _val_views(
@@ -115,18 +114,18 @@ class MeshTask:
         rng = np.random.default_rng(2)
         crops, points = [], []
         for crop, mesh in zip(faces, meshes, strict=True):
-            loose = jittered(rng, INPUT_SIZE, 3, 0.05, 0.02)
-            matrix = chain(loose, mesh_crop_transform(mesh, MESH_FACE_SHARE, INPUT_SIZE))
+            jitter = jittered(rng, INPUT_SIZE, *VAL_JITTER)
+            matrix = chain(jitter, mesh_crop_transform(mesh, MESH_FACE_SHARE, INPUT_SIZE))
             crops.append(crop_photo(crop, matrix, INPUT_SIZE))
             points.append(transform_points(mesh, matrix))
         return torch.from_numpy(np.stack(crops)), np.stack(points)
 
     def _face(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Draws a face, mirrored half of the time, and its mesh by the teacher."""
-        made = self.made(rng)
+        face = self.drawn_faces(rng)
         if rng.random() < 0.5:
-            made = made.mirrored()
-        return made.image, self.teacher(made)
+            face = face.mirrored()
+        return face.image, self.teacher(face)
 
     def sample(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
         image, mesh = self._face(rng)
@@ -164,29 +163,28 @@ class MeshTask:
 
     def evaluate(self, net: nn.Module) -> dict[str, float]:
         error = _errors(self.predict(net, self.val_crops), self.val_points)
-        found = self.predict(net, self.made_crops)
-        made, features = (
-            _errors(found, self.made_points),
-            _errors(found, self.made_points, EXPRESSION_POINTS),
-        )
+        found = self.predict(net, self.drawn_crops)
+        drawn = _errors(found, self.drawn_points)
+        features = _errors(found, self.drawn_points, EXPRESSION_POINTS)
         return {
-            "val_error_pct": float(error.mean()), "val_error_frontal_pct": float(error[np.abs(self.val.yaws) < 30].mean()),
-            "made_error_pct": float(made.mean()), "made_features_pct": float(features.mean()),
-            "made_features_p90": float(np.percentile(features, 90)),
-        }  # fmt: skip
+            "val_error_pct": float(error.mean()),
+            "val_error_frontal_pct": float(error[np.abs(self.val.yaws) < FRONTAL_YAW].mean()),
+            "drawn_error_pct": float(drawn.mean()),
+            "drawn_features_pct": float(features.mean()),
+            "drawn_features_p90": float(np.percentile(features, 90)),
+        }
 
     def picture(self, net: nn.Module) -> np.ndarray:
         """Shows the predicted points on 32 drawn val faces, with the teacher's in blue."""
-        found, tiles = self.predict(net, self.made_crops[:32]), []
-        for crop, mine, teachers in zip(
-            self.made_crops.numpy(), found, self.made_points, strict=False
-        ):
+        crops, truth = self.drawn_crops[:32], self.drawn_points[:32]
+        tiles = []
+        for crop, found, label in zip(crops.numpy(), self.predict(net, crops), truth, strict=True):
             tile = crop.copy()
-            for points, colour in ((teachers, (60, 120, 255)), (mine, (0, 255, 120))):
+            for points, colour in ((label, (60, 120, 255)), (found, (0, 255, 120))):
                 for x, y in points[list(EXPRESSION_POINTS), :2]:
                     cv2.circle(tile, (round(float(x)), round(float(y))), 1, colour, -1)
             tiles.append(tile)
-        return np.concatenate([np.concatenate(tiles[8 * r : 8 * r + 8], 1) for r in range(4)], 0)
+        return tiled(tiles, 8)
 
 
 def _errors(found: np.ndarray, truth: np.ndarray, points: Sequence[int] = ()) -> np.ndarray:

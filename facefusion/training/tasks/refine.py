@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -10,12 +11,13 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional
 
+from facefusion.geometry.topology import eye_distance
 from facefusion.nets.coarse import CoarseFusionModel, fuse
 from facefusion.nets.refine import COARSE_SIDE, EnhancementNet, ProgressiveFusionNet
-from facefusion.training.judges import Judges
 from facefusion.training.loop import Batch
+from facefusion.training.loss_networks import LossNetworks
 from facefusion.training.losses import weighted_l1
-from facefusion.training.samples.data import AlignedFaces
+from facefusion.training.samples.data import AlignedFaces, FaceImage, align_faces, require_images
 from facefusion.training.tasks.fusion import FusionTask
 
 #: Side of the samples in pixels, the smallest at serving; the network is fully convolutional.
@@ -26,7 +28,7 @@ REFINE_CROP: Final = 320
 LEAST_EYE_DISTANCE: Final = 50.0
 #: Weight in joint training of the coarse result's distance from the averaged refined one, because
 #: the fast tier shows the coarse result.
-AGREEMENT: Final = 10.0
+COARSE_DISTANCE: Final = 10.0
 
 
 class ProgressiveTask(FusionTask[ProgressiveFusionNet]):
@@ -35,7 +37,7 @@ class ProgressiveTask(FusionTask[ProgressiveFusionNet]):
     Args:
         net: coarse and refine network.
         train, val: aligned faces of REFINE_CROP pixels.
-        judges: as in the coarse stage.
+        networks: as in the coarse stage.
         frozen: whether the coarse network is not trained.
     """
 
@@ -44,14 +46,14 @@ class ProgressiveTask(FusionTask[ProgressiveFusionNet]):
         net: ProgressiveFusionNet,
         train: AlignedFaces,
         val: AlignedFaces,
-        judges: Judges,
+        networks: LossNetworks,
         *,
         frozen: bool,
     ) -> None:
         self.name = "refine" if frozen else "joint"
         self.frozen = frozen
         net.coarse.requires_grad_(not frozen)
-        super().__init__(net, train, val, judges, VIEW)
+        super().__init__(net, train, val, networks, VIEW)
 
     def run(self, net: ProgressiveFusionNet, images: dict[str, Tensor]) -> dict[str, Tensor]:
         if self.frozen:
@@ -62,21 +64,33 @@ class ProgressiveTask(FusionTask[ProgressiveFusionNet]):
             )
         logits, delta, coarse_mask, coarse_delta = (x.float() for x in answer)
         mask = torch.sigmoid(logits) * images["face"]
-        out = fuse(images["warped"], images["target"], mask, delta)
+        fused = fuse(images["warped"], images["target"], mask, delta)
         coarse = {"coarse_mask": coarse_mask, "coarse_delta": coarse_delta}
-        return images | coarse | {"logits": logits, "mask": mask, "delta": delta, "out": out}
+        return images | coarse | {"logits": logits, "mask": mask, "delta": delta, "fused": fused}
 
-    def beside(self, x: dict[str, Tensor], batch: Batch) -> tuple[Tensor, dict[str, float]]:
+    def extra_loss(self, x: dict[str, Tensor], batch: Batch) -> tuple[Tensor, dict[str, float]]:
         if self.frozen:
-            return super().beside(x, batch)
+            return super().extra_loss(x, batch)
         size = (COARSE_SIDE, COARSE_SIDE)
-        warped, target, face, out = (
+        warped, target, face, fused = (
             functional.interpolate(x[name], size=size, mode="area")
-            for name in ("warped", "target", "face", "out")
+            for name in ("warped", "target", "face", "fused")
         )
         coarse = fuse(warped, target, x["coarse_mask"], x["coarse_delta"])
-        apart = weighted_l1(coarse, out.detach(), face)
-        return AGREEMENT * apart, {"apart": float(apart.detach())}
+        distance = weighted_l1(coarse, fused.detach(), face)
+        return COARSE_DISTANCE * distance, {"coarse_distance": float(distance.detach())}
+
+
+def align_large_faces(faces: Sequence[FaceImage]) -> AlignedFaces:
+    """Aligns the faces that are large enough for these stages to crops of REFINE_CROP pixels.
+
+    Raises:
+        SystemExit: there is none.
+    """
+    large = [face for face in faces if eye_distance(face.mesh) >= LEAST_EYE_DISTANCE]
+    what = f"images of each split with {LEAST_EYE_DISTANCE:.0f} pixels between the eyes"
+    require_images("refine", len(large), what)
+    return align_faces(large, REFINE_CROP)
 
 
 def progressive(coarse: Path, refine: Path | None) -> ProgressiveFusionNet:
