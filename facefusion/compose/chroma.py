@@ -7,6 +7,7 @@ from typing import Final
 import cv2
 import numpy as np
 
+from facefusion.geometry.ramps import ramp
 from facefusion.types import FloatArray, Photo
 
 #: Standard deviation, in pixels of a 224 px face, over which chroma is averaged.
@@ -66,24 +67,64 @@ def match_skin_chroma(
     known = weight > 0.5
     if np.count_nonzero(known) < FEWEST:
         return face
-    own, theirs = _lab(face, small), _lab(target, small)
-    stray = np.linalg.norm(theirs[..., 1:] - np.median(theirs[known], axis=0)[1:], axis=2)
-    trusted = weight * np.clip((STRAY[1] - stray) / (STRAY[1] - STRAY[0]), 0, 1).astype(np.float32)
-    apart = (theirs - own) * trusted[..., None]
+    face_lab, target_lab = _lab(face, small), _lab(target, small)
+    trusted = weight * _skin_likeness(target_lab, known)
+    shift = _lab_shift(face_lab, target_lab, trusted, scale, share, light)
+    shift *= _mean(weight, EDGE * scale)[..., None]
+    return _with_lab_shift(face, face_lab, shift, skin > 0)
 
-    chroma = share * _spread(apart[..., 1:], trusted, CHROMA_SCALE * scale)
+
+def _with_lab_shift(
+    face: Photo, small_lab: FloatArray, shift: FloatArray, area: np.ndarray
+) -> Photo:
+    """Adds a change of CIELAB, computed at a low resolution, to a face.
+
+    Args:
+        face: (h, w, 3) RGB uint8.
+        small_lab, shift: (s, t, 3) CIELAB of the face at a lower resolution, and its change.
+        area: (h, w) bool, changed pixels.
+    """
+    shifted = cv2.cvtColor(np.asarray(small_lab + shift, np.float32), cv2.COLOR_LAB2RGB)
+    small_change = 255 * (shifted - cv2.cvtColor(small_lab, cv2.COLOR_LAB2RGB))
+    size = (face.shape[1], face.shape[0])
+    change = cv2.resize(small_change, size, interpolation=cv2.INTER_LINEAR)
+    return np.asarray(
+        cv2.add(face, change, face.copy(), area.astype(np.uint8), cv2.CV_8U), np.uint8
+    )
+
+
+def _skin_likeness(lab: FloatArray, known: np.ndarray) -> FloatArray:
+    """Weighs colours (h, w, 3) CIELAB by their distance from the median of the skin `known`."""
+    distance = np.linalg.norm(lab[..., 1:] - np.median(lab[known], axis=0)[1:], axis=2)
+    return ramp(distance, STRAY[1], STRAY[0]).astype(np.float32)
+
+
+def _lab_shift(
+    face: FloatArray,
+    target: FloatArray,
+    weight: FloatArray,
+    scale: float,
+    share: float,
+    light: float,
+) -> FloatArray:
+    """Computes the change of a face's low frequencies towards the target's.
+
+    Args:
+        face, target: (h, w, 3) CIELAB.
+        weight: (h, w) float32 in [0, 1], trusted skin.
+        scale: pixels per pixel of a 224 px face.
+        share, light: as of `match_skin_chroma`.
+
+    Returns:
+        (h, w, 3) in CIELAB units.
+    """
+    difference = (target - face) * weight[..., None]
+    chroma = share * _spread(difference[..., 1:], weight, CHROMA_SCALE * scale)
     length = np.linalg.norm(chroma, axis=2, keepdims=True)
     chroma *= np.minimum(1, LARGEST / np.maximum(length, 1e-6))
-    lightness = _spread(apart[..., :1], trusted, LIGHT_SCALE * scale)
+    lightness = _spread(difference[..., :1], weight, LIGHT_SCALE * scale)
     lightness -= np.clip(lightness, -LIGHT_FROM, LIGHT_FROM)
-    soft = _mean(weight, EDGE * scale)[..., None]
-    shift = soft * np.concatenate([light * lightness, chroma], axis=2)
-
-    moved = cv2.cvtColor(np.asarray(own + shift, np.float32), cv2.COLOR_LAB2RGB)
-    less = 255 * (moved - cv2.cvtColor(own, cv2.COLOR_LAB2RGB))
-    change = cv2.resize(less, (width, height), interpolation=cv2.INTER_LINEAR)
-    where = (skin > 0).astype(np.uint8)
-    return np.asarray(cv2.add(face, change, face.copy(), where, cv2.CV_8U), np.uint8)
+    return np.concatenate([light * lightness, chroma], axis=2)
 
 
 def _lab(image: Photo, size: tuple[int, int]) -> FloatArray:
@@ -91,8 +132,8 @@ def _lab(image: Photo, size: tuple[int, int]) -> FloatArray:
     while image.shape[1] >= 2 * size[0] and image.shape[0] >= 2 * size[1]:
         half = (image.shape[1] // 2, image.shape[0] // 2)
         image = np.asarray(cv2.resize(image, half, interpolation=cv2.INTER_LINEAR), np.uint8)
-    less = cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.float32)
-    return np.asarray(cv2.cvtColor(less / np.float32(255), cv2.COLOR_RGB2LAB), np.float32)
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+    return np.asarray(cv2.cvtColor(small / np.float32(255), cv2.COLOR_RGB2LAB), np.float32)
 
 
 def _mean(field: FloatArray, sigma: float) -> FloatArray:
@@ -102,7 +143,7 @@ def _mean(field: FloatArray, sigma: float) -> FloatArray:
 
 def _spread(weighted: FloatArray, weight: FloatArray, sigma: float) -> FloatArray:
     """Averages a weighted field (h, w, C) around each place, faded where little weight is near."""
-    near = _mean(weight, sigma)
+    mean_weight = _mean(weight, sigma)
     total = _mean(weighted, sigma).reshape(weighted.shape)
-    share = np.clip(near / ENOUGH, 0, 1) / np.maximum(near, 1e-3)
-    return np.asarray(total * share[..., None], np.float32)
+    factor = np.clip(mean_weight / ENOUGH, 0, 1) / np.maximum(mean_weight, 1e-3)
+    return np.asarray(total * factor[..., None], np.float32)

@@ -84,20 +84,17 @@ def match_light(
         table = scaled_curve(skin_tone(source, skin), skin_tone(target, skin))
         toned = np.asarray(cv2.LUT(source, table), np.uint8)
         parts = feature_parts(source, target, skin, features)
-    side = max(source.shape[0] // LIGHT_SHRINK, 1)
+    gains = np.clip(_light(target, skin) / _light(toned, skin), *GAIN_RANGE) ** LIGHT_SHARE
+    return Relight(table, np.asarray(gains, np.float32), parts)
+
+
+def _light(image: Photo, skin: FloatArray) -> FloatArray:
+    """Averages the skin of an image (S, S, 3) over an eye's width, at a low resolution."""
+    side = max(image.shape[0] // LIGHT_SHRINK, 1)
     sigma = LIGHT_SCALE * side
     weight = cv2.resize(skin, (side, side), interpolation=cv2.INTER_AREA)[..., None]
-    near = cv2.GaussianBlur(weight, (0, 0), sigma)[..., None]
-
-    def light(image: Photo) -> FloatArray:
-        tone = skin_tone(image, skin) + _FLOOR
-        under = (
-            cv2.resize(image * skin[..., None], (side, side), interpolation=cv2.INTER_AREA)
-            + _FLOOR * weight
-        )
-        return np.asarray(
-            (cv2.GaussianBlur(under, (0, 0), sigma) + _PRIOR * tone) / (near + _PRIOR), np.float32
-        )
-
-    gains = np.clip(light(target) / light(toned), *GAIN_RANGE) ** LIGHT_SHARE
-    return Relight(table, np.asarray(gains, np.float32), parts)
+    mean_weight = cv2.GaussianBlur(weight, (0, 0), sigma)[..., None]
+    tone = skin_tone(image, skin) + _FLOOR
+    weighted = cv2.resize(image * skin[..., None], (side, side), interpolation=cv2.INTER_AREA)
+    blurred = cv2.GaussianBlur(weighted + _FLOOR * weight, (0, 0), sigma)
+    return np.asarray((blurred + _PRIOR * tone) / (mean_weight + _PRIOR), np.float32)

@@ -11,12 +11,12 @@ import numpy as np
 from facefusion.types import FloatArray, Photo
 
 #: Quantile of the skin's levels that measures its lights.
-LIGHTS: Final = 0.98
+LIGHTS_QUANTILE: Final = 0.98
 #: Lights by channel (RGB, in [0, 255]) below which a photo is dark: all but eight of 1,565
 #: portraits are brighter.
-LEAST: Final = (120.0, 80.0, 60.0)
+LEAST_LIGHTS: Final = (120.0, 80.0, 60.0)
 #: Smallest gain of the photo's light: beyond it a raised channel has more noise than skin.
-DARKEST: Final = 0.1
+LEAST_GAIN: Final = 0.1
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Exposure:
     """The light of a photo that is too dark, in a channel or in all.
 
     Attributes:
-        gains: (3,) float32 in [0.1, 1], the photo's light as a share of `LEAST`.
+        gains: (3,) float32 in [0.1, 1], the photo's light as a share of `LEAST_LIGHTS`.
     """
 
     gains: FloatArray
@@ -41,14 +41,14 @@ class Exposure:
         Returns:
             The exposure, or None in ordinary light.
         """
-        seen = crop[skin > 0.5]
-        if not len(seen):
+        pixels = crop[skin > 0.5]
+        if not len(pixels):
             return None
-        lights = np.quantile(seen, LIGHTS, axis=0)
+        lights = np.quantile(pixels, LIGHTS_QUANTILE, axis=0)
         if neutral:
             lights[:] = lights.max()
-        least = max(LEAST) if neutral else LEAST
-        gains = np.clip(lights / least, DARKEST, 1).astype(np.float32)
+        expected = max(LEAST_LIGHTS) if neutral else LEAST_LIGHTS
+        gains = np.clip(lights / expected, LEAST_GAIN, 1).astype(np.float32)
         return cls(gains) if (gains < 1).any() else None
 
     def raised(self, image: Photo) -> Photo:

@@ -48,9 +48,9 @@ class FeatureMasks:
         points = mesh[:, :2]
         mouth = _filled([points[list(INNER_LIPS)]], size)
         eyes = _filled([points[list(eye)] for eye in (LEFT_EYE, RIGHT_EYE)], size)
-        around = [grown(points[list(eye)], np.array(LASH_GROWTH)) for eye in (LEFT_EYE, RIGHT_EYE)]
+        lashes = [grown(points[list(eye)], np.array(LASH_GROWTH)) for eye in (LEFT_EYE, RIGHT_EYE)]
         brows = [hull(mesh, brow) for brow in (LEFT_BROW, RIGHT_BROW)]
-        hairs = _filled([*around, *(grown(brow, np.array(BROW_GROWTH)) for brow in brows)], size)
+        hairs = _filled([*lashes, *(grown(brow, np.array(BROW_GROWTH)) for brow in brows)], size)
         lips = np.clip(_filled([points[list(OUTER_LIPS)]], size) - mouth, 0, 1)
         return cls(lips, np.maximum(eyes, mouth), np.clip(hairs - eyes, 0, 1))
 

@@ -9,7 +9,7 @@ import numpy as np
 from facefusion.types import FloatArray, Photo
 
 #: Opacity below which rows and columns at the border are skipped.
-LEAST: Final = 0.02
+LEAST_OPACITY: Final = 0.02
 
 
 def draw_strands(face: Photo, target: Photo, skin: FloatArray, opacity: FloatArray) -> Photo:
@@ -26,13 +26,13 @@ def draw_strands(face: Photo, target: Photo, skin: FloatArray, opacity: FloatArr
     Returns:
         (h, w, 3) RGB uint8; equal to `face` where the opacity is 0.
     """
-    rows, columns = (np.flatnonzero(opacity.max(axis) > LEAST) for axis in (1, 0))
+    rows, columns = (np.flatnonzero(opacity.max(axis) > LEAST_OPACITY) for axis in (1, 0))
     if not len(rows) or not len(columns):
         return face
-    here = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    passed = np.clip((target[here] + 1.0) / (skin[here] + 1.0), 0, 1)
+    window = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    transmission = np.clip((target[window] + 1.0) / (skin[window] + 1.0), 0, 1)
     result = face.copy()
-    result[here] = (face[here] * (1 - opacity[here][..., None] * (1 - passed)) + 0.5).astype(
-        np.uint8
-    )
+    result[window] = (
+        face[window] * (1 - opacity[window][..., None] * (1 - transmission)) + 0.5
+    ).astype(np.uint8)
     return result

@@ -19,24 +19,24 @@ from facefusion.compose.pyramid import (
     laplacian,
     rebuilt,
     smoothing_for,
-    some_of,
+    subsampled,
 )  # fmt: skip
 from facefusion.types import FloatArray
 
-#: Largest gains by place in pixels of a 224 px crop: an old target's wrinkles are not given to a
+#: Largest gains by scale in pixels of a 224 px crop: an old target's wrinkles are not given to a
 #: smooth face.
-_PLACES: Final = (0.75, 1.5, 3.0)
+_SCALES: Final = (0.75, 1.5, 3.0)
 _LARGEST: Final = (1.7, 1.25, 1.08)
 #: Smallest gain.
-SMALLEST: Final = 0.03
+LEAST_GAIN: Final = 0.03
 #: Smallest gain on skin where eyes, brows and lips are as sharp as the new face's.
-LEAST_SHARP: Final = 0.8
+LEAST_GAIN_SHARP: Final = 0.8
 #: Energy ratio of eyes, brows and lips (target over face) above which nothing is blurred: two
 #: people differ by as much.
-OTHER_EYES: Final = 0.8
+PEOPLE_RATIO: Final = 0.8
 #: Energy ratio of eyes, brows and lips below which the photo is out of focus: its blur is matched
 #: in full.
-OUT_OF_FOCUS: Final = 0.3
+BLUR_RATIO: Final = 0.3
 #: Share of structure in a level's variance from which the structure's ratio is fully trusted.
 TRUSTED: Final = 0.3
 #: Rounds of correction of the gains.
@@ -59,11 +59,11 @@ def _on_features(target: Band, face: Band) -> float:
     if not (np.isfinite(target.features) and np.isfinite(face.features)):
         return 1.0
     ratio = _structure(target.features, target.noise) / _structure(face.features, face.noise)
-    people = np.interp(ratio, (OUT_OF_FOCUS, OTHER_EYES), (1.0, 1 / OTHER_EYES))
+    people = np.interp(ratio, (BLUR_RATIO, PEOPLE_RATIO), (1.0, 1 / PEOPLE_RATIO))
     return ratio if ratio > 1 else min(1.0, ratio * float(people))
 
 
-def wanted_gains(target: Band, face: Band) -> Gains:
+def energy_gains(target: Band, face: Band) -> Gains:
     """Computes the gains of one level on skin and on features.
 
     The ratio of structure, not of energy: noise of the target is no sharpness. Where noise hides
@@ -71,21 +71,21 @@ def wanted_gains(target: Band, face: Band) -> Gains:
     """
     features = _on_features(target, face)
     blur = min(1.0, features)
-    largest = float(np.exp(np.interp(np.log(target.place), np.log(_PLACES), np.log(_LARGEST))))
-    own = _structure(target.energy, target.noise)
-    trust = min(1.0, (own / max(target.energy, ROUNDING)) ** 2 / TRUSTED)
-    skin = (own / _structure(face.energy, face.noise)) ** trust * blur ** (1 - trust)
+    largest = float(np.exp(np.interp(np.log(target.scale), np.log(_SCALES), np.log(_LARGEST))))
+    structure = _structure(target.energy, target.noise)
+    trust = min(1.0, (structure / max(target.energy, ROUNDING)) ** 2 / TRUSTED)
+    skin = (structure / _structure(face.energy, face.noise)) ** trust * blur ** (1 - trust)
     skin = min(skin, max(target.energy, ROUNDING) / max(face.energy, ROUNDING))
     # Smooth skin in a sharp photo is that person's own: followed only down to this gain.
     least = max(
-        SMALLEST,
-        LEAST_SHARP * blur * _structure(face.energy, face.noise) / max(face.energy, ROUNDING),
+        LEAST_GAIN,
+        LEAST_GAIN_SHARP * blur * _structure(face.energy, face.noise) / max(face.energy, ROUNDING),
     )
     skin = float(np.clip(skin, min(least, 1.0), largest))
     features = max(features, skin)
     if face.noise > target.noise:  # the source's noise is reduced on features too
         features = min(features, skin)
-    return skin, float(np.clip(features, SMALLEST, largest))
+    return skin, float(np.clip(features, LEAST_GAIN, largest))
 
 
 def corrected_gains(
@@ -108,35 +108,51 @@ def corrected_gains(
             `Pyramid.details`.
         zones: measured pixels.
     """
-    finest, half, *coarser = (gray(level) for level in (face.finest, face.half, *face.coarser))
-    sigma, *others = (smoothing_for(each) for each in wanted)
+    coarser = [gray(level) for level in face.coarser]
+    sigma, *smoothing = (smoothing_for(pair) for pair in wanted)
     plain, up = Upsampling.of(), Upsampling.of(sigma)
-    small = half
-    if sigma:
-        whole = np.asarray(
-            cv2.GaussianBlur(cv2.cvtColor(face.image, cv2.COLOR_RGB2GRAY), (0, 0), sigma), np.uint8
-        )
-        finest = np.asarray(
-            cv2.subtract(some_of(whole), up.measured(half), dtype=cv2.CV_32F), np.float32
-        )
-        small = np.asarray(cv2.pyrDown(whole), np.float32)
-    small = small - filtered(half, up.small, up.small)  # the finest level, at half the size
+    finest, half = _finest_detail(face, sigma)
     gains = list(wanted)
     for _ in range(ROUNDS):
-        rest = rebuilt(coarser, gains[1:], features[1:], others)
+        rest = rebuilt(coarser, gains[1:], features[1:], smoothing)
         gain = gain_map(gains[0], features[0])
-        made = gain * small + filtered(rest, up.small, up.small)
-        again = gain * finest + up.measured(rest) - plain.measured(made)
-        levels = [again, *laplacian(made, len(coarser) - 1)]
-        for k, (aim, band) in enumerate(zip(wanted, bands, strict=True)):
-            level = levels[k].ravel()
-            skin = _correction(aim[0] * band.energy, level[zones.skin[k]])
-            other = skin
-            if np.isfinite(band.features):
-                other = _correction(aim[1] * band.features, level[zones.features[k]])
-            gains[k] = (gains[k][0] * skin, gains[k][1] * other)
+        new_half = gain * half + filtered(rest, up.small, up.small)
+        new_finest = gain * finest + up.measured(rest) - plain.measured(new_half)
+        levels = [new_finest, *laplacian(new_half, len(coarser) - 1)]
+        corrections = [
+            _corrections(pair, band, levels[k].ravel(), zones, k)
+            for k, (pair, band) in enumerate(zip(wanted, bands, strict=True))
+        ]
+        gains = [(g[0] * c[0], g[1] * c[1]) for g, c in zip(gains, corrections, strict=True)]
     return gains
 
 
-def _correction(wanted: float, values: np.ndarray) -> float:
-    return float(np.clip((wanted + FAINT) / (robust(values)[0] + FAINT), *CORRECTION))
+def _finest_detail(face: Pyramid, sigma: float) -> tuple[FloatArray, FloatArray]:
+    """Returns luma of the finest level on its measured grid, and the same at half the size.
+
+    Args:
+        face: pyramid of the new face.
+        sigma: standard deviation of the Gaussian over the face, 0 for none.
+    """
+    finest, half, up = gray(face.finest), gray(face.half), Upsampling.of(sigma)
+    if not sigma:
+        return finest, half - filtered(half, up.small, up.small)
+    luma = cv2.cvtColor(face.image, cv2.COLOR_RGB2GRAY)
+    smooth = np.asarray(cv2.GaussianBlur(luma, (0, 0), sigma), np.uint8)
+    finest = np.asarray(
+        cv2.subtract(subsampled(smooth), up.measured(half), dtype=cv2.CV_32F), np.float32
+    )
+    smooth_half = np.asarray(cv2.pyrDown(smooth), np.float32)
+    return finest, smooth_half - filtered(half, up.small, up.small)
+
+
+def _corrections(wanted: Gains, band: Band, level: np.ndarray, zones: Zones, k: int) -> Gains:
+    """Computes the corrections of level k's gains from its rebuilt luma (N,)."""
+    skin = _correction(wanted[0] * band.energy, level[zones.skin[k]])
+    if not np.isfinite(band.features):
+        return skin, skin
+    return skin, _correction(wanted[1] * band.features, level[zones.features[k]])
+
+
+def _correction(energy: float, values: np.ndarray) -> float:
+    return float(np.clip((energy + FAINT) / (robust(values)[0] + FAINT), *CORRECTION))

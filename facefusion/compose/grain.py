@@ -23,7 +23,7 @@ SEED: Final = 1983
 LEVELS: Final = 5
 #: Int8 steps per standard deviation of the noise: it is clipped at 4.
 STEPS: Final = 31
-#: Largest place, in pixels of a 224 px crop, at which noise also replaces missing skin texture.
+#: Largest scale, in pixels of a 224 px crop, at which noise also replaces missing skin texture.
 FINE: Final = 1.1
 #: Share of the missing texture's variance that noise replaces: more than this looks like grain.
 TEXTURE: Final = 0.25
@@ -39,7 +39,7 @@ ROUNDS: Final = 60
 #: finest level, and of the others on the next finer grid.
 OCTAVES: Final = ((0.0, 1.0), (1.0, 2.2))
 #: Border in pixels around a tile for the Gaussians.
-_EDGE: Final = 12
+_BORDER: Final = 12
 #: Bins of brightness.
 BINS: Final = 6
 #: Range of a bin's standard deviation over the mean one.
@@ -63,10 +63,10 @@ def unit_noise() -> tuple[np.ndarray, ...]:
     rng, tiles = np.random.default_rng(SEED), []
     for k in range(LEVELS):
         white = rng.standard_normal((SIDE >> grid_of(k),) * 2 + (3,), np.float32)
-        wide = cv2.copyMakeBorder(white, *(_EDGE,) * 4, cv2.BORDER_WRAP)
+        wide = cv2.copyMakeBorder(white, *(_BORDER,) * 4, cv2.BORDER_WRAP)
         finer, coarser = OCTAVES[min(k, 1)]
         sharp = cv2.GaussianBlur(wide, (0, 0), finer) if finer else wide
-        band = (sharp - cv2.GaussianBlur(wide, (0, 0), coarser))[_EDGE:-_EDGE, _EDGE:-_EDGE]
+        band = (sharp - cv2.GaussianBlur(wide, (0, 0), coarser))[_BORDER:-_BORDER, _BORDER:-_BORDER]
         tiles.append(np.clip(np.rint(STEPS / band.std() * band), -127, 127).astype(np.int8))
         tiles[-1].flags.writeable = False  # shared by all threads
     return tuple(tiles)
@@ -84,29 +84,32 @@ def coupling() -> np.ndarray:
         grid = grid_of(k)
         first = max(grid - 1, 0)  # finer levels hold none of it
         image: FloatArray = np.asarray(tile / np.float32(STEPS), np.float32)
-        image = np.asarray(cv2.copyMakeBorder(image, *(_EDGE,) * 4, cv2.BORDER_WRAP), np.float32)
+        image = np.asarray(cv2.copyMakeBorder(image, *(_BORDER,) * 4, cv2.BORDER_WRAP), np.float32)
         for _ in range(grid - first):
             image = np.asarray(cv2.pyrUp(image), np.float32)
         for j, level in enumerate(laplacian(image, min(LEVELS - first, REACH))[:-1], first):
             measured = level if j else level[::2, 1::2]  # the finest as in `Pyramid`
             # Away from the edges, as the pyramids have no periodic border.
-            edge = min(_EDGE, len(measured) // 4)
+            edge = min(_BORDER, len(measured) // 4)
             variances[j, k] = np.mean(measured[edge:-edge, edge:-edge] ** 2)
     return variances
 
 
-def decoupled(wanted: Sequence[FloatArray]) -> list[FloatArray]:
+def decoupled(covariances: Sequence[FloatArray]) -> list[FloatArray]:
     """Computes covariances to add to the levels so that the resulting noise has the wanted ones.
 
     The non-negative solution of Richardson (1972) and Lucy (1974): not every spectrum is possible.
     """
     variances = np.full(LEVELS, _TINY)
-    variances[: len(wanted)] += [max(float(np.trace(each)), 0.0) for each in wanted]
-    couple, found = coupling(), variances.copy()
+    variances[: len(covariances)] += [max(float(np.trace(each)), 0.0) for each in covariances]
+    coupled, solution = coupling(), variances.copy()
     for _ in range(ROUNDS):
-        found *= couple.T @ (variances / (couple @ found)) / couple.sum(0)
-    shares = found / variances
-    return [np.asarray(each * by, np.float32) for each, by in zip(wanted, shares, strict=False)]
+        solution *= coupled.T @ (variances / (coupled @ solution)) / coupled.sum(0)
+    shares = solution / variances
+    return [
+        np.asarray(each * share, np.float32)
+        for each, share in zip(covariances, shares, strict=False)
+    ]
 
 
 def root_of(covariance: FloatArray) -> FloatArray:
@@ -134,7 +137,7 @@ def tile_of(covariances: Sequence[FloatArray], grid: int) -> FloatArray | None:
     return total
 
 
-def placed(tile: FloatArray, shape: tuple[int, ...], origin: tuple[int, int]) -> FloatArray:
+def tile_window(tile: FloatArray, shape: tuple[int, ...], origin: tuple[int, int]) -> FloatArray:
     """Cuts a window from periodic noise that is anchored to the photo.
 
     Args:
@@ -157,39 +160,46 @@ def _semidefinite(matrix: np.ndarray) -> np.ndarray:
     return np.asarray((vectors * np.maximum(values, 0)) @ vectors.T)
 
 
-def _noise_colour(theirs: Band, own: Band) -> np.ndarray:
+def _noise_colour(target: Band, face: Band) -> np.ndarray:
     """Estimates the (3, 3) covariance of the target's noise over the variance of its luma.
 
     It is what remains after structure with the new face's colours is subtracted.
     """
-    structure = max(theirs.dense**2 - theirs.noise**2, 0.0)
-    left = _semidefinite(theirs.dense**2 * theirs.colour - structure * own.colour)
-    return np.asarray(left / max(float(LUMA @ left @ LUMA), 1e-6))
+    structure = max(target.dense**2 - target.noise**2, 0.0)
+    noise = _semidefinite(target.dense**2 * target.colour - structure * face.colour)
+    return np.asarray(noise / max(float(LUMA @ noise @ LUMA), 1e-6))
 
 
-def missing(
+def missing_noise(
     target: Sequence[Band], face: Sequence[Band], gains: Sequence[float]
 ) -> list[FloatArray]:
     """Computes the noise covariances (3, 3) that each level lacks once its gain is applied."""
-    found: list[FloatArray] = []
-    colour, surest = np.zeros((3, 3)), 0.0
-    for theirs, own, gain in zip(target[:LEVELS], face[:LEVELS], gains[:LEVELS], strict=True):
-        if theirs.noise > surest * theirs.energy:
-            colour, surest = _noise_colour(theirs, own), theirs.noise / theirs.energy
-        lacking = max(theirs.energy**2 - (gain * own.energy) ** 2, 0.0)
-        noise = float(np.clip(theirs.noise**2 - (gain * own.noise) ** 2, 0, lacking))
+    covariances: list[FloatArray] = []
+    colour, best_share = np.zeros((3, 3)), 0.0
+    for target_band, face_band, gain in zip(
+        target[:LEVELS], face[:LEVELS], gains[:LEVELS], strict=True
+    ):
+        if target_band.noise > best_share * target_band.energy:
+            colour, best_share = (
+                _noise_colour(target_band, face_band),
+                target_band.noise / target_band.energy,
+            )
+        lacking = max(target_band.energy**2 - (gain * face_band.energy) ** 2, 0.0)
+        noise = float(np.clip(target_band.noise**2 - (gain * face_band.noise) ** 2, 0, lacking))
         texture = 0.0
-        if theirs.place <= FINE:
+        if target_band.scale <= FINE:
             texture = float(
                 np.clip(
-                    TEXTURE * (theirs.dense**2 - (gain * own.dense) ** 2) - noise,
+                    TEXTURE * (target_band.dense**2 - (gain * face_band.dense) ** 2) - noise,
                     0,
                     lacking - noise,
                 )
             )
-        along = theirs.colour @ LUMA
-        found.append(np.asarray(noise * colour + texture * np.outer(along, along), np.float32))
-    return found
+        colours = target_band.colour @ LUMA
+        covariances.append(
+            np.asarray(noise * colour + texture * np.outer(colours, colours), np.float32)
+        )
+    return covariances
 
 
 @dataclass(frozen=True)
@@ -216,12 +226,12 @@ class Brightness:
             luma: (N,) the level's luma at places on skin.
             brightness: (N,) luma in [0, 255] of a smooth version of the photo there.
         """
-        order = np.array_split(np.argsort(brightness, kind="stable"), BINS)
+        bins = np.array_split(np.argsort(brightness, kind="stable"), BINS)
         if len(luma) < BINS * FEWEST or band.noise <= 0:
             return cls.even()
-        scales = np.array([robust(luma[bin])[1] for bin in order]) / max(band.dense, 1e-6)
+        scales = np.array([robust(luma[pixels])[1] for pixels in bins]) / max(band.dense, 1e-6)
         scales = np.clip(scales, *RANGE) ** (band.noise / max(band.dense, band.noise))
-        middles = np.array([np.median(brightness[bin]) for bin in order])
+        middles = np.array([np.median(brightness[pixels]) for pixels in bins])
         levels = np.arange(256)
         table = np.interp(levels, middles, scales)
         darker, brighter = np.minimum(levels - middles[0], 0), np.maximum(levels - middles[-1], 0)

@@ -14,7 +14,7 @@ BLOCK: Final = 8
 #: Side in pixels of a minimum coded unit, with chroma at half the resolution.
 UNIT: Final = 16
 #: Blockiness from which a photo counts as compressed.
-SHOWS: Final = 1.2
+LEAST_BLOCKINESS: Final = 1.2
 #: Stride in rows and columns of the measured lines.
 STRIDE: Final = 3
 #: Side in pixels of the part of the photo that is re-encoded.
@@ -42,10 +42,10 @@ def blockiness(photo: Photo, origin: tuple[int, int] = (0, 0)) -> float:
         lines = photo[:, ::STRIDE, 1] if axis == 0 else photo[::STRIDE, :, 1].T
         lines = np.ascontiguousarray(lines)
         steps = cv2.absdiff(lines[1:], lines[:-1])
-        each = cv2.reduce(steps, 1, cv2.REDUCE_AVG, dtype=cv2.CV_32F)[:, 0]
+        mean_steps = cv2.reduce(steps, 1, cv2.REDUCE_AVG, dtype=cv2.CV_32F)[:, 0]
         phase = (np.arange(1, len(lines)) + origin[axis]) % BLOCK
-        edges.append(each[phase == 0])
-        others.append(each[(phase != 0)])
+        edges.append(mean_steps[phase == 0])
+        others.append(mean_steps[phase != 0])
     return float((np.concatenate(edges).mean() + 0.1) / (np.concatenate(others).mean() + 0.1))
 
 
@@ -60,7 +60,7 @@ def quality_of(photo: Photo, origin: tuple[int, int] = (0, 0)) -> int | None:
         photo: (h, w, 3) RGB uint8, a window of the photo.
         origin: its top and left in the photo.
     """
-    if min(photo.shape[:2]) < 2 * UNIT or blockiness(photo, origin) < SHOWS:
+    if min(photo.shape[:2]) < 2 * UNIT or blockiness(photo, origin) < LEAST_BLOCKINESS:
         return None
     top, left = (-start % BLOCK for start in origin)
     height, width = (
@@ -73,13 +73,13 @@ def quality_of(photo: Photo, origin: tuple[int, int] = (0, 0)) -> int | None:
         photo[top : top + min(height, SIDE), left : left + min(width, SIDE)], cv2.COLOR_RGB2GRAY
     )
     changes = [
-        float(np.mean(cv2.absdiff(part, _again(part, quality)) ** 2.0)) for quality in QUALITIES
+        float(np.mean(cv2.absdiff(part, _reencoded(part, quality)) ** 2.0)) for quality in QUALITIES
     ]
     same = np.array(changes) <= SAME * min(changes) + ROUNDING
     return QUALITIES[int(np.argmax(same))]
 
 
-def _again(image: np.ndarray, quality: int) -> Photo:
+def _reencoded(image: np.ndarray, quality: int) -> Photo:
     _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
     return np.asarray(cv2.imdecode(data, cv2.IMREAD_UNCHANGED), np.uint8)
 
@@ -94,5 +94,5 @@ def compressed(photo: Photo, quality: int, origin: tuple[int, int] = (0, 0)) -> 
     """
     top, left = (start % UNIT for start in origin)
     padded = cv2.copyMakeBorder(photo, top, 0, left, 0, cv2.BORDER_REPLICATE)
-    again = _again(cv2.cvtColor(padded, cv2.COLOR_RGB2BGR), quality)
-    return np.asarray(cv2.cvtColor(again[top:, left:], cv2.COLOR_BGR2RGB), np.uint8)
+    encoded = _reencoded(cv2.cvtColor(padded, cv2.COLOR_RGB2BGR), quality)
+    return np.asarray(cv2.cvtColor(encoded[top:, left:], cv2.COLOR_BGR2RGB), np.uint8)

@@ -22,13 +22,13 @@ SMOOTH: Final = 5.0
 #: Standard deviation, in pixels at `SIDE`, over which distances from the curve are averaged: the
 #: chroma noise of JPEG and of film averages out, lips and eyes do not.
 SPREAD: Final = 1.5
-#: Quantile of the pixels' distances from the curve that is compared with `FARTHEST`.
-SHARE: Final = 0.9
+#: Quantile of the pixels' distances from the curve that is compared with `LARGEST_DISTANCE`.
+DISTANCE_QUANTILE: Final = 0.9
 #: Largest distance from the curve, in levels of an image whose lights are at 255. Of 1,565
 #: portraits, black-and-white and toned ones have at most 3.8, and a chroma (largest less smallest
 #: channel) of at most 44; colour portraits have 4.0 and more up to a chroma of 30, 6.1 up to 60,
 #: and 11 beyond. Toned and lit in one colour by program, then JPEG of quality 75: 2 to 4.
-FARTHEST: Final = 3.8
+LARGEST_DISTANCE: Final = 3.8
 #: Increase of that distance per level of the curve's mean chroma beyond `CHROMA_FROM`.
 CHROMA_SHARE: Final = 0.04
 #: Mean chroma of the curve, in levels, from which the largest distance increases.
@@ -38,7 +38,7 @@ GREY: Final = 1.5
 #: Share of pixels below which a luminance takes the chroma of the nearest that has more.
 FEWEST: Final = 2e-4
 #: Level of the lights below which a photo is too dark to measure colour.
-DARKEST: Final = 8.0
+LEAST_LIGHTS: Final = 8.0
 
 
 @dataclass(frozen=True)
@@ -65,20 +65,20 @@ class ColourCurve:
             None for a colour photo, or one that is nearly black.
         """
         if crop.shape[0] > SIDE:
-            less = cv2.resize(crop, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-            crop = np.asarray(less, np.uint8)
+            small = cv2.resize(crop, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+            crop = np.asarray(small, np.uint8)
         low, high = np.percentile(crop[::2, ::2].reshape(-1, 3), (1, 99), axis=0)
-        if high.max() < DARKEST:
+        if high.max() < LEAST_LIGHTS:
             return None
         weights = LUMA * (high - low + 1)
         weights = np.asarray(weights / weights.sum(), np.float32)
         level = _luminance(crop, weights)
         table = _smooth_table(crop, level)
-        apart = np.abs(cv2.GaussianBlur(crop - table[level], (0, 0), SPREAD))
-        largest = np.maximum(np.maximum(apart[..., 0], apart[..., 1]), apart[..., 2])
+        deviation = np.abs(cv2.GaussianBlur(crop - table[level], (0, 0), SPREAD))
+        distance = np.maximum(np.maximum(deviation[..., 0], deviation[..., 1]), deviation[..., 2])
         lights, chroma = 255 / high.max(), float(np.ptp(table, axis=1)[level].mean())
-        farthest = FARTHEST + CHROMA_SHARE * max(chroma * lights - CHROMA_FROM, 0.0)
-        if np.quantile(largest, SHARE) * lights > farthest:
+        largest_distance = LARGEST_DISTANCE + CHROMA_SHARE * max(chroma * lights - CHROMA_FROM, 0.0)
+        if np.quantile(distance, DISTANCE_QUANTILE) * lights > largest_distance:
             return None
         axis = np.arange(256, dtype=np.float32)[:, None]
         if np.abs(table - axis).max() <= GREY:
@@ -110,8 +110,8 @@ def _smooth_table(crop: Photo, level: Photo) -> FloatArray:
     total = np.stack([np.bincount(index, colours[:, i], 256) for i in range(3)], 1)
     chroma = (total - count[:, None] * np.arange(256)[:, None]).astype(np.float32)
     axis, kernel = np.arange(256, dtype=np.float32), _kernel()
-    near = kernel @ count
-    mean = (kernel @ chroma) / np.maximum(near, 1e-6)[:, None]
-    known = np.flatnonzero(near >= FEWEST * len(index))
+    weight = kernel @ count
+    mean = (kernel @ chroma) / np.maximum(weight, 1e-6)[:, None]
+    known = np.flatnonzero(weight >= FEWEST * len(index))
     mean = np.stack([np.interp(axis, known, mean[known, i]) for i in range(3)], 1)
     return np.asarray(axis[:, None] + mean, np.float32)

@@ -16,11 +16,11 @@ from facefusion.types import FloatArray, Photo
 LEVEL: Final = 1
 #: Ratio of the gradients' changes along and across, target over face, below which the photo has
 #: motion blur. Two people's faces without motion differ down to 0.6.
-MOVED: Final = 0.5
+LARGEST_RATIO: Final = 0.5
 #: Lengths tried, in pixels of the photo.
 LENGTHS: Final = (4, 6, 8, 11, 15, 20, 26, 34, 44)
 #: Quantile at which gradient magnitudes are clipped.
-CUT: Final = 0.97
+CLIP_QUANTILE: Final = 0.97
 #: Samples per pixel of a line's length in its kernel.
 _STEPS: Final = 8
 
@@ -43,9 +43,9 @@ class Motion:
         reach = int(np.ceil(length / 2)) + 1
         kernel = np.zeros((2 * reach + 1,) * 2, np.float32)
         steps = np.linspace(-0.5, 0.5, int(np.ceil(_STEPS * length)) + 1) * length
-        places = reach + steps[:, None] * self.along[::-1]
-        whole = np.floor(places).astype(int)
-        part = places - whole
+        positions = reach + steps[:, None] * self.along[::-1]
+        whole = np.floor(positions).astype(int)
+        part = positions - whole
         for row in (0, 1):
             for column in (0, 1):
                 weights = np.abs(1 - row - part[:, 0]) * np.abs(1 - column - part[:, 1])
@@ -75,11 +75,11 @@ def motion_of(target: np.ndarray, face: Pyramid, zones: Zones) -> Motion | None:
     values, vectors = np.linalg.eigh(gradients_of(face, zones))
     whitening = (vectors / np.sqrt(values)) @ vectors.T
     ratios, directions = np.linalg.eigh(whitening @ target @ whitening)
-    if np.sqrt(ratios[0] / ratios[1]) > MOVED:
+    if np.sqrt(ratios[0] / ratios[1]) > LARGEST_RATIO:
         return None
     along = whitening @ directions[:, 0]
     along = np.asarray(along / np.linalg.norm(along), np.float32)
-    return Motion(along, _length(along, target, gray(face.half), _where(zones)))
+    return Motion(along, _length(along, target, gray(face.half), _measured_pixels(zones)))
 
 
 def gradients_of(face: Pyramid, zones: Zones) -> np.ndarray:
@@ -89,40 +89,45 @@ def gradients_of(face: Pyramid, zones: Zones) -> np.ndarray:
     """
     if len(zones.skin) <= LEVEL:
         return np.eye(2)
-    return _covariance(gray(face.coarser[LEVEL - 1]), _where(zones))
+    return _covariance(gray(face.coarser[LEVEL - 1]), _measured_pixels(zones))
 
 
-def _where(zones: Zones) -> np.ndarray:
+def _measured_pixels(zones: Zones) -> np.ndarray:
     return np.concatenate([zones.skin[LEVEL], zones.features[LEVEL]])
 
 
-def _length(along: FloatArray, target: np.ndarray, face: FloatArray, where: np.ndarray) -> float:
+def _length(along: FloatArray, target: np.ndarray, face: FloatArray, pixels: np.ndarray) -> float:
     across = np.array([-along[1], along[0]])
 
     def ratio(gradients: np.ndarray) -> float:
         return float((along @ gradients @ along) / (across @ gradients @ across))
 
-    wanted = ratio(target)
+    target_ratio = ratio(target)
     shortest, longest = 0, len(LENGTHS) - 1  # bounds of the binary search
     while shortest < longest:
         middle = (shortest + longest) // 2
-        moved = cv2.filter2D(
+        blurred = cv2.filter2D(
             face, -1, Motion(along, LENGTHS[middle]).kernel(0.5), borderType=cv2.BORDER_REPLICATE
         )
-        if ratio(_covariance(laplacian(np.asarray(moved, np.float32), 1)[0], where)) <= wanted:
+        if (
+            ratio(_covariance(laplacian(np.asarray(blurred, np.float32), 1)[0], pixels))
+            <= target_ratio
+        ):
             longest = middle
         else:
             shortest = middle + 1
     return float(np.sqrt(LENGTHS[longest] * LENGTHS[max(longest - 1, 0)]))
 
 
-def _covariance(level: FloatArray, where: np.ndarray) -> np.ndarray:
+def _covariance(level: FloatArray, pixels: np.ndarray) -> np.ndarray:
     """Computes the (2, 2) covariance of the gradients of (h, w) detail, strongest ones clipped."""
-    both = [
-        cv2.Sobel(level, cv2.CV_32F, *order, scale=1 / 8).ravel()[where]
+    derivatives = [
+        cv2.Sobel(level, cv2.CV_32F, *order, scale=1 / 8).ravel()[pixels]
         for order in ((1, 0), (0, 1))
     ]
-    gradients = np.stack(both, axis=1)
-    sizes = np.hypot(*gradients.T)
-    gradients *= np.minimum(1, np.quantile(sizes, CUT) / np.maximum(sizes, 1e-6))[:, None]
-    return np.asarray(gradients.T @ gradients / len(where) + (ROUNDING / 4) ** 2 * np.eye(2))
+    gradients = np.stack(derivatives, axis=1)
+    lengths = np.hypot(*gradients.T)
+    gradients *= np.minimum(1, np.quantile(lengths, CLIP_QUANTILE) / np.maximum(lengths, 1e-6))[
+        :, None
+    ]
+    return np.asarray(gradients.T @ gradients / len(pixels) + (ROUNDING / 4) ** 2 * np.eye(2))

@@ -12,7 +12,7 @@ import numpy as np
 
 from facefusion.compose.bands import Band
 from facefusion.compose.gains import FAINT
-from facefusion.compose.grain import NO_NOISE, Brightness, placed, tile_of
+from facefusion.compose.grain import NO_NOISE, Brightness, tile_of, tile_window
 from facefusion.compose.pyramid import SAME_GAIN, Gains, Pyramid, rebuilt, smoothed, times
 from facefusion.types import FloatArray, Photo
 
@@ -47,50 +47,53 @@ class Plan:
     brightness: Brightness
     origin: tuple[int, int]
 
-    def corrected(self, wanted: Sequence[float], made: Sequence[Band]) -> Plan:
+    def corrected(self, energies: Sequence[float], bands: Sequence[Band]) -> Plan:
         """Amplifies levels whose energy came out too small, and attenuates those too large.
 
         Levels with noise change their noise; others their detail on skin.
         """
         ratios = [
             (energy + FAINT) / (band.energy + FAINT)
-            for energy, band in zip(wanted, made, strict=True)
+            for energy, band in zip(energies, bands, strict=True)
         ]
-        more = np.clip(ratios, *COMPRESSION).tolist()
+        factors = np.clip(ratios, *COMPRESSION).tolist()
         noise = [
-            np.asarray(each * by**2, np.float32) for each, by in zip(self.noise, more, strict=False)
+            np.asarray(covariance * factor**2, np.float32)
+            for covariance, factor in zip(self.noise, factors, strict=False)
         ]
-        noisy = [float(np.trace(each)) > NO_NOISE**2 for each in noise] + [False] * len(more)
+        noisy = [float(np.trace(covariance)) > NO_NOISE**2 for covariance in noise] + [False] * len(
+            factors
+        )
         gains = [
-            (skin if has else skin * by, features)
-            for (skin, features), by, has in zip(self.gains, more, noisy, strict=False)
+            (skin if is_noisy else skin * factor, features)
+            for (skin, features), factor, is_noisy in zip(self.gains, factors, noisy, strict=False)
         ]
         return replace(self, gains=gains, noise=noise)
 
     def applied(self, face: Pyramid) -> Photo:
         """Applies the plan to a face: (h, w, 3) RGB uint8."""
-        rest = rebuilt(face.coarser, self.gains[1:], self.features[1:], self.smoothing[1:])
+        half = rebuilt(face.coarser, self.gains[1:], self.features[1:], self.smoothing[1:])
         factors = self.brightness.over(face.smooth(SMOOTH))
         coarse_noise = self._coarse_noise(face, factors)
         if coarse_noise is not None and not self.smoothing[0]:
-            rest, coarse_noise = np.asarray(cv2.add(rest, coarse_noise), np.float32), None
-        finest = _Finest(face, rest, self.gains[0], self.features[0], self.smoothing[0])
-        near = np.asarray(
-            cv2.resize(factors, rest.shape[1::-1], interpolation=cv2.INTER_LINEAR), np.float32
+            half, coarse_noise = np.asarray(cv2.add(half, coarse_noise), np.float32), None
+        finest = _Finest(face, half, self.gains[0], self.features[0], self.smoothing[0])
+        half_factors = np.asarray(
+            cv2.resize(factors, half.shape[1::-1], interpolation=cv2.INTER_LINEAR), np.float32
         )
         tile = tile_of(self.noise, 0)
         result, height = np.empty_like(face.image), face.image.shape[0]
         for top in range(0, height, ROWS):
             bottom = min(top + ROWS, height)
-            made = finest.rows(top, bottom)
+            rows = finest.rows(top, bottom)
             if coarse_noise is not None:
-                more = finest.enlarged(coarse_noise, top, bottom)
-                made = np.asarray(cv2.add(made, more), np.float32)
+                coarse_rows = finest.enlarged(coarse_noise, top, bottom)
+                rows = np.asarray(cv2.add(rows, coarse_rows), np.float32)
             if tile is not None:
-                noise = placed(tile, made.shape, (self.origin[0] + top, self.origin[1]))
-                noise = times(noise, finest.enlarged(near, top, bottom))
-                made = np.asarray(cv2.add(made, noise), np.float32)
-            result[top:bottom] = cv2.addWeighted(made, 1, made, 0, 0, dtype=cv2.CV_8U)
+                noise = tile_window(tile, rows.shape, (self.origin[0] + top, self.origin[1]))
+                noise = times(noise, finest.enlarged(half_factors, top, bottom))
+                rows = np.asarray(cv2.add(rows, noise), np.float32)
+            result[top:bottom] = cv2.addWeighted(rows, 1, rows, 0, 0, dtype=cv2.CV_8U)
         return result
 
     def _coarse_noise(self, face: Pyramid, factors: FloatArray) -> FloatArray | None:
@@ -103,8 +106,11 @@ class Plan:
             tile = tile_of(self.noise, grid)
             if tile is not None:
                 origin = (self.origin[0] >> grid, self.origin[1] >> grid)
-                near = cv2.resize(factors, (width, height), interpolation=cv2.INTER_LINEAR)
-                noise = times(placed(tile, (height, width), origin), np.asarray(near, np.float32))
+                level_factors = cv2.resize(factors, (width, height), interpolation=cv2.INTER_LINEAR)
+                noise = times(
+                    tile_window(tile, (height, width), origin),
+                    np.asarray(level_factors, np.float32),
+                )
                 total = noise if total is None else np.asarray(cv2.add(total, noise), np.float32)
         return total
 
@@ -115,12 +121,12 @@ class _Finest:
 
     Attributes:
         face: pyramid of the new face.
-        rest: level 1 of the result.
+        half: level 1 of the result.
         gains, features, smoothing: of the finest level, as in `Plan`.
     """
 
     face: Pyramid
-    rest: FloatArray
+    half: FloatArray
     gains: Gains
     features: FloatArray
     smoothing: float
@@ -129,7 +135,7 @@ class _Finest:
     def below(self) -> FloatArray:
         """Level 1 under gain * image: rest - gain * half, as `pyrUp` is linear."""
         return np.asarray(
-            cv2.addWeighted(self.rest, 1, self.face.half, -self.gains[0], 0), np.float32
+            cv2.addWeighted(self.half, 1, self.face.half, -self.gains[0], 0), np.float32
         )
 
     def enlarged(self, level: FloatArray, top: int, bottom: int) -> FloatArray:
@@ -141,14 +147,18 @@ class _Finest:
 
     def rows(self, top: int, bottom: int) -> FloatArray:
         """Computes rows of the result."""
-        (skin, other), margin = self.gains, MARGIN if self.smoothing else 0
+        (skin_gain, features_gain), margin = self.gains, MARGIN if self.smoothing else 0
         above, below = max(top - margin, 0), min(bottom + margin, len(self.face.image))
         rows, features = self.face.image[above:below], self.features[above:below]
-        made = cv2.addWeighted(
-            rows, skin, self.enlarged(self.below, above, below), 1, 0, dtype=cv2.CV_32F
+        result = cv2.addWeighted(
+            rows, skin_gain, self.enlarged(self.below, above, below), 1, 0, dtype=cv2.CV_32F
         )
-        if abs(other - skin) >= SAME_GAIN and features.any():
-            fine = cv2.subtract(rows, self.enlarged(self.face.half, above, below), dtype=cv2.CV_32F)
-            more = (other - skin) * features
-            made = cv2.add(made, times(np.asarray(fine, np.float32), more))
-        return smoothed(np.asarray(made, np.float32), self.smoothing)[top - above : bottom - above]
+        if abs(features_gain - skin_gain) >= SAME_GAIN and features.any():
+            detail = cv2.subtract(
+                rows, self.enlarged(self.face.half, above, below), dtype=cv2.CV_32F
+            )
+            difference = (features_gain - skin_gain) * features
+            result = cv2.add(result, times(np.asarray(detail, np.float32), difference))
+        return smoothed(np.asarray(result, np.float32), self.smoothing)[
+            top - above : bottom - above
+        ]

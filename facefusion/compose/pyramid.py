@@ -36,9 +36,9 @@ _DOWN: Final = np.array([1, 4, 6, 4, 1]) / 16
 #: OpenCV's kernel of `pyrUp`, over zeros between the pixels.
 _UP: Final = 2 * _DOWN
 #: Weight below which outer taps of a filter are dropped.
-_NOTHING: Final = 1e-3
+_LEAST_WEIGHT: Final = 1e-3
 #: Affine matrix that samples even rows and odd columns of an image.
-_SOME: Final = np.array([[2, 0, 1], [0, 2, 0]], np.float32)
+_SUBSAMPLING: Final = np.array([[2, 0, 1], [0, 2, 0]], np.float32)
 
 #: Gains of a level, on skin and on features.
 Gains = tuple[float, float]
@@ -107,7 +107,7 @@ def _phase(kernel: np.ndarray, offset: int) -> FloatArray:
     centre = len(kernel) // 2
     reach = (centre - 1) // 2
     taps = kernel[centre + offset - 2 * np.arange(-reach, reach + 1)]
-    while len(taps) > 1 and max(taps[0], taps[-1]) < _NOTHING:
+    while len(taps) > 1 and max(taps[0], taps[-1]) < _LEAST_WEIGHT:
         taps = taps[1:-1]
     return np.asarray(taps / taps.sum(), np.float32)
 
@@ -132,7 +132,7 @@ class Pyramid:
     def of(cls, image: Photo, steps: int) -> Pyramid:
         """Builds the pyramid with `steps` levels of detail."""
         half = np.asarray(cv2.pyrDown(image), np.float32)
-        finest = cv2.subtract(some_of(image), Upsampling.of().measured(half), dtype=cv2.CV_32F)
+        finest = cv2.subtract(subsampled(image), Upsampling.of().measured(half), dtype=cv2.CV_32F)
         return cls(image, half, np.asarray(finest, np.float32), laplacian(half, steps - 1))
 
     @property
@@ -152,12 +152,12 @@ def gray(image: FloatArray) -> FloatArray:
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.float32)
 
 
-def some_of(image: np.ndarray) -> np.ndarray:
+def subsampled(image: np.ndarray) -> np.ndarray:
     """Samples even rows and odd columns of an image, as many as `pyrDown` leaves."""
     size = ((image.shape[1] + 1) // 2, (image.shape[0] + 1) // 2)
-    how = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
+    flags = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
     return np.asarray(
-        cv2.warpAffine(image, _SOME, size, flags=how, borderMode=cv2.BORDER_REPLICATE)
+        cv2.warpAffine(image, _SUBSAMPLING, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
     )
 
 

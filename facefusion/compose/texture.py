@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import cv2
 import numpy as np
 
 from facefusion.compose.bands import Band, Zones, bands
-from facefusion.compose.gains import corrected_gains, wanted_gains
-from facefusion.compose.grain import Brightness, decoupled, missing
+from facefusion.compose.gains import corrected_gains, energy_gains
+from facefusion.compose.grain import Brightness, decoupled, missing_noise
 from facefusion.compose.jpeg import compressed, quality_of
 from facefusion.compose.motion import gradients_of, motion_of
 from facefusion.compose.plan import SMOOTH, Plan
@@ -55,8 +55,7 @@ def match_texture(
         origin: top and left of the window in the photo, in pixels.
 
     Returns:
-        (h, w, 3) RGB uint8; `face` itself where there is too little skin to measure. The same input
-        gives the same output.
+        (h, w, 3) RGB uint8, deterministic; `face` itself where too little skin can be measured.
     """
     if min(face.shape[:2]) < SHORTEST:
         return face
@@ -64,79 +63,110 @@ def match_texture(
     zones = Zones.of(skin, features, mask, steps)
     if not zones.skin:
         return face
-    their = _Target.measured(target, zones, unit, steps)
-    quality = quality_of(target, origin) if grain else None
-    if quality is not None:  # compression removes noise unevenly
-        their = replace(their, brightness=Brightness.even())
-    new = Pyramid.of(face, steps)
-    motion = motion_of(their.gradients, new, zones) if sharpness else None
-    if motion is not None:
+    window = _Window(zones, features, unit, steps, origin)
+    return _matched(face, window.texture(target, grain=grain), window, sharpness, grain)
+
+
+def _matched(
+    face: Photo, target: _TargetTexture, window: _Window, sharpness: bool, grain: bool
+) -> Photo:
+    """Plans and applies the changes of a face; arguments as of `match_texture`."""
+    pyramid = Pyramid.of(face, window.steps)
+    if sharpness and (motion := motion_of(target.gradients, pyramid, window.zones)) is not None:
         face = motion.applied(face)
-        new = Pyramid.of(face, steps)
-    judged = new if quality is None else Pyramid.of(compressed(face, quality, origin), steps)
-    own = bands(judged.details, zones, unit)
-    plan, energies = _planned(their, own, judged, features, zones, sharpness, grain, origin)
-    result = plan.applied(new)
+        pyramid = Pyramid.of(face, window.steps)
+    quality = target.quality
+    measured = pyramid
+    if quality is not None:
+        measured = Pyramid.of(compressed(face, quality, window.origin), window.steps)
+    plan, energies = _planned(target, measured, window, sharpness, grain)
+    result = plan.applied(pyramid)
     if quality is None:
         return result
-    result = compressed(result, quality, origin)
+    result = compressed(result, quality, window.origin)
     for _ in range(CORRECTIONS if sharpness else 0):
-        plan = plan.corrected(energies, bands(Pyramid.of(result, steps).details, zones, unit))
-        result = compressed(plan.applied(new), quality, origin)
+        plan = plan.corrected(energies, window.bands(Pyramid.of(result, window.steps)))
+        result = compressed(plan.applied(pyramid), quality, window.origin)
     return result
 
 
 def _planned(
-    their: _Target,
-    own: Sequence[Band],
-    face: Pyramid,
-    features: FloatArray,
-    zones: Zones,
-    sharpness: bool,
-    grain: bool,
-    origin: tuple[int, int],
+    target: _TargetTexture, face: Pyramid, window: _Window, sharpness: bool, grain: bool
 ) -> tuple[Plan, list[float]]:
     """Plans the change of the new face, and the resulting energy of each level on skin."""
-    pairs = zip(their.bands, own, strict=True)
-    wanted = [wanted_gains(*pair) if sharpness else (1.0, 1.0) for pair in pairs]
-    noise = missing(their.bands, own, [gain for gain, _ in wanted]) if grain else []
-    grids = (1, *range(1, len(own)))  # the finest level is measured on the next one's
-    shares = [np.ascontiguousarray(features[:: 1 << k, :: 1 << k], np.float32) for k in grids]
+    face_bands = window.bands(face)
+    pairs = zip(target.bands, face_bands, strict=True)
+    wanted = [energy_gains(*pair) if sharpness else (1.0, 1.0) for pair in pairs]
+    noise = missing_noise(target.bands, face_bands, [gain for gain, _ in wanted]) if grain else []
+    grids = (1, *range(1, len(face_bands)))  # the finest level is measured on the next one's
+    features = [
+        np.ascontiguousarray(window.features[:: 1 << k, :: 1 << k], np.float32) for k in grids
+    ]
+    gains = wanted
+    if sharpness:
+        gains = corrected_gains(face, wanted, face_bands, features, window.zones)
     plan = Plan(
-        gains=corrected_gains(face, wanted, own, shares, zones) if sharpness else wanted,
-        smoothing=[smoothing_for(each) for each in wanted],
+        gains=gains,
+        smoothing=[smoothing_for(pair) for pair in wanted],
         noise=decoupled(noise),
-        features=[np.asarray(features, np.float32), *shares[1:]],
-        brightness=their.brightness,
-        origin=origin,
+        features=[np.asarray(window.features, np.float32), *features[1:]],
+        brightness=target.brightness,
+        origin=window.origin,
     )
-    return plan, _energies(own, wanted, noise)
+    return plan, _energies(face_bands, wanted, noise)
 
 
 @dataclass(frozen=True)
-class _Target:
+class _TargetTexture:
     """Measures of the target.
 
     Attributes:
         bands: measures of its levels, finest first.
         gradients: (2, 2) covariance, for motion blur.
         brightness: dependence of its noise on brightness.
+        quality: JPEG quality of the photo if it shows blocks and grain is matched, or None.
     """
 
     bands: list[Band]
     gradients: np.ndarray
     brightness: Brightness
+    quality: int | None
 
-    @classmethod
-    def measured(cls, target: Photo, zones: Zones, unit: float, steps: int) -> _Target:
-        """Measures (h, w, 3) RGB uint8 in `steps` levels."""
-        levels = Pyramid.of(target, steps)
-        found = bands(levels.details, zones, unit)
-        # Brightness is measured on the noisier of the two finest levels.
-        k = int(np.argmax([band.noise for band in found[:2]]))
-        luma = levels.details[k].reshape(-1, 3)[zones.skin[k]] @ LUMA
-        brightness = Brightness.measured(found[k], luma, _shade(levels, k, zones))
-        return cls(found, gradients_of(levels, zones), brightness)
+
+@dataclass(frozen=True)
+class _Window:
+    """The window in which target and new face are compared.
+
+    Attributes:
+        zones: measured pixels.
+        features: (h, w) float32 in [0, 1], eyes, brows and lips.
+        unit: pixels of the window per pixel of a face crop of 224 px.
+        steps: levels of detail.
+        origin: top and left of the window in the photo, in pixels.
+    """
+
+    zones: Zones
+    features: FloatArray
+    unit: float
+    steps: int
+    origin: tuple[int, int]
+
+    def bands(self, image: Pyramid) -> list[Band]:
+        """Measures the levels of an image of the window."""
+        return bands(image.details, self.zones, self.unit)
+
+    def texture(self, target: Photo, *, grain: bool) -> _TargetTexture:
+        """Measures the target (h, w, 3) RGB uint8; its compression only with `grain`."""
+        levels = Pyramid.of(target, self.steps)
+        measured = self.bands(levels)
+        quality = quality_of(target, self.origin) if grain else None
+        brightness = Brightness.even()
+        if quality is None:  # compression removes noise unevenly
+            # Brightness is measured on the noisier of the two finest levels.
+            k = int(np.argmax([band.noise for band in measured[:2]]))
+            luma = levels.details[k].reshape(-1, 3)[self.zones.skin[k]] @ LUMA
+            brightness = Brightness.measured(measured[k], luma, _shade(levels, k, self.zones))
+        return _TargetTexture(measured, gradients_of(levels, self.zones), brightness, quality)
 
 
 def _shade(face: Pyramid, k: int, zones: Zones) -> np.ndarray:
@@ -150,8 +180,10 @@ def _energies(
     face: Sequence[Band], gains: Sequence[Gains], noise: Sequence[FloatArray]
 ) -> list[float]:
     """Computes the energy of each level on skin with its gain and its noise."""
-    variances = [float(LUMA @ each @ LUMA) for each in noise] + [0.0] * (len(face) - len(noise))
-    each = zip(face, gains, variances, strict=True)
+    variances = [float(LUMA @ covariance @ LUMA) for covariance in noise] + [0.0] * (
+        len(face) - len(noise)
+    )
+    levels = zip(face, gains, variances, strict=True)
     return [
-        float(np.hypot(gain * band.energy, variance**0.5)) for band, (gain, _), variance in each
+        float(np.hypot(gain * band.energy, variance**0.5)) for band, (gain, _), variance in levels
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from facefusion.compose.exposure import DARKEST, Exposure
+from facefusion.compose.exposure import LEAST_GAIN, Exposure
 from facefusion.compose.phototone import PhotoTone
 
 SKIN = np.array([190, 140, 115])
@@ -54,7 +54,7 @@ def test_only_the_channels_that_a_lamp_lacks_are_raised(skin) -> None:
 def test_noise_is_not_raised_without_end(skin) -> None:
     exposure = Exposure.of(np.full((128, 128, 3), 1, np.uint8), skin)
     assert exposure is not None
-    np.testing.assert_allclose(exposure.gains, DARKEST)
+    np.testing.assert_allclose(exposure.gains, LEAST_GAIN)
 
 
 def test_a_dark_grey_photo_stays_grey(skin) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from facefusion.compose.fringe import LEAST, draw_strands
+from facefusion.compose.fringe import LEAST_OPACITY, draw_strands
 
 SKIN, NEW = (199, 149, 99), (100, 80, 60)
 
@@ -19,7 +19,7 @@ def opacity() -> np.ndarray:
     """Two strands, and what is too faint to count."""
     opacity = np.zeros((40, 60), np.float32)
     opacity[5:25, 20:22] = opacity[8:20, 40] = 1
-    opacity[30:, :] = LEAST / 2
+    opacity[30:, :] = LEAST_OPACITY / 2
     return opacity
 
 
@@ -55,4 +55,4 @@ def test_nothing_is_brightened(opacity: np.ndarray) -> None:
 
 def test_without_strands_the_face_is_handed_back(opacity: np.ndarray) -> None:
     face, target, skin = picture(NEW), picture((0, 0, 0)), picture(SKIN).astype(np.float32)
-    assert draw_strands(face, target, skin, np.minimum(opacity, LEAST)) is face
+    assert draw_strands(face, target, skin, np.minimum(opacity, LEAST_OPACITY)) is face

@@ -13,9 +13,9 @@ from facefusion.compose.grain import (
     SIDE,
     Brightness,
     decoupled,
-    missing,
-    placed,
+    missing_noise,
     tile_of,
+    tile_window,
     unit_noise,
 )
 from facefusion.compose.pyramid import laplacian
@@ -40,10 +40,10 @@ def test_the_tile_is_noise_without_a_seam() -> None:
 def test_noise_lies_still_in_the_photo() -> None:
     tile, (top, left) = tile_of([COLOURED], 0), (SIDE - 50, 2 * SIDE - 31)
     assert tile is not None
-    whole = placed(tile, (200, 700), (top, left))
+    whole = tile_window(tile, (200, 700), (top, left))
     assert whole.dtype == np.float32 and whole.shape == (200, 700, 3)
     for rows in (slice(0, 32), slice(32, 64), slice(64, 200)):
-        strip = placed(tile, (rows.stop - rows.start, 650), (top + rows.start, left + 50))
+        strip = tile_window(tile, (rows.stop - rows.start, 650), (top + rows.start, left + 50))
         np.testing.assert_array_equal(strip, whole[rows, 50:])
 
 
@@ -68,18 +68,18 @@ def test_levels_come_out_with_the_wanted_deviations(wanted: tuple[float, ...]) -
 
 def test_only_what_lacks_is_added() -> None:
     noisy, clean = _band(10, 8), _band(6, 0)
-    added = missing([noisy], [clean], [1.0])[0]
+    added = missing_noise([noisy], [clean], [1.0])[0]
     assert LUMA @ added @ LUMA == pytest.approx(64, rel=0.01)
     np.testing.assert_allclose(np.corrcoef(added), np.corrcoef(added.T))
-    assert not missing([noisy], [noisy], [1.0])[0].any()
-    assert not missing([clean], [noisy], [1.0])[0].any()
-    full = missing([noisy], [_band(9.9, 0)], [1.0])[0]
+    assert not missing_noise([noisy], [noisy], [1.0])[0].any()
+    assert not missing_noise([clean], [noisy], [1.0])[0].any()
+    full = missing_noise([noisy], [_band(9.9, 0)], [1.0])[0]
     assert LUMA @ full @ LUMA == pytest.approx(100 - 9.9**2, rel=0.01)
 
 
 def test_missing_skin_texture_is_made_up_for_at_fine_places_alone() -> None:
     fine, coarse = (
-        missing([_band(10, 0, place)], [_band(4, 0, place)], [1.0])[0] for place in (0.5, 3.0)
+        missing_noise([_band(10, 0, place)], [_band(4, 0, place)], [1.0])[0] for place in (0.5, 3.0)
     )
     assert 0 < LUMA @ fine @ LUMA < 0.3 * (100 - 16)
     assert not coarse.any()

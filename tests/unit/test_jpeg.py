@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from facefusion.compose.jpeg import SHOWS, blockiness, compressed, quality_of
+from facefusion.compose.jpeg import LEAST_BLOCKINESS, blockiness, compressed, quality_of
 
 ORIGINS = [(0, 0), (5, 11), (16, 3)]
 
@@ -31,7 +31,7 @@ def _saved(photo: np.ndarray, quality: int) -> np.ndarray:
 @pytest.mark.parametrize("quality", [10, 20, 45, 60])
 def test_the_quality_is_found(photo: np.ndarray, quality: int, origin: tuple[int, int]) -> None:
     window = _saved(photo, quality)[origin[0] :, origin[1] :]
-    assert blockiness(window, origin) > SHOWS
+    assert blockiness(window, origin) > LEAST_BLOCKINESS
     assert quality_of(np.ascontiguousarray(window), origin) == quality
 
 

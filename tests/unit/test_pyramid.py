@@ -17,8 +17,8 @@ from facefusion.compose.pyramid import (
     laplacian,
     rebuilt,
     smoothing_for,
-    some_of,
     steps_for,
+    subsampled,
 )
 
 SHAPES = [(64, 48), (101, 98), (98, 101), (203, 65)]
@@ -68,7 +68,7 @@ def test_filters_on_the_coarser_grid_are_the_enlargement(
     if sigma:
         large = cv2.GaussianBlur(large, (9, 9), sigma)
     inside = np.s_[5:-5, 5:-5]
-    assert np.abs(filters.measured(half) - some_of(large))[inside].max() < 2e-3
+    assert np.abs(filters.measured(half) - subsampled(large))[inside].max() < 2e-3
     small = cv2.sepFilter2D(
         half, cv2.CV_32F, filters.small, filters.small, borderType=cv2.BORDER_REFLECT_101
     )
