@@ -83,18 +83,20 @@ def _number(value: float | None, digits: int) -> str:
 
 def lines(report: dict[str, Any]) -> Iterator[str]:
     """Yields the report as a readable table."""
-    named = report["machine"]
-    yield f"{named['cpu']}, {named['cores']} cores, load {named['load']}, {named['system']}"
-    yield f"Python {named['python']}, onnxruntime {named['onnxruntime']}, opencv {named['opencv']}"
+    machine = report["machine"]
+    yield f"{machine['cpu']}, {machine['cores']} cores, load {machine['load']}, {machine['system']}"
+    yield (
+        f"Python {machine['python']}, onnxruntime {machine['onnxruntime']}, opencv {machine['opencv']}"
+    )
     yield f"{report['runs']} runs a tier, {report['pairs']} pair(s) of {SIDE} px photos from {report['photos']}"
     tiers = report["tiers"]
     yield ""
     yield _row("milliseconds", [f"{tier} {share}" for tier in tiers for share in ("p50", "p90")])
     wanted = (*STAGES, "total", "target again", "again")
-    every = [
+    stages = [
         stage for stage in wanted if any(stage in tier["stages_ms"] for tier in tiers.values())
     ]
-    for stage in every:
+    for stage in stages:
         times = [
             tier["stages_ms"].get(stage, {}).get(share)
             for tier in tiers.values()
@@ -132,7 +134,7 @@ def run(args: argparse.Namespace) -> int:
         for line in engines.lines(args.weights):
             print(line, flush=True)
         return 0
-    named = describe_machine()  # before the work adds to the load
+    machine = describe_machine()  # before the work adds to the load
     origin, pairs = photos()
     sizes = weight_sizes(args.weights)
     pipeline = FusionPipeline.from_pretrained(args.weights)
@@ -144,7 +146,7 @@ def run(args: argparse.Namespace) -> int:
         for tier in TIERS
     }
     report = {
-        "machine": named,
+        "machine": machine,
         "photos": origin,
         "pairs": len(pairs),
         "side": SIDE,

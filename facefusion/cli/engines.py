@@ -22,8 +22,8 @@ def lines(weights: Path | None = None, threads: int | None = None) -> Iterator[s
     Raises:
         WeightsError: a file is missing or damaged.
     """
-    named = describe_machine()
-    yield f"{named['cpu']}, {named['cores']} cores, load {named['load']}, onnxruntime {named['onnxruntime']}"
+    machine = describe_machine()
+    yield f"{machine['cpu']}, {machine['cores']} cores, load {machine['load']}, onnxruntime {machine['onnxruntime']}"
     yield ""
     networks = fusion_networks()
     sizes = ", ".join(f"{name} at {spec.largest_side}" for name, spec in networks.items())
@@ -48,7 +48,7 @@ def lines(weights: Path | None = None, threads: int | None = None) -> Iterator[s
 
 
 def _cells(trial: Trial | None) -> str:
-    """Milliseconds and decibels of a trial, or the reason why there are none."""
+    """Formats milliseconds and decibels of a trial, or the reason why there are none."""
     if trial is None:
         return "- | not installed, or without weights"
     milliseconds = "-" if math.isinf(trial.seconds) else f"{1000 * trial.seconds:.1f}"

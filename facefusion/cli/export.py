@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         from facefusion.export import formats  # imports torch
 
-        made = formats.export(args.format, args.weights, args.checkpoints, out)
+        files = formats.export(args.format, args.weights, args.checkpoints, out)
     except ImportError as error:
         needed = f"The format {args.format} needs a package that is not installed: {error.name}."
         raise CommandError(f"{needed} requirements-dev.txt says which one.") from error
@@ -47,9 +47,9 @@ def run(args: argparse.Namespace) -> int:
         raise CommandError(
             f"The files cannot be written to {out}: {error.strerror or error}."
         ) from error
-    for file in made:
+    for file in files:
         print(f"{file['path']}: {file['bytes'] / 1e6:.2f} MB")
-    for file in made:
+    for file in files:
         if file["command"]:
             print(file["command"])
     return 0

@@ -13,15 +13,19 @@ from typing import Any, Final
 from facefusion.cli import space
 from facefusion.cli.files import CommandError, whole_file
 from facefusion.errors import WeightsError
-from facefusion.models.hub import MANIFEST, PUBLISHED, Hub, HubName, published_note
+from facefusion.models.hub import MANIFEST, PUBLISHED, Hub, published_note
 from facefusion.models.hub_errors import HubError, reason
+from facefusion.models.hub_name import HubName
 from facefusion.models.manifest import EMBEDDED_WEIGHTS, WeightFile, parse_manifest, read_manifest
 from facefusion.studio.insightface_models import ACCEPTED, FILES, TERMS, find_models
 
 ROOT: Final = EMBEDDED_WEIGHTS.parent
 CARD: Final = "MODEL_CARD.md"
-#: What a repository gets besides the weights, by its name there; each where it exists.
-BESIDE: Final = {"LICENSE": ROOT / "LICENSE", "use_onnx.py": ROOT / "examples" / "use_onnx.py"}
+#: Further files of a repository that are published where they exist, by their names there.
+FURTHER_FILES: Final = {
+    "LICENSE": ROOT / "LICENSE",
+    "use_onnx.py": ROOT / "examples" / "use_onnx.py",
+}
 
 
 def add_parser(commands: Any) -> None:
@@ -32,6 +36,14 @@ def add_parser(commands: Any) -> None:
         description="Weights on the Hugging Face Hub.",
     )
     verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
+    _add_publish(verbs)
+    _add_pull(verbs)
+    _add_verify(verbs)
+    _add_models(verbs)
+    space.add_parser(verbs)
+
+
+def _add_publish(verbs: Any) -> None:
     publish = verbs.add_parser(
         "publish", help="make a repository, or a new commit of it; HF_TOKEN must allow it"
     )
@@ -46,6 +58,9 @@ def add_parser(commands: Any) -> None:
         "--private", action="store_true", help="a new repository is seen only by its owner"
     )
     publish.set_defaults(run=run_publish)
+
+
+def _add_pull(verbs: Any) -> None:
     pull = verbs.add_parser(
         "pull", help="fetch into the Hub's cache, so that a start needs no network"
     )
@@ -56,6 +71,9 @@ def add_parser(commands: Any) -> None:
     )
     pull.add_argument("--out", type=Path, metavar="DIR", help="also copy the files to a directory")
     pull.set_defaults(run=run_pull)
+
+
+def _add_verify(verbs: Any) -> None:
     verify = verbs.add_parser(
         "verify", help="check every file against the manifest's SHA-256; no network"
     )
@@ -63,6 +81,9 @@ def add_parser(commands: Any) -> None:
         "weights", nargs="?", metavar="DIR|owner/repo@REVISION", help="default: embedded"
     )
     verify.set_defaults(run=run_verify)
+
+
+def _add_models(verbs: Any) -> None:
     models = verbs.add_parser(
         "models", help="fetch insightface's models from a repository; shows their licence first"
     )
@@ -73,11 +94,10 @@ def add_parser(commands: Any) -> None:
     )
     models.add_argument("--accept-licence", metavar="WORD", default="")
     models.set_defaults(run=run_models)
-    space.add_parser(verbs)
 
 
 def contents(weights: Path, checkpoints: Path) -> Iterator[tuple[str, Path]]:
-    """What a repository holds: names there and files here.
+    """Yields names of the files in a repository, and the files here.
 
     Raises:
         WeightsError: a file is missing or damaged.
@@ -94,11 +114,11 @@ def contents(weights: Path, checkpoints: Path) -> Iterator[tuple[str, Path]]:
     yield from (
         (f"safetensors/{path.name}", path) for path in sorted(checkpoints.glob("*.safetensors"))
     )
-    yield from ((name, path) for name, path in BESIDE.items() if path.is_file())
+    yield from ((name, path) for name, path in FURTHER_FILES.items() if path.is_file())
 
 
 def run_publish(args: argparse.Namespace) -> int:
-    """Makes one commit of the whole repository and notes beside the weights where they are.
+    """Makes one commit of the whole repository, and writes its name beside the weights.
 
     Raises:
         CommandError, WeightsError: see their messages.
@@ -124,7 +144,7 @@ def run_publish(args: argparse.Namespace) -> int:
 
 
 def run_pull(args: argparse.Namespace) -> int:
-    """Fetches and checks a repository's networks; here nothing stands in for them.
+    """Fetches and checks a repository's networks; the embedded ones do not replace them.
 
     Raises:
         CommandError, WeightsError: see their messages.
@@ -195,14 +215,14 @@ def run_verify(args: argparse.Namespace) -> int:
     files = _cached(HubName.parse(args.weights)) if "@" in (args.weights or "") else None
     if files is None:
         files = parse_manifest(Path(args.weights or EMBEDDED_WEIGHTS) / MANIFEST)
-    bad = []
+    damaged = []
     for file in files.values():
         found = file.path.is_file()
         whole = found and file.is_whole()
         print(f"{file.path.name}: {'whole' if whole else 'damaged' if found else 'missing'}")
-        bad += [] if whole else [file.path.name]
-    if bad:
-        raise WeightsError(f"Not whole: {', '.join(bad)}.")
+        damaged += [] if whole else [file.path.name]
+    if damaged:
+        raise WeightsError(f"Not whole: {', '.join(damaged)}.")
     return 0
 
 

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from facefusion.cli.files import CommandError
-from facefusion.models.hub import MANIFEST, REPO_VARIABLE, REVISION_VARIABLE, Hub, HubName
+from facefusion.models.hub import MANIFEST, REPO_VARIABLE, REVISION_VARIABLE, Hub
 from facefusion.models.hub_errors import reason
+from facefusion.models.hub_name import HubName
 from facefusion.models.manifest import EMBEDDED_WEIGHTS, read_manifest
 
 ROOT: Final = EMBEDDED_WEIGHTS.parent
-#: What a Space needs: the page, what it imports, and what the builder of Spaces reads. Patterns
-#: below the root.
+#: Patterns below the root of the files that a Space needs: the page, what it imports, and what the
+#: builder of Spaces reads.
 CONTENTS: Final = (
     "README.md", "LICENSE", "app.py", "requirements.txt", "packages.txt", "docs/*", "examples/*", "weights/*",
     "checkpoints/refine.safetensors", "facefusion/**/*",
@@ -36,7 +37,7 @@ def add_parser(verbs: Any) -> None:
         "repo", nargs="?", metavar="owner/name", help="the Space; without it the tree is only built"
     )
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="where to build it, a new directory"
+        "--out", type=Path, metavar="DIR", help="directory to build it in, a new one"
     )
     parser.add_argument(
         "--weights",

@@ -11,16 +11,13 @@ import hashlib
 import json
 import logging
 import os
-import queue
-import re
-import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from facefusion.errors import WeightsError
-from facefusion.models.hub_errors import HubError, reason
+from facefusion.models.hub_errors import HubError, call_within
+from facefusion.models.hub_name import HubName, is_repository
 from facefusion.models.manifest import EMBEDDED_WEIGHTS, WeightFile, parse_manifest, read_manifest
 
 MANIFEST: Final = "manifest.json"
@@ -41,42 +38,7 @@ TOTAL_SECONDS: Final = 60.0
 #: so that an interrupted download could not be resumed.
 CHUNK: Final = 1 << 18
 
-_REPO: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
-_REVISION: Final = re.compile(r"[0-9a-f]{40}")
-_T = TypeVar("_T")
-
 log = logging.getLogger("facefusion.models.hub")
-
-
-@dataclass(frozen=True)
-class HubName:
-    """A repository, `owner/repo`, at one commit, 40 hex digits."""
-
-    repo: str
-    revision: str
-
-    def __str__(self) -> str:
-        return f"{self.repo}@{self.revision[:7]}"
-
-    @classmethod
-    def parse(cls, words: str, revision: str | None = None) -> HubName:
-        """Parses `owner/repo` with a separate revision, or `owner/repo@revision`.
-
-        Raises:
-            WeightsError: the form is another one, or the revision is not 40 hex digits.
-        """
-        repo, _, within = words.partition("@")
-        revision = revision or within
-        if not _REPO.fullmatch(repo):
-            raise WeightsError(
-                f"{repo} is neither a directory nor a Hub repository, which is called owner/repo."
-            )
-        if not _REVISION.fullmatch(revision):
-            raise WeightsError(
-                f"There is no directory {repo}. As a Hub repository it needs a revision of 40 hex digits: "
-                f"`python -m facefusion hub pull {repo}` prints the newest."
-            )
-        return cls(repo, revision)
 
 
 @dataclass(frozen=True)
@@ -121,8 +83,10 @@ class Hub:
         if self._is_embedded(name):
             return read_manifest(self.embedded)
         manifest = self._manifest(name)
-        own = {file.sha256: file for file in parse_manifest(self.embedded / MANIFEST).values()}
-        files, missing = {}, {}
+        embedded_files = parse_manifest(self.embedded / MANIFEST).values()
+        own = {file.sha256: file for file in embedded_files}
+        files: dict[str, WeightFile] = {}
+        missing: dict[str, WeightFile] = {}
         for network, file in manifest.items():
             local, cached = own.get(file.sha256), self.cached(name, file.path.name)
             if local is not None and _is_whole(local):
@@ -133,7 +97,7 @@ class Hub:
                 missing[network] = file
         if missing:
             names = [file.path.name for file in missing.values()]
-            paths = self._limited(self.total, lambda: [self.download(name, each) for each in names])
+            paths = call_within(self.total, lambda: [self.download(name, each) for each in names])
             files |= {
                 n: replace(f, path=path)
                 for (n, f), path in zip(missing.items(), paths, strict=True)
@@ -161,8 +125,8 @@ class Hub:
                 return parse_manifest(path)
             except WeightsError:
                 delete_cached(path)  # it may be damaged on this disk alone: it is downloaded again
-        self._limited(self.answer, lambda: self._contact(name))
-        path = self._limited(self.total, lambda: self.download(name, MANIFEST))
+        call_within(self.answer, lambda: self._contact(name))
+        path = call_within(self.total, lambda: self.download(name, MANIFEST))
         try:
             return parse_manifest(path)
         except WeightsError as error:
@@ -211,33 +175,6 @@ class Hub:
         limits: Any = httpx2.Timeout(self.answer, connect=self.connect)
         get_hf_file_metadata(url, timeout=limits, endpoint=self.endpoint)
 
-    def _limited(self, seconds: float, work: Callable[[], _T]) -> _T:
-        """Runs `work` in a thread and abandons it after `seconds`.
-
-        The time-outs of the network code apply to each packet, and none to resolving a host's
-        address. An abandoned thread may still fill the cache for the next start.
-
-        Raises:
-            HubError: `work` failed or took longer.
-        """
-        answers: queue.SimpleQueue[tuple[bool, Any]] = queue.SimpleQueue()
-
-        def run() -> None:
-            try:
-                answers.put((True, work()))
-            except Exception as error:
-                answers.put((False, error))
-
-        threading.Thread(target=run, name="facefusion-hub", daemon=True).start()
-        try:
-            done, answer = answers.get(timeout=seconds)
-        except queue.Empty:
-            raise HubError(f"the Hub did not answer within {seconds:g} seconds") from None
-        if not done:
-            raise answer if isinstance(answer, HubError) else HubError(reason(answer)) from answer
-        value: _T = answer
-        return value
-
 
 def resolve(
     weights: str | Path | None, revision: str | None = None, hub: Hub | None = None
@@ -267,7 +204,7 @@ def resolve(
     if (
         isinstance(weights, Path)
         or Path(weights).is_dir()
-        or not _REPO.fullmatch(weights.partition("@")[0])
+        or not is_repository(weights.partition("@")[0])
     ):
         return Found(read_manifest(Path(weights)))
     return _fetched(HubName.parse(weights, revision), hub)

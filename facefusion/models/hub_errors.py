@@ -1,6 +1,13 @@
-"""Translates errors of the Hugging Face Hub into plain messages."""
+"""Time limit of calls to the Hugging Face Hub, and plain messages for their errors."""
 
 from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+_T = TypeVar("_T")
 
 
 class HubError(Exception):
@@ -42,3 +49,31 @@ def reason(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"they cannot be kept on this disk ({error.strerror})"
     return f"unexpected {type(error).__name__}"
+
+
+def call_within(seconds: float, work: Callable[[], _T]) -> _T:
+    """Runs `work` in a thread and abandons it after `seconds`.
+
+    The time-outs of the network code apply to each packet, and none to resolving a host's address.
+    An abandoned thread may still fill the cache for the next start.
+
+    Raises:
+        HubError: `work` failed or took longer.
+    """
+    answers: queue.SimpleQueue[tuple[bool, Any]] = queue.SimpleQueue()
+
+    def run() -> None:
+        try:
+            answers.put((True, work()))
+        except Exception as error:
+            answers.put((False, error))
+
+    threading.Thread(target=run, name="facefusion-hub", daemon=True).start()
+    try:
+        succeeded, answer = answers.get(timeout=seconds)
+    except queue.Empty:
+        raise HubError(f"the Hub did not answer within {seconds:g} seconds") from None
+    if not succeeded:
+        raise answer if isinstance(answer, HubError) else HubError(reason(answer)) from answer
+    value: _T = answer
+    return value

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Final
 
 from facefusion.errors import WeightsError
-from facefusion.models.hub import Hub, HubName, delete_cached
+from facefusion.models.hub import Hub, delete_cached
+from facefusion.models.hub_name import HubName
 from facefusion.perception.detector import FaceDetector
 from facefusion.studio.swapper import StudioRunner
 

@@ -28,7 +28,7 @@ from benchmarks.space import (
     running,
 )
 from facefusion.cli.files import CommandError
-from facefusion.models.hub import HubName
+from facefusion.models.hub_name import HubName
 from facefusion.models.manifest import EMBEDDED_WEIGHTS, read_manifest
 
 ROOT = Path(__file__).resolve().parents[2]

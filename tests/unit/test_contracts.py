@@ -22,7 +22,8 @@ from facefusion.engines.registry import Engine, open_network
 from facefusion.engines.sessions import make_session
 from facefusion.errors import WeightsError
 from facefusion.models.contracts import check, declared
-from facefusion.models.hub import Found, HubName
+from facefusion.models.hub import Found
+from facefusion.models.hub_name import HubName
 from facefusion.models.manifest import EMBEDDED_WEIGHTS, check_contracts, read_manifest
 from facefusion.models.networks import INT8, INT8_TFLITE, NETWORKS, Tensors, base_name
 
@@ -245,7 +246,7 @@ def test_from_the_hub_the_embedded_networks_serve(
 ) -> None:
     put(weights, "coarse", network(*contract("mesh")))
     found = Found(read_manifest(weights), HubName("someone/faces", "0" * 40))
-    monkeypatch.setattr("facefusion.pipeline.pipeline.resolve", lambda *_: found)
+    monkeypatch.setattr("facefusion.pipeline.loading.resolve", lambda *_: found)
     pipeline = FusionPipeline.from_pretrained("someone/faces", engine=Engine.ONNXRUNTIME)
     assert pipeline.notice is not None and "built-in ones serve instead" in pipeline.notice
 

@@ -25,7 +25,8 @@ import pytest
 from facefusion import FusionPipeline
 from facefusion.errors import WeightsError
 from facefusion.models import hub
-from facefusion.models.hub import Found, Hub, HubName, resolve
+from facefusion.models.hub import Found, Hub, resolve
+from facefusion.models.hub_name import HubName
 from facefusion.models.networks import NETWORKS
 from tests.hub_server import Fault, HubServer, serve_hub
 
@@ -342,7 +343,7 @@ def test_networks_that_cannot_be_opened(
 ) -> None:
     """Whole files that are no networks: the pipeline runs on the embedded ones, and says so."""
     found = resolve(REPO, revision, way)
-    monkeypatch.setattr("facefusion.pipeline.pipeline.resolve", lambda weights, revision: found)
+    monkeypatch.setattr("facefusion.pipeline.loading.resolve", lambda weights, revision: found)
     pipe = FusionPipeline.from_pretrained(REPO, revision=revision)
     assert pipe.notice is not None and "cannot be opened" in pipe.notice
 
