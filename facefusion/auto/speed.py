@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from facefusion.machine.measurements import recall, remember
+from facefusion.machine.measurements import load_measurement, save_measurement
 from facefusion.tiers import TIERS, Tier
 
 #: Seconds after which no further round of measuring begins.
@@ -51,7 +51,7 @@ def known_speed(measure: Callable[[], Speed], key: str) -> Speed:
     """
     if not key:
         return measure()
-    speed = _as_speed(recall("speed", key))
+    speed = _as_speed(load_measurement("speed", key))
     if speed is None:
         speed = measure()
         keep_speed(key, speed)
@@ -61,7 +61,7 @@ def known_speed(measure: Callable[[], Speed], key: str) -> Speed:
 def keep_speed(key: str, speed: Speed) -> None:
     """Keeps a speed on disk under `key`; with an empty key it does nothing."""
     if key:
-        remember("speed", key, {"perception": speed.perception, "rest": speed.rest})
+        save_measurement("speed", key, {"perception": speed.perception, "rest": speed.rest})
 
 
 def measure(

@@ -29,11 +29,11 @@ class TooManyPixelsError(Exception):
 
 
 @dataclass(eq=False)
-class _Turn:
+class _WaitingJob:
     """A waiting job: its pixels, and the time until which later jobs may overtake it."""
 
-    wanted: int
-    patient_until: float
+    pixels: int
+    overtaken_until: float
 
 
 class PixelBudget:
@@ -52,7 +52,7 @@ class PixelBudget:
             raise ValueError(f"a budget has at least one pixel, not {pixels}")
         self.pixels = pixels
         self._free = pixels
-        self._waiting: deque[_Turn] = deque()
+        self._waiting: deque[_WaitingJob] = deque()
         self._changed = threading.Condition()
 
     @property
@@ -76,35 +76,35 @@ class PixelBudget:
         Raises:
             BusyError: the pixels were not free in time.
         """
-        wanted = min(max(pixels, 0), self.pixels)
-        self._take(wanted, time.monotonic() + seconds)
+        held = min(max(pixels, 0), self.pixels)
+        self._acquire(held, time.monotonic() + seconds)
         try:
             yield
         finally:
             with self._changed:
-                self._free += wanted
+                self._free += held
                 self._changed.notify_all()
 
-    def _take(self, wanted: int, until: float) -> None:
+    def _acquire(self, pixels: int, until: float) -> None:
         now = time.monotonic()
-        turn = _Turn(wanted, now + (until - now) / 2)
+        job = _WaitingJob(pixels, now + (until - now) / 2)
         with self._changed:
-            self._waiting.append(turn)
+            self._waiting.append(job)
             try:
-                while not self._may_go(turn):
-                    left = until - time.monotonic()
-                    if left <= 0:
-                        raise BusyError(f"{wanted} pixels were not free in time")
-                    self._changed.wait(left)
-                self._free -= wanted
+                while not self._may_start(job):
+                    remaining = until - time.monotonic()
+                    if remaining <= 0:
+                        raise BusyError(f"{pixels} pixels were not free in time")
+                    self._changed.wait(remaining)
+                self._free -= pixels
             finally:
-                self._waiting.remove(turn)
+                self._waiting.remove(job)
                 self._changed.notify_all()
 
-    def _may_go(self, turn: _Turn) -> bool:
+    def _may_start(self, job: _WaitingJob) -> bool:
         """Returns whether it fits, and no earlier job fits too or has waited for too long."""
-        if self._free < turn.wanted:
+        if self._free < job.pixels:
             return False
         now = time.monotonic()
-        before = itertools.takewhile(lambda each: each is not turn, self._waiting)
-        return all(each.wanted > self._free and now < each.patient_until for each in before)
+        earlier = itertools.takewhile(lambda other: other is not job, self._waiting)
+        return all(other.pixels > self._free and now < other.overtaken_until for other in earlier)

@@ -20,7 +20,8 @@ MOST_SCANS: Final = 64
 _HEIC: Final = frozenset((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"))
 #: Brands of AVIF pictures in ISO base media files.
 _AVIF: Final = frozenset((b"avif", b"avis"))
-_ANY: Final = frozenset((b"mif1", b"mif2", b"msf1"))
+#: Brands of pictures of any codec in ISO base media files.
+_GENERIC: Final = frozenset((b"mif1", b"mif2", b"msf1"))
 #: A JPEG marker (ITU-T T.81, B.1.1): 0xFF, then no stuffed zero, fill byte or restart marker.
 _MARKER: Final = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])")
 _SCAN, _END, _START, _TEMPORARY = 0xDA, 0xD9, 0xD8, 0x01
@@ -77,7 +78,7 @@ def _is_heic(data: bytes) -> bool:
         return False
     end = min(int.from_bytes(data[:4], "big"), len(data), 256)
     brands = {data[8:12], *(data[i : i + 4] for i in range(16, end - 3, 4))}
-    return data[8:12] in _HEIC or (data[8:12] in _ANY and not brands & _AVIF)
+    return data[8:12] in _HEIC or (data[8:12] in _GENERIC and not brands & _AVIF)
 
 
 def _webp_size(data: bytes) -> tuple[int, int] | None:
@@ -99,13 +100,13 @@ def _webp_size(data: bytes) -> tuple[int, int] | None:
 
 def _scans(data: bytes) -> int:
     """Counts the scans of a JPEG file's first picture, up to one more than `MOST_SCANS`."""
-    scans, at = 0, 2
-    while scans <= MOST_SCANS and (found := _MARKER.search(data, at)):
-        marker, at = data[found.start() + 1], found.end()
+    scans, position = 0, 2
+    while scans <= MOST_SCANS and (match := _MARKER.search(data, position)):
+        marker, position = data[match.start() + 1], match.end()
         if marker == _END:
             break
         if marker in (_START, _TEMPORARY):  # markers without a length
             continue
         scans += marker == _SCAN
-        at += max(2, int.from_bytes(data[at : at + 2], "big"))
+        position += max(2, int.from_bytes(data[position : position + 2], "big"))
     return scans

@@ -52,38 +52,36 @@ class DecoderPool:
 
     def start(self) -> None:
         """Starts the processes now rather than with the first photos, without waiting for them."""
-        for found in [self._free.get() for _ in range(self._free.qsize())]:
-            self._free.put(found or self._started())
+        for process in [self._free.get() for _ in range(self._free.qsize())]:
+            self._free.put(process or self._start_process())
 
-    def size(
-        self, path: str | Path, which: PhotoRole, number: int | None = None
-    ) -> tuple[int, int]:
+    def size(self, path: str | Path, role: PhotoRole, number: int | None = None) -> tuple[int, int]:
         """Reads from the file's header the width and height in pixels of the photo `read` returns.
 
         Args:
             path: the file.
-            which: the role of the photo: a JPEG "source" of more than 16 megapixels is read at
+            role: the role of the photo: a JPEG "source" of more than 16 megapixels is read at
                 half its width and height.
             number: its position among several face photos, for the error.
 
         Raises:
             FusionError: the file is no supported photo, is too large, or takes too long.
         """
-        width, height, _ = self._asked(path, which, number, pixels=False)
+        width, height, _ = self._ask(path, role, number, pixels=False)
         return width, height
 
-    def read(self, path: str | Path, which: PhotoRole, number: int | None = None) -> Photo:
+    def read(self, path: str | Path, role: PhotoRole, number: int | None = None) -> Photo:
         """Reads a photo, (H, W, 3) RGB uint8, upright by its EXIF orientation.
 
         The result is that of `reading.read_photo`.
 
         Args:
-            path, which, number: see `size`.
+            path, role, number: see `size`.
 
         Raises:
             FusionError: the file is no supported photo, is too large, or takes too long.
         """
-        _, _, photo = self._asked(path, which, number, pixels=True)
+        _, _, photo = self._ask(path, role, number, pixels=True)
         assert photo is not None
         return photo
 
@@ -112,16 +110,18 @@ class DecoderPool:
     ) -> None:
         self.close()
 
-    def _asked(
-        self, path: str | Path, which: PhotoRole, number: int | None, *, pixels: bool
+    def _ask(
+        self, path: str | Path, role: PhotoRole, number: int | None, *, pixels: bool
     ) -> tuple[int, int, Photo | None]:
         refused: type[FusionError]
         try:
             with self._borrowed() as process:
                 answer = process.ask(
-                    _content(path), pixels=pixels, half=which == "source", seconds=self.seconds
+                    _content(path), pixels=pixels, half=role == "source", seconds=self.seconds
                 )
-                if process.lowered or (answer.width * answer.height >= RENEWED_FROM and pixels):
+                if process.has_low_priority or (
+                    answer.width * answer.height >= RENEWED_FROM and pixels
+                ):
                     process.kill()
             if answer.refusal is None:
                 return answer.width, answer.height, answer.photo
@@ -132,7 +132,7 @@ class DecoderPool:
             refused = TooLargePhotoError
         except OSError:
             refused = UnreadablePhotoError
-        raise refused(which, number=number)
+        raise refused(role, number=number)
 
     @contextlib.contextmanager
     def _borrowed(self) -> Iterator[DecoderProcess]:
@@ -140,9 +140,9 @@ class DecoderPool:
         process = self._free.get()
         try:
             if process is None or not process.alive:
-                self._ended(process)
+                self._discard(process)
                 process = None
-                process = self._started()
+                process = self._start_process()
             process.wait_until_ready()
             yield process
         except BaseException:
@@ -151,11 +151,11 @@ class DecoderPool:
             raise
         finally:
             if process is not None and not process.alive:
-                self._ended(process)
-                process = None if self._closed else self._started()
+                self._discard(process)
+                process = None if self._closed else self._start_process()
             self._free.put(process)
 
-    def _started(self) -> DecoderProcess:
+    def _start_process(self) -> DecoderProcess:
         process = DecoderProcess(self.seconds)
         with self._lock:
             closed = self._closed
@@ -166,7 +166,7 @@ class DecoderPool:
             raise RuntimeError("the pool is closed")
         return process
 
-    def _ended(self, process: DecoderProcess | None) -> None:
+    def _discard(self, process: DecoderProcess | None) -> None:
         if process is not None:
             process.close()
             with self._lock:

@@ -25,9 +25,13 @@ START_SECONDS: Final = 60.0
 #: Capacity of a pipe in bytes, where it can be set (Linux), for fewer context switches.
 PIPE_BYTES: Final = 1 << 20
 #: Environment variables by which a process finds its libraries.
-_KEPT: Final = ("SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+_PASSED_VARIABLES: Final = ("SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 #: One thread and one arena; more take address space, which is limited.
-_SET: Final = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
+_FIXED_VARIABLES: Final = {
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "MALLOC_ARENA_MAX": "1",
+}
 
 
 class EndedError(Exception):
@@ -67,7 +71,7 @@ class DecoderProcess:
     """
 
     def __init__(self, seconds: float) -> None:
-        places = sorted(
+        library_paths = sorted(
             {str(Path(str(module.__file__)).resolve().parents[1]) for module in (PIL, np)}
         )
         self._process = subprocess.Popen(
@@ -77,19 +81,20 @@ class DecoderProcess:
                 "-B",
                 str(Path(worker.__file__).resolve()),
                 str(seconds + 2),
-                *places,
+                *library_paths,
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             bufsize=0,
-            env={name: os.environ[name] for name in _KEPT if name in os.environ} | _SET,
+            env={name: os.environ[name] for name in _PASSED_VARIABLES if name in os.environ}
+            | _FIXED_VARIABLES,
             start_new_session=True,  # the server handles interrupts at the terminal
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
         self._in, self._out = cast(FileIO, self._process.stdin), cast(FileIO, self._process.stdout)
-        _widen(self._in)
-        _widen(self._out)
+        _enlarge_pipe(self._in)
+        _enlarge_pipe(self._out)
         self._ready = False
 
     @property
@@ -111,7 +116,7 @@ class DecoderProcess:
         if self._ready:
             return
         try:
-            with self._limited(START_SECONDS):
+            with self._time_limit(START_SECONDS):
                 self._receive(memoryview(bytearray(len(worker.READY))))
         except EndedError:
             raise RuntimeError("the process that decodes photos does not start") from None
@@ -130,7 +135,7 @@ class DecoderProcess:
             EndedError: the process ended before it had answered.
             MemoryError: this process has no memory for the photo.
         """
-        with self._limited(seconds):
+        with self._time_limit(seconds):
             self._send(worker.REQUEST.pack(pixels, half, len(data)))
             self._send(data)
             head = bytearray(worker.REPLY.size)
@@ -145,7 +150,7 @@ class DecoderProcess:
             return Answer(None, width, height, photo)
 
     @property
-    def lowered(self) -> bool:
+    def has_low_priority(self) -> bool:
         """Whether the process has lowered its priority, which it cannot raise again."""
         if not hasattr(os, "getpriority"):
             return False
@@ -166,7 +171,7 @@ class DecoderProcess:
                 pipe.close()
 
     @contextlib.contextmanager
-    def _limited(self, seconds: float) -> Iterator[None]:
+    def _time_limit(self, seconds: float) -> Iterator[None]:
         late = threading.Event()
 
         def give_up() -> None:
@@ -187,9 +192,9 @@ class DecoderProcess:
             raise EndedError(late.is_set())
 
     def _send(self, data: bytes) -> None:
-        left = memoryview(data)
-        while left:
-            left = left[cast(int, self._in.write(left)) :]
+        remaining = memoryview(data)
+        while remaining:
+            remaining = remaining[cast(int, self._in.write(remaining)) :]
 
     def _receive(self, into: memoryview) -> None:
         while into:
@@ -199,7 +204,7 @@ class DecoderProcess:
             into = into[count:]
 
 
-def _widen(pipe: Any) -> None:
+def _enlarge_pipe(pipe: Any) -> None:
     with contextlib.suppress(
         ImportError, AttributeError, OSError
     ):  # over the system's limit, or not Linux

@@ -82,8 +82,8 @@ class Decoded:
         """Cuts rows `top` to `bottom` of the upright photo out of the photo as stored."""
         if self.orientation in (3, 4, 7, 8):  # rows are counted from the other end
             top, bottom = self.height - bottom, self.height - top
-        lying = self.orientation >= 5
-        box = (top, 0, bottom, self.width) if lying else (0, top, self.width, bottom)
+        sideways = self.orientation >= 5
+        box = (top, 0, bottom, self.width) if sideways else (0, top, self.width, bottom)
         part = self.image.crop(box)
         return part.transpose(_TURNS[self.orientation]) if self.orientation in _TURNS else part
 
@@ -101,14 +101,12 @@ def size(data: bytes, *, half: bool = False) -> tuple[int, int]:
         RefusedPhotoError: the file is no supported photo.
     """
     with _refusing(), _opened(data, half) as image:
-        turned = isinstance(image, PngImagePlugin.PngImageFile) and "exif" not in image.info
-        orientation = (
-            1 if turned else _orientation(image)
-        )  # Pillow would decode the PNG to look for EXIF behind it
-        lying = orientation >= 5 and not isinstance(
-            image, TiffImagePlugin.TiffImageFile
-        )  # Pillow swaps a TIFF's size itself
-        return image.size[::-1] if lying else image.size
+        # Pillow would decode a PNG to look for EXIF behind the pixels.
+        no_exif = isinstance(image, PngImagePlugin.PngImageFile) and "exif" not in image.info
+        orientation = 1 if no_exif else _orientation(image)
+        # Pillow swaps a TIFF's size itself.
+        swapped = orientation >= 5 and not isinstance(image, TiffImagePlugin.TiffImageFile)
+        return image.size[::-1] if swapped else image.size
 
 
 def decode(data: bytes, *, half: bool = False) -> Decoded:
@@ -128,9 +126,8 @@ def decode(data: bytes, *, half: bool = False) -> Decoded:
         check_size(*image.size)
         orientation = _orientation(image)
         image = image._new(image.im)  # without the decoder, which may hold as much again
-        _rgb(
-            image.crop((0, 0, 1, 1))
-        )  # refuses modes without a conversion to RGB before the answer begins
+        # Refuses modes without a conversion to RGB before the answer begins.
+        _rgb(image.crop((0, 0, 1, 1)))
         width, height = image.size[::-1] if orientation >= 5 else image.size
         return Decoded(width, height, image, orientation)
 
@@ -143,12 +140,12 @@ def pixels(data: bytes, *, half: bool = False) -> np.ndarray:
     """
     photo = decode(data, half=half)
     with _refusing():
-        whole = np.empty((photo.height, photo.width, 3), np.uint8)
+        rgb = np.empty((photo.height, photo.width, 3), np.uint8)
         top = 0
         for strip in photo.strips():
-            whole[top : top + len(strip)] = strip
+            rgb[top : top + len(strip)] = strip
             top += len(strip)
-        return whole
+        return rgb
 
 
 def _opened(data: bytes, half: bool) -> Image.Image:
@@ -165,8 +162,8 @@ def _opened(data: bytes, half: bool) -> Image.Image:
 
 
 def _orientation(image: Image.Image) -> int:
-    found = image.getexif().get(_ORIENTATION, 1)
-    return found if isinstance(found, int) and 1 <= found <= 8 else 1
+    value = image.getexif().get(_ORIENTATION, 1)
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
 def _rgb(part: Image.Image) -> np.ndarray:

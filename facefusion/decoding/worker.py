@@ -56,17 +56,17 @@ def limit_process() -> None:
         import resource
     except ImportError:  # Windows
         return
-    wanted = {
+    limits = {
         "RLIMIT_AS": ADDRESS_SPACE,
         "RLIMIT_CORE": 0,
         "RLIMIT_FSIZE": 0,
         "RLIMIT_NOFILE": OPEN_FILES,
     }
-    for name, most in wanted.items():
+    for name, limit in limits.items():
         with contextlib.suppress(
             AttributeError, ValueError, OSError
         ):  # macOS does not support some of them
-            resource.setrlimit(getattr(resource, name), (most, most))
+            resource.setrlimit(getattr(resource, name), (limit, limit))
 
 
 def answer(ask: int, half: bool, data: bytes, out: int) -> None:
@@ -88,12 +88,12 @@ def answer(ask: int, half: bool, data: bytes, out: int) -> None:
 
 
 def _write(out: int, data: Any) -> None:
-    left = memoryview(data)
-    while left:
-        left = left[os.write(out, left) :]
+    remaining = memoryview(data)
+    while remaining:
+        remaining = remaining[os.write(out, remaining) :]
 
 
-def _watch(seconds: float) -> None:
+def _set_timer(seconds: float) -> None:
     """Ends this process after `seconds`, whatever it is doing; 0 cancels this."""
     if hasattr(signal, "setitimer"):
         signal.setitimer(signal.ITIMER_REAL, seconds)
@@ -112,10 +112,10 @@ def serve(requests: BinaryIO, out: int, seconds: float) -> None:
         data = requests.read(length)
         if len(data) < length:
             return
-        _watch(seconds)
+        _set_timer(seconds)
         answer(ask, bool(half), data, out)
         del data  # frees it before waiting for the next request
-        _watch(0)
+        _set_timer(0)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from facefusion.engines.registry import ENGINES, REFERENCE, available
 from facefusion.engines.trials import Trials, quickest, try_engines, try_in_child
 from facefusion.errors import WeightsError
 from facefusion.machine.child import ChildError
-from facefusion.machine.measurements import machine_key, recall, remember
+from facefusion.machine.measurements import load_measurement, machine_key, save_measurement
 from facefusion.models.manifest import WeightFile, check_contracts
 from facefusion.models.networks import base_name, fusion_networks
 
@@ -60,7 +60,7 @@ def select_engines(files: Mapping[str, WeightFile], threads: int | None = None) 
     if len(engines) == 1:
         return dict.fromkeys(usable, engines[0])
     key = _measurement_key(files, threads, engines)
-    kept = recall("engines", key)
+    kept = load_measurement("engines", key)
     if isinstance(kept, dict) and all(kept.get(name) in usable[name] for name in usable):
         return {name: kept[name] for name in usable}
     try:
@@ -69,7 +69,7 @@ def select_engines(files: Mapping[str, WeightFile], threads: int | None = None) 
         log.warning("The engines could not be compared, and ONNX Runtime serves: %s.", error)
         # Not kept on disk, so that the next start tries again.
         return dict.fromkeys(usable, REFERENCE)
-    remember("engines", key, found)
+    save_measurement("engines", key, found)
     return found
 
 

@@ -33,8 +33,8 @@ class Patch:
         frame = Frame.crop(image.shape[0]) if frame is None else frame
         filled = frame.placed(self.filled.astype(np.float32))
         opacity = np.clip(frame.placed(self.opacity), 0, 1)
-        above = np.clip(filled + 0.5, 0, 255).astype(np.uint8)
-        return np.asarray(cv2.blendLinear(above, image, opacity, 1 - opacity), np.uint8)
+        layer = np.clip(filled + 0.5, 0, 255).astype(np.uint8)
+        return np.asarray(cv2.blendLinear(layer, image, opacity, 1 - opacity), np.uint8)
 
     def moved(self, x: FloatArray, y: FloatArray) -> Patch:
         """Warps the patch onto another crop.
@@ -81,10 +81,10 @@ def covered_with_skin(
         edge: standard deviation in pixels of the hole's soft edge.
     """
     weight = np.asarray(skin * (hole == 0), np.float32)
-    near = cv2.GaussianBlur(weight, (0, 0), reach)
+    total_weight = cv2.GaussianBlur(weight, (0, 0), reach)
     colour = (
         cv2.GaussianBlur(image * weight[..., None], (0, 0), reach)
-        / np.maximum(near, 1e-6)[..., None]
+        / np.maximum(total_weight, 1e-6)[..., None]
     )
-    opacity = cv2.GaussianBlur(hole.astype(np.float32), (0, 0), edge) * (near > 1e-4)
+    opacity = cv2.GaussianBlur(hole.astype(np.float32), (0, 0), edge) * (total_weight > 1e-4)
     return Patch(np.clip(colour + 0.5, 0, 255).astype(np.uint8), np.asarray(opacity, np.float32))

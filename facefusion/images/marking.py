@@ -104,8 +104,8 @@ def _corner(
         end = begin + [plate[1], plate[0]]
         return float(
             sum(
-                np.clip(np.minimum(f[2:], end) - np.maximum(f[:2], begin), 0, None).prod()
-                for f in faces
+                np.clip(np.minimum(face[2:], end) - np.maximum(face[:2], begin), 0, None).prod()
+                for face in faces
             )
         )
 
@@ -123,15 +123,15 @@ def save(image: Photo, file: Path | BinaryIO, extension: str) -> None:
     Raises:
         OSError, ValueError: the file cannot be written.
     """
-    kind, options = FORMATS[extension]
-    if kind == "PNG":
-        noted = PngInfo()
-        noted.add_itxt("XML:com.adobe.xmp", XMP.decode())
-        noted.add_text("Comment", COMMENT)
+    file_format, options = FORMATS[extension]
+    if file_format == "PNG":
+        metadata = PngInfo()
+        metadata.add_itxt("XML:com.adobe.xmp", XMP.decode())
+        metadata.add_text("Comment", COMMENT)
         with open(file, "wb") if isinstance(file, Path) else nullcontext(file) as out:
-            write_png(image, out, ((kind, content) for kind, content, *_ in noted.chunks))
+            write_png(image, out, ((kind, content) for kind, content, *_ in metadata.chunks))
         return
     options = {**options, "xmp": XMP}
-    if kind == "JPEG":
+    if file_format == "JPEG":
         options["comment"] = COMMENT.encode()
-    Image.fromarray(image).save(file, kind, **options)
+    Image.fromarray(image).save(file, file_format, **options)

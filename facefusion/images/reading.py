@@ -26,13 +26,13 @@ MAX_SOURCES: Final = 3
 STRIP_PIXELS: Final = 1 << 18
 
 
-def as_rgb(image: Any, which: PhotoRole, *, number: int | None = None) -> Photo:
+def as_rgb(image: Any, role: PhotoRole, *, number: int | None = None) -> Photo:
     """Converts an array to RGB uint8.
 
     Args:
         image: (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) array; uint8 in [0, 255], uint16 or bool,
             or float in [0, 1]. Transparent pixels are blended over white.
-        which: role of the photo, for the error message.
+        role: role of the photo, for the error message.
         number: position among several source photos, for the error message.
 
     Returns:
@@ -43,28 +43,28 @@ def as_rgb(image: Any, which: PhotoRole, *, number: int | None = None) -> Photo:
         UnreadablePhotoError: the array is not an image.
     """
     if image is None:
-        raise EmptyPhotoError(which, number=number)
+        raise EmptyPhotoError(role, number=number)
     array = np.asarray(image)
     if array.size == 0:
-        raise EmptyPhotoError(which, number=number)
+        raise EmptyPhotoError(role, number=number)
     if array.ndim == 2:
         array = array[..., None]
-    floats = np.issubdtype(array.dtype, np.floating)
-    known = floats or array.dtype in (np.uint8, np.uint16, np.bool_)
-    if array.ndim != 3 or array.shape[2] not in (1, 3, 4) or not known:
-        raise UnreadablePhotoError(which, number=number)
+    is_float = np.issubdtype(array.dtype, np.floating)
+    supported = is_float or array.dtype in (np.uint8, np.uint16, np.bool_)
+    if array.ndim != 3 or array.shape[2] not in (1, 3, 4) or not supported:
+        raise UnreadablePhotoError(role, number=number)
     if array.dtype == np.uint8 and array.shape[2] == 3:
         return np.ascontiguousarray(array)
     height, width = array.shape[:2]
-    whole = np.empty((height, width, 3), np.uint8)
+    rgb = np.empty((height, width, 3), np.uint8)
     rows = max(1, STRIP_PIXELS // width)
     for top in range(0, height, rows):
         strip = array[top : top + rows]
-        if floats and not np.isfinite(strip).all():
-            raise UnreadablePhotoError(which, number=number)
+        if is_float and not np.isfinite(strip).all():
+            raise UnreadablePhotoError(role, number=number)
         strip = _bytes(strip)
-        whole[top : top + rows] = over_white(strip) if strip.shape[2] == 4 else strip
-    return whole
+        rgb[top : top + rows] = over_white(strip) if strip.shape[2] == 4 else strip
+    return rgb
 
 
 def _bytes(strip: np.ndarray) -> np.ndarray:
@@ -90,18 +90,19 @@ def numbered(source: Any) -> list[tuple[Photo, int | None]]:
         raise ValueError(f"at most {MAX_SOURCES} face photos, not {len(sources)}")
     numbers = [i + 1 for i in range(len(sources))] if len(sources) > 1 else [None]
     return [
-        (as_rgb(s, "source", number=n), n) for s, n in zip(sources or [None], numbers, strict=True)
+        (as_rgb(photo, "source", number=number), number)
+        for photo, number in zip(sources or [None], numbers, strict=True)
     ]
 
 
-def read_photo(path: str | Path, which: PhotoRole, *, number: int | None = None) -> Photo:
+def read_photo(path: str | Path, role: PhotoRole, *, number: int | None = None) -> Photo:
     """Reads a picture file in this process, turned as its EXIF orientation says.
 
     For trusted files; `decoding.pool.DecoderPool` reads untrusted ones.
 
     Args:
         path: a JPEG, PNG, WebP, GIF, TIFF, BMP or AVIF file, of which the first picture is read.
-        which: role of the photo: a JPEG "source" of more than 16 megapixels is read at half its
+        role: role of the photo: a JPEG "source" of more than 16 megapixels is read at half its
             width and height.
         number: position among several source photos, for the error message.
 
@@ -114,9 +115,9 @@ def read_photo(path: str | Path, which: PhotoRole, *, number: int | None = None)
         HeicPhotoError: the file is HEIC.
     """
     try:
-        return reading.pixels(Path(path).read_bytes(), half=which == "source")
+        return reading.pixels(Path(path).read_bytes(), half=role == "source")
     except OSError:
         refused: type[FusionError] = UnreadablePhotoError
     except RefusedPhotoError as error:
         refused = refusing(error.reason)
-    raise refused(which, number=number)
+    raise refused(role, number=number)

@@ -57,10 +57,10 @@ def ask(module: str, request: Any, seconds: float) -> Any:
     # A frozen program embeds Python: its executable is the program itself.
     if not sys.executable or getattr(sys, "frozen", False):
         raise ChildError("there is no Python to start")
-    places = [_PACKAGE_PARENT, *filter(None, sys.path)]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(places), "PYTHONIOENCODING": "utf-8"}
+    paths = [_PACKAGE_PARENT, *filter(None, sys.path)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONIOENCODING": "utf-8"}
     try:
-        done = subprocess.run(
+        completed = subprocess.run(
             # -P: nothing is imported from the current directory.
             [sys.executable, "-P", "-m", module, str(os.getpid())],
             input=json.dumps(request),
@@ -72,7 +72,7 @@ def ask(module: str, request: Any, seconds: float) -> Any:
             check=True,
             creationflags=_NO_WINDOW,
         )
-        return json.loads(done.stdout.splitlines()[-1])
+        return json.loads(completed.stdout.splitlines()[-1])
     except subprocess.TimeoutExpired as error:
         raise ChildError(f"it took longer than {seconds:g} seconds") from error
     except subprocess.CalledProcessError as error:

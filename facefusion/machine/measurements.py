@@ -47,12 +47,12 @@ def cache_directory() -> Path:
     return parent / "facefusion"
 
 
-def recall(name: str, key: str) -> Any:
+def load_measurement(name: str, key: str) -> Any:
     """Returns the value in the file `name` under `key`, or None."""
     return _read(cache_directory() / f"{name}.json").get(key)
 
 
-def remember(name: str, key: str, value: Any) -> None:
+def save_measurement(name: str, key: str, value: Any) -> None:
     """Keeps `value` in the file `name` under `key`, unless the directory is not writable."""
     path = cache_directory() / f"{name}.json"
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -69,7 +69,7 @@ def remember(name: str, key: str, value: Any) -> None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return kept if isinstance(kept, dict) else {}
+    return content if isinstance(content, dict) else {}

@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 #: crop's, 512 x 512 x 3 numbers, so that only arrays of a photo's size are.
 PICTURE_BYTES: Final = 4 * 1024 * 1024
 #: Bytes of smaller freed arrays that the heap keeps for the next fusion.
-KEPT_BYTES: Final = 16 * 1024 * 1024
+HEAP_BYTES: Final = 16 * 1024 * 1024
 
 
 def own_process() -> None:
@@ -44,13 +44,13 @@ def share_heap() -> bool:
     trim_threshold, mmap_threshold, arena_max = -1, -3, -8  # M_TRIM_THRESHOLD and so on of malloc.h
     try:
         set_option = ctypes.CDLL(None).mallopt
-        options = ((arena_max, 1), (mmap_threshold, PICTURE_BYTES), (trim_threshold, KEPT_BYTES))
+        options = ((arena_max, 1), (mmap_threshold, PICTURE_BYTES), (trim_threshold, HEAP_BYTES))
         return all(bool(set_option(*option)) for option in options)
     except (OSError, AttributeError, TypeError):
         return False
 
 
-def give_back_memory() -> None:
+def release_memory() -> None:
     """Collects garbage and returns the heap's free pages to the system, with glibc.
 
     It takes some 50 ms, and the next fusion has to allocate its pages anew.

@@ -19,14 +19,14 @@ class Switch:
 
     Attributes:
         package: the name under which it is imported.
-        habit: its default behaviour, as recorded with strace.
+        behaviour: its default behaviour, as recorded with strace.
         variables: environment variables that it reads when it is imported or first used.
         hidden: optional module that sends the reports; the package works without it if it cannot
             be imported.
     """
 
     package: str
-    habit: str
+    behaviour: str
     variables: dict[str, str] = field(default_factory=dict)
     hidden: str | None = None
 

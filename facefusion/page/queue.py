@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from anyio import to_thread
 from gradio.queueing import EventQueue
 
-from facefusion.machine.process import give_back_memory
+from facefusion.machine.process import release_memory
 from facefusion.page.pending import PendingResults
 from facefusion.page.usage import Usage
 from facefusion.page.visitors import visitor_of
@@ -245,7 +245,7 @@ class Jobs:
                 self.pending.drop_unread(time.monotonic())
                 if self._worked and not self._running_events():
                     self._worked = False
-                    await to_thread.run_sync(give_back_memory)
+                    await to_thread.run_sync(release_memory)
             except Exception as error:  # the task must go on
                 log.error("Results were not dropped: %s", type(error).__name__)
 

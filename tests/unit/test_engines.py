@@ -155,7 +155,7 @@ def test_what_is_remembered_in_another_form_is_measured_anew(
         None,
         [1],
     ):
-        monkeypatch.setattr(selection, "recall", lambda name, key, kept=kept: kept)
+        monkeypatch.setattr(selection, "load_measurement", lambda name, key, kept=kept: kept)
         assert select_engines(files) == BOTH
 
 

@@ -17,7 +17,7 @@ import pytest
 from facefusion import FusionPipeline
 from facefusion.engines.sessions import session_options
 from facefusion.errors import WeightsError
-from facefusion.machine.process import give_back_memory
+from facefusion.machine.process import release_memory
 from facefusion.models.manifest import read_manifest
 from facefusion.models.networks import NETWORKS
 
@@ -130,5 +130,5 @@ def test_memory_is_given_back() -> None:
     cycle.itself = cycle  # type: ignore[attr-defined]
     gone = weakref.ref(cycle)
     del cycle
-    give_back_memory()
+    release_memory()
     assert gone() is None

@@ -95,7 +95,7 @@ def test_the_hubs_library_and_gradio_say_that_they_are_off() -> None:
 def test_the_table_says_of_every_package_what_it_does_and_how_that_is_stopped() -> None:
     assert len({switch.package for switch in SWITCHES}) == len(SWITCHES)
     for switch in SWITCHES:
-        assert switch.habit.endswith(".") and (switch.variables or switch.hidden)
+        assert switch.behaviour.endswith(".") and (switch.variables or switch.hidden)
     # Here too, through tests/conftest.py; Gradio writes "True" for the Hub's.
     here = {name: os.environ[name].replace("True", "1") for name in VARIABLES}
     assert here == VARIABLES
