@@ -34,8 +34,8 @@ from facefusion.engines.sessions import Feeds, Network
 from facefusion.evaluation.pairs import DataError
 from facefusion.export import calibration as calibrated
 from facefusion.export import litert
-from facefusion.export.formats import CHECKPOINTS, size, to_tflite, trained
-from facefusion.export.litert import resized
+from facefusion.export.formats import CHECKPOINTS, load_trained, size, to_tflite
+from facefusion.export.litert import resize_inputs
 from facefusion.machine.cpu import describe_machine
 from facefusion.models.manifest import EMBEDDED_WEIGHTS, WeightFile, read_manifest
 from facefusion.models.networks import NETWORKS, fusion_networks
@@ -104,7 +104,7 @@ class TorchNetwork:
 
 def in_torch(name: str) -> Opened:
     """The trained network `name` in torch."""
-    return TorchNetwork(trained(name, CHECKPOINTS)), (CHECKPOINTS / f"{name}.safetensors",)
+    return TorchNetwork(load_trained(name, CHECKPOINTS)), (CHECKPOINTS / f"{name}.safetensors",)
 
 
 def shipped(engine: Engine, files: Mapping[str, WeightFile], name: str) -> Opened:
@@ -250,7 +250,7 @@ def compare(
             continue
         truth = truth or crops
         rows[way], networks[way] = judged(crops, truth, judging, paths), network
-    largest = resized(
+    largest = resize_inputs(
         max(judging, key=lambda feeds: feeds["warped"].size), NETWORKS[name].largest_side
     )
     ratios = times(name, list(networks.values()), largest, rounds)
@@ -310,8 +310,8 @@ def recorded(data: Path, samples: int) -> tuple[dict[str, list[Feeds]], dict[str
     Raises:
         DataError: the data cannot be used, or too few of its photos can be fused.
     """
-    calibration, judging = calibrated.recorded(
-        EMBEDDED_WEIGHTS, data, calibrated.drawn(data, samples)
+    calibration, judging = calibrated.record_parts(
+        EMBEDDED_WEIGHTS, data, calibrated.split_pairs(data, samples)
     )
     if not all((*calibration.values(), *judging.values())):
         raise DataError(f"Too few of the photos in {data} can be fused.")

@@ -61,7 +61,9 @@ def _torch_line() -> Iterator[str]:
         formats, framework = (
             import_module(name) for name in ("facefusion.export.formats", "torch")
         )
-        networks = {name: formats.trained(name, formats.CHECKPOINTS) for name in fusion_networks()}
+        networks = {
+            name: formats.load_trained(name, formats.CHECKPOINTS) for name in fusion_networks()
+        }
     except (ImportError, OSError):
         return
     times = []

@@ -65,7 +65,7 @@ def record(pipeline: FusionPipeline, folder: Path, pairs: Iterable[Pair]) -> dic
     return inputs
 
 
-def drawn(folder: Path, limit: int) -> tuple[list[Pair], list[Pair]]:
+def split_pairs(folder: Path, limit: int) -> tuple[list[Pair], list[Pair]]:
     """Draws validation pairs to calibrate on and others to judge by, at most `limit` of each.
 
     Raises:
@@ -76,7 +76,7 @@ def drawn(folder: Path, limit: int) -> tuple[list[Pair], list[Pair]]:
     return pairs[:calibrating], pairs[calibrating:]
 
 
-def recorded(
+def record_parts(
     weights: Path, folder: Path, parts: Iterable[Iterable[Pair]]
 ) -> list[dict[str, list[Feeds]]]:
     """Calls `record` for each part, with the networks of `weights` in 32 bits."""

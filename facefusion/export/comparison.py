@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -23,7 +23,6 @@ from facefusion.evaluation.reconstruction_samples import make_samples
 from facefusion.evaluation.sheets import sheet as contact_sheet
 from facefusion.evaluation.sheets import tile_row
 from facefusion.images.reading import read_photo
-from facefusion.models.networks import INT8
 from facefusion.pipeline.pipeline import FusionPipeline
 from facefusion.tiers import best_tier
 from facefusion.types import Photo
@@ -80,8 +79,8 @@ class Cost:
     @property
     def decibels(self) -> float:
         """PSNR in dB that INT8 loses in reconstructions."""
-        _, whole, small = self.figures[PSNR_NAME]
-        return whole - small
+        _, fp32, int8 = self.figures[PSNR_NAME]
+        return fp32 - int8
 
     @property
     def too_much(self) -> bool:
@@ -89,15 +88,15 @@ class Cost:
         return self.decibels > MOST_LOST or self.identity[0] - self.identity[1] > MOST_UNLIKE
 
 
-def judge(whole: Path, small: Path, judging: Sequence[Feeds]) -> Judgement:
-    """Compares the network `small` with `whole` on inputs that it was not calibrated on.
+def judge(fp32: Path, int8: Path, judging: Sequence[Feeds]) -> Judgement:
+    """Compares an INT8 network with the one in 32 bits, on inputs that it was not calibrated on.
 
     Their runs alternate, and the ratio is the median over the rounds, so that other load on the
     machine slows both.
     """
-    sessions = [make_session(path) for path in (whole, small)]
+    sessions = [make_session(path) for path in (fp32, int8)]
     outputs = [answer.name for answer in sessions[0].get_outputs()]
-    found = apart(sessions[0], sessions[1], outputs, judging)
+    decibels = psnr_by_input(sessions[0], sessions[1], outputs, judging)
     largest = max(judging, key=lambda feeds: feeds["warped"].size)
     seconds = np.array(
         [[_timed(session, outputs, largest) for session in sessions] for _ in range(RUNS)]
@@ -105,19 +104,19 @@ def judge(whole: Path, small: Path, judging: Sequence[Feeds]) -> Judgement:
     ratio = float(np.median(seconds[:, 1] / seconds[:, 0]))
     first, second = (1000 * seconds.min(0)).tolist()
     return Judgement(
-        float(np.mean(found)), min(found), ratio, (first, second), small.stat().st_size / 1e6
+        float(np.mean(decibels)), min(decibels), ratio, (first, second), int8.stat().st_size / 1e6
     )
 
 
-def apart(
+def psnr_by_input(
     reference: Network, network: Network, outputs: list[str], judging: Sequence[Feeds]
 ) -> list[float]:
     """Returns the PSNR in dB of two networks' fused crops inside the face, for each input."""
-    found = []
+    decibels = []
     for feeds in judging:
         true, crop = (fused(feeds, *each.run(outputs, feeds)) for each in (reference, network))
-        found.append(psnr(crop, true, feeds["face"][0, 0] > 0.5))
-    return found
+        decibels.append(psnr(crop, true, feeds["face"][0, 0] > 0.5))
+    return decibels
 
 
 def _timed(session: Any, outputs: list[str], feeds: Feeds) -> float:
@@ -126,12 +125,12 @@ def _timed(session: Any, outputs: list[str], feeds: Feeds) -> float:
     return time.perf_counter() - begin
 
 
-def both(
+def open_both(
     weights: Path, engines: tuple[Engine, Engine] = PAIR
 ) -> tuple[FusionPipeline, FusionPipeline]:
     """Builds the pipeline with its fusion networks in 32 and in 8 bits."""
-    whole, small = (FusionPipeline.from_pretrained(weights, engine=engine) for engine in engines)
-    return whole, small
+    fp32, int8 = (FusionPipeline.from_pretrained(weights, engine=engine) for engine in engines)
+    return fp32, int8
 
 
 def psnr_inside(found: Photo, truth: Photo, inside: np.ndarray) -> float:
@@ -158,21 +157,21 @@ def cost(
     """
     metrics = ImageMetrics({PSNR_NAME: psnr_inside, SSIM_NAME: ssim})
     samples = list(make_samples(folder, val_faces(folder), portraits))
-    pipelines = both(weights, engines)
-    came = [
+    pipelines = open_both(weights, engines)
+    reconstructions = [
         reconstruct(pipeline, tqdm(samples, unit="portrait"), [best_tier()], metrics).figures
         for pipeline in pipelines
     ]
     figures = {
         name: (
-            float(np.mean(came[0][BASELINE][name])),
-            *(float(np.mean(each[best_tier()][name])) for each in came),
+            float(np.mean(reconstructions[0][BASELINE][name])),
+            *(float(np.mean(each[best_tier()][name])) for each in reconstructions),
         )
         for name in metrics.available
     }
-    found = list(_identities(pipelines, folder, pairs)) or [(float("nan"), float("nan"))]
-    whole, small = np.mean(found, axis=0).tolist()
-    return Cost(len(samples), figures, (whole, small))
+    similarities = list(_identities(pipelines, folder, pairs)) or [(float("nan"), float("nan"))]
+    fp32, int8 = np.mean(similarities, axis=0).tolist()
+    return Cost(len(samples), figures, (fp32, int8))
 
 
 def _identities(
@@ -191,7 +190,7 @@ def _identities(
 
 def sheet(weights: Path, folder: Path, pairs: Sequence[Pair], path: Path) -> None:
     """Writes a contact sheet of both results and their difference."""
-    whole, small = both(weights)
+    pipelines = open_both(weights)
     rows = []
     for pair in pairs[:ROWS]:
         source, target = (
@@ -199,81 +198,13 @@ def sheet(weights: Path, folder: Path, pairs: Sequence[Pair], path: Path) -> Non
             read_photo(folder / pair.target, "target"),
         )
         try:
-            first, second = (
-                pipeline(source, target, tier=best_tier()) for pipeline in (whole, small)
-            )
+            first, second = (pipeline(source, target, tier=best_tier()) for pipeline in pipelines)
         except FusionError:
             continue
-        apart = np.clip(10 * np.abs(first.image.astype(int) - second.image), 0, 255).astype(
-            np.uint8
-        )
-        row = tile_row([target, first.image, second.image, apart], [first.target_face.mesh] * 4)
+        difference = 10 * np.abs(first.image.astype(int) - second.image)
+        shown = np.clip(difference, 0, 255).astype(np.uint8)
+        row = tile_row([target, first.image, second.image, shown], [first.target_face.mesh] * 4)
         likeness = f"identity {first.identity_similarity:.3f} and {second.identity_similarity:.3f}"
         rows.append((row, f"{pair.source} into {pair.target}: {likeness}"))
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(contact_sheet(rows, COLUMNS)).save(path)
-
-
-def report(
-    machine: dict[str, Any],
-    found: Mapping[str, Mapping[Any, Judgement]],
-    chosen: Mapping[str, Any],
-    sizes: Mapping[str, float],
-    costs: Cost,
-) -> str:
-    """Writes the report as Markdown.
-
-    Args:
-        machine: the machine that the times were measured on.
-        found: judgements by network and recipe.
-        chosen: the chosen recipe by network.
-        sizes: megabytes of every network's file.
-        costs: quality that INT8 costs in the pipeline.
-    """
-    lines = [
-        "# INT8\n", "`python -m facefusion.export.quantize --data DIR`\n",
-        f"{machine['cpu']}, {machine['cores']} cores, load {machine['load']}, onnxruntime {machine['onnxruntime']}. PSNR: "
-        "fused crops inside the face, INT8 against fp32, on fusions of validation photos that were not calibrated on. Time: "
-        "INT8 as a share of fp32, median of runs in turns, at the largest size.\n",
-        "| network | fp32, MB | INT8, MB | PSNR, dB (least) | ms fp32 | ms INT8 | time | recipe |",
-        "|---|---|---|---|---|---|---|---|",
-    ]  # fmt: skip
-    for name, recipe in chosen.items():
-        best = found[name][recipe]
-        lines.append(
-            f"| {name} | {sizes[name]:.2f} | {best.megabytes:.2f} | {best.psnr:.1f} ({best.least:.1f}) | "
-            f"{best.milliseconds[0]:.1f} | {best.milliseconds[1]:.1f} | {best.ratio:.2f} | {recipe} |"
-        )
-    whole, small = (sum(sizes[name + kind] for name in chosen) for kind in ("", INT8))
-    lines += [
-        f"| both | {whole:.2f} | {small:.2f} | | | | | |\n",
-        f"All networks in 32 bits {sum(size for name, size in sizes.items() if INT8 not in name):.2f} MB; fusion in both "
-        f"precisions {whole + small:.2f} MB.\n",
-        *cost_lines(costs),
-        "\nEverything that was tried:\n",
-        "| network | recipe | INT8, MB | PSNR, dB (least) | time |", "|---|---|---|---|---|",
-    ]  # fmt: skip
-    for name, judged in found.items():
-        for recipe, each in judged.items():
-            mark = " (chosen)" if recipe == chosen[name] else ""
-            figures = (
-                f"{each.megabytes:.2f} | {each.psnr:.1f} ({each.least:.1f}) | {each.ratio:.2f}"
-            )
-            lines.append(f"| {name} | {recipe}{mark} | {figures} |")
-    return "\n".join(lines) + "\n"
-
-
-def cost_lines(costs: Cost) -> list[str]:
-    """Writes the cost of INT8 in the pipeline as lines of Markdown."""
-    whole, small = costs.identity
-    return [
-        f"{costs.samples} reconstructions at the best tier, against the truth, inside the face; INT8 "
-        f"costs {costs.decibels:.2f} dB. Identity similarity of other fusions {whole:.4f}, in INT8 "
-        f"{small:.4f}.\n",
-        "| | nothing done | fp32 | INT8 |",
-        "|---|---|---|---|",
-        *(
-            "| {} | {:.3f} | {:.3f} | {:.3f} |".format(name, *means)
-            for name, means in costs.figures.items()
-        ),
-    ]

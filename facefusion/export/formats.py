@@ -23,7 +23,7 @@ from facefusion.engines.registry import Engine
 from facefusion.evaluation.pairs import read_pairs
 from facefusion.export.calibration import record
 from facefusion.export.onnx import CONTRACTS
-from facefusion.export.quantize import CONVOLUTIONS, Recipe, prepared, quantize
+from facefusion.export.quantize import CONVOLUTIONS, Recipe, prepare, quantize
 from facefusion.models.manifest import EMBEDDED_WEIGHTS, read_manifest
 from facefusion.models.networks import INT8, INT8_TFLITE, NETWORKS
 from facefusion.nets.coarse import CoarseFusionModel
@@ -37,12 +37,12 @@ EXAMPLES: Final = EMBEDDED_WEIGHTS.parent / "examples"
 #: Number of pairs in it to calibrate on; the last one is of a real person.
 CALIBRATION: Final = 3
 #: Suffix of the names of 8-bit files.
-EIGHT: Final = ".int8"
+INT8_SUFFIX: Final = ".int8"
 #: Recipe for TensorRT, which accepts symmetric scales only.
 TENSORRT: Final = Recipe(per_channel=True, kinds=CONVOLUTIONS, keep=True, symmetric=True)
 
 
-def trained(name: str, checkpoints: Path) -> nn.Module:
+def load_trained(name: str, checkpoints: Path) -> nn.Module:
     """Loads the network `name` with its trained weights, in eval mode."""
     net = NETS[name]()
     net.load_state_dict(load_file(str(checkpoints / f"{name}.safetensors")))
@@ -67,16 +67,16 @@ def example(name: str, side: int, seed: int = 0) -> dict[str, Tensor]:
 
 def to_onnx(weights: Path, checkpoints: Path, out: Path) -> Iterator[Path]:
     """Copies the shipped ONNX files, 32 and 8 bits, with their manifest entries."""
-    kept = {
+    shipped = {
         name: file
         for name, file in read_manifest(weights).items()
         if name.removesuffix(INT8) in NETS
     }
-    for file in kept.values():
+    for file in shipped.values():
         shutil.copyfile(file.path, out / file.path.name)
         yield out / file.path.name
     entries = json.loads((weights / "manifest.json").read_text(encoding="utf-8"))["networks"]
-    manifest = {"networks": {name: entries[name] for name in kept}}
+    manifest = {"networks": {name: entries[name] for name in shipped}}
     (out / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
 
 
@@ -87,7 +87,7 @@ def tflite(name: str, checkpoints: Path, out: Path) -> Path:
     """
     import litert_torch
 
-    net, converter = trained(name, checkpoints), litert_torch
+    net, converter = load_trained(name, checkpoints), litert_torch
     for side in NETWORKS[name].sides:
         converter = converter.signature(f"s{side}", net, sample_kwargs=example(name, side))
     path = out / f"{name}.tflite"
@@ -102,11 +102,10 @@ def to_tflite(weights: Path, checkpoints: Path, out: Path) -> Iterator[Path]:
     """
     for name in NETS:
         yield tflite(name, checkpoints, out)
-    for small in (
-        file for name, file in read_manifest(weights).items() if name.endswith(INT8_TFLITE)
-    ):
-        shutil.copyfile(small.path, out / small.path.name)
-        yield out / small.path.name
+    for name, file in read_manifest(weights).items():
+        if name.endswith(INT8_TFLITE):
+            shutil.copyfile(file.path, out / file.path.name)
+            yield out / file.path.name
 
 
 def to_coreml(weights: Path, checkpoints: Path, out: Path) -> Iterator[Path]:
@@ -120,8 +119,8 @@ def to_coreml(weights: Path, checkpoints: Path, out: Path) -> Iterator[Path]:
         """Converts `logit`, the one operation that the converter lacks."""
         x, eps = _get_inputs(context, node)
         low = float(eps.val)
-        held = Builder.clip(x=x, alpha=low, beta=1 - low)
-        odds = Builder.real_div(x=held, y=Builder.sub(x=1.0, y=held))
+        clipped = Builder.clip(x=x, alpha=low, beta=1 - low)
+        odds = Builder.real_div(x=clipped, y=Builder.sub(x=1.0, y=clipped))
         context.add(Builder.log(x=odds, epsilon=0.0, name=node.name))
 
     register_torch_op(logit, override=True)
@@ -130,7 +129,7 @@ def to_coreml(weights: Path, checkpoints: Path, out: Path) -> Iterator[Path]:
             given = example(name, side)
             with torch.no_grad():
                 traced = torch.jit.trace(
-                    trained(name, checkpoints), tuple(given.values()), check_trace=False
+                    load_trained(name, checkpoints), tuple(given.values()), check_trace=False
                 )
             model = coremltools.convert(
                 traced,
@@ -155,15 +154,15 @@ def to_tensorrt(weights: Path, checkpoints: Path, out: Path) -> Iterator[Path]:
     """
     files = read_manifest(weights)
     pairs = read_pairs(EXAMPLES / "pairs.csv", EXAMPLES)[:CALIBRATION]
-    heard = record(
+    calibration = record(
         FusionPipeline.from_pretrained(weights, engine=Engine.ONNXRUNTIME), EXAMPLES, pairs
     )
     for name in NETS:
         with tempfile.TemporaryDirectory() as folder:
-            eight = Path(folder, "int8.onnx")
-            quantize(prepared(files[name].path, Path(folder)), eight, TENSORRT, heard[name])
+            int8 = Path(folder, "int8.onnx")
+            quantize(prepare(files[name].path, Path(folder)), int8, TENSORRT, calibration[name])
             for side, (file, suffix) in product(
-                NETWORKS[name].sides, ((files[name].path, ""), (eight, EIGHT))
+                NETWORKS[name].sides, ((files[name].path, ""), (int8, INT8_SUFFIX))
             ):
                 model = onnx.load(str(file))
                 for key, shape in shapes(name, side).items():
@@ -178,7 +177,7 @@ def to_tensorrt(weights: Path, checkpoints: Path, out: Path) -> Iterator[Path]:
 
 def trtexec(path: Path) -> str:
     """Returns the command that builds a TensorRT engine from a file of `to_tensorrt`."""
-    bits = "--int8 --fp16" if path.stem.endswith(EIGHT) else "--fp16"
+    bits = "--int8 --fp16" if path.stem.endswith(INT8_SUFFIX) else "--fp16"
     return f"trtexec --onnx={path} --saveEngine={path.with_suffix('.plan')} {bits}"
 
 

@@ -22,10 +22,11 @@ import numpy as np
 
 from facefusion.engines.registry import Engine
 from facefusion.engines.sessions import Feeds, make_session
-from facefusion.export.calibration import drawn, recorded
-from facefusion.export.comparison import ENOUGH, Cost, apart, cost, cost_lines
+from facefusion.export.calibration import record_parts, split_pairs
+from facefusion.export.comparison import ENOUGH, Cost, cost, psnr_by_input
 from facefusion.export.formats import CHECKPOINTS, tflite
-from facefusion.export.manifest import enter_small
+from facefusion.export.int8_report import cost_lines, save_report
+from facefusion.export.manifest import add_int8_entry
 from facefusion.export.quantize import SWAPS
 from facefusion.machine.cpu import describe_machine
 from facefusion.models.manifest import EMBEDDED_WEIGHTS, read_manifest
@@ -43,31 +44,32 @@ RECIPE: Final = (
 )
 
 
-def quantize(whole: Path, out: Path, name: str, calibration: Sequence[Feeds]) -> None:
+def quantize(fp32: Path, out: Path, name: str, calibration: Sequence[Feeds]) -> None:
     """Writes the INT8 file of a network of `formats.tflite`.
 
     Weights and activations have 8 bits, with static scales.
 
     Args:
-        whole: the file in 32 bits, with a signature for every side.
+        fp32: the file in 32 bits, with a signature for every side.
         out: the file to write.
         name: the network.
         calibration: its inputs at any of its sides; every signature is calibrated on all of them.
     """
     from ai_edge_quantizer import qtyping, quantizer, recipe
 
-    maker = quantizer.Quantizer(str(whole), recipe.static_wi8_ai8())
+    quantization = quantizer.Quantizer(str(fp32), recipe.static_wi8_ai8())
     for kind in IN_32_BITS:
-        kept = qtyping.TFLOperationName(kind)
-        maker.update_quantization_recipe(
-            ".*", kept, algorithm_key=quantizer.AlgorithmName.NO_QUANTIZE
+        operation = qtyping.TFLOperationName(kind)
+        quantization.update_quantization_recipe(
+            ".*", operation, algorithm_key=quantizer.AlgorithmName.NO_QUANTIZE
         )
     samples = {
-        f"s{side}": [resized(feeds, side) for feeds in calibration] for side in NETWORKS[name].sides
+        f"s{side}": [resize_inputs(feeds, side) for feeds in calibration]
+        for side in NETWORKS[name].sides
     }
-    scales = maker.calibrate(samples, num_threads=os.cpu_count() or 1)
+    scales = quantization.calibrate(samples, num_threads=os.cpu_count() or 1)
     out.unlink(missing_ok=True)  # the quantiser refuses to overwrite a file
-    maker.quantize(scales, enable_progress_report=False).export_model(str(out))
+    quantization.quantize(scales, enable_progress_report=False).export_model(str(out))
     _drop_names(out)
 
 
@@ -85,7 +87,7 @@ def _drop_names(path: Path) -> None:
     flatbuffer_utils.write_model(model, str(path))
 
 
-def resized(feeds: Feeds, side: int) -> dict[str, FloatArray]:
+def resize_inputs(feeds: Feeds, side: int) -> dict[str, FloatArray]:
     """Resizes a network's input images to another side; returns inputs of that side unchanged."""
 
     def at_side(feed: FloatArray) -> FloatArray:
@@ -120,48 +122,61 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--limit", type=int, default=SWAPS, help="pairs of each kind and swaps at the most"
     )
-    args = parser.parse_args(argv)
-    from facefusion.engines.litert import LiteRtNetwork
+    return _run(parser.parse_args(argv))
 
-    named = describe_machine()
-    files = read_manifest(args.weights)
-    parts = drawn(args.data, args.limit)
-    calibration, judging = recorded(args.weights, args.data, parts)
+
+def _run(args: argparse.Namespace) -> int:
+    machine = describe_machine()
+    parts = split_pairs(args.data, args.limit)
+    calibration, judging = record_parts(args.weights, args.data, parts)
     rows: list[str] = []
-    with tempfile.TemporaryDirectory() as folder:
-        for name in QUANTIZED:
-            made = Path(folder, f"{name}.int8.tflite")
-            quantize(tflite(name, args.checkpoints, Path(folder)), made, name, calibration[name])
-            found = apart(
-                make_session(files[name].path),
-                LiteRtNetwork(made),
-                NETWORKS[name].output_names,
-                judging[name],
-            )
-            size = made.stat().st_size / 1e6
-            print(f"{name}: {size:.2f} MB, {np.mean(found):.1f} dB ({min(found):.1f} at the least)")
-            if min(found) < ENOUGH:
-                return 1
-            shutil.copyfile(made, args.weights / made.name)
-            enter_small(args.weights, name, INT8_TFLITE, args.weights / made.name, RECIPE)
-            rows.append(
-                f"| {name} | {size:.2f} | {np.mean(found):.1f} ({min(found):.1f}) | {RECIPE} |"
-            )
+    for name in QUANTIZED:
+        row = _make(name, args.weights, args.checkpoints, calibration[name], judging[name])
+        if row is None:
+            return 1
+        rows.append(row)
     engines = (Engine.ONNXRUNTIME, Engine.LITERT_INT8)
     costs = cost(args.weights, args.data, min(SWAPS, args.limit), parts[1], engines)
-    text = report(named, rows, costs)
-    print(text)
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text(text, encoding="utf-8")
+    save_report(report(machine, rows, costs), args.out)
     return int(costs.too_much)
 
 
-def report(named: dict[str, Any], rows: Sequence[str], costs: Cost) -> str:
+def _make(
+    name: str,
+    weights: Path,
+    checkpoints: Path,
+    calibration: Sequence[Feeds],
+    judging: Sequence[Feeds],
+) -> str | None:
+    """Quantises and judges a network, and writes it with its entry in the manifest.
+
+    Returns:
+        A row of the report, or None if the network is not exact enough: nothing is written.
+    """
+    from facefusion.engines.litert import LiteRtNetwork
+
+    reference = make_session(read_manifest(weights)[name].path)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, f"{name}.int8.tflite")
+        quantize(tflite(name, checkpoints, Path(folder)), file, name, calibration)
+        outputs = NETWORKS[name].output_names
+        decibels = psnr_by_input(reference, LiteRtNetwork(file), outputs, judging)
+        size = file.stat().st_size / 1e6
+        mean, least = float(np.mean(decibels)), min(decibels)
+        print(f"{name}: {size:.2f} MB, {mean:.1f} dB ({least:.1f} at the least)")
+        if least < ENOUGH:
+            return None
+        shutil.copyfile(file, weights / file.name)
+    add_int8_entry(weights, name, INT8_TFLITE, weights / file.name, RECIPE)
+    return f"| {name} | {size:.2f} | {mean:.1f} ({least:.1f}) | {RECIPE} |"
+
+
+def report(machine: dict[str, Any], rows: Sequence[str], costs: Cost) -> str:
     """Writes the report as Markdown: a table row for each network, and the cost in the pipeline."""
     lines = [
         "# INT8 for LiteRT\n",
         "`python -m facefusion.export.litert --data DIR`\n",
-        f"{named['cpu']}, {named['cores']} cores. PSNR: fused crops inside the face, against fp32 in ONNX Runtime, on "
+        f"{machine['cpu']}, {machine['cores']} cores. PSNR: fused crops inside the face, against fp32 in ONNX Runtime, on "
         "fusions of validation photos that were not calibrated on. Its time beside the other engines: `engines.md`.\n",
         "| network | MB | PSNR, dB (least) | recipe |",
         "|---|---|---|---|",

@@ -45,14 +45,14 @@ def tensors(path: Path) -> dict[str, dict[str, str]]:
 
 def entry(path: Path, *, licence: str, parameters: int, contract: dict[str, str]) -> dict[str, Any]:
     """Returns the manifest entry of a network."""
-    whole = {
+    fields = {
         "file": path.name,
         "sha256": sha256(path),
         "licence": licence,
         "parameters": parameters,
         "contract": contract,
     }
-    return {**whole, **tensors(path)}
+    return {**fields, **tensors(path)}
 
 
 def update(directory: Path, checkpoints: Path, networks: dict[str, dict[str, Any]]) -> None:
@@ -74,7 +74,7 @@ def update(directory: Path, checkpoints: Path, networks: dict[str, dict[str, Any
     path.write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
 
 
-def enter_small(directory: Path, name: str, suffix: str, file: Path, precision: str) -> None:
+def add_int8_entry(directory: Path, name: str, suffix: str, file: Path, precision: str) -> None:
     """Enters an INT8 network in `manifest.json`, with the hash of the one that it was made from.
 
     Args:
@@ -86,13 +86,13 @@ def enter_small(directory: Path, name: str, suffix: str, file: Path, precision: 
     """
     path = directory / "manifest.json"
     manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    whole = manifest["networks"][name]
+    original = manifest["networks"][name]
     manifest["networks"][name + suffix] = {
-        **whole,
+        **original,
         "file": file.name,
         "sha256": sha256(file),
-        "made_from": whole["sha256"],
-        "contract": {**whole["contract"], "precision": precision},
+        "made_from": original["sha256"],
+        "contract": {**original["contract"], "precision": precision},
         **tensors(file),
     }
     manifest["networks"] = dict(sorted(manifest["networks"].items()))

@@ -24,9 +24,10 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from facefusion.engines.sessions import Feeds
-from facefusion.export.calibration import drawn, recorded
-from facefusion.export.comparison import ENOUGH, Judgement, cost, judge, report, sheet
-from facefusion.export.manifest import enter_small
+from facefusion.export.calibration import record_parts, split_pairs
+from facefusion.export.comparison import ENOUGH, Judgement, cost, judge, sheet
+from facefusion.export.int8_report import report, save_report
+from facefusion.export.manifest import add_int8_entry
 from facefusion.machine.cpu import describe_machine
 from facefusion.models.manifest import EMBEDDED_WEIGHTS, read_manifest
 from facefusion.models.networks import INT8, fusion_networks
@@ -93,44 +94,42 @@ class _Reader(CalibrationDataReader):
         return next(self._feeds, None)
 
 
-def prepared(path: Path, directory: Path) -> Path:
+def prepare(path: Path, directory: Path) -> Path:
     """Writes a copy of a network with folded constants and named nodes, as the quantiser needs."""
     model = onnx.load(str(path))
     for i, node in enumerate(model.graph.node):
         node.name = f"{node.op_type}_{i}"
-    named, ready = directory / "named.onnx", directory / "prepared.onnx"
-    onnx.save(model, str(named))
-    quant_pre_process(str(named), str(ready), skip_symbolic_shape=True)
+    with_names = directory / "named.onnx"
+    ready = directory / "prepared.onnx"
+    onnx.save(model, str(with_names))
+    quant_pre_process(str(with_names), str(ready), skip_symbolic_shape=True)
     return ready
 
 
-def delicate(model: onnx.ModelProto) -> Iterator[str]:
+def sensitive_convolutions(model: onnx.ModelProto) -> Iterator[str]:
     """Yields the names of the attention's and the output's convolutions.
 
     They have few weights, each of which affects many pixels.
     """
-    made_by = {name: node.op_type for node in model.graph.node for name in node.output}
-    used_by: dict[str, set[str]] = {}
+    producers = {name: node.op_type for node in model.graph.node for name in node.output}
+    consumers: dict[str, set[str]] = {}
     for node in model.graph.node:
         for name in node.input:
-            used_by.setdefault(name, set()).add(node.op_type)
+            consumers.setdefault(name, set()).add(node.op_type)
     dims = {weights.name: tuple(weights.dims) for weights in model.graph.initializer}
     for node in model.graph.node:
         if node.op_type != "Conv":
             continue
         spatial = dims[node.input[1]][0] == 1
-        gate = made_by.get(node.input[0]) in (
-            "GlobalAveragePool",
-            "Relu",
-            "Unsqueeze",
-        )  # attention over channels, conditioning on the identity
-        output = "DepthToSpace" in used_by.get(node.output[0], set())
+        # Attention over channels, conditioning on the identity.
+        gate = producers.get(node.input[0]) in ("GlobalAveragePool", "Relu", "Unsqueeze")
+        output = "DepthToSpace" in consumers.get(node.output[0], set())
         if spatial or gate or output:
             yield node.name
 
 
 def quantize(ready: Path, out: Path, recipe: Recipe, feeds: Sequence[Feeds]) -> None:
-    """Writes the INT8 network of a `prepared` one.
+    """Writes the INT8 network of a prepared one.
 
     Weights use 7 of 8 bits unless they are for TensorRT: processors without VNNI sum the products
     of two 8-bit numbers in 16 bits, which would overflow.
@@ -146,29 +145,30 @@ def quantize(ready: Path, out: Path, recipe: Recipe, feeds: Sequence[Feeds]) -> 
         reduce_range=not recipe.symmetric,
         activation_type=QuantType.QInt8 if recipe.symmetric else QuantType.QUInt8,
         weight_type=QuantType.QInt8,
-        nodes_to_exclude=list(delicate(model)) if recipe.keep else [],
+        nodes_to_exclude=list(sensitive_convolutions(model)) if recipe.keep else [],
         extra_options=FOR_TENSORRT if recipe.symmetric else {},
     )
-    made = onnx.load(str(out))
-    made.doc_string, made.producer_name = "", "facefusion"
-    del made.graph.value_info[:]
-    onnx.checker.check_model(made)
-    onnx.save(made, str(out))
+    quantized = onnx.load(str(out))
+    quantized.doc_string = ""
+    quantized.producer_name = "facefusion"
+    del quantized.graph.value_info[:]
+    onnx.checker.check_model(quantized)
+    onnx.save(quantized, str(out))
 
 
-def best_of(judged: dict[Recipe, Judgement]) -> Recipe:
+def best_of(judgements: dict[Recipe, Judgement]) -> Recipe:
     """Returns the most exact of the fastest recipes that reach `ENOUGH`.
 
     Recipes within `AS_QUICK` of the shortest time count as equally fast. Without a recipe that
     reaches `ENOUGH`, the most exact one.
     """
-    good = {recipe: found for recipe, found in judged.items() if found.psnr >= ENOUGH}
-    if not good:
-        return max(judged, key=lambda recipe: judged[recipe].psnr)
-    quickest = min(found.ratio for found in good.values())
+    exact = {recipe: each for recipe, each in judgements.items() if each.psnr >= ENOUGH}
+    if not exact:
+        return max(judgements, key=lambda recipe: judgements[recipe].psnr)
+    quickest = min(each.ratio for each in exact.values())
     return max(
-        (recipe for recipe, found in good.items() if found.ratio <= AS_QUICK * quickest),
-        key=lambda r: good[r].psnr,
+        (recipe for recipe, each in exact.items() if each.ratio <= AS_QUICK * quickest),
+        key=lambda recipe: exact[recipe].psnr,
     )
 
 
@@ -176,16 +176,16 @@ def search(
     path: Path, out: Path, calibration: Sequence[Feeds], judging: Sequence[Feeds]
 ) -> dict[Recipe, Judgement]:
     """Tries every recipe on the network `path` and writes the best one's file to `out`."""
-    judged = {}
+    judgements = {}
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
-        ready = prepared(path, directory)
+        ready = prepare(path, directory)
         for i, recipe in enumerate(RECIPES):
             quantize(ready, directory / f"{i}.onnx", recipe, calibration)
-            judged[recipe] = judge(path, directory / f"{i}.onnx", judging)
-            print(f"{path.stem}: {recipe}: {judged[recipe]}", flush=True)
-        shutil.copyfile(directory / f"{RECIPES.index(best_of(judged))}.onnx", out)
-    return judged
+            judgements[recipe] = judge(path, directory / f"{i}.onnx", judging)
+            print(f"{path.stem}: {recipe}: {judgements[recipe]}", flush=True)
+        shutil.copyfile(directory / f"{RECIPES.index(best_of(judgements))}.onnx", out)
+    return judgements
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -229,28 +229,25 @@ def _quiet() -> Iterator[None]:
 
 
 def _run(args: argparse.Namespace) -> int:
-    named = describe_machine()
+    machine = describe_machine()
     files = read_manifest(args.weights)
-    parts = drawn(args.data, args.limit)
-    first, second = recorded(args.weights, args.data, parts)
-    found = {}
+    parts = split_pairs(args.data, args.limit)
+    calibration, judging = record_parts(args.weights, args.data, parts)
+    judgements = {}
+    chosen = {}
     for name in fusion_networks():
         out = args.weights / f"{name}.int8.onnx"
-        found[name] = search(files[name].path, out, first[name], second[name])
-        enter_small(args.weights, name, INT8, out, f"INT8, static, QDQ: {best_of(found[name])}")
+        judgements[name] = search(files[name].path, out, calibration[name], judging[name])
+        chosen[name] = best_of(judgements[name])
+        add_int8_entry(args.weights, name, INT8, out, f"INT8, static, QDQ: {chosen[name]}")
     costs = cost(args.weights, args.data, min(SWAPS, args.limit), parts[1])
     sizes = {
         name: file.path.stat().st_size / 1e6 for name, file in read_manifest(args.weights).items()
     }
-    chosen = {name: best_of(judged) for name, judged in found.items()}
-    text = report(named, found, chosen, sizes, costs)
-    print(text)
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text(text, encoding="utf-8")
+    save_report(report(machine, judgements, chosen, sizes, costs), args.out)
     sheet(args.weights, args.data, parts[1], args.sheet)
-    return int(
-        costs.too_much or any(found[name][chosen[name]].psnr < ENOUGH for name in fusion_networks())
-    )
+    inexact = any(judgements[name][recipe].psnr < ENOUGH for name, recipe in chosen.items())
+    return int(costs.too_much or inexact)
 
 
 if __name__ == "__main__":

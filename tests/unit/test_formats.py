@@ -24,7 +24,7 @@ from facefusion.engines.sessions import make_session
 from facefusion.evaluation.pairs import read_pairs
 from facefusion.export import formats
 from facefusion.export.calibration import record
-from facefusion.export.comparison import apart
+from facefusion.export.comparison import psnr_by_input
 from facefusion.models.manifest import EMBEDDED_WEIGHTS, read_manifest
 from facefusion.models.networks import INT8, INT8_TFLITE, NETWORKS, fusion_networks
 
@@ -156,7 +156,9 @@ def _least_agreement(name: str, path: Path) -> float:
         make_session(EMBEDDED_WEIGHTS / f"{name}.onnx", 1),
         [synthetic_inputs(name, n) for n in NETWORKS[name].sides],
     )
-    return min(apart(reference, LiteRtNetwork(path, 1), NETWORKS[name].output_names, judging))
+    return min(
+        psnr_by_input(reference, LiteRtNetwork(path, 1), NETWORKS[name].output_names, judging)
+    )
 
 
 def test_core_ml_has_the_contract_s_names_and_shapes(tmp_path: Path) -> None:
@@ -180,7 +182,7 @@ def test_a_trained_network_is_the_one_that_serves() -> None:
     for name in formats.NETS:
         feeds = synthetic_inputs(name, NETWORKS[name].sides[0])
         with torch.no_grad():
-            answers = formats.trained(name, formats.CHECKPOINTS)(
+            answers = formats.load_trained(name, formats.CHECKPOINTS)(
                 **{key: torch.from_numpy(x) for key, x in feeds.items()}
             )
         for answer, expected in zip(

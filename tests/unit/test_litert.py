@@ -15,15 +15,15 @@ from facefusion.engines.accuracy import synthetic_inputs
 from facefusion.engines.registry import Engine, available
 from facefusion.engines.sessions import make_session
 from facefusion.export import litert
-from facefusion.export.comparison import Cost, apart
-from facefusion.export.litert import main, resized
+from facefusion.export.comparison import Cost, psnr_by_input
+from facefusion.export.litert import main, resize_inputs
 from facefusion.models.manifest import EMBEDDED_WEIGHTS, read_manifest
 from facefusion.models.networks import INT8_TFLITE, NETWORKS
 
 
 def test_inputs_are_had_at_another_side() -> None:
     feeds = synthetic_inputs("refine", 256)
-    small = resized(feeds, 128)
+    small = resize_inputs(feeds, 128)
     assert {key: value.shape for key, value in small.items()} == {
         key: (*value.shape[:2], 128, 128) for key, value in feeds.items()
     }
@@ -32,9 +32,9 @@ def test_inputs_are_had_at_another_side() -> None:
             small[key].mean() == pytest.approx(value.mean(), abs=1e-4)
             and small[key].dtype == np.float32
         )
-        assert resized(feeds, 256)[key] is value
+        assert resize_inputs(feeds, 256)[key] is value
     coarse = synthetic_inputs("coarse", 128)
-    assert resized(coarse, 64)["identity"] is coarse["identity"]
+    assert resize_inputs(coarse, 64)["identity"] is coarse["identity"]
 
 
 def test_a_network_agrees_with_itself_and_less_with_its_int8() -> None:
@@ -42,12 +42,12 @@ def test_a_network_agrees_with_itself_and_less_with_its_int8() -> None:
         make_session(EMBEDDED_WEIGHTS / f"refine{kind}.onnx", 1) for kind in ("", ".int8")
     )
     judging = [synthetic_inputs("refine", side) for side in (256, 384)]
-    assert apart(whole, whole, NETWORKS["refine"].output_names, judging) == pytest.approx(
+    assert psnr_by_input(whole, whole, NETWORKS["refine"].output_names, judging) == pytest.approx(
         [120, 120]
     )
     assert all(
         40 < decibels < 80
-        for decibels in apart(whole, small, NETWORKS["refine"].output_names, judging)
+        for decibels in psnr_by_input(whole, small, NETWORKS["refine"].output_names, judging)
     )
 
 
@@ -75,8 +75,8 @@ def test_only_what_is_exact_enough_is_written(
     heard: dict[str, list[Any]] = {"coarse": [], "refine": [synthetic_inputs("refine", 256)]}
     monkeypatch.setattr(litert, "tflite", lambda name, checkpoints, out: out / f"{name}.tflite")
     monkeypatch.setattr(litert, "quantize", quantize)
-    monkeypatch.setattr(litert, "recorded", lambda *a: [heard, heard])
-    monkeypatch.setattr(litert, "drawn", lambda *a: ([], []))
+    monkeypatch.setattr(litert, "record_parts", lambda *a: [heard, heard])
+    monkeypatch.setattr(litert, "split_pairs", lambda *a: ([], []))
     costs = Cost(7, {"PSNR, dB": (15, 21.5, 21.25)}, (0.65, 0.65))
     monkeypatch.setattr(litert, "cost", lambda *a: costs)
     monkeypatch.setattr(litert, "ENOUGH", 40.0 if exact else 90.0)
@@ -104,8 +104,8 @@ def test_only_what_is_exact_enough_is_written(
 def test_what_costs_too_much_is_told(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("ai_edge_litert")
     monkeypatch.setattr(litert, "QUANTIZED", ())
-    monkeypatch.setattr(litert, "recorded", lambda *a: [{}, {}])
-    monkeypatch.setattr(litert, "drawn", lambda *a: ([], []))
+    monkeypatch.setattr(litert, "record_parts", lambda *a: [{}, {}])
+    monkeypatch.setattr(litert, "split_pairs", lambda *a: ([], []))
     costs = Cost(7, {"PSNR, dB": (15, 21.5, 20.25)}, (0.65, 0.65))
     monkeypatch.setattr(litert, "cost", lambda *a: costs)
     assert (

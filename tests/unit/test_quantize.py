@@ -19,15 +19,16 @@ from facefusion.engines.sessions import Feeds
 from facefusion.evaluation.pairs import Pair
 from facefusion.export import quantize as command
 from facefusion.export.calibration import record
-from facefusion.export.comparison import ENOUGH, Cost, Judgement, both, judge, report
-from facefusion.export.manifest import enter_small
+from facefusion.export.comparison import ENOUGH, Cost, Judgement, judge, open_both
+from facefusion.export.int8_report import report
+from facefusion.export.manifest import add_int8_entry
 from facefusion.export.quantize import (
     CONVOLUTIONS,
     EVERYTHING,
     Recipe,
     best_of,
-    delicate,
-    prepared,
+    prepare,
+    sensitive_convolutions,
 )
 from facefusion.models.manifest import EMBEDDED_WEIGHTS, read_manifest
 from facefusion.models.networks import INT8, INT8_TFLITE, fusion_networks
@@ -76,8 +77,8 @@ def test_all_int8_networks_are_small_enough() -> None:
 @pytest.mark.parametrize("name", fusion_networks())
 def test_quantising_anew(name: str, feeds: dict[str, list[Feeds]], tmp_path: Path) -> None:
     whole = EMBEDDED_WEIGHTS / f"{name}.onnx"
-    ready = prepared(whole, tmp_path)
-    kept = set(delicate(onnx.load(str(ready))))
+    ready = prepare(whole, tmp_path)
+    kept = set(sensitive_convolutions(onnx.load(str(ready))))
     command.quantize(ready, tmp_path / "small.onnx", RECIPE, feeds[name][:2])
     made = onnx.load(str(tmp_path / "small.onnx"))
     given = {node.output[0]: node.op_type for node in made.graph.node}
@@ -92,12 +93,12 @@ def test_quantising_anew(name: str, feeds: dict[str, list[Feeds]], tmp_path: Pat
 
 
 def test_the_attention_and_the_output_are_delicate(tmp_path: Path) -> None:
-    model = onnx.load(str(prepared(EMBEDDED_WEIGHTS / "refine.onnx", tmp_path)))
+    model = onnx.load(str(prepare(EMBEDDED_WEIGHTS / "refine.onnx", tmp_path)))
     shapes = {weights.name: tuple(weights.dims) for weights in model.graph.initializer}
     nodes = {
         node.name: shapes[node.input[1]] for node in model.graph.node if node.op_type == "Conv"
     }
-    kept = [nodes[name] for name in delicate(model)]
+    kept = [nodes[name] for name in sensitive_convolutions(model)]
     # Three attention modules of two gates and a map each, and the output.
     assert (
         len(kept) == 10
@@ -127,7 +128,7 @@ def test_the_quickest_that_is_exact_enough_is_taken() -> None:
 def test_the_manifest_says_what_it_was_made_from(tmp_path: Path) -> None:
     for name in ("manifest.json", "coarse.int8.onnx"):
         shutil.copy(EMBEDDED_WEIGHTS / name, tmp_path / name)
-    enter_small(tmp_path, "coarse", INT8, tmp_path / "coarse.int8.onnx", f"INT8: {RECIPE}")
+    add_int8_entry(tmp_path, "coarse", INT8, tmp_path / "coarse.int8.onnx", f"INT8: {RECIPE}")
     networks = json.loads((tmp_path / "manifest.json").read_text())["networks"]
     entry = networks["coarse" + INT8]
     assert (
@@ -164,7 +165,8 @@ def test_the_two_pipelines_differ_in_their_fusion_networks(
     guest: np.ndarray, astronaut: np.ndarray
 ) -> None:
     whole, small = (
-        pipeline(guest, astronaut, tier="balanced").image for pipeline in both(EMBEDDED_WEIGHTS)
+        pipeline(guest, astronaut, tier="balanced").image
+        for pipeline in open_both(EMBEDDED_WEIGHTS)
     )
     apart = np.abs(whole.astype(int) - small)
     assert 0 < apart.max() < 40 and apart.mean() < 0.1
