@@ -1,6 +1,4 @@
-"""Faces drawn for the mesh network move where they say, and the teacher is asked, or missed, in
-clear words.
-"""
+"""Faces drawn for the mesh network, and the teacher that labels them."""
 
 from __future__ import annotations
 
@@ -74,7 +72,7 @@ def test_drawn_faces_are_images_with_a_mesh_inside_and_depend_on_the_seed_alone(
     assert max(openings) > min(openings) + 0.2 and 0 < sum(has_exact) < 20
 
 
-def test_without_its_packages_the_teacher_says_what_to_install(
+def test_without_its_packages_the_teacher_names_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(expressions, "missing_packages", lambda: ["ai-edge-litert"])
@@ -82,7 +80,7 @@ def test_without_its_packages_the_teacher_says_what_to_install(
         MeshTeacher()
 
 
-def test_what_the_teacher_says_of_another_place_is_not_believed(
+def test_a_label_far_from_the_warped_mesh_is_discarded(
     make_mesh: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Net:

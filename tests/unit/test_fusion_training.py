@@ -1,6 +1,4 @@
-"""What the fusion networks learn from and how they are judged, and what they answer before they
-have learned anything.
-"""
+"""Samples and losses of the fusion networks, and their answers before any training."""
 
 from __future__ import annotations
 
@@ -68,7 +66,7 @@ def networks(tmp_path: Path) -> LossNetworks:
 
 
 @pytest.mark.parametrize(("crop", "view"), [(192, 128), (REFINE_CROP, VIEW)])
-def test_samples_are_what_they_say_and_depend_on_the_seed_alone(
+def test_samples_have_the_shapes_they_document_and_depend_on_the_seed_alone(
     images: list[FaceImage], crop: int, view: int
 ) -> None:
     sampler = SwapSampler(align_faces(images, crop), [bare()] * len(images), view)
@@ -129,7 +127,7 @@ def test_the_coarse_residual_reaches_any_colour_at_any_pixel() -> None:
     assert 0.9 < float(delta.abs().max()) <= 1 and float(steps.max()) > 0.5
 
 
-def test_colour_costs_where_it_changes_within_a_cheek_and_light_costs_nothing() -> None:
+def test_fine_chroma_penalises_colour_within_a_cheek_and_not_light() -> None:
     across = torch.linspace(-0.3, 0.3, 128).expand(1, 1, 128, 128)
     red, ones = torch.tensor([1.0, 0, 0]).view(1, 3, 1, 1), torch.ones(1, 1, 128, 128)
     light, drift = across.expand(-1, 3, -1, -1), across * red
@@ -145,7 +143,7 @@ def test_colour_costs_where_it_changes_within_a_cheek_and_light_costs_nothing() 
     assert float(fine_chroma(nose, away)) < 1e-5
 
 
-def test_a_leak_is_what_the_plain_warp_has_not_of_the_target() -> None:
+def test_an_identity_leak_is_measured_against_the_plain_warp() -> None:
     source, target, nobody = torch.eye(3)[:, None]
     no, yes = torch.zeros(1), torch.ones(1)
 
@@ -167,7 +165,7 @@ def test_a_leak_is_what_the_plain_warp_has_not_of_the_target() -> None:
     assert float(moved.grad @ source.T) < 0 < float(moved.grad @ target.T)
 
 
-def test_the_identity_has_a_say_once_it_is_learned() -> None:
+def test_the_identity_changes_the_answer_once_its_weights_are_trained() -> None:
     torch.manual_seed(0)
     net = CoarseFusionModel().eval()
     warped, target = torch.rand(2, 1, 3, 128, 128)
@@ -222,7 +220,7 @@ def test_the_refine_network_begins_with_the_coarse_answer(size: int) -> None:
 
 
 @pytest.mark.parametrize("stage", ["coarse", "refine", "joint"])
-def test_a_step_teaches_every_part_of_the_network(
+def test_a_step_trains_every_part_of_the_network(
     images: list[FaceImage],
     networks: LossNetworks,
     tmp_path: Path,
@@ -267,7 +265,7 @@ def test_a_step_teaches_every_part_of_the_network(
     assert all(np.isfinite(list(scores.values()))) and scores["val_psnr"] > 5
 
 
-def test_the_discriminator_learns_to_tell_and_remembers_what_it_learned() -> None:
+def test_the_discriminator_learns_and_its_state_is_restored() -> None:
     torch.manual_seed(0)
     adversary, weight = Adversary(), torch.ones(4, 1, 64, 64)
     real = torch.nn.functional.interpolate(torch.rand(4, 3, 8, 8), size=64, mode="bilinear")
@@ -320,7 +318,7 @@ def bars(dark: float) -> Spectacles:
 
 
 @pytest.mark.parametrize(("crop", "view"), [(192, 128), (REFINE_CROP, VIEW)])
-def test_found_glasses_are_left_out_and_faces_are_carried_without(
+def test_detected_glasses_are_excluded_and_sources_are_warped_without_theirs(
     images: list[FaceImage], monkeypatch: pytest.MonkeyPatch, crop: int, view: int
 ) -> None:
     monkeypatch.setattr(covered_faces, "glasses_kinds", lambda names: ["clear", "dark", ""])
@@ -331,13 +329,13 @@ def test_found_glasses_are_left_out_and_faces_are_carried_without(
         float(np.abs(without.astype(int) - crop).mean())
         for without, crop in zip(sampler.covered_faces.without_glasses, faces.crops, strict=True)
     ]
-    assert changed[0] > 0 and changed[1:] == [0, 0]  # nobody knows what is behind dark glass
+    assert changed[0] > 0 and changed[1:] == [0, 0]  # sunglasses cannot be removed
     samples = [sampler(np.random.default_rng(seed)) for seed in range(40)]
     assert {int(s["source"][0]) for s in samples if s["paired"][0]} == {
         0,
         2,
     }  # sunglasses are no truth
-    # Wherever glasses were found nothing may change, and it is said that something lies there.
+    # Wherever glasses were detected nothing may change.
     barred = [
         s
         for s in samples
@@ -349,7 +347,7 @@ def test_found_glasses_are_left_out_and_faces_are_carried_without(
     )
 
 
-def test_found_hair_neither_travels_nor_changes(images: list[FaceImage]) -> None:
+def test_detected_hair_is_neither_transferred_nor_changed(images: list[FaceImage]) -> None:
     fringe = np.zeros((96, 96), np.float32)
     fringe[:32] = 1
     coverings = [Coverings(None, fringe), bare(), bare()]
@@ -366,7 +364,7 @@ def test_found_hair_neither_travels_nor_changes(images: list[FaceImage]) -> None
     assert 5 < hidden < 35
 
 
-def test_drawn_glasses_lie_over_the_eyes_and_cover_what_they_say(make_mesh: Any) -> None:
+def test_drawn_glasses_lie_over_the_eyes_and_their_masks_fit(make_mesh: Any) -> None:
     mesh, image = make_mesh((96, 96), 115, roll=20), np.full((192, 192, 3), 150, np.uint8)
     dark = 0
     for seed in range(20):
@@ -396,8 +394,8 @@ def test_the_spectacles_network_learns_from_drawn_ones(
     samples = [task.sample(np.random.default_rng(seed)) for seed in range(8)]
     batch = {key: torch.from_numpy(np.stack([s[key] for s in samples])) for key in samples[0]}
     assert batch["eyes"].shape == (8, 88, 144, 3) and batch["opacity"].shape == (8, 2, 88, 144)
-    worn = batch["opacity"].flatten(1).max(1).values > 0.5
-    assert 3 <= int(worn.sum()) <= 8
+    has_glasses = batch["opacity"].flatten(1).max(1).values > 0.5
+    assert 3 <= int(has_glasses.sum()) <= 8
     losses = fit(task, batch, 12)
     assert losses[-1] < 0.8 * losses[0]
     figures = task.evaluate(task.net.eval())

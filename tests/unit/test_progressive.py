@@ -1,4 +1,4 @@
-"""The comparison of progressive generation with one step measures what it says."""
+"""The comparison of progressive generation with one step."""
 
 from __future__ import annotations
 

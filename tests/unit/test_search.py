@@ -1,4 +1,4 @@
-"""The search for a better size asks, times, trains what is quick enough, and says what it found."""
+"""The search for a better size times designs, trains those that are fast enough, and reports."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_design_is_what_a_network_is_built_of() -> None:
 
 @pytest.fixture
 def space(monkeypatch: pytest.MonkeyPatch) -> Space:
-    """What is slow by its width, and good by its kernel."""
+    """A space in which wide designs are slow, and large kernels are good."""
 
     def milliseconds(net: Any, contract: Any, reference: Any) -> tuple[float, float]:
         return size(net) / 1e5, size(reference) / 1e5

@@ -1,6 +1,4 @@
-"""Training is a function of its seed, resumes where it stopped, and its losses measure what they
-say.
-"""
+"""Training depends on its seed alone and resumes exactly; a stage is one entry; losses are right."""
 
 from __future__ import annotations
 
@@ -19,8 +17,9 @@ from torch import Tensor, nn
 
 from facefusion.geometry.align import ARCFACE_TEMPLATE, similarity_transform
 from facefusion.nets.coarse import CoarseFusionModel
+from facefusion.nets.eyelids import EyelidsNet
 from facefusion.nets.refine import EnhancementNet, ProgressiveFusionNet
-from facefusion.training.command import Paths, main, needed_file, read_schedules
+from facefusion.training.command import Paths, main, needed_file, read_schedules, run_stage
 from facefusion.training.loop import Batch, Schedule, train
 from facefusion.training.losses import arcface_crops, gradient_l1, weighted_l1
 from facefusion.training.pictures import tiled
@@ -252,7 +251,10 @@ class BrightnessTask(LineTask):
 def test_a_stage_is_one_entry_of_the_table(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    seeds = []
+
     def make(inputs: Inputs) -> tuple[Any, nn.Module]:
+        seeds.append(torch.initial_seed())
         return BrightnessTask(inputs), LineTask().net
 
     monkeypatch.setitem(STAGES, "brightness", Stage(make, ships=False))
@@ -278,10 +280,57 @@ def test_a_stage_is_one_entry_of_the_table(
     assert len(log) == 2 and log[1].startswith("3,")
 
     moved = (checkpoints / "brightness.safetensors").rename(tmp_path / "moved.safetensors")
-    assert run_command("contrast", "--brightness", str(moved)) == 0
+    assert run_command("contrast", "--brightness", str(moved), "--seed", "7") == 0
+    assert seeds == [0, 7]  # initial weights depend on the schedule's seed
     assert [file.name for file in checkpoints.iterdir()] == ["contrast.safetensors"]
     with pytest.raises(SystemExit, match=r"schedules\.toml has no schedule for coarse"):
         run_command("coarse")
+
+
+class PairOfNetworks(nn.Module):
+    """Two networks, of which a stage trains and exports one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.eyelids, self.other = EyelidsNet(), nn.Linear(1, 1)
+
+
+class PartTask(LineTask):
+    """Trains the eyelids network of a pair on random eyes."""
+
+    def __init__(self) -> None:
+        self.net = PairOfNetworks()
+
+    def sample(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        return {"eyes": rng.normal(size=(3, 32, 48)).astype(np.float32)}
+
+    def loss(self, batch: Batch, progress: float) -> tuple[Tensor, dict[str, float]]:
+        return self.net.eyelids.logits(batch["eyes"]).abs().mean(), {}
+
+    def evaluate(self, net: nn.Module) -> dict[str, float]:
+        return {}
+
+
+def test_a_stage_exports_the_parts_that_its_entry_names(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = Stage(lambda inputs: (PartTask(), PairOfNetworks()), parts=("eyelids",))
+    monkeypatch.setitem(STAGES, "part", stage)
+    weights, checkpoints = tmp_path / "weights", tmp_path / "checkpoints"
+    paths = Paths(data, weights, checkpoints, tmp_path / "run")
+    run_stage("part", Schedule(steps=2, batch=2, workers=0, evaluate_every=2), paths)
+    assert sorted(file.name for file in weights.iterdir()) == ["eyelids.onnx", "manifest.json"]
+    assert [file.name for file in checkpoints.iterdir()] == ["eyelids.safetensors"]
+    # The next training may start from that file, which holds the part alone.
+    trained = load_file(checkpoints / "eyelids.safetensors")
+    next_run = replace(paths, start_from=checkpoints / "eyelids.safetensors", run=tmp_path / "next")
+    schedule = Schedule(steps=1, batch=2, rate=0, workers=0, evaluate_every=1, seed=1)
+    run_stage("part", schedule, next_run)
+    again = load_file(checkpoints / "eyelids.safetensors")
+    assert again.keys() == trained.keys() == EyelidsNet().state_dict().keys()
+    assert all(
+        torch.equal(again[name], trained[name]) for name, _ in EyelidsNet().named_parameters()
+    )
 
 
 def test_a_split_without_images_is_named(data: Path, tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ PAIRED_COVERING: Final = 0.3
 FACE_WEIGHT: Final = 4.0
 #: Cells a side in which light is compared; larger views are averaged in larger cells.
 LIGHT_CELLS: Final = 16
+#: Number of val samples.
 VAL_SAMPLES: Final = 160
 #: Number of val samples that are run at once.
 VAL_BATCH: Final = 32

@@ -100,8 +100,8 @@ class MeshTask:
 
     @staticmethod
     def _view(rng: np.random.Generator, mesh: np.ndarray) -> np.ndarray:
-        tight = mesh_crop_transform(mesh, MESH_FACE_SHARE, INPUT_SIZE)
-        return chain(jittered(rng, INPUT_SIZE, *TRAINING_JITTER), tight)
+        crop_matrix = mesh_crop_transform(mesh, MESH_FACE_SHARE, INPUT_SIZE)
+        return chain(jittered(rng, INPUT_SIZE, *TRAINING_JITTER), crop_matrix)
 
     @staticmethod
     def _val_views(
@@ -120,7 +120,7 @@ class MeshTask:
             points.append(transform_points(mesh, matrix))
         return torch.from_numpy(np.stack(crops)), np.stack(points)
 
-    def _face(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    def _draw_face(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Draws a face, mirrored half of the time, and its mesh by the teacher."""
         face = self.drawn_faces(rng)
         if rng.random() < 0.5:
@@ -128,7 +128,7 @@ class MeshTask:
         return face.image, self.teacher(face)
 
     def sample(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        image, mesh = self._face(rng)
+        image, mesh = self._draw_face(rng)
         matrix = self._view(rng, mesh)
         crop = cv2.warpAffine(
             image, matrix, (INPUT_SIZE, INPUT_SIZE), borderMode=cv2.BORDER_REPLICATE
