@@ -1,10 +1,9 @@
-"""Runs the steps of the Dockerfile without a Docker engine, as far as they go: `python -m
-benchmarks.container`.
+"""Runs the steps of the Dockerfile without a container engine: `python -m benchmarks.container`.
 
 A directory stands in for the image. COPY copies; RUN of pip installs into a fresh virtual
-environment; RUN of apt is simulated where apt is at hand; RUN of useradd is not run. At the end the
-CMD runs with the ENV and nothing else until the HEALTHCHECK's own command says that it is well.
-What was not run is said.
+environment; RUN of apt is simulated if apt is installed; RUN of useradd is not run. At the end the
+CMD runs with the variables of ENV alone until the HEALTHCHECK's command succeeds. The output names
+the steps that were not run.
 """
 
 from __future__ import annotations
@@ -17,17 +16,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks.server import HOST, STARTUP_SECONDS, ServerCommand, start_server
+
 ROOT = Path(__file__).resolve().parent.parent
-#: Seconds until the health check must succeed.
-PATIENCE = 120
 
 
 def instructions(dockerfile: Path) -> Iterator[tuple[str, str]]:
-    """Each instruction and its words; lines that are continued are joined, comments left out."""
+    """Yields each instruction and its words; joins continued lines, and leaves comments out."""
     text = "\n".join(
         line for line in dockerfile.read_text().splitlines() if not line.lstrip().startswith("#")
     )
@@ -39,52 +38,52 @@ def instructions(dockerfile: Path) -> Iterator[tuple[str, str]]:
 
 @dataclass
 class Container:
-    """The directory that stands in for an image, and what the instructions made of it so far."""
+    """Directory that stands in for an image, and the state after the instructions so far.
+
+    Attributes:
+        folder: the directory.
+        workdir: the image's working directory.
+        variables: of ENV.
+        health: command of HEALTHCHECK.
+    """
 
     folder: Path
-    place: Path = Path("/")
+    workdir: Path = Path("/")
     variables: dict[str, str] = field(default_factory=dict)
     health: str = ""
 
     def inside(self, path: str) -> Path:
-        """A path of the image as one of this machine."""
-        return self.folder / str(self.place / path).lstrip("/")
+        """Returns the path on this machine of a path in the image."""
+        return self.folder / str(self.workdir / path).lstrip("/")
 
     def local(self, command: str) -> str:
-        """A command with the image's /tmp and home replaced by those of the directory."""
+        """Replaces the image's /tmp and home in a command by those of the directory."""
         return command.replace("/tmp/", f"{self.folder}/tmp/").replace(
             "/home/", f"{self.folder}/home/"
         )
 
     @property
     def environment(self) -> dict[str, str]:
-        """The virtual environment's programs first, and the variables of ENV."""
+        """Variables of ENV, with the virtual environment first on the path."""
         path = os.pathsep.join([str(self.folder / "venv" / "bin"), os.environ["PATH"]])
-        here = {
+        variables = {
             name: value.replace("/tmp", f"{self.folder}/tmp")
             for name, value in self.variables.items()
         }
-        return {"HOME": str(self.folder / "tmp"), **here, "PATH": path}
+        return {"HOME": str(self.folder / "tmp"), **variables, "PATH": path}
 
     def step(self, name: str, words: str) -> str:
-        """Does one instruction; says what was done.
+        """Carries out one instruction, and describes what was done.
 
         Raises:
             subprocess.CalledProcessError, OSError: the step fails.
-            ValueError: an instruction that this script does not know.
+            ValueError: the instruction is unknown to this script.
         """
         match name:
             case "FROM":
-                wanted = words.partition(":")[2].partition("-")[0]
-                here = f"{sys.version_info[0]}.{sys.version_info[1]}"
-                subprocess.run(
-                    [sys.executable, "-m", "venv", str(self.folder / "venv")], check=True
-                )
-                return f"stands in: this Python {here}" + (
-                    "" if here == wanted else f", not {wanted}"
-                )
+                return self._from(words)
             case "WORKDIR":
-                self.place = Path(words)
+                self.workdir = Path(words)
                 self.inside(".").mkdir(parents=True, exist_ok=True)
                 return "done"
             case "COPY":
@@ -102,18 +101,24 @@ class Container:
                 return "NOT RUN: needs an engine" if name == "USER" else "kept for the end"
         raise ValueError(f"{name} is not known here")
 
+    def _from(self, words: str) -> str:
+        wanted = words.partition(":")[2].partition("-")[0]
+        own = f"{sys.version_info[0]}.{sys.version_info[1]}"
+        subprocess.run([sys.executable, "-m", "venv", str(self.folder / "venv")], check=True)
+        return f"stands in: this Python {own}" + ("" if own == wanted else f", not {wanted}")
+
     def _copy(self, sources: list[str], target: str) -> str:
         count = 0
         for source in sources:
-            place = self.inside(target) / source if target.endswith("/") else self.inside(target)
-            place.parent.mkdir(parents=True, exist_ok=True)
+            copy = self.inside(target) / source if target.endswith("/") else self.inside(target)
+            copy.parent.mkdir(parents=True, exist_ok=True)
             if (ROOT / source).is_dir():
                 shutil.copytree(
-                    ROOT / source, place, ignore=shutil.ignore_patterns("__pycache__", ".*")
+                    ROOT / source, copy, ignore=shutil.ignore_patterns("__pycache__", ".*")
                 )
-                count += sum(path.is_file() for path in place.rglob("*"))
+                count += sum(path.is_file() for path in copy.rglob("*"))
             else:
-                shutil.copyfile(ROOT / source, place)
+                shutil.copyfile(ROOT / source, copy)
                 count += 1
         return f"{count} files"
 
@@ -124,11 +129,9 @@ class Container:
             names = (ROOT / "packages.txt").read_text().split()
             command = ["apt-get", "install", "--simulate", "--no-install-recommends", *names]
             done = subprocess.run(command, capture_output=True, text=True)
-            return (
-                "simulated"
-                if done.returncode == 0
-                else f"NOT SIMULATED: {done.stderr.strip().splitlines()[-1]}"
-            )
+            if done.returncode == 0:
+                return "simulated"
+            return f"NOT SIMULATED: {done.stderr.strip().splitlines()[-1]}"
         if words.startswith("useradd"):
             return "NOT RUN: needs an engine"
         self.inside(".").mkdir(parents=True, exist_ok=True)
@@ -148,34 +151,34 @@ class Container:
         return "done"
 
     def start(self, command: list[str], port: int) -> str:
-        """Runs the CMD until the HEALTHCHECK's command succeeds."""
-        environment = {
-            **self.environment,
-            "GRADIO_SERVER_NAME": "127.0.0.1",
-            "GRADIO_SERVER_PORT": str(port),
-        }
-        check, begin = self.health.replace("7860", str(port)), time.perf_counter()
-        log = self.folder / "tmp" / "log"
-        with log.open("wb") as out:
-            process = subprocess.Popen(
-                command, cwd=self.inside("."), env=environment, stdout=out, stderr=out
-            )
+        """Runs the CMD until the HEALTHCHECK's command succeeds.
+
+        Raises:
+            RuntimeError: the command ended, or the check did not succeed in time.
+        """
+        own = {"GRADIO_SERVER_NAME": HOST, "GRADIO_SERVER_PORT": str(port)}
+        environment = {**self.environment, **own}
+        check = self.health.replace("7860", str(port))
+        begin = time.perf_counter()
+        started = ServerCommand(environment, port, command, self.inside("."))
+        server = start_server(self.folder / "tmp", started)
         try:
-            quiet = {"shell": True, "env": environment, "stderr": subprocess.DEVNULL}
-            while subprocess.run(check, **quiet).returncode != 0:  # type: ignore[call-overload]
-                if process.poll() is not None or time.perf_counter() - begin > PATIENCE:
-                    raise RuntimeError(
-                        f"The container did not become well:\n{log.read_text(errors='replace')[-3000:]}"
-                    )
+            while not _succeeds(check, environment):
+                if not server.alive or time.perf_counter() - begin > STARTUP_SECONDS:
+                    raise RuntimeError(f"The health check did not succeed:\n{server.log[-3000:]}")
                 time.sleep(0.2)
-            return f"well after {time.perf_counter() - begin:.1f} s"
+            return f"healthy after {time.perf_counter() - begin:.1f} s"
         finally:
-            process.terminate()
-            process.wait(20)
+            server.end()
+
+
+def _succeeds(command: str, environment: Mapping[str, str]) -> bool:
+    done = subprocess.run(command, shell=True, env=environment, stderr=subprocess.DEVNULL)
+    return done.returncode == 0
 
 
 def main() -> None:
-    """Prints each step and what became of it."""
+    """Prints each step and what was done."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=7860)
     port = parser.parse_args().port

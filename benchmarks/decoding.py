@@ -1,5 +1,6 @@
-"""Photos decoded in this process, in another one, and by another Pillow: `python -m
-benchmarks.decoding --out decoding.md`.
+"""Time of decoding photos in the server's process, in another one, and by another Pillow.
+
+`python -m benchmarks.decoding --out decoding.md`
 
 `--pillow DIR` names a directory into which a wheel of another Pillow was unpacked (`python -m
 zipfile -e pillow.whl DIR`); it is put first on the path of a process of its own, and not installed.
@@ -12,9 +13,9 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +24,7 @@ import numpy as np
 import PIL
 from PIL import Image
 
+from benchmarks.timing import seconds_of
 from facefusion.decoding.pool import DecoderPool
 from facefusion.images.reading import read_photo
 from facefusion.machine.cpu import describe_machine
@@ -35,8 +37,12 @@ FORMATS: Final = {
     "png": {"compress_level": 3},
     "webp": {"quality": 85, "method": 0},
 }
-#: Rounds, in each of which every way decodes the photo once; fewer of photos that take long.
-ROUNDS, LARGE_ROUNDS, LARGE = 25, 9, 40
+#: Rounds, in each of which every way decodes the photo once.
+ROUNDS: Final = 25
+#: Rounds of a large photo.
+LARGE_ROUNDS: Final = 9
+#: Megapixels from which on a photo is large.
+LARGE: Final = 40
 WHY: Final = """\
 The server decodes in the other process (`facefusion.decoding`). Pillow 12.3.0 has published memory faults in its JPEG and
 tiled TIFF decoders, which 13.0 mends and Gradio's bound excludes: an installation over the bound would not resolve on a
@@ -46,8 +52,10 @@ does to a decoder happens under limits on memory, time and files, in a process t
 
 
 def photo_files(folder: Path) -> Iterator[tuple[str, int, Path]]:
-    """Writes the example at every size in every format, with noise as of a camera: a name, its
-    rounds, the file.
+    """Writes the example at every size in every format, with noise like a camera's.
+
+    Yields:
+        Name, rounds and file of each photo.
     """
     example = cv2.cvtColor(cv2.imread(str(EXAMPLE)), cv2.COLOR_BGR2RGB)
     for megapixels, size in SIDES.items():
@@ -67,8 +75,10 @@ def photo_files(folder: Path) -> Iterator[tuple[str, int, Path]]:
 
 @contextmanager
 def decoder(pillow: Path | None) -> Iterator[tuple[str, Callable[[Path], float]]]:
-    """Pillow's version in a process of its own, and what decodes a file there and gives the
-    seconds.
+    """Starts a process, by default with the installed Pillow.
+
+    Yields:
+        Pillow's version there, and a function that decodes a file there and returns the seconds.
     """
     environment = dict(os.environ) | ({} if pillow is None else {"PYTHONPATH": str(pillow)})
     command = [sys.executable, "-m", "benchmarks.decoding", "--serve"]
@@ -87,21 +97,15 @@ def decoder(pillow: Path | None) -> Iterator[tuple[str, Callable[[Path], float]]
 
 
 def serve() -> None:
-    """Decodes the files whose paths are read, and writes the seconds of each."""
+    """Decodes the files whose paths come from standard input, and prints the seconds of each."""
     print(PIL.__version__, flush=True)
     for line in sys.stdin:
-        print(timed(lambda path: read_photo(path, "target"), Path(line.strip())), flush=True)
-
-
-def timed(read: Callable[[Path], object], path: Path) -> float:
-    """Seconds that reading takes."""
-    begin = time.perf_counter()
-    read(path)
-    return time.perf_counter() - begin
+        path = Path(line.strip())
+        print(seconds_of(partial(read_photo, path, "target")), flush=True)
 
 
 def measured(pillow: Path | None) -> str:
-    """The table."""
+    """Decodes all photos in all ways, and formats the table."""
     with (
         tempfile.TemporaryDirectory() as name,
         DecoderPool() as pool,
@@ -110,8 +114,8 @@ def measured(pillow: Path | None) -> str:
         pool.start()
         ways: dict[str, Callable[[Path], float]] = {
             f"Pillow {version}, in process": own,
-            f"Pillow {version}, other process": lambda path: timed(
-                lambda file: pool.read(file, "target"), path
+            f"Pillow {version}, other process": lambda path: seconds_of(
+                lambda: pool.read(path, "target")
             ),
         }
         if pillow is None:
@@ -121,7 +125,7 @@ def measured(pillow: Path | None) -> str:
 
 
 def table(ways: dict[str, Callable[[Path], float]], folder: Path) -> str:
-    """Milliseconds of every photo in every way, and what each way adds to the first."""
+    """Formats the milliseconds of every photo in every way, and the time over that of the first."""
     others = list(ways)[1:]
     head = ["photo", *ways, *(f"{way}: added" for way in others)]
     lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
@@ -143,7 +147,7 @@ def table(ways: dict[str, Callable[[Path], float]], folder: Path) -> str:
 
 
 def main() -> None:
-    """Measures and writes."""
+    """Prints or writes the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--pillow", type=Path, help="directory of an unpacked wheel of another Pillow"

@@ -1,6 +1,4 @@
-"""Photos made to hurt whoever decodes them: small files that ask for much memory or time, and
-formats that nobody has.
-"""
+"""Files that are hard to decode: small ones that need much memory or time, and broken ones."""
 
 from __future__ import annotations
 
@@ -15,9 +13,9 @@ import numpy as np
 import skimage.data
 from PIL import Image
 
-#: Width and height in pixels just below the size that Pillow itself calls a bomb.
+#: Width and height in pixels just below Pillow's own limit.
 BELOW_PILLOWS_LIMIT: Final = (16383, 10900)
-#: Sides of a square photo just below the server's 64 megapixels.
+#: Side in pixels of a square photo just below the server's 64 megapixels.
 LARGE: Final = 7990
 #: Bytes that the PNG writer compresses at once.
 BLOCK: Final = 1 << 22
@@ -32,12 +30,15 @@ def encoded(photo: np.ndarray, kind: str, **options: Any) -> bytes:
 
 @cache
 def face(side: int = 512, kind: str = "JPEG") -> bytes:
-    """A photo with one face (NASA's portrait of Eileen Collins, public domain), side x side pixels."""
+    """Returns a photo with one face, side x side pixels.
+
+    The photo is NASA's portrait of Eileen Collins, in the public domain.
+    """
     return encoded(np.asarray(Image.fromarray(skimage.data.astronaut()).resize((side, side))), kind)
 
 
 def png(width: int, height: int, *, depth: int = 8, colour: int = 0, extra: bytes = b"") -> bytes:
-    """A black PNG of any size, written without holding its pixels.
+    """Writes a black PNG of any size, without holding its pixels.
 
     Args:
         width, height: pixels.
@@ -65,7 +66,7 @@ def png(width: int, height: int, *, depth: int = 8, colour: int = 0, extra: byte
 
 
 def chunk(name: bytes, data: bytes) -> bytes:
-    """A chunk of a PNG."""
+    """Returns a chunk of a PNG."""
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
@@ -74,7 +75,10 @@ def _small(kind: str, **options: Any) -> bytearray:
 
 
 def jpeg(width: int, height: int, *, progressive: bool) -> bytes:
-    """A JPEG of a few hundred bytes that says it is large; what is missing is decoded as grey."""
+    """Returns a JPEG of a few hundred bytes with a large size in its header.
+
+    Decoders make the missing pixels grey.
+    """
     data = _small("JPEG", progressive=progressive)
     at = data.index(b"\xff\xc2" if progressive else b"\xff\xc0")
     data[at + 5 : at + 9] = struct.pack(">HH", height, width)
@@ -82,9 +86,7 @@ def jpeg(width: int, height: int, *, progressive: bool) -> bytes:
 
 
 def jpeg_of_scans(side: int, scans: int) -> bytes:
-    """A grey progressive JPEG in which each scan of 100 bytes goes over all blocks once and says
-    nothing.
-    """
+    """Returns a grey progressive JPEG whose scans of 100 bytes pass all blocks without a change."""
     blocks = (-(-side // 8)) ** 2
     runs = "".join(
         "0" + "1" * 14 for _ in range(-(-blocks // 32767))
@@ -110,7 +112,10 @@ def _segment(marker: int, data: bytes) -> bytes:
 
 
 def webp(width: int, height: int) -> bytes:
-    """A lossless WebP of one colour, whose header is rewritten: all its pixels take no bits."""
+    """Returns a lossless WebP of one colour with a large size in its header.
+
+    A pixel of one colour takes no bits, so that nothing is missing.
+    """
     data = _small("WEBP", lossless=True)
     at = data.index(b"VP8L") + 9
     bits = int.from_bytes(data[at : at + 4], "little") >> 28 << 28
@@ -119,14 +124,14 @@ def webp(width: int, height: int) -> bytes:
 
 
 def gif(width: int, height: int) -> bytes:
-    """A GIF of one pixel on a large screen."""
+    """Returns a GIF of one pixel on a large screen."""
     data = bytearray(encoded(np.zeros((1, 1), np.uint8), "GIF"))
     data[6:10] = struct.pack("<HH", width, height)
     return bytes(data)
 
 
 def tiff(width: int, height: int) -> bytes:
-    """A TIFF of 16 x 16 pixels that says it is large."""
+    """Returns a TIFF of 16 x 16 pixels with a large size in its header."""
     data = _small("TIFF", compression="tiff_lzw")
     begin = struct.unpack_from("<I", data, 4)[0]
     for i in range(struct.unpack_from("<H", data, begin)[0]):
@@ -138,7 +143,7 @@ def tiff(width: int, height: int) -> bytes:
 
 
 def tiff_loop() -> bytes:
-    """A TIFF whose directory names itself as the next one."""
+    """Returns a TIFF whose directory names itself as the next one."""
     data = bytearray(encoded(np.zeros((16, 16), np.uint8), "TIFF"))
     begin = struct.unpack_from("<I", data, 4)[0]
     entries = struct.unpack_from("<H", data, begin)[0]
@@ -147,11 +152,11 @@ def tiff_loop() -> bytes:
 
 
 def bmp(width: int, height: int, *, runs: int = 0) -> bytes:
-    """A BMP under run-length coding.
+    """Returns a BMP with run-length coding.
 
     Args:
-        width, height: pixels, as the header says.
-        runs: number of runs of one pixel, of two bytes each, that are really there.
+        width, height: size in pixels in the header.
+        runs: number of runs of one pixel, of two bytes each, in the file.
     """
     body = b"\x01\x00" * runs + b"\x00\x01"
     offset = 14 + 40 + 1024
@@ -161,11 +166,11 @@ def bmp(width: int, height: int, *, runs: int = 0) -> bytes:
 
 
 def _inflating(name: bytes, head: bytes) -> bytes:
-    """A chunk of text or colours that is 1,000 times as large when it is unpacked."""
+    """Returns a chunk of text or colours that is 1,000 times as large when it is unpacked."""
     return chunk(name, head + zlib.compress(bytes(50_000_000), 9))
 
 
-#: By name: what makes the file. None of them shows a face; each is answered with a sentence.
+#: Functions that make the files, by name. None shows a face; each is answered with a sentence.
 BOMBS: Final[dict[str, Callable[[], bytes]]] = {
     "png 1x65535": lambda: png(1, 65535),
     "png 65535x1": lambda: png(65535, 1),

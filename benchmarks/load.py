@@ -2,10 +2,9 @@
 1,2,4,8,16] [--each 10]`
 
 Starts `app.py`, lets so many clients at once ask for one fusion after another through the page's
-API, and prints for each
-number of visitors: fusions a second, p50 and p95 of the time that one waits, errors, what tiers the
-automatic choice gave, and the server's memory after it. With `--long N` one visitor then fuses N
-more times, and the memory is printed on the way.
+API, and prints for each number of visitors: fusions a second, p50 and p95 of the time that one
+waits, errors, the tiers of the automatic choice, and the server's memory afterwards. With `--long
+N` one visitor then fuses N more times, and the memory is printed on the way.
 """
 
 from __future__ import annotations
@@ -14,91 +13,104 @@ from facefusion.machine import telemetry as telemetry  # isort: skip  # before t
 
 import argparse
 import os
-import socket
-import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-import numpy as np
 from gradio_client import Client, handle_file
 from PIL import Image
 
 from benchmarks.processes import memory_mb
+from benchmarks.server import Server, ServerCommand, inherited, serving
+from benchmarks.timing import percentiles
 from facefusion.cli.bench import photos
 from facefusion.machine.cpu import describe_machine
 
-ROOT = Path(__file__).resolve().parent.parent
-STARTUP_SECONDS = 60
-#: Fusions between two looks at the memory.
-STEP = 50
+#: Fusions between two measurements of the memory.
+STEP: Final = 50
+#: First number of a visitor of the long run; the numbers below it are those of concurrent visitors.
+FIRST_LATE_VISITOR: Final = 256
 
 
 @dataclass
 class Visits:
-    """What visitors met: seconds of each answer, errors by name, tiers by name."""
+    """Seconds of each answer, errors by name, and tiers by name."""
 
     seconds: list[float] = field(default_factory=list)
     errors: Counter[str] = field(default_factory=Counter)
     tiers: Counter[str] = field(default_factory=Counter)
 
-
-@contextmanager
-def serving() -> Iterator[tuple[str, int, float]]:
-    """A server of its own: its address, process id, and the seconds until it answered."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    begin = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, "app.py", "--port", str(port)],
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "FORWARDED_ALLOW_IPS": "127.0.0.1"},  # each visitor has an address
-    )
-    url = f"http://127.0.0.1:{port}/"
-    try:
-        while True:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            if process.poll() is not None or time.perf_counter() - begin > STARTUP_SECONDS:
-                raise RuntimeError("the server did not start")
-            time.sleep(0.05)
-        yield url, process.pid, time.perf_counter() - begin
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def visit(
-    url: str, files: list[Any], tier: str, count: int, downloads: Path, number: int = 0
-) -> Visits:
-    """One visitor, of whom the address has a `number`, who fuses `count` times in a row."""
-    found = Visits()
-    address = f"10.0.{number // 256}.{number % 256}"
-    headers = {"X-Forwarded-For": address}
-    client = Client(url, verbose=False, download_files=downloads, headers=headers)
-    for _ in range(count):
-        begin = time.perf_counter()
-        try:
-            answer = client.predict(*files, tier, i_have_consent=True, api_name="/fuse")
-        except Exception as error:  # an error is a finding
-            found.errors[type(error).__name__] += 1
-            continue
-        found.seconds.append(time.perf_counter() - begin)
-        found.tiers.update(
-            part["tier"] for part in answer if isinstance(part, dict) and "tier" in part
+    def __add__(self, other: Visits) -> Visits:
+        return Visits(
+            self.seconds + other.seconds, self.errors + other.errors, self.tiers + other.tiers
         )
-    return found
+
+
+@dataclass(frozen=True)
+class Load:
+    """Fusions that are asked for.
+
+    Attributes:
+        server: the server.
+        files: source and target, as the client sends them.
+        tier: the tier to ask for.
+        downloads: a directory for the results.
+    """
+
+    server: Server
+    files: list[Any]
+    tier: str
+    downloads: Path
+
+    def visit(self, count: int, number: int = 0) -> Visits:
+        """Fuses `count` times in a row as the visitor with this number, which gives the address."""
+        visits = Visits()
+        headers = {"X-Forwarded-For": f"10.0.{number // 256}.{number % 256}"}
+        client = Client(
+            self.server.url, verbose=False, download_files=self.downloads, headers=headers
+        )
+        for _ in range(count):
+            begin = time.perf_counter()
+            try:
+                answer = client.predict(
+                    *self.files, self.tier, i_have_consent=True, api_name="/fuse"
+                )
+            except Exception as error:  # an error is a finding
+                visits.errors[type(error).__name__] += 1
+                continue
+            visits.seconds.append(time.perf_counter() - begin)
+            visits.tiers.update(
+                part["tier"] for part in answer if isinstance(part, dict) and "tier" in part
+            )
+        return visits
+
+    def memory(self) -> float:
+        """Returns the resident memory of the server's own process, in megabytes."""
+        return memory_mb(self.server.process.pid)["now"]
+
+    def concurrent_row(self, visitors: int, each: int) -> str:
+        """Lets visitors fuse at once, `each` times in a row, and formats a row of the table."""
+        begin = time.perf_counter()
+        with ThreadPoolExecutor(visitors) as pool:
+            visits = sum(pool.map(self.visit, [each] * visitors, range(visitors)), Visits())
+        rate = len(visits.seconds) / (time.perf_counter() - begin)
+        p50, p95 = percentiles(visits.seconds, 50, 95)
+        errors = ", ".join(f"{error} {count}" for error, count in visits.errors.items()) or "0"
+        tiers = ", ".join(f"{tier} {count}" for tier, count in sorted(visits.tiers.items()))
+        figures = f"{rate:.2f} | {p50:.2f} | {p95:.2f} | {errors} | {tiers} | {self.memory():.0f}"
+        return f"| {visitors} | {figures} |"
+
+    def print_memory(self, fusions: int) -> None:
+        """Fuses so many times, and prints a table of the memory on the way."""
+        print("\n| fusions | errors | memory, MB |\n|---|---|---|")
+        for done in range(0, fusions, STEP):
+            count = min(STEP, fusions - done)
+            errors = self.visit(count, FIRST_LATE_VISITOR + done).errors.total()
+            print(f"| {done + count} | {errors} | {self.memory():.0f} |", flush=True)
 
 
 def main() -> None:
@@ -113,57 +125,34 @@ def main() -> None:
         "--long", type=int, default=0, metavar="N", help="then N fusions, watching the memory"
     )
     args = parser.parse_args()
-    named = describe_machine()
+    here = describe_machine()
     print(
-        f"{named['cpu']}, {named['cores']} cores, load {named['load']}, {os.cpu_count()} seen\n",
+        f"{here['cpu']}, {here['cores']} cores, load {here['load']}, {os.cpu_count()} seen\n",
         flush=True,
     )
-    with tempfile.TemporaryDirectory() as name, serving() as (url, pid, started):
+    # The header X-Forwarded-For gives each visitor an address.
+    command = ServerCommand({**inherited(), "FORWARDED_ALLOW_IPS": "127.0.0.1"})
+    with tempfile.TemporaryDirectory() as name, serving(Path(name), command) as server:
         files = []
         for role, photo in zip(("face", "photo"), photos()[1][0], strict=True):
-            Image.fromarray(photo).save(path := Path(name, f"{role}.png"))
+            path = Path(name, f"{role}.png")
+            Image.fromarray(photo).save(path)
             files.append(handle_file(path))
-        downloads = Path(name, "downloads")
+        load = Load(server, files, args.tier, Path(name, "downloads"))
         begin = time.perf_counter()
-        visit(url, files, args.tier, 1, downloads)
+        load.visit(1)
         first = time.perf_counter() - begin
         print(
-            f"The server answers {started:.1f} s after its start; the first result takes {first:.1f} s more.\n"
+            f"The server answers {server.startup_seconds:.1f} s after its start;"
+            f" the first result takes {first:.1f} s more.\n"
         )
         print(
             "| visitors | fusions a second | p50, s | p95, s | errors | tiers | memory, MB |\n|---|---|---|---|---|---|---|"
         )
         for visitors in map(int, args.visitors.split(",")):
-            begin = time.perf_counter()
-            with ThreadPoolExecutor(visitors) as pool:
-                jobs = [
-                    pool.submit(visit, url, files, args.tier, args.each, downloads, number)
-                    for number in range(visitors)
-                ]
-                every = [job.result() for job in jobs]
-            took = time.perf_counter() - begin
-            seconds = [value for each in every for value in each.seconds]
-            errors, tiers = (
-                sum((getattr(e, key) for e in every), Counter()) for key in ("errors", "tiers")
-            )
-            p50, p95 = np.percentile(seconds, [50, 95]) if seconds else (np.nan, np.nan)
-            shown = ", ".join(f"{tier} {count}" for tier, count in sorted(tiers.items()))
-            told = ", ".join(f"{error} {count}" for error, count in errors.items()) or "0"
-            rate, memory = len(seconds) / took, memory_mb(pid)["now"]
-            print(
-                f"| {visitors} | {rate:.2f} | {p50:.2f} | {p95:.2f} | {told} | {shown} | {memory:.0f} |",
-                flush=True,
-            )
+            print(load.concurrent_row(visitors, args.each), flush=True)
         if args.long:
-            print("\n| fusions | errors | memory, MB |\n|---|---|---|")
-            for done in range(0, args.long, STEP):
-                errors = visit(
-                    url, files, args.tier, min(STEP, args.long - done), downloads, 256 + done
-                ).errors.total()
-                print(
-                    f"| {min(done + STEP, args.long)} | {errors} | {memory_mb(pid)['now']:.0f} |",
-                    flush=True,
-                )
+            load.print_memory(args.long)
 
 
 if __name__ == "__main__":

@@ -6,13 +6,16 @@ running.
 
 from __future__ import annotations
 
-import time
+import argparse
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
+from typing import Final
 
 import numpy as np
 import skimage.data
 
+from benchmarks.timing import percentiles, seconds_of
 from facefusion import FusionPipeline
 from facefusion.fusion.coarse import COARSE_SIZE
 from facefusion.geometry.align import (
@@ -26,84 +29,115 @@ from facefusion.geometry.warp import MeshWarp
 from facefusion.machine.cpu import describe_machine
 from facefusion.machine.process import own_process
 from facefusion.perception.mesh import INPUT_SIZE, PLAIN
+from facefusion.pipeline.networks import Networks
+from facefusion.types import Detection, Face, FloatArray, Photo
 
-RUNS = 60
+#: Name of a part, milliseconds that were asked for at most, and milliseconds that it takes.
+Row = tuple[str, str, str]
+
+#: Timed runs of each part.
+RUNS: Final = 60
+#: Runs before the timed ones.
+WARM_UP: Final = 5
+#: Side in pixels of the crop that is warped.
+WARP_SIZE: Final = 256
 
 
 def timed(call: Callable[[], object]) -> str:
-    """Milliseconds as "median (p10 to p90)"."""
-    for _ in range(5):
+    """Times a call, and formats its milliseconds as "median (p10 to p90)"."""
+    for _ in range(WARM_UP):
         call()
-    seconds = []
-    for _ in range(RUNS):
-        start = time.perf_counter()
-        call()
-        seconds.append(time.perf_counter() - start)
-    low, middle, high = 1000 * np.percentile(seconds, [10, 50, 90])
+    low, middle, high = percentiles([1000 * seconds_of(call) for _ in range(RUNS)], 10, 50, 90)
     return f"{middle:.1f} ({low:.1f} to {high:.1f})"
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The parts of a pipeline on one photo.
+
+    Attributes:
+        networks: of the pipeline.
+        photo: (H, W, 3) RGB uint8.
+        detection: the largest face in it.
+        face: its mesh.
+    """
+
+    networks: Networks
+    photo: Photo
+    detection: Detection
+    face: Face
+
+    def crop(self, size: int) -> tuple[Photo, FloatArray]:
+        """Returns the aligned crop (size, size, 3) of the face, and its mesh in it."""
+        matrix = mesh_crop_transform(self.face.mesh, FUSION_FACE_SHARE, size)
+        return crop_photo(self.photo, matrix, size), transform_points(self.face.mesh, matrix)
+
+    def finder_rows(self) -> list[Row]:
+        """Times the networks that find and recognise a face."""
+        networks, photo = self.networks, self.photo
+        view = mesh_crop_transform(self.face.mesh, MESH_FACE_SHARE, INPUT_SIZE)
+        return [
+            (
+                "detector, quick pass (at 192, if that is not enough at 384)",
+                "",
+                timed(lambda: networks.detector.glance(photo)),
+            ),
+            (
+                "detector, 640 px photo (at 192 and at 640)",
+                "60",
+                timed(lambda: networks.detector(photo)),
+            ),
+            ("mesh, one view", "15", timed(lambda: networks.mesh._measure(photo, view, PLAIN))),
+            (
+                "mesh of a photo: one view, then four",
+                "",
+                timed(lambda: networks.mesh(photo, self.detection)),
+            ),
+            ("identity", "20", timed(lambda: networks.identity(photo, self.face.mesh))),
+        ]
+
+    def warp_rows(self) -> list[Row]:
+        """Times the warp."""
+        image, mesh = self.crop(WARP_SIZE)
+        warp = MeshWarp(mesh, WARP_SIZE)
+        return [
+            (
+                f"warp at {WARP_SIZE}, spline for a new target and remap",
+                "10",
+                timed(lambda: MeshWarp(mesh, WARP_SIZE)(image, mesh)),
+            ),
+            (f"warp at {WARP_SIZE}, target seen before", "10", timed(lambda: warp(image, mesh))),
+        ]
+
+    def fusion_rows(self) -> list[Row]:
+        """Times the fusion networks."""
+        networks = self.networks
+        small, _ = self.crop(COARSE_SIZE)
+        mask = np.ones((COARSE_SIZE, COARSE_SIZE), np.float32)
+        embedding = networks.identity(self.photo, self.face.mesh)
+        maps = networks.coarse(small, small, mask, embedding)
+
+        def refine(size: int) -> object:
+            large, _ = self.crop(size)
+            return networks.refine(large, large, np.ones((size, size), np.float32), maps)
+
+        coarse = timed(lambda: networks.coarse(small, small, mask, embedding))
+        return [
+            (f"coarse network at {COARSE_SIZE}", "", coarse),
+            *((f"refine network at {n}", "", timed(partial(refine, n))) for n in (256, 512)),
+        ]
 
 
 def main() -> None:
     """Prints a table."""
+    argparse.ArgumentParser(prog="python -m benchmarks.parts", description=__doc__).parse_args()
     own_process()  # as the page and the command line do
-    pipeline = FusionPipeline.from_pretrained()
-    photo = np.ascontiguousarray(
-        np.pad(skimage.data.astronaut(), ((64, 64), (64, 64), (0, 0)), mode="reflect")
-    )  # 640 px
-    detection = pipeline.networks.detector(photo)[0]
-    face = pipeline.networks.mesh(photo, detection)
-
-    def crop(size: int) -> tuple[np.ndarray, np.ndarray]:
-        matrix = mesh_crop_transform(face.mesh, FUSION_FACE_SHARE, size)
-        return crop_photo(photo, matrix, size), transform_points(face.mesh, matrix)
-
-    small, _ = crop(COARSE_SIZE)
-    image, mesh = crop(256)
-    warp = MeshWarp(mesh, 256)
-    mask = np.ones((COARSE_SIZE, COARSE_SIZE), np.float32)
-    rough = mesh_crop_transform(face.mesh, MESH_FACE_SHARE, INPUT_SIZE)
-    who = pipeline.networks.identity(photo, face.mesh)
-    maps = pipeline.networks.coarse(small, small, mask, who)
-
-    def refined(size: int) -> object:
-        large = crop(size)[0]
-        return pipeline.networks.refine(large, large, np.ones((size, size), np.float32), maps)
-
-    rows = [
-        (
-            "detector, a glance (at 192, where that is not enough at 384)",
-            "",
-            timed(lambda: pipeline.networks.detector.glance(photo)),
-        ),
-        (
-            "detector, 640 px photo (looks at 192 and at 640)",
-            "60",
-            timed(lambda: pipeline.networks.detector(photo)),
-        ),
-        (
-            "mesh, one view",
-            "15",
-            timed(lambda: pipeline.networks.mesh._measure(photo, rough, PLAIN)),
-        ),
-        (
-            "mesh of a photo: one view, then four",
-            "",
-            timed(lambda: pipeline.networks.mesh(photo, detection)),
-        ),
-        ("identity", "20", timed(lambda: pipeline.networks.identity(photo, face.mesh))),
-        (
-            "warp at 256, spline for a new target and remap",
-            "10",
-            timed(lambda: MeshWarp(mesh, 256)(image, mesh)),
-        ),
-        ("warp at 256, target seen before", "10", timed(lambda: warp(image, mesh))),
-        (
-            "coarse network at 128",
-            "",
-            timed(lambda: pipeline.networks.coarse(small, small, mask, who)),
-        ),
-        *((f"refine network at {size}", "", timed(partial(refined, size))) for size in (256, 512)),
-    ]
+    networks = FusionPipeline.from_pretrained().networks
+    astronaut = skimage.data.astronaut()
+    photo = np.ascontiguousarray(np.pad(astronaut, ((64, 64), (64, 64), (0, 0)), mode="reflect"))
+    detection = networks.detector(photo)[0]
+    parts = Parts(networks, photo, detection, networks.mesh(photo, detection))
+    rows = [*parts.finder_rows(), *parts.warp_rows(), *parts.fusion_rows()]
     here = describe_machine()
     print(f"{here['cpu']}, {here['cores']} cores, Python {here['python']}\n")
     print("| part | asked, ms at most | median ms (p10 to p90) |\n|---|---|---|")

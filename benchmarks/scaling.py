@@ -1,9 +1,7 @@
-"""Cost against the photo's size and against the faces in it. `python -m benchmarks.scaling [--out
-benchmarks/scaling.md]`
+"""Cost against the photo's size and against the faces in it: `python -m benchmarks.scaling`.
 
-The target is a portrait, enlarged, whose face fills a third of the photo's height; then a photo of
-many such portraits.
-Photos are forgotten between the runs: each number is that of a photo never seen before.
+The target is an enlarged portrait whose face fills a third of the photo's height, then a photo of
+many such portraits. The cache is cleared between the runs, as if each photo were new.
 """
 
 from __future__ import annotations
@@ -27,11 +25,12 @@ from facefusion.tiers import TIERS, Tier
 SIZES: Final = (0.3, 1, 2, 4, 8, 12, 24, 48)
 #: Faces in a photo of 4 megapixels.
 FACES: Final = (1, 2, 4, 9, 16)
+#: Default number of runs.
 RUNS: Final = 7
 
 
 def enlarged(portrait: np.ndarray, megapixels: float) -> np.ndarray:
-    """A 4:3 photo of so many megapixels with the portrait in its middle, in front of grey."""
+    """Makes a 4:3 photo of so many megapixels with the portrait in its middle, in front of grey."""
     height = round((megapixels * 1e6 * 3 / 4) ** 0.5)
     side = round(0.7 * height)
     photo = np.full((height, round(height * 4 / 3), 3), 127, np.uint8)
@@ -43,9 +42,7 @@ def enlarged(portrait: np.ndarray, megapixels: float) -> np.ndarray:
 
 
 def crowd(portrait: np.ndarray, faces: int) -> np.ndarray:
-    """A square photo of 4 megapixels of so many portraits; the first is a little larger than the
-    others.
-    """
+    """Makes a square photo of 4 megapixels of so many portraits, the first one a little larger."""
     count = int(np.ceil(faces**0.5))
     cell = 2000 // count
     photo = np.full((2000, 2000, 3), 127, np.uint8)
@@ -61,7 +58,7 @@ def crowd(portrait: np.ndarray, faces: int) -> np.ndarray:
 def timed(
     pipeline: FusionPipeline, source: np.ndarray, target: np.ndarray, tier: Tier, runs: int
 ) -> dict[str, float]:
-    """Milliseconds of a fusion of two photos that were never seen."""
+    """Measures the milliseconds of a fusion of two photos that are not cached."""
     seconds = []
     for run in range(runs + 1):
         pipeline.cache.clear()
@@ -73,13 +70,13 @@ def timed(
 
 
 def main() -> None:
-    """Prints two tables, and writes them where asked."""
+    """Prints the table, and writes it if asked."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scaling", description=__doc__)
     parser.add_argument("--runs", type=int, default=RUNS)
     parser.add_argument("--largest", type=float, default=max(SIZES), help="megapixels at the most")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
-    named = describe_machine()
+    here = describe_machine()
     own_process()  # as the page and the command line do
     pipeline = FusionPipeline.from_pretrained()
     source, portrait = photos()[1][0]
@@ -89,7 +86,7 @@ def main() -> None:
     lines = [
         "# Scaling\n",
         "`python -m benchmarks.scaling`\n",
-        f"{named['cpu']}, {named['cores']} cores, load {named['load']}. Milliseconds, p50 (p90) of {args.runs} runs. "
+        f"{here['cpu']}, {here['cores']} cores, load {here['load']}. Milliseconds, p50 (p90) of {args.runs} runs. "
         "In a photo of several faces the largest one is replaced.\n",
         "| target | " + " | ".join(spec.label for spec in TIERS.values()) + " |",
         "|---" * (len(TIERS) + 1) + "|",

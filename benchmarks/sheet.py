@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-import argparse
 import csv
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from pathlib import Path
 
 import cv2
@@ -17,7 +17,7 @@ from facefusion.images.reading import read_photo
 
 
 def tile(image: np.ndarray, side: int) -> np.ndarray:
-    """The image, shrunk and padded to a white square."""
+    """Shrinks and pads an image to a white square of this side in pixels."""
     scale = side / max(image.shape[:2])
     small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     top, left = (side - small.shape[0]) // 2, (side - small.shape[1]) // 2
@@ -26,11 +26,25 @@ def tile(image: np.ndarray, side: int) -> np.ndarray:
     return square
 
 
-def main() -> None:
-    """Fuses the pairs and writes the sheet."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def fused_row(pipeline: FusionPipeline, source: Path, target: Path, args: Namespace) -> np.ndarray:
+    """Fuses a pair, and joins source, target, coarse and refined."""
+    photos = [read_photo(source, "source"), read_photo(target, "target")]
+    result = pipeline(*photos, tier=args.tier)
+    images = (*photos, result.coarse, result.image)
+    return np.concatenate([tile(image, args.side) for image in images], axis=1)
+
+
+def columns_of(rows: list[np.ndarray], count: int) -> np.ndarray:
+    """Arranges rows in columns of equal length, filled up with white."""
+    rows = rows + [np.full_like(rows[0], 255)] * (-len(rows) % count)
+    length = len(rows) // count
+    columns = [np.concatenate(rows[i * length : (i + 1) * length]) for i in range(count)]
+    return np.concatenate(columns, axis=1)
+
+
+def arguments() -> Namespace:
+    """Parses the command line."""
+    parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
     parser.add_argument(
         "pairs", type=Path, help="CSV with columns source, target, relative to its folder"
     )
@@ -43,31 +57,20 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--columns", type=int, default=1)
     parser.add_argument("--side", type=int, default=256)
-    args = parser.parse_args()
-    pipeline, root = FusionPipeline.from_pretrained(), args.root or args.pairs.parent
-    with args.pairs.open(newline="") as handle:
-        pairs = list(csv.DictReader(handle))[args.first : args.first + args.rows]
-    rows = []
-    for pair in pairs:
-        source, target = (
-            read_photo(root / pair["source"], "source"),
-            read_photo(root / pair["target"], "target"),
-        )
-        result = pipeline(source, target, tier=args.tier)
-        rows.append(
-            np.concatenate(
-                [tile(i, args.side) for i in (source, target, result.coarse, result.image)], axis=1
-            )
-        )
-    rows += [np.full_like(rows[0], 255)] * (-len(rows) % args.columns)
-    height = len(rows) // args.columns
-    columns = [
-        np.concatenate(rows[c * height : (c + 1) * height], axis=0) for c in range(args.columns)
-    ]
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Fuses the pairs and writes the sheet."""
+    args = arguments()
+    pipeline = FusionPipeline.from_pretrained()
+    root = args.root or args.pairs.parent
+    with args.pairs.open(newline="") as file:
+        pairs = list(csv.DictReader(file))[args.first : args.first + args.rows]
+    rows = [fused_row(pipeline, root / p["source"], root / p["target"], args) for p in pairs]
+    sheet = columns_of(rows, args.columns)
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(
-        str(args.out), np.concatenate(columns, axis=1)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90]
-    )
+    cv2.imwrite(str(args.out), sheet[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])
 
 
 if __name__ == "__main__":

@@ -7,16 +7,10 @@ the README's pictures. Wants Debian's chromium, and Playwright from requirements
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
-import socket
-import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +18,11 @@ import numpy as np
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from benchmarks.server import ServerCommand, inherited, serving
+
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "examples"
-#: Name, width, language, colours and what is done of each picture for the README.
+#: Name, width, language, colours and content of each picture for the README.
 PICTURES = (
     ("page-laptop", 1280, "en-US", "light", "result"),
     ("page-phone", 390, "zh-CN", "dark", "result"),
@@ -35,39 +31,11 @@ PICTURES = (
 )
 
 
-@contextmanager
-def served() -> Iterator[str]:
-    """A page of its own process; gives its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    url = f"http://127.0.0.1:{port}/"
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith("GRADIO_")
-    }
-    server = subprocess.Popen(
-        [sys.executable, "app.py", "--port", str(port)],
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-    )
-    try:
-        deadline = time.monotonic() + 120
-        while time.monotonic() < deadline:
-            try:
-                urllib.request.urlopen(url + "config", timeout=5).close()
-                break
-            except OSError:
-                time.sleep(0.1)
-        yield url
-    finally:
-        server.terminate()
-        server.wait(30)
-
-
 def walk(browser: Browser, url: str) -> dict[str, float]:
-    """One first visit, with nothing in the browser's cache: seconds since the address was entered,
-    and megabytes.
+    """Measures a first visit, with an empty browser cache.
+
+    Returns:
+        Seconds and megabytes by name.
     """
     context = browser.new_context(viewport={"width": 1280, "height": 844})
     page = context.new_page()
@@ -102,7 +70,7 @@ def walk(browser: Browser, url: str) -> dict[str, float]:
 
 
 def picture(browser: Browser, url: str, width: int, locale: str, scheme: Any, what: str) -> bytes:
-    """A JPEG of the page after something was done on it, with the synthetic people of the examples."""
+    """Takes a JPEG of the page after a fusion, a group photo, or the steps of a fusion."""
     context = browser.new_context(
         viewport={"width": width, "height": 900},
         locale=locale,
@@ -139,6 +107,7 @@ def picture(browser: Browser, url: str, width: int, locale: str, scheme: Any, wh
 
 
 def _group(page: Page) -> None:
+    """Gives a photo of three people, and chooses the first and the last."""
     people = [
         np.asarray(Image.open(EXAMPLES / f"portrait-{i}.jpg", formats=["JPEG"]).convert("RGB"))
         for i in (1, 3, 4)
@@ -156,7 +125,7 @@ def _group(page: Page) -> None:
 
 
 def main() -> None:
-    """Walks, prints, and makes pictures where asked."""
+    """Prints the measurements, and makes pictures if asked."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--runs", type=int, default=5, metavar="N", help="visits (default: %(default)s)"
@@ -168,15 +137,21 @@ def main() -> None:
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:
         sys.exit("There is no Chromium on this machine: apt-get install chromium")
-    with served() as url, sync_playwright() as playwright:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        serving(Path(folder), ServerCommand(inherited())) as server,
+        sync_playwright() as playwright,
+    ):
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        visits = [walk(browser, url) for _ in range(options.runs)]
+        visits = [walk(browser, server.url) for _ in range(options.runs)]
         for name in visits[0] if visits else ():
             values = [visit[name] for visit in visits]
             print(f"{name:<30}{np.median(values):7.2f}   ({min(values):.2f} to {max(values):.2f})")
         if options.screenshots:
             for name, *how in PICTURES:
-                (options.screenshots / f"{name}.jpg").write_bytes(picture(browser, url, *how))
+                (options.screenshots / f"{name}.jpg").write_bytes(
+                    picture(browser, server.url, *how)
+                )
         browser.close()
 
 

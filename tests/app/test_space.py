@@ -7,7 +7,6 @@ The environment is the one of the tests; `make space` does the same in a fresh o
 from __future__ import annotations
 
 import shutil
-import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,8 +16,9 @@ import pytest
 from huggingface_hub import metadata_load
 from PIL import Image
 
+from benchmarks.processes import memory_mb
+from benchmarks.server import Server, free_port
 from benchmarks.space import (
-    Space,
     build_tree,
     fingerprint,
     fuse,
@@ -40,28 +40,23 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def space(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Space]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with (
-        read_only(tree),
-        running(tree, sys.executable, tmp_path_factory.mktemp("home"), port) as space,
-    ):
-        yield space
+def space(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    home = tmp_path_factory.mktemp("home")
+    with read_only(tree), running(tree, sys.executable, home, free_port()) as server:
+        yield server
 
 
-def test_a_space_fuses(tree: Path, space: Space, tmp_path: Path) -> None:
+def test_a_space_fuses(tree: Path, space: Server, tmp_path: Path) -> None:
     before = fingerprint(tree)
     source, target = (tree / "examples" / name for name in ("portrait-1.jpg", "portrait-2.jpg"))
-    result, report = fuse(space, source, target, tmp_path)
+    result, report = fuse(space.url, source, target, tmp_path)
     with Image.open(result) as made, Image.open(target) as photo:
         assert made.size == photo.size
         changed = np.abs(np.asarray(made, int) - np.asarray(photo.convert("RGB"), int)).mean(axis=2)
     assert 0.02 < (changed > 3).mean() < 0.6
     assert report["tier"] == "best" and float(str(report["identity_similarity"])) > 0.3
     assert fingerprint(tree) == before
-    assert all(value > 50 for value in space.memory_mb().values())
+    assert all(value > 50 for value in memory_mb(space.process.pid).values())
 
 
 def test_the_tree_is_whole_and_no_more(tree: Path) -> None:

@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from benchmarks.hostile import face
-from benchmarks.visitors import Answer, Server, Visitor, serving, start
+from benchmarks.server import Server, serving, start_server
+from benchmarks.visitors import Answer, Visitor
 from facefusion.words import say
 
 if sys.platform != "linux":
@@ -72,13 +73,13 @@ def _attacked(
         if not running or not running[-1].server.alive:
             place = tmp_path_factory.mktemp("server")
             shutil.copytree(remembered, place / "cache")
-            server = start(place)
+            server = start_server(place)
             running.append(Attacked(server, 0.0))
             server.wait_until_up()
             visitor = Visitor(server.port, next(_addresses))
             photo = visitor.upload(face())
             for _ in range(2):
-                assert visitor.fuse(photo, photo, "best").made
+                assert visitor.fuse(photo, photo, "best").has_result
             running[-1].rest = server.memory()
         return running[-1]
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from benchmarks.hostile import BOMBS, face
-from benchmarks.visitors import Answer, Peak, Visitor
+from benchmarks.processes import PeakMemory
+from benchmarks.visitors import Answer, Visitor
 
 #: Megabytes above rest: at most while photos are decoded, and at most afterwards.
 MOST_ABOVE_REST = 1200
@@ -31,7 +32,7 @@ def test_a_bomb_is_refused_and_forgotten(
     attacked: Any, visitor: Visitor, told: Told, name: str
 ) -> None:
     photo = visitor.upload(BOMBS[name]())
-    with Peak(attacked.server) as peak:
+    with PeakMemory(attacked.server.memory) as peak:
         answer = visitor.call("detect", [photo])
     told(answer)
     assert peak.highest - attacked.rest < MOST_ABOVE_REST
@@ -47,12 +48,12 @@ def test_a_bomb_is_refused_by_the_page(
 ) -> None:
     photos: list[Any] = [photo, None, None, photo, None]
     photos[place] = visitor.upload(BOMBS["webp 178 MP"]())
-    with Peak(attacked.server) as peak:
+    with PeakMemory(attacked.server.memory) as peak:
         answer = visitor.fuse_on_page(*photos)
     if (
         place < 4
     ):  # with one face there is nothing for a second person, and its photo is not looked at
-        assert not answer.made and b"notice problem" in answer.body
+        assert not answer.has_result and b"notice problem" in answer.body
     assert peak.highest - attacked.rest < MOST_ABOVE_REST
 
 
@@ -63,12 +64,12 @@ def test_four_large_photos_at_once(
         visitor = stranger()
         return visitor.call("detect", [visitor.upload(large)])
 
-    with Peak(attacked.server) as peak, ThreadPoolExecutor(4) as pool:
+    with PeakMemory(attacked.server.memory) as peak, ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(come, range(4)))
         assert stranger().get("/config").status == 200
     for answer in answers:
-        assert answer.made or told(answer)
-    assert any(answer.made for answer in answers)
+        assert answer.has_result or told(answer)
+    assert any(answer.has_result for answer in answers)
     assert peak.highest - attacked.rest < MOST_ABOVE_REST
     assert (
         attacked.server.settled_memory(attacked.rest + LEFT_ABOVE_REST)
@@ -88,14 +89,14 @@ def test_bombs_at_once_hold_nobody_up(
         visitor = stranger()
         return visitor.call("detect", [visitor.upload(bomb)])
 
-    with Peak(attacked.server) as peak, ThreadPoolExecutor(4) as pool:
+    with PeakMemory(attacked.server.memory) as peak, ThreadPoolExecutor(4) as pool:
         answers = [pool.submit(come, bomb) for bomb in bombs]
         honest = stranger()
         photo = honest.upload(face())
-        assert honest.fuse(photo, photo).made
+        assert honest.fuse(photo, photo).has_result
         assert all(told(answer.result()) for answer in answers)
     assert peak.highest - attacked.rest < MOST_ABOVE_REST
 
 
 def test_a_photo_of_48_megapixels_is_none(visitor: Visitor) -> None:
-    assert visitor.call("detect", [visitor.upload(face(6900))]).made
+    assert visitor.call("detect", [visitor.upload(face(6900))]).has_result

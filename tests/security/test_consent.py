@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.visitors import API, Server, Visitor
+from benchmarks.server import Server
+from benchmarks.visitors import API, Visitor
 
 Told = Callable[..., str]
 
@@ -21,7 +22,7 @@ def test_a_program_must_say_true(
     before = set(server.files())
     answer = visitor.call("fuse", [photo, photo, "fast", [], 0.5, 1, value])
     told(answer)
-    assert not answer.made and set(server.files()) == before
+    assert not answer.has_result and set(server.files()) == before
 
 
 def test_a_program_must_say_it(visitor: Visitor, photo: dict[str, Any], told: Told) -> None:
@@ -57,7 +58,7 @@ def test_the_page_must_have_both(
 ) -> None:
     before = set(server.files())
     answer = visitor.fuse_on_page(photo, None, None, photo, None, listener=listener, consent=value)
-    assert not answer.made and b"data:image" not in answer.body
+    assert not answer.has_result and b"data:image" not in answer.body
     assert set(server.files()) == before
     assert b"notice problem" in answer.body or answer.sentence
 
@@ -68,4 +69,4 @@ def test_no_other_listener_makes_anything(
     for name in visitor.listeners():
         if name not in ("fuse_on_page", "compare_on_page", "fuse", "detect"):
             for data in ([], [photo], [photo, None], [photo, photo]):
-                assert not visitor.press(name, data).made
+                assert not visitor.trigger(name, data).has_result

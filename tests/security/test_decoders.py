@@ -105,4 +105,4 @@ def test_other_formats_are_no_photos(visitor: Visitor, told: Told, kind: str) ->
 @pytest.mark.parametrize("kind", KNOWN)
 def test_photos_as_people_have_them(visitor: Visitor, kind: str) -> None:
     answer = visitor.call("detect", [visitor.upload(encoded(PHOTO, kind), name="a.xyz")])
-    assert answer.made and len(answer.data[0]["faces"]) == 1
+    assert answer.has_result and len(answer.data[0]["faces"]) == 1

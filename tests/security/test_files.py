@@ -12,14 +12,15 @@ from urllib.parse import quote
 import pytest
 
 from benchmarks.hostile import face
-from benchmarks.visitors import API, ROOT, Answer, Server, Visitor, named
+from benchmarks.server import ROOT, Server
+from benchmarks.visitors import API, Answer, Visitor, file_data
 
 Told = Callable[..., str]
 
 #: How a path is handed over.
 SHAPES: Final[dict[str, Callable[[str], Any]]] = {
     "bare": lambda path: {"path": path},
-    "named": named,
+    "named": file_data,
     "with an address": lambda path: {
         "path": path,
         "url": f"{API}/file={path}",
@@ -53,10 +54,12 @@ CALLS: Final[dict[str, Callable[[Visitor, Any, Any], Answer]]] = {
         mine, None, None, other, None, listener="compare_on_page"
     ),
     **{
-        f"page, {name}": lambda visitor, mine, other, name=name: visitor.press(name, [other, None])
+        f"page, {name}": lambda visitor, mine, other, name=name: visitor.trigger(
+            name, [other, None]
+        )
         for name in ("check", "check_1", "check_2", "check_3")
     },
-    "page, check_target": lambda visitor, mine, other: visitor.press("check_target", [other]),
+    "page, check_target": lambda visitor, mine, other: visitor.trigger("check_target", [other]),
 }
 
 
@@ -90,8 +93,8 @@ def test_a_path_outside_is_as_one_that_is_not_there(
 ) -> None:
     swept = next(server.temporary.glob("facefusion-*"))
     ask = CALLS[call]
-    expected = ask(visitor, photo, named(f"{swept}/{uuid.uuid4().hex}/photo.jpg"))
-    assert not expected.made
+    expected = ask(visitor, photo, file_data(f"{swept}/{uuid.uuid4().hex}/photo.jpg"))
+    assert not expected.has_result
     for shape in SHAPES.values():
         for path in (str(outside), f"{outside}.missing", os.path.relpath(outside, ROOT)):
             assert _same(ask(visitor, photo, shape(path))) == _same(expected)
@@ -101,11 +104,11 @@ def test_no_kind_of_path_is_read(
     stranger: Callable[[], Visitor], server: Server, outside: Path, told: Told
 ) -> None:
     visitor, swept = stranger(), next(server.temporary.glob("facefusion-*"))
-    expected = visitor.call("detect", [named(f"{swept}/{uuid.uuid4().hex}/photo.jpg")])
+    expected = visitor.call("detect", [file_data(f"{swept}/{uuid.uuid4().hex}/photo.jpg")])
     sentence = told(expected)
     for i, path in enumerate(_places(server, outside)):
         visitor = stranger() if i % 5 == 0 else visitor
-        assert told(visitor.call("detect", [named(path)])) == sentence, path
+        assert told(visitor.call("detect", [file_data(path)])) == sentence, path
 
 
 def test_a_link_leads_nowhere(visitor: Visitor, server: Server, outside: Path, told: Told) -> None:
@@ -116,7 +119,7 @@ def test_a_link_leads_nowhere(visitor: Visitor, server: Server, outside: Path, t
     (folder / "further").symlink_to(outside.parent)
     try:
         for path in (folder / "photo.jpg", folder / "further" / outside.name):
-            told(visitor.call("detect", [named(str(path))]))
+            told(visitor.call("detect", [file_data(str(path))]))
             assert visitor.get(f"{API}/file={path}").status >= 400
     finally:
         (folder / "photo.jpg").unlink()
@@ -154,7 +157,7 @@ def test_faces_and_other_values_are_no_files(
     visitor: Visitor, photo: dict[str, Any], server: Server, outside: Path
 ) -> None:
     before = set(server.files())
-    hidden = named(str(outside))
+    hidden = file_data(str(outside))
     for data in (
         [photo, photo, "fast", hidden, 0.5, 1, True],
         [photo, photo, hidden, [], 0.5, 1, True],
@@ -202,14 +205,14 @@ def test_files_of_the_directory_itself_are_not_served(
     visitor: Visitor, server: Server, told: Told
 ) -> None:
     swept = next(server.temporary.glob("facefusion-*"))
-    for path in (swept, swept / "..", swept / f"../../{server.place.name}/log"):
+    for path in (swept, swept / "..", swept / f"../../{server.folder.name}/log"):
         told(visitor.get(f"{API}/file={quote(str(path))}"), 403, 404)
 
 
 def test_only_the_owner_of_the_process_reads_the_directory(
     visitor: Visitor, photo: dict[str, Any], server: Server
 ) -> None:
-    assert visitor.fuse(photo, photo).made
+    assert visitor.fuse(photo, photo).has_result
     swept = list(server.temporary.glob("facefusion-*"))
     assert len(swept) == 1
     for path in (swept[0], *(each for each in swept[0].rglob("*") if each.is_dir())):
@@ -233,4 +236,4 @@ def test_names_of_uploads_are_the_servers(visitor: Visitor, server: Server) -> N
             assert path.resolve().is_relative_to(swept) and path.is_file()
             assert "evil" not in path.name
             assert "=" not in path.name and len(path.name) < 64
-    assert not list(server.place.rglob("evil*"))
+    assert not list(server.folder.rglob("evil*"))

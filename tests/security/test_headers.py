@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.visitors import API, HOST, Answer, Server, Visitor
+from benchmarks.server import HOST, Server
+from benchmarks.visitors import API, Answer, Visitor
 
 Told = Callable[..., str]
 
@@ -78,7 +79,7 @@ def test_no_other_site_may_read(visitor: Visitor, result: str, origin: str) -> N
 
 
 def test_no_other_site_is_asked_beforehand(visitor: Visitor) -> None:
-    answer = visitor.ask(
+    answer = visitor.request(
         "OPTIONS",
         f"{API}/upload",
         Origin=EVIL,
@@ -95,7 +96,7 @@ def test_another_site_may_not_send(visitor: Visitor, photo: dict[str, Any], told
     body = json.dumps({"data": [photo]}).encode()
     for path in ("call/detect", "queue/join", "cancel"):
         told(
-            visitor.ask(
+            visitor.request(
                 "POST",
                 f"{API}/{path}",
                 body,
@@ -162,7 +163,7 @@ def test_a_host_that_is_only_said_is_not_believed(
 ) -> None:
     for path in ("/", "/config", f"{API}/info"):
         assert b"evil.example" not in visitor.get(path, **{header: EVIL}).body
-    ordered = visitor.order("detect", [photo], **{header: EVIL})
+    ordered = visitor.submit("detect", [photo], **{header: EVIL})
     assert b"evil.example" not in visitor.result("detect", ordered.data["event_id"]).body
 
 

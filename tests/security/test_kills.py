@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.hostile import face
-from benchmarks.visitors import Answer, Server, Visitor, serving, start
+from benchmarks.server import Server, serving, start_server
+from benchmarks.visitors import Answer, Visitor
 
 #: Side in pixels of a photo that keeps a fusion busy for a second or more.
 SIDE = 2400
@@ -44,21 +45,21 @@ def busy(place: Path, address: Callable[[], str]) -> Iterator[tuple[Server, list
 def test_stopped_while_fusions_run(busy: tuple[Server, list[Future[Answer]]]) -> None:
     server, answers = busy
     assert server.end() == STOPPED
-    assert _left(server) == [] and server.outlived == 0
+    assert _left(server) == [] and server.orphans == 0
     assert "Traceback" not in server.log and "Segmentation" not in server.log
     made = 0
     for answer in answers:
         with suppress(OSError, RuntimeError):  # the connection may have ended
-            made += answer.result().made
+            made += answer.result().has_result
     assert made
 
 
 def test_killed_while_fusions_run(busy: tuple[Server, list[Future[Answer]]]) -> None:
     server, _ = busy
     assert server.end(signal.SIGKILL) == -signal.SIGKILL
-    assert server.outlived == 0
+    assert server.orphans == 0
     assert _left(server)  # nobody can help that, until the next start
-    with serving(server.place) as again:
+    with serving(server.folder) as again:
         photos = [
             path
             for path in again.temporary.rglob("*")
@@ -76,9 +77,9 @@ def test_a_directory_in_use_is_left_alone(place: Path, address: Callable[[], str
         photo = visitor.upload(face())
         with serving(place) as second:
             assert len(list(second.temporary.glob("facefusion-*"))) == 2
-            assert visitor.fuse(photo, photo).made
+            assert visitor.fuse(photo, photo).has_result
             assert second.end() == STOPPED
-        assert visitor.fuse(photo, photo).made
+        assert visitor.fuse(photo, photo).has_result
 
 
 def test_what_only_looks_like_a_directory_of_ours_is_not_followed(
@@ -97,10 +98,10 @@ def test_what_only_looks_like_a_directory_of_ours_is_not_followed(
 @pytest.mark.parametrize("seconds", [0.5, 1.5, 2.5, 3.5])
 def test_stopped_during_the_first_start(tmp_path: Path, seconds: float) -> None:
     """With nothing remembered, engines are compared first, and the machine is measured."""
-    server = start(tmp_path)
+    server = start_server(tmp_path)
     time.sleep(seconds)
     assert server.end() in (STOPPED, NOT_YET)
-    assert server.outlived == 0 and _left(server) == []
+    assert server.orphans == 0 and _left(server) == []
     assert "Traceback" not in server.log
 
 
@@ -108,15 +109,15 @@ def test_stopped_after_the_first_start(tmp_path: Path, address: Callable[[], str
     with serving(tmp_path) as server:
         visitor = Visitor(server.port, address())
         photo = visitor.upload(face())
-        assert visitor.fuse(photo, photo, "best").made
+        assert visitor.fuse(photo, photo, "best").has_result
         assert server.end() == STOPPED
-    assert _left(server) == [] and server.outlived == 0
+    assert _left(server) == [] and server.orphans == 0
 
 
 def test_stopped_with_open_streams(place: Path, address: Callable[[], str]) -> None:
     """Tabs that are open, and uploads that are half done, do not hold the end up."""
     with serving(place) as server:
-        visitor = Visitor(server.port, address(), patience=30)
+        visitor = Visitor(server.port, address(), timeout=30)
         with visitor.connected() as beat, visitor.connected() as half:
             beat.request("GET", "/gradio_api/heartbeat/abc")
             beat.getresponse().read(1)
@@ -128,4 +129,4 @@ def test_stopped_with_open_streams(place: Path, address: Callable[[], str]) -> N
                 + bytes(2_000_000)
             )
             assert server.end() == STOPPED
-    assert _left(server) == [] and server.outlived == 0
+    assert _left(server) == [] and server.orphans == 0

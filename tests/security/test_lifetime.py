@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.hostile import face
-from benchmarks.visitors import API, Server, Visitor, serving
+from benchmarks.server import Server, serving
+from benchmarks.visitors import API, Visitor
 
 #: Seconds that this server keeps files, instead of ten minutes.
 LIFETIME = 6
@@ -28,7 +29,7 @@ def test_files_are_gone(
     photo = visitor.upload(face())
     result = visitor.fuse(photo, photo).data[0]["path"]
     assert visitor.get(f"{API}/file={result}").status == 200
-    unread = visitor.order("fuse", [photo, photo, "fast", [], 0.5, 1, True]).data["event_id"]
+    unread = visitor.submit("fuse", [photo, photo, "fast", [], 0.5, 1, True]).data["event_id"]
     end = time.monotonic() + 10 * LIFETIME
     while _kept(forgetful) and time.monotonic() < end:
         time.sleep(0.5)
@@ -36,7 +37,9 @@ def test_files_are_gone(
     told(visitor.get(f"{API}/file={result}"), 404)
     told(visitor.call("detect", [photo]))
     answer = visitor.result("fuse", unread)
-    assert not answer.made or visitor.get(f"{API}/file={answer.data[0]['path']}").status == 404
+    assert (
+        not answer.has_result or visitor.get(f"{API}/file={answer.data[0]['path']}").status == 404
+    )
 
 
 def _kept(server: Server) -> list[str]:

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.visitors import API, Server, Visitor, named
+from benchmarks.server import Server
+from benchmarks.visitors import API, Visitor, file_data
 
 Told = Callable[..., str]
 
@@ -74,11 +75,11 @@ def _urls(port: int) -> list[str]:
 def test_no_address_fetches(visitor: Visitor, listener: Listener, told: Told, way: str) -> None:
     for url in _urls(listener.port):
         told(visitor.get(f"{API}/{way}{url}"), 400, 403, 404)
-        assert visitor.ask("HEAD", f"{API}/{way}{url}").status in (400, 403, 404)
+        assert visitor.request("HEAD", f"{API}/{way}{url}").status in (400, 403, 404)
 
 
 @pytest.mark.parametrize(
-    "shape", [lambda url: {"path": url}, named, lambda url: {"path": "a", "url": url}, str]
+    "shape", [lambda url: {"path": url}, file_data, lambda url: {"path": "a", "url": url}, str]
 )
 def test_no_photo_is_fetched(
     stranger: Callable[[], Visitor], listener: Listener, told: Told, shape: Callable[[str], Any]
@@ -92,14 +93,14 @@ def test_no_photo_is_fetched(
 def test_no_photo_of_the_page_is_fetched(
     visitor: Visitor, listener: Listener, photo: dict[str, Any]
 ) -> None:
-    url = named(f"http://127.0.0.1:{listener.port}/x.png")
+    url = file_data(f"http://127.0.0.1:{listener.port}/x.png")
     for i in range(5):
         photos: list[Any] = [photo, None, None, photo, None]
         photos[i] = url
         visitor.fuse_on_page(*photos)
     for name in ("check", "check_1", "check_2", "check_3"):
-        visitor.press(name, [url, None])
-    visitor.press("check_target", [url])
+        visitor.trigger(name, [url, None])
+    visitor.trigger("check_target", [url])
 
 
 @pytest.mark.parametrize("host", INNER)
@@ -114,7 +115,7 @@ def test_no_inner_host_is_asked(visitor: Visitor, server: Server, told: Told, ho
     watching.start()
     try:
         told(visitor.get(f"{API}/file=http://{host}/latest/meta-data/"), 400, 403, 404)
-        told(visitor.call("detect", [named(f"http://{host}/latest/meta-data/")]))
+        told(visitor.call("detect", [file_data(f"http://{host}/latest/meta-data/")]))
     finally:
         done.set()
         watching.join()

@@ -22,7 +22,7 @@ MOST_OF_ONE = 4
 
 
 def _order(visitor: Visitor, source: Any, target: Any) -> Answer:
-    return visitor.order("fuse", [source, target, "best", [], 0.5, 1, True])
+    return visitor.submit("fuse", [source, target, "best", [], 0.5, 1, True])
 
 
 def test_one_visitor_has_four_places(stranger: Callable[[], Visitor], told: Told) -> None:
@@ -35,9 +35,9 @@ def test_one_visitor_has_four_places(stranger: Callable[[], Visitor], told: Told
         assert 1 <= len(taken) <= 2 * MOST_OF_ONE  # some may have ended while others came
         for answer in answers:
             assert not answer.refused or told(answer, 429)
-        assert honest.fuse(mine, mine).made
+        assert honest.fuse(mine, mine).has_result
         results = pool.map(lambda answer: greedy.result("fuse", answer.data["event_id"]), taken)
-        assert all(result.made for result in results)
+        assert all(result.has_result for result in results)
 
 
 def test_sessions_are_no_visitors(stranger: Callable[[], Visitor], told: Told) -> None:
@@ -82,10 +82,10 @@ def test_the_visitor_after_the_last_place(stranger: Callable[[], Visitor], told:
         for answer in refused:
             assert re.search(r"\d+.*\d+", told(answer, 503))
         results = pool.map(lambda order: visitors[order[0]].result("fuse", order[1]), taken)
-        assert all(result.made for result in results)
+        assert all(result.has_result for result in results)
     late = stranger()
     mine = late.upload(face())
-    assert late.fuse(mine, mine).made
+    assert late.fuse(mine, mine).has_result
 
 
 def test_who_leaves_takes_no_place(stranger: Callable[[], Visitor]) -> None:
@@ -101,4 +101,4 @@ def test_who_leaves_takes_no_place(stranger: Callable[[], Visitor]) -> None:
                 connection.getresponse().read(1)
     honest = stranger()
     mine = honest.upload(face())
-    assert honest.fuse(mine, mine).made
+    assert honest.fuse(mine, mine).has_result

@@ -12,7 +12,8 @@ from typing import Any, Final
 import pytest
 
 from benchmarks.hostile import face
-from benchmarks.visitors import API, HOST, Answer, Server, Visitor, named, page_form
+from benchmarks.server import HOST, Server
+from benchmarks.visitors import API, Answer, Visitor, file_data, page_form
 
 Told = Callable[..., str]
 MB: Final = 1_000_000
@@ -101,8 +102,10 @@ def test_a_wrong_value_from_the_page(
         for value in values:
             data = list(good)
             data[place] = value
-            answer = visitor.press(listener, data)
-            assert not answer.made and b'"error":null' not in answer.body.replace(b" ", b""), (
+            answer = visitor.trigger(listener, data)
+            assert not answer.has_result and b'"error":null' not in answer.body.replace(
+                b" ", b""
+            ), (
                 place,
                 value,
             )
@@ -123,7 +126,7 @@ def test_states_are_the_servers(visitor: Visitor, photo: dict[str, Any], outside
             page_form(photo, None, None, photo, None, consented=["x"], made=forged),
         ),
     ):
-        answer = visitor.press(listener, data)
+        answer = visitor.trigger(listener, data)
         assert b"passwd" not in answer.body and str(outside).encode() not in answer.body
         assert b'"error":null' not in answer.body.replace(b" ", b"")
 
@@ -186,7 +189,7 @@ def test_a_listener_that_is_not_there(visitor: Visitor, told: Told, index: Any) 
     "name", ["nothing", "../fuse", "fuse%2f..", "", "a" * 500, "__init__", "0"]
 )
 def test_an_endpoint_that_is_not_there(visitor: Visitor, told: Told, name: str) -> None:
-    told(visitor.order(name, []), 400, 404, 405)
+    told(visitor.submit(name, []), 400, 404, 405)
 
 
 @pytest.mark.parametrize("event", ["nothing", "a" * 5000, "../../config", "0", "%00"])
@@ -219,7 +222,7 @@ def test_large_json_is_refused_at_once(
     finally:
         asked.set()
         watching.join()
-    assert answered and max(answered) < visitor.patience / 10  # frozen, not merely slow
+    assert answered and max(answered) < visitor.timeout / 10  # frozen, not merely slow
 
 
 def test_a_body_without_a_length_is_counted(
@@ -286,7 +289,7 @@ def test_what_is_no_upload(
     visitor: Visitor, server: Server, told: Told, kind: str, body: bytes
 ) -> None:
     before = server.files()
-    told(visitor.ask("POST", f"{API}/upload", body, Content_Type=kind), 400, 413, 415)
+    told(visitor.request("POST", f"{API}/upload", body, Content_Type=kind), 400, 413, 415)
     assert not set(server.files()) - set(before)
 
 
@@ -313,7 +316,7 @@ def test_a_flood_from_one_address_does_not_lock_others_out(
     flooding = stranger()
 
     def ask(_: int) -> Answer:
-        return flooding.order("detect", [named("/nothing")])
+        return flooding.submit("detect", [file_data("/nothing")])
 
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(ask, range(1500)))
@@ -321,7 +324,7 @@ def test_a_flood_from_one_address_does_not_lock_others_out(
     assert refused and told(refused[-1])
     other = stranger()
     mine = other.upload(face())
-    assert other.fuse(mine, mine).made
+    assert other.fuse(mine, mine).has_result
 
 
 def test_bytes_of_one_address_are_bounded(
@@ -341,4 +344,4 @@ def test_bytes_of_one_address_are_bounded(
             told(answer, 413, 429, 503)
     held = sum((server.temporary / name).stat().st_size for name in server.files())
     assert held <= 512 * 1024 * 1024
-    assert other.fuse(theirs, theirs).made
+    assert other.fuse(theirs, theirs).has_result

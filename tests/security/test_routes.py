@@ -10,7 +10,8 @@ import gradio as gr
 import pytest
 
 from benchmarks.hostile import face
-from benchmarks.visitors import API, Server, Visitor, page_form
+from benchmarks.server import Server
+from benchmarks.visitors import API, Visitor, page_form
 
 Told = Callable[..., str]
 
@@ -87,7 +88,7 @@ def test_what_the_page_does_not_use_is_not_there(
     filled = path.replace("{", "").replace("}", "").replace(":path", "")
     body = json.dumps({"data": [], "component_id": 3, "session_hash": "a", "fn_name": "x"}).encode()
     told(
-        visitor.ask(
+        visitor.request(
             method, filled, body if method == "POST" else None, Content_Type="application/json"
         ),
         404,
@@ -136,7 +137,7 @@ def test_other_addresses_are_not_there(visitor: Visitor, told: Told, path: str) 
 )
 @pytest.mark.parametrize("path", ["/", "/config", f"{API}/upload", f"{API}/call/fuse"])
 def test_methods_that_nobody_uses(visitor: Visitor, told: Told, method: str, path: str) -> None:
-    told(visitor.ask(method, path, b"{}"), 400, 404, 405)
+    told(visitor.request(method, path, b"{}"), 400, 404, 405)
 
 
 @pytest.mark.parametrize(
@@ -152,7 +153,7 @@ def test_recordings_and_parts_leave_nothing(
         + b"\r\n"
         b'--x\r\nContent-Disposition: form-data; name="component_id"\r\n\r\n3\r\n--x--\r\n'
     )
-    told(visitor.ask("POST", path, body, Content_Type="multipart/form-data; boundary=x"))
+    told(visitor.request("POST", path, body, Content_Type="multipart/form-data; boundary=x"))
     assert not set(server.files()) - set(before)
 
 
@@ -175,7 +176,7 @@ def test_listeners_do_not_run_beside_the_queue(
             ):
                 answer = visitor.post(f"{API}/{way}/{name}", body)
                 told(answer)
-                assert not answer.made
+                assert not answer.has_result
 
 
 def test_private_listeners_are_no_endpoints(

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from benchmarks.hostile import face
-from benchmarks.visitors import API, HOST, Server, Visitor
+from benchmarks.server import HOST, Server
+from benchmarks.visitors import API, Visitor
 
 #: Seconds after which each of these sockets must be closed.
 PATIENCE = 40
@@ -119,7 +120,7 @@ def test_sockets_of_one_address_lock_nobody_out(
                 sockets[-1].sendall(b"GET / HTTP/1.1\r\nX: ")
         other = stranger()
         photo = other.upload(face())
-        assert other.fuse(photo, photo).made
+        assert other.fuse(photo, photo).has_result
     finally:
         for each in sockets:
             each.close()
@@ -135,7 +136,7 @@ def test_results_that_are_not_read_lock_nobody_out(
     sockets = []
     try:
         for _ in range(100):
-            ordered = greedy.order("detect", [photo])
+            ordered = greedy.submit("detect", [photo])
             if ordered.refused:
                 continue
             each = socket.create_connection((HOST, server.port), 2, (greedy.address, 0))
@@ -145,7 +146,7 @@ def test_results_that_are_not_read_lock_nobody_out(
             sockets.append(each)
         other = stranger()
         mine = other.upload(face())
-        assert other.fuse(mine, mine).made
+        assert other.fuse(mine, mine).has_result
     finally:
         for each in sockets:
             each.close()
@@ -167,7 +168,7 @@ def test_a_picture_that_is_read_slowly_locks_nobody_out(
             sockets.append(each)
         other = stranger()
         mine = other.upload(face())
-        assert other.fuse(mine, mine).made
+        assert other.fuse(mine, mine).has_result
     finally:
         for each in sockets:
             each.close()
