@@ -29,25 +29,25 @@ COMPARED: Final = (*BANDS, *OCTAVES)
 Degrade = Callable[[Photo, int], Photo]
 
 
-def noisy(photo: Photo, seed: int, deviation: float) -> Photo:
+def add_noise(photo: Photo, seed: int, deviation: float) -> Photo:
     """Adds Gaussian noise, independent by pixel and channel, its `deviation` in levels of 255."""
     noise = np.random.default_rng(seed).normal(0, deviation, photo.shape)
     return np.asarray(np.clip(np.rint(photo + noise), 0, 255), np.uint8)
 
 
-def blurred(photo: Photo, deviation: float) -> Photo:
+def blur(photo: Photo, deviation: float) -> Photo:
     """Blurs by a Gaussian of a standard deviation in pixels."""
     return np.asarray(cv2.GaussianBlur(photo, (0, 0), deviation), np.uint8)
 
 
-def jpeg(photo: Photo, quality: int) -> Photo:
+def compress_jpeg(photo: Photo, quality: int) -> Photo:
     """Compresses as JPEG and decodes again."""
     code = BytesIO()
     Image.fromarray(photo).save(code, "JPEG", quality=quality)
     return np.asarray(Image.open(code, formats=["JPEG"]), np.uint8)
 
 
-def halved(photo: Photo) -> Photo:
+def halve(photo: Photo) -> Photo:
     """Averages down to half the resolution and scales up again with a cubic kernel."""
     height, width = photo.shape[:2]
     half = (max(width // 2, 1), max(height // 2, 1))
@@ -59,35 +59,35 @@ def degradations() -> dict[str, Degrade]:
     """Returns all degradations of a target by name; the first one changes nothing."""
 
     def noise(deviation: int) -> Degrade:
-        return lambda photo, seed: noisy(photo, seed, deviation)
+        return lambda photo, seed: add_noise(photo, seed, deviation)
 
-    def blur(deviation: int) -> Degrade:
-        return lambda photo, seed: blurred(photo, deviation)
+    def gaussian(deviation: int) -> Degrade:
+        return lambda photo, seed: blur(photo, deviation)
 
     return {
         "as it is": lambda photo, seed: photo,
         **{f"noise, sd {deviation}": noise(deviation) for deviation in NOISES},
-        **{f"blur, sd {deviation} px": blur(deviation) for deviation in BLURS},
-        f"JPEG, quality {JPEG_QUALITY}": lambda photo, seed: jpeg(photo, JPEG_QUALITY),
-        "half resolution": lambda photo, seed: halved(photo),
+        **{f"blur, sd {deviation} px": gaussian(deviation) for deviation in BLURS},
+        f"JPEG, quality {JPEG_QUALITY}": lambda photo, seed: compress_jpeg(photo, JPEG_QUALITY),
+        "half resolution": lambda photo, seed: halve(photo),
     }
 
 
 @dataclass(frozen=True)
-class Followed:
-    """Energies of the new face's skin and of the target's, (7,) grey levels, by `COMPARED`."""
+class SkinEnergies:
+    """Energies of the skin in the result and in the target, (7,) grey levels, by `COMPARED`."""
 
-    new: FloatArray
-    own: FloatArray
+    result: FloatArray
+    target: FloatArray
 
     @property
     def ratios(self) -> FloatArray:
-        """Ratio of new to target's energy, (7,); NaN if no skin is covered."""
-        return np.asarray(self.new / np.maximum(self.own, 1e-6), np.float32)
+        """Ratios of result to target, (7,); NaN if no skin is covered."""
+        return np.asarray(self.result / np.maximum(self.target, 1e-6), np.float32)
 
 
-def followed(target: Photo, result: Photo, mask: FloatArray, mesh: FloatArray) -> Followed:
-    """Measures how far a new face has the sharpness and grain of its photo.
+def skin_energies(target: Photo, result: Photo, mask: FloatArray, mesh: FloatArray) -> SkinEnergies:
+    """Measures sharpness and grain of a new face and of its photo.
 
     Args:
         target: (H, W, 3) RGB uint8, the photo that was fused into, degraded or not.
@@ -95,17 +95,19 @@ def followed(target: Photo, result: Photo, mask: FloatArray, mesh: FloatArray) -
         mask: (H, W) float32 in [0, 1], the new face's share of each pixel.
         mesh: the target's mesh (468, 2 or 3) in pixels.
     """
-    before, after = FaceCrop.of(target, mesh), FaceCrop.of(result, mesh)
-    covered = cv2.warpAffine(mask, before.matrix, (SIDE, SIDE), flags=cv2.INTER_LINEAR)
-    small = skin(before.mesh, before.image.shape) * covered
+    target_crop, result_crop = FaceCrop.of(target, mesh), FaceCrop.of(result, mesh)
+    covered = cv2.warpAffine(mask, target_crop.matrix, (SIDE, SIDE), flags=cv2.INTER_LINEAR)
+    crop_weight = skin(target_crop.mesh, target_crop.image.shape) * covered
     # The octaves are measured on the face's part of the photo, so that the time does not grow with
     # the photo.
     low = np.maximum(np.floor(mesh[:, :2].min(0)).astype(int), 0)
     high = np.maximum(np.ceil(mesh[:, :2].max(0)).astype(int) + 1, low + 1)
     window = np.s_[low[1] : high[1], low[0] : high[0]]
-    large = skin(mesh[:, :2] - low, mask[window].shape) * mask[window]
-    new, own = (
-        np.concatenate([energies(crop, small), energies(photo[window], large, OCTAVE_SIGMAS)])
-        for crop, photo in ((after.image, result), (before.image, target))
-    )
-    return Followed(new, own)
+    photo_weight = skin(mesh[:, :2] - low, mask[window].shape) * mask[window]
+
+    def measured(crop: FaceCrop, photo: Photo) -> FloatArray:
+        bands = energies(crop.image, crop_weight)
+        octaves = energies(photo[window], photo_weight, OCTAVE_SIGMAS)
+        return np.concatenate([bands, octaves])
+
+    return SkinEnergies(measured(result_crop, result), measured(target_crop, target))

@@ -1,4 +1,4 @@
-"""Reports whether new faces are as noisy, blurred and coarse as the photos around them."""
+"""Reports whether new faces are as add_noise, blurred and coarse as the photos around them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from facefusion.evaluation.degradations import COMPARED, Followed, degradations, followed
+from facefusion.evaluation.degradations import COMPARED, SkinEnergies, degradations, skin_energies
 from facefusion.evaluation.faces import KnownFaces
 from facefusion.evaluation.failures import failure_sentence
 from facefusion.evaluation.judges import choose_judges
@@ -45,29 +45,26 @@ NOTE: Final = (
 
 
 @dataclass
-class Row:
-    """One degradation: measurements of each result, and a sentence for each failed pair."""
+class DegradationResults:
+    """Energies of each result of one degradation, and a sentence for each failed pair."""
 
-    found: list[Followed] = field(default_factory=list)
+    energies: list[SkinEnergies] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
 
 
-def closest(photo: Photo, mesh: FloatArray) -> Photo:
+def skin_close_up(photo: Photo, mesh: FloatArray) -> Photo:
     """Crops a tile between nose and cheek of `photo` (H, W, 3) at twice the photo's scale."""
     side = TILE // 2
-    middle = mesh[[50, 4], :2].mean(0)
-    low = np.clip(
-        np.rint(middle).astype(int) - side // 2,
-        0,
-        np.maximum(np.array(photo.shape[1::-1]) - side, 0),
-    )
-    part = photo[low[1] : low[1] + side, low[0] : low[0] + side]
-    return np.asarray(cv2.resize(part, (TILE, TILE), interpolation=cv2.INTER_NEAREST), np.uint8)
+    centre = np.rint(mesh[[50, 4], :2].mean(0)).astype(int)
+    largest = np.maximum(np.array(photo.shape[1::-1]) - side, 0)
+    left, top = np.clip(centre - side // 2, 0, largest)
+    crop = photo[top : top + side, left : left + side]
+    return np.asarray(cv2.resize(crop, (TILE, TILE), interpolation=cv2.INTER_NEAREST), np.uint8)
 
 
 def run_degraded(
     pipeline: FusionPipeline, known: KnownFaces, pairs: Sequence[Pair]
-) -> tuple[dict[str, Row], list[tuple[Photo, str]]]:
+) -> tuple[dict[str, DegradationResults], list[tuple[Photo, str]]]:
     """Fuses every pair under every degradation of its target.
 
     Args:
@@ -76,32 +73,37 @@ def run_degraded(
         pairs: of files that are `known`.
 
     Returns:
-        Measurements by the name of the degradation, and rows for a sheet.
+        Results by the name of the degradation, and rows for a sheet.
     """
     kinds = degradations()
-    rows, shown = {name: Row() for name in kinds}, []
+    results = {name: DegradationResults() for name in kinds}
+    sheet_rows = []
     for i, pair in enumerate(tqdm(pairs, desc="degraded", unit="pair")):
         source, target = known.read(pair.source), known.read(pair.target)
         mesh = known.faces[pair.target].mesh
         for name, degrade in kinds.items():
-            worse = degrade(target, i)
+            degraded = degrade(target, i)
             try:
-                fused = pipeline(source, worse, tier=Tier.BEST)
+                fused = pipeline(source, degraded, tier=Tier.BEST)
             except Exception as error:  # a bug must not end the table
                 reason = failure_sentence(error)
-                rows[name].failures.append(f"{name}, {pair.source} -> {pair.target}: {reason}")
+                sentence = f"{name}, {pair.source} -> {pair.target}: {reason}"
+                results[name].failures.append(sentence)
                 continue
-            rows[name].found.append(followed(worse, fused.image, fused.mask, mesh))
+            energies = skin_energies(degraded, fused.image, fused.mask, mesh)
+            results[name].energies.append(energies)
             if i < SHOWN:
-                views = [
-                    view(photo, mesh)
-                    for view in (close_up, closest)
-                    for photo in (worse, fused.image)
-                ]
-                shown.append(
-                    (np.concatenate(views, axis=1), f"{name}: {pair.source} -> {pair.target}")
-                )
-    return rows, shown
+                caption = f"{name}: {pair.source} -> {pair.target}"
+                sheet_rows.append((_views(degraded, fused.image, mesh), caption))
+    return results, sheet_rows
+
+
+def _views(degraded: Photo, result: Photo, mesh: FloatArray) -> Photo:
+    """Joins close-ups of the face in both photos, then of its skin."""
+    views = [
+        view(photo, mesh) for view in (close_up, skin_close_up) for photo in (degraded, result)
+    ]
+    return np.concatenate(views, axis=1)
 
 
 def cell(values: Sequence[float]) -> str:
@@ -112,18 +114,18 @@ def cell(values: Sequence[float]) -> str:
     return f"**{text}**" if outside else text
 
 
-def row_cells(row: Row) -> list[str]:
-    """Ratios by `COMPARED`, and the number of results."""
-    ratios = np.array([one.ratios for one in row.found]).reshape(-1, len(COMPARED))
-    return [*[cell([float(value) for value in column]) for column in ratios.T], str(len(row.found))]
+def ratio_cells(results: DegradationResults) -> list[str]:
+    """Formats ratios by `COMPARED`, and the number of results."""
+    ratios = np.array([energies.ratios for energies in results.energies])
+    columns = ratios.reshape(-1, len(COMPARED)).T
+    return [*[cell(column.tolist()) for column in columns], str(len(results.energies))]
 
 
-def own_cells(row: Row) -> list[str]:
-    """Medians of the targets' energies by `COMPARED`."""
-    own = np.array([one.own for one in row.found]).reshape(-1, len(COMPARED))
-    return [
-        number(Spread.of([float(value) for value in column], abs).median, 2) for column in own.T
-    ]
+def target_cells(results: DegradationResults) -> list[str]:
+    """Formats medians of the targets' energies by `COMPARED`."""
+    targets = np.array([energies.target for energies in results.energies])
+    columns = targets.reshape(-1, len(COMPARED)).T
+    return [number(Spread.of(column.tolist(), abs).median, 2) for column in columns]
 
 
 def degraded_report(request: Request, machine: dict[str, Any]) -> tuple[Path, int]:
@@ -144,15 +146,17 @@ def degraded_report(request: Request, machine: dict[str, Any]) -> tuple[Path, in
     pipeline = FusionPipeline.from_pretrained(request.weights)
     judges = choose_judges(pipeline, request.identity_judge)
     known = KnownFaces.of(request.data, judges, features=False)
-    rows, shown = run_degraded(pipeline, known, known.pairs(request.limit or TARGETS))
-    failures = [failure for row in rows.values() for failure in row.failures]
-    header, own = ["degradation", *COMPARED, "results"], ["target's own, levels", *COMPARED]
+    pairs = known.pairs(request.limit or TARGETS)
+    results, sheet_rows = run_degraded(pipeline, known, pairs)
+    failures = [failure for each in results.values() for failure in each.failures]
+    ratios = [[name, *ratio_cells(each)] for name, each in results.items()]
+    targets = [[name, *target_cells(each)] for name, each in results.items()]
     lines = ["# New faces in degraded photos", "", f"`{request.command()}`", ""]
     lines += [*machine_lines(machine), *judge_lines(judges)[:1], ""]
-    lines += table(header, [[name, *row_cells(row)] for name, row in rows.items()])
-    lines += [NOTE, "", *table(own, [[name, *own_cells(row)] for name, row in rows.items()])]
-    if shown and request.worst:
-        write_sheet(request.out / SHEET, shown, COLUMNS)
+    lines += table(["degradation", *COMPARED, "results"], ratios)
+    lines += [NOTE, "", *table(["target's own, levels", *COMPARED], targets)]
+    if sheet_rows and request.worst:
+        write_sheet(request.out / SHEET, sheet_rows, COLUMNS)
         lines += [f"The first {SHOWN} targets, not chosen: [{SHEET}]({SHEET})", ""]
     lines += [f"- {failure}" for failure in failures]
     path = request.out / FILE

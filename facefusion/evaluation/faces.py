@@ -11,6 +11,7 @@ from tqdm import tqdm
 from facefusion.errors import FusionError
 from facefusion.evaluation.judges import EvaluationJudges
 from facefusion.evaluation.lite0 import missing_packages
+from facefusion.evaluation.measures import JudgedFace
 from facefusion.evaluation.pairs import DataError, Pair, frontal_faces, shifted_pairs
 from facefusion.evaluation.realism import FaceCrop, FaceFeatures, RealFaces
 from facefusion.images.reading import read_photo
@@ -83,6 +84,11 @@ class KnownFaces:
     def pairs(self, limit: int | None) -> list[Pair]:
         """Returns the first `limit` pairs of known faces, or all."""
         return shifted_pairs(list(self.faces))[:limit]
+
+    def judged(self, file: str, photo: Photo) -> JudgedFace:
+        """Joins a photo that was read with its measurements."""
+        face = self.faces[file]
+        return JudgedFace(photo, face.mesh, face.embedding)
 
     def read(self, file: str) -> Photo:
         """Reads one of the photos, (H, W, 3) RGB uint8."""

@@ -8,11 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-import cv2
 import numpy as np
 
 from facefusion.evaluation.case import Case
-from facefusion.evaluation.measures import BY_KEY, TONE_POINTS, JudgedFace, cheek_tone
+from facefusion.evaluation.measures import BY_KEY, JudgedFace, Measure, cheek_colours, cheek_tone
 from facefusion.evaluation.tables import Spread, number, table
 from facefusion.geometry.pose import pose_degrees
 
@@ -25,52 +24,50 @@ SKIN_TONES: Final = (
     (10.0, "tan"),
     (-30.0, "brown"),
 )
+#: Name of the skin tones below all these angles.
 DARKEST: Final = "dark"
 #: CIELAB lightness of the cheeks below which a photo is dark.
-DARK: Final = 40.0
-#: Difference of lightness between the cheeks above which the light comes from one side.
-ONE_SIDED: Final = 12.0
-#: Yaw in degrees below which a face is frontal, and from which on it is turned far.
-FRONTAL, TURNED = 10.0, 25.0
-#: First years of age groups of adults.
+DARK_LIGHTNESS: Final = 40.0
+#: Difference of CIELAB lightness between the cheeks above which the light comes from one side.
+ONE_SIDED_DIFFERENCE: Final = 12.0
+#: Yaw in degrees below which a face is frontal.
+FRONTAL_YAW: Final = 10.0
+#: Yaw in degrees from which on a face is turned far.
+TURNED_YAW: Final = 25.0
+#: First year of each age group of adults.
 AGES: Final = (18, 30, 45, 60)
+#: Name of the group of a pair that was not measured.
 UNKNOWN: Final = "unknown"
+#: Divisions in which a pair is counted if a judge found no face.
+UNMEASURED: Final = ("light on the target", "pose of the target")
 #: Measures that are reported for each group.
 FIGURES: Final = ("id_similarity", "expression_error_pct", "skin_tone_delta_e")
 
 
-def skin_tone(seen: JudgedFace) -> str:
+def skin_tone(face: JudgedFace) -> str:
     """Names the skin tone of the cheeks as photographed; light and camera change it."""
-    lightness, _, yellow = cheek_tone(seen.photo, seen.mesh)
+    lightness, _, yellow = cheek_tone(face.photo, face.mesh)
     angle = np.degrees(np.arctan2(lightness - 50, max(float(yellow), 1e-6)))
     return next((name for least, name in SKIN_TONES if angle > least), DARKEST)
 
 
-def light(seen: JudgedFace) -> str:
-    """Names the light on the cheeks; the points of the two cheeks come in pairs."""
-    x, y = np.rint(seen.mesh[list(TONE_POINTS), :2]).astype(int).T
-    height, width = seen.photo.shape[:2]
-    spots = seen.photo[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)]
-    lightness = cv2.cvtColor((spots[None] / 255).astype(np.float32), cv2.COLOR_RGB2LAB)[0, :, 0]
-    if np.median(lightness) < DARK:
+def light(face: JudgedFace) -> str:
+    """Names the light on the cheeks; the points of the two cheeks alternate."""
+    lightness = cheek_colours(face.photo, face.mesh)[:, 0]
+    if np.median(lightness) < DARK_LIGHTNESS:
         return "dark"
-    return (
-        "from one side"
-        if abs(float(np.median(lightness[::2]) - np.median(lightness[1::2]))) > ONE_SIDED
-        else "even"
-    )
+    difference = abs(float(np.median(lightness[::2]) - np.median(lightness[1::2])))
+    return "from one side" if difference > ONE_SIDED_DIFFERENCE else "even"
 
 
-def pose(seen: JudgedFace) -> str:
+def pose(face: JudgedFace) -> str:
     """Names the pose by the yaw."""
-    yaw = abs(pose_degrees(seen.mesh)[0])
-    if yaw < FRONTAL:
-        return f"below {FRONTAL:.0f} degrees"
-    return (
-        f"{FRONTAL:.0f} to {TURNED:.0f} degrees"
-        if yaw < TURNED
-        else f"{TURNED:.0f} degrees and more"
-    )
+    yaw = abs(pose_degrees(face.mesh)[0])
+    if yaw < FRONTAL_YAW:
+        return f"below {FRONTAL_YAW:.0f} degrees"
+    if yaw < TURNED_YAW:
+        return f"{FRONTAL_YAW:.0f} to {TURNED_YAW:.0f} degrees"
+    return f"{TURNED_YAW:.0f} degrees and more"
 
 
 def age_group(age: int | None) -> str:
@@ -88,15 +85,15 @@ def read_ages(folder: Path) -> dict[str, int]:
     if not path.is_file():
         return {}
     with path.open(newline="", encoding="utf-8-sig") as file:
-        told = {
+        matches = {
             row.get("file") or "": re.match(r"(\d+)-year-old", row.get("description") or "")
             for row in csv.DictReader(file)
         }
-    return {name: int(found[1]) for name, found in told.items() if found}
+    return {name: int(match[1]) for name, match in matches.items() if match}
 
 
 def groups_of(source: JudgedFace, target: JudgedFace) -> dict[str, str]:
-    """Returns the group of a pair by the name of the division."""
+    """Returns the names of a pair's groups by division."""
     return {
         "light on the target": light(target),
         "pose of the target": pose(target),
@@ -106,28 +103,29 @@ def groups_of(source: JudgedFace, target: JudgedFace) -> dict[str, str]:
 
 
 def group_lines(cases: Sequence[Case], ages: dict[str, int]) -> list[str]:
-    """Formats a Markdown table by group: pairs, failures, and medians of `FIGURES`."""
-    divided: dict[tuple[str, str], list[Case]] = {}
+    """Formats a Markdown table by group: pairs, failures, and medians of `FIGURES`.
+
+    Args:
+        cases: pairs at one tier.
+        ages: in years, by photo, where known.
+    """
+    by_group: dict[tuple[str, str], list[Case]] = {}
     for case in cases:
-        every = case.groups or dict.fromkeys(("light on the target", "pose of the target"), UNKNOWN)
-        for division, group in {
-            **every,
-            "age of the source": age_group(ages.get(case.pair.source)),
-        }.items():
-            divided.setdefault((division, group), []).append(case)
+        groups = case.groups or dict.fromkeys(UNMEASURED, UNKNOWN)
+        groups = {**groups, "age of the source": age_group(ages.get(case.pair.source))}
+        for division_and_group in groups.items():
+            by_group.setdefault(division_and_group, []).append(case)
     rows = []
-    for (division, group), members in sorted(divided.items()):
-        good = [case for case in members if case.failure is None]
-        medians = [
-            Spread.of([case.figures[key] for case in good], BY_KEY[key].badness).median
-            for key in FIGURES
-        ]
-        cells = [
-            number(value, BY_KEY[key].digits) for key, value in zip(FIGURES, medians, strict=True)
-        ]
-        rows.append(
-            [f"{division}: {group}", str(len(members)), str(len(members) - len(good)), *cells]
-        )
-    return table(
-        ["by group (medians)", "pairs", "failed", *[BY_KEY[key].title for key in FIGURES]], rows
-    )
+    for (division, group), members in sorted(by_group.items()):
+        measured = [case for case in members if case.failure is None]
+        cells = [_median(measured, BY_KEY[key]) for key in FIGURES]
+        failed = len(members) - len(measured)
+        rows.append([f"{division}: {group}", str(len(members)), str(failed), *cells])
+    header = ["by group (medians)", "pairs", "failed", *[BY_KEY[key].title for key in FIGURES]]
+    return table(header, rows)
+
+
+def _median(cases: Sequence[Case], measure: Measure) -> str:
+    """Formats the median of a measure."""
+    spread = Spread.of([case.figures[measure.key] for case in cases], measure.badness)
+    return number(spread.median, measure.digits)

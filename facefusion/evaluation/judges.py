@@ -23,11 +23,22 @@ from facefusion.perception.checks import is_consistent
 from facefusion.pipeline.pipeline import FusionPipeline
 from facefusion.types import FloatArray, Photo
 
+#: Side in pixels of MobileFaceNet's input.
 ARCFACE_SIZE: Final = 112
 #: Mean of the RGB values in [0, 1] in the training of MobileFaceNet.
 IMAGENET_MEAN: Final = np.array([0.485, 0.456, 0.406])
 #: Standard deviation of the RGB values in [0, 1] in the training of MobileFaceNet.
 IMAGENET_STD: Final = np.array([0.229, 0.224, 0.225])
+#: Warning if the product's own network judges geometry.
+OWN_MESH_WARNING: Final = (
+    "The MediaPipe face mesh is not installed ({packages}): the product's own MeshNet judges pose, expression and where the"
+    " face is. A network that judges itself is lenient."
+)
+#: Warning if the product's own network judges identity.
+OWN_IDENTITY_WARNING: Final = (
+    "No --identity-judge was given: the product's own IdentityNet, which also trained the fusion network, judges identity. A"
+    " network that judges itself is lenient."
+)
 
 
 class MeshJudge(Protocol):
@@ -102,11 +113,8 @@ class MobileFaceNet:
         return self._embed(np.asarray(crop, np.uint8))
 
     def _embed(self, crop: Photo) -> FloatArray:
-        x = (
-            ((crop / 255 - IMAGENET_MEAN) / IMAGENET_STD)
-            .transpose(2, 0, 1)[None]
-            .astype(np.float32)
-        )
+        normalised = (crop / 255 - IMAGENET_MEAN) / IMAGENET_STD
+        x = normalised.transpose(2, 0, 1)[None].astype(np.float32)
         embedding = self._net.run(None, {self._input: x})[0][0]
         return np.asarray(embedding / max(float(np.linalg.norm(embedding)), 1e-9), np.float32)
 
@@ -154,35 +162,23 @@ def choose_judges(pipeline: FusionPipeline, identity_file: Path | None) -> Evalu
     Raises:
         DataError: the identity file is no such network.
     """
+    mesh: MeshJudge = OwnMesh(pipeline)
+    mesh_name = "the product's own detector and MeshNet"
     warnings = []
-    missing = missing_packages()
-    mesh: MeshJudge
-    identity: IdentityJudge
-    dimensions: int | None
-    if missing:
-        mesh, mesh_name = OwnMesh(pipeline), "the product's own detector and MeshNet"
-        warnings.append(
-            f"The MediaPipe face mesh is not installed ({' and '.join(missing)}): the product's own MeshNet judges pose,"
-            " expression and where the face is. A network that judges itself is lenient."
-        )
+    packages = missing_packages()
+    if packages:
+        warnings.append(OWN_MESH_WARNING.format(packages=" and ".join(packages)))
     else:
-        mesh, mesh_name = (
-            MediaPipeMesh(),
-            "MediaPipe face mesh (not in the product, but the teacher of its MeshNet)",
-        )
+        mesh = MediaPipeMesh()
+        mesh_name = "MediaPipe face mesh (not in the product, but the teacher of its MeshNet)"
+    identity: IdentityJudge = pipeline.networks.identity
+    identity_name = "the product's own IdentityNet"
+    dimensions = None
     if identity_file is None:
-        identity, identity_name, dimensions = (
-            pipeline.networks.identity,
-            "the product's own IdentityNet",
-            None,
-        )
-        warnings.append(
-            "No --identity-judge was given: the product's own IdentityNet, which also trained the fusion network, judges"
-            " identity. A network that judges itself is lenient."
-        )
+        warnings.append(OWN_IDENTITY_WARNING)
     else:
-        network = MobileFaceNet(identity_file)
-        identity, dimensions = network, network.dimensions
+        identity = network = MobileFaceNet(identity_file)
+        dimensions = network.dimensions
         identity_name = (
             f"{identity_file.name} (not in the product, but the teacher of its IdentityNet)"
         )

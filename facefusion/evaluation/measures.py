@@ -18,9 +18,10 @@ from facefusion.types import FloatArray, Photo
 EXPRESSION_POINTS: Final = (
     33, 133, 159, 145, 263, 362, 386, 374, 70, 105, 107, 300, 334, 336, 61, 291, 13, 14, 0, 17, 78, 308,
 )  # fmt: skip
+#: Mesh points of the skin tone, the two cheeks in turn.
 TONE_POINTS: Final = CHEEKS[:8]
-#: Growth of the face's hull beyond which a pixel counts as far from the face.
-FAR: Final = 0.6
+#: Relative growth of the face's hull outside of which a pixel is far from the face.
+FAR_GROWTH: Final = 0.6
 #: Standard deviation, as a share of the eye distance, of the Gaussian whose residual is the detail.
 DETAIL_SIGMA: Final = 1 / 40
 
@@ -33,21 +34,21 @@ class Measure:
         key: its name in the code and in `pairs.csv`.
         title: its name in the tables, with its unit.
         definition: how it is measured.
-        good: which way is better: "high", "low", or "one" where 1 is best.
+        better: which way is better: "high", "low", or "one" where 1 is best.
         digits: decimals to print.
     """
 
     key: str
     title: str
     definition: str
-    good: Literal["high", "low", "one"]
+    better: Literal["high", "low", "one"]
     digits: int = 2
 
     def badness(self, value: float) -> float:
         """Returns a number that grows as `value` gets worse; NaN is worst of all."""
         if math.isnan(value):
             return math.inf
-        return {"high": -value, "low": value, "one": abs(math.log(max(value, 1e-9)))}[self.good]
+        return {"high": -value, "low": value, "one": abs(math.log(max(value, 1e-9)))}[self.better]
 
 
 MEASURES: Final = (
@@ -77,7 +78,7 @@ MEASURES: Final = (
     ),
     Measure(
         "changed_far", "largest change far from the face, levels", f"largest difference of a channel, of 255, outside the"
-        f" face's hull grown by {100 * FAR:.0f} % about its centre", "low", 0,
+        f" face's hull grown by {100 * FAR_GROWTH:.0f} % about its centre", "low", 0,
     ),
     Measure(
         "milliseconds", "milliseconds", "one whole call of the pipeline as its caller waits for it, the first call of the"
@@ -128,8 +129,8 @@ def expression_error(result: FloatArray, target: FloatArray) -> float:
         result, target: meshes (468, 2 or 3).
     """
     points = list(EXPRESSION_POINTS)
-    apart = np.linalg.norm(result[points, :2] - target[points, :2], axis=1).mean()
-    return float(100 * apart / max(eye_distance(target), 1e-6))
+    distance = np.linalg.norm(result[points, :2] - target[points, :2], axis=1).mean()
+    return float(100 * distance / max(eye_distance(target), 1e-6))
 
 
 def pose_error(result: FloatArray, target: FloatArray) -> float:
@@ -137,12 +138,17 @@ def pose_error(result: FloatArray, target: FloatArray) -> float:
     return float(np.abs(np.subtract(pose_degrees(result), pose_degrees(target))).mean())
 
 
-def cheek_tone(photo: Photo, mesh: FloatArray) -> FloatArray:
-    """Returns the median CIELAB colour (3,) of the photo (H, W, 3) at the mesh's cheek points."""
+def cheek_colours(photo: Photo, mesh: FloatArray) -> FloatArray:
+    """Returns the CIELAB colours (N, 3) of the photo (H, W, 3) at `TONE_POINTS` of the mesh."""
     x, y = np.rint(mesh[list(TONE_POINTS), :2]).astype(int).T
-    spots = photo[np.clip(y, 0, photo.shape[0] - 1), np.clip(x, 0, photo.shape[1] - 1)]
-    lab = cv2.cvtColor((spots[None] / 255).astype(np.float32), cv2.COLOR_RGB2LAB)[0]
-    return np.asarray(np.median(lab, axis=0), np.float32)
+    pixels = photo[np.clip(y, 0, photo.shape[0] - 1), np.clip(x, 0, photo.shape[1] - 1)]
+    lab = cv2.cvtColor((pixels[None] / 255).astype(np.float32), cv2.COLOR_RGB2LAB)[0]
+    return np.asarray(lab, np.float32)
+
+
+def cheek_tone(photo: Photo, mesh: FloatArray) -> FloatArray:
+    """Returns the median CIELAB colour (3,) of the cheeks in a photo (H, W, 3)."""
+    return np.asarray(np.median(cheek_colours(photo, mesh), axis=0), np.float32)
 
 
 def detail(photo: Photo, inside: np.ndarray, sigma: float) -> float:
@@ -154,16 +160,14 @@ def detail(photo: Photo, inside: np.ndarray, sigma: float) -> float:
         sigma: of the Gaussian, in pixels.
     """
     grey = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    return (
-        float((grey - cv2.GaussianBlur(grey, (0, 0), sigma))[inside].std())
-        if inside.any()
-        else math.nan
-    )
+    if not inside.any():
+        return math.nan
+    return float((grey - cv2.GaussianBlur(grey, (0, 0), sigma))[inside].std())
 
 
 def changed_far(result: Photo, target: Photo, mesh: FloatArray) -> float:
     """Returns the largest change of a channel in [0, 255] far from the face, or 0."""
-    far = ~face_hull(mesh, target.shape, FAR)
+    far = ~face_hull(mesh, target.shape, FAR_GROWTH)
     return float(cv2.absdiff(result, target)[far].max()) if far.any() else 0.0
 
 
@@ -173,8 +177,8 @@ def measure(
     """Computes all figures of one fused photo, by the keys of `MEASURES`."""
     inside = face_hull(target.mesh, target.photo.shape)
     sigma = eye_distance(target.mesh) * DETAIL_SIGMA
-    tones = [cheek_tone(seen.photo, seen.mesh) for seen in (target, result)]
-    before, after = (detail(seen.photo, inside, sigma) for seen in (target, result))
+    tones = [cheek_tone(face.photo, face.mesh) for face in (target, result)]
+    before, after = (detail(face.photo, inside, sigma) for face in (target, result))
     return {
         "id_similarity": float(source.embedding @ result.embedding),
         "target_similarity": float(target.embedding @ result.embedding),

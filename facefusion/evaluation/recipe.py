@@ -19,14 +19,16 @@ NAME: Final = "OpenCV recipe: piecewise-affine warp, seamlessClone"
 GROWTH: Final = -0.04
 
 
-def opencv_recipe(source: Photo, target: Photo, theirs: FloatArray, mesh: FloatArray) -> Photo:
+def opencv_recipe(
+    source: Photo, target: Photo, source_mesh: FloatArray, target_mesh: FloatArray
+) -> Photo:
     """Puts the face of `source` into `target`.
 
     Args:
         source: (h, w, 3) RGB uint8.
         target: (H, W, 3) RGB uint8.
-        theirs: the source's mesh (468, 2 or 3) in its pixels.
-        mesh: the target's mesh.
+        source_mesh: (468, 2 or 3) in pixels of the source.
+        target_mesh: (468, 2 or 3) in pixels of the target.
 
     Returns:
         (H, W, 3) RGB uint8.
@@ -34,32 +36,39 @@ def opencv_recipe(source: Photo, target: Photo, theirs: FloatArray, mesh: FloatA
     Raises:
         ValueError: the target's mesh lies outside its photo.
     """
-    mask = face_hull(mesh, target.shape, GROWTH).astype(np.uint8) * 255
+    mask = face_hull(target_mesh, target.shape, GROWTH).astype(np.uint8) * 255
     left, top, width, height = cv2.boundingRect(mask)
     if not width:
         raise ValueError("the target's mesh lies outside of its photo")
     middle = (left + width // 2, top + height // 2)
-    warped = _warped(source, target, theirs, mesh)
+    warped = _warped(source, target, source_mesh, target_mesh)
     return np.asarray(cv2.seamlessClone(warped, target, mask, middle, cv2.NORMAL_CLONE), np.uint8)
 
 
-def _warped(source: Photo, target: Photo, theirs: FloatArray, mesh: FloatArray) -> Photo:
+def _warped(
+    source: Photo, target: Photo, source_mesh: FloatArray, target_mesh: FloatArray
+) -> Photo:
     """Draws the source's face over the target, triangle by triangle."""
     from scipy.spatial import Delaunay
 
-    triangles = Delaunay(mesh[:, :2]).simplices
-    corners = mesh[triangles, :2]
-    which = np.full(target.shape[:2], -1, np.int32)
+    triangles = Delaunay(target_mesh[:, :2]).simplices
+    corners = target_mesh[triangles, :2]
+    triangle_of = np.full(target.shape[:2], -1, np.int32)  # of each pixel; -1 outside the face
     for i, corner in enumerate(np.rint(corners).astype(np.int32)):
-        cv2.fillConvexPoly(which, corner, i)
-    rows, columns = np.nonzero(which >= 0)
+        cv2.fillConvexPoly(triangle_of, corner, i)
+    rows, columns = np.nonzero(triangle_of >= 0)
     # Affine map of each triangle: (x, y, 1) of the target to (x, y) of the source.
-    flat = np.concatenate([corners, np.ones((*corners.shape[:2], 1))], axis=2)
-    maps = np.linalg.pinv(flat) @ theirs[triangles, :2]
+    homogeneous = np.concatenate([corners, np.ones((*corners.shape[:2], 1))], axis=2)
+    affine = np.linalg.pinv(homogeneous) @ source_mesh[triangles, :2]
     points = np.stack([columns, rows, np.ones_like(rows)], axis=1)[:, None]
-    origin = (points @ maps[which[rows, columns]])[:, 0].astype(np.float32)
-    where = np.zeros((*target.shape[:2], 2), np.float32)
-    where[rows, columns] = origin
-    border = cv2.BORDER_REFLECT_101
-    face = cv2.remap(source, where[..., 0], where[..., 1], cv2.INTER_LINEAR, borderMode=border)
-    return np.asarray(np.where(which[..., None] >= 0, face, target), np.uint8)
+    sampled = (points @ affine[triangle_of[rows, columns]])[:, 0].astype(np.float32)
+    position = np.zeros((*target.shape[:2], 2), np.float32)
+    position[rows, columns] = sampled
+    face = cv2.remap(
+        source,
+        position[..., 0],
+        position[..., 1],
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REFLECT_101,
+    )
+    return np.asarray(np.where(triangle_of[..., None] >= 0, face, target), np.uint8)

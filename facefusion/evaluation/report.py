@@ -87,8 +87,9 @@ def machine_lines(machine: dict[str, Any]) -> list[str]:
 
 
 def _judges(report: Report) -> list[str]:
-    named = judge_lines(report.judges)
-    return ["## Judges", "", *named[:2], f"- retrieval: {report.gallery}", *named[2:], ""]
+    geometry, identity, *warnings = judge_lines(report.judges)
+    retrieval = f"- retrieval: {report.gallery}"
+    return ["## Judges", "", geometry, identity, retrieval, *warnings, ""]
 
 
 def judge_lines(judges: EvaluationJudges) -> list[str]:
@@ -101,8 +102,8 @@ def judge_lines(judges: EvaluationJudges) -> list[str]:
 
 
 def _definitions() -> list[str]:
-    better = {"high": "higher", "low": "lower", "one": "nearer to 1"}
-    rows = [[measure.title, better[measure.good], measure.definition] for measure in MEASURES]
+    words = {"high": "higher", "low": "lower", "one": "nearer to 1"}
+    rows = [[measure.title, words[measure.better], measure.definition] for measure in MEASURES]
     rows.append([
         "retrieval, top-1", "higher", "share of the results whose most similar face, by the identity judge, among the"
         " section's sources and the gallery is their own source; pairs that failed are not counted",

@@ -14,15 +14,20 @@ from facefusion.evaluation.tables import SPREAD, Spread, number, table
 from facefusion.tiers import TIERS, Tier
 
 #: Measures with sheets of their worst pairs, and the word for each in the sheets' names.
-SHOWN: Final = {
+SHEET_MEASURES: Final = {
     "id_similarity": "identity",
     "expression_error_pct": "expression",
     "skin_tone_delta_e": "skin-tone",
 }
 #: Measures of the short tables by reason.
-SHORT: Final = ("id_similarity", "expression_error_pct", "pose_error_deg", "skin_tone_delta_e")
+REASON_MEASURES: Final = (
+    "id_similarity",
+    "expression_error_pct",
+    "pose_error_deg",
+    "skin_tone_delta_e",
+)
 #: Most rows of a sheet; a JPEG has at most 65,535 pixels a side.
-PAGE: Final = 100
+MAX_ROWS: Final = 100
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,7 @@ class Section:
         prefix: of the names of its sheets.
         origin: where the pairs come from, a sentence.
         cases: every pair at every tier.
-        found: by tier, for each result whether it retrieves its source.
+        retrieved: by tier, for each result whether it retrieves its source.
         ages: in years, by photo, where known.
     """
 
@@ -42,7 +47,7 @@ class Section:
     prefix: str
     origin: str
     cases: list[Case]
-    found: dict[Tier, list[bool]] = field(default_factory=dict)
+    retrieved: dict[Tier, list[bool]] = field(default_factory=dict)
     ages: dict[str, int] = field(default_factory=dict)
 
 
@@ -59,100 +64,93 @@ def section_lines(section: Section, tiers: list[Tier], worst: int, folder: Path)
     lines = [f"## {section.title}", "", section.origin, ""]
     for tier in tiers:
         cases = [case for case in section.cases if case.tier == tier]
-        good = [case for case in cases if case.failure is None]
+        measured = [case for case in cases if case.failure is None]
         failed = [case for case in cases if case.failure is not None]
-        counts = f"{len(cases)} pairs, {len(good)} fused and measured, {len(failed)} failed."
+        counts = f"{len(cases)} pairs, {len(measured)} fused and measured, {len(failed)} failed."
         lines += [f"### {section.title}, {TIERS[tier].label}", "", counts, ""]
-        if good:
-            lines += _figures(good, section.found[tier])
+        if measured:
+            lines += _figures(measured, section.retrieved[tier])
         if any(case.pair.why for case in cases):
             lines += _reasons(cases)
         lines += group_lines(cases, section.ages)
         name = f"{section.prefix}-{tier}"
         if worst:
-            lines += _sheets(cases, good, name, worst, folder)
+            lines += _sheets(cases, measured, name, min(worst, MAX_ROWS), folder)
         if failed:
             lines += _failures(failed, name, folder if worst else None)
     return lines
 
 
-def _figures(good: list[Case], found: list[bool]) -> list[str]:
-    spreads = [
-        (measure, Spread.of([case.figures[measure.key] for case in good], measure.badness))
-        for measure in MEASURES
-    ]
-    share = number(100 * sum(found) / len(found), 1)
-    return [
-        *table(
-            ["measure", *SPREAD],
-            [[measure.title, *spread.cells(measure.digits)] for measure, spread in spreads],
-        ),
-        f"Retrieval, top-1: {sum(found)} of {len(found)} ({share} %).",
-        "",
-    ]
+def _figures(measured: list[Case], retrieved: list[bool]) -> list[str]:
+    """Formats the spread of every measure, and the retrieval."""
+    rows = []
+    for measure in MEASURES:
+        spread = Spread.of([case.figures[measure.key] for case in measured], measure.badness)
+        rows.append([measure.title, *spread.cells(measure.digits)])
+    share = number(100 * sum(retrieved) / len(retrieved), 1)
+    retrieval = f"Retrieval, top-1: {sum(retrieved)} of {len(retrieved)} ({share} %)."
+    return [*table(["measure", *SPREAD], rows), retrieval, ""]
 
 
-def _sheets(cases: list[Case], good: list[Case], name: str, worst: int, folder: Path) -> list[str]:
+def _sheets(
+    cases: list[Case], measured: list[Case], name: str, count: int, folder: Path
+) -> list[str]:
+    """Writes sheets of the worst and of the first `count` pairs, and links them."""
     lines = []
-    for measure, word in ((BY_KEY[key], word) for key, word in SHOWN.items() if good):
-        ranked = sorted(
-            [(measure.badness(case.figures[measure.key]), i) for i, case in enumerate(good)],
-            reverse=True,
-        )
-        shown = [good[i] for _, i in ranked[: min(worst, PAGE)]]
-        texts = [
-            f"{measure.title}: {number(case.figures[measure.key], measure.digits)}; {_named(case)}"
-            for case in shown
-        ]
+    for key, word in SHEET_MEASURES.items() if measured else ():
+        measure = BY_KEY[key]
+        badness = [measure.badness(case.figures[key]) for case in measured]
+        order = sorted(range(len(measured)), key=lambda i: (badness[i], i), reverse=True)
+        rows = []
+        for case in (measured[i] for i in order[:count]):
+            figure = number(case.figures[key], measure.digits)
+            rows.append((case.picture, f"{measure.title}: {figure}; {_pair_text(case)}"))
         file = f"{name}-worst-{word}.jpg"
-        write_sheet(
-            folder / file, [(case.picture, text) for case, text in zip(shown, texts, strict=True)]
-        )
-        lines.append(f"- the {len(shown)} worst by {word.replace('-', ' ')}: [{file}]({file})")
-    first, file = cases[: min(worst, PAGE)], f"{name}-first.jpg"
-    write_sheet(folder / file, [(case.picture, _named(case)) for case in first])
+        write_sheet(folder / file, rows)
+        lines.append(f"- the {len(rows)} worst by {word.replace('-', ' ')}: [{file}]({file})")
+    file = f"{name}-first.jpg"
+    first = cases[:count]
+    write_sheet(folder / file, [(case.picture, _pair_text(case)) for case in first])
     return [*lines, f"- the first {len(first)} of the list, not chosen: [{file}]({file})", ""]
 
 
 def _failures(failed: list[Case], name: str, folder: Path | None) -> list[str]:
-    sentences = [f"- {_named(case)}: {case.failure}" for case in failed]
-    shown = (
-        "" if folder is None else f", shown in {' '.join(_failure_sheets(failed, name, folder))}"
-    )
-    return [f"Failures, all of them{shown}:", "", *sentences, ""]
+    """Lists all failures; writes their sheets if a folder is given."""
+    sentences = [f"- {_pair_text(case)}: {case.failure}" for case in failed]
+    links = "" if folder is None else ", shown in " + _failure_sheets(failed, name, folder)
+    return [f"Failures, all of them{links}:", "", *sentences, ""]
 
 
-def _failure_sheets(failed: list[Case], name: str, folder: Path) -> list[str]:
+def _failure_sheets(failed: list[Case], name: str, folder: Path) -> str:
+    """Writes sheets of the failures, and links them."""
     links = []
-    for i in range(0, len(failed), PAGE):
-        file = f"{name}-failures.jpg" if i == 0 else f"{name}-failures-{i // PAGE + 1}.jpg"
-        write_sheet(
-            folder / file,
-            [(case.picture, f"{_named(case)}: {case.failure}") for case in failed[i : i + PAGE]],
-        )
+    for i in range(0, len(failed), MAX_ROWS):
+        number_suffix = f"-{i // MAX_ROWS + 1}" if i else ""
+        file = f"{name}-failures{number_suffix}.jpg"
+        shown = failed[i : i + MAX_ROWS]
+        rows = [(case.picture, f"{_pair_text(case)}: {case.failure}") for case in shown]
+        write_sheet(folder / file, rows)
         links.append(f"[{file}]({file})")
-    return links
+    return " ".join(links)
 
 
-def _named(case: Case) -> str:
-    return f"{case.pair.source} -> {case.pair.target}" + (
-        f" ({case.pair.why})" if case.pair.why else ""
-    )
+def _pair_text(case: Case) -> str:
+    reason = f" ({case.pair.why})" if case.pair.why else ""
+    return f"{case.pair.source} -> {case.pair.target}{reason}"
 
 
 def _reasons(cases: list[Case]) -> list[str]:
+    """Formats medians by the reason why pairs were chosen."""
+    measures = [BY_KEY[key] for key in REASON_MEASURES]
     rows = []
     for why in dict.fromkeys(case.pair.why for case in cases):
         group = [case for case in cases if case.pair.why == why]
-        good = [case for case in group if case.failure is None]
-        spreads = [(BY_KEY[key], [case.figures[key] for case in good]) for key in SHORT]
-        medians = [
-            number(Spread.of(values, measure.badness).median, measure.digits)
-            for measure, values in spreads
-        ]
-        rows.append(
-            [why or "no reason given", str(len(group)), str(len(group) - len(good)), *medians]
-        )
-    return table(
-        ["why hard (medians)", "pairs", "failed", *[BY_KEY[key].title for key in SHORT]], rows
-    )
+        measured = [case for case in group if case.failure is None]
+        medians = []
+        for measure in measures:
+            spread = Spread.of([case.figures[measure.key] for case in measured], measure.badness)
+            medians.append(number(spread.median, measure.digits))
+        failed = len(group) - len(measured)
+        rows.append([why or "no reason given", str(len(group)), str(failed), *medians])
+    titles = [measure.title for measure in measures]
+    return table(["why hard (medians)", "pairs", "failed", *titles], rows)

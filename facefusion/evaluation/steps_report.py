@@ -11,10 +11,10 @@ from typing import Any, Final
 import numpy as np
 from tqdm import tqdm
 
-from facefusion.evaluation.faces import KnownFace, KnownFaces
+from facefusion.evaluation.faces import KnownFaces
 from facefusion.evaluation.failures import failure_sentence
 from facefusion.evaluation.judges import EvaluationJudges, choose_judges, judge_face
-from facefusion.evaluation.measures import JudgedFace, measure
+from facefusion.evaluation.measures import measure
 from facefusion.evaluation.pairs import Pair
 from facefusion.evaluation.realism import BANDS, FaceCrop, band_ratios, stains
 from facefusion.evaluation.recipe import NAME as RECIPE
@@ -28,6 +28,8 @@ from facefusion.tiers import Tier
 from facefusion.types import FloatArray, Photo
 
 FILE: Final = "steps.md"
+#: Measures of the table, after the stains.
+FIGURES: Final = ("id_similarity", "expression_error_pct", "skin_tone_delta_e")
 #: Stages of `FusionResult.timings` that contain the steps.
 STAGES: Final = ("warp", "compose")
 COLUMNS: Final = (
@@ -60,7 +62,7 @@ Method = Callable[[Photo, Photo, Pair], tuple[Photo, float]]
 
 
 @dataclass
-class Row:
+class MethodResults:
     """Measurements of one method.
 
     Attributes:
@@ -80,15 +82,18 @@ class Row:
 
 def settings() -> dict[str, Steps]:
     """Returns the steps of each row by name: all, all but one, none."""
-    every, names = Steps(), Steps.names()
+    steps = Steps()
+    names = Steps.names()
     return {
-        "all steps": every,
-        **{f"without {name}": every.without(name) for name in names},
-        "no step": every.without(*names),
+        "all steps": steps,
+        **{f"without {name}": steps.without(name) for name in names},
+        "no step": steps.without(*names),
     }
 
 
 def _product(pipeline: FusionPipeline) -> Method:
+    """Returns the method that fuses by a pipeline."""
+
     def run(source: Photo, target: Photo, pair: Pair) -> tuple[Photo, float]:
         # Clears the cache, so that no pair is faster because of an earlier one.
         pipeline.cache.clear()
@@ -99,6 +104,8 @@ def _product(pipeline: FusionPipeline) -> Method:
 
 
 def _recipe(known: KnownFaces) -> Method:
+    """Returns the method that fuses by OpenCV alone."""
+
     def run(source: Photo, target: Photo, pair: Pair) -> tuple[Photo, float]:
         begin = time.perf_counter()
         image = opencv_recipe(
@@ -111,7 +118,7 @@ def _recipe(known: KnownFaces) -> Method:
 
 def compare(
     methods: dict[str, Method], known: KnownFaces, judges: EvaluationJudges, pairs: Sequence[Pair]
-) -> dict[str, Row]:
+) -> dict[str, MethodResults]:
     """Fuses every pair with every method, in turns, and measures the results.
 
     Args:
@@ -120,69 +127,58 @@ def compare(
         judges: measure the results.
         pairs: of files that are `known`.
     """
-    names, rows = list(methods), {name: Row() for name in methods}
+    names = list(methods)
+    results = {name: MethodResults() for name in names}
     for i, pair in enumerate(tqdm(pairs, desc="steps", unit="pair")):
         source, target = known.read(pair.source), known.read(pair.target)
+        faces = known.judged(pair.source, source), known.judged(pair.target, target)
         first = i % len(names)
         for name in names[first:] + names[:first]:
             try:
                 image, seconds = methods[name](source, target, pair)
-                figures = _judged(known, judges, pair, source, target, image)
+                figures = measure(*faces, judge_face(judges, image, "result"), seconds)
             except Exception as error:  # a bug must not end the table
                 reason = failure_sentence(error)
-                rows[name].failures.append(f"{name}, {pair.source} -> {pair.target}: {reason}")
+                results[name].failures.append(f"{name}, {pair.source} -> {pair.target}: {reason}")
             else:
-                _add(rows[name], known, known.faces[pair.target], image, figures, seconds)
-    return rows
-
-
-def _judged(
-    known: KnownFaces,
-    judges: EvaluationJudges,
-    pair: Pair,
-    source: Photo,
-    target: Photo,
-    image: Photo,
-) -> list[float]:
-    """Measures identity, expression and skin tone of a result."""
-    theirs, own = (
-        JudgedFace(photo, known.faces[file].mesh, known.faces[file].embedding)
-        for photo, file in ((source, pair.source), (target, pair.target))
-    )
-    found = measure(theirs, own, judge_face(judges, image, "result"), 0.0)
-    return [found[key] for key in ("id_similarity", "expression_error_pct", "skin_tone_delta_e")]
+                _add(results[name], known, pair.target, image, figures)
+                results[name].seconds.append(seconds)
+    return results
 
 
 def _add(
-    row: Row,
-    known: KnownFaces,
-    target: KnownFace,
-    image: Photo,
-    figures: list[float],
-    seconds: float,
+    results: MethodResults, known: KnownFaces, target: str, image: Photo, figures: dict[str, float]
 ) -> None:
-    """Adds a result's measurements to its row."""
-    crop = FaceCrop.of(image, target.mesh)
+    """Adds a result's measurements.
+
+    Args:
+        results: of its method.
+        known: the real faces.
+        target: file of the target.
+        image: the result.
+        figures: of `measures.measure`.
+    """
+    face = known.faces[target]
+    crop = FaceCrop.of(image, face.mesh)
     if known.network is not None:
-        row.features.append(known.network(crop))
-    row.bands.append(band_ratios(crop, target.crop))
-    row.figures.append([*stains(crop, target.crop), *figures])
-    row.seconds.append(seconds)
+        results.features.append(known.network(crop))
+    results.bands.append(band_ratios(crop, face.crop))
+    results.figures.append([*stains(crop, face.crop), *[figures[key] for key in FIGURES]])
 
 
-def row_cells(row: Row, known: KnownFaces) -> list[str]:
-    """Formats a row's figures, one for each of `COLUMNS`."""
-    if not row.bands:
+def row_cells(results: MethodResults, known: KnownFaces) -> list[str]:
+    """Formats a method's figures, one for each of `COLUMNS`."""
+    if not results.bands:
         return ["-"] * (len(COLUMNS) - 1) + ["0"]
-    realism = known.real.distance(row.features) if known.real is not None else float("nan")
-    bands = np.median(row.bands, axis=0)
-    means = np.mean(row.figures, axis=0)
+    realism = known.real.distance(results.features) if known.real is not None else float("nan")
+    bands = np.median(results.bands, axis=0)
+    means = np.mean(results.figures, axis=0)
     return [
         number(realism, 0),
         *[number(float(band), 2) for band in bands],
         *[number(float(mean), digits) for mean, digits in zip(means, (1, 1, 3, 2, 1), strict=True)],
-        number(1000 * float(np.median(row.seconds)), 0),
-        str(len(row.bands)),
+        number(1000 * float(np.median(results.seconds)), 0),
+        str(len(results.bands)),
     ]
 
 
@@ -205,14 +201,18 @@ def steps_report(request: Request, machine: dict[str, Any]) -> tuple[Path, int]:
     judges = choose_judges(pipeline, request.identity_judge)
     known = KnownFaces.of(request.data, judges)
     methods = {name: _product(pipeline.with_steps(steps)) for name, steps in settings().items()}
-    rows = compare({**methods, RECIPE: _recipe(known)}, known, judges, known.pairs(request.limit))
-    failures = [failure for row in rows.values() for failure in row.failures]
+    results = compare(
+        {**methods, RECIPE: _recipe(known)}, known, judges, known.pairs(request.limit)
+    )
+    failures = [failure for each in results.values() for failure in each.failures]
     floor = ""
     if known.real is not None:
         floor = f"Floor of realism, halves of {len(known.faces)} faces: {known.real.floor():.0f}."
     lines = ["# What each step brings", "", f"`{request.command()}`", ""]
     lines += [*machine_lines(machine), *judge_lines(judges), ""]
-    lines += table(["", *COLUMNS], [[name, *row_cells(row, known)] for name, row in rows.items()])
+    lines += table(
+        ["", *COLUMNS], [[name, *row_cells(each, known)] for name, each in results.items()]
+    )
     lines += [f"{note}\n" for note in (floor, known.missing, *NOTES) if note]
     lines += [f"- {failure}" for failure in failures]
     path = request.out / FILE

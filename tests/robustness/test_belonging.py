@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from facefusion import FusionPipeline, FusionResult
-from facefusion.evaluation.degradations import blurred, followed, noisy
+from facefusion.evaluation.degradations import add_noise, blur, skin_energies
 from facefusion.evaluation.realism import energies, skin
 from facefusion.geometry.topology import LEFT_BROW, OVAL, RIGHT_BROW
 from facefusion.pipeline.steps import Steps
@@ -125,9 +125,9 @@ def test_noise_and_blur_are_the_photos_own(fuse: Fuse, source: int, target: int)
         own.
         """
         result = fuse(portrait(source), photo, *off)
-        return followed(photo, result.image, result.mask, result.target_face.mesh).ratios[-2:]
+        return skin_energies(photo, result.image, result.mask, result.target_face.mesh).ratios[-2:]
 
-    grainy, soft = noisy(portrait(target), 3, 25), blurred(portrait(target), 3)
+    grainy, soft = add_noise(portrait(target), 3, 25), blur(portrait(target), 3)
     for photo in (grainy, soft):
         found = ratios(photo)
         assert found.min() > 0.7 and found.max() < 1.3

@@ -13,14 +13,20 @@ from facefusion.cli.main import main
 from facefusion.errors import FaceTurnedError
 from facefusion.evaluation.degradations import (
     COMPARED,
-    blurred,
+    add_noise,
+    blur,
+    compress_jpeg,
     degradations,
-    followed,
-    halved,
-    jpeg,
-    noisy,
+    halve,
+    skin_energies,
 )
-from facefusion.evaluation.degraded_report import SHOWN, cell, closest, row_cells, run_degraded
+from facefusion.evaluation.degraded_report import (
+    SHOWN,
+    cell,
+    ratio_cells,
+    run_degraded,
+    skin_close_up,
+)
 from facefusion.evaluation.faces import KnownFace, KnownFaces
 from facefusion.evaluation.pairs import Pair
 from facefusion.evaluation.realism import FaceCrop, energies
@@ -47,14 +53,14 @@ def mesh(make_mesh) -> np.ndarray:
 
 def test_noise_has_its_deviation_in_every_channel_alone() -> None:
     grey = np.full((200, 200, 3), 128, np.uint8)
-    noise = noisy(grey, 1, 15.0) - 128.0
+    noise = add_noise(grey, 1, 15.0) - 128.0
     np.testing.assert_allclose(noise.std((0, 1)), 15, rtol=0.03)
     assert abs(noise.mean()) < 0.2
     assert np.abs(np.corrcoef(noise.reshape(-1, 3).T) - np.eye(3)).max() < 0.03
     assert abs(np.corrcoef(noise[:, 1:, 0].ravel(), noise[:, :-1, 0].ravel())[0, 1]) < 0.03
-    assert (noisy(grey, 1, 15.0) - 128.0 == noise).all()
-    assert (noisy(grey, 2, 15.0) - 128.0 != noise).any()
-    white = noisy(np.full((50, 50, 3), 250, np.uint8), 1, 25.0)
+    assert (add_noise(grey, 1, 15.0) - 128.0 == noise).all()
+    assert (add_noise(grey, 2, 15.0) - 128.0 != noise).any()
+    white = add_noise(np.full((50, 50, 3), 250, np.uint8), 1, 25.0)
     assert white.max() == 255 and white.min() > 100  # clipped, not wrapped around
 
 
@@ -63,13 +69,13 @@ def test_blur_jpeg_and_half_the_resolution(photo: np.ndarray) -> None:
     own = energies(photo, everywhere)
     soft, half, small = (
         energies(image, everywhere) / own
-        for image in (blurred(photo, 2), halved(photo), jpeg(photo, 5))
+        for image in (blur(photo, 2), halve(photo), compress_jpeg(photo, 5))
     )
     assert soft[0] < 0.2 and soft[4] > 0.95
     assert half[0] < 0.7 and half[3] > 0.95 and half[0] > soft[0]
     assert abs(small[0] - 1) > 0.02
-    assert jpeg(photo, 90).mean((0, 1)) == pytest.approx(photo.mean((0, 1)), abs=1)
-    blocks = np.abs(np.diff(jpeg(photo, 5)[..., 1].astype(float), axis=1)).mean(0)
+    assert compress_jpeg(photo, 90).mean((0, 1)) == pytest.approx(photo.mean((0, 1)), abs=1)
+    blocks = np.abs(np.diff(compress_jpeg(photo, 5)[..., 1].astype(float), axis=1)).mean(0)
     assert blocks[7::8].mean() > 1.3 * np.delete(blocks, np.s_[7::8]).mean()
 
 
@@ -91,14 +97,14 @@ def test_every_degradation_keeps_the_size_and_is_named(photo: np.ndarray) -> Non
 
 def test_a_face_of_the_photos_kind_has_ratios_of_one(photo: np.ndarray, mesh: np.ndarray) -> None:
     mask = np.ones(photo.shape[:2], np.float32)
-    np.testing.assert_allclose(followed(photo, photo, mask, mesh).ratios, 1, atol=1e-6)
-    worse = noisy(photo, 0, 25)
-    clean = followed(worse, photo, mask, mesh)
-    assert clean.ratios[FINE] < 0.75 and clean.own[FINE] > clean.new[FINE]
-    assert followed(worse, noisy(photo, 9, 25), mask, mesh).ratios[FINE] == pytest.approx(
+    np.testing.assert_allclose(skin_energies(photo, photo, mask, mesh).ratios, 1, atol=1e-6)
+    worse = add_noise(photo, 0, 25)
+    clean = skin_energies(worse, photo, mask, mesh)
+    assert clean.ratios[FINE] < 0.75 and clean.target[FINE] > clean.result[FINE]
+    assert skin_energies(worse, add_noise(photo, 9, 25), mask, mesh).ratios[FINE] == pytest.approx(
         1, abs=0.05
     )
-    sharp = followed(blurred(photo, 2), photo, mask, mesh).ratios
+    sharp = skin_energies(blur(photo, 2), photo, mask, mesh).ratios
     assert sharp[0] > 3 and sharp[FINE] > 3 and sharp[COMPARED.index("8-16 px")] < 1.2
 
 
@@ -107,20 +113,24 @@ def test_only_new_skin_is_measured(photo: np.ndarray, mesh: np.ndarray) -> None:
     mask[:, :150] = 1
     result = photo.copy()
     result[:, 170:] = 128
-    np.testing.assert_allclose(followed(photo, result, mask, mesh).ratios[[0, FINE]], 1, atol=0.01)
-    assert followed(photo, result, 1 - mask, mesh).ratios[FINE] < 0.7
+    np.testing.assert_allclose(
+        skin_energies(photo, result, mask, mesh).ratios[[0, FINE]], 1, atol=0.01
+    )
+    assert skin_energies(photo, result, 1 - mask, mesh).ratios[FINE] < 0.7
     lips = photo.copy()
     x, y = np.rint(mesh[[13, 14], :2].mean(0)).astype(int)
     cv2.circle(lips, (int(x), int(y)), 5, (0, 0, 255), -1)
-    np.testing.assert_allclose(followed(photo, lips, mask * 0 + 1, mesh).ratios[FINE], 1, atol=0.01)
-    assert np.isnan(followed(photo, result, mask * 0, mesh).ratios).all()
+    np.testing.assert_allclose(
+        skin_energies(photo, lips, mask * 0 + 1, mesh).ratios[FINE], 1, atol=0.01
+    )
+    assert np.isnan(skin_energies(photo, result, mask * 0, mesh).ratios).all()
 
 
 def test_a_face_at_the_photos_edge_is_measured(photo: np.ndarray, mesh: np.ndarray) -> None:
     mask = np.ones(photo.shape[:2], np.float32)
     moved = mesh + [-110, -130, 0]
     assert moved[:, :2].min() < 0
-    np.testing.assert_allclose(followed(photo, photo, mask, moved).ratios, 1, atol=1e-6)
+    np.testing.assert_allclose(skin_energies(photo, photo, mask, moved).ratios, 1, atol=1e-6)
 
 
 # The table
@@ -136,7 +146,7 @@ def test_what_is_outside_of_the_bounds_is_bold() -> None:
 
 def test_the_closest_view_shows_each_pixel_as_four(photo: np.ndarray, mesh: np.ndarray) -> None:
     for place in (mesh, mesh + [400, 0, 0]):
-        tile = closest(photo, place)
+        tile = skin_close_up(photo, place)
         assert tile.shape == (TILE, TILE, 3)
         assert (tile[::2, ::2] == tile[1::2, 1::2]).all()
         small = tile[::2, ::2]
@@ -166,16 +176,16 @@ def test_every_target_is_fused_under_every_degradation(
     rows, shown = run_degraded(good, known, pairs)
     assert list(rows) == list(degradations()) and len(shown) == SHOWN * len(rows)
     right = ["1.00 (1.00 to 1.00)"] * len(COMPARED)
-    assert all(row_cells(row) == [*right, str(len(pairs))] for row in rows.values())
+    assert all(ratio_cells(row) == [*right, str(len(pairs))] for row in rows.values())
     poor: Any = clean
     rows, _ = run_degraded(poor, known, pairs[:1])
     assert rows["as it is"].failures == [f"as it is, a.png -> a.png: {FaceTurnedError('target')}"]
     assert rows["noise, sd 25"].failures == [
         "noise, sd 25, a.png -> a.png: Unexpected RuntimeError: too noisy"
     ]
-    assert row_cells(rows["noise, sd 15"])[FINE].startswith("**0.")
-    assert row_cells(rows["blur, sd 2 px"])[FINE].startswith("**")
-    assert float(row_cells(rows["blur, sd 2 px"])[FINE].strip("*").split()[0]) > 3
+    assert ratio_cells(rows["noise, sd 15"])[FINE].startswith("**0.")
+    assert ratio_cells(rows["blur, sd 2 px"])[FINE].startswith("**")
+    assert float(ratio_cells(rows["blur, sd 2 px"])[FINE].strip("*").split()[0]) > 3
 
 
 def test_the_command_writes_table_and_sheet(

@@ -140,7 +140,7 @@ def test_a_metric_that_is_not_installed_is_named(written) -> None:
 
 
 def test_a_report_of_failures_only(written) -> None:
-    text, shown = written([case(i, f"Sentence {i}.") for i in range(sections.PAGE + 3)], [])
+    text, shown = written([case(i, f"Sentence {i}.") for i in range(sections.MAX_ROWS + 3)], [])
     assert "103 pairs, 0 fused and measured, 103 failed." in text
     assert "Retrieval, top-1:" not in text
     assert [
