@@ -28,7 +28,7 @@ from facefusion.geometry.align import (
 from facefusion.geometry.warp import MeshWarp
 from facefusion.machine.cpu import describe_machine
 from facefusion.machine.process import own_process
-from facefusion.perception.mesh import INPUT_SIZE, PLAIN
+from facefusion.perception.mesh import FIRST_VIEW, INPUT_SIZE
 from facefusion.pipeline.networks import Networks
 from facefusion.types import Detection, Face, FloatArray, Photo
 
@@ -87,7 +87,11 @@ class Parts:
                 "60",
                 timed(lambda: networks.detector(photo)),
             ),
-            ("mesh, one view", "15", timed(lambda: networks.mesh._measure(photo, view, PLAIN))),
+            (
+                "mesh, one view",
+                "15",
+                timed(lambda: networks.mesh._measure(photo, view, FIRST_VIEW)),
+            ),
             (
                 "mesh of a photo: one view, then four",
                 "",
