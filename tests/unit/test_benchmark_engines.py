@@ -10,19 +10,9 @@ from typing import Any
 
 import pytest
 
-from benchmarks import engines
-from benchmarks.engines import (
-    REFERENCE,
-    Opener,
-    Row,
-    compare,
-    main,
-    openers,
-    recorded,
-    report,
-    times,
-    why,
-)
+from benchmarks import engine_ways, engines
+from benchmarks.engine_ways import REFERENCE, Opener, openers
+from benchmarks.engines import Row, compare, main, record_inputs, report, short_reason, time_ratios
 from facefusion.engines.accuracy import synthetic_inputs
 from facefusion.evaluation.pairs import DataError, Pair, ValFace
 from facefusion.export import calibration as calibrated
@@ -117,16 +107,18 @@ def test_int8_of_other_weights_is_not_compared(
 
 def test_reasons_fit_the_table() -> None:
     assert (
-        why(ValueError("one | two in /some/folder/coarse.tflite\nand more"))
+        short_reason(ValueError("one | two in /some/folder/coarse.tflite\nand more"))
         == "ValueError: one / two in coarse.tflite"
     )
-    assert why(RuntimeError()) == "RuntimeError"
+    assert short_reason(RuntimeError()) == "RuntimeError"
     assert (
-        why(ImportError("cannot import name 'x'", name="y"))
+        short_reason(ImportError("cannot import name 'x'", name="y"))
         == "ImportError: cannot import name 'x'"
     )
-    assert why(ModuleNotFoundError("No module named 'y'", name="y")) == "y is not installed"
-    assert len(why(ValueError("x" * 1000))) < 120
+    assert (
+        short_reason(ModuleNotFoundError("No module named 'y'", name="y")) == "y is not installed"
+    )
+    assert len(short_reason(ValueError("x" * 1000))) < 120
 
 
 def test_times_are_shares_of_the_reference_in_the_same_round(
@@ -134,8 +126,8 @@ def test_times_are_shares_of_the_reference_in_the_same_round(
 ) -> None:
     seconds = iter([1.0, 0.5, 2.0, 8.0, 1.0, 0.6])  # the second round met something else
     monkeypatch.setattr(engines, "_seconds", lambda *_: next(seconds))
-    networks: Any = [None, None]
-    assert times("coarse", networks, {}, 3) == [1.0, 0.6]
+    networks: Any = {REFERENCE: None, TORCH: None}
+    assert time_ratios("coarse", networks, {}, 3) == {REFERENCE: 1.0, TORCH: 0.6}
 
 
 def test_files_for_litert_are_made_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -145,9 +137,11 @@ def test_files_for_litert_are_made_once(monkeypatch: pytest.MonkeyPatch, tmp_pat
         calls.append(out)
         yield from (out / "coarse.tflite", out / "refine.tflite")
 
-    monkeypatch.setattr(engines, "to_tflite", to_tflite)
+    monkeypatch.setattr(engine_ways, "to_tflite", to_tflite)
     made = {"coarse": tmp_path / "coarse.tflite", "refine": tmp_path / "refine.tflite"}
-    assert engines.exported(tmp_path) == engines.exported(tmp_path) == made and calls == [tmp_path]
+    assert engine_ways.export_tflite(tmp_path) == engine_ways.export_tflite(
+        tmp_path
+    ) == made and calls == [tmp_path]
 
 
 def test_nothing_is_judged_by_what_it_was_calibrated_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,17 +153,17 @@ def test_nothing_is_judged_by_what_it_was_calibrated_on(monkeypatch: pytest.Monk
     monkeypatch.setattr(
         calibrated, "val_faces", lambda data: [ValFace(f"{i}.jpg", 0.0) for i in range(60)]
     )
-    calibration, judging = recorded(Path("data"), 1000)
+    calibration, judging = record_inputs(Path("data"), 1000)
     assert (
         len(calibration["coarse"]) == calibrated.CALIBRATION
         and len(judging["coarse"]) == calibrated.JUDGING
     )
     drawn: list[Any] = [*calibration["coarse"], *judging["coarse"]]
     assert len({pair.target for pair in drawn}) == len(drawn)
-    calibration, judging = recorded(Path("data"), 3)
+    calibration, judging = record_inputs(Path("data"), 3)
     assert len(calibration["coarse"]) == len(judging["coarse"]) == 3
     with pytest.raises(DataError, match="Too few"):
-        recorded(Path("data"), 1)
+        record_inputs(Path("data"), 1)
 
 
 def test_the_report_has_a_line_for_every_row() -> None:
@@ -206,7 +200,7 @@ def test_the_command_prints_what_it_writes(
         "coarse": [synthetic_inputs("coarse", 128)],
         "refine": [synthetic_inputs("refine", 256)],
     }
-    monkeypatch.setattr(engines, "recorded", lambda data, samples: (given, given))
+    monkeypatch.setattr(engines, "record_inputs", lambda data, samples: (given, given))
     monkeypatch.setattr(engines, "openers", lambda name, files, tflite: some_ways(name, files))
     out = tmp_path / "new" / "engines.md"
     assert main(["--data", "data", "--samples", "1", "--rounds", "1", "--out", str(out)]) == 0
