@@ -14,6 +14,12 @@ from facefusion.tiers import Tier, TierChoice
 #: (H, W, 3) RGB uint8.
 Photo = NDArray[np.uint8]
 FloatArray = NDArray[np.float32]
+#: (468, 2 or 3) points of a face in MediaPipe's topology: x and y in pixels, z in the same unit.
+Mesh: TypeAlias = FloatArray
+#: (H, W) float32 in [0, 1].
+Mask: TypeAlias = FloatArray
+#: (2, 3) matrix from pixels of one image to pixels of another.
+Affine: TypeAlias = NDArray[np.float64]
 Array = TypeVar("Array", bound=np.ndarray)
 
 
@@ -44,7 +50,7 @@ class Face:
     """
 
     detection: Detection
-    mesh: FloatArray
+    mesh: Mesh
     yaw: float
     pitch: float
     roll: float
@@ -95,7 +101,7 @@ class FusedFace:
     identity_similarity: float
     warped: Photo
     fused: Photo
-    to_photo: NDArray[np.float64]
+    to_photo: Affine
 
 
 #: An array, or a function that makes it.

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from facefusion.compose.tone import LUMA
-from facefusion.types import FloatArray
+from facefusion.types import FloatArray, Mask
 
 #: Largest number of pixels of a zone in a level's statistics.
 SAMPLES: Final = 4000
@@ -60,7 +60,7 @@ class Zones:
     features: tuple[np.ndarray, ...]
 
     @classmethod
-    def of(cls, skin: FloatArray, features: FloatArray, mask: FloatArray, levels: int) -> Zones:
+    def of(cls, skin: Mask, features: Mask, mask: Mask, levels: int) -> Zones:
         """Selects zones by (h, w) weights in [0, 1], in as many levels as have enough skin."""
         grids = [1, *range(1, levels)]  # the finest level is measured on the next one's
         on_skin = [_zone_pixels(skin, mask, k) for k in grids]
@@ -71,7 +71,7 @@ class Zones:
         )
 
 
-def _zone_pixels(zone: FloatArray, mask: FloatArray, k: int) -> np.ndarray:
+def _zone_pixels(zone: FloatArray, mask: Mask, k: int) -> np.ndarray:
     grid = np.s_[:: 1 << k, :: 1 << k]
     inside = np.flatnonzero((zone[grid] > 0.5) & (mask[grid] > 0.5))
     return inside[:: max(1, -(-len(inside) // SAMPLES))]

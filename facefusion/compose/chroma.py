@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from facefusion.geometry.ramps import ramp
-from facefusion.types import FloatArray, Photo
+from facefusion.types import FloatArray, Mask, Photo
 
 #: Standard deviation, in pixels of a 224 px face, over which chroma is averaged.
 CHROMA_SCALE: Final = 5.0
@@ -36,8 +36,8 @@ LIGHT_SHARE: Final = 0.4
 def match_skin_chroma(
     face: Photo,
     target: Photo,
-    skin: FloatArray,
-    mask: FloatArray,
+    skin: Mask,
+    mask: Mask,
     unit: float,
     share: float = 1.0,
     light: float = LIGHT_SHARE,

@@ -12,7 +12,7 @@ from facefusion.compose.features import FeatureMasks
 from facefusion.compose.parts import Part, feature_parts
 from facefusion.compose.tone import scaled_curve, skin_tone, tone_curve
 from facefusion.geometry.frames import Frame
-from facefusion.types import FloatArray, Photo
+from facefusion.types import FloatArray, Mask, Photo
 
 #: Standard deviation of light, as a share of the crop's side: shading wider than an eye.
 LIGHT_SCALE: Final = 0.094
@@ -51,7 +51,7 @@ class Relight:
         return np.asarray(cv2.multiply(toned, frame.placed(self.gains), dtype=cv2.CV_8U), np.uint8)
 
 
-def match_skin(source: Photo, target: Photo, skin: FloatArray) -> tuple[Photo, Photo]:
+def match_skin(source: Photo, target: Photo, skin: Mask) -> tuple[Photo, Photo]:
     """Corrects `source` (H, W, 3) to the skin tone of the aligned `target` (H, W, 3).
 
     Returns:
@@ -62,7 +62,7 @@ def match_skin(source: Photo, target: Photo, skin: FloatArray) -> tuple[Photo, P
 
 
 def match_light(
-    source: Photo, target: Photo, skin: FloatArray, features: FeatureMasks | None = None
+    source: Photo, target: Photo, skin: Mask, features: FeatureMasks | None = None
 ) -> Relight:
     """Computes the correction of `source` to the tone and light of the aligned `target`.
 
@@ -88,7 +88,7 @@ def match_light(
     return Relight(table, np.asarray(gains, np.float32), parts)
 
 
-def _light(image: Photo, skin: FloatArray) -> FloatArray:
+def _light(image: Photo, skin: Mask) -> FloatArray:
     """Averages the skin of an image (S, S, 3) over an eye's width, at a low resolution."""
     side = max(image.shape[0] // LIGHT_SHRINK, 1)
     sigma = LIGHT_SCALE * side

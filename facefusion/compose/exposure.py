@@ -8,7 +8,7 @@ from typing import Final, Self
 import cv2
 import numpy as np
 
-from facefusion.types import FloatArray, Photo
+from facefusion.types import FloatArray, Mask, Photo
 
 #: Quantile of the skin's levels that measures its lights.
 LIGHTS_QUANTILE: Final = 0.98
@@ -30,7 +30,7 @@ class Exposure:
     gains: FloatArray
 
     @classmethod
-    def of(cls, crop: Photo, skin: FloatArray, *, neutral: bool = False) -> Self | None:
+    def of(cls, crop: Photo, skin: Mask, *, neutral: bool = False) -> Self | None:
         """Measures the exposure of a face.
 
         Args:

@@ -17,7 +17,7 @@ from facefusion.geometry.topology import (
     RIGHT_BROW,
     RIGHT_EYE,
 )
-from facefusion.types import FloatArray
+from facefusion.types import Mask, Mesh
 
 #: Standard deviation of the masks' soft edge, as a share of the crop's side.
 EDGE: Final = 0.006
@@ -38,12 +38,12 @@ class FeatureMasks:
         hairs: (S, S) float32 in [0, 1], brows and lashes, with the skin between the hairs.
     """
 
-    lips: FloatArray
-    whites: FloatArray
-    hairs: FloatArray
+    lips: Mask
+    whites: Mask
+    hairs: Mask
 
     @classmethod
-    def of(cls, mesh: FloatArray, size: int) -> Self:
+    def of(cls, mesh: Mesh, size: int) -> Self:
         """Makes the masks of a mesh (468, 2 or 3) in pixels of a crop of side `size`."""
         points = mesh[:, :2]
         mouth = _filled([points[list(INNER_LIPS)]], size)
@@ -55,7 +55,7 @@ class FeatureMasks:
         return cls(lips, np.maximum(eyes, mouth), np.clip(hairs - eyes, 0, 1))
 
 
-def _filled(polygons: list[np.ndarray], size: int) -> FloatArray:
+def _filled(polygons: list[np.ndarray], size: int) -> Mask:
     mask = np.zeros((size, size), np.uint8)
     for polygon in polygons:
         fill_points(mask, polygon, 255)

@@ -6,13 +6,13 @@ from typing import Final
 
 import numpy as np
 
-from facefusion.types import FloatArray, Photo
+from facefusion.types import FloatArray, Mask, Photo
 
 #: Opacity below which rows and columns at the border are skipped.
 LEAST_OPACITY: Final = 0.02
 
 
-def draw_strands(face: Photo, target: Photo, skin: FloatArray, opacity: FloatArray) -> Photo:
+def draw_strands(face: Photo, target: Photo, skin: FloatArray, opacity: Mask) -> Photo:
     """Darkens a new face by the strands of hair over the target's.
 
     A strand transmits the same share of light over any skin; it is measured on the photo's skin.

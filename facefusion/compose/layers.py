@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 
 from facefusion.compose.window import FaceWindow
-from facefusion.types import FloatArray, Photo
+from facefusion.types import Mask, Photo
 
 #: Rows and columns of a photo.
 Area = tuple[slice, slice]
@@ -26,7 +26,7 @@ class Layer:
 
     window: FaceWindow
     face: Photo
-    opacity: FloatArray
+    opacity: Mask
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class WarpedArea:
     pixels: np.ndarray
 
     @classmethod
-    def of(cls, mask: FloatArray) -> Self | None:
+    def of(cls, mask: Mask) -> Self | None:
         """Crops a mask (H, W) in {0, 1} to its bounding rectangle; None if it is 0 everywhere."""
         rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
         if not len(rows):
@@ -82,7 +82,7 @@ class Layers:
             layer.window.blend(image, layer.face, layer.opacity)
         return image
 
-    def mask(self) -> FloatArray:
+    def mask(self) -> Mask:
         """Renders the new share of each pixel, (H, W) float32 in [0, 1], as a new array."""
         mask = np.zeros(self.photo.shape[:2], np.float32)
         if self.warped is not None:
@@ -108,12 +108,12 @@ class RenderedPicture:
     """
 
     photo: Photo
-    changed: FloatArray
+    changed: Mask
 
     def image(self) -> Photo:
         """Copies the picture."""
         return self.photo.copy()
 
-    def mask(self) -> FloatArray:
+    def mask(self) -> Mask:
         """Copies the mask."""
         return self.changed.copy()

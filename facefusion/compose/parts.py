@@ -23,7 +23,7 @@ from facefusion.geometry.align import transform_points
 from facefusion.geometry.frames import Frame
 from facefusion.geometry.ramps import ramp
 from facefusion.geometry.windows import mask_corners, pixel_window
-from facefusion.types import FloatArray, Photo
+from facefusion.types import FloatArray, Mask, Photo
 
 #: Exponent on the skin's gamma for whites of eyes and teeth, which change less than skin.
 WHITE_POWER: Final = 0.7
@@ -57,7 +57,7 @@ class Part:
         saturation: whether `weights` is by saturation (HSV, in [0, 255]).
     """
 
-    mask: FloatArray
+    mask: Mask
     table: Photo
     weights: FloatArray | None = None
     saturation: bool = False
@@ -86,7 +86,7 @@ class Part:
 
 
 def feature_parts(
-    source: Photo, target: Photo, skin: FloatArray, features: FeatureMasks
+    source: Photo, target: Photo, skin: Mask, features: FeatureMasks
 ) -> tuple[Part, ...]:
     """Computes the parts whose tone differs from the skin's.
 
@@ -141,7 +141,7 @@ def _neutral_parts(
 def _lips_curve(
     source: Photo,
     target: Photo,
-    lips: FloatArray,
+    lips: Mask,
     source_skin: FloatArray,
     target_skin: FloatArray,
     *,
@@ -156,7 +156,7 @@ def _lips_curve(
     return gain_curve(source_lips, from_lab(lab(target_skin) + contrast))
 
 
-def _window(mask: FloatArray, frame: Frame) -> tuple[tuple[slice, slice], Frame] | None:
+def _window(mask: Mask, frame: Frame) -> tuple[tuple[slice, slice], Frame] | None:
     """Returns rows and columns of a frame under a mask (S, S), and their frame, or None."""
     box = mask_corners(mask)
     if box is None:

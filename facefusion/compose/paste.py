@@ -10,7 +10,7 @@ import numpy as np
 
 from facefusion.geometry.align import chain, invert, rescale_transform
 from facefusion.geometry.windows import mask_corners, pixel_window
-from facefusion.types import FloatArray, Photo
+from facefusion.types import Affine, FloatArray, Mask, Photo
 
 #: Opacity below which a pixel stays untouched.
 LEAST_OPACITY: Final = 1 / 512
@@ -29,7 +29,7 @@ class Region:
     left: int
     height: int
     width: int
-    matrix: np.ndarray
+    matrix: Affine
 
     @property
     def window(self) -> tuple[slice, slice]:
@@ -37,7 +37,7 @@ class Region:
         return slice(self.top, self.top + self.height), slice(self.left, self.left + self.width)
 
 
-def face_region(mask: FloatArray, to_photo: np.ndarray, shape: tuple[int, ...]) -> Region | None:
+def face_region(mask: Mask, to_photo: Affine, shape: tuple[int, ...]) -> Region | None:
     """Finds the part of the photo under a crop's mask.
 
     Args:
@@ -64,9 +64,9 @@ def face_region(mask: FloatArray, to_photo: np.ndarray, shape: tuple[int, ...]) 
 def paste(
     photo: Photo,
     face: Photo,
-    mask: FloatArray,
-    to_photo: np.ndarray,
-    changed: FloatArray | None = None,
+    mask: Mask,
+    to_photo: Affine,
+    changed: Mask | None = None,
 ) -> tuple[Photo, FloatArray]:
     """Blends a fused crop into a copy of the photo (alpha blending, Porter and Duff 1984).
 
@@ -102,7 +102,7 @@ def paste(
     return result, total
 
 
-def _warped(face: Photo, matrix: np.ndarray, size: tuple[int, int]) -> Photo:
+def _warped(face: Photo, matrix: Affine, size: tuple[int, int]) -> Photo:
     """Warps `face` (S, S, 3) by `matrix` (2, 3) to `size` (width, height), bicubically.
 
     A face much larger in the photo than in the crop is enlarged first, which for a cubic kernel

@@ -7,7 +7,7 @@ from typing import Self
 
 from facefusion.compose.exposure import Exposure
 from facefusion.compose.monochrome import ColourCurve
-from facefusion.types import FloatArray, Photo
+from facefusion.types import Mask, Photo
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,7 @@ class PhotoTone:
     raised_curve: ColourCurve | None = None
 
     @classmethod
-    def of(
-        cls, crop: Photo, skin: FloatArray, *, exposure: bool = True, monochrome: bool = True
-    ) -> Self:
+    def of(cls, crop: Photo, skin: Mask, *, exposure: bool = True, monochrome: bool = True) -> Self:
         """Measures the tone of a face and its surroundings.
 
         Args:

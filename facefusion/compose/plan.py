@@ -14,7 +14,7 @@ from facefusion.compose.bands import Band
 from facefusion.compose.gains import FAINT
 from facefusion.compose.grain import NO_NOISE, Brightness, tile_of, tile_window
 from facefusion.compose.pyramid import SAME_GAIN, Gains, Pyramid, rebuilt, smoothed, times
-from facefusion.types import FloatArray, Photo
+from facefusion.types import FloatArray, Mask, Photo
 
 #: Range of the correction of gains and of noise for losses by compression.
 COMPRESSION: Final = (0.7, 1.6)
@@ -128,7 +128,7 @@ class _Finest:
     face: Pyramid
     half: FloatArray
     gains: Gains
-    features: FloatArray
+    features: Mask
     smoothing: float
 
     @cached_property

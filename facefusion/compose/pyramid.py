@@ -15,7 +15,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from facefusion.types import FloatArray, Photo
+from facefusion.types import FloatArray, Mask, Photo
 
 #: Coarsest level of detail in pixels of a face crop of 224 px: beyond it lies shading, which the
 #: networks correct.
@@ -173,7 +173,7 @@ def laplacian(image: FloatArray, steps: int) -> list[FloatArray]:
     return [*levels, image]
 
 
-def gain_map(gains: Gains, features: FloatArray) -> FloatArray:
+def gain_map(gains: Gains, features: Mask) -> FloatArray:
     """Returns (h, w) gains: the second where `features` (h, w) in [0, 1] is 1."""
     return np.asarray(
         cv2.addWeighted(features, gains[1] - gains[0], features, 0, gains[0]), np.float32

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from facefusion.fusion.coarse import FusionMaps
-from facefusion.types import FloatArray
+from facefusion.types import Mask
 
 #: Side in pixels at which the residual is averaged.
 SIDE: Final = 128
@@ -18,7 +18,7 @@ SIGMA: Final = 2.0
 TRUSTED: Final = (0.25, 0.75)
 
 
-def smooth_residual(answer: FusionMaps, border: FloatArray) -> FusionMaps:
+def smooth_residual(answer: FusionMaps, border: Mask) -> FusionMaps:
     """Replaces the residual at a border by its mean farther inside the mask.
 
     The residual is only meaningful inside the mask: outside, the networks are unconstrained, and

@@ -17,7 +17,7 @@ from facefusion.compose.motion import gradients_of, motion_of
 from facefusion.compose.plan import SMOOTH, Plan
 from facefusion.compose.pyramid import Gains, Pyramid, smoothing_for, steps_for
 from facefusion.compose.tone import LUMA
-from facefusion.types import FloatArray, Photo
+from facefusion.types import FloatArray, Mask, Photo
 
 #: Number of corrections for losses of noise and detail by compression.
 CORRECTIONS: Final = 2
@@ -28,9 +28,9 @@ SHORTEST: Final = 16
 def match_texture(
     face: Photo,
     target: Photo,
-    skin: FloatArray,
-    features: FloatArray,
-    mask: FloatArray,
+    skin: Mask,
+    features: Mask,
+    mask: Mask,
     unit: float,
     *,
     sharpness: bool = True,
@@ -146,7 +146,7 @@ class _Window:
     """
 
     zones: Zones
-    features: FloatArray
+    features: Mask
     unit: float
     steps: int
     origin: tuple[int, int]

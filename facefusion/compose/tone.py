@@ -7,7 +7,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from facefusion.types import FloatArray, Photo
+from facefusion.types import FloatArray, Mask, Photo
 
 #: Rec. 601 luma of RGB, the weights of JPEG.
 LUMA: Final = np.array([0.299, 0.587, 0.114], np.float32)
@@ -17,7 +17,7 @@ GAMMA_RANGE: Final = (0.4, 2.5)
 TONE_RANGE: Final = (0.02, 0.98)
 
 
-def skin_tone(image: Photo, skin: FloatArray) -> FloatArray:
+def skin_tone(image: Photo, skin: Mask) -> FloatArray:
     """Averages `image` (H, W, 3) uint8 under weights `skin` (H, W): (3,) in [0, 255]."""
     # A matrix product is 16 times faster than a sum.
     total = skin.ravel() @ image.reshape(-1, 3).astype(np.float32)

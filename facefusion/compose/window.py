@@ -11,7 +11,7 @@ import numpy as np
 from facefusion.compose.paste import LEAST_OPACITY, Region, face_region
 from facefusion.geometry.align import chain, rescale_transform
 from facefusion.geometry.frames import Frame
-from facefusion.types import FloatArray, Photo
+from facefusion.types import Affine, Mask, Photo
 
 #: Pixels blended at once, to bound the memory of intermediates for a large face.
 STRIP_PIXELS: Final = 1 << 20
@@ -32,9 +32,7 @@ class FaceWindow:
     scale: float
 
     @classmethod
-    def of(
-        cls, mask: FloatArray, to_photo: np.ndarray, shape: tuple[int, ...], largest: int
-    ) -> Self | None:
+    def of(cls, mask: Mask, to_photo: Affine, shape: tuple[int, ...], largest: int) -> Self | None:
         """Returns the window that holds all of a mask.
 
         Args:
@@ -74,12 +72,12 @@ class FaceWindow:
             return part
         return np.asarray(cv2.resize(part, self.size, interpolation=cv2.INTER_AREA), np.uint8)
 
-    def opacity(self, mask: FloatArray) -> FloatArray:
+    def opacity(self, mask: Mask) -> Mask:
         """Places a mask (S, S) over the aligned crop in the window: 0 below `LEAST_OPACITY`."""
         alpha = np.clip(self.frame.placed(mask, outside=0.0), 0, 1)
         return np.asarray(cv2.threshold(alpha, LEAST_OPACITY, 0, cv2.THRESH_TOZERO)[1], np.float32)
 
-    def blend(self, photo: Photo, face: Photo, alpha: FloatArray) -> None:
+    def blend(self, photo: Photo, face: Photo, alpha: Mask) -> None:
         """Blends a new face into a photo in place (alpha blending, Porter and Duff, SIGGRAPH 1984).
 
         Args:
@@ -100,7 +98,7 @@ class FaceWindow:
             # Bit-identical where alpha is 0: OpenCV divides by the sum of the weights plus 0.00001.
             photo[place] = cv2.blendLinear(face[strip], under, opacity, 1 - opacity)
 
-    def raise_to(self, changed: FloatArray, alpha: FloatArray) -> None:
+    def raise_to(self, changed: Mask, alpha: Mask) -> None:
         """Raises a mask in place to an opacity.
 
         Args:
@@ -111,13 +109,13 @@ class FaceWindow:
         alpha = alpha if self.scale == 1 else self._in_photo(alpha)
         np.maximum(changed[place], alpha, out=changed[place])
 
-    def over(self, alpha: FloatArray, shape: tuple[int, ...]) -> FloatArray:
+    def over(self, alpha: Mask, shape: tuple[int, ...]) -> Mask:
         """Places an opacity (height, width) of the window in (H, W) float32 over a photo."""
         full = np.zeros(shape[:2], np.float32)
         full[self.region.window] = alpha if self.scale == 1 else self._in_photo(alpha)
         return full
 
-    def _in_photo(self, alpha: FloatArray) -> FloatArray:
+    def _in_photo(self, alpha: Mask) -> Mask:
         size = (self.region.width, self.region.height)
         alpha = np.asarray(cv2.resize(alpha, size, interpolation=cv2.INTER_LINEAR), np.float32)
         return np.asarray(

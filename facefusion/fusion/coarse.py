@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from facefusion.engines.sessions import Network, make_session
-from facefusion.types import FloatArray, Photo
+from facefusion.types import FloatArray, Mask, Photo
 
 #: Side in pixels of the coarse network's crops.
 COARSE_SIZE: Final = 128
@@ -24,7 +24,7 @@ class FusionMaps:
         delta: (S, S, 3) float32, residual in units of 255 levels.
     """
 
-    mask: FloatArray
+    mask: Mask
     delta: FloatArray
 
 

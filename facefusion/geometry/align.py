@@ -9,6 +9,7 @@ import numpy as np
 
 from facefusion.geometry.topology import five_points
 from facefusion.geometry.windows import pixel_window, square_corners
+from facefusion.types import Affine, Mesh
 
 #: Longer side of the face box as a share of the fusion crop's side; the rest shows hair, ears and
 #: light.
@@ -32,7 +33,7 @@ ARCFACE_TEMPLATE: Final = np.array(
 )
 
 
-def similarity_transform(source: np.ndarray, destination: np.ndarray) -> np.ndarray:
+def similarity_transform(source: np.ndarray, destination: np.ndarray) -> Affine:
     """Fits rotation, scale and shift between two point sets by least squares (Umeyama, PAMI 1991).
 
     Args:
@@ -52,7 +53,7 @@ def similarity_transform(source: np.ndarray, destination: np.ndarray) -> np.ndar
     return np.concatenate([scale * rotation, (mean_d - scale * rotation @ mean_s)[:, None]], axis=1)
 
 
-def crop_transform(points: np.ndarray, angle: float, face_share: float, size: int) -> np.ndarray:
+def crop_transform(points: np.ndarray, angle: float, face_share: float, size: int) -> Affine:
     """Returns the similarity from the photo to a square crop with the face upright in its centre.
 
     Args:
@@ -73,19 +74,19 @@ def crop_transform(points: np.ndarray, angle: float, face_share: float, size: in
     return np.concatenate([linear, (size / 2 - scale * (low + high) / 2)[:, None]], axis=1)
 
 
-def mesh_crop_transform(mesh: np.ndarray, face_share: float, size: int) -> np.ndarray:
+def mesh_crop_transform(mesh: Mesh, face_share: float, size: int) -> Affine:
     """Returns `crop_transform` of a face mesh (468, 2 or 3) in photo pixels."""
     left, right = five_points(mesh)[:2]
     return crop_transform(mesh, float(np.arctan2(*(right - left)[::-1])), face_share, size)
 
 
-def face_size(mesh: np.ndarray) -> float:
+def face_size(mesh: Mesh) -> float:
     """Returns the longer side of the upright box around a mesh (468, 2 or 3), in its pixels."""
     upright = mesh_crop_transform(mesh, 1.0, 1)
     return float(1 / np.hypot(upright[0, 0], upright[1, 0]))
 
 
-def transform_points(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+def transform_points(points: np.ndarray, matrix: Affine) -> np.ndarray:
     """Applies a (2, 3) similarity to (N, 2) or (N, 3) points, with its scale on the depth."""
     flat = points[:, :2] @ matrix[:, :2].T + matrix[:, 2]
     if points.shape[1] == 2:
@@ -94,7 +95,7 @@ def transform_points(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     return np.concatenate([flat, depth], axis=1).astype(np.float32)
 
 
-def rescale_transform(matrix: np.ndarray, factor: float) -> np.ndarray:
+def rescale_transform(matrix: Affine, factor: float) -> Affine:
     """Scales a (2, 3) crop transform to `factor` times the side (`cv2.resize` pixel centres)."""
     scaled = matrix * factor
     scaled[:, 2] += (factor - 1) / 2
@@ -106,12 +107,12 @@ def rescale_points(points: np.ndarray, side: int, other: int) -> np.ndarray:
     return transform_points(points, rescale_transform(np.eye(2, 3), other / side))
 
 
-def invert(matrix: np.ndarray) -> np.ndarray:
+def invert(matrix: Affine) -> Affine:
     """Inverts a (2, 3) affine matrix."""
     return np.asarray(cv2.invertAffineTransform(matrix), np.float64)
 
 
-def chain(second: np.ndarray, first: np.ndarray) -> np.ndarray:
+def chain(second: Affine, first: Affine) -> Affine:
     """Returns the (2, 3) matrix that applies `first`, then `second`."""
     return np.concatenate(
         [second[:, :2] @ first[:, :2], second[:, :2] @ first[:, 2:] + second[:, 2:]], axis=1
@@ -119,7 +120,7 @@ def chain(second: np.ndarray, first: np.ndarray) -> np.ndarray:
 
 
 def crop_photo(
-    photo: np.ndarray, matrix: np.ndarray, size: int, border: int = cv2.BORDER_REPLICATE
+    photo: np.ndarray, matrix: Affine, size: int, border: int = cv2.BORDER_REPLICATE
 ) -> np.ndarray:
     """Samples a `size` x `size` crop of the photo, area-averaged where the photo is denser.
 
@@ -148,8 +149,8 @@ def crop_photo(
 
 
 def shrunk(
-    photo: np.ndarray, matrix: np.ndarray, size: int, margin: float = 0.0
-) -> tuple[np.ndarray, np.ndarray]:
+    photo: np.ndarray, matrix: Affine, size: int, margin: float = 0.0
+) -> tuple[np.ndarray, Affine]:
     """Cuts the part of the photo that a crop shows and halves it while it stays `DENSE`.
 
     Several crops of nearly the same view are cheaper from this part than from the photo, and the
@@ -189,5 +190,5 @@ def shrunk(
     return part, np.concatenate([linear, corner[:, None]], axis=1)
 
 
-def _shrink(matrix: np.ndarray) -> float:
+def _shrink(matrix: Affine) -> float:
     return float(1 / np.hypot(matrix[0, 0], matrix[1, 0]))

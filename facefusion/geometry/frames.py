@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from facefusion.geometry.align import chain, rescale_transform
-from facefusion.types import FloatArray
+from facefusion.types import Affine, FloatArray
 
 #: Side in pixels up to which a map is enlarged bicubically before placing; the rest is bilinear.
 SMOOTH_SIZE: Final = 512
@@ -25,7 +25,7 @@ class Frame:
         side: side in pixels where the frame is the crop itself, else 0.
     """
 
-    matrix: np.ndarray
+    matrix: Affine
     width: int
     height: int
     side: int = 0
@@ -40,7 +40,7 @@ class Frame:
         """Width and height in pixels."""
         return self.width, self.height
 
-    def from_crop(self, side: int) -> np.ndarray:
+    def from_crop(self, side: int) -> Affine:
         """Returns the (2, 3) matrix from pixels of the crop at `side` to pixels of the frame."""
         return chain(self.matrix, rescale_transform(np.eye(2, 3), 1 / side))
 

@@ -16,7 +16,7 @@ from facefusion.geometry.topology import (
     RIGHT_BROW,
     RIGHT_EYE,
 )
-from facefusion.types import FloatArray
+from facefusion.types import FloatArray, Mask, Mesh
 
 #: Growth of the oval about its centre, as a share of the distance to it.
 GROWTH: Final = 0.02
@@ -45,7 +45,7 @@ def grown(points: np.ndarray, share: float | np.ndarray) -> np.ndarray:
     return np.asarray(centre + (points - centre) * (1 + share))
 
 
-def outline(mesh: FloatArray, growth: float = 0.0) -> FloatArray:
+def outline(mesh: Mesh, growth: float = 0.0) -> FloatArray:
     """Returns the face's outline with the whole of its forehead.
 
     Args:
@@ -64,13 +64,13 @@ def outline(mesh: FloatArray, growth: float = 0.0) -> FloatArray:
     return np.asarray(oval + FOREHEAD * share * up, np.float32)
 
 
-def mouth_openness(mesh: FloatArray) -> float:
+def mouth_openness(mesh: Mesh) -> float:
     """Measures the height of the gap between the lips as a share of its width."""
     width = float(np.hypot(*(mesh[308, :2] - mesh[78, :2])))
     return float(np.hypot(*(mesh[14, :2] - mesh[13, :2]))) / max(width, 1e-6)
 
 
-def face_mask(mesh: FloatArray, size: int, *, keep_mouth: bool = True) -> FloatArray:
+def face_mask(mesh: Mesh, size: int, *, keep_mouth: bool = True) -> Mask:
     """Masks where the target may change: the grown oval, feathered, without an open mouth's inside.
 
     Args:
@@ -94,7 +94,7 @@ def face_mask(mesh: FloatArray, size: int, *, keep_mouth: bool = True) -> FloatA
     return np.asarray(soft, np.float32)
 
 
-def skin_mask(mesh: FloatArray, size: int) -> FloatArray:
+def skin_mask(mesh: Mesh, size: int) -> Mask:
     """Masks likely skin: the oval shrunk by 22 %, without eyes, brows and lips.
 
     (size, size) float32 in [0, 1].
@@ -105,7 +105,7 @@ def skin_mask(mesh: FloatArray, size: int) -> FloatArray:
     return np.asarray(mask / 255, np.float32)
 
 
-def whole_skin_mask(mesh: FloatArray, size: int) -> FloatArray:
+def whole_skin_mask(mesh: Mesh, size: int) -> Mask:
     """Masks the oval shrunk by 4 % without eyes, brows and lips: (size, size) float32 in [0, 1]."""
     mask = np.zeros((size, size), np.uint8)
     fill_points(mask, grown(mesh[list(OVAL), :2], -0.04), 255)
@@ -113,14 +113,14 @@ def whole_skin_mask(mesh: FloatArray, size: int) -> FloatArray:
     return np.asarray(mask / 255, np.float32)
 
 
-def outline_mask(mesh: FloatArray, size: int) -> FloatArray:
+def outline_mask(mesh: Mesh, size: int) -> Mask:
     """Masks all of the face with its forehead: (size, size) float32 in [0, 1]."""
     mask = np.zeros((size, size), np.uint8)
     fill_points(mask, outline(mesh), 255)
     return np.asarray(mask / 255, np.float32)
 
 
-def feature_mask(mesh: FloatArray, size: int) -> FloatArray:
+def feature_mask(mesh: Mesh, size: int) -> Mask:
     """Masks eyes, brows and lips: (size, size) float32 in [0, 1]."""
     mask = np.zeros((size, size), np.uint8)
     _fill_features(mask, mesh, 255, eyes=0.3, lips=0.05, brows=0.1)
@@ -128,7 +128,7 @@ def feature_mask(mesh: FloatArray, size: int) -> FloatArray:
 
 
 def _fill_features(
-    mask: np.ndarray, mesh: FloatArray, value: int, *, eyes: float, lips: float, brows: float
+    mask: np.ndarray, mesh: Mesh, value: int, *, eyes: float, lips: float, brows: float
 ) -> None:
     """Fills eyes, lips and brows, each grown by a share, in `mask` (H, W) uint8 in place."""
     for part, growth in ((LEFT_EYE, eyes), (RIGHT_EYE, eyes), (OUTER_LIPS, lips)):
@@ -137,12 +137,12 @@ def _fill_features(
         fill_points(mask, grown(hull(mesh, brow), brows), value)
 
 
-def hull(mesh: FloatArray, points: tuple[int, ...]) -> np.ndarray:
+def hull(mesh: Mesh, points: tuple[int, ...]) -> np.ndarray:
     """Computes the (N, 2) convex hull of some points of a mesh (468, 2 or 3)."""
     return np.asarray(cv2.convexHull(mesh[list(points), :2].astype(np.float32))[:, 0])
 
 
-def uncovered(mask: FloatArray, covered: FloatArray) -> FloatArray:
+def uncovered(mask: Mask, covered: Mask) -> Mask:
     """Removes `covered` (S, S) from `mask` (N, N): same view, any sides, both in [0, 1]."""
     size = mask.shape[0]
     return np.asarray(

@@ -6,6 +6,8 @@ from typing import Final
 
 import numpy as np
 
+from facefusion.types import Mesh
+
 #: (468,) index of each point's mirror image: one-to-one matching of the mean frontal training face
 #: with its reflection. Points on the middle line map to themselves.
 MIRROR: Final = np.array([
@@ -31,7 +33,7 @@ MIRROR: Final = np.array([
 ])  # fmt: skip
 
 
-def mirrored(points: np.ndarray, size: int) -> np.ndarray:
+def mirrored(points: Mesh, size: int) -> Mesh:
     """Returns the mesh of a face in the mirrored image.
 
     Args:

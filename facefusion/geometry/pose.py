@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from facefusion.types import Mesh
 
-def pose_degrees(mesh: np.ndarray) -> tuple[float, float, float]:
+
+def pose_degrees(mesh: Mesh) -> tuple[float, float, float]:
     """Computes yaw, pitch and roll of a face.
 
     The cheek-to-cheek vector (points 234, 454) turns with yaw and roll, the forehead-to-chin vector

@@ -17,7 +17,7 @@ from facefusion.geometry.align import (
 )
 from facefusion.geometry.frames import Frame
 from facefusion.geometry.windows import pixel_window, square_corners
-from facefusion.types import FloatArray, Photo
+from facefusion.types import Affine, FloatArray, Mesh, Photo
 
 #: Photo pixels per result pixel, along a side, from which areas are averaged before sampling.
 DENSE: Final = 1.25
@@ -39,11 +39,11 @@ class PhotoPart:
     """
 
     image: Photo
-    to_part: np.ndarray
+    to_part: Affine
     kernel: int = cv2.INTER_CUBIC
 
     @classmethod
-    def around(cls, photo: Photo, mesh: FloatArray, size: int) -> Self:
+    def around(cls, photo: Photo, mesh: Mesh, size: int) -> Self:
         """Cuts the part around a face, area-averaged where the result is smaller than the photo.
 
         Args:
@@ -91,7 +91,7 @@ def remapped(image: Photo, x: Any, y: Any, kernel: int) -> Photo:
     return np.asarray(cv2.remap(image, x, y, kernel, borderMode=cv2.BORDER_REFLECT_101), np.uint8)
 
 
-def shrinks(mesh: FloatArray, size: int) -> bool:
+def shrinks(mesh: Mesh, size: int) -> bool:
     """Returns whether a face with this mesh (468, 3) is area-averaged to `size` pixels."""
     return face_size(mesh) / size > DENSE
 
@@ -101,7 +101,7 @@ def rounded_up(size: float) -> int:
     return int(np.ceil(size / SIZE_STEP)) * SIZE_STEP
 
 
-def crop_part(crop: Photo, to_crop: np.ndarray) -> PhotoPart:
+def crop_part(crop: Photo, to_crop: Affine) -> PhotoPart:
     """Places an aligned crop at its position in the photo, for bilinear sampling.
 
     Args:

@@ -24,7 +24,7 @@ from facefusion.geometry.topology import (
 )
 from facefusion.geometry.warp import MeshWarp
 from facefusion.geometry.windows import pixel_window, square_corners
-from facefusion.types import FloatArray, Photo
+from facefusion.types import Affine, FloatArray, Mask, Mesh, Photo
 
 #: Points that carry the expression: they do not move.
 EXPRESSION_POINTS: Final = LEFT_EYE + RIGHT_EYE + LEFT_BROW + RIGHT_BROW + OUTER_LIPS + INNER_LIPS
@@ -43,7 +43,7 @@ FADE: Final = (0.36, 0.49)
 STRIP_PIXELS: Final = 1 << 20
 
 
-def in_pose_of(source: FloatArray, target: FloatArray) -> FloatArray:
+def in_pose_of(source: Mesh, target: Mesh) -> Mesh:
     """Fits the source's mesh (468, 3) to the target's: rotation, scale, shift (Umeyama 1991)."""
     mean_s, mean_t = source.mean(0), target.mean(0)
     s, t = source - mean_s, target - mean_t
@@ -53,7 +53,7 @@ def in_pose_of(source: FloatArray, target: FloatArray) -> FloatArray:
     return np.asarray(scale * s @ ((u * sign) @ vt).T + mean_t, np.float32)
 
 
-def blend_shape(source: FloatArray, target: FloatArray, amount: float) -> FloatArray:
+def blend_shape(source: Mesh, target: Mesh, amount: float) -> Mesh:
     """Returns the target's mesh with a share of the source's face shape.
 
     Args:
@@ -82,9 +82,7 @@ def blend_shape(source: FloatArray, target: FloatArray, amount: float) -> FloatA
     return moved
 
 
-def warp_photo(
-    photo: Photo, mesh: FloatArray, moved: FloatArray, to_crop: np.ndarray
-) -> tuple[Photo, FloatArray]:
+def warp_photo(photo: Photo, mesh: Mesh, moved: Mesh, to_crop: Affine) -> tuple[Photo, Mask]:
     """Warps a photo so that the face with mesh `mesh` gets mesh `moved`.
 
     Args:
@@ -114,7 +112,7 @@ def warp_photo(
     return result, touched
 
 
-def _displacement(mesh: FloatArray, moved: FloatArray) -> FloatArray:
+def _displacement(mesh: Mesh, moved: Mesh) -> FloatArray:
     """Computes the warp of a face crop, which fades out towards the crop's border.
 
     Args:
@@ -137,7 +135,7 @@ def _displacement(mesh: FloatArray, moved: FloatArray) -> FloatArray:
 def _warped_strip(
     photo: Photo,
     field: FloatArray,
-    to_photo: np.ndarray,
+    to_photo: Affine,
     columns: tuple[int, int],
     rows: tuple[int, int],
 ) -> tuple[np.ndarray, Photo]:

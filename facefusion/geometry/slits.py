@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from facefusion.geometry.ramps import smoothstep
-from facefusion.types import FloatArray
+from facefusion.types import Mask, Mesh
 
 #: Difference in openness (source - target), as shares of the slit's width, at which the jump starts
 #: and is full.
@@ -54,22 +54,20 @@ SLITS: Final = (
 )  # fmt: skip
 
 
-def opening(mesh: np.ndarray, slit: Slit) -> float:
+def opening(mesh: Mesh, slit: Slit) -> float:
     """Measures a slit's mean height as a share of its width, of a mesh (468, 2 or 3) in pixels."""
     width = np.hypot(*(mesh[slit.corners[1], :2] - mesh[slit.corners[0], :2]))
     gaps = np.linalg.norm(mesh[list(slit.upper), :2] - mesh[list(slit.lower), :2], axis=1)
     return float(gaps.mean() / max(width, 1e-6))
 
 
-def jump_strength(source: np.ndarray, destination: np.ndarray, slit: Slit) -> float:
+def jump_strength(source: Mesh, destination: Mesh, slit: Slit) -> float:
     """Returns the strength in [0, 1] of a slit's jump between two meshes (468, 2 or 3)."""
     difference = opening(source, slit) - opening(destination, slit)
     return float(smoothstep(difference, *WIDER))
 
 
-def edge_meshes(
-    source: np.ndarray, destination: np.ndarray, slit: Slit
-) -> tuple[np.ndarray, np.ndarray]:
+def edge_meshes(source: Mesh, destination: Mesh, slit: Slit) -> tuple[np.ndarray, np.ndarray]:
     """Returns the source's points as the upper and as the lower edge of a slit place them.
 
     Each edge keeps its own points and places the opposite edge's as if the slit were as open as the
@@ -98,9 +96,7 @@ def edge_meshes(
     return upper, lower
 
 
-def slit_window(
-    destination: np.ndarray, slit: Slit, size: int
-) -> tuple[tuple[slice, slice], FloatArray, FloatArray]:
+def slit_window(destination: Mesh, slit: Slit, size: int) -> tuple[tuple[slice, slice], Mask, Mask]:
     """Computes the window around a slit and the weights of its jump.
 
     Args:

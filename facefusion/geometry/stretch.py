@@ -8,7 +8,7 @@ import numpy as np
 
 from facefusion.geometry.ramps import smoothstep
 from facefusion.geometry.triangles import TRIANGLES, signed_area
-from facefusion.types import FloatArray
+from facefusion.types import FloatArray, Mesh
 
 #: Ratios of a mesh point's area, target over source and relative to the whole face, at which the
 #: source starts to fade and from which it is unused: there it shows the edge of a cheek and the
@@ -16,7 +16,7 @@ from facefusion.types import FloatArray
 STRETCH: Final = (2.2, 4.0)
 
 
-def too_oblique(source: FloatArray, target: FloatArray) -> FloatArray:
+def too_oblique(source: Mesh, target: Mesh) -> FloatArray:
     """Returns how little of the source each mesh point of the target can use.
 
     Args:
@@ -31,7 +31,7 @@ def too_oblique(source: FloatArray, target: FloatArray) -> FloatArray:
     return np.asarray(smoothstep(stretch, *STRETCH), np.float32)
 
 
-def _areas(mesh: FloatArray) -> np.ndarray:
+def _areas(mesh: Mesh) -> np.ndarray:
     """Sums the image area of the camera-facing triangles around each point, (468,)."""
     facing = np.maximum(signed_area(mesh[TRIANGLES]), 0)
     areas = np.zeros(len(mesh))

@@ -13,7 +13,7 @@ import numpy as np
 from facefusion.geometry.pose import pose_degrees
 from facefusion.geometry.ramps import smoothstep
 from facefusion.geometry.warp import MeshWarp
-from facefusion.types import FloatArray
+from facefusion.types import Mask, Mesh
 
 #: Hidden turn in degrees from which the mirrored half is blended in.
 LEAST_TURN: Final = 12.0
@@ -24,7 +24,7 @@ RAMP: Final = 15.0
 EDGE: Final = (0.05, 0.5)
 
 
-def hidden_turn(source: FloatArray, target: FloatArray) -> float:
+def hidden_turn(source: Mesh, target: Mesh) -> float:
     """Measures by how many degrees the source's face hides what the target's shows.
 
     Args:
@@ -41,7 +41,7 @@ def hidden_turn(source: FloatArray, target: FloatArray) -> float:
     return sign * max(0.0, min(abs(difference), 2 * sign * yaw))
 
 
-def mirror_opacity(warp: MeshWarp, mesh: FloatArray, turn: float, size: int) -> FloatArray:
+def mirror_opacity(warp: MeshWarp, mesh: Mesh, turn: float, size: int) -> Mask:
     """Computes the opacity of the mirrored source at each pixel.
 
     Args:

@@ -10,6 +10,8 @@ from typing import Final
 
 import numpy as np
 
+from facefusion.types import Mesh
+
 MESH_POINTS: Final = 468
 
 LEFT_EYE: Final = (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246)
@@ -90,7 +92,7 @@ WARP_POINTS: Final = np.array(
 FIVE_POINT_GROUPS: Final = ((33, 133, 159, 145), (263, 362, 386, 374), (1,), (61,), (291,))
 
 
-def five_points(mesh: np.ndarray) -> np.ndarray:
+def five_points(mesh: Mesh) -> np.ndarray:
     """Returns the five detection points of a mesh.
 
     Args:
@@ -105,7 +107,7 @@ def five_points(mesh: np.ndarray) -> np.ndarray:
     )
 
 
-def eye_distance(mesh: np.ndarray) -> float:
+def eye_distance(mesh: Mesh) -> float:
     """Measures the distance between the two eye centres in the image plane, in pixels."""
     left, right = five_points(mesh)[:2]
     return float(np.hypot(*(right - left)))

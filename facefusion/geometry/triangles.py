@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from facefusion.geometry.align import rescale_points
-from facefusion.types import FloatArray
+from facefusion.types import FloatArray, Mesh
 
 #: (890, 3) mesh points of each triangle, clockwise in the image of a frontal face: constrained
 #: Delaunay triangulation of the mean of frontal training faces with open mouths, with the outlines
@@ -171,7 +171,7 @@ class MeshRaster:
         covered: (side, side) bool, pixels covered by a triangle.
     """
 
-    def __init__(self, destination: np.ndarray, size: int, side: int) -> None:
+    def __init__(self, destination: Mesh, size: int, side: int) -> None:
         scaled = rescale_points(destination, size, side)
         corners = scaled[TRIANGLES]
         # Back-facing triangles are hidden by the front of the face.

@@ -17,7 +17,7 @@ from facefusion.geometry.align import rescale_points
 from facefusion.geometry.slits import SLITS, edge_meshes, jump_strength, slit_window
 from facefusion.geometry.topology import WARP_POINTS
 from facefusion.geometry.triangles import MeshRaster
-from facefusion.types import FloatArray
+from facefusion.types import Mask, Mesh
 
 #: Lattice points a side over the crop, from which the spline's flow is upsampled: faces bend
 #: smoothly between the points.
@@ -113,7 +113,7 @@ class MeshWarp:
 
     def __init__(
         self,
-        destination: np.ndarray,
+        destination: Mesh,
         size: int,
         grid: int = GRID,
         *,
@@ -137,7 +137,7 @@ class MeshWarp:
             else self._without_eyes(self._raster)
         )
 
-    def _without_eyes(self, raster: MeshRaster) -> FloatArray:
+    def _without_eyes(self, raster: MeshRaster) -> Mask:
         meshed = raster.covered.astype(np.float32)
         for eye in EYES:
             window, weight, _ = slit_window(self._flow_mesh, eye, self.flow_size)
@@ -162,7 +162,7 @@ class MeshWarp:
         """
         return self._window(values, size or self.size, np.s_[:, :])
 
-    def flow(self, source: np.ndarray, size: int | None = None) -> np.ndarray:
+    def flow(self, source: Mesh, size: int | None = None) -> np.ndarray:
         """Computes the source position of each destination pixel.
 
         Args:
@@ -181,7 +181,7 @@ class MeshWarp:
             cv2.resize(flow, (size, size), interpolation=cv2.INTER_LINEAR), np.float32
         )
 
-    def _flow(self, source: np.ndarray) -> np.ndarray:
+    def _flow(self, source: Mesh) -> np.ndarray:
         """Computes `flow` at `flow_size` pixels."""
         side = self.flow_size
         flow, meshed = self.spread(source, side), self._meshed
@@ -214,9 +214,7 @@ class MeshWarp:
         rows, columns = weights[window[0]], weights[window[1]]
         return np.stack([rows @ coarse[..., axis] @ columns.T for axis in (0, 1)], axis=-1)
 
-    def __call__(
-        self, image: np.ndarray, source: np.ndarray, size: int | None = None
-    ) -> np.ndarray:
+    def __call__(self, image: np.ndarray, source: Mesh, size: int | None = None) -> np.ndarray:
         """Warps `image` (H, W, C), its face's mesh `source` in its pixels, onto the destination."""
         return sample(image, self.flow(source, size))
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from facefusion.geometry.frames import Frame
-from facefusion.types import FloatArray, Photo
+from facefusion.types import FloatArray, Mask, Photo
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Patch:
     """
 
     filled: Photo
-    opacity: FloatArray
+    opacity: Mask
 
     def onto(self, image: Photo, frame: Frame | None = None) -> Photo:
         """Blends the patch over an image.
@@ -67,7 +67,7 @@ def inpainted(image: Photo, hole: np.ndarray, reach: float, edge: float) -> Patc
 
 
 def covered_with_skin(
-    image: Photo, hole: np.ndarray, skin: FloatArray, reach: float, edge: float
+    image: Photo, hole: np.ndarray, skin: Mask, reach: float, edge: float
 ) -> Patch:
     """Covers a hole with the mean colour of the skin around it.
 

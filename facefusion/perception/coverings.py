@@ -19,7 +19,7 @@ from facefusion.geometry.align import FUSION_FACE_SHARE, mesh_crop_transform, tr
 from facefusion.perception.eyelids import EyelidsFinder, lids
 from facefusion.perception.hair import HairFinder
 from facefusion.perception.spectacles import CROP_SIZE, Spectacles, SpectaclesFinder
-from facefusion.types import FloatArray, Photo
+from facefusion.types import FloatArray, Mask, Mesh, Photo
 
 #: Width and height of the maps in pixels, in OpenCV's order.
 MAP_SIZE: Final = (CROP_SIZE, CROP_SIZE)
@@ -40,11 +40,11 @@ class Coverings:
     """
 
     glasses: Spectacles | None
-    hair: FloatArray
-    lids: FloatArray | None = None
+    hair: Mask
+    lids: Mask | None = None
 
     @property
-    def always_keep(self) -> FloatArray:
+    def always_keep(self) -> Mask:
         """Glasses and shut lids, which a target keeps: (192, 192) float32 in [0, 1]."""
         glasses = _EMPTY if self.glasses is None else self.glasses.covered
         return glasses if self.lids is None else np.maximum(glasses, self.lids)
@@ -71,7 +71,7 @@ class Coverings:
         """Removes the spectacle frame from the aligned crop (S, S, 3) (`Spectacles.without_frame`)."""
         return crop if self.glasses is None else self.glasses.without_frame(crop)
 
-    def source_only_hair(self, occlusion_maps: FloatArray) -> FloatArray:
+    def source_only_hair(self, occlusion_maps: FloatArray) -> Mask:
         """Returns the source's hair where this target's face is bare.
 
         Args:
@@ -84,7 +84,7 @@ class Coverings:
             occlusion_maps[..., 0] * (1 - cv2.resize(self.hair, MAP_SIZE)), np.float32
         )
 
-    def blocked_by(self, occlusion_maps: FloatArray) -> FloatArray:
+    def blocked_by(self, occlusion_maps: FloatArray) -> Mask:
         """Returns where this target's face must not change.
 
         Args:
@@ -101,7 +101,7 @@ class Coverings:
             np.float32,
         )
 
-    def around_hair(self, occlusion_maps: FloatArray, face: FloatArray) -> FloatArray:
+    def around_hair(self, occlusion_maps: FloatArray, face: Mask) -> Mask:
         """Returns the source's hair on this target's bare face, widened for strands and shadow.
 
         Args:
@@ -127,7 +127,7 @@ class CoveringsFinder:
     hair: HairFinder
     eyelids: EyelidsFinder
 
-    def __call__(self, photo: Photo, mesh: FloatArray) -> Coverings:
+    def __call__(self, photo: Photo, mesh: Mesh) -> Coverings:
         """Finds the coverings of the face with mesh (468, 3) in `photo` (H, W, 3) RGB uint8."""
         crop_mesh = transform_points(mesh, mesh_crop_transform(mesh, FUSION_FACE_SHARE, CROP_SIZE))
         shut = lids(crop_mesh, self.eyelids(photo, mesh), CROP_SIZE)

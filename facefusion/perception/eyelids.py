@@ -14,7 +14,7 @@ from facefusion.geometry.mask import fill_points, grown
 from facefusion.geometry.ramps import ramp
 from facefusion.geometry.topology import LEFT_EYE, RIGHT_EYE
 from facefusion.perception.inputs import centred
-from facefusion.types import FloatArray, Photo
+from facefusion.types import FloatArray, Mask, Mesh, Photo
 
 #: Height and width in pixels of an eye's crop.
 HEIGHT, WIDTH = 32, 48
@@ -36,7 +36,7 @@ LIDS: Final = (0.25, 1.0)
 EDGE: Final = 0.013
 
 
-def eye_crops(photo: Photo, mesh: FloatArray) -> Photo:
+def eye_crops(photo: Photo, mesh: Mesh) -> Photo:
     """Cuts out both eyes, the image-right one mirrored.
 
     Args:
@@ -57,7 +57,7 @@ def eye_crops(photo: Photo, mesh: FloatArray) -> Photo:
     return np.stack([crops[0], crops[1][:, ::-1]])
 
 
-def lids(mesh: FloatArray, shut: FloatArray, size: int) -> FloatArray | None:
+def lids(mesh: Mesh, shut: FloatArray, size: int) -> Mask | None:
     """Draws the region of shut eyes and their lids.
 
     Args:
@@ -94,7 +94,7 @@ class EyelidsFinder:
     def __init__(self, path: Path, *, threads: int | None = None) -> None:
         self._session = make_session(path, threads)
 
-    def __call__(self, photo: Photo, mesh: FloatArray) -> FloatArray:
+    def __call__(self, photo: Photo, mesh: Mesh) -> FloatArray:
         """Returns (2,) probabilities that the eyes are shut, the image-left one first.
 
         An eye that is too small has 0.

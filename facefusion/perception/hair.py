@@ -12,7 +12,7 @@ from facefusion.engines.sessions import make_session
 from facefusion.geometry.align import FUSION_FACE_SHARE, crop_photo, mesh_crop_transform
 from facefusion.geometry.ramps import ramp
 from facefusion.perception.inputs import centred
-from facefusion.types import FloatArray, Photo
+from facefusion.types import Mask, Mesh, Photo
 
 #: Side in pixels of the aligned crop.
 CROP_SIZE: Final = 96
@@ -26,7 +26,7 @@ _DILATION: Final = 3
 _EDGE: Final = 1.0
 
 
-def as_hair(opacity: FloatArray) -> FloatArray:
+def as_hair(opacity: Mask) -> Mask:
     """Places the network's answer in the whole crop, widened and with a soft edge.
 
     Args:
@@ -53,7 +53,7 @@ class HairFinder:
     def __init__(self, path: Path, *, threads: int | None = None) -> None:
         self._session = make_session(path, threads)
 
-    def __call__(self, photo: Photo, mesh: FloatArray) -> FloatArray:
+    def __call__(self, photo: Photo, mesh: Mesh) -> Mask:
         """Finds hair and hats over the face with this mesh.
 
         Args:

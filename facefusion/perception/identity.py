@@ -12,7 +12,7 @@ from insightface.model_zoo import get_model
 from facefusion.engines.sessions import session_options
 from facefusion.geometry.align import ARCFACE_TEMPLATE, crop_photo, similarity_transform
 from facefusion.geometry.topology import five_points
-from facefusion.types import FloatArray, Photo
+from facefusion.types import FloatArray, Mesh, Photo
 
 INPUT_SIZE: Final = 112
 
@@ -40,7 +40,7 @@ class IdentityEncoder:
         session = self._net.session
         return [list(tensor.shape) for tensor in (*session.get_inputs(), *session.get_outputs())]
 
-    def __call__(self, photo: Photo, mesh: FloatArray) -> FloatArray:
+    def __call__(self, photo: Photo, mesh: Mesh) -> FloatArray:
         """Returns the unit-length (D,) embedding of a face.
 
         Args:

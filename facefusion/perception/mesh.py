@@ -23,7 +23,7 @@ from facefusion.geometry.align import (
 from facefusion.geometry.mirror import mirrored
 from facefusion.geometry.pose import pose_degrees
 from facefusion.perception.inputs import centred
-from facefusion.types import Detection, Face, FloatArray, Photo
+from facefusion.types import Affine, Detection, Face, Mesh, Photo
 
 INPUT_SIZE: Final = 192
 #: Views whose points are averaged, since the network's errors differ between views: degrees, scale,
@@ -65,7 +65,7 @@ class FaceMesh:
         yaw, pitch, roll = pose_degrees(mesh)
         return Face(detection, mesh, yaw, pitch, roll)
 
-    def measure(self, photo: Photo, near: FloatArray) -> FloatArray:
+    def measure(self, photo: Photo, near: Mesh) -> Mesh:
         """Measures a face whose rough mesh is known.
 
         Args:
@@ -78,12 +78,13 @@ class FaceMesh:
         return self._measure(photo, mesh_crop_transform(near, MESH_FACE_SHARE, INPUT_SIZE), VIEWS)
 
     def _measure(
-        self, photo: Photo, matrix: np.ndarray, views: Sequence[tuple[float, float, bool]]
-    ) -> FloatArray:
+        self, photo: Photo, matrix: Affine, views: Sequence[tuple[float, float, bool]]
+    ) -> Mesh:
         part, part_matrix = shrunk(photo, matrix, INPUT_SIZE, VIEW_MARGIN)
         matrices, crops = [], []
         for turn, scale, flip in views:
-            moved = cv2.getRotationMatrix2D((INPUT_SIZE / 2, INPUT_SIZE / 2), turn, scale)
+            centre = (INPUT_SIZE / 2, INPUT_SIZE / 2)
+            moved = np.asarray(cv2.getRotationMatrix2D(centre, turn, scale), np.float64)
             matrices.append(chain(moved, matrix))
             crop = crop_photo(part, chain(moved, part_matrix), INPUT_SIZE)
             crops.append(crop[:, ::-1] if flip else crop)

@@ -32,7 +32,7 @@ from facefusion.geometry.topology import (
     eye_distance,
 )
 from facefusion.perception.checks import LEVEL_PITCH
-from facefusion.types import Face, FloatArray, Photo
+from facefusion.types import Face, FloatArray, Mesh, Photo
 
 
 class Doubt(StrEnum):
@@ -93,7 +93,7 @@ class _View:
     """
 
     lab: FloatArray
-    mesh: FloatArray
+    mesh: Mesh
 
     def inside(self, *parts: FloatArray) -> np.ndarray:
         """Returns the union of polygons (N, 2), (S, S) bool."""

@@ -14,7 +14,7 @@ from facefusion.geometry.align import FUSION_FACE_SHARE, crop_photo, mesh_crop_t
 from facefusion.geometry.ramps import ramp
 from facefusion.images.inpaint import Patch, inpainted
 from facefusion.perception.inputs import centred
-from facefusion.types import FloatArray, Photo
+from facefusion.types import FloatArray, Mask, Mesh, Photo
 
 #: Side in pixels of the aligned crop.
 CROP_SIZE: Final = 192
@@ -43,16 +43,16 @@ class Spectacles:
         dark: (192, 192) float32 in [0, 1], where glass hides the eyes.
     """
 
-    frame: FloatArray
-    dark: FloatArray
+    frame: Mask
+    dark: Mask
 
     @classmethod
-    def from_opacity(cls, frame: FloatArray, glass: FloatArray) -> Self:
+    def from_opacity(cls, frame: Mask, glass: Mask) -> Self:
         """Makes glasses from the opacity of frame and glass, (192, 192) float32 each."""
         return cls(frame, np.asarray(ramp(glass, CLEAR, DARK), np.float32))
 
     @property
-    def covered(self) -> FloatArray:
+    def covered(self) -> Mask:
         """Where the glasses hide the face, with thin rims: (192, 192) float32 in [0, 1]."""
         frame = np.minimum(_RIM_GAIN * cv2.GaussianBlur(self.frame, (0, 0), _RIM_SIGMA), 1)
         return np.asarray(np.maximum(frame, self.dark), np.float32)
@@ -68,7 +68,7 @@ class Spectacles:
         return float(self.dark.mean()) > _LEAST_DARK
 
     @property
-    def hidden(self) -> FloatArray | None:
+    def hidden(self) -> Mask | None:
         """Dark glass and its surround, (192, 192) float32 in [0, 1], or None for clear glass."""
         if not self.hides_eyes:
             return None
@@ -126,7 +126,7 @@ class SpectaclesFinder:
     def __init__(self, path: Path, *, threads: int | None = None) -> None:
         self._session = make_session(path, threads)
 
-    def __call__(self, photo: Photo, mesh: FloatArray) -> Spectacles | None:
+    def __call__(self, photo: Photo, mesh: Mesh) -> Spectacles | None:
         """Finds glasses on the face with this mesh (468, 3) in `photo` (H, W, 3) RGB uint8."""
         crop = crop_photo(
             photo, mesh_crop_transform(mesh, FUSION_FACE_SHARE, CROP_SIZE), CROP_SIZE

@@ -10,7 +10,7 @@ import numpy as np
 
 from facefusion.geometry.mask import fill_points, grown, hull, outline, skin_mask
 from facefusion.geometry.topology import LEFT_BROW, RIGHT_BROW
-from facefusion.types import FloatArray, Photo
+from facefusion.types import FloatArray, Mask, Mesh, Photo
 
 #: Side in pixels of the aligned crop in which strands are found.
 CROP_SIZE: Final = 256
@@ -46,9 +46,7 @@ EDGE_SIGMA: Final = 1.3
 SHADOW_SIZE: Final = 3
 
 
-def find_strands(
-    crop: Photo, mesh: FloatArray, hair: FloatArray, *, wide: bool = True
-) -> np.ndarray:
+def find_strands(crop: Photo, mesh: Mesh, hair: Mask, *, wide: bool = True) -> np.ndarray:
     """Finds strands that hang from hair or a hat over the forehead.
 
     A closing along rows (Serra, "Image Analysis and Mathematical Morphology", 1982) fills dark
@@ -100,11 +98,11 @@ class Strands:
         opacity: (256, 256) float32 in [0, 1], opacity of the strands.
     """
 
-    skin: FloatArray
-    opacity: FloatArray
+    skin: Mask
+    opacity: Mask
 
     @classmethod
-    def of(cls, crop: Photo, mesh: FloatArray, hair: FloatArray) -> Strands | None:
+    def of(cls, crop: Photo, mesh: Mesh, hair: Mask) -> Strands | None:
         """Finds the strands, or None if there are none; arguments as of `find_strands`."""
         strands = find_strands(crop, mesh, hair, wide=False)
         if not strands.any():
@@ -118,7 +116,7 @@ class Strands:
         return self.skin.nbytes + self.opacity.nbytes
 
 
-def joined(strands: np.ndarray) -> FloatArray:
+def joined(strands: np.ndarray) -> Mask:
     """Joins adjacent strands, (256, 256) uint8, to a fringe, (256, 256) float32 in [0, 1]."""
     closed = cv2.morphologyEx(strands, cv2.MORPH_CLOSE, _disc(JOINED_DISTANCE))
     fringe = np.asarray(
@@ -127,7 +125,7 @@ def joined(strands: np.ndarray) -> FloatArray:
     return np.asarray(cv2.GaussianBlur(fringe, (0, 0), EDGE_SIGMA), np.float32)
 
 
-def _distance_from_skin(crop: Photo, mesh: FloatArray) -> FloatArray:
+def _distance_from_skin(crop: Photo, mesh: Mesh) -> FloatArray:
     """Returns the CIELAB distance (256, 256) to the colour of the nearest skin below the brows."""
     lab = cv2.cvtColor(crop.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
     skin = skin_mask(mesh, CROP_SIZE)
@@ -147,7 +145,7 @@ def _distance_from_skin(crop: Photo, mesh: FloatArray) -> FloatArray:
     return np.asarray(np.where(lab[..., 0] > mean[..., 0], GLOSS * distance, distance), np.float32)
 
 
-def _forehead(mesh: FloatArray) -> np.ndarray:
+def _forehead(mesh: Mesh) -> np.ndarray:
     """Returns (256, 256) uint8, 1 on the forehead, above the brows."""
     mask = np.zeros((CROP_SIZE, CROP_SIZE), np.uint8)
     fill_points(mask, outline(mesh, RIM), 1)
@@ -157,7 +155,7 @@ def _forehead(mesh: FloatArray) -> np.ndarray:
     return mask
 
 
-def _brow_row(mesh: FloatArray) -> int:
+def _brow_row(mesh: Mesh) -> int:
     """Returns the mean row of the brows in pixels."""
     return round(float(mesh[list(LEFT_BROW + RIGHT_BROW), 1].mean()))
 

@@ -33,7 +33,7 @@ from facefusion.pipeline.source import AlignedFace, SourceView
 from facefusion.pipeline.steps import Steps
 from facefusion.pipeline.target import PreparedTarget
 from facefusion.pipeline.warped import WarpedFace, WarpedSource
-from facefusion.types import FloatArray, Photo
+from facefusion.types import Affine, Mask, Mesh, Photo
 
 #: Largest opacity in `AlignedPair.around_hair` from which on the residual is smoothed.
 LEAST_AROUND_HAIR: Final = 0.05
@@ -66,16 +66,16 @@ class AlignedPair:
     warped_source: WarpedSource
     warped: Photo
     warped_small: Photo
-    blocked: FloatArray
-    around_hair: FloatArray | None = None
+    blocked: Mask
+    around_hair: Mask | None = None
     single_sampling: bool = True
 
     @property
-    def to_photo(self) -> np.ndarray:
+    def to_photo(self) -> Affine:
         """Affine transform (2, 3) from pixels of `warped` to pixels of the target photo."""
         return self.target.to_photo
 
-    def network_inputs(self, size: int) -> tuple[Photo, Photo, FloatArray]:
+    def network_inputs(self, size: int) -> tuple[Photo, Photo, Mask]:
         """Returns a network's inputs at 128 or at the refine network's side.
 
         Returns:
@@ -85,11 +85,11 @@ class AlignedPair:
         warped = self.warped_small if size == COARSE_SIZE else _smaller(self.warped, size)
         return warped, self.target.crops[size], uncovered(self.target.face[size], self.blocked)
 
-    def changeable(self, region: FloatArray) -> FloatArray:
+    def changeable(self, region: Mask) -> Mask:
         """Returns a region (S, S) of the target's aligned crop without `blocked` and `around_hair`."""
         return self.final_mask(uncovered(region, self.blocked))
 
-    def final_mask(self, mask: FloatArray) -> FloatArray:
+    def final_mask(self, mask: Mask) -> Mask:
         """Returns a network's mask (S, S) without `around_hair`."""
         return mask if self.around_hair is None else uncovered(mask, self.around_hair)
 
@@ -176,7 +176,7 @@ def _corrected_mesh(
     mesh: FaceMesh,
     strength: float,
     coverings: Coverings,
-) -> FloatArray:
+) -> Mesh:
     """Returns the source's mesh (468, 3) in its aligned crop, its expression corrected."""
     if strength <= 0:
         return aligned.mesh
@@ -192,7 +192,7 @@ def _source_part(source: SourceView, target: PreparedTarget, steps: Steps) -> Ph
     return _cropped(source, target.sizes.detail)
 
 
-def _mirror_opacity(target: PreparedTarget, source_mesh: FloatArray) -> FloatArray | None:
+def _mirror_opacity(target: PreparedTarget, source_mesh: Mesh) -> Mask | None:
     """Returns the opacity of the source's mirror image in the half that its pose hides.
 
     Args:
@@ -211,11 +211,11 @@ def _mirror_opacity(target: PreparedTarget, source_mesh: FloatArray) -> FloatArr
 def _blocked_areas(
     target: PreparedTarget,
     aligned: AlignedFace,
-    source_mesh: FloatArray,
-    mirror: FloatArray | None,
+    source_mesh: Mesh,
+    mirror: Mask | None,
     coverings: Coverings,
     steps: Steps,
-) -> tuple[FloatArray, FloatArray | None]:
+) -> tuple[Mask, Mask | None]:
     """Computes `blocked` and `around_hair` of an `AlignedPair`.
 
     Returns:
@@ -234,9 +234,9 @@ def _blocked_areas(
 def _relight(
     target: PreparedTarget,
     aligned: AlignedFace,
-    source_mesh: FloatArray,
-    opacity: FloatArray | None,
-    blocked: FloatArray,
+    source_mesh: Mesh,
+    opacity: Mask | None,
+    blocked: Mask,
     part: PhotoPart,
 ) -> WarpedSource:
     """Warps the source into the target's light, with its hidden half mirrored."""
@@ -256,9 +256,7 @@ def _relight(
     return WarpedSource(face, relight, mirrored_face, opacity, target.tone)
 
 
-def _too_oblique(
-    target: PreparedTarget, source_mesh: FloatArray, mirror: FloatArray | None
-) -> FloatArray:
+def _too_oblique(target: PreparedTarget, source_mesh: Mesh, mirror: Mask | None) -> Mask:
     """Returns where the source sees the face too obliquely to be warped.
 
     Args:

@@ -14,7 +14,7 @@ from facefusion.fusion.coarse import FusionMaps
 from facefusion.pipeline.alignment import AlignedPair
 from facefusion.pipeline.finish import match_photo
 from facefusion.pipeline.steps import Steps
-from facefusion.types import FloatArray, Photo
+from facefusion.types import Mask, Photo
 
 
 @dataclass
@@ -31,10 +31,10 @@ class Canvas:
     layers: Layers
     blend: float
     steps: Steps
-    masks: list[FloatArray] = field(default_factory=list)
+    masks: list[Mask] = field(default_factory=list)
 
     @classmethod
-    def of(cls, photo: Photo, reshaped: FloatArray | None, blend: float, steps: Steps) -> Self:
+    def of(cls, photo: Photo, reshaped: Mask | None, blend: float, steps: Steps) -> Self:
         """Makes a canvas without faces.
 
         Args:
@@ -59,7 +59,7 @@ class Canvas:
         return self.layers.image()
 
     @property
-    def changed(self) -> FloatArray:
+    def changed(self) -> Mask:
         """New share of each pixel, (H, W) float32 in [0, 1]; a new array at each access.
 
         It is 1 where the photo was warped.

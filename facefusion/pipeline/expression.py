@@ -13,17 +13,17 @@ from facefusion.geometry.mask import uncovered
 from facefusion.geometry.warp import sample
 from facefusion.perception.mesh import FaceMesh
 from facefusion.pipeline.target import PreparedTarget
-from facefusion.types import FloatArray, Photo
+from facefusion.types import Mask, Mesh, Photo
 
 
 def correct_expression(
     target: PreparedTarget,
     face: Photo,
-    points: FloatArray,
+    points: Mesh,
     mesh: FaceMesh,
     strength: float,
-    covered: FloatArray,
-) -> FloatArray:
+    covered: Mask,
+) -> Mesh:
     """Moves the source's points so that the warped source has the target's expression.
 
     The mesh network's error differs between the two photos: a brow placed too high in one of them

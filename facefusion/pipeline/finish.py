@@ -10,7 +10,7 @@ from facefusion.compose.texture import match_texture
 from facefusion.compose.window import FaceWindow
 from facefusion.pipeline.alignment import AlignedPair
 from facefusion.pipeline.steps import Steps
-from facefusion.types import FloatArray, Photo
+from facefusion.types import Mask, Photo
 
 #: Share of the skin's chroma difference that is corrected; a larger one removes more stains, but
 #: also the source's likeness.
@@ -22,7 +22,7 @@ def match_photo(
     photo: Photo,
     pair: AlignedPair,
     window: FaceWindow,
-    mask: FloatArray,
+    mask: Mask,
     steps: Steps,
 ) -> Photo:
     """Brings a new face to the photo's colours, sharpness and grain.

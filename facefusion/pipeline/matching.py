@@ -15,7 +15,7 @@ from facefusion.perception.coverings import Coverings
 from facefusion.pipeline.cache import content_key
 from facefusion.pipeline.clock import Clock
 from facefusion.pipeline.faces import FaceFinder, LocatedFace
-from facefusion.types import Face, FloatArray, Photo
+from facefusion.types import Face, FloatArray, Mask, Photo
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class ReshapedTarget:
 
     photo: Photo
     faces: list[Face]
-    changed: FloatArray | None = None
+    changed: Mask | None = None
 
 
 def reshape_target(photo: Photo, matches: Sequence[FaceMatch], strength: float) -> ReshapedTarget:
@@ -121,7 +121,7 @@ def reshape_target(photo: Photo, matches: Sequence[FaceMatch], strength: float) 
     faces = [match.target.face for match in matches]
     if strength <= 0:
         return ReshapedTarget(photo, faces)
-    changed: FloatArray | None = None
+    changed: Mask | None = None
     for i, match in enumerate(matches):
         mesh = match.target.face.mesh
         moved = blend_shape(match.source.face.mesh, mesh, strength)

@@ -24,7 +24,7 @@ from facefusion.images.inpaint import Patch, covered_with_skin
 from facefusion.perception.coverings import MAP_SIZE, Coverings
 from facefusion.perception.strands import CROP_SIZE as STRANDS_SIZE
 from facefusion.perception.strands import find_strands, joined
-from facefusion.types import Face, FloatArray, Photo
+from facefusion.types import Affine, Face, FloatArray, Mask, Mesh, Photo
 
 #: Standard deviations in pixels of the Gaussians that average the skin laid over strands, and that
 #: soften its edge.
@@ -41,7 +41,7 @@ class SourceView:
         part: returns the part of the photo for a face of a size in pixels.
     """
 
-    mesh: FloatArray
+    mesh: Mesh
     aligned: Callable[[int], AlignedFace]
     part: Callable[[int], PhotoPart]
 
@@ -68,8 +68,8 @@ class AlignedFace:
     """
 
     crop: Photo
-    mesh: FloatArray
-    to_crop: np.ndarray
+    mesh: Mesh
+    to_crop: Affine
     patches: tuple[Patch, ...]
     occlusion_maps: FloatArray
 
@@ -113,10 +113,10 @@ class _SourceStrands:
     """
 
     patch: Patch
-    fringe: FloatArray
+    fringe: Mask
 
 
-def _find_strands(crop: Photo, mesh: FloatArray, hair: FloatArray) -> _SourceStrands | None:
+def _find_strands(crop: Photo, mesh: Mesh, hair: Mask) -> _SourceStrands | None:
     """Finds the strands in an aligned crop; arguments as of `strands.find_strands`, at any side."""
     side = (STRANDS_SIZE, STRANDS_SIZE)
     small = np.asarray(cv2.resize(crop, side, interpolation=cv2.INTER_AREA), np.uint8)

@@ -36,7 +36,7 @@ from facefusion.perception.strands import CROP_SIZE as STRANDS_SIZE
 from facefusion.perception.strands import Strands
 from facefusion.pipeline.steps import Steps
 from facefusion.tiers import TierSpec
-from facefusion.types import FloatArray, Photo
+from facefusion.types import Affine, Mask, Mesh, Photo
 
 #: Longer side in pixels of the face in a crop of 224 px, the unit of lengths on faces.
 UNIT_FACE: Final = 179.0
@@ -52,12 +52,12 @@ class FaceAreas:
         outline_skin: the whole face with the forehead, without `features`.
     """
 
-    skin: FloatArray
-    features: FloatArray
-    outline_skin: FloatArray
+    skin: Mask
+    features: Mask
+    outline_skin: Mask
 
     @classmethod
-    def of(cls, mesh: FloatArray, strands: Strands | None) -> Self:
+    def of(cls, mesh: Mesh, strands: Strands | None) -> Self:
         """Makes the areas of a mesh (468, 3) in pixels of the 256 px crop."""
         skin = whole_skin_mask(mesh, EXPRESSION_SIZE)
         if strands is not None:
@@ -94,14 +94,14 @@ class PreparedTarget:
         feature_masks: masks of features with a tone of their own, over the 128 px crop, or None.
     """
 
-    mesh: FloatArray
+    mesh: Mesh
     warp: MeshWarp
     crops: dict[int, Photo]
-    skin: dict[int, FloatArray]
-    face: dict[int, FloatArray]
+    skin: dict[int, Mask]
+    face: dict[int, Mask]
     areas: FaceAreas
     sizes: CropSizes
-    to_photo: np.ndarray
+    to_photo: Affine
     strands: Strands | None
     window: FaceWindow | None
     draft: FaceWindow | None
@@ -113,7 +113,7 @@ class PreparedTarget:
     def of(
         cls,
         photo: Photo,
-        mesh: FloatArray,
+        mesh: Mesh,
         coverings: Coverings,
         tier: TierSpec,
         steps: Steps | None = None,
@@ -153,7 +153,7 @@ class PreparedTarget:
         """Returns the pixels of a window per pixel of a face crop of 224 px."""
         return self.face_size * window.scale / UNIT_FACE
 
-    def mask_over(self, mask: FloatArray, shape: tuple[int, ...]) -> FloatArray:
+    def mask_over(self, mask: Mask, shape: tuple[int, ...]) -> Mask:
         """Places a mask (height, width) of the draft's window in a photo: (H, W) float32."""
         return (
             np.zeros(shape[:2], np.float32) if self.draft is None else self.draft.over(mask, shape)
@@ -180,13 +180,13 @@ class _CroppedFace:
     """
 
     crops: dict[int, Photo]
-    meshes: dict[int, FloatArray]
-    to_photo: dict[int, np.ndarray]
-    skin: dict[int, FloatArray]
-    face: dict[int, FloatArray]
+    meshes: dict[int, Mesh]
+    to_photo: dict[int, Affine]
+    skin: dict[int, Mask]
+    face: dict[int, Mask]
 
     @classmethod
-    def of(cls, photo: Photo, mesh: FloatArray, sizes: CropSizes) -> Self:
+    def of(cls, photo: Photo, mesh: Mesh, sizes: CropSizes) -> Self:
         """Cuts out the crops of a face and makes their masks."""
         small = mesh_crop_transform(mesh, FUSION_FACE_SHARE, COARSE_SIZE)
         to_crop = {

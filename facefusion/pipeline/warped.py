@@ -18,7 +18,7 @@ from facefusion.geometry.mirror import mirrored
 from facefusion.geometry.sampling import PhotoPart
 from facefusion.geometry.warp import MeshWarp
 from facefusion.images.inpaint import Patch
-from facefusion.types import FloatArray, Photo
+from facefusion.types import Affine, FloatArray, Mask, Mesh, Photo
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,9 @@ class WarpedFace:
     def of(
         cls,
         warp: MeshWarp,
-        mesh: FloatArray,
+        mesh: Mesh,
         patches: Sequence[Patch],
-        to_crop: np.ndarray,
+        to_crop: Affine,
         *,
         mirror: bool = False,
     ) -> Self:
@@ -87,7 +87,7 @@ class WarpedSource:
     face: WarpedFace
     relight: Relight
     mirror: tuple[WarpedFace, Relight] | None = None
-    mirror_opacity: FloatArray | None = None
+    mirror_opacity: Mask | None = None
     tone: PhotoTone = field(default_factory=PhotoTone)
 
     def sampled(self, part: PhotoPart, frame: Frame) -> Photo:
