@@ -176,7 +176,7 @@ def make_face() -> Callable[[np.ndarray, np.ndarray], Face]:
 
 @pytest.fixture(scope="session")
 def make_pair() -> Callable[..., AlignedPair]:
-    """A function that puts one face onto another, as the pipeline does, without settling."""
+    """A function that puts one face onto another, as the pipeline does, without a correction of the expression."""
 
     def make_pair(
         source: tuple[np.ndarray, np.ndarray],
@@ -184,19 +184,26 @@ def make_pair() -> Callable[..., AlignedPair]:
         *,
         tier: Tier = Tier.BEST,
         steps: Steps | None = None,
-        theirs: Coverings | None = None,
-        worn: Coverings | None = None,
+        source_coverings: Coverings | None = None,
+        target_coverings: Coverings | None = None,
     ) -> AlignedPair:
-        """Takes photo and mesh of each, and what lies over the source's and the target's face."""
-        steps, theirs, worn = steps or Steps(), theirs or bare_face(), worn or bare_face()
+        """Takes photo and mesh of each, and the coverings of both."""
+        steps = steps or Steps()
+        source_coverings = source_coverings or bare_face()
+        target_coverings = target_coverings or bare_face()
         aligned = partial(
-            AlignedFace.of, source[0], as_face(*source), theirs, strands=steps.hairline
+            AlignedFace.of, source[0], as_face(*source), source_coverings, strands=steps.hairline
         )
-        seen = SourceView(source[1], aligned, partial(PhotoPart.around, *source))
-        view = PreparedTarget.of(*target, worn, TIERS[tier], steps)
-        mesh: Any = None  # nothing is settled
+        view = SourceView(source[1], aligned, partial(PhotoPart.around, *source))
+        prepared = PreparedTarget.of(*target, target_coverings, TIERS[tier], steps)
+        mesh: Any = None  # the expression is not corrected
         return AlignedPair.align(
-            seen, view, mesh=mesh, expression_strength=0.0, coverings=worn, steps=steps
+            view,
+            prepared,
+            mesh=mesh,
+            expression_strength=0.0,
+            coverings=target_coverings,
+            steps=steps,
         )
 
     return make_pair

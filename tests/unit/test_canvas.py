@@ -189,7 +189,11 @@ def test_the_target_s_strands_lie_in_front_of_the_new_face(
     made = {}
     for steps in (PLAIN, PLAIN.without("strands")):
         pair = make_pair(
-            (new, mesh), (photo, mesh), tier=Tier.FAST, steps=steps, worn=Coverings(None, hair)
+            (new, mesh),
+            (photo, mesh),
+            tier=Tier.FAST,
+            steps=steps,
+            target_coverings=Coverings(None, hair),
         )
         canvas = Canvas.of(photo, None, 1.0, steps)
         add(canvas, pair, answer(pair))
@@ -212,7 +216,11 @@ def test_strands_are_as_dark_on_a_face_at_night_as_by_day(
         made = {}
         for drawn in (replace(steps, exposure=True), replace(steps, exposure=True, strands=False)):
             pair = make_pair(
-                (new, mesh), (target, mesh), tier=Tier.FAST, steps=drawn, worn=Coverings(None, hair)
+                (new, mesh),
+                (target, mesh),
+                tier=Tier.FAST,
+                steps=drawn,
+                target_coverings=Coverings(None, hair),
             )
             canvas = Canvas.of(target, None, 1.0, drawn)
             canvas.add_detail(pair, answer(pair))

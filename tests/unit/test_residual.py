@@ -1,4 +1,4 @@
-"""The networks' residual beside a cut is that of the face inside, not what they leave outside of
+"""The networks' residual at the border of a cut is that of the face inside, not what they leave outside of
 it.
 """
 
@@ -39,10 +39,10 @@ def test_the_soft_edge_takes_the_residual_of_the_inside(size: int) -> None:
 
 @pytest.mark.parametrize("size", [128, 384])
 def test_away_from_cuts_nothing_is_changed(size: int) -> None:
-    given, beside = answer(size), np.zeros((192, 192), np.float32)
-    np.testing.assert_array_equal(smooth_residual(given, beside).delta, given.delta)
-    beside[:, 120:] = 1
-    found = smooth_residual(given, beside)
+    given, border = answer(size), np.zeros((192, 192), np.float32)
+    np.testing.assert_array_equal(smooth_residual(given, border).delta, given.delta)
+    border[:, 120:] = 1
+    found = smooth_residual(given, border)
     np.testing.assert_array_equal(found.delta[:, : size // 2], given.delta[:, : size // 2])
     assert np.abs(found.delta - given.delta)[:, 3 * size // 4 :].max() > 0.5
 
@@ -66,7 +66,7 @@ def test_a_pair_steadies_the_residual_beside_the_sources_hair(
     hung = Coverings(None, fringe)
     delta = np.full((128, 128, 3), INSIDE, np.float32)
     delta[:46] = OUTSIDE
-    pair = make_pair(face, face, theirs=hung)
+    pair = make_pair(face, face, source_coverings=hung)
     given = FusionMaps(pair.final_mask(pair.network_inputs(128)[2]), delta)
     found = pair.smooth_residual(given)
     near = (given.mask > 0.05) & (given.mask < 0.25) & (np.arange(128) < 46)[:, None]
@@ -78,6 +78,6 @@ def test_a_pair_steadies_the_residual_beside_the_sources_hair(
     np.testing.assert_array_equal(found.delta[80:], delta[80:])
     for other in (
         make_pair(face, face),
-        make_pair(face, face, theirs=hung, steps=Steps().without("hairline")),
+        make_pair(face, face, source_coverings=hung, steps=Steps().without("hairline")),
     ):
         assert other.smooth_residual(given) is given  # nothing is cut

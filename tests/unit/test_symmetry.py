@@ -45,12 +45,12 @@ def test_the_hidden_half_is_taken_from_the_mirror_and_the_other_is_not(
     make_mesh: Any, turn: float, triangles: bool
 ) -> None:
     mesh = face(make_mesh, 0)
-    share = mirror_opacity(MeshWarp(mesh, SIZE, triangles=triangles), mesh, turn, SIZE)
-    assert share.shape == (SIZE, SIZE) and share.min() >= 0 and share.max() <= 1
+    opacity = mirror_opacity(MeshWarp(mesh, SIZE, triangles=triangles), mesh, turn, SIZE)
+    assert opacity.shape == (SIZE, SIZE) and opacity.min() >= 0 and opacity.max() <= 1
     hidden, seen = (slice(85, 92), slice(35, 42))[:: 1 if turn > 0 else -1]
-    assert share[50:80, hidden].min() > 0.9
-    assert share[50:80, seen].max() == 0
-    assert share[50:80, 62:65].max() < 0.05  # the nose is the source's own
+    assert opacity[50:80, hidden].min() > 0.9
+    assert opacity[50:80, seen].max() == 0
+    assert opacity[50:80, 62:65].max() < 0.05  # the nose is the source's own
 
 
 def test_a_small_turn_takes_nothing_and_a_larger_one_comes_in_slowly(make_mesh: Any) -> None:

@@ -46,7 +46,7 @@ def to_crop(mesh: np.ndarray) -> np.ndarray:
     return mesh_crop_transform(mesh, FUSION_FACE_SHARE, EXPRESSION_SIZE)
 
 
-def apart(found: np.ndarray, expected: np.ndarray) -> np.ndarray:
+def difference(found: np.ndarray, expected: np.ndarray) -> np.ndarray:
     return np.abs(found[FACE].astype(int) - expected[FACE].astype(int))
 
 
@@ -68,7 +68,10 @@ def test_a_face_on_its_own_mesh_is_the_aligned_crop(
     found = face.sampled(PhotoPart(photo, np.eye(2, 3)), FRAME)
     expected = crop_photo(photo, mesh_crop_transform(mesh, FUSION_FACE_SHARE, SIDE), SIDE)
     assert found.shape == (SIDE, SIDE, 3) and found.dtype == np.uint8
-    assert apart(found, expected).mean() < 1 and np.quantile(apart(found, expected), 0.99) <= 3
+    assert (
+        difference(found, expected).mean() < 1
+        and np.quantile(difference(found, expected), 0.99) <= 3
+    )
 
 
 @pytest.mark.parametrize("triangles", [True, False])
@@ -80,14 +83,14 @@ def test_the_mirror_image_is_that_of_the_mirrored_photo(
     face = WarpedFace.of(warp, mesh, [], to_crop(mesh), mirror=True)
     assert face.flow[64:190, 84:172].min() > 0  # places in the photo, not in its mirror image
     found = face.sampled(PhotoPart(photo, np.eye(2, 3)), FRAME)
-    flipped, theirs = np.ascontiguousarray(photo[:, ::-1]), mirrored(mesh, photo.shape[1])
-    expected = WarpedFace.of(warp, theirs, [], to_crop(theirs)).sampled(
+    flipped, mirrored_mesh = np.ascontiguousarray(photo[:, ::-1]), mirrored(mesh, photo.shape[1])
+    expected = WarpedFace.of(warp, mirrored_mesh, [], to_crop(mirrored_mesh)).sampled(
         PhotoPart(flipped, np.eye(2, 3)), FRAME
     )
     plain = WarpedFace.of(warp, mesh, [], to_crop(mesh)).sampled(
         PhotoPart(photo, np.eye(2, 3)), FRAME
     )
-    assert apart(found, expected).max() <= 1 < apart(found, plain).mean()
+    assert difference(found, expected).max() <= 1 < difference(found, plain).mean()
 
 
 @pytest.mark.parametrize("side", [64, 192, 256])
@@ -112,13 +115,15 @@ def test_a_window_shows_what_the_crop_does(photo: np.ndarray, mesh: np.ndarray) 
     gains = np.linspace(0.6, 1.2, 64, dtype=np.float32).reshape(8, 8, 1).repeat(3, 2)
     warp, part = onto(mesh), PhotoPart(photo, np.eye(2, 3))
     face = WarpedFace.of(warp, mesh, [], to_crop(mesh))
-    carried = WarpedSource(face, Relight(SAME.table, gains))
+    warped = WarpedSource(face, Relight(SAME.table, gains))
     back = invert(rescale_transform(mesh_crop_transform(mesh, FUSION_FACE_SHARE, SIDE), 1 / SIDE))
-    window = carried.sampled(part, Frame(back, 320, 300))
-    again = crop_photo(window, mesh_crop_transform(mesh, FUSION_FACE_SHARE, SIDE), SIDE)
-    crop = carried.sampled(part, FRAME)
+    window = warped.sampled(part, Frame(back, 320, 300))
+    cropped = crop_photo(window, mesh_crop_transform(mesh, FUSION_FACE_SHARE, SIDE), SIDE)
+    crop = warped.sampled(part, FRAME)
     assert window.shape == (300, 320, 3)
-    assert apart(again, crop).mean() < 1.5 and np.quantile(apart(again, crop), 0.98) < 8
+    assert (
+        difference(cropped, crop).mean() < 1.5 and np.quantile(difference(cropped, crop), 0.98) < 8
+    )
 
 
 def test_the_mirror_image_is_seen_by_its_share(photo: np.ndarray, mesh: np.ndarray) -> None:
@@ -143,4 +148,4 @@ def test_each_image_has_its_own_correction(photo: np.ndarray, mesh: np.ndarray) 
     face = WarpedFace.of(warp, mesh, [], to_crop(mesh))
     dark = Relight(0 * SAME.table, SAME.gains)
     found = WarpedSource(face, SAME, (face, dark), half).sampled(part, FRAME)
-    assert apart(found, face.sampled(part, FRAME) / 2).max() <= 1
+    assert difference(found, face.sampled(part, FRAME) / 2).max() <= 1
