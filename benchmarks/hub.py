@@ -27,7 +27,8 @@ from facefusion.cli.bench import photos
 from facefusion.machine.cpu import describe_machine
 from facefusion.models import hub
 from facefusion.models.manifest import EMBEDDED_WEIGHTS
-from tests.hub_server import Fault, HubServer, serve_hub
+from tests.hub_server import serve_hub
+from tests.hub_state import Fault, HubServer
 
 REPO = "someone/faces"
 #: Program of a case: fuses once, and prints why the embedded weights were used, if they were.

@@ -59,26 +59,24 @@ def read_pairs(path: Path) -> list[Pair]:
         CommandError: it is missing, not CSV, lacks a column or has no rows.
     """
     try:
-        with path.open(
-            newline="", encoding="utf-8-sig"
-        ) as file:  # spreadsheets write a byte order mark
+        # Spreadsheets write a byte order mark.
+        with path.open(newline="", encoding="utf-8-sig") as file:
             rows = csv.DictReader(file, skipinitialspace=True)
             if not {"source", "target"} <= set(rows.fieldnames or ()):
                 raise CommandError(
                     f"The list {path} needs a first line with the columns source and target."
                 )
-            named = [
-                (row["source"] or "", row["target"] or "") for row in rows
-            ]  # None if a row is too short
+            # A column is None if its row is too short.
+            names = [(row["source"] or "", row["target"] or "") for row in rows]
     except OSError as error:
         raise CommandError(f"The list {path} cannot be read: {error.strerror}.") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise CommandError(f"The list {path} is not a CSV file in UTF-8.") from error
-    if not named:
+    if not names:
         raise CommandError(f"The list {path} holds no pairs.")
     return [
         Pair(i, path.parent / source, path.parent / target)
-        for i, (source, target) in enumerate(named, 1)
+        for i, (source, target) in enumerate(names, 1)
     ]
 
 
@@ -112,8 +110,7 @@ def run(args: argparse.Namespace) -> int:
             tqdm.write(f"row {pair.number}: {error}", file=sys.stderr)
         except Exception as error:  # a bug must not end a long list either
             failed += 1
-            tqdm.write(
-                f"row {pair.number}: unexpected {type(error).__name__}: {error}", file=sys.stderr
-            )
+            message = f"unexpected {type(error).__name__}: {error}"
+            tqdm.write(f"row {pair.number}: {message}", file=sys.stderr)
     print(f"{len(pairs) - failed} of {len(pairs)} pairs fused into {directory}, {failed} failed")
     return FAILED if failed else 0

@@ -17,12 +17,12 @@ class CommandError(Exception):
     """A command cannot be carried out as typed; the message is a whole sentence for the user."""
 
 
-def read_input(path: Path, which: PhotoRole, *, number: int | None = None) -> Photo:
+def read_input(path: Path, role: PhotoRole, *, number: int | None = None) -> Photo:
     """Reads a photo, (H, W, 3) RGB uint8.
 
     Args:
         path: the file.
-        which: the role of the photo, for the error.
+        role: of the photo, for the error.
         number: its position among several face photos.
 
     Raises:
@@ -31,7 +31,7 @@ def read_input(path: Path, which: PhotoRole, *, number: int | None = None) -> Ph
     """
     if not path.is_file():
         raise CommandError(f"There is no file {path}.")
-    return read_photo(path, which, number=number)
+    return read_photo(path, role, number=number)
 
 
 def check_output(path: Path) -> None:

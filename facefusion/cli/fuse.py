@@ -18,7 +18,10 @@ CONSENT: Final = (
     "you may use the photos, everyone in them is an adult who agreed, and the results are not "
     "sexual and deceive nobody"
 )
-_LIKENESS = "0 keeps the photo's expression and face shape, 1 takes the person's features and some of their face shape"
+_LIKENESS_HELP: Final = (
+    "0 keeps the photo's expression and face shape, "
+    "1 takes the person's features and some of their face shape"
+)
 
 
 def add_parser(commands: Any) -> None:
@@ -54,10 +57,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--likeness",
-        type=share,
+        type=parse_share,
         default=LIKENESS,
         metavar="L",
-        help=f"from 0 to 1: {_LIKENESS} (default: {LIKENESS})",
+        help=f"from 0 to 1: {_LIKENESS_HELP} (default: {LIKENESS})",
     )
     parser.add_argument("--i-have-consent", action="store_true", help=f"needed: {CONSENT}")
     parser.add_argument(
@@ -104,11 +107,18 @@ def check_consent(args: argparse.Namespace) -> None:
         raise CommandError(f"Please add --i-have-consent to state that {CONSENT}.")
 
 
-def share(text: str) -> float:
-    """Parses a number between 0 and 1."""
-    value = float(text)
+def parse_share(text: str) -> float:
+    """Parses a number between 0 and 1.
+
+    Raises:
+        ArgumentTypeError: it is no such number.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1
     if not 0 <= value <= 1:
-        raise ValueError
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
     return value
 
 
@@ -119,17 +129,17 @@ def run(args: argparse.Namespace) -> int:
         CommandError, FusionError, WeightsError: see their messages.
     """
     check_consent(args)
-    sources: list[Path] = args.sources
-    if len(sources) > MAX_SOURCES:
-        raise CommandError(f"At most {MAX_SOURCES} face photos can be given, not {len(sources)}.")
+    paths: list[Path] = args.sources
+    if len(paths) > MAX_SOURCES:
+        raise CommandError(f"At most {MAX_SOURCES} face photos can be given, not {len(paths)}.")
     check_output(args.out)
-    several = len(sources) > 1
-    faces = [
-        read_input(path, "source", number=i if several else None)
-        for i, path in enumerate(sources, 1)
+    numbers = range(1, len(paths) + 1) if len(paths) > 1 else [None]
+    sources = [
+        read_input(path, "source", number=number)
+        for path, number in zip(paths, numbers, strict=True)
     ]
     target = read_input(args.target, "target")
-    result = open_pipeline(args)(faces, target, tier=args.tier, likeness=args.likeness)
+    result = open_pipeline(args)(sources, target, tier=args.tier, likeness=args.likeness)
     write_result(result, args.out)
     print(
         f"{args.out}: identity match {result.identity_similarity:.2f}, {result.timings.total:.2f} s, tier {result.tier}"

@@ -28,7 +28,8 @@ from facefusion.models import hub
 from facefusion.models.hub import Found, Hub, resolve
 from facefusion.models.hub_name import HubName
 from facefusion.models.networks import NETWORKS
-from tests.hub_server import Fault, HubServer, serve_hub
+from tests.hub_server import serve_hub
+from tests.hub_state import Fault, HubServer
 
 ROOT = Path(__file__).resolve().parents[2]
 REPO = "someone/faces"

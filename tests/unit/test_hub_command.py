@@ -14,7 +14,8 @@ import pytest
 from facefusion.cli.main import main
 from facefusion.models import hub
 from facefusion.models.manifest import EMBEDDED_WEIGHTS, read_manifest
-from tests.hub_server import Fault, HubServer, serve_hub
+from tests.hub_server import serve_hub
+from tests.hub_state import Fault, HubServer
 
 REPO = "someone/faces"
 ROOT = Path(__file__).resolve().parents[2]
