@@ -90,7 +90,7 @@ def energy_gains(target: Band, face: Band) -> Gains:
 
 def corrected_gains(
     face: Pyramid,
-    wanted: Sequence[Gains],
+    desired: Sequence[Gains],
     bands: Sequence[Band],
     features: Sequence[FloatArray],
     zones: Zones,
@@ -102,26 +102,26 @@ def corrected_gains(
 
     Args:
         face: pyramid of the new face.
-        wanted: wanted change of each level's energy.
+        desired: desired change of each level's energy.
         bands: measures of its levels.
         features: for each gain float32 in [0, 1], the weight of the second one, on the grid of
             `Pyramid.details`.
         zones: measured pixels.
     """
     coarser = [gray(level) for level in face.coarser]
-    sigma, *smoothing = (smoothing_for(pair) for pair in wanted)
+    sigma, *smoothing = (smoothing_for(pair) for pair in desired)
     plain, up = Upsampling.of(), Upsampling.of(sigma)
     finest, half = _finest_detail(face, sigma)
-    gains = list(wanted)
+    gains = list(desired)
     for _ in range(ROUNDS):
-        rest = rebuilt(coarser, gains[1:], features[1:], smoothing)
+        coarse_luma = rebuilt(coarser, gains[1:], features[1:], smoothing)
         gain = gain_map(gains[0], features[0])
-        new_half = gain * half + filtered(rest, up.small, up.small)
-        new_finest = gain * finest + up.measured(rest) - plain.measured(new_half)
+        new_half = gain * half + filtered(coarse_luma, up.small, up.small)
+        new_finest = gain * finest + up.measured(coarse_luma) - plain.measured(new_half)
         levels = [new_finest, *laplacian(new_half, len(coarser) - 1)]
         corrections = [
             _corrections(pair, band, levels[k].ravel(), zones, k)
-            for k, (pair, band) in enumerate(zip(wanted, bands, strict=True))
+            for k, (pair, band) in enumerate(zip(desired, bands, strict=True))
         ]
         gains = [(g[0] * c[0], g[1] * c[1]) for g, c in zip(gains, corrections, strict=True)]
     return gains
@@ -146,12 +146,12 @@ def _finest_detail(face: Pyramid, sigma: float) -> tuple[FloatArray, FloatArray]
     return finest, smooth_half - filtered(half, up.small, up.small)
 
 
-def _corrections(wanted: Gains, band: Band, level: np.ndarray, zones: Zones, k: int) -> Gains:
+def _corrections(desired: Gains, band: Band, level: np.ndarray, zones: Zones, k: int) -> Gains:
     """Computes the corrections of level k's gains from its rebuilt luma (N,)."""
-    skin = _correction(wanted[0] * band.energy, level[zones.skin[k]])
+    skin = _correction(desired[0] * band.energy, level[zones.skin[k]])
     if not np.isfinite(band.features):
         return skin, skin
-    return skin, _correction(wanted[1] * band.features, level[zones.features[k]])
+    return skin, _correction(desired[1] * band.features, level[zones.features[k]])
 
 
 def _correction(energy: float, values: np.ndarray) -> float:

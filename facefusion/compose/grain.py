@@ -101,14 +101,16 @@ def decoupled(covariances: Sequence[FloatArray]) -> list[FloatArray]:
     The non-negative solution of Richardson (1972) and Lucy (1974): not every spectrum is possible.
     """
     variances = np.full(LEVELS, _TINY)
-    variances[: len(covariances)] += [max(float(np.trace(each)), 0.0) for each in covariances]
+    variances[: len(covariances)] += [
+        max(float(np.trace(covariance)), 0.0) for covariance in covariances
+    ]
     coupled, solution = coupling(), variances.copy()
     for _ in range(ROUNDS):
         solution *= coupled.T @ (variances / (coupled @ solution)) / coupled.sum(0)
     shares = solution / variances
     return [
-        np.asarray(each * share, np.float32)
-        for each, share in zip(covariances, shares, strict=False)
+        np.asarray(covariance * share, np.float32)
+        for covariance, share in zip(covariances, shares, strict=False)
     ]
 
 

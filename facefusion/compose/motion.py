@@ -44,12 +44,12 @@ class Motion:
         kernel = np.zeros((2 * reach + 1,) * 2, np.float32)
         steps = np.linspace(-0.5, 0.5, int(np.ceil(_STEPS * length)) + 1) * length
         positions = reach + steps[:, None] * self.along[::-1]
-        whole = np.floor(positions).astype(int)
-        part = positions - whole
+        cells = np.floor(positions).astype(int)
+        offsets = positions - cells
         for row in (0, 1):
             for column in (0, 1):
-                weights = np.abs(1 - row - part[:, 0]) * np.abs(1 - column - part[:, 1])
-                np.add.at(kernel, (whole[:, 0] + row, whole[:, 1] + column), weights)
+                weights = np.abs(1 - row - offsets[:, 0]) * np.abs(1 - column - offsets[:, 1])
+                np.add.at(kernel, (cells[:, 0] + row, cells[:, 1] + column), weights)
         return np.asarray(kernel / kernel.sum(), np.float32)
 
     def applied(self, image: Photo) -> Photo:

@@ -143,7 +143,7 @@ class Pyramid:
     def smooth(self, level: int) -> FloatArray:
         """Computes luma of a Gaussian level, at least 1 and at most the coarsest."""
         return rebuilt(
-            [gray(each) for each in self.coarser[min(level, len(self.coarser)) - 1 :]], [], []
+            [gray(detail) for detail in self.coarser[min(level, len(self.coarser)) - 1 :]], [], []
         )
 
 

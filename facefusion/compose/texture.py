@@ -96,24 +96,24 @@ def _planned(
     """Plans the change of the new face, and the resulting energy of each level on skin."""
     face_bands = window.bands(face)
     pairs = zip(target.bands, face_bands, strict=True)
-    wanted = [energy_gains(*pair) if sharpness else (1.0, 1.0) for pair in pairs]
-    noise = missing_noise(target.bands, face_bands, [gain for gain, _ in wanted]) if grain else []
+    desired = [energy_gains(*pair) if sharpness else (1.0, 1.0) for pair in pairs]
+    noise = missing_noise(target.bands, face_bands, [gain for gain, _ in desired]) if grain else []
     grids = (1, *range(1, len(face_bands)))  # the finest level is measured on the next one's
     features = [
         np.ascontiguousarray(window.features[:: 1 << k, :: 1 << k], np.float32) for k in grids
     ]
-    gains = wanted
+    gains = desired
     if sharpness:
-        gains = corrected_gains(face, wanted, face_bands, features, window.zones)
+        gains = corrected_gains(face, desired, face_bands, features, window.zones)
     plan = Plan(
         gains=gains,
-        smoothing=[smoothing_for(pair) for pair in wanted],
+        smoothing=[smoothing_for(pair) for pair in desired],
         noise=decoupled(noise),
         features=[np.asarray(window.features, np.float32), *features[1:]],
         brightness=target.brightness,
         origin=window.origin,
     )
-    return plan, _energies(face_bands, wanted, noise)
+    return plan, _energies(face_bands, desired, noise)
 
 
 @dataclass(frozen=True)

@@ -86,11 +86,11 @@ def edge_meshes(source: Mesh, destination: Mesh, slit: Slit) -> tuple[np.ndarray
     turn = b / a if a else 1.0  # scale and rotation of the slit, target to source
     linear = np.array([[turn.real, -turn.imag], [turn.imag, turn.real]])
     upper, lower = np.array(source[:, :2]), np.array(source[:, :2])
-    for points, own, opposite, outer in (
+    for points, edge_points, opposite, outer in (
         (upper, slit.upper, slit.lower, slit.below), (lower, slit.lower, slit.upper, slit.above),
     ):  # fmt: skip
         for followers in (opposite, outer):
-            for edge, follower in zip(own, followers, strict=False):
+            for edge, follower in zip(edge_points, followers, strict=False):
                 offset = destination[follower, :2] - destination[edge, :2]
                 points[follower] = source[edge, :2] + linear @ offset
     return upper, lower

@@ -160,8 +160,8 @@ class FaceDetector:
         crop = crop_photo(bgr, matrix, CLOSE_UP_SIZE, cv2.BORDER_CONSTANT)
         expected = face.box * scale + np.tile(shift, 2)
         return any(
-            found.score >= CONFIRMED_SCORE and same_face(found.box, expected)
-            for found in self._detect(crop, CLOSE_UP_SIZE)
+            candidate.score >= CONFIRMED_SCORE and same_face(candidate.box, expected)
+            for candidate in self._detect(crop, CLOSE_UP_SIZE)
         )
 
     def attempts(self, photo: Photo) -> Iterator[list[Detection]]:

@@ -65,17 +65,19 @@ class FaceMesh:
         yaw, pitch, roll = pose_degrees(mesh)
         return Face(detection, mesh, yaw, pitch, roll)
 
-    def measure(self, photo: Photo, near: Mesh) -> Mesh:
+    def measure(self, photo: Photo, rough_mesh: Mesh) -> Mesh:
         """Measures a face whose rough mesh is known.
 
         Args:
             photo: (H, W, 3) RGB uint8.
-            near: (468, 2 or 3) rough mesh in the photo's pixels.
+            rough_mesh: (468, 2 or 3) rough mesh in the photo's pixels.
 
         Returns:
             (468, 3) mesh in the photo's pixels.
         """
-        return self._measure(photo, mesh_crop_transform(near, MESH_FACE_SHARE, INPUT_SIZE), VIEWS)
+        return self._measure(
+            photo, mesh_crop_transform(rough_mesh, MESH_FACE_SHARE, INPUT_SIZE), VIEWS
+        )
 
     def _measure(
         self, photo: Photo, matrix: Affine, views: Sequence[tuple[float, float, bool]]
@@ -84,9 +86,9 @@ class FaceMesh:
         matrices, crops = [], []
         for turn, scale, flip in views:
             centre = (INPUT_SIZE / 2, INPUT_SIZE / 2)
-            moved = np.asarray(cv2.getRotationMatrix2D(centre, turn, scale), np.float64)
-            matrices.append(chain(moved, matrix))
-            crop = crop_photo(part, chain(moved, part_matrix), INPUT_SIZE)
+            view = np.asarray(cv2.getRotationMatrix2D(centre, turn, scale), np.float64)
+            matrices.append(chain(view, matrix))
+            crop = crop_photo(part, chain(view, part_matrix), INPUT_SIZE)
             crops.append(crop[:, ::-1] if flip else crop)
         meshes = self._session.run(None, {self._input: centred(np.stack(crops))})[0] * INPUT_SIZE
         measured = [

@@ -172,8 +172,8 @@ def _mouth_covered(view: _View) -> bool:
     )
 
 
-def _colour_distance(one: np.ndarray, other: np.ndarray) -> float:
-    return float(np.linalg.norm((one - other) * [0.5, 1, 1]))
+def _colour_distance(first: np.ndarray, second: np.ndarray) -> float:
+    return float(np.linalg.norm((first - second) * [0.5, 1, 1]))
 
 
 def _sharpness(view: _View) -> float:

@@ -92,11 +92,11 @@ class AlignedFace:
         patches = []
         if coverings.glasses is not None and (frame := coverings.glasses.patch(crop)) is not None:
             patches.append(frame)
-        found = _find_strands(crop, mesh, coverings.hair) if strands else None
-        if found is not None:
-            patches.append(found.patch)
+        hair_strands = _find_strands(crop, mesh, coverings.hair) if strands else None
+        if hair_strands is not None:
+            patches.append(hair_strands.patch)
             occlusion_maps = np.dstack(
-                [np.maximum(occlusion_maps[..., 0], found.fringe), occlusion_maps[..., 1]]
+                [np.maximum(occlusion_maps[..., 0], hair_strands.fringe), occlusion_maps[..., 1]]
             )
         for patch in patches:
             crop = patch.onto(crop)
