@@ -1,4 +1,4 @@
-"""Degraded targets: each is worse in the way that it says, and what follows it is told apart."""
+"""Degradations of targets, and how far new faces have the degradation of their photo."""
 
 from __future__ import annotations
 

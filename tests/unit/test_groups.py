@@ -1,4 +1,4 @@
-"""By which group a pair is counted, and the table of what came of each."""
+"""Groups of a pair, and the table of figures by group."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each step brings: methods of paper with known figures, and the command on the examples."""
+"""Methods with known figures, and `facefusion evaluate --steps` on the examples."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def judges(make_mesh) -> EvaluationJudges:
         mean = photo.mean((0, 1)) - 128
         return np.asarray(mean / np.linalg.norm(mean), np.float32)
 
-    return EvaluationJudges(mesh, identity, "paper mesh", "paper identity")
+    return EvaluationJudges(mesh, identity, "fake mesh", "fake identity")
 
 
 @pytest.fixture
