@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from facefusion.machine.measurements import load_measurement, save_measurement
-from facefusion.tiers import TIERS, Tier
+from facefusion.tiers import TIERS, Tier, best_tier
 
 #: Seconds after which no further round of measuring begins.
 TIME_LIMIT: Final = 0.5
@@ -83,7 +83,7 @@ def measure(
     """
     perception, rest = math.inf, dict.fromkeys(TIERS, math.inf)
     begin = clock()
-    fuse(Tier.BEST)
+    fuse(best_tier())
     while perception == math.inf or clock() - begin < TIME_LIMIT:
         forget()
         for tier in TIERS:

@@ -26,7 +26,7 @@ from facefusion.pipeline.options import LIKENESS, FusionOptions
 from facefusion.pipeline.results import Picture, Results
 from facefusion.pipeline.steps import Steps
 from facefusion.pipeline.synthetic import synthetic_photos, with_synthetic_face
-from facefusion.tiers import TIERS, Tier
+from facefusion.tiers import TIERS, Backend, Tier
 from facefusion.types import Face, FusionResult, Swap
 
 __all__ = ["LIKENESS", "MAX_SOURCES", "STAGES", "FusionPipeline", "Progress"]
@@ -246,7 +246,7 @@ class FusionPipeline:
             # 5. Refine: mask and residual at up to 512 px; or Studio, with the user's own models.
             maps = stages.finish_refining(refining, maps, clock)
             final: Picture = canvas.layers
-            if chosen.tier is Tier.STUDIO and self.networks.studio is not None:
+            if chosen.spec.backend is Backend.STUDIO and self.networks.studio is not None:
                 with clock.stage("refine"):
                     studio = self.networks.studio
                     final = stages.swap_in_studio(studio, matches, faces, pairs, canvas)
