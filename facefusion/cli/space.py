@@ -18,7 +18,7 @@ ROOT: Final = EMBEDDED_WEIGHTS.parent
 #: Patterns below the root of the files that a Space needs: the page, what it imports, and what the
 #: builder of Spaces reads.
 CONTENTS: Final = (
-    "README.md", "LICENSE", "app.py", "requirements.txt", "packages.txt", "docs/*", "examples/*", "weights/*",
+    "README.md", "LICENSE", "app.py", "requirements.txt", "packages.txt", "docs/*", "examples/**/*", "weights/*",
     "checkpoints/refine.safetensors", "facefusion/**/*",
 )  # fmt: skip
 #: Front matter of a Space's README.md, which the builder of Spaces reads; the repository's has

@@ -62,6 +62,7 @@ def test_a_space_fuses(tree: Path, space: Server, tmp_path: Path) -> None:
 def test_the_tree_is_whole_and_no_more(tree: Path) -> None:
     held = set(fingerprint(tree))
     assert {
+        "examples/ready/results/target-1.jpg",
         "README.md",
         "LICENSE",
         "app.py",

@@ -49,7 +49,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "training": {
         "compose", "engines", "errors", "evaluation", "export", "fusion", "geometry", "images", "machine", "models", "nets",
-        "perception", "types",
+        "perception", "pipeline", "types",
     },
     "cli": {
         "engines", "errors", "evaluation", "export", "facefusion", "images", "machine", "models", "pipeline", "studio",

@@ -17,7 +17,7 @@ FENCE = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 
 
 def _pages() -> list[Path]:
-    folders = (".github", "benchmarks", "docs", "facefusion", "tests", "weights")
+    folders = (".github", "benchmarks", "docs", "examples", "facefusion", "tests", "weights")
     pages = [
         *ROOT.glob("*.md"),
         *(page for name in folders for page in (ROOT / name).rglob("*.md")),
