@@ -55,12 +55,6 @@ class TooLongPhotoError(FusionError):
     code = "too_long"
 
 
-class HeicPhotoError(FusionError):
-    """An HEIC file, as iPhones write them."""
-
-    code = "heic"
-
-
 class SlowPhotoError(FusionError):
     """A file that takes too long to decode."""
 

@@ -16,6 +16,8 @@ MOST_RATIO: Final = 12
 #: whole photo.
 MOST_SCANS: Final = 64
 
+#: First bytes of a file in which its brands are looked for.
+BRAND_BYTES: Final = 256
 #: Brands of HEVC pictures in ISO base media files (ISO/IEC 23008-12).
 _HEIC: Final = frozenset((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"))
 #: Brands of AVIF pictures in ISO base media files.
@@ -33,7 +35,6 @@ class Refusal(StrEnum):
     UNREADABLE = "unreadable"
     TOO_LARGE = "too_large"
     TOO_LONG = "too_long"
-    HEIC = "heic"
 
 
 class RefusedPhotoError(Exception):
@@ -61,22 +62,24 @@ def check_file(data: bytes) -> None:
     """Refuses files that Pillow accepts, or refuses only after allocating memory for them.
 
     Raises:
-        RefusedPhotoError: the file is HEIC, a WebP of more than `MOST_PIXELS`, or a JPEG of more
-            than `MOST_SCANS`.
+        RefusedPhotoError: the file is a WebP of more than `MOST_PIXELS`, or a JPEG of more than
+            `MOST_SCANS`.
     """
-    if _is_heic(data):
-        raise RefusedPhotoError(Refusal.HEIC)
     if (webp := _webp_size(data)) is not None:  # Pillow allocates twice its pixels on opening
         check_size(*webp)
     if data.startswith(b"\xff\xd8") and _scans(data) > MOST_SCANS:
         raise RefusedPhotoError(Refusal.UNREADABLE)
 
 
-def _is_heic(data: bytes) -> bool:
-    """Returns whether the file has a brand of HEVC pictures and none of AVIF."""
+def is_heic(data: bytes) -> bool:
+    """Returns whether a file has a brand of HEVC pictures and none of AVIF.
+
+    Args:
+        data: its first `BRAND_BYTES`, or more.
+    """
     if data[4:8] != b"ftyp":
         return False
-    end = min(int.from_bytes(data[:4], "big"), len(data), 256)
+    end = min(int.from_bytes(data[:4], "big"), len(data), BRAND_BYTES)
     brands = {data[8:12], *(data[i : i + 4] for i in range(16, end - 3, 4))}
     return data[8:12] in _HEIC or (data[8:12] in _GENERIC and not brands & _AVIF)
 

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from io import FileIO
 from pathlib import Path
 from typing import Any, Final, cast
@@ -62,6 +63,13 @@ class Answer:
     photo: Photo | None = None
 
 
+def _library_paths() -> list[str]:
+    """Returns the directories of Pillow, NumPy and pillow-heif, which is not imported here."""
+    heif = find_spec("pillow_heif")
+    files = (PIL.__file__, np.__file__, heif and heif.origin)
+    return sorted({str(Path(file).resolve().parents[1]) for file in files if file})
+
+
 class DecoderProcess:
     """One process that runs `worker` as a script; one caller at a time, except `kill` and `close`.
 
@@ -71,9 +79,6 @@ class DecoderProcess:
     """
 
     def __init__(self, seconds: float) -> None:
-        library_paths = sorted(
-            {str(Path(str(module.__file__)).resolve().parents[1]) for module in (PIL, np)}
-        )
         self._process = subprocess.Popen(
             [
                 sys.executable,
@@ -81,7 +86,7 @@ class DecoderProcess:
                 "-B",
                 str(Path(worker.__file__).resolve()),
                 str(seconds + 2),
-                *library_paths,
+                *_library_paths(),
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

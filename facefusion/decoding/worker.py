@@ -1,6 +1,6 @@
 """Decodes untrusted photo files in a process that `process` starts with `python -I`.
 
-It imports Pillow, NumPy, the standard library and two modules beside it, limits itself, and
+It imports Pillow, NumPy, the standard library and three modules beside it, limits itself, and
 answers requests from its standard input until that closes: it never outlives its parent.
 
 A request is `REQUEST` and the file's bytes; the answer is `REPLY` and, if the pixels were

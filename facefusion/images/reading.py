@@ -101,7 +101,8 @@ def read_photo(path: str | Path, role: PhotoRole, *, number: int | None = None) 
     For trusted files; `decoding.pool.DecoderPool` reads untrusted ones.
 
     Args:
-        path: a JPEG, PNG, WebP, GIF, TIFF, BMP or AVIF file, of which the first picture is read.
+        path: a JPEG, HEIC, PNG, WebP, GIF, TIFF, BMP or AVIF file, of which the first picture is
+            read (HEIC: the primary one).
         role: role of the photo: a JPEG "source" of more than 16 megapixels is read at half its
             width and height.
         number: position among several source photos, for the error message.
@@ -112,7 +113,6 @@ def read_photo(path: str | Path, role: PhotoRole, *, number: int | None = None) 
     Raises:
         UnreadablePhotoError: the file is missing, damaged, or of another format.
         TooLargePhotoError, TooLongPhotoError: its sides exceed the limits of `decoding.headers`.
-        HeicPhotoError: the file is HEIC.
     """
     try:
         return reading.pixels(Path(path).read_bytes(), half=role == "source")

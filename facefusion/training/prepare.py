@@ -31,7 +31,7 @@ from facefusion.perception.detector import FaceDetector
 from facefusion.perception.mesh import FaceMesh
 from facefusion.types import Face, Photo
 
-#: File name extensions of the formats that `reading.read_photo` reads.
+#: File name extensions of the formats that `reading.read_photo` and OpenCV read.
 EXTENSIONS: Final = frozenset(
     (".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 )

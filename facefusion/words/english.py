@@ -133,14 +133,12 @@ ENGLISH: Final[dict[str, str]] = {
     "error.unusable.remedy": "Please try another photo.",
     "error.unreadable": "could not be read as a picture",
     "error.unreadable.remedy": (
-        "Please choose a JPEG, PNG, WebP, GIF, TIFF, BMP or AVIF picture, or save it again as JPEG and retry."
+        "Please choose a JPEG, HEIC, PNG, WebP, GIF, TIFF, BMP or AVIF picture, or save it again as JPEG and retry."
     ),
     "error.too_large": "is too large: we take up to 64 megapixels and sides of up to 20,000 pixels",
     "error.too_large.remedy": "Please make it smaller or cut a part out of it, save it as JPEG, and choose it again.",
     "error.too_long": "is too long and narrow: one side is more than 12 times the other",
     "error.too_long.remedy": "Please cut the part with the face out of it and choose that.",
-    "error.heic": "is in the HEIC format of iPhones, which we cannot open",
-    "error.heic.remedy": "Please save it as JPEG (iPhone: Settings, Camera, Formats, Most Compatible) and choose that.",
     "error.slow_photo": "takes too long to open",
     "error.slow_photo.remedy": "Please save it again as a plain JPEG, smaller if you can, and choose that.",
     "error.empty": "is missing or empty",

@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from tests.unit import heic
+
 #: Formats of which Pillow can write an example, and the beginnings of others that it can read.
 WRITTEN = (
     "EPS",
@@ -122,10 +124,50 @@ def bmp(width: int, height: int) -> bytes:
     return b"BM" + struct.pack("<IHHI", 70, 0, 0, 62) + head + bytes(8) + b"\xff\1\0\1"
 
 
-def heic(brand: bytes, *compatible: bytes) -> bytes:
-    """The beginning of a file with these brands."""
-    box = b"ftyp" + brand + bytes(4) + b"".join(compatible)
-    return struct.pack(">I", 4 + len(box)) + box + bytes(200)
+def _heics() -> dict[str, tuple[bytes, str]]:
+    """HEIC files; each is refused by its boxes, or by libheif where these agree with each other."""
+    square, (settings, stream) = heic.ispe(512, 512), heic.tile()
+    picture = heic.Item(b"hvc1", [square, settings], stream)
+    transparent = [settings, heic.full(b"auxC", heic.ALPHA)]
+
+    def alpha(kind: bytes, size: bytes) -> bytes:
+        return heic.file([picture, heic.Item(kind, [size, *transparent], stream, {b"auxl": [1]})])
+
+    def derived(kind: bytes, content: bytes = b"") -> bytes:
+        return heic.file([heic.Item(kind, [square], content, {b"dimg": [2]}), picture])
+
+    whole, small = heic.single(512, 512), heic.grid(2, 3, 1500, 1000)
+    return {
+        "brands.heic": (heic.ftyp(b"heic", b"mif1", b"heic") + bytes(200), "unreadable"),
+        "movie.heif": (heic.ftyp(b"msf1", b"hevc") + bytes(200), "unreadable"),
+        "cut.heic": (whole[:-200], "unreadable"),
+        "half.heic": (small[: len(small) // 2], "unreadable"),
+        "huge.heic": (heic.single(30_000, 30_000), "too_large"),
+        "wide.heic": (heic.single(20_001, 3000), "too_large"),
+        "strip.heic": (heic.single(3000, 100), "too_long"),
+        "flat.heic": (heic.single(512, 0), "unreadable"),
+        "said-larger.heic": (heic.single(8000, 8000), "unreadable"),
+        "said-smaller.heic": (heic.single(64, 64), "unreadable"),
+        "grid.heic": (heic.grid(10, 98, 50_000, 5000), "too_large"),
+        "few-tiles.heic": (heic.grid(2, 3, 8000, 7000), "unreadable"),
+        "many-tiles.heic": (heic.grid(30, 30, 512, 512), "unreadable"),
+        "said-grid.heic": (heic.grid(2, 3, 1500, 1000, said=(100, 100)), "unreadable"),
+        "loop.heic": (heic.grid(1, 2, 1000, 500, tiles=[1, 1]), "unreadable"),
+        "grids.heic": (heic.grid(1, 2, 1000, 500, kind=b"grid"), "unreadable"),
+        "missing-tile.heic": (heic.grid(1, 2, 1000, 500, tiles=[2, 9]), "unreadable"),
+        "overlay.heic": (derived(b"iovl", bytes(100)), "unreadable"),
+        "identity.heic": (derived(b"iden"), "unreadable"),
+        "av1.heic": (heic.file([heic.Item(b"av01", [square], stream)]), "unreadable"),
+        "two-sizes.heic": (
+            heic.file([heic.Item(b"hvc1", [square, heic.ispe(64, 64), settings], stream)]),
+            "unreadable",
+        ),
+        "alpha.heic": (alpha(b"hvc1", heic.ispe(30_000, 30_000)), "too_large"),
+        "alpha-coding.heic": (alpha(b"jpeg", square), "unreadable"),
+        "primary.heic": (heic.file([picture], primary=7), "unreadable"),
+        "boxes.heic": (heic.file([picture], meta_boxes=heic.box(b"free") * 5000), "unreadable"),
+        "two-metas.heic": (whole + whole[24:], "unreadable"),
+    }
 
 
 #: Name, content, and the code of the error that it is refused with.
@@ -145,10 +187,8 @@ BOMBS: dict[str, tuple[bytes, str]] = {
     "jpeg2000.tiff": (tiff(4000, 4000, 33003), "unreadable"),
     "raw.tiff": (tiff(8000, 8000, 1), "unreadable"),
     "run.bmp": (bmp(30_000, 30_000), "too_large"),
-    "photo.heic": (heic(b"heic", b"mif1", b"heic"), "heic"),
-    "container.heif": (heic(b"mif1", b"mif1", b"heic"), "heic"),
-    "movie.heif": (heic(b"msf1", b"hevc"), "heic"),
-    "cut.avif": (heic(b"avif", b"mif1"), "unreadable"),
+    **_heics(),
+    "cut.avif": (heic.ftyp(b"avif", b"mif1") + bytes(200), "unreadable"),
     **{f"head.{name}": (content, "unreadable") for name, content in HEADS.items()},
 }
 
