@@ -1,4 +1,4 @@
-"""The pipeline around networks of paper: their answers are known, so what is made of them can be
+"""The pipeline around fake networks: their answers are known, so what is made of them can be
 checked.
 """
 
@@ -38,26 +38,26 @@ SKIN, HAIR, HAIRLINE = (205, 160, 140), (60, 42, 35), 56
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
-class Paper:
+class FakeNetworks:
     """Detector, mesh, identity, coverings, coarse and refine network in one; faces are recognised
     by their photo's size.
 
     Attributes:
         faces: the mesh to find in a photo of (height, width); none elsewhere.
         answers: the embedding to give for a photo of (height, width).
-        worn, hair: the glasses and the hair to find on the face of a photo of (height, width).
-        unsettled: how far off the warped face is measured, in pixels.
-        seen, refined: what the coarse and the refine network were given last.
+        glasses, hair: the glasses and the hair to find on the face of a photo of (height, width).
+        mesh_error: error of the measured mesh of the warped face, in pixels.
+        coarse_inputs, refine_inputs: what the coarse and the refine network were given last.
     """
 
     def __init__(self) -> None:
         self.faces: dict[tuple[int, int], np.ndarray] = {}
         self.answers: dict[tuple[int, int], np.ndarray] = {}
-        self.worn: dict[tuple[int, int], Spectacles] = {}
+        self.glasses: dict[tuple[int, int], Spectacles] = {}
         self.hair: dict[tuple[int, int], np.ndarray] = {}
-        self.unsettled = np.zeros(3, np.float32)
-        self.seen: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
-        self.refined: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
+        self.mesh_error = np.zeros(3, np.float32)
+        self.coarse_inputs: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
+        self.refine_inputs: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
 
     def glance(self, photo: np.ndarray) -> list[Detection]:
         mesh = self.faces.get(photo.shape[:2])
@@ -74,27 +74,27 @@ class Paper:
         return Face(detection, mesh, *pose_degrees(mesh))
 
     def measure(self, photo: np.ndarray, near: np.ndarray) -> np.ndarray:
-        return near + self.unsettled
+        return near + self.mesh_error
 
     def identity(self, photo: np.ndarray, mesh: np.ndarray) -> np.ndarray:
         return self.answers.get(photo.shape[:2], np.array([1, 0], np.float32))
 
     def coverings(self, photo: np.ndarray, mesh: np.ndarray) -> Coverings:
         return Coverings(
-            self.worn.get(photo.shape[:2]),
+            self.glasses.get(photo.shape[:2]),
             self.hair.get(photo.shape[:2], np.zeros((96, 96), np.float32)),
         )
 
     def coarse(
         self, warped: np.ndarray, target: np.ndarray, face: np.ndarray, identity: np.ndarray
     ) -> FusionMaps:
-        self.seen, self.told = (warped, target, face), identity
+        self.coarse_inputs, self.told = (warped, target, face), identity
         return FusionMaps(face, np.zeros((128, 128, 3), np.float32))
 
     def refine(
         self, warped: np.ndarray, target: np.ndarray, face: np.ndarray, coarse: FusionMaps
     ) -> FusionMaps:
-        self.refined = (warped, target, face)
+        self.refine_inputs = (warped, target, face)
         return FusionMaps(face, np.zeros((*face.shape, 3), np.float32))
 
 
@@ -116,13 +116,13 @@ def fit() -> Callable[[Any, dict[str, torch.Tensor], int], list[float]]:
 
 
 @pytest.fixture
-def paper(make_mesh) -> Paper:
-    paper = Paper()
-    paper.faces = {
+def fakes(make_mesh) -> FakeNetworks:
+    fakes = FakeNetworks()
+    fakes.faces = {
         (300, 240): make_mesh((120, 150), 180),
         (400, 500): make_mesh((250, 200), 160, roll=15),
     }
-    return paper
+    return fakes
 
 
 def bare_face() -> Coverings:
@@ -131,10 +131,10 @@ def bare_face() -> Coverings:
 
 
 def as_face(photo: np.ndarray, mesh: np.ndarray) -> Face:
-    """The face with this mesh, found by a network of paper."""
-    paper = Paper()
-    paper.faces[photo.shape[:2]] = mesh
-    return paper(photo, paper.glance(photo)[0])
+    """The face with this mesh, found by a fake network."""
+    fakes = FakeNetworks()
+    fakes.faces[photo.shape[:2]] = mesh
+    return fakes(photo, fakes.glance(photo)[0])
 
 
 @pytest.fixture(scope="session")
@@ -216,8 +216,8 @@ def chooser() -> TierChooser:
 
 
 @pytest.fixture
-def networks(paper: Paper) -> Networks:
-    parts: Any = paper
+def networks(fakes: FakeNetworks) -> Networks:
+    parts: Any = fakes
     return Networks(parts, parts, parts.identity, parts.coverings, parts.coarse, parts.refine)
 
 

@@ -39,9 +39,9 @@ def fake_judges(pipe: FusionPipeline) -> EvaluationJudges:
 
 
 def test_a_pair_is_measured_at_every_tier(
-    pipe: FusionPipeline, paper, fake_judges: EvaluationJudges, folder: Path
+    pipe: FusionPipeline, fakes, fake_judges: EvaluationJudges, folder: Path
 ) -> None:
-    paper.answers = {(300, 240): TWO, (400, 500): ONE}
+    fakes.answers = {(300, 240): TWO, (400, 500): ONE}
     cases = list(evaluate_pair(pipe, fake_judges, folder, Pair("face.png", "photo.png"), TIERS))
     assert [case.tier for case in cases] == TIERS
     assert [case.failure for case in cases] == [

@@ -1,5 +1,5 @@
 """What `Tier.AUTO` chooses: by the face, the machine, the time there is and who else waits. The
-clock is of paper.
+clock is fake.
 """
 
 from __future__ import annotations
@@ -229,11 +229,11 @@ def test_the_pipeline_says_what_it_chose(
 
 
 def test_the_pipeline_counts_its_calls_and_learns_from_them(
-    paper, pipe: FusionPipeline, source: np.ndarray, target: np.ndarray
+    fakes, pipe: FusionPipeline, source: np.ndarray, target: np.ndarray
 ) -> None:
     running = []
-    glance = paper.glance
-    paper.glance = lambda photo: (running.append(pipe.chooser.traffic.running), glance(photo))[1]
+    glance = fakes.glance
+    fakes.glance = lambda photo: (running.append(pipe.chooser.traffic.running), glance(photo))[1]
     pipe(source, target)
     with pytest.raises(ValueError, match="likeness"):
         pipe(source, target, likeness=2.0)

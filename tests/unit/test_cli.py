@@ -1,4 +1,4 @@
-"""The command line around networks of paper: files, lists, exit codes and sentences."""
+"""The command line around fake networks: files, lists, exit codes and sentences."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from facefusion.tiers import TIERS, Tier
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pipe: FusionPipeline, make_photo) -> Path:
     """The working directory: a face, a photo, a wall without a face, and a text file; the pipeline
-    is the one of paper.
+    is the fake one.
     """
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(FusionPipeline, "from_pretrained", lambda weights=None, **_: pipe)
@@ -262,9 +262,9 @@ def test_batch_goes_on_after_a_bad_pair(desk: Path, run) -> None:
 
 
 def test_batch_survives_a_fault_of_ours(
-    desk: Path, run, monkeypatch: pytest.MonkeyPatch, paper
+    desk: Path, run, monkeypatch: pytest.MonkeyPatch, fakes
 ) -> None:
-    monkeypatch.setitem(paper.faces, (77, 99), np.zeros((3, 3), np.float32))  # no mesh at all
+    monkeypatch.setitem(fakes.faces, (77, 99), np.zeros((3, 3), np.float32))  # no mesh at all
     _list("source,target", "../wall.png,../photo.png", "../face.png,../photo.png")
     code, out, err = run("batch", "lists/pairs.csv", "--out", "made")
     assert (code, out) == (2, "1 of 2 pairs fused into made, 1 failed\n")
@@ -334,15 +334,15 @@ def test_without_examples_there_is_still_a_photo(
 
 
 def test_bench_prints_a_table_and_writes_its_numbers(
-    desk: Path, run, monkeypatch: pytest.MonkeyPatch, make_photo, paper, make_mesh
+    desk: Path, run, monkeypatch: pytest.MonkeyPatch, make_photo, fakes, make_mesh
 ) -> None:
     cold = {
         "seconds": {"import": 1.25, "load": 0.5, "first_result": 0.75, "total": 2.5},
         "memory_mb": {"resident": 300.4, "peak": None},
     }
-    paper.faces[(1024, 1024)] = make_mesh((512, 512), 500)
+    fakes.faces[(1024, 1024)] = make_mesh((512, 512), 500)
     monkeypatch.setattr(
-        bench, "photos", lambda: ("paper", [(make_photo(1024, 1024), make_photo(1024, 1024))])
+        bench, "photos", lambda: ("photos", [(make_photo(1024, 1024), make_photo(1024, 1024))])
     )
     monkeypatch.setattr(bench, "cold_start", lambda source, target, tier, weights: cold)
     monkeypatch.setattr(bench, "weight_sizes", lambda weights: {"mesh": 1.5, "total": 1.5})

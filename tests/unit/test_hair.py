@@ -130,19 +130,19 @@ def test_around_the_source_s_hair_the_target_is_kept_a_little_further() -> None:
 
 
 def test_a_fringe_does_not_travel_onto_a_bare_forehead(
-    paper: Any, pipe: FusionPipeline, source: np.ndarray, target: np.ndarray
+    fakes: Any, pipe: FusionPipeline, source: np.ndarray, target: np.ndarray
 ) -> None:
     pipe(source, target)
-    open_mask = paper.seen[2]
+    open_mask = fakes.coarse_inputs[2]
     assert open_mask[FOREHEAD] > 0.95
     fringe = np.zeros((CROP_SIZE, CROP_SIZE), np.float32)
     fringe[:32] = 1
     for hairy, forehead in (((source,), 0.0), ((target,), 1.0), ((source, target), 1.0)):
         pipe.cache.clear()
-        paper.hair = {photo.shape[:2]: fringe for photo in hairy}
+        fakes.hair = {photo.shape[:2]: fringe for photo in hairy}
         pipe(source, target)
-        assert paper.seen[2][FOREHEAD] == pytest.approx(forehead, abs=0.05)
-        np.testing.assert_allclose(paper.seen[2][70:], open_mask[70:], atol=0.02)
+        assert fakes.coarse_inputs[2][FOREHEAD] == pytest.approx(forehead, abs=0.05)
+        np.testing.assert_allclose(fakes.coarse_inputs[2][70:], open_mask[70:], atol=0.02)
 
 
 def test_the_hair_network_learns(make_mesh: Any, fit: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ EXAMPLES = ROOT / "examples"
 
 
 def test_missing_judges_are_replaced_by_our_own_and_named(
-    pipe: FusionPipeline, paper, make_photo, monkeypatch: pytest.MonkeyPatch
+    pipe: FusionPipeline, fakes, make_photo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(judges, "missing_packages", lambda: ["some-package"])
     chosen = choose_judges(pipe, None)
@@ -30,7 +30,7 @@ def test_missing_judges_are_replaced_by_our_own_and_named(
     assert "own" in chosen.mesh_name and "own" in chosen.identity_name
     assert len(chosen.warnings) == 2 and "some-package" in chosen.warnings[0]
     assert all("judges itself is lenient" in warning for warning in chosen.warnings)
-    np.testing.assert_array_equal(chosen.mesh(make_photo(300, 240)), paper.faces[300, 240])
+    np.testing.assert_array_equal(chosen.mesh(make_photo(300, 240)), fakes.faces[300, 240])
     assert chosen.mesh(make_photo(90, 90)) is None
 
 

@@ -1,4 +1,4 @@
-"""What the pipeline makes of its networks' answers (the networks of paper are in conftest.py)."""
+"""What the pipeline makes of the answers of its networks, which are fakes (conftest.py)."""
 
 from __future__ import annotations
 
@@ -54,21 +54,21 @@ def test_fast_shows_the_coarse_picture(
     np.testing.assert_array_equal(result.image, result.coarse)
 
 
-def test_a_face_onto_itself_is_the_photo(paper, pipe: FusionPipeline, target: np.ndarray) -> None:
+def test_a_face_onto_itself_is_the_photo(fakes, pipe: FusionPipeline, target: np.ndarray) -> None:
     result = pipe(target, target)
-    assert paper.seen is not None
-    inside = paper.seen[2] > 0.9
-    assert np.abs(paper.seen[0].astype(int) - paper.seen[1])[inside].mean() < 2.5
+    assert fakes.coarse_inputs is not None
+    inside = fakes.coarse_inputs[2] > 0.9
+    assert np.abs(fakes.coarse_inputs[0].astype(int) - fakes.coarse_inputs[1])[inside].mean() < 2.5
     assert np.abs(result.image.astype(int) - target).max() < 12
     assert np.abs(result.image.astype(int) - target)[result.mask > 0.9].mean() < 2.5
 
 
 def test_the_network_sees_both_faces_upright_on_top_of_each_other(
-    paper, pipe: FusionPipeline, source: np.ndarray, target: np.ndarray
+    fakes, pipe: FusionPipeline, source: np.ndarray, target: np.ndarray
 ) -> None:
     pipe(source, target)
-    assert paper.seen is not None
-    warped, small, face = paper.seen
+    assert fakes.coarse_inputs is not None
+    warped, small, face = fakes.coarse_inputs
     assert warped.shape == small.shape == (128, 128, 3) and face.shape == (128, 128)
     assert warped.dtype == small.dtype == np.uint8
     rows, columns = np.nonzero(face > 0.5)
@@ -80,44 +80,45 @@ def test_the_network_sees_both_faces_upright_on_top_of_each_other(
 
 
 def test_the_coarse_network_is_told_whose_face_it_is(
-    paper, pipe: FusionPipeline, source: np.ndarray, target: np.ndarray
+    fakes, pipe: FusionPipeline, source: np.ndarray, target: np.ndarray
 ) -> None:
-    paper.answers[source.shape[:2]] = np.array([0.6, 0.8], np.float32)
+    fakes.answers[source.shape[:2]] = np.array([0.6, 0.8], np.float32)
     pipe(source, target)
-    np.testing.assert_allclose(paper.told, [0.6, 0.8], atol=1e-6)
+    np.testing.assert_allclose(fakes.told, [0.6, 0.8], atol=1e-6)
 
 
 def test_the_refine_network_sees_the_face_as_large_as_it_is(
-    paper, pipe: FusionPipeline, make_mesh, make_photo
+    fakes, pipe: FusionPipeline, make_mesh, make_photo
 ) -> None:
     for height, side in ((700, 512), (220, 384), (60, 0)):
-        paper.refined = None
+        fakes.refine_inputs = None
         shape = (2 * height, 2 * height + 1)
-        paper.faces[shape] = make_mesh((height, height), height)
+        fakes.faces[shape] = make_mesh((height, height), height)
         result = pipe(make_photo(*shape), make_photo(*shape))
         if not side:
-            assert paper.refined is None and "refine" not in result.timings.stages
+            assert fakes.refine_inputs is None and "refine" not in result.timings.stages
             continue
-        warped, target, face = paper.refined
+        warped, target, face = fakes.refine_inputs
         assert warped.shape == target.shape == (side, side, 3) and face.shape == (side, side)
         # A face onto itself: both crops and the mask are one view, and the view that the coarse
         # network had.
         assert np.abs(warped.astype(int) - target)[face > 0.9].mean() < 3
         small = cv2.resize(target, (128, 128), interpolation=cv2.INTER_AREA)
-        assert np.abs(small.astype(int) - paper.seen[1]).mean() < 6
+        assert np.abs(small.astype(int) - fakes.coarse_inputs[1]).mean() < 6
         assert (
             np.abs(
-                cv2.resize(face, (128, 128), interpolation=cv2.INTER_AREA) - paper.seen[2]
+                cv2.resize(face, (128, 128), interpolation=cv2.INTER_AREA) - fakes.coarse_inputs[2]
             ).mean()
             < 0.01
         )
 
 
 def test_the_fast_tier_does_not_refine(
-    paper, pipe: FusionPipeline, source: np.ndarray, target: np.ndarray
+    fakes, pipe: FusionPipeline, source: np.ndarray, target: np.ndarray
 ) -> None:
     assert (
-        "refine" not in pipe(source, target, tier="fast").timings.stages and paper.refined is None
+        "refine" not in pipe(source, target, tier="fast").timings.stages
+        and fakes.refine_inputs is None
     )
 
 
@@ -136,20 +137,20 @@ def test_stages_run_in_their_order(
 
 
 def test_both_photos_are_looked_at_at_the_same_time(
-    paper,
+    fakes,
     pipe: FusionPipeline,
     source: np.ndarray,
     target: np.ndarray,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    met, measure = Barrier(2, timeout=10), type(paper).__call__
+    met, measure = Barrier(2, timeout=10), type(fakes).__call__
 
     def slow(self: Any, photo: np.ndarray, detection: Any) -> Any:
         met.wait()  # breaks after ten seconds if nobody else comes
         sleep(0.1)
         return measure(self, photo, detection)
 
-    monkeypatch.setattr(type(paper), "__call__", slow)
+    monkeypatch.setattr(type(fakes), "__call__", slow)
     begin = perf_counter()
     result = pipe(source, target)
     passed = perf_counter() - begin
@@ -165,10 +166,10 @@ def test_of_two_photos_that_cannot_be_used_the_source_is_named(
 
 
 def test_identity_similarity_is_to_the_mean_of_the_sources(
-    paper, pipe: FusionPipeline, make_mesh, make_photo, source: np.ndarray, target: np.ndarray
+    fakes, pipe: FusionPipeline, make_mesh, make_photo, source: np.ndarray, target: np.ndarray
 ) -> None:
-    paper.faces[(301, 240)] = make_mesh((120, 150), 180)
-    paper.answers = {(301, 240): np.array([0, 1], np.float32)}
+    fakes.faces[(301, 240)] = make_mesh((120, 150), 180)
+    fakes.answers = {(301, 240): np.array([0, 1], np.float32)}
     assert pipe(source, target).identity_similarity == pytest.approx(1)
     assert pipe([source, make_photo(301, 240)], target).identity_similarity == pytest.approx(
         np.sqrt(0.5)
@@ -177,9 +178,9 @@ def test_identity_similarity_is_to_the_mean_of_the_sources(
 
 
 def test_the_source_that_looks_the_same_way_is_used(
-    paper, pipe: FusionPipeline, make_mesh, make_photo, source: np.ndarray, target: np.ndarray
+    fakes, pipe: FusionPipeline, make_mesh, make_photo, source: np.ndarray, target: np.ndarray
 ) -> None:
-    paper.faces |= {
+    fakes.faces |= {
         (301, 240): make_mesh((120, 150), 180, yaw=30),
         (400, 501): make_mesh((250, 200), 160, yaw=35),
     }
@@ -221,9 +222,9 @@ def test_no_face_names_the_photo(
 
 
 def test_small_and_turned_faces_are_refused(
-    paper, pipe: FusionPipeline, make_mesh, make_photo, source, target
+    fakes, pipe: FusionPipeline, make_mesh, make_photo, source, target
 ) -> None:
-    paper.faces |= {(100, 100): make_mesh((50, 50), 30), (101, 100): make_mesh((50, 50), 90, yaw=60),
+    fakes.faces |= {(100, 100): make_mesh((50, 50), 30), (101, 100): make_mesh((50, 50), 90, yaw=60),
                     (102, 100): make_mesh((50, 50), 90, yaw=40), (103, 100): make_mesh((50, 50), 90, yaw=-30)}  # fmt: skip
     with pytest.raises(FaceTooSmallError, match="target photo"):
         pipe(source, make_photo(100, 100))
@@ -256,7 +257,7 @@ def test_wrong_calls(pipe: FusionPipeline, source: np.ndarray, target: np.ndarra
 @pytest.mark.parametrize("tier", list(TIERS))
 @pytest.mark.parametrize("height", [60, 400, 3000])
 def test_faces_are_composed_at_the_photo_s_own_resolution(
-    paper,
+    fakes,
     pipe: FusionPipeline,
     make_mesh,
     source: np.ndarray,
@@ -274,7 +275,7 @@ def test_faces_are_composed_at_the_photo_s_own_resolution(
         return real(face, *others)
 
     monkeypatch.setattr(canvas, "match_photo", spy)
-    paper.faces[(400, 500)] = make_mesh((250, 200), height)
+    fakes.faces[(400, 500)] = make_mesh((250, 200), height)
     result = pipe(source, target, tier=tier)
     rows, columns = (np.ptp(np.flatnonzero(result.mask.any(axis))) + 1 for axis in (1, 0))
     margin = 12 + 0.05 * height  # around what is seen of the mask
@@ -290,13 +291,13 @@ def test_faces_are_composed_at_the_photo_s_own_resolution(
 
 
 def test_several_faces_leave_the_rest_of_the_photo_alone(
-    paper, pipe: FusionPipeline, make_mesh, source: np.ndarray, target: np.ndarray
+    fakes, pipe: FusionPipeline, make_mesh, source: np.ndarray, target: np.ndarray
 ) -> None:
     meshes = [make_mesh((150, 200), 130, roll=-10), make_mesh((350, 200), 120)]
     faces = []
     for mesh in meshes:
-        paper.faces[target.shape[:2]] = mesh
-        faces.append(paper(target, paper.glance(target)[0]))
+        fakes.faces[target.shape[:2]] = mesh
+        faces.append(fakes(target, fakes.glance(target)[0]))
     results = list(pipe.stream([Swap(source, face) for face in faces], target, tier="best"))
     for result in results:
         np.testing.assert_array_equal(result.image[result.mask == 0], target[result.mask == 0])
@@ -338,11 +339,11 @@ def test_how_much_of_the_face_is_seen(
 
 
 def test_a_photo_is_measured_once(
-    paper, pipe: FusionPipeline, source: np.ndarray, target: np.ndarray, make_photo
+    fakes, pipe: FusionPipeline, source: np.ndarray, target: np.ndarray, make_photo
 ) -> None:
     looks = []
-    glance = paper.glance
-    paper.glance = lambda photo: (looks.append(photo.shape), glance(photo))[1]
+    glance = fakes.glance
+    fakes.glance = lambda photo: (looks.append(photo.shape), glance(photo))[1]
     first = pipe(source, target)
     assert sorted(looks) == [(300, 240, 3), (400, 500, 3)]
     second = pipe(source.copy(), target.copy())
@@ -382,12 +383,12 @@ def test_without_room_nothing_is_remembered(
 
 
 def test_likeness_beyond_the_middle_takes_the_shape_and_says_where(
-    paper, pipe: FusionPipeline, make_mesh, source: np.ndarray, target: np.ndarray
+    fakes, pipe: FusionPipeline, make_mesh, source: np.ndarray, target: np.ndarray
 ) -> None:
     narrow = make_mesh((120, 150), 180)
     rest = np.setdiff1d(np.arange(468), EXPRESSION_POINTS)
     narrow[rest, 0] = 120 + 0.88 * (narrow[rest, 0] - 120)
-    paper.faces[(300, 240)] = narrow
+    fakes.faces[(300, 240)] = narrow
     plain, shaped = pipe(source, target, likeness=0.5), pipe(source, target, likeness=1.0)
     for result in (plain, shaped):
         for image in (result.image, result.coarse):
@@ -398,13 +399,13 @@ def test_likeness_beyond_the_middle_takes_the_shape_and_says_where(
 
 
 def test_likeness_settles_the_less_the_more_of_the_person_is_asked_for(
-    paper, pipe: FusionPipeline, source: np.ndarray, target: np.ndarray
+    fakes, pipe: FusionPipeline, source: np.ndarray, target: np.ndarray
 ) -> None:
-    paper.unsettled = np.array([6, 0, 0], np.float32)
+    fakes.mesh_error = np.array([6, 0, 0], np.float32)
     seen = {}
     for likeness in (0.0, 0.25, 0.5):
         pipe(source, target, likeness=likeness)
-        seen[likeness] = paper.seen[0].astype(float)
+        seen[likeness] = fakes.coarse_inputs[0].astype(float)
     assert 0 < np.abs(seen[0.25] - seen[0.5]).mean() < np.abs(seen[0.0] - seen[0.5]).mean()
     for wrong in (-0.1, 1.1, float("nan")):
         with pytest.raises(ValueError, match="likeness"):

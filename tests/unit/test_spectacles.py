@@ -66,42 +66,45 @@ def test_a_frame_is_taken_off_at_any_size_and_dark_glass_is_not(make_photo: Any)
 
 
 def test_the_targets_glasses_are_left_alone(
-    paper, pipe: FusionPipeline, source: np.ndarray, target: np.ndarray
+    fakes, pipe: FusionPipeline, source: np.ndarray, target: np.ndarray
 ) -> None:
     without = pipe(source, target)
-    assert paper.seen is not None and paper.refined is not None
-    open_mask, open_refined = paper.seen[2], paper.refined[2]
-    paper.worn[target.shape[:2]] = glasses = worn(frame=1)
+    assert fakes.coarse_inputs is not None and fakes.refine_inputs is not None
+    open_mask, open_refined = fakes.coarse_inputs[2], fakes.refine_inputs[2]
+    fakes.glasses[target.shape[:2]] = glasses = worn(frame=1)
     pipe.cache.clear()
     result = pipe(source, target)
-    assert paper.seen[2].sum() < open_mask.sum() and paper.refined[2].sum() < open_refined.sum()
+    assert (
+        fakes.coarse_inputs[2].sum() < open_mask.sum()
+        and fakes.refine_inputs[2].sum() < open_refined.sum()
+    )
     rim = ((ROWS.start + 32) * 128 // CROP_SIZE, 64)
     assert glasses.frame[ROWS.start + 32, 96] == 1
-    assert paper.seen[2][rim] < 0.05 and open_mask[rim] > 0.95
+    assert fakes.coarse_inputs[2][rim] < 0.05 and open_mask[rim] > 0.95
     kept = (without.mask > 0.9) & (result.mask == 0)
     assert kept.sum() > 100
     np.testing.assert_array_equal(result.image[kept], target[kept])
 
 
 def test_the_sources_frame_stays_behind(
-    paper, pipe: FusionPipeline, source: np.ndarray, target: np.ndarray
+    fakes, pipe: FusionPipeline, source: np.ndarray, target: np.ndarray
 ) -> None:
     pipe(source, target)
-    plain, open_mask = paper.seen[0], paper.seen[2]
-    paper.worn[source.shape[:2]] = worn(frame=1)
+    plain, open_mask = fakes.coarse_inputs[0], fakes.coarse_inputs[2]
+    fakes.glasses[source.shape[:2]] = worn(frame=1)
     pipe.cache.clear()
     pipe(source, target)
-    np.testing.assert_array_equal(paper.seen[2], open_mask)  # skin takes the frame's place
-    assert (np.abs(paper.seen[0].astype(int) - plain) > 3).any()
-    paper.worn[source.shape[:2]] = worn(frame=1, glass=1)
+    np.testing.assert_array_equal(fakes.coarse_inputs[2], open_mask)  # skin takes the frame's place
+    assert (np.abs(fakes.coarse_inputs[0].astype(int) - plain) > 3).any()
+    fakes.glasses[source.shape[:2]] = worn(frame=1, glass=1)
     pipe.cache.clear()
     pipe(source, target)
     eyes = (66, 64)  # nobody knows the eyes behind sunglasses: the target's stay
-    assert paper.seen[2][eyes] < 0.05 and open_mask[eyes] > 0.95
+    assert fakes.coarse_inputs[2][eyes] < 0.05 and open_mask[eyes] > 0.95
 
 
 def test_glasses_are_looked_for_once(
-    paper, pipe: FusionPipeline, source: np.ndarray, target: np.ndarray
+    fakes, pipe: FusionPipeline, source: np.ndarray, target: np.ndarray
 ) -> None:
     first, second = pipe(source, target), pipe(source, target)
     assert "coverings" in first.timings.stages and "coverings" not in second.timings.stages

@@ -77,11 +77,11 @@ def photos(make_forehead: Any, kind: str) -> tuple[Any, Any]:
 
 @pytest.mark.parametrize("name", Steps.names())
 def test_each_step_changes_the_result(
-    paper: Any, pipe: FusionPipeline, make_forehead: Any, name: str
+    fakes: Any, pipe: FusionPipeline, make_forehead: Any, name: str
 ) -> None:
     both = photos(make_forehead, SPECIAL.get(name, "plain"))
     for photo, mesh, hair in both:
-        paper.faces[photo.shape[:2]], paper.hair[photo.shape[:2]] = mesh, hair
+        fakes.faces[photo.shape[:2]], fakes.hair[photo.shape[:2]] = mesh, hair
     source, target = both[0][0], both[1][0]
     made = {}
     for steps in (Steps(), Steps().without(name)):
