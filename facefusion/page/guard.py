@@ -184,6 +184,7 @@ class Guard:
             async with self._uploads.reserved(declared or MAX_UPLOAD):
                 request = Request(scope, paced(receive, declared or MAX_UPLOAD, allow))
                 paths = await self._uploads.receive(request, visitor, upload_id or None)
+            paths = [await self._photos.previews.replace(path, visitor) for path in paths]
         except UploadRefusedError as refused:
             raise RefusedRequestError(refused.status, refused.key) from None
         except TooLargeError:

@@ -13,6 +13,7 @@ from facefusion.decoding.budget import JOB_PIXELS, PixelBudget, TooManyPixelsErr
 from facefusion.decoding.pool import DecoderPool
 from facefusion.decoding.reading import HALVED_FROM
 from facefusion.errors import EmptyPhotoError, FusionError, PhotoRole, UnreadablePhotoError
+from facefusion.page.previews import Previews
 from facefusion.page.uploads import Uploads
 from facefusion.page.usage import REFUSED, Usage
 from facefusion.page.visitors import visitor_at
@@ -37,11 +38,16 @@ class Photos:
         uploads: files that a visitor may name.
         decoder: decodes them.
         budget: limit on the pixels of all photos in work at a time.
+
+    Attributes:
+        usage: counts the work for each visitor.
+        previews: replaces HEIC uploads.
     """
 
     def __init__(self, uploads: Uploads, decoder: DecoderPool, budget: PixelBudget) -> None:
         self.uploads, self._decoder, self._budget = uploads, decoder, budget
         self.usage = Usage()
+        self.previews = Previews(uploads, decoder, budget, self.usage)
         self._sizes: OrderedDict[tuple[Path, PhotoRole], int] = OrderedDict()
 
     def read(self, upload: Raw | None, role: PhotoRole, number: int | None = None) -> Photo:
