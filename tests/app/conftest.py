@@ -26,6 +26,7 @@ from facefusion.geometry.topology import LEFT_EYE, OVAL, RIGHT_EYE
 from facefusion.page.queue import Jobs
 from facefusion.types import Face
 from facefusion.words import language_of, say
+from tests.unit import heic
 
 #: In the names of all uploads: none of the logs may hold it.
 SECRET = "aunt-mabel-1987"
@@ -156,6 +157,21 @@ def save(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
 @pytest.fixture(scope="session")
 def face_file(save: Callable[..., str], guest: np.ndarray) -> str:
     return save(guest)
+
+
+@pytest.fixture(scope="session")
+def heic_file(save: Callable[..., str], astronaut: np.ndarray) -> str:
+    """As an iPhone writes it: in tiles, lying, with boxes and EXIF that say how to turn it."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    sideways = np.ascontiguousarray(np.rot90(astronaut[:400]))
+    return save(heic.encoded(sideways, exif=exif.tobytes(), tile_size=256, quality=80), ".HEIC")
+
+
+@pytest.fixture(scope="session")
+def cut_heic_file(save: Callable[..., str], heic_file: str) -> str:
+    whole = Path(heic_file).read_bytes()
+    return save(whole[: len(whole) // 2], ".heic")
 
 
 @pytest.fixture(scope="session")

@@ -85,6 +85,17 @@ def test_turns_a_photo_upright(
         assert result.getexif().get(0x0112, 1) == 1
 
 
+def test_takes_heic(
+    fuse: Callable[..., Any], client: gradio_client.Client, heic_file: str, face_file: str
+) -> None:
+    result_path, _, _ = fuse(face_file, heic_file)
+    with Image.open(result_path) as result:
+        assert result.size == (512, 400)
+    assert fuse(heic_file, face_file)
+    found = client.predict(gradio_client.handle_file(heic_file), api_name="/detect")
+    assert len(found["faces"]) == 1
+
+
 @pytest.mark.parametrize("which", ["source", "target"])
 @pytest.mark.parametrize(
     ("bad", "error"),
@@ -92,6 +103,7 @@ def test_turns_a_photo_upright(
         ("landscape_file", NoFaceError),
         ("text_file", UnreadablePhotoError),
         ("cut_file", UnreadablePhotoError),
+        ("cut_heic_file", UnreadablePhotoError),
         (None, EmptyPhotoError),
     ],
 )

@@ -250,6 +250,26 @@ def test_each_retake_message(
     visitor.behaves()
 
 
+def test_an_heic_is_shown_upright(visit: Callable[..., Any], heic_file: str) -> None:
+    visitor = visit(390, "zh-CN")
+    for place in ("source", "target"):
+        visitor.choose(place, heic_file)
+        assert visitor.notice(place) == visitor.say(f"ok.{place}")
+        image = visitor.page.locator(f"#{place}-photo img")
+        visitor.page.wait_for_function("image => image.complete", arg=image.element_handle())
+        size = image.evaluate("image => [image.naturalWidth, image.naturalHeight]")
+        assert size == [512, 400] and image.get_attribute("src").endswith("/photo.jpg")
+    visitor.behaves()
+
+
+def test_a_damaged_heic_is_told_beside_its_box(
+    visit: Callable[..., Any], cut_heic_file: str
+) -> None:
+    visitor = visit(1280, "en-US")
+    visitor.choose("source", cut_heic_file)
+    assert str(UnreadablePhotoError("source")) in visitor.notice("source")
+
+
 def test_a_message_in_chinese(visit: Callable[..., Any], landscape_file: str) -> None:
     visitor = visit(390, "zh-CN")
     visitor.choose("target", landscape_file)
