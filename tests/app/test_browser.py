@@ -4,6 +4,7 @@ there is none.
 
 from __future__ import annotations
 
+import base64
 import threading
 import time
 from collections import Counter
@@ -260,6 +261,30 @@ def test_an_heic_is_shown_upright(visit: Callable[..., Any], heic_file: str) -> 
         size = image.evaluate("image => [image.naturalWidth, image.naturalHeight]")
         assert size == [512, 400] and image.get_attribute("src").endswith("/photo.jpg")
     visitor.behaves()
+
+
+def test_an_heic_may_be_dropped(visit: Callable[..., Any], heic_file: str) -> None:
+    """The file has no type, as on systems that do not know HEIC."""
+    visitor = visit(1280, "en-US")
+    transfer = visitor.page.evaluate_handle(
+        """(text) => {
+          const transfer = new DataTransfer();
+          const bytes = Uint8Array.from(atob(text), (each) => each.charCodeAt(0));
+          transfer.items.add(new File([bytes], "IMG_0001.HEIC"));
+          return transfer;
+        }""",
+        base64.b64encode(Path(heic_file).read_bytes()).decode(),
+    )
+    area = "#source-photo button[aria-dropeffect]"
+    visitor.page.dispatch_event(area, "drop", {"dataTransfer": transfer})
+    visitor.page.wait_for_selector("#source-notice .notice.fine")
+    assert visitor.page.get_attribute("#source-photo img", "src").endswith("/photo.jpg")
+    visitor.behaves()
+
+
+def test_the_file_dialog_offers_heic(visit: Callable[..., Any]) -> None:
+    inputs = visit(390, "en-US").page.locator("#source-photo input[type=file]")
+    assert ".heic" in inputs.first.get_attribute("accept")
 
 
 def test_a_damaged_heic_is_told_beside_its_box(
