@@ -61,7 +61,7 @@ class Recipe:
 
 TARGETS: Final = (
     Recipe(
-        "target-1", "portraits/female_022.jpg", "portraits/female_047.jpg", (0.249, 0.004, 0.49), 1.05, 0.01,
+        "target-1", "portraits/female_022.jpg", "portraits/female_031.jpg", (0.249, 0.004, 0.49), 1.0, 0.01,
         "Woman with long brown hair, smiling in a street", "街边微笑的棕色长发女子",
     ),
     Recipe(
@@ -73,12 +73,12 @@ TARGETS: Final = (
         "Woman with long black curls in a garden", "花园里的黑色长卷发女子",
     ),
     Recipe(
-        "target-4", "portraits/male_004.jpg", "portraits/male_032.jpg", (0.24, 0.0, 0.66), 1.06, -0.015,
-        "Young man with fair hair at a harbour", "港口边的浅发青年男子",
+        "target-4", "portraits/male_037.jpg", "portraits/male_012.jpg", (0.195, 0.02, 0.66), 0.98, -0.01,
+        "Young man in a black T-shirt", "穿黑色 T 恤的青年男子",
     ),
     Recipe(
-        "target-5", "portraits/female_017.jpg", "portraits/female_031.jpg", (0.215, 0.035, 0.62), 0.96, 0.01,
-        "Woman with long black hair and a pink scarf", "披粉色头巾的黑色长发女子",
+        "target-5", "portraits/female_047.jpg", "portraits/female_017.jpg", (0.24, 0.0, 0.6), 1.04, -0.01,
+        "Woman with brown curls in front of a white wall", "白墙前的棕色卷发女子",
     ),
     Recipe(
         "target-6", "sfhq/0959.jpg", "portraits/male_007.jpg", (0.105, 0.0, 0.8), 0.92, 0.0,
