@@ -26,7 +26,7 @@ from facefusion.decoding.pool import DecoderPool
 from facefusion.errors import WeightsError
 from facefusion.machine.cpu import wants_gpu
 from facefusion.machine.process import own_process
-from facefusion.page import api, examples, layout, listeners, server, style
+from facefusion.page import api, examples, head, layout, listeners, server, style
 from facefusion.page.directory import PrivateDirectory
 from facefusion.page.headers import PROXY_VARIABLE, trusted_proxies
 from facefusion.page.i18n import I18N
@@ -106,6 +106,7 @@ def launch(demo: Demo, photos: Photos, *, host: str, port: int) -> Jobs:
     """
     photos.uploads.sweeper.start()
     server.refuse_fetching()
+    head.install(say("title"))
     os.environ[PROXY_VARIABLE] = trusted_proxies()
     demo.queue(max_size=None, api_open=False)  # the guard limits it
     demo.launch(
@@ -116,7 +117,7 @@ def launch(demo: Demo, photos: Photos, *, host: str, port: int) -> Jobs:
         css=style.CSS + examples.style(examples.pairs(EXAMPLES)),
         head=style.HEAD,
         i18n=I18N,
-        footer_links=["api", "settings"],
+        footer_links=["api"],
         run_history=False,
         max_file_size=MAX_FILE_BYTES,
         state_session_capacity=MAX_SESSIONS,

@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Message, Send
 
 from facefusion.page import headers
+from facefusion.page.own_files import OwnFile
 from facefusion.words import Language, say
 
 #: Longest time in seconds for a client to read one part of an answer.
@@ -83,6 +84,21 @@ class Answer:
         ]
         await self({"type": "http.response.start", "status": status, "headers": sent})
         await self({"type": "http.response.body", "body": body})
+
+    async def file(self, file: OwnFile, *, body: bool) -> None:
+        """Sends one of the page's own files, or its headers alone.
+
+        Args:
+            file: what is sent.
+            body: whether its content is sent.
+        """
+        sent = [
+            (b"content-type", file.media_type.encode()),
+            (b"content-length", str(len(file.content)).encode()),
+            (b"cache-control", b"public, max-age=86400"),
+        ]
+        await self({"type": "http.response.start", "status": 200, "headers": sent})
+        await self({"type": "http.response.body", "body": file.content if body else b""})
 
     async def refuse(self, status: int, key: str, **values: Any) -> None:
         """Sends a sentence unless an answer has begun; Gradio's page reads it from `detail`."""

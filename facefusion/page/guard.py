@@ -23,12 +23,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from facefusion.page import calls, headers, routes
 from facefusion.page.answers import Answer
 from facefusion.page.bodies import SlowError, TooLargeError, paced, read, replayed
+from facefusion.page.head import request_language
+from facefusion.page.own_files import own_files
 from facefusion.page.photos import Photos
 from facefusion.page.queue import Jobs, Refusal
 from facefusion.page.routes import Kind
 from facefusion.page.uploads import MAX_FILE_BYTES, MAX_FILES, UploadRefusedError
 from facefusion.page.visitors import Allowance, visitor_of
-from facefusion.words import language_of
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -40,7 +41,9 @@ MAX_UPLOAD: Final = MAX_FILES * MAX_FILE_BYTES + 64 * 1024
 #: Most bytes that one visitor uploads within a minute.
 BYTES_A_MINUTE: Final = 128 * 1024 * 1024
 #: Most requests of one visitor within a minute, for pages and for the page's about 60 files.
-ALLOWED: Final = {Kind.PAGE: 60, Kind.ASSET: 1200}
+ALLOWED: Final = {Kind.PAGE: 60, Kind.ASSET: 1200, Kind.OWN: 60}
+#: Kinds of answers that a browser may keep.
+CACHEABLE: Final = (Kind.ASSET, Kind.OWN)
 #: Most other requests of one visitor within a minute.
 ALLOWED_OTHERS: Final = 600
 #: Weight of a refused request in `ALLOWED_OTHERS`.
@@ -79,6 +82,7 @@ class Guard:
         self._uploads = photos.uploads
         self._calls = calls.Calls(demo, photos.uploads)
         self._headers = headers.security_headers()
+        self._own_files = own_files(demo.title)
         self._proxied = bool(headers.trusted_proxies())
         self._bytes = Allowance(BYTES_A_MINUTE)
         self._others = Allowance(ALLOWED_OTHERS)
@@ -91,9 +95,7 @@ class Guard:
             if scope["type"] == "lifespan":
                 await self._app(scope, receive, send)
             return
-        answer = Answer(
-            send, self._headers, language_of(Headers(scope=scope).get("accept-language"))
-        )
+        answer = Answer(send, self._headers, request_language(Request(scope)))
         visitor = visitor_of(scope)
         try:
             found = routes.find(scope["method"], scope["path"])
@@ -132,7 +134,13 @@ class Guard:
             raise RefusedRequestError(403, "error.no_such_address")
         filtered = headers.filter_request(scope["headers"], proxied=self._proxied)
         scope = {**scope, "headers": filtered}
-        answer.cacheable, answer.is_stream = kind is Kind.ASSET, kind is Kind.STREAM
+        answer.cacheable, answer.is_stream = kind in CACHEABLE, kind is Kind.STREAM
+        if kind is Kind.OWN:
+            file = self._own_files.get(scope["path"])
+            if file is None:
+                raise RefusedRequestError(404, "error.no_such_address")
+            await answer.file(file, body=scope["method"] != "HEAD")
+            return
         if kind is Kind.UPLOAD:
             await self._upload(scope, receive, answer, visitor)
             return

@@ -8,7 +8,7 @@ from html import escape
 from typing import Final
 
 from facefusion import words
-from facefusion.page.i18n import t
+from facefusion.page.i18n import TAGS, t
 from facefusion.page.pictures import THUMB, data_uri, portrait
 from facefusion.tiers import TierChoice
 from facefusion.types import Face, FusionResult, Photo
@@ -27,6 +27,16 @@ def notice(message: str, kind: str = "problem") -> str:
     """
     role = "alert" if kind == "problem" else "status"
     return f'<p class="notice {kind}" role="{role}">{escape(message)}</p>' if message else ""
+
+
+def language_switch() -> str:
+    """Renders the buttons that `scripts/language.js` connects; both are named in their language."""
+    buttons = "".join(
+        f'<button type="button" lang="{TAGS[language]}" data-language="{language}" '
+        f'aria-pressed="false">{name}</button>'
+        for language, name in ((Language.ENGLISH, "EN"), (Language.CHINESE, "中文"))
+    )
+    return f'<div class="switch" role="group" aria-label="Language / 语言">{buttons}</div>'
 
 
 def heading(number: int, key: str) -> str:

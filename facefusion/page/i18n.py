@@ -9,14 +9,15 @@ from typing import Final
 
 import gradio as gr
 
-from facefusion.words import TEXTS, Language
+from facefusion.words import TEXTS, Language, gradio
 
-#: Gradio does not support plain "zh": it looks Chinese up under these names.
+#: Gradio's name of each language. `head` gives the browser one of them, whatever its own language,
+#: because Gradio looks texts up under the exact name.
+TAGS: Final = {Language.ENGLISH: "en", Language.CHINESE: "zh-CN"}
 I18N: Final = gr.I18n(
     **{
-        "en": TEXTS[Language.ENGLISH],
-        "zh-CN": TEXTS[Language.CHINESE],
-        "zh-TW": TEXTS[Language.CHINESE],
+        TAGS[Language.ENGLISH]: TEXTS[Language.ENGLISH],
+        TAGS[Language.CHINESE]: {**TEXTS[Language.CHINESE], **gradio.CHINESE},
     },
 )
 

@@ -107,6 +107,7 @@ def build(notice: str | None, examples: int) -> Layout:
 
 def _header(notice: str | None) -> None:
     with gr.Column(elem_id="lead"):
+        gr.HTML(html.language_switch(), elem_id="language")
         gr.HTML(f"<h1>{say('title')}</h1>", elem_id="header")
         gr.HTML(f"<p>{t('lead')}</p>", elem_id="lead-text")
         gr.HTML(f"<p>{t('kept')}</p>", elem_id="kept")

@@ -13,6 +13,7 @@ class Kind(StrEnum):
 
     PAGE = auto()
     ASSET = auto()
+    OWN = auto()
     INFO = auto()
     FILE = auto()
     UPLOAD = auto()
@@ -46,7 +47,8 @@ ROUTES: Final = tuple(
         (Kind.INFO, _READ, rf"{_API}/(?:info/?|openapi\.json)"),
         (Kind.ASSET, _READ, r"/(?:assets|static|svelte)/.+"),
         (Kind.ASSET, _READ, rf"(?:{_API})?/theme\.css"),
-        (Kind.ASSET, _READ, r"/(?:favicon\.ico|manifest\.json|robots\.txt|pwa_icon)"),
+        (Kind.ASSET, _READ, r"/robots\.txt"),
+        (Kind.OWN, _READ, r"/(?:favicon\.ico|manifest\.json|preview\.jpg|icon\.svg|icon-\d+\.png)"),
         (Kind.INFO, _READ, rf"{_API}/(?:startup-events|app_id/?|queue/status)"),
         (Kind.FILE, _READ, rf"{_API}/file[=/](.+)"),
         (Kind.UPLOAD, ("POST",), rf"{_API}/upload"),

@@ -52,8 +52,18 @@ THEME: Final = gr.themes.Soft(
     layout_gap="12px",
 )
 CSS: Final = """
-.gradio-container main, .gradio-container .main { max-width: 1040px; margin: 0 auto !important; }
-#lead { gap: 2px; }
+.gradio-container main, .gradio-container .main { width: 100%; max-width: 1040px; margin: 0 auto !important; }
+#lead { gap: 2px; position: relative; }
+#language { position: absolute; z-index: 1; top: 8px; right: 0; width: auto; padding: 0; }
+#language > div { padding: 0; }
+.switch { display: flex; }
+.switch button { min-width: 52px; height: 44px; margin: 0; padding: 0 10px; line-height: 1;
+  border: 1px solid var(--border-color-primary); background: transparent;
+  color: var(--body-text-color); cursor: pointer; font-size: 0.95rem; }
+.switch button:first-child { border-radius: 8px 0 0 8px; border-right: none; }
+.switch button:last-child { border-radius: 0 8px 8px 0; }
+.switch button[aria-pressed="true"] { background: var(--primary-600); border-color: var(--primary-600); color: #fff;
+  font-weight: 600; }
 #lead h1 { margin: 8px 0 0; font-size: 1.9rem; }
 #lead p { margin: 0; font-size: 1.05rem; color: var(--body-text-color); }
 #kept p, #examples-hint p { font-size: 0.9rem; color: var(--body-text-color-subdued); margin: 0; }

@@ -36,18 +36,18 @@ def say(key: str, language: Language = Language.ENGLISH) -> str:
     return TEXTS[language][key]
 
 
-#: Browser names of Chinese that Gradio supports; it shows English for the others, and so does this
-#: module.
-_CHINESE: Final = ("zh-cn", "zh-tw")
-
-
 def language_of(accepted: str | None) -> Language:
-    """Chooses the page's language by the first entry of a browser's `Accept-Language` header."""
-    return (
-        Language.CHINESE
-        if (accepted or "").strip().lower().startswith(_CHINESE)
-        else Language.ENGLISH
-    )
+    """Chooses the page's language by the first entry of an `Accept-Language` header.
+
+    All tags of Chinese count as Chinese, such as `zh`, `zh-HK` and `zh-Hant-TW`.
+    """
+    first = (accepted or "").partition(",")[0].partition(";")[0].strip().lower()
+    return Language.CHINESE if first.partition("-")[0] == "zh" else Language.ENGLISH
+
+
+def chosen_language(chosen: str | None, accepted: str | None) -> Language:
+    """Chooses the page's language: the visitor's choice, if it is one, or the browser's."""
+    return Language(chosen) if chosen in list(Language) else language_of(accepted)
 
 
 def likeness(similarity: float) -> str:

@@ -7,6 +7,10 @@ from typing import Final
 ENGLISH: Final[dict[str, str]] = {
     # The page, from top to bottom.
     "title": "FaceFusion",
+    "description": (
+        "Put a face into another photo, in your browser. Free, without an account; photos are deleted after 10 minutes."
+    ),
+    "preview.alt": "A face, a photo, and the photo with that face in it, made by AI",
     "lead": "Put a face into another photo. Choose two pictures, press the button, wait a moment.",
     "kept": "Photos and results are deleted after 10 minutes.",
     "source": "Your face",
@@ -21,6 +25,13 @@ ENGLISH: Final[dict[str, str]] = {
     "target.hint": "# Choose a picture\nthat the face goes into",
     "target.alt": "The photo that the face goes into",
     "swap": "Swap the two pictures",
+    "camera.refused": (
+        "The camera is not allowed on this page. Allow it in the browser's address bar and try again, or choose a picture."
+    ),
+    "camera.missing": "No camera was found. Please choose a picture instead.",
+    "camera.busy": "The camera cannot be used; perhaps another program is using it. Close that, or choose a picture.",
+    "camera.insecure": "The browser gives the camera to secure pages only (https). Please choose a picture instead.",
+    "paste.full": "Both boxes have a picture. Drop the new one onto the box that it is for, or empty that box first.",
     "faces": "Which faces get your face?",
     "faces.hint": "Numbered from left to right. Choose one or several.",
     "face": "Face",
@@ -45,7 +56,7 @@ ENGLISH: Final[dict[str, str]] = {
     "consent.all": "Tick both",
     "consent.rights": "I may use both photos: everyone in them is an adult who agreed.",
     "consent.decent": "I make nothing sexual, nothing that deceives or hurts, and nothing with minors.",
-    "fuse": "Fuse",
+    "fuse": "Swap face",
     "fusing": "Working on it ...",
     "cancel": "Cancel",
     "cancelled": "Stopped. Nothing was made.",

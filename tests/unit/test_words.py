@@ -48,7 +48,11 @@ def test_what_is_a_sentence_ends_like_one() -> None:
 def test_no_word_is_missing_or_left_over() -> None:
     code = "\n".join(
         path.read_text(encoding="utf-8")
-        for path in (*(ROOT / "facefusion").rglob("*.py"), ROOT / "app.py")
+        for path in (
+            *(ROOT / "facefusion").rglob("*.py"),
+            *(ROOT / "facefusion").rglob("*.js"),
+            ROOT / "app.py",
+        )
         if path.parent.name != "words" or path.name == "__init__.py"
     )
     built = {f"{kind}.{name}" for kind, names in {
@@ -88,7 +92,12 @@ def test_refusals(kind: type[errors.FusionError]) -> None:
         ("zh-CN,zh;q=0.9,en;q=0.8", "zh"),
         ("zh-TW", "zh"),
         (" ZH-cn", "zh"),
-        ("zh", "en"),
+        ("zh", "zh"),
+        ("zh-HK", "zh"),
+        ("zh-SG;q=0.9", "zh"),
+        ("zh-Hans-SG,en", "zh"),
+        ("zh-Hant-TW", "zh"),
+        ("zha", "en"),
         ("en-US,zh-CN;q=0.5", "en"),
         ("de", "en"),
         ("", "en"),

@@ -1,0 +1,121 @@
+"""The page's language in a browser: the browser's, the one that is chosen, and what follows it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from facefusion.errors import NoFaceError
+from facefusion.words import Language, say
+
+ENGLISH, CHINESE = Language.ENGLISH, Language.CHINESE
+
+
+@pytest.mark.parametrize(
+    "locale", ["zh", "zh-HK", "zh-SG", "zh-TW", "zh-Hans-SG", "zh-Hant-TW", "de-CH"]
+)
+def test_every_chinese_browser_gets_chinese(
+    visit: Callable[..., Any], landscape_file: str, locale: str
+) -> None:
+    visitor = visit(1280, locale)
+    page, language = visitor.page, visitor.language
+    assert language is (CHINESE if locale.startswith("zh") else ENGLISH)
+    assert page.inner_text("#fuse") == say("fuse", language)
+    assert page.get_attribute("html", "lang") == ("zh-CN" if language is CHINESE else "en")
+    visitor.choose("target", landscape_file)
+    assert visitor.notice("target") == NoFaceError("target").sentence(language)
+    visitor.behaves()
+
+
+def test_the_switch_changes_the_whole_page_and_keeps_the_photos(
+    visit: Callable[..., Any], server: Any, face_file: str, photo_file: str, landscape_file: str
+) -> None:
+    visitor = visit(1280, "en-US")
+    page = visitor.page
+    visitor.choose("source", face_file)
+    visitor.choose("target", landscape_file)
+    photo = visitor.target
+    assert page.get_attribute("[data-language=en]", "aria-pressed") == "true"
+    page.click("[data-language=zh]")
+    page.wait_for_selector(f"#fuse:has-text('{say('fuse', CHINESE)}')")
+    assert page.get_attribute("[data-language=zh]", "aria-pressed") == "true"
+    assert page.get_attribute("[data-language=en]", "aria-pressed") == "false"
+    assert visitor.target == photo
+    # What the server had said before, and what it says from now on.
+    expected = NoFaceError("target").sentence(CHINESE)
+    page.wait_for_function(
+        "text => document.querySelector('#target-notice .notice').innerText === text", arg=expected
+    )
+    doubts = [say(f"doubt.{name}", CHINESE) for name in ("mouth_covered", "go_on")]
+    assert visitor.notice("source") == "".join(doubts)
+    visitor.choose("target", photo_file)
+    assert visitor.notice("target") == say("ok.target", CHINESE)
+    visitor.consent()
+    visitor.fuse()
+    page.wait_for_selector("#report .report")
+    assert say("match", CHINESE) in page.inner_text("#report")
+
+    page.click("[data-language=en]")
+    page.wait_for_selector(f"#fuse:has-text('{say('fuse')}')")
+    page.wait_for_function("!/[\\u4e00-\\u9fff]/.test(document.querySelector('#report').innerText)")
+    assert say("match") in page.inner_text("#report")
+    visitor.behaves()
+
+
+def test_the_chosen_language_survives_a_reload_and_nothing_is_stored(
+    visit: Callable[..., Any],
+) -> None:
+    visitor = visit(390, "en-US")
+    page = visitor.page
+    page.click("[data-language=zh]")
+    page.wait_for_url("**/?language=zh")
+    page.reload()
+    page.wait_for_selector(f"#fuse:has-text('{say('fuse', CHINESE)}')")
+    assert page.get_attribute("[data-language=zh]", "aria-pressed") == "true"
+    assert page.context.cookies() == []
+    assert page.evaluate("localStorage.length + sessionStorage.length") == 0
+    visitor.fits()
+
+
+def test_the_switch_works_with_the_keyboard_and_is_large_enough(visit: Callable[..., Any]) -> None:
+    page = visit(1280, "zh-CN").page
+    for button in page.locator("[data-language]").all():
+        box = button.bounding_box()
+        assert box["width"] >= 44 and box["height"] >= 44
+    page.focus("[data-language=en]")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(f"#fuse:has-text('{say('fuse')}')")
+    assert page.locator("footer button:visible").count() == 1  # no settings beside the API
+
+
+@pytest.mark.parametrize("width", [390, 768, 1024, 1280])
+def test_the_layout_is_as_wide_in_both_languages(visit: Callable[..., Any], width: int) -> None:
+    page = visit(width, "en-US").page
+    widths = []
+    for language in (CHINESE, ENGLISH):
+        page.click(f"[data-language={language}]")
+        page.wait_for_selector(f"#fuse:has-text('{say('fuse', language)}')")
+        widths.append(page.evaluate("document.querySelector('main').getBoundingClientRect().width"))
+    assert widths[0] == widths[1] >= min(0.8 * width, 1040)
+
+
+def test_no_english_of_gradio_is_left_on_the_chinese_page(
+    visit: Callable[..., Any], face_file: str
+) -> None:
+    visitor = visit(1280, "zh-CN")
+    page = visitor.page
+    visitor.choose("source", face_file)
+    page.click("#more-photos button")
+    page.click("#second-photo .source-selection button:nth-of-type(2)")
+    page.wait_for_selector("#second-photo [title='打开摄像头']")
+    left = page.evaluate(
+        """() => [...document.querySelectorAll('body *')].filter((e) => e.checkVisibility()).flatMap((e) => [
+          ...['aria-label', 'title', 'alt'].map((name) => e.getAttribute(name)),
+          ...[...e.childNodes].filter((n) => n.nodeType === 3 && !e.matches('script, style')).map((n) => n.data.trim()),
+        ]).filter((text) => text && /[A-Za-z]{3}/.test(text) && !/[\\u4e00-\\u9fff]/.test(text))"""
+    )
+    assert sorted(set(left) - {"FaceFusion", "Language / 语言", "rights", "decent"}) == []
+    page.click("[data-language=en]")
+    page.wait_for_selector("#second-photo [title='grant webcam access']")
