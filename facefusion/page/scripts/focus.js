@@ -1,6 +1,7 @@
 // What Gradio leaves out for the keyboard.
 (() => {
-  // Gradio gives each option a name of its own, and then the arrow keys do not move between them.
+  // Gradio gives each option a name of its own, and a new one whenever it changes: then the arrow
+  // keys do not move between them.
   const nameRadios = () => {
     document.querySelectorAll("input[type=radio]").forEach((radio) => {
       const name = radio.closest("[id]:not(input)")?.id;
@@ -29,5 +30,7 @@
   new MutationObserver(() => {
     nameRadios();
     keepFocus();
-  }).observe(document, { childList: true, subtree: true, attributes: true, attributeFilter: ["disabled"] });
+  }).observe(document, {
+    childList: true, subtree: true, attributes: true, attributeFilter: ["disabled", "name"],
+  });
 })();
