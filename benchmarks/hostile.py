@@ -13,6 +13,8 @@ import numpy as np
 import skimage.data
 from PIL import Image
 
+from benchmarks import heic
+
 #: Width and height in pixels just below Pillow's own limit.
 BELOW_PILLOWS_LIMIT: Final = (16383, 10900)
 #: Side in pixels of a square photo just below the server's 64 megapixels.
@@ -199,6 +201,9 @@ BOMBS: Final[dict[str, Callable[[], bytes]]] = {
     "tiff 178 MP": lambda: tiff(*BELOW_PILLOWS_LIMIT),
     "tiff 2 Gpx wide": lambda: tiff(2_000_000_000, 1),
     "tiff of a loop": tiff_loop,
+    "heic 178 MP": lambda: heic.single(*BELOW_PILLOWS_LIMIT),
+    "heic 61 MP": lambda: heic.grid(13, 18, 9200, 6650),
+    "heic of a loop": lambda: heic.grid(1, 2, 1000, 500, tiles=[1, 1]),
     "bmp 178 MP": lambda: bmp(*BELOW_PILLOWS_LIMIT),
     "bmp of 12,000,000 runs": lambda: bmp(4000, 3000, runs=12_000_000),
 }

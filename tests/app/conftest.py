@@ -20,13 +20,13 @@ import pytest
 from PIL import Image
 
 import app
+from benchmarks import heic
 from facefusion import FusionPipeline, FusionResult, Tier
 from facefusion.geometry.mask import fill_points
 from facefusion.geometry.topology import LEFT_EYE, OVAL, RIGHT_EYE
 from facefusion.page.queue import Jobs
 from facefusion.types import Face
 from facefusion.words import language_of, say
-from tests.unit import heic
 
 #: In the names of all uploads: none of the logs may hold it.
 SECRET = "aunt-mabel-1987"

@@ -12,6 +12,7 @@ import pytest
 import skimage.data
 from PIL import Image, features
 
+from benchmarks import heic
 from benchmarks.hostile import encoded, png
 from benchmarks.visitors import Visitor
 
@@ -102,7 +103,8 @@ def test_other_formats_are_no_photos(visitor: Visitor, told: Told, kind: str) ->
     assert told(answer) == expected
 
 
-@pytest.mark.parametrize("kind", KNOWN)
+@pytest.mark.parametrize("kind", [*KNOWN, "HEIC"])
 def test_photos_as_people_have_them(visitor: Visitor, kind: str) -> None:
-    answer = visitor.call("detect", [visitor.upload(encoded(PHOTO, kind), name="a.xyz")])
+    photo = heic.encoded(PHOTO) if kind == "HEIC" else encoded(PHOTO, kind)
+    answer = visitor.call("detect", [visitor.upload(photo, name="a.xyz")])
     assert answer.has_result and len(answer.data[0]["faces"]) == 1

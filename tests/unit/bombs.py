@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tests.unit import heic
+from benchmarks import heic
 
 #: Formats of which Pillow can write an example, and the beginnings of others that it can read.
 WRITTEN = (

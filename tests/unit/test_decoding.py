@@ -20,12 +20,13 @@ import pillow_heif
 import pytest
 from PIL import Image
 
+from benchmarks import heic
 from facefusion.decoding import headers, reading, worker
 from facefusion.decoding.pool import DecoderPool
 from facefusion.decoding.process import DecoderProcess, EndedError
 from facefusion.errors import FusionError, SlowPhotoError, TooLargePhotoError, UnreadablePhotoError
 from facefusion.images.reading import read_photo
-from tests.unit import bombs, heic
+from tests.unit import bombs
 
 ROOT = Path(__file__).resolve().parents[2]
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="what is looked at is Linux's")

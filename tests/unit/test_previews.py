@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks import heic
 from facefusion.decoding.budget import PixelBudget
 from facefusion.decoding.pool import DecoderPool
 from facefusion.images.reading import read_photo
@@ -18,7 +19,6 @@ from facefusion.page import previews
 from facefusion.page.files import Sweeper
 from facefusion.page.photos import Photos
 from facefusion.page.uploads import Uploads
-from tests.unit import heic
 
 VISITOR = "203.0.113.7"
 
