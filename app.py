@@ -29,13 +29,12 @@ from facefusion.machine.process import own_process
 from facefusion.page import api, examples, head, layout, listeners, server, style
 from facefusion.page.directory import PrivateDirectory
 from facefusion.page.headers import PROXY_VARIABLE, trusted_proxies
+from facefusion.page.host import Host
 from facefusion.page.i18n import I18N
 from facefusion.page.photos import Photos
 from facefusion.page.queue import Jobs
 from facefusion.page.uploads import MAX_FILE_BYTES, Uploads
-from facefusion.words import say
 
-EXAMPLES: Final = Path(__file__).resolve().parent / "examples"
 #: Most fusions at once, one for each core: half of a fusion, and reading and writing photos, keep
 #: only one core busy. On two cores, two at once give 1.4 times as many results as one after the
 #: other. More than eight would need much memory.
@@ -54,7 +53,7 @@ log = logging.getLogger("facefusion.app")
 def open_photos(directory: str | Path) -> Photos:
     """Opens the reader of uploads in `directory` and of the example photos."""
     server.keep_inside(Path(directory))
-    shown = examples.files(examples.pairs(EXAMPLES))
+    shown = examples.files(examples.pairs(Host.read().examples))
     return Photos(Uploads(directory, shown), DecoderPool(), PixelBudget())
 
 
@@ -63,13 +62,14 @@ class Demo(gr.Blocks):
 
     Args:
         photos: reads uploads, and knows how much work each visitor has caused.
+        title: of the page.
 
     Attributes:
         jobs: waiting and running calls.
     """
 
-    def __init__(self, photos: Photos) -> None:
-        super().__init__(title=say("title"), analytics_enabled=False)
+    def __init__(self, photos: Photos, title: str) -> None:
+        super().__init__(title=title, analytics_enabled=False)
         self.jobs = Jobs(self, FUSIONS_AT_ONCE, photos.usage)
 
 
@@ -82,11 +82,12 @@ def build_demo(pipeline: FusionPipeline, photos: Photos | None = None) -> Demo:
     """
     if photos is None:
         photos = open_photos(get_upload_folder())
-    pairs = examples.pairs(EXAMPLES)
+    about = Host.read()
+    pairs = examples.pairs(about.examples)
     gr.set_static_paths(examples.files(pairs))
-    demo = Demo(photos)
+    demo = Demo(photos, about.title)
     with demo:
-        page = layout.build(getattr(pipeline, "notice", None), len(pairs))
+        page = layout.build(getattr(pipeline, "notice", None), len(pairs), about)
         listeners.connect(demo, demo.jobs, pipeline, page, photos)
         listeners.connect_examples(page, pairs)
         api.build(api.Api(pipeline, photos), FUSIONS_AT_ONCE)
@@ -106,7 +107,7 @@ def launch(demo: Demo, photos: Photos, *, host: str, port: int) -> Jobs:
     """
     photos.uploads.sweeper.start()
     server.refuse_fetching()
-    head.install(say("title"))
+    head.install()
     os.environ[PROXY_VARIABLE] = trusted_proxies()
     demo.queue(max_size=None, api_open=False)  # the guard limits it
     demo.launch(
@@ -114,7 +115,7 @@ def launch(demo: Demo, photos: Photos, *, host: str, port: int) -> Jobs:
         server_port=port,
         prevent_thread_lock=True,
         theme=style.THEME,
-        css=style.CSS + examples.style(examples.pairs(EXAMPLES)),
+        css=style.CSS + examples.style(examples.pairs(Host.read().examples)),
         head=style.HEAD,
         i18n=I18N,
         footer_links=["api"],

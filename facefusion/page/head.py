@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from functools import cache
 from html import escape
 from pathlib import Path
@@ -47,11 +48,8 @@ footer .divider:not(:has(~ button:not(.hidden))), footer > button.hidden { displ
 """
 
 
-def install(title: str) -> None:
+def install() -> None:
     """Edits Gradio's template, for all servers of this process.
-
-    Args:
-        title: of link previews.
 
     Raises:
         RuntimeError: Gradio's template has changed.
@@ -59,7 +57,7 @@ def install(title: str) -> None:
     environment = gradio.routes.templates.env
     environment.globals.update(
         page_language=lambda request: TAGS[request_language(request)],
-        page_head=lambda request, config: Markup(_head(request, config.get("root", ""), title)),
+        page_head=lambda request, config: Markup(_head(request, config)),
     )
     loader = environment.loader
     if loader is None or isinstance(loader, ChoiceLoader):  # edited before
@@ -81,9 +79,15 @@ def request_language(request: Request) -> Language:
     return chosen_language(chosen, request.headers.get("accept-language"))
 
 
-def _head(request: Request, root: str, title: str) -> str:
-    language = request_language(request)
-    description, picture = say("description", language), f"{root}/preview.jpg"
+def _head(request: Request, config: Mapping[str, Any]) -> str:
+    """Writes the tags.
+
+    Args:
+        request: for the page.
+        config: Gradio's, with the page's title and the address that it is served at.
+    """
+    language, title = request_language(request), config["title"]
+    description, picture = say("description", language), f"{config['root']}/preview.jpg"
     width, height = PREVIEW_SIZE
     properties = {
         "og:type": "website",

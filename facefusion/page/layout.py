@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from html import escape
 from typing import Any, Final
 
 import gradio as gr
 
-from facefusion.page import html, outcome, photo_fields
+from facefusion.page import host, html, outcome, photo_fields
+from facefusion.page.host import Host
 from facefusion.page.i18n import t
 from facefusion.page.outcome import More, Outcome
 from facefusion.page.photo_fields import PhotoFields
 from facefusion.pipeline.options import LIKENESS
 from facefusion.tiers import TIERS, Tier
-from facefusion.words import say
 
 #: Seconds that the state of a session is kept.
 SESSION_SECONDS: Final = 600
@@ -84,14 +85,15 @@ class Layout:
         return [*(field.notice for field in self.photos.all), self.controls.problem]
 
 
-def build(notice: str | None, examples: int) -> Layout:
+def build(notice: str | None, examples: int, about: Host) -> Layout:
     """Builds the page's layout inside a `gr.Blocks`.
 
     Args:
         notice: a sentence about the running networks, or None.
         examples: number of example pairs.
+        about: what the host says about the page.
     """
-    _header(notice)
+    _header(notice, about.title)
     layout = Layout(
         photos=photo_fields.build(),
         settings=_settings(),
@@ -102,13 +104,16 @@ def build(notice: str | None, examples: int) -> Layout:
         session=_session(),
     )
     gr.Markdown(t("notes"), elem_id="notes")
+    with gr.Row(visible=bool(about.links), elem_id="host"):
+        for key, address in about.links.items():
+            gr.HTML(host.link(key, address), elem_id=key.replace(".", "-"))
     return layout
 
 
-def _header(notice: str | None) -> None:
+def _header(notice: str | None, title: str) -> None:
     with gr.Column(elem_id="lead"):
         gr.HTML(html.language_switch(), elem_id="language")
-        gr.HTML(f"<h1>{say('title')}</h1>", elem_id="header")
+        gr.HTML(f"<h1>{escape(title)}</h1>", elem_id="header")
         gr.HTML(f"<p>{t('lead')}</p>", elem_id="lead-text")
         gr.HTML(f"<p>{t('kept')}</p>", elem_id="kept")
     if notice:

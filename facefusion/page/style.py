@@ -80,6 +80,8 @@ h2.step > span { display: inline-flex; width: 30px; height: 30px; border-radius:
 #fuse { min-height: 56px; font-size: 1.2rem; }
 #cancel { min-height: 56px; }
 #notes { margin-top: 24px; font-size: 0.95rem; }
+#host { gap: 20px; } #host > * { flex: 0 0 auto; width: auto; min-width: 0; padding: 0; }
+#host a { display: inline-flex; align-items: center; min-height: 44px; }
 .gradio-container :focus-visible { outline: 3px solid var(--primary-500) !important; outline-offset: 2px; }
 /* Everything that is pressed is large enough for a thumb. */
 .gradio-container button, .gradio-container .wrap > label, .gradio-container summary { min-height: 44px; }

@@ -77,6 +77,8 @@ CHINESE: Final[dict[str, str]] = {
         "**只使用您有权使用的照片**，绝不用来欺骗、羞辱或伤害任何人。\n\n"
         "**不保留任何内容。** 照片和结果在到达服务器 10 分钟后删除，浏览器中不存储任何内容，也不会转交给任何人。"
     ),
+    "host.contact": "联系我们",
+    "host.imprint": "网站信息",
     "stage.detect": "正在寻找人脸",
     "stage.mesh": "正在测量人脸",
     "stage.identity": "正在认识您的脸",

@@ -83,6 +83,8 @@ ENGLISH: Final[dict[str, str]] = {
         "**Nothing is kept.** Photos and results are deleted from the server 10 minutes after they arrive, nothing is "
         "stored in your browser, and nothing is passed on to anybody."
     ),
+    "host.contact": "Contact",
+    "host.imprint": "Imprint",
     # Progress.
     "stage.detect": "Looking for the faces",
     "stage.mesh": "Measuring the faces",

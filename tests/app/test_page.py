@@ -25,6 +25,7 @@ from facefusion.page import examples, files, html, layout
 from facefusion.page.actions import Actions
 from facefusion.page.form import components
 from facefusion.page.fusing import Fusing
+from facefusion.page.host import Host
 from facefusion.page.layout import CONSENTS
 from facefusion.tiers import TIERS
 from facefusion.types import Timings
@@ -236,7 +237,7 @@ def test_the_result_is_shown_before_its_large_files_are_written(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with gr.Blocks():
-        page = layout.build(None, 0)
+        page = layout.build(None, 0, Host.read())
     written: list[str] = []
 
     def write(image: Any, directory: Any, extension: str, name: str = "") -> str:
