@@ -18,14 +18,20 @@ ROOT: Final = EMBEDDED_WEIGHTS.parent
 #: Patterns below the root of the files that a Space needs: the page, what it imports, and what the
 #: builder of Spaces reads.
 CONTENTS: Final = (
-    "README.md", "LICENSE", "app.py", "requirements.txt", "packages.txt", "docs/*", "examples/**/*", "weights/*",
-    "checkpoints/refine.safetensors", "facefusion/**/*",
+    "LICENSE", "app.py", "requirements.txt", "packages.txt", "examples/*.csv", "examples/*.jpg", "examples/*.png",
+    "examples/ready/**/*", "weights/*", "facefusion/**/*",
 )  # fmt: skip
-#: Front matter of a Space's README.md, which the builder of Spaces reads; the repository's has
-#: none.
+#: What a Space with ZeroGPU needs besides, where torch runs the refine network.
+ZERO_GPU_CONTENTS: Final = ("checkpoints/refine.safetensors",)
+#: A Space's README.md: its front matter, which the builder of Spaces reads, and its text, which
+#: leads only to files of the Space.
 FRONT_MATTER: Final = ROOT / "space.yml"
-#: Folders that a Space does not need.
-LEFT_OUT: Final = ("training", "evaluation", "export", "__pycache__")
+README: Final = ROOT / "space.md"
+#: Folders that a Space does not need, and those that it needs for ZeroGPU alone.
+LEFT_OUT: Final = frozenset(("training", "evaluation", "export", "__pycache__"))
+ZERO_GPU_FOLDERS: Final = frozenset(("nets",))
+#: The page's picture for link previews.
+THUMBNAIL: Final = "facefusion/page/assets/preview.jpg"
 
 
 def add_parser(verbs: Any) -> None:
@@ -44,16 +50,26 @@ def add_parser(verbs: Any) -> None:
         metavar="owner/repo@REVISION",
         help="weights that the Space fetches while it is built",
     )
+    parser.add_argument(
+        "--zero-gpu", action="store_true", help="for ZeroGPU: with torch, which nothing else needs"
+    )
     parser.set_defaults(run=run)
 
 
-def build_tree(folder: Path, repo: str | None = None, weights: HubName | None = None) -> Path:
+def build_tree(
+    folder: Path,
+    repo: str | None = None,
+    weights: HubName | None = None,
+    *,
+    zero_gpu: bool = False,
+) -> Path:
     """Copies what a Space receives.
 
     Args:
         folder: a directory that does not exist yet.
         repo: `owner/name` of the Space, for its thumbnail.
         weights: a repository whose files the builder of Spaces puts into the Hub's cache.
+        zero_gpu: whether torch is installed, and a GPU asked for.
 
     Returns:
         The directory.
@@ -62,31 +78,44 @@ def build_tree(folder: Path, repo: str | None = None, weights: HubName | None = 
         WeightsError: the embedded weights are not whole.
         CommandError: the directory exists.
     """
-    from huggingface_hub import metadata_load
-    from huggingface_hub.repocard import metadata_save
-
     files = read_manifest(EMBEDDED_WEIGHTS)
     if folder.exists():
         raise CommandError(f"{folder} exists already.")
-    for pattern in CONTENTS:
+    left_out = LEFT_OUT if zero_gpu else LEFT_OUT | ZERO_GPU_FOLDERS
+    for pattern in (*CONTENTS, *(ZERO_GPU_CONTENTS if zero_gpu else ())):
         for path in ROOT.glob(pattern):
             place = path.relative_to(ROOT)
-            if path.is_file() and not set(LEFT_OUT) & set(place.parts):
+            if path.is_file() and not left_out & set(place.parts):
                 (folder / place).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, folder / place)
-    readme = folder / "README.md"
-    front_matter = FRONT_MATTER.read_text(encoding="utf-8")
-    text = f"---\n{front_matter}---\n\n{readme.read_text(encoding='utf-8')}"
-    readme.write_text(text, encoding="utf-8", newline="\n")
-    card = metadata_load(readme) or {}
+    if not zero_gpu:
+        _leave_torch_out(folder / "requirements.txt")
+    changes: dict[str, Any] = {"suggested_hardware": "zero-a10g"} if zero_gpu else {}
     if repo is not None:
-        card["thumbnail"] = f"https://huggingface.co/spaces/{repo}/resolve/main/docs/examples.jpg"
+        changes["thumbnail"] = f"https://huggingface.co/spaces/{repo}/resolve/main/{THUMBNAIL}"
     if weights is not None:
         names = ",".join([MANIFEST, *(file.path.name for file in files.values())])
-        card["models"] = [weights.repo]
-        card["preload_from_hub"] = [f"{weights.repo} {names} {weights.revision}"]
-    metadata_save(readme, card)
+        changes["models"] = [weights.repo]
+        changes["preload_from_hub"] = [f"{weights.repo} {names} {weights.revision}"]
+    _write_readme(folder / "README.md", changes)
     return folder
+
+
+def _leave_torch_out(requirements: Path) -> None:
+    """Removes torch, which is larger than all the rest, and the remark about it."""
+    lines = requirements.read_text(encoding="utf-8").splitlines()
+    kept = [line for line in lines if not line.startswith(("torch", "#"))]
+    requirements.write_text("\n".join(kept) + "\n", encoding="utf-8", newline="\n")
+
+
+def _write_readme(readme: Path, changes: dict[str, Any]) -> None:
+    """Writes the front matter, with `changes`, and the text."""
+    from huggingface_hub import metadata_load
+    from huggingface_hub.repocard import metadata_save
+
+    front_matter, text = (path.read_text(encoding="utf-8") for path in (FRONT_MATTER, README))
+    readme.write_text(f"---\n{front_matter}---\n\n{text}", encoding="utf-8", newline="\n")
+    metadata_save(readme, (metadata_load(readme) or {}) | changes)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -103,7 +132,8 @@ def run(args: argparse.Namespace) -> int:
         HubName.parse(args.repo, "0" * 40)
     weights = HubName.parse(args.weights) if args.weights else None
     with tempfile.TemporaryDirectory() as temporary:
-        tree = build_tree(args.out or Path(temporary, "space"), args.repo, weights)
+        folder = args.out or Path(temporary, "space")
+        tree = build_tree(folder, args.repo, weights, zero_gpu=args.zero_gpu)
         files = [path for path in tree.rglob("*") if path.is_file()]
         print(f"{len(files)} files, {sum(path.stat().st_size for path in files) / 1e6:.1f} MB")
         if args.repo is None:

@@ -6,6 +6,7 @@ The environment is the one of the tests; `make space` does the same in a fresh o
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -28,6 +29,7 @@ from benchmarks.space import (
     running,
 )
 from facefusion.cli.files import CommandError
+from facefusion.cli.space import THUMBNAIL
 from facefusion.models.hub_name import HubName
 from facefusion.models.manifest import EMBEDDED_WEIGHTS, read_manifest
 
@@ -70,12 +72,14 @@ def test_the_tree_is_whole_and_no_more(tree: Path) -> None:
         "packages.txt",
         "weights/coarse.onnx",
     } <= held
-    assert (
-        "examples/pairs.csv" in held and "facefusion/nets/refine.py" in held
-    )  # torch's way on ZeroGPU
+    assert {"examples/pairs.csv", "examples/ready/index.csv", THUMBNAIL} <= held
     places = {part for place in held for part in Path(place).parts}
     assert (
         not {
+            "nets",
+            "checkpoints",
+            "docs",
+            "use_onnx.py",
             "training",
             "evaluation",
             "export",
@@ -123,11 +127,37 @@ def test_weights_of_the_hub_are_fetched_while_a_space_is_built(tmp_path: Path) -
     }
     repo, names, revision = card["preload_from_hub"][0].split(" ")
     assert (repo, set(names.split(",")), revision) == ("me/faces", files, "a" * 40)
-    assert card["thumbnail"].startswith("https://huggingface.co/spaces/me/demo/")
-    assert (tree / "docs" / "examples.jpg").is_file()
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert readme.startswith("# ")  # shown without a table above its title
-    assert (tree / "README.md").read_text(encoding="utf-8").endswith(f"---\n\n{readme}")
+    address = "https://huggingface.co/spaces/me/demo/resolve/main/"
+    assert card["thumbnail"].startswith(address)
+    assert (tree / card["thumbnail"].removeprefix(address)).is_file()
+
+
+def test_the_readme_leads_only_to_what_the_space_has(tree: Path) -> None:
+    text = (tree / "README.md").read_text(encoding="utf-8").partition("\n---\n")[2]
+    assert text.startswith("\n# ")
+    links = re.findall(r"\]\(([^)\s]+)\)", text)
+    assert len(links) >= 3 and [link for link in links if not (tree / link).is_file()] == []
+    paths = re.findall(r"`([\w.-]+/[\w./-]+)`", text)
+    assert [path for path in paths if not (tree / path).exists()] == []
+    assert "python -m" not in text and "make " not in text  # nothing there to run but the page
+    told = set(re.findall(r"`(FACEFUSION_\w+)`", text))
+    assert told <= set(re.findall(r"`(FACEFUSION_\w+)`", (ROOT / "docs/hosting.md").read_text()))
+
+
+def test_torch_is_there_only_for_zero_gpu(tree: Path, tmp_path: Path) -> None:
+    other = build_tree(tmp_path / "zero", zero_gpu=True)
+    plain, zero = (
+        [line for line in (each / "requirements.txt").read_text().split("\n") if "==" in line]
+        for each in (tree, other)
+    )
+    (torch,) = set(zero) - set(plain)
+    assert torch.startswith("torch==") and set(plain) < set(zero)
+    assert "torch" not in (tree / "requirements.txt").read_text()
+    extra = set(fingerprint(other)) - set(fingerprint(tree))
+    assert "checkpoints/refine.safetensors" in extra and "facefusion/nets/refine.py" in extra
+    assert all(name.startswith(("checkpoints/", "facefusion/nets/")) for name in extra)
+    card = metadata_load(other / "README.md")
+    assert card is not None and card["suggested_hardware"].startswith("zero")
 
 
 def test_the_system_libraries_are_listed(tree: Path) -> None:
