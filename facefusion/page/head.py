@@ -32,7 +32,14 @@ THEME_COLOR: Final = "#4f46e5"
 _TEMPLATE: Final = "frontend/index.html"
 _FOLDER: Final = Path(__file__).parent / "scripts"
 #: Scripts of the page, in the order of their execution.
-SCRIPTS: Final = ("language.js", "notices.js", "camera.js", "focus.js", "pictures.js")
+SCRIPTS: Final = (
+    "language.js",
+    "notices.js",
+    "camera.js",
+    "focus.js",
+    "heic.js",
+    "pictures.js",
+)
 #: Gradio's previews of links, and its manifest.
 _REPLACED: Final = re.compile(
     r"<meta\s+(?:property=\"og:|name=\"twitter:)[^>]*>|<link rel=\"manifest\"[^>]*>"

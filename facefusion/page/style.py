@@ -7,7 +7,6 @@ from typing import Final
 
 import gradio as gr
 
-from facefusion.page import file_types
 from facefusion.words import TEXTS, Language
 
 # Fonts of the visitor's system: the page requests nothing from other hosts.
@@ -173,7 +172,7 @@ const reveal = () => setTimeout(() => {
   shown?.scrollIntoView({ block: problem ? "center" : "nearest", behavior: calm ? "auto" : "smooth" });
 }, 200);
 </script>
-""" + file_types.SCRIPT
+"""
 )
 
 #: JavaScript for listeners, defined in `HEAD`.
