@@ -1,4 +1,4 @@
-# make demo   installs what serving needs (once) and opens the page on http://127.0.0.1:7860
+# make demo   installs what serving needs (once) and serves the page on http://127.0.0.1:7860
 # make test   installs the developers' tools too (once) and runs every test
 # make lint   ruff and mypy
 # make soak   honest and hostile visitors together for two minutes, on a server of its own

@@ -174,7 +174,7 @@ def _serve(pipeline: FusionPipeline, directory: Path, host: str, port: int) -> N
     except OSError:
         sys.exit(
             f"The page cannot be served on port {port} of {host}: the port is taken, or the "
-            "machine too busy. Choose another with --port."
+            "machine too busy. Choose another with --port or GRADIO_SERVER_PORT."
         )
     pipeline.chooser.traffic.set_queue_counter(jobs.waiting)
     while not stop.wait(1.0):

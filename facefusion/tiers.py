@@ -39,7 +39,7 @@ class TierSpec:
         description: one line for the command line.
         detail_size: side in pixels of the aligned crop, 5/3 of the face, up to which tiers with a
             refine size compose at the photo's own resolution; larger faces are composed smaller and
-            enlarged. The draft has `sizes.DRAFT_SIZE`.
+            enlarged. Without one the draft is the result, of `sizes.DRAFT_SIZE` at most.
         refine_size: largest side in pixels of the refine network's input; with 0 the coarse
             network's answer is the result.
         backend: what computes the face after the draft.

@@ -16,7 +16,7 @@ CHROMA_SCALE: Final = 5.0
 LIGHT_SCALE: Final = 7.0
 #: Standard deviation, in pixels of a 224 px face, of the soft edge of the change.
 EDGE: Final = 1.5
-#: Pixels of a 224 px face per pixel at which the change is computed: it is smooth.
+#: Side of a pixel at which the change is computed, in pixels of a 224 px face: the change is smooth.
 STEP: Final = 2.5
 #: Mean weight of the skin around a place from which its colour counts fully.
 ENOUGH: Final = 0.15

@@ -12,7 +12,7 @@ import onnxruntime
 from facefusion.errors import WeightsError
 from facefusion.types import FloatArray
 
-# Before the first session: on Windows no variable switches it off (`silence`).
+# Before the first session: on Windows no variable switches it off (`telemetry.SWITCHES`).
 onnxruntime.disable_telemetry_events()
 
 #: Arrays by the name of a network's input.

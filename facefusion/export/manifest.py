@@ -80,7 +80,7 @@ def add_int8_entry(directory: Path, name: str, suffix: str, file: Path, precisio
     Args:
         directory: the weights' folder.
         name: the network that it was made from.
-        suffix: what follows that name in the entry's (`manifest.INT8`, `manifest.INT8_TFLITE`).
+        suffix: what follows that name in the entry's (`networks.INT8`, `networks.INT8_TFLITE`).
         file: the INT8 file, in that folder.
         precision: how it was made.
     """

@@ -36,7 +36,7 @@ SWITCHES: Final = (
         "onnxruntime",
         "Writes a lasting device number and a queue of events into the user's cache and a session number into the temporary "
         "directory, and looks up mobile.events.data.microsoft.com after 9 seconds. On Windows, where the variable is not "
-        "read, it writes trace events, which `runtime` switches off.",
+        "read, it writes trace events, which `engines.sessions` switches off.",
         {"ORT_DISABLE_TELEMETRY": "1"},
     ),
     Switch(

@@ -46,7 +46,7 @@ class Found:
     """The networks to open.
 
     Attributes:
-        files: verified files by the names of `manifest.NETWORKS`.
+        files: verified files by the names of `networks.NETWORKS`.
         name: repository of the files, or None.
         notice: message for the page if other weights were requested, or None.
     """

@@ -231,6 +231,7 @@ class FusionPipeline:
                 reshaped = reshape_target(photo, matches, options.shape_strength)
                 aligner = stages.Aligner(self._finder, chosen.spec, options.expression_strength)
                 pairs = aligner.align(matches, reshaped, executor)
+            # Begins in the second thread, for step 6.
             details = stages.start_details(pairs, chosen.spec, executor)
             # 4. Coarse: mask and residual at 128 px, and the draft composed from them.
             with clock.stage("coarse"):
