@@ -40,7 +40,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "auto", "decoding", "errors", "facefusion", "geometry", "images", "machine", "perception", "pipeline", "tiers",
         "types", "words",
     },
-    "app": {"decoding", "errors", "facefusion", "machine", "page", "words"},
+    "app": {"decoding", "errors", "facefusion", "machine", "page"},
     # Not served: the command line imports these only inside of the commands that need them.
     "nets": set(),
     "evaluation": {"engines", "errors", "geometry", "images", "perception", "pipeline", "tiers", "types"},
