@@ -34,6 +34,7 @@ _FOLDER: Final = Path(__file__).parent / "scripts"
 #: Scripts of the page, in the order of their execution.
 SCRIPTS: Final = (
     "language.js",
+    "toasts.js",
     "notices.js",
     "camera.js",
     "focus.js",

@@ -72,7 +72,8 @@ def report(result: FusionResult, numbers: Sequence[int], language: Language) -> 
         _tier_choice(result.choice, language),
         times(result.timings.stages, language),
     ]
-    return f'<div class="report" role="status">{"".join(parts)}</div>'
+    text = words.punctuated("".join(parts), language)
+    return f'<div class="report" role="status">{text}</div>'
 
 
 def _match(similarity: float, number: int, language: Language) -> str:

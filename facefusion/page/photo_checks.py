@@ -23,7 +23,7 @@ from facefusion.perception.checks import check_face, is_usable
 from facefusion.perception.quality import doubts
 from facefusion.pipeline.cache import content_key
 from facefusion.types import Face, Photo
-from facefusion.words import Language, say
+from facefusion.words import Language, punctuated, say
 
 
 class PhotoChecks:
@@ -110,4 +110,5 @@ class PhotoChecks:
 
 def _face_label(number: int, usable: bool, language: Language) -> str:
     name = f"{say('face', language)} {number}"
-    return name if usable else f"{name}: {say('error.unusable', language)}"
+    text = name if usable else f"{name}: {say('error.unusable', language)}"
+    return punctuated(text, language)

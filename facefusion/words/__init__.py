@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Final
 
@@ -48,6 +49,24 @@ def language_of(accepted: str | None) -> Language:
 def chosen_language(chosen: str | None, accepted: str | None) -> Language:
     """Chooses the page's language: the visitor's choice, if it is one, or the browser's."""
     return Language(chosen) if chosen in list(Language) else language_of(accepted)
+
+
+#: Western punctuation beside Chinese characters, and what Chinese has instead.
+_PUNCTUATION: Final = (
+    (re.compile(r" ?\(([^()<>]*[\u4e00-\u9fff][^()<>]*)\)"), r"（\1）"),
+    (re.compile(r"(?<=\d)\. (?=[\u4e00-\u9fff])"), "："),
+    (re.compile(r", (?=[\u4e00-\u9fff])"), "，"),
+    (re.compile(r": (?=[\u4e00-\u9fff])"), "："),
+    (re.compile(r"(?<=[：，。]) +"), ""),
+)
+
+
+def punctuated(text: str, language: Language) -> str:
+    """Gives a text or HTML that was put together from several texts its language's punctuation."""
+    if language is Language.CHINESE:
+        for pattern, replacement in _PUNCTUATION:
+            text = pattern.sub(replacement, text)
+    return text
 
 
 def likeness(similarity: float) -> str:

@@ -167,6 +167,7 @@ CHINESE: Final[dict[str, str]] = {
     "error.many_uploads": "现在有很多图片正在上传。请一分钟后再试。",
     "error.no_such_address": "这个地址没有内容。",
     "error.request_too_large": "这个请求太大了，页面不会发出这样的请求。",
+    "error.no_picture_file": "这个文件不是图片。请选择 JPEG、PNG、HEIC 或其他图片。",
     "error.file_too_large": "图片文件超过 30 MB。请把它存得小一些（例如 JPEG）后重试。",
     "error.too_many_files": "一次上传的文件太多。每次最多五个。",
     "error.too_many_requests": "一分钟内的请求太多。请等一分钟再试。",

@@ -190,6 +190,7 @@ ENGLISH: Final[dict[str, str]] = {
     "error.many_uploads": "Many pictures are being uploaded at this moment. Please try again in a minute.",
     "error.no_such_address": "There is nothing at this address.",
     "error.request_too_large": "This request is larger than any that the page makes.",
+    "error.no_picture_file": "This file is no picture. Please choose a JPEG, PNG, HEIC or another picture.",
     "error.file_too_large": "The picture's file is larger than 30 MB. Please save it smaller, as JPEG, and try again.",
     "error.too_many_files": "These are too many files at once. Please send at most five.",
     "error.too_many_requests": "That was a lot within a minute. Please wait a minute and try again.",

@@ -397,8 +397,8 @@ def test_the_keyboard_alone(visit: Callable[..., Any], server: Any) -> None:
     for i in (1, 2):
         reach(f"#consent .wrap label:nth-of-type({i}) input", "Tab")
         page.keyboard.press("Space")
-    reach("#tier label:nth-of-type(2) input", "Tab")
-    page.keyboard.press("Space")
+    reach("#tier input:checked", "Tab")
+    page.keyboard.press("ArrowRight")
     reach("#fuse", "Tab")
     page.keyboard.press("Enter")
     page.wait_for_selector("#report .report")

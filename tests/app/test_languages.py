@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -119,3 +120,35 @@ def test_no_english_of_gradio_is_left_on_the_chinese_page(
     assert sorted(set(left) - {"FaceFusion", "Language / 语言", "rights", "decent"}) == []
     page.click("[data-language=en]")
     page.wait_for_selector("#second-photo [title='grant webcam access']")
+
+
+@pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
+def test_toasts_are_sentences_in_the_language_of_the_page(
+    visit: Callable[..., Any], tmp_path: Path, face_file: str, locale: str
+) -> None:
+    visitor = visit(390, locale)
+    page = visitor.page
+
+    def told(path: str | Path) -> str:
+        page.set_input_files("#source-photo input[type=file]", path)
+        text = str(page.wait_for_selector(".toast-message-text").inner_text())
+        page.click("[data-testid=toast-close]")
+        page.wait_for_selector(".toast-message-text", state="detached")
+        return text
+
+    plain, large = tmp_path / "a.txt", tmp_path / "a.png"
+    plain.write_text("x")
+    large.write_bytes(b"x" * (30 * 1024 * 1024 + 1))
+    assert told(plain) == visitor.say("error.no_picture_file")
+    assert told(large) == visitor.say("error.file_too_large")
+    # What the guard answers to too many uploads, with the language that the request asked for.
+    asked = []
+
+    def refuse(route: Any) -> None:
+        asked.append(route.request.headers["accept-language"])
+        sentence = visitor.say("error.many_uploads")
+        route.fulfill(status=503, json={"error": sentence, "detail": sentence})
+
+    page.route("**/gradio_api/upload*", refuse)
+    assert told(face_file) == visitor.say("error.many_uploads")
+    assert set(asked) == {{"en-US": "en", "zh-CN": "zh-CN"}[locale]}

@@ -110,7 +110,8 @@ def _result(similarities: list[float], choice: TierChoice | None = None) -> Fusi
 def test_the_report_says_how_alike_it_is(similarity: float, word: str, language: Language) -> None:
     assert words.likeness(similarity) == word
     report = html.report(_result([similarity]), [1], language)
-    assert f"{say('match', language)} {say(f'match.{word}', language)}" in report
+    match = f"{say('match', language)} {say(f'match.{word}', language)}"
+    assert words.punctuated(match, language) in report
     assert f"<strong>{similarity:.2f}</strong>" in report and 'role="status"' in report
     assert f"{say('done', language)} 1.5 {say('seconds', language)}" in report
     assert report.count("<tr>") == 2 and "i18n" not in report

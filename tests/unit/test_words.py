@@ -12,7 +12,7 @@ from facefusion import errors, words
 from facefusion.page import jobs, photos
 from facefusion.perception.quality import Doubt
 from facefusion.tiers import Tier, TierReason
-from facefusion.words import TEXTS, Language, language_of, say
+from facefusion.words import TEXTS, Language, gradio, language_of, say
 
 ROOT = Path(__file__).resolve().parents[2]
 KINDS = [
@@ -113,3 +113,21 @@ def test_likeness_has_a_name() -> None:
     assert [words.likeness(value) for value in (1, 0.7, 0.69, 0.55, 0.4, 0.39, -1)] == [
         "excellent", "excellent", "good", "good", "fair", "weak", "weak",
     ]  # fmt: skip
+
+
+def test_chinese_has_full_width_punctuation() -> None:
+    western = re.compile(
+        r"[\u4e00-\u9fff] ?[,:;!?]|[,:;!?] ?[\u4e00-\u9fff]|\.\.\.|\([^)]*[\u4e00-\u9fff]"
+    )
+    for texts in (
+        TEXTS[Language.CHINESE],
+        gradio.CHINESE,
+        dict(enumerate(gradio.LITERALS.values())),
+    ):
+        assert [key for key, text in texts.items() if western.search(text)] == []
+    joined = "<h3>脸 2. 相似度： 极佳</h3> 0.81 (1 表示相同)</p>画质： <strong>最佳</strong>, 因为有时间。 脸 3: 无法使用"
+    assert words.punctuated(joined, Language.CHINESE) == (
+        "<h3>脸 2：相似度：极佳</h3> 0.81（1 表示相同）</p>画质：<strong>最佳</strong>，因为有时间。脸 3：无法使用"
+    )
+    plain = "Face 2. Likeness: good (1 would be the same), chosen"
+    assert words.punctuated(plain, Language.ENGLISH) == plain
