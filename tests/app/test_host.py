@@ -66,15 +66,15 @@ def test_the_page_says_what_its_host_says(
     for name in ("portrait-1.jpg", "portrait-2.jpg"):
         shutil.copy(EXAMPLES / name, own)
     (own / "pairs.csv").write_text("source,target\nportrait-2.jpg,portrait-1.jpg\n")
-    monkeypatch.setenv(TITLE_VARIABLE, "Faces <& Friends>")
+    monkeypatch.setenv(TITLE_VARIABLE, 'Faces "& <b>Friends')
     monkeypatch.setenv(CONTACT_VARIABLE, "me@example.org")
     monkeypatch.setenv(IMPRINT_VARIABLE, "https://example.org/imprint?a=1&b=2")
     monkeypatch.setenv(EXAMPLES_VARIABLE, str(own))
     with serve_page(pipeline, tmp_path / "cache") as server:
         visitor = visit(390, "en-US", url=server.url)
         page = visitor.page
-        assert page.inner_text("#lead h1") == page.title() == "Faces <& Friends>"
-        assert page.get_attribute("meta[property='og:title']", "content") == "Faces <& Friends>"
+        assert page.inner_text("#lead h1") == page.title() == 'Faces "& <b>Friends'
+        assert page.get_attribute("meta[property='og:title']", "content") == 'Faces "& <b>Friends'
         links = page.locator("#host a")
         assert links.all_inner_texts() == [say("host.contact"), say("host.imprint")]
         addresses = [link.get_attribute("href") for link in links.all()]

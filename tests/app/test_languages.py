@@ -102,24 +102,46 @@ def test_the_layout_is_as_wide_in_both_languages(visit: Callable[..., Any], widt
     assert widths[0] == widths[1] >= min(0.8 * width, 1040)
 
 
+ENGLISH_LEFT = """() => [...document.querySelectorAll('body *')].filter((e) => e.checkVisibility()).flatMap((e) => [
+  ...['aria-label', 'title', 'alt'].map((name) => e.getAttribute(name)),
+  ...[...e.childNodes].filter((n) => n.nodeType === 3 && !e.matches('script, style')).map((n) => n.data.trim()),
+]).filter((text) => text && /[A-Za-z]{3}/.test(text) && !/[\\u4e00-\\u9fff]/.test(text))"""
+#: What is the same in both languages: names, and the values of the check boxes.
+SAME = {"FaceFusion", "rights", "decent"}
+
+
 def test_no_english_of_gradio_is_left_on_the_chinese_page(
-    visit: Callable[..., Any], face_file: str
+    visit: Callable[..., Any], face_file: str, photo_file: str
 ) -> None:
     visitor = visit(1280, "zh-CN")
     page = visitor.page
     visitor.choose("source", face_file)
+    visitor.choose("target", photo_file)
     page.click("#more-photos button")
     page.click("#second-photo .source-selection button:nth-of-type(2)")
     page.wait_for_selector("#second-photo [title='打开摄像头']")
-    left = page.evaluate(
-        """() => [...document.querySelectorAll('body *')].filter((e) => e.checkVisibility()).flatMap((e) => [
-          ...['aria-label', 'title', 'alt'].map((name) => e.getAttribute(name)),
-          ...[...e.childNodes].filter((n) => n.nodeType === 3 && !e.matches('script, style')).map((n) => n.data.trim()),
-        ]).filter((text) => text && /[A-Za-z]{3}/.test(text) && !/[\\u4e00-\\u9fff]/.test(text))"""
-    )
-    assert sorted(set(left) - {"FaceFusion", "Language / 语言", "rights", "decent"}) == []
+    assert set(page.evaluate(ENGLISH_LEFT)) - SAME == set()
+    visitor.consent()
+    visitor.fuse()
+    page.wait_for_selector("#report .report")
+    page.wait_for_timeout(300)
+    assert set(page.evaluate(ENGLISH_LEFT)) - SAME == set()
     page.click("[data-language=en]")
     page.wait_for_selector("#second-photo [title='grant webcam access']")
+
+
+def test_the_switch_works_in_a_frame(
+    visit: Callable[..., Any], server: Any, landscape_file: str
+) -> None:
+    """As on Spaces, where a cookie of the page would not reach the server."""
+    page = visit(1280, "en-US").page
+    page.set_content(f"<iframe src='{server.url}' width='1200' height='800'></iframe>")
+    frame = page.frame_locator("iframe")
+    frame.locator("[data-language=zh]").click()
+    frame.locator(f"#fuse:has-text('{say('fuse', CHINESE)}')").wait_for()
+    frame.locator("#target-photo input[type=file]").set_input_files(landscape_file)
+    notice = frame.locator("#target-notice .notice").inner_text()
+    assert notice == NoFaceError("target").sentence(CHINESE)
 
 
 @pytest.mark.parametrize("locale", ["en-US", "zh-CN"])

@@ -11,6 +11,7 @@ import pytest
 
 from benchmarks.server import HOST, Server
 from benchmarks.visitors import API, Answer, Visitor
+from facefusion.words import Language, say
 
 Told = Callable[..., str]
 
@@ -30,6 +31,8 @@ def _answers(visitor: Visitor, result: str, **headers: str) -> dict[str, Answer]
         "info": visitor.get(f"{API}/info", **headers),
         "result": visitor.get(result, **headers),
         "nothing": visitor.get("/nothing", **headers),
+        "icon": visitor.get("/icon.svg", **headers),
+        "preview": visitor.get("/preview.jpg", **headers),
         "call": visitor.post(f"{API}/call/detect", {"data": [None]}, **headers),
         "bad call": visitor.post(f"{API}/call/detect", {"data": 7}, **headers),
         "upload": visitor.send(b"x"),
@@ -165,6 +168,17 @@ def test_a_host_that_is_only_said_is_not_believed(
         assert b"evil.example" not in visitor.get(path, **{header: EVIL}).body
     ordered = visitor.submit("detect", [photo], **{header: EVIL})
     assert b"evil.example" not in visitor.result("detect", ordered.data["event_id"]).body
+
+
+def test_the_chosen_language_is_that_of_the_sentences(visitor: Visitor) -> None:
+    english, chinese = (
+        visitor.get(f"/nothing{query}", Accept_Language="en").data["error"]
+        for query in ("", "?language=zh")
+    )
+    assert (english, chinese) == (
+        say("error.no_such_address"),
+        say("error.no_such_address", Language.CHINESE),
+    )
 
 
 def test_deep_links_hold_nothing(visitor: Visitor, photo: dict[str, Any], told: Told) -> None:

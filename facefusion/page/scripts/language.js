@@ -92,8 +92,9 @@ const choice = (() => {
     address.searchParams.set(page.parameter, language);
     history.replaceState(history.state, "", address);
     // Spaces shows the address of its own page, and hands it down at a reload.
-    if (window.parent !== window) {
-      window.parent.postMessage({ queryString: address.searchParams.toString() }, "https://huggingface.co");
+    const outer = location.ancestorOrigins?.[0] ?? "https://huggingface.co"; // Firefox does not say
+    if (window.parent !== window && outer === "https://huggingface.co") {
+      window.parent.postMessage({ queryString: address.searchParams.toString() }, outer);
     }
     try {
       (await import(new URL(page.core, document.baseURI))).changeLocale(page.tags[language]);
