@@ -32,6 +32,7 @@ from facefusion.export.quantize import (
 )
 from facefusion.models.manifest import EMBEDDED_WEIGHTS, read_manifest
 from facefusion.models.networks import INT8, INT8_TFLITE, fusion_networks
+from facefusion.tiers import TIERS
 
 EXAMPLES = EMBEDDED_WEIGHTS.parent / "examples"
 RECIPE = Recipe(per_channel=True, kinds=EVERYTHING, keep=True)
@@ -46,8 +47,9 @@ def feeds(pipeline: FusionPipeline) -> dict[str, list[Feeds]]:
 def test_what_the_networks_are_given_is_recorded(
     feeds: dict[str, list[Feeds]],
 ) -> None:
-    assert [each["warped"].shape[-1] for each in feeds["coarse"]] == [128] * 4
-    assert sorted({each["warped"].shape[-1] for each in feeds["refine"]}) == [256, 512]
+    refined = sorted({spec.refine_size for spec in TIERS.values() if spec.refines})
+    assert [each["warped"].shape[-1] for each in feeds["coarse"]] == [128] * 2 * len(refined)
+    assert sorted({each["warped"].shape[-1] for each in feeds["refine"]}) == refined
 
 
 @pytest.mark.parametrize("name", fusion_networks())
