@@ -174,7 +174,7 @@ def make_report(result: FusionResult) -> dict[str, Any]:
     """Makes the report of `/fuse`."""
     return {
         "identity_similarity": round(result.identity_similarity, 4),
-        "likeness": words.likeness(result.identity_similarity),
+        "likeness": words.grade(result.identity_similarity),
         "faces": [round(face.identity_similarity, 4) for face in result.faces],
         "tier": result.tier.value,
         "reason": result.choice.reason.value if result.choice is not None else None,

@@ -78,7 +78,7 @@ def report(result: FusionResult, numbers: Sequence[int], language: Language) -> 
 
 def _match(similarity: float, number: int, language: Language) -> str:
     text = partial(say, language=language)
-    name = words.likeness(similarity)
+    name = words.grade(similarity)
     width = round(100 * min(max(similarity, 0.0), 1.0))
     face = f"{text('face')} {number}. " if number else ""
     return (

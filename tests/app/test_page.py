@@ -108,7 +108,7 @@ def _result(similarities: list[float], choice: TierChoice | None = None) -> Fusi
 )
 @pytest.mark.parametrize("language", list(Language))
 def test_the_report_says_how_alike_it_is(similarity: float, word: str, language: Language) -> None:
-    assert words.likeness(similarity) == word
+    assert words.grade(similarity) == word
     report = html.report(_result([similarity]), [1], language)
     match = f"{say('match', language)} {say(f'match.{word}', language)}"
     assert words.punctuated(match, language) in report

@@ -110,7 +110,7 @@ def test_the_browser_chooses_the_language(accepted: str | None, language: str) -
 
 
 def test_likeness_has_a_name() -> None:
-    assert [words.likeness(value) for value in (1, 0.7, 0.69, 0.55, 0.4, 0.39, -1)] == [
+    assert [words.grade(value) for value in (1, 0.7, 0.69, 0.55, 0.4, 0.39, -1)] == [
         "excellent", "excellent", "good", "good", "fair", "weak", "weak",
     ]  # fmt: skip
 
