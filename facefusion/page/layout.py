@@ -112,8 +112,9 @@ def build(notice: str | None, examples: int, about: Host) -> Layout:
 
 def _header(notice: str | None, title: str) -> None:
     with gr.Column(elem_id="lead"):
-        gr.HTML(html.language_switch(), elem_id="language")
-        gr.HTML(f"<h1>{escape(title)}</h1>", elem_id="header")
+        with gr.Row(elem_id="top"):
+            gr.HTML(f"<h1>{escape(title)}</h1>", elem_id="header")
+            gr.HTML(html.language_switch(), elem_id="language")
         gr.HTML(f"<p>{t('lead')}</p>", elem_id="lead-text")
         gr.HTML(f"<p>{t('kept')}</p>", elem_id="kept")
     if notice:

@@ -52,9 +52,10 @@ THEME: Final = gr.themes.Soft(
 )
 CSS: Final = """
 .gradio-container main, .gradio-container .main { width: 100%; max-width: 1040px; margin: 0 auto !important; }
-#lead { gap: 2px; position: relative; }
-#language { position: absolute; z-index: 1; top: 8px; right: 0; width: auto; padding: 0; }
-#language > div { padding: 0; }
+#lead { gap: 2px; }
+#top { flex-wrap: nowrap; align-items: center; gap: 8px; }
+#top > #header { flex: 1 1 0; min-width: 0; } #top h1 { overflow-wrap: anywhere; line-height: 1.2; }
+#top > #language { flex: 0 0 auto; width: auto; min-width: 0; padding: 0; } #language > div { padding: 0; }
 .switch { display: flex; }
 .switch button { min-width: 52px; height: 44px; margin: 0; padding: 0 10px; line-height: 1;
   border: 1px solid var(--border-color-primary); background: transparent;
@@ -69,6 +70,9 @@ CSS: Final = """
 h2.step { margin: 6px 0 0; font-size: 1.15rem; font-weight: 600; display: flex; gap: 10px; align-items: center; }
 h2.step > span { display: inline-flex; width: 30px; height: 30px; border-radius: 50%; align-items: center;
   justify-content: center; background: var(--primary-600); color: #fff; font-size: 1rem; }
+/* Headings, boxes and notices begin at one edge, and a box has no second title. */
+.gradio-container .html-container { padding-left: 0; padding-right: 0; }
+#source-photo > [data-testid="block-label"], #target-photo > [data-testid="block-label"] { display: none; }
 #source-photo, #target-photo { height: 320px; }
 #second-photo, #third-photo, #other-photo { height: 200px; }
 #result-image, #draft-image { min-height: 260px; }
@@ -119,7 +123,7 @@ h2.step > span { display: inline-flex; width: 30px; height: 30px; border-radius:
 .tiles figcaption { padding-top: 6px; font-size: 0.92rem; color: var(--body-text-color); }
 .example { min-height: 108px; background-repeat: no-repeat; background-position: center 8px; background-size: auto 64px;
   padding-top: 78px !important; }
-@media (max-width: 640px) { #source-photo, #target-photo { height: 250px; } #lead h1 { font-size: 1.6rem; } }
+@media (max-width: 640px) { #source-photo, #target-photo { height: 250px; } #lead h1 { font-size: min(1.6rem, 6.4vw); } }
 """
 # Accessible names of the upload areas: Gradio gives every area the same name, and rebuilds the area
 # whenever a photo is added or removed.

@@ -124,3 +124,30 @@ def test_the_focus_stays_at_the_button_that_fuses(
     page.wait_for_selector("#fuse:enabled")
     page.wait_for_function("document.activeElement.id === 'fuse'")
     assert page.evaluate("lost") <= 2
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_everything_begins_at_one_edge_and_a_box_has_one_title(
+    visit: Callable[..., Any], face_file: str, width: int
+) -> None:
+    visitor = visit(width, "en-US")
+    page = visitor.page
+    visitor.choose("source", face_file)
+    places = (
+        "#lead h1",
+        "#lead-text p",
+        "h2.step",
+        "#source-photo",
+        "#source-notice .notice",
+        "#fuse",
+        "#notes p",
+    )
+    edges = [page.locator(place).first.bounding_box()["x"] for place in places]
+    assert max(edges) - min(edges) <= 1, dict(zip(places, edges, strict=True))
+    text = page.inner_text("#source")
+    assert text.count(say("source")) == 1
+    dots = page.evaluate(
+        """() => [...document.querySelectorAll('.icon-button-wrapper, footer .divider')]
+        .filter((e) => e.checkVisibility() && !e.querySelector('button')).length"""
+    )
+    assert dots == 0

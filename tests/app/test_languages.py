@@ -91,6 +91,16 @@ def test_the_switch_works_with_the_keyboard_and_is_large_enough(visit: Callable[
     assert page.locator("footer button:visible").count() == 1  # no settings beside the API
 
 
+@pytest.mark.parametrize("width", [320, 390, 1280])
+def test_the_switch_is_beside_the_title(visit: Callable[..., Any], width: int) -> None:
+    visitor = visit(width, "en-US")
+    title, switch = (visitor.page.locator(place).bounding_box() for place in ("h1", ".switch"))
+    assert title["x"] + title["width"] <= switch["x"]
+    assert title["height"] < 50  # one line
+    assert abs(title["y"] + title["height"] / 2 - switch["y"] - switch["height"] / 2) <= 6
+    visitor.fits()
+
+
 @pytest.mark.parametrize("width", [390, 768, 1024, 1280])
 def test_the_layout_is_as_wide_in_both_languages(visit: Callable[..., Any], width: int) -> None:
     page = visit(width, "en-US").page
