@@ -17,6 +17,7 @@ from urllib.parse import parse_qs
 
 from anyio import to_thread
 from starlette.datastructures import Headers
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -79,6 +80,7 @@ class Guard:
 
     def __init__(self, app: ASGIApp, demo: gr.Blocks, photos: Photos, jobs: Jobs) -> None:
         self._app, self._photos, self.jobs = app, photos, jobs
+        self._compressed = GZipMiddleware(app)  # Gradio compresses only what has a file's ending
         self._uploads = photos.uploads
         self._calls = calls.Calls(demo, photos.uploads)
         self._headers = headers.security_headers()
@@ -160,6 +162,8 @@ class Guard:
             scope["app"].api_info = None  # Gradio would keep the first visitor's `Host` in it
         if kind is Kind.PAGE:
             scope["query_string"] = _without_deep_link(scope["query_string"])
+            await self._compressed(scope, receive, answer)
+            return
         await self._app(scope, receive, answer)
 
     async def _body(self, receive: Receive, limit: int) -> bytes:

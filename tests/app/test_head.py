@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import re
@@ -57,6 +58,13 @@ def test_the_link_preview_is_the_page_s_own(
     assert "githubusercontent" not in told and "@Gradio" not in told and "gradio.app" not in told
     assert re.search(r'<html\s+lang="(\S+)"', html)[1] == {"en": "en", "zh": "zh-CN"}[language]  # type: ignore[index]
     assert '"><script>' not in html.partition("<style>")[0]
+
+
+def test_the_page_is_compressed(server: Any) -> None:
+    plain, packed = (
+        _get(server.url, **{"Accept-Encoding": how})[0] for how in ("identity", "gzip")
+    )
+    assert len(packed) < len(plain) / 3 and gzip.decompress(packed)[:500] == plain[:500]
 
 
 def test_the_preview_has_the_size_that_sites_show() -> None:
