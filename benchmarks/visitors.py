@@ -189,8 +189,8 @@ def page_form(
     made: Any = None,
 ) -> list[Any]:
     """Returns the values of the page's form, in the order of the listeners of Fuse and Compare."""
-    photos = [source, source2, source3, target, [], other, []]
-    return [*photos, "fast", 0.5, 1.0, consent, consented, made]
+    photos = [source, target, [], other, [], source2, source3]
+    return [*photos, consent, "fast", 0.5, 1.0, consented, made]
 
 
 def file_data(path: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A timed walk through the page in a real browser: from its address to a result in three clicks.
+"""A timed walk through the page in a real browser: from its address to a result in two clicks.
 
 `python -m benchmarks.walk` prints what a first visitor waits for; `--screenshots docs` also makes
 the README's pictures. Wants Debian's chromium, and Playwright from requirements-dev.txt.
@@ -58,12 +58,9 @@ def walk(browser: Browser, url: str) -> dict[str, float]:
     page.click("#example-1")
     page.click(".select-all-checkbox")
     page.wait_for_selector("#target-photo img")
-    pressed = time.perf_counter()
-    page.click("#fuse")
-    page.wait_for_selector("#result-image img")
-    found["Fuse to something seen, s"] = time.perf_counter() - pressed
-    page.wait_for_selector("#report .report")
-    found["Fuse to the result, s"] = time.perf_counter() - pressed
+    page.wait_for_selector("#view .view:is([data-state=draft], [data-state=result])")
+    found["first click to something seen, s"] = time.perf_counter() - begin
+    page.wait_for_selector("#view .view[data-state=result]")
     found["first click to the result, s"] = time.perf_counter() - begin
     context.close()
     return found
@@ -79,7 +76,7 @@ def picture(browser: Browser, url: str, width: int, locale: str, scheme: Any, wh
     )
     page = context.new_page()
     page.goto(url)
-    page.wait_for_selector("#tier label:has-text('·')")
+    page.wait_for_selector("#state li")
     page.add_style_tag(
         content="#example-4 { display: none !important; }"
     )  # the one example that shows a real person
@@ -89,15 +86,15 @@ def picture(browser: Browser, url: str, width: int, locale: str, scheme: Any, wh
         page.click("#example-2")
         page.wait_for_selector("#target-notice .notice")
     page.click(".select-all-checkbox")
-    page.click("#fuse")
-    page.wait_for_selector("#report .report")
+    page.wait_for_selector("#view .view[data-state=result]")
     if what == "steps":
+        page.click("#details > button")
         page.click("#compare")
         page.wait_for_selector("#tiers figure:nth-of-type(3)")
-        page.click("#how button")
+        page.click("#how > button")
         page.wait_for_selector("#steps figure:nth-of-type(7) >> visible=true")
         page.wait_for_timeout(500)
-        shot = page.locator("#more").screenshot(type="jpeg", quality=85)
+        shot = page.locator("#details").screenshot(type="jpeg", quality=85)
     else:
         page.mouse.move(0, 0)
         page.wait_for_timeout(1000)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import gradio as gr
 
 from facefusion import FusionPipeline
-from facefusion.page.form import LastResult
 from facefusion.page.i18n import t
 from facefusion.page.layout import Changes, Layout
 from facefusion.page.messages import notice_update, request_language
 from facefusion.page.queue import Jobs
+from facefusion.page.stops import Stops
 from facefusion.words import say
 
 
@@ -22,10 +20,11 @@ class Actions:
         pipeline: knows the tiers and their times.
         layout: the components.
         jobs: the page's queue.
+        stops: sessions whose fusion is stopped.
     """
 
-    def __init__(self, pipeline: FusionPipeline, layout: Layout, jobs: Jobs) -> None:
-        self.pipeline, self.layout, self.jobs = pipeline, layout, jobs
+    def __init__(self, pipeline: FusionPipeline, layout: Layout, jobs: Jobs, stops: Stops) -> None:
+        self.pipeline, self.layout, self.jobs, self.stops = pipeline, layout, jobs, stops
 
     def show_tiers(self, request: gr.Request) -> Changes:
         """Shows the measured time beside each tier, and the Studio tier if its models are there."""
@@ -51,21 +50,14 @@ class Actions:
         message = say(key, request_language(request)) % values
         return {self.layout.controls.problem: notice_update(message)}
 
-    def start(self) -> Changes:
-        """Clears an earlier result, so that it is not taken for the new one."""
-        controls, outcome, more = self.layout.controls, self.layout.outcome, self.layout.more
-        pictures = outcome.pictures
+    def start(self, request: gr.Request) -> Changes:
+        """Hides the notices; an earlier result stays until there is a new one."""
+        self.stops.begin(request.session_hash)
+        controls = self.layout.controls
         return {
             controls.fuse: gr.update(value=t("fusing"), interactive=False),
-            controls.cancel: gr.update(visible=True),
+            controls.cancel: gr.update(visible=True, interactive=True),
             **dict.fromkeys(self.layout.notices, notice_update("")),
-            **dict.fromkeys((pictures.result, pictures.draft, pictures.slider)),
-            outcome.row: gr.update(visible=True),
-            outcome.details.column: gr.update(visible=False),
-            outcome.details.view: gr.update(value="refined"),
-            **self.show_view("refined"),
-            more.column: gr.update(visible=False),
-            more.tiers: "",
         }
 
     def finish(self) -> Changes:
@@ -78,25 +70,18 @@ class Actions:
 
     def fail(self, request: gr.Request) -> Changes:
         """Shows failures outside of the page's own code, such as a queue that became full."""
-        return self._end_without_result("error.not_made", "problem", request)
+        message = say("error.not_made", request_language(request))
+        return {self.layout.controls.problem: notice_update(message), **self.finish()}
 
     def stop(self, request: gr.Request) -> Changes:
-        """Handles the cancel button."""
-        return self._end_without_result("cancelled", "fine", request)
-
-    def _end_without_result(self, key: str, kind: str, request: gr.Request) -> Changes:
-        message = say(key, request_language(request))
+        """Handles the cancel button; `finish` follows once the fusion has ended."""
+        self.supersede(request)
+        controls, message = self.layout.controls, say("cancelled", request_language(request))
         return {
-            self.layout.outcome.row: gr.update(visible=False),
-            self.layout.controls.problem: notice_update(message, kind),
-            **self.finish(),
+            controls.problem: notice_update(message, "fine"),
+            controls.cancel: gr.update(interactive=False),
         }
 
-    def show_view(self, chosen: str) -> Changes:
-        """Shows one of the pictures that the browser already has."""
-        columns = self.layout.outcome.pictures.columns
-        return {column: gr.update(visible=name == chosen) for name, column in columns.items()}
-
-    def reuse(self, last: LastResult | None) -> Any:
-        """Returns the result for use as the next target photo."""
-        return last.png if last and last.png else gr.skip()
+    def supersede(self, request: gr.Request) -> None:
+        """Stops the fusion for a newer one."""
+        self.stops.stop(request.session_hash)

@@ -59,7 +59,7 @@ class Comparing:
                 tiles[tier] = tier_tile(result, language)
             shown = {str(name): tiles[name] for name in TIERS if name in tiles}
             hint = f"<p>{say('compare.hint', language)}</p>"
-            yield {self.layout.more.tiers: hint + html.tier_tiles(shown, language)}
+            yield {self.layout.outcome.tiers: hint + html.tier_tiles(shown, language)}
         yield {self.layout.session.last: replace(last, key=job.key, tiers=tiles)}
 
 

@@ -20,12 +20,10 @@ class LastResult:
     Attributes:
         key: `Job.key` of the photos and settings.
         tiers: data URI of the face and seconds, by tier.
-        png: path of the result's file, or None if tiers were only compared.
     """
 
     key: bytes
     tiers: dict[str, tuple[str, float]]
-    png: str | None = None
 
 
 @dataclass(frozen=True)

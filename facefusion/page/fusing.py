@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 import gradio as gr
@@ -20,9 +21,8 @@ from facefusion.page.messages import (
     notice_update,
     request_language,
 )
-from facefusion.page.outcome import view_choices
 from facefusion.page.photos import Photos
-from facefusion.tiers import tier_spec
+from facefusion.page.stops import StoppedError, Stops
 from facefusion.types import Photo
 from facefusion.words import Language, say
 
@@ -37,90 +37,89 @@ class Fusing:
         pipeline: shared by all visitors.
         layout: the components.
         photos: reads uploads; results are kept beside them for ten minutes.
+        stops: sessions whose fusion is stopped.
     """
 
-    def __init__(self, pipeline: FusionPipeline, layout: Layout, photos: Photos) -> None:
-        self.pipeline, self.layout, self.photos = pipeline, layout, photos
+    def __init__(
+        self, pipeline: FusionPipeline, layout: Layout, photos: Photos, stops: Stops
+    ) -> None:
+        self.pipeline, self.layout, self.photos, self.stops = pipeline, layout, photos, stops
 
     def fuse(
         self, values: Values, request: gr.Request, progress: gr.Progress = PROGRESS
     ) -> Iterator[Changes]:
-        """Shows the draft and then the result, or what was wrong, with the result cleared."""
+        """Shows the draft and then the result, or what was wrong beside the earlier result."""
         language = request_language(request)
         try:
             form = Form.read(values, self.layout)
             if not form.has_consent:
-                yield {
-                    self.layout.outcome.row: gr.update(visible=False),
-                    self.layout.controls.problem: notice_update(say("error.consent", language)),
-                }
+                yield {self.layout.controls.problem: notice_update(say("error.consent", language))}
                 return
             with open_job(self.pipeline, self.photos, form, request) as job:
                 yield from self._run(job, form, request, progress)
+        except StoppedError:
+            return
         except Exception as error:
             yield self._refusal(error, language)
 
     def _run(
         self, job: Job, form: Form, request: gr.Request, progress: gr.Progress
     ) -> Iterator[Changes]:
-        shown, session = self.layout.outcome.pictures, self.layout.session
+        shown, session = self.layout.outcome.made, self.layout.session
         language, folder = request_language(request), self.photos.results(request)
 
         def report(stage: str, share: float) -> None:
+            self.stops.check(request.session_hash)
             progress(share, desc=say(f"stage.{stage}", language))
 
         results = job.run(self.pipeline, form.tier, report)
-        draft = files.write(_marked(next(results), language), folder, ".jpg")
-        yield {shown.result: draft, shown.draft: draft}
+        draft = next(results)
+        after = files.write(_marked(draft, language), folder, ".jpg")
+        before = files.write_plain(files.preview(job.target), folder)
+        made = _made("draft", job, draft, before, after)
+        yield {shown: html.made(made)}
         for result in results:
+            self.stops.check(request.session_hash)
             progress(1.0, desc=say("saving", language))
             image = _marked(result, language)
             jpeg = files.write(image, folder, ".jpg")
-            # The other files, above all a PNG of a large photo, take longer.
-            yield {shown.result: jpeg, shown.draft: draft}
+            # The other file, above all the PNG of a large photo, takes longer.
+            made = replace(made, kind="result", after=jpeg, seconds=files.kept_seconds())
+            yield {shown: html.made(made)}
+            png = files.write(image, folder, ".png")
             yield {
-                shown.result: jpeg,
-                shown.draft: draft,
-                self.layout.outcome.details.jpeg: jpeg,
+                shown: html.made(replace(made, png=png)),
                 session.consented: form.consented | job.source_keys,
-                **self._details(job, result, image, request),
+                **self._details(job, result, language),
             }
 
-    def _details(
-        self, job: Job, result: FusionResult, image: Photo, request: gr.Request
-    ) -> Changes:
-        """Shows everything but the result itself, whose marked picture is `image`."""
-        outcome, more = self.layout.outcome, self.layout.more
-        language, folder = request_language(request), self.photos.results(request)
-        png = files.write(image, folder, ".png")
-        before = files.write_plain(files.preview(job.target), folder)
-        after = files.write(files.preview(image), folder, ".jpg")
-        choices = view_choices(with_draft=tier_spec(result.tier).changes_draft)
+    def _details(self, job: Job, result: FusionResult, language: Language) -> Changes:
+        """Shows everything but the pictures."""
+        outcome = self.layout.outcome
         tiers = {str(result.tier): tier_tile(result, language)}
         return {
-            outcome.pictures.slider: (before, after),
-            outcome.details.column: gr.update(visible=True),
-            outcome.details.view: gr.update(choices=choices, value="refined"),
-            outcome.details.report: html.report(result, job.numbers, language),
-            outcome.details.png: png,
-            more.column: gr.update(visible=True),
-            more.steps: _steps(job.target, result, language),
-            self.layout.session.last: LastResult(job.key, tiers, png),
+            outcome.details: gr.update(visible=True),
+            outcome.report: html.report(result, job.numbers, language),
+            outcome.tiers: "",
+            outcome.steps: _steps(job.target, result, language),
+            self.layout.session.last: LastResult(job.key, tiers),
         }
 
     def _refusal(self, error: Exception, language: Language) -> Changes:
-        """Shows an error beside the photo that it concerns, and hides the result."""
-        shown = self.layout.outcome.pictures
+        """Shows an error beside the photo that it concerns."""
         notices = {field.name: field.notice for field in self.layout.photos.all}
         notice = self.layout.controls.problem
         if isinstance(error, RefusedError):
             notice = notices[error.field]
-        return {
-            shown.result: None,
-            shown.draft: None,
-            self.layout.outcome.row: gr.update(visible=False),
-            notice: notice_update(error_sentence(error, language)),
-        }
+        return {notice: notice_update(error_sentence(error, language), "problem refused")}
+
+
+def _made(kind: str, job: Job, result: FusionResult, before: str, after: str) -> html.Made:
+    """Describes a picture for the view, with the handle to the left of the new faces."""
+    height, width = job.target.shape[:2]
+    left = min(float(box[0]) for box in result.boxes)
+    split = 100 * left / width - 3
+    return html.Made(kind, job.target_key.hex(), (width, height), split, before, after)
 
 
 def _marked(result: FusionResult, language: Language) -> Photo:

@@ -40,6 +40,7 @@ SCRIPTS: Final = (
     "focus.js",
     "heic.js",
     "pictures.js",
+    *("dom.js", "names.js", "view.js", "runs.js"),
 )
 #: Gradio's previews of links, and its manifest.
 _REPLACED: Final = re.compile(

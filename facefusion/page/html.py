@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from html import escape
 from typing import Final
+from urllib.parse import quote
 
 from facefusion import words
 from facefusion.page.i18n import TAGS, t
@@ -16,6 +18,32 @@ from facefusion.words import Language, say
 
 #: Most faces that can be chosen by their picture; the pipeline measures no more.
 MAX_FACES: Final = 32
+#: Smallest and largest share of a view's width, in percent, that shows the photo before at first.
+SPLITS: Final = (6.0, 50.0)
+
+
+@dataclass(frozen=True)
+class Made:
+    """A draft or a result for the view.
+
+    Attributes:
+        kind: "draft" or "result".
+        photo: equal for equal target photos, so that the view's handle stays where it is.
+        size: width and height, in pixels.
+        split: share of the width, in percent, that shows the photo before at first.
+        before, after: paths of the pictures.
+        png: path of the lossless file, or None while it is not written yet.
+        seconds: that the files are kept.
+    """
+
+    kind: str
+    photo: str
+    size: tuple[int, int]
+    split: float
+    before: str
+    after: str
+    png: str | None = None
+    seconds: float = 0.0
 
 
 def notice(message: str, kind: str = "problem") -> str:
@@ -23,9 +51,9 @@ def notice(message: str, kind: str = "problem") -> str:
 
     Args:
         message: text, escaped here.
-        kind: "problem", "doubt" or "fine".
+        kind: "problem", "doubt" or "fine"; "problem refused" for one that only a run has found.
     """
-    role = "alert" if kind == "problem" else "status"
+    role = "alert" if kind.startswith("problem") else "status"
     return f'<p class="notice {kind}" role="{role}">{escape(message)}</p>' if message else ""
 
 
@@ -42,6 +70,58 @@ def language_switch() -> str:
 def heading(number: int, key: str) -> str:
     """Renders the title of a step of the page."""
     return f'<h2 class="step"><span aria-hidden="true">{number}</span> {t(key)}</h2>'
+
+
+def address(path: str) -> str:
+    """Returns the address of a file that the page serves, relative to the page."""
+    return f"gradio_api/file={quote(path)}"
+
+
+def needs() -> str:
+    """Renders the list of what is missing before a fusion, empty; `scripts/runs.js` fills it."""
+    return '<div class="needs" role="status"></div>'
+
+
+def view() -> str:
+    """Renders the view of before and after, empty; `scripts/view.js` fills it and moves its handle.
+
+    `scripts/names.js` writes the text of each key in `data-say` and `data-name`: Gradio translates
+    one marker in a value, not several.
+    """
+    presses = "".join(
+        f'<button id="{name}" class="press" type="button" data-say="{name}"></button>'
+        for name in ("png", "share", "enlarge", "reuse")
+    )
+    return (
+        '<section class="view" data-state="empty" data-name="result" tabindex="-1">'
+        '<div class="frame">'
+        '<img class="after" data-name="result.alt" draggable="false">'
+        '<img class="before" data-name="target.alt" draggable="false">'
+        '<span class="handle" aria-hidden="true"></span>'
+        '<input type="range" min="0" max="100" step="1" value="50" data-name="handle">'
+        '</div><p class="captions"><span class="chip" data-say="before"></span>'
+        '<span class="hint"></span><span class="chip" data-say="after"></span></p>'
+        '<div class="presses">'
+        '<a id="jpeg" class="press main" download="facefusion.jpg" href="#" data-say="jpeg"></a>'
+        f'{presses}</div><p class="kept"><span class="left"></span></p>'
+        '<p class="told" role="status"></p></section>'
+    )
+
+
+def made(result: Made) -> str:
+    """Renders what `scripts/view.js` reads of a draft or a result; nothing of it is seen."""
+    values = {
+        "kind": result.kind,
+        "photo": result.photo,
+        "ratio": f"{result.size[0] / result.size[1]:.5f}",
+        "split": f"{min(max(result.split, SPLITS[0]), SPLITS[1]):.1f}",
+        "before": address(result.before),
+        "after": address(result.after),
+        "png": address(result.png) if result.png else "",
+        "seconds": f"{result.seconds:.0f}",
+    }
+    written = " ".join(f'data-{name}="{escape(value)}"' for name, value in values.items())
+    return f"<data {written}></data>"
 
 
 def face_pictures(elem_id: str, photo: Photo, faces: Sequence[Face]) -> str:

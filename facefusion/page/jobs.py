@@ -61,7 +61,7 @@ class Job:
         target: (H, W, 3) RGB uint8.
         numbers: of the replaced faces, from 1, from left to right.
         likeness, blend: options of the pipeline.
-        source_keys: content keys of the source photos, for the consent.
+        target_key, source_keys: content keys of the photos; those of the sources for the consent.
         key: equal for equal photos and settings, whatever the tier.
     """
 
@@ -70,6 +70,7 @@ class Job:
     numbers: tuple[int, ...]
     likeness: float
     blend: float
+    target_key: bytes
     source_keys: frozenset[bytes]
     key: bytes
 
@@ -150,7 +151,7 @@ def make_job(pipeline: FusionPipeline, photos: Photos, form: Form) -> Job:
         other = _read_source(pipeline, photos, form.other, "other")
         swaps += [Swap(other, faces[n - 1]) for n in other_numbers]
         used = [*used, other]
-    source_keys = [content_key(photo) for photo in used]
+    target_key, source_keys = content_key(target), [content_key(photo) for photo in used]
     settings = (numbers, other_numbers, form.likeness, form.blend)
     return Job(
         swaps=tuple(swaps),
@@ -158,8 +159,9 @@ def make_job(pipeline: FusionPipeline, photos: Photos, form: Form) -> Job:
         numbers=(*numbers, *other_numbers),
         likeness=float(form.likeness),
         blend=float(form.blend),
+        target_key=target_key,
         source_keys=frozenset(source_keys),
-        key=hashlib.sha256(repr((content_key(target), source_keys, settings)).encode()).digest(),
+        key=hashlib.sha256(repr((target_key, source_keys, settings)).encode()).digest(),
     )
 
 

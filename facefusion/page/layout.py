@@ -11,7 +11,7 @@ import gradio as gr
 from facefusion.page import host, html, outcome, photo_fields
 from facefusion.page.host import Host
 from facefusion.page.i18n import t
-from facefusion.page.outcome import More, Outcome
+from facefusion.page.outcome import Outcome
 from facefusion.page.photo_fields import PhotoFields
 from facefusion.pipeline.options import LIKENESS
 from facefusion.tiers import TIERS, Tier
@@ -37,10 +37,17 @@ class Settings:
 
 @dataclass(frozen=True)
 class Controls:
-    """The buttons that start and cancel a fusion, and the notice of what went wrong."""
+    """The buttons that start and cancel a fusion, its progress, and the notice of what went wrong.
+
+    Attributes:
+        supersede: hidden; `scripts/runs.js` presses it to stop a fusion for a newer one.
+        state: what is still missing before a fusion, written by `scripts/runs.js`; progress lies over it.
+    """
 
     fuse: gr.Button
     cancel: gr.Button
+    supersede: gr.Button
+    state: gr.HTML
     problem: gr.HTML
 
     @property
@@ -75,7 +82,6 @@ class Layout:
     settings: Settings
     controls: Controls
     outcome: Outcome
-    more: More
     examples: tuple[gr.Button, ...]
     session: Session
 
@@ -94,15 +100,15 @@ def build(notice: str | None, examples: int, about: Host) -> Layout:
         about: what the host says about the page.
     """
     _header(notice, about.title)
-    layout = Layout(
-        photos=photo_fields.build(),
-        settings=_settings(),
-        controls=_controls(),
-        outcome=outcome.build(),
-        more=outcome.build_more(),
-        examples=_examples(examples),
-        session=_session(),
-    )
+    with gr.Row(elem_id="body"):
+        with gr.Column(min_width=280, elem_id="inputs"):
+            photos = photo_fields.build()
+            consent = _consent()
+            controls = _controls()
+            settings = _settings(consent)
+        with gr.Column(min_width=280, elem_id="outcome"):
+            shown = outcome.build()
+    layout = Layout(photos, settings, controls, shown, _examples(examples), _session())
     gr.Markdown(t("notes"), elem_id="notes")
     with gr.Row(visible=bool(about.links), elem_id="host"):
         for key, address in about.links.items():
@@ -121,25 +127,27 @@ def _header(notice: str | None, title: str) -> None:
         gr.HTML(html.notice(notice, "doubt"), elem_id="weights-notice")
 
 
-def _settings() -> Settings:
-    gr.HTML(html.heading(3, "quality"), elem_id="quality-heading")
-    tier = gr.Radio(
-        [(t(f"tier.{tier}"), tier.value) for tier in (Tier.AUTO, *TIERS)],
-        value=Tier.AUTO.value,
-        label=t("quality"),
-        info=t("quality.hint"),
-        show_label=False,
-        elem_id="tier",
-    )
-    with gr.Accordion(t("fine"), open=False, elem_id="fine"):
-        likeness = _share("likeness", "likeness.hint", LIKENESS)
-        blend = _share("blend", "blend.hint", 1)
-    consent = gr.CheckboxGroup(
+def _consent() -> gr.CheckboxGroup:
+    gr.HTML(html.heading(3, "consent"), elem_id="consent-heading")
+    return gr.CheckboxGroup(
         [(t(f"consent.{name}"), name) for name in CONSENTS],
-        label=t("consent"),
+        label=t("consent.all"),
         show_select_all=True,
         elem_id="consent",
     )
+
+
+def _settings(consent: gr.CheckboxGroup) -> Settings:
+    with gr.Accordion(t("fine"), open=False, elem_id="fine"):
+        tier = gr.Radio(
+            [(t(f"tier.{tier}"), tier.value) for tier in (Tier.AUTO, *TIERS)],
+            value=Tier.AUTO.value,
+            label=t("quality"),
+            info=t("quality.hint"),
+            elem_id="tier",
+        )
+        likeness = _share("likeness", "likeness.hint", LIKENESS)
+        blend = _share("blend", "blend.hint", 1)
     return Settings(tier, likeness, blend, consent)
 
 
@@ -164,7 +172,11 @@ def _controls() -> Controls:
         cancel = gr.Button(
             t("cancel"), variant="stop", size="lg", min_width=120, visible=False, elem_id="cancel"
         )
-    return Controls(fuse, cancel, problem=gr.HTML(visible=False, elem_id="problem"))
+        supersede = gr.Button(visible="hidden", elem_id="supersede")
+    state = gr.HTML(html.needs(), elem_id="state")
+    return Controls(
+        fuse, cancel, supersede, state, problem=gr.HTML(visible=False, elem_id="problem")
+    )
 
 
 def _examples(count: int) -> tuple[gr.Button, ...]:

@@ -17,6 +17,7 @@ from facefusion.page.layout import Layout
 from facefusion.page.photo_checks import PhotoChecks
 from facefusion.page.photos import Photos
 from facefusion.page.queue import ADMISSIONS, CHECKS, FUSIONS, Jobs, queued
+from facefusion.page.stops import Stops
 
 #: Options of a listener that programs cannot call.
 PRIVATE: Final[dict[str, Any]] = {"api_visibility": "private"}
@@ -38,12 +39,12 @@ def connect(
         layout: the components.
         photos: reads uploads.
     """
-    actions = Actions(pipeline, layout, jobs)
+    stops = Stops()
+    actions = Actions(pipeline, layout, jobs, stops)
     demo.load(actions.show_tiers, None, layout.settings.tier, **HIDDEN)
     connect_photos(layout, PhotoChecks(pipeline, layout, photos), jobs.at_once)
-    fused = connect_fusion(layout, actions, Fusing(pipeline, layout, photos), jobs.at_once)
-    compared = connect_comparison(layout, Comparing(pipeline, layout, photos), jobs.at_once)
-    connect_result(layout, actions, [fused, compared])
+    connect_fusion(layout, actions, Fusing(pipeline, layout, photos, stops), jobs.at_once)
+    connect_comparison(layout, Comparing(pipeline, layout, photos), jobs.at_once)
 
 
 def connect_photos(layout: Layout, checks: PhotoChecks, at_once: int) -> None:
@@ -76,63 +77,46 @@ def connect_examples(layout: Layout, pairs: list[tuple[Path, Path]]) -> None:
         button.click(partial(_paths, pair), None, both, **UNQUEUED)
 
 
-def connect_fusion(layout: Layout, actions: Actions, fusing: Fusing, at_once: int) -> Any:
-    """Connects the button that fuses, and returns the listener that cancelling stops."""
+def connect_fusion(layout: Layout, actions: Actions, fusing: Fusing, at_once: int) -> None:
+    """Connects the button that fuses, and those that stop the fusion."""
     controls, outcome = layout.controls, layout.outcome
     # In a queue of its own: without one, its refusal would be an HTTP error.
     admission: dict[str, Any] = {"concurrency_id": ADMISSIONS, "concurrency_limit": None}
     admitted = controls.fuse.click(actions.admit, None, None, **admission, **HIDDEN)
     refused = admitted.failure(actions.show_full, None, controls.problem, **UNQUEUED)
     refused.then(None, js=style.REVEAL)
-    outputs = [*layout.notices, *outcome.outputs, *layout.more.outputs]
-    started = admitted.success(actions.start, None, [*controls.buttons, *outputs], **UNQUEUED)
-    started.then(None, js=style.REVEAL)
+    notices = layout.notices
+    started = admitted.success(actions.start, None, [*controls.buttons, *notices], **UNQUEUED)
     fused = started.then(
         fusing.fuse,
         set(form.components(layout).values()),
-        [*outputs, *layout.session.outputs],
-        show_progress_on=outcome.pictures.result,
+        [*notices, *outcome.outputs, *layout.session.outputs],
+        show_progress_on=controls.state,
         api_name="fuse_on_page",
         **queued(FUSIONS, at_once),
         **PRIVATE,
     )
-    ended = [outcome.row, controls.problem, *controls.buttons]
+    ended = [controls.problem, *controls.buttons]
     fused.failure(actions.fail, None, ended, **UNQUEUED)
     finished = fused.then(actions.finish, None, controls.buttons, **UNQUEUED)
     finished.then(None, js=style.REVEAL)
-    return fused
+    told = [controls.problem, controls.cancel]
+    controls.cancel.click(actions.stop, None, told, **UNQUEUED)
+    controls.supersede.click(actions.supersede, None, None, **UNQUEUED)
 
 
-def connect_comparison(layout: Layout, comparing: Comparing, at_once: int) -> Any:
-    """Connects the button that compares the tiers, and returns the listener to cancel."""
-    more = layout.more
-    return more.compare.click(
+def connect_comparison(layout: Layout, comparing: Comparing, at_once: int) -> None:
+    """Connects the button that compares the tiers."""
+    outcome = layout.outcome
+    outcome.compare.click(
         comparing.compare,
         set(form.components(layout).values()),
-        [more.tiers, layout.controls.problem, layout.session.last],
-        show_progress_on=more.tiers,
+        [outcome.tiers, layout.controls.problem, layout.session.last],
+        show_progress_on=outcome.tiers,
         api_name="compare_on_page",
         **queued(FUSIONS, at_once),
         **PRIVATE,
     )
-
-
-def connect_result(layout: Layout, actions: Actions, cancelled: list[Any]) -> None:
-    """Connects the cancel button, the choice of the view and the reuse of the result.
-
-    Args:
-        layout: the components.
-        actions: the functions.
-        cancelled: listeners that the cancel button stops.
-    """
-    controls, outcome = layout.controls, layout.outcome
-    ended = [outcome.row, controls.problem, *controls.buttons]
-    controls.cancel.click(actions.stop, None, ended, cancels=cancelled, **UNQUEUED)
-    view, columns = outcome.details.view, outcome.pictures.columns
-    view.input(actions.show_view, view, list(columns.values()), **UNQUEUED)
-    target = layout.photos.target.field.photo
-    reused = outcome.details.reuse.click(actions.reuse, layout.session.last, target, **UNQUEUED)
-    reused.then(None, js=style.TO_TOP)
 
 
 def _paths(pair: tuple[Path, Path]) -> list[str]:

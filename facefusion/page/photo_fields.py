@@ -59,30 +59,33 @@ class PhotoFields:
 
 
 def build() -> PhotoFields:
-    """Builds both columns and the button below them."""
+    """Builds both photos side by side, and below them what belongs to one of them."""
     with gr.Row(elem_id="photos"):
-        with gr.Column(min_width=280, elem_id="source"):
-            sources = _sources()
-        with gr.Column(min_width=280, elem_id="target"):
-            target = _target()
-            other = _other_person()
-    swap = gr.Button("⇄ " + t("swap"), variant="secondary", size="md", scale=0, elem_id="swap")
-    return PhotoFields(sources, target, other, swap)
+        with gr.Column(min_width=130, elem_id="source"):
+            gr.HTML(html.heading(1, "source"), elem_id="source-heading")
+            first = _field("source", "source", "source.hint", webcam=True)
+        with gr.Column(min_width=130, elem_id="target"):
+            gr.HTML(html.heading(2, "target"), elem_id="target-heading")
+            field = _field("target", "target", "target.hint", webcam=True)
+    target = _target(field)
+    other = _other_person()
+    with gr.Row(elem_id="beside-photos"):
+        swap = gr.Button("⇄ " + t("swap"), size="md", min_width=130, elem_id="swap")
+    return PhotoFields((first, *_more_sources()), target, other, swap)
 
 
-def _sources() -> tuple[PhotoField, ...]:
-    gr.HTML(html.heading(1, "source"), elem_id="source-heading")
-    first = _field("source", "source", "source.hint", webcam=True)
+def _more_sources() -> tuple[PhotoField, PhotoField]:
     with gr.Accordion(t("more"), open=False, elem_id="more-photos"):
         gr.HTML(f"<p>{t('more.hint')}</p>", elem_id="more-hint")
-        second = _field("second", "source2", "extra.hint", 2, webcam=True)
-        third = _field("third", "source3", "extra.hint", 3, webcam=True)
-    return first, second, third
+        with gr.Row(elem_id="more-fields"):
+            with gr.Column(min_width=130, elem_id="second"):
+                second = _field("second", "source2", "extra.hint", 2, webcam=True)
+            with gr.Column(min_width=130, elem_id="third"):
+                third = _field("third", "source3", "extra.hint", 3, webcam=True)
+    return second, third
 
 
-def _target() -> TargetFields:
-    gr.HTML(html.heading(2, "target"), elem_id="target-heading")
-    field = _field("target", "target", "target.hint")
+def _target(field: PhotoField) -> TargetFields:
     face_style = gr.HTML(elem_id="face-style")
     faces = gr.CheckboxGroup(
         [],

@@ -276,6 +276,7 @@ class Visitor:
     def __init__(self, browser: Any, url: str, width: int, locale: str, scheme: str) -> None:
         self.language = language_of(locale)
         self.width = width
+        self.seen = ""
         self.page = browser.new_page(
             viewport={"width": width, "height": 844},
             locale=locale,
@@ -293,7 +294,7 @@ class Visitor:
         self.page.set_default_timeout(15_000)
         self.page.goto(url)
         self.page.wait_for_selector("#fuse")
-        self.page.wait_for_selector("#tier label:has-text('·')")
+        self.page.wait_for_selector("#state li")
 
     def say(self, key: str) -> str:
         return say(key, self.language)
@@ -323,10 +324,32 @@ class Visitor:
         for box in self.page.locator("#consent .wrap input:not(:checked)").all()[::-1]:
             box.check()
 
+    def result(self) -> str:
+        """Waits for the next finished result, and gives the address of its file."""
+        self.page.wait_for_function(
+            """seen => { const made = document.querySelector("#made data")?.dataset;
+            const view = document.querySelector("#view .view").dataset;
+            return made?.png && made.after !== seen && made.after === view.file
+              && !document.querySelector("#cancel"); }""",
+            arg=self.seen,
+            timeout=60_000,
+        )
+        self.seen = str(self.page.get_attribute("#made data", "data-after"))
+        return self.seen
+
     def fuse(self) -> None:
+        """Presses the button, and waits until the run has ended."""
         self.page.click("#fuse")
         self.page.wait_for_selector("#fuse:disabled")
         self.page.wait_for_selector("#fuse:enabled", timeout=60_000)
+
+    def open(self, section: str) -> None:
+        self.page.click(f"#{section} > button")
+        self.page.wait_for_selector(f"#{section} [data-testid=accordion-content] >> visible=true")
+
+    def needs(self) -> list[str]:
+        """What the page says is missing."""
+        return [str(each) for each in self.page.locator("#state li").all_inner_texts()]
 
     def notice(self, place: str) -> str:
         return str(self.page.inner_text(f"#{place}-notice .notice"))

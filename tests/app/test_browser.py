@@ -18,10 +18,9 @@ import pytest
 from PIL import Image
 
 import app
-from facefusion.errors import EmptyPhotoError, FaceTooSmallError, NoFaceError, UnreadablePhotoError
+from facefusion.errors import FaceTooSmallError, FaceTurnedError, NoFaceError, UnreadablePhotoError
 from facefusion.images.marking import SOURCE_TYPE
 from facefusion.page.files import LIFETIME_VARIABLE
-from facefusion.page.jobs import NoChoiceError
 from facefusion.page.photos import DeletedPhotoError
 from facefusion.words import Language, say
 
@@ -33,55 +32,34 @@ EXAMPLES = ROOT / "examples"
 def fuse_an_example(visitor: Any) -> None:
     """From the empty page to the finished result of the first example."""
     visitor.page.click("#example-1")
-    visitor.page.wait_for_selector("#target-photo img")
     visitor.consent()
-    visitor.fuse()
-    visitor.page.wait_for_selector("#report .report")
+    visitor.result()
 
 
 def test_the_whole_flow(visit: Callable[..., Any], server: Any, shape: tuple[int, str]) -> None:
-    """Example, ticks, Fuse: three clicks; then the draft, the result, toggle, slider, downloads,
-    and nothing twice.
+    """Example and tick: two presses; then the draft, the result, downloads, details, and nothing
+    twice.
     """
     visitor = visit(*shape)
     page, tell = visitor.page, visitor.say
     assert page.inner_text("#lead h1") == "FaceFusion"
     assert tell("lead") in page.inner_text("#lead") and tell("kept") in page.inner_text("#lead")
-    assert tell("seconds") in page.inner_text("#tier label:nth-of-type(4)")
     server.watched.hold = threading.Event()
     page.click("#example-1")
     page.wait_for_selector("#target-photo img")
-    assert visitor.notice("source") == tell("ok.source") and visitor.notice("target") == tell(
-        "ok.target"
-    )
+    assert visitor.notice("source") == tell("ok.source")
+    assert visitor.notice("target") == tell("ok.target")
     page.click(".select-all-checkbox")
-    page.click("#fuse")
-    page.wait_for_selector("#result-image img")
-    draft = page.get_attribute("#result-image img", "src")
-    assert not page.is_visible("#details") and page.is_visible("#cancel")
+    page.wait_for_selector("#view .view[data-state=draft]")
+    draft = page.get_attribute("#view .after", "src")
+    assert page.inner_text("#view .hint") == tell("draft.hint")
+    assert not page.is_visible("#jpeg") and page.is_visible("#cancel")
+    place = page.locator("#view .frame").bounding_box()
     server.watched.hold.set()
-    page.wait_for_selector("#report .report")
-    page.wait_for_selector("#fuse:enabled")
-    finished = page.get_attribute("#result-image img", "src")
-    assert finished != draft
-    assert page.get_attribute("#result-image img", "alt") == tell("result.alt")
-    report = page.inner_text("#report")
-    assert (
-        tell("match") in report
-        and tell("match.number") in report
-        and tell("reason.fits_budget") not in report[:5]
-    )
-    page.click("#report summary")
-    assert tell("stage.coarse") in page.inner_text("#report table")
-
-    page.click("#view label:nth-of-type(2)")
-    page.wait_for_selector("#draft-image img")
-    assert not page.is_visible("#result-image")
-    page.click("#view label:nth-of-type(3)")
-    page.wait_for_selector("#slider img")
-    page.click("#view label:nth-of-type(1)")
-    page.wait_for_selector("#result-image img")
-    assert page.get_attribute("#result-image img", "src") == finished
+    visitor.result()
+    assert page.get_attribute("#view .after", "src") != draft
+    assert page.locator("#view .frame").bounding_box() == place, "the page jumps"
+    assert page.get_attribute("#view .after", "alt") == tell("result.alt")
     assert server.watched.calls == ["auto"]
 
     for name, kind in (("png", "PNG"), ("jpeg", "JPEG")):
@@ -91,8 +69,13 @@ def test_the_whole_flow(visit: Callable[..., Any], server: Any, shape: tuple[int
         with Image.open(path) as image, Image.open(EXAMPLES / "portrait-1.jpg") as photo:
             assert image.format == kind and SOURCE_TYPE.encode() in image.info["xmp"]
             assert image.size == photo.size
-        assert tell("png" if name == "png" else "jpeg") in page.inner_text(f"#{name}")
+        assert tell(name) == page.inner_text(f"#{name}")
 
+    visitor.open("details")
+    report = page.inner_text("#report")
+    assert tell("match") in report and tell("match.number") in report
+    page.click("#report summary")
+    assert tell("stage.coarse") in page.inner_text("#report table")
     page.click("#compare")
     page.wait_for_selector("#tiers figure:nth-of-type(3)")
     visitor.page.wait_for_timeout(300)
@@ -100,7 +83,7 @@ def test_the_whole_flow(visit: Callable[..., Any], server: Any, shape: tuple[int
     assert [
         tell(f"tier.{tier}") in page.inner_text("#tiers") for tier in ("fast", "balanced", "best")
     ] == [True] * 3
-    page.click("#how button")
+    visitor.open("how")
     page.wait_for_selector("#steps figure:nth-of-type(7) >> visible=true")
     assert page.eval_on_selector_all(
         "#steps img", "all => all.every((e) => e.complete && e.naturalWidth === 288)"
@@ -115,6 +98,154 @@ def test_the_whole_flow(visit: Callable[..., Any], server: Any, shape: tuple[int
     visitor.behaves()
 
 
+def split(page: Any) -> float:
+    """Percent of the view that show the photo before."""
+    return float(
+        page.eval_on_selector(
+            "#view .frame", "e => parseFloat(e.style.getPropertyValue('--split'))"
+        )
+    )
+
+
+def test_before_and_after_by_pointer_and_keyboard(visit: Callable[..., Any]) -> None:
+    visitor = visit(1280, "en-US")
+    page = visitor.page
+    fuse_an_example(visitor)
+    begin = split(page)
+    assert 6 <= begin <= 50  # the new face is seen whole
+    box = page.locator("#view .frame").bounding_box()
+    x, y = box["x"] + 0.8 * box["width"], box["y"] + 0.3 * box["height"]
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.wait_for_selector("#view .frame.held")
+    clip = "getComputedStyle(document.querySelector('#view .before')).clipPath"
+    assert page.evaluate(clip) == "none" and split(page) == begin
+    page.mouse.up()
+    assert page.locator("#view .frame.held").count() == 0 and split(page) == begin
+    page.mouse.click(x, y)
+    assert split(page) == pytest.approx(80, abs=1)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.3 * box["width"], y, steps=4)
+    page.mouse.up()
+    assert split(page) == pytest.approx(30, abs=1)
+    page.focus("#view .frame input")
+    page.keyboard.press("ArrowRight")
+    assert split(page) == pytest.approx(31, abs=1)
+    page.keyboard.press("End")
+    assert split(page) == 100
+    ring = "getComputedStyle(document.querySelector('#view .frame')).outlineStyle"
+    assert page.evaluate(ring) == "solid"
+    assert page.get_attribute("#view .frame input", "aria-label") == say("handle")
+    frame = page.locator("#view .frame").bounding_box()
+    for chip in page.locator("#view .chip").all():  # labels lie below the picture, not on it
+        assert chip.bounding_box()["y"] >= frame["y"] + frame["height"]
+    page.click("#enlarge")
+    assert page.locator("#view .frame").bounding_box()["width"] > 1.3 * frame["width"]
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#view .view:not(.large)")
+    visitor.behaves()
+
+
+def test_photos_are_thumbnails_beside_a_result(visit: Callable[..., Any]) -> None:
+    visitor = visit(390, "en-US")
+    page = visitor.page
+    photo = page.locator("#source-photo")
+    large = photo.bounding_box()["height"]
+    boxes = [page.locator(f"#{name}-photo").bounding_box() for name in ("source", "target")]
+    assert boxes[0]["y"] == boxes[1]["y"] and boxes[0]["x"] < boxes[1]["x"]
+    fuse_an_example(visitor)
+    assert photo.bounding_box()["height"] < large / 2
+    page.click("#source-photo .image-frame")
+    assert photo.bounding_box()["height"] == large
+    page.click("#source-photo .image-frame")
+    page.mouse.click(5, 5)
+    assert photo.bounding_box()["height"] < large / 2
+    page.keyboard.press("Shift")  # from now on the focus is the keyboard's
+    page.focus("#source-photo .icon-button")
+    assert photo.bounding_box()["height"] == large
+    visitor.fits()
+
+
+def test_share_is_offered_where_the_browser_can(visit: Callable[..., Any]) -> None:
+    visitor = visit(390, "en-US")
+    page = visitor.page
+    page.evaluate("navigator.canShare = undefined")
+    fuse_an_example(visitor)
+    assert not page.is_visible("#share")
+    page.evaluate(
+        """() => { navigator.canShare = (what) => what.files.length === 1;
+        navigator.share = async (what) => { window.shared = what.files[0]; }; }"""
+    )
+    page.click("#fuse")
+    visitor.result()
+    page.click("#share")
+    assert page.evaluate("[shared.name, shared.type, shared.size > 1000]") == [
+        *("facefusion.jpg", "image/jpeg", True)
+    ]
+
+
+def test_it_runs_by_itself(
+    visit: Callable[..., Any], server: Any, face_file: str, photo_file: str, text_file: str
+) -> None:
+    """As soon as nothing is missing, and once for each change; the list says what is missing."""
+    visitor = visit(1280, "en-US")
+    page = visitor.page
+    names = ("source", "target", "consent")
+    assert visitor.needs() == [say(f"need.{name}") for name in names]
+    assert page.is_disabled("#fuse")
+    visitor.choose("source", text_file)
+    page.wait_for_selector(f"#state li:has-text('{say('need.other.source')}')")
+    visitor.choose("source", face_file)
+    visitor.choose("target", photo_file)
+    page.wait_for_selector("#state li:nth-of-type(2)", state="detached")
+    assert visitor.needs() == [say("need.consent")] and page.is_disabled("#fuse")
+    assert server.watched.calls == []
+    visitor.consent()
+    visitor.result()
+    assert server.watched.calls == ["auto"] and visitor.needs() == []
+    visitor.open("fine")
+    page.wait_for_timeout(400)
+    assert server.watched.calls == ["auto"]  # looking at the settings changes nothing
+    page.click("#tier label:nth-of-type(2)")
+    visitor.result()
+    assert server.watched.calls == ["auto", "fast"]
+
+    box = page.locator("#likeness input[type=range]").bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    for share in (0.6, 0.7, 0.8):
+        page.mouse.move(box["x"] + share * box["width"], box["y"] + box["height"] / 2)
+        page.wait_for_timeout(200)
+    assert server.watched.calls == ["auto", "fast"]  # not while it is dragged
+    page.mouse.up()
+    visitor.result()
+    page.wait_for_timeout(400)
+    assert server.watched.calls == ["auto", "fast", "fast"]
+    visitor.behaves()
+
+
+def test_a_newer_change_takes_the_place_of_the_running_fusion(
+    visit: Callable[..., Any], server: Any, face_file: str, photo_file: str
+) -> None:
+    visitor = visit(1280, "en-US")
+    page = visitor.page
+    visitor.open("fine")
+    visitor.choose("source", face_file)
+    visitor.choose("target", photo_file)
+    server.watched.hold = threading.Event()
+    visitor.consent()
+    page.wait_for_selector("#view .view[data-state=draft]")
+    page.click("#tier label:nth-of-type(2)")
+    page.wait_for_timeout(1000)
+    server.watched.hold.set()
+    visitor.result()
+    page.wait_for_timeout(500)
+    assert server.watched.calls == ["auto", "fast"]
+    assert page.locator(".notice.problem >> visible=true").count() == 0
+    assert page.is_enabled("#fuse") and not page.is_visible("#cancel")
+    visitor.behaves()
+
+
 def test_nothing_is_computed_twice(
     visit: Callable[..., Any],
     server: Any,
@@ -124,7 +255,7 @@ def test_nothing_is_computed_twice(
     guest: np.ndarray,
     astronaut: np.ndarray,
 ) -> None:
-    """Looking at two photos, fusing, toggling and comparing: each photo is looked at once, each
+    """Looking at two photos, fusing and comparing: each photo is looked at once, each
     tier is run once.
     """
     pipeline = server.watched.pipeline
@@ -148,14 +279,12 @@ def test_nothing_is_computed_twice(
     page = visitor.page
     visitor.choose("source", face_file)
     visitor.choose("target", photo_file)
-    visitor.consent()
+    visitor.open("fine")
     page.click("#tier label:nth-of-type(4)")
-    visitor.fuse()
-    page.wait_for_selector("#report .report")
+    visitor.consent()
+    visitor.result()
     assert counts == {"attempts": 2, "coarse": 1, "refine": 1}
-    for i in (2, 3, 1):
-        page.click(f"#view label:nth-of-type({i})")
-        page.wait_for_timeout(100)
+    visitor.open("details")
     page.click("#compare")
     page.wait_for_selector("#tiers figure:nth-of-type(3)")
     assert counts == {"attempts": 2, "coarse": 3, "refine": 2}  # Fast does not refine
@@ -176,7 +305,7 @@ def test_both_languages_and_no_key_is_left(
         "fuse",
         "consent.rights",
         "consent.decent",
-        "quality.hint",
+        "need",
         "examples",
         "swap",
         "more",
@@ -187,9 +316,7 @@ def test_both_languages_and_no_key_is_left(
 def test_a_group(
     visit: Callable[..., Any], server: Any, photo_file: str, group_file: str, face_file: str
 ) -> None:
-    """Faces to choose, one of them by the keyboard; two people; and what is said when none is
-    chosen.
-    """
+    """Faces to choose, one of them by the keyboard; two people; and none chosen is missing."""
     visitor = visit(1280, "en-US")
     page = visitor.page
     visitor.choose("source", photo_file)
@@ -201,20 +328,18 @@ def test_a_group(
     )
     for label in page.locator("#faces label:has(input:checked)").all():
         label.click()
-    visitor.consent()
-    visitor.fuse()
-    assert visitor.notice("target") == str(NoChoiceError("target"))
-
+    page.wait_for_selector(f"#state li:has-text('{say('need.faces')}')")
     page.focus("#faces label:nth-of-type(2) input")
     page.keyboard.press("Space")
     page.click("#faces label:nth-of-type(5)")
-    page.click("#second-person button")
+    visitor.open("second-person")
     visitor.choose("other", face_file)
     page.click("#other-faces label:nth-of-type(5)")
     page.wait_for_function("document.querySelectorAll('#faces input:checked').length === 1")
+    assert server.watched.calls == []
     visitor.consent()
-    visitor.fuse()
-    page.wait_for_selector("#report .report")
+    visitor.result()
+    visitor.open("details")
     report = page.inner_text("#report")
     assert "Face 2." in report and "Face 5." in report and "Face 1." not in report
     assert server.watched.calls == ["auto"]
@@ -309,13 +434,10 @@ def test_consent_is_needed_and_asked_again_for_a_new_face(
     visitor.choose("source", face_file)
     visitor.choose("target", photo_file)
     page.click("#consent .wrap label:nth-of-type(1)")
-    visitor.fuse()
-    assert (
-        page.inner_text("#problem .notice") == say("error.consent") and server.watched.calls == []
-    )
+    page.wait_for_timeout(400)
+    assert visitor.needs() == [say("need.consent")] and server.watched.calls == []
     page.click("#consent .wrap label:nth-of-type(2)")
-    visitor.fuse()
-    page.wait_for_selector("#report .report")
+    visitor.result()
     assert page.locator("#consent .wrap input:checked").count() == 2
 
     visitor.choose("target", landscape_file)  # another photo is no new face
@@ -323,56 +445,76 @@ def test_consent_is_needed_and_asked_again_for_a_new_face(
     visitor.choose("target", photo_file)
     page.click("#swap")  # now the source is somebody else
     page.wait_for_function("document.querySelectorAll('#consent .wrap input:checked').length === 0")
-    visitor.fuse()
-    assert page.inner_text("#problem .notice") == say("error.consent")
+    page.wait_for_selector(f"#state li:has-text('{say('need.consent')}')")
+    assert page.is_visible("#jpeg")  # the last result stays
 
 
 def test_cancel(visit: Callable[..., Any], server: Any, face_file: str, photo_file: str) -> None:
+    """Nothing is shown as a failure, and the earlier result comes back."""
     visitor = visit(390, "en-US")
     page = visitor.page
     visitor.choose("source", face_file)
     visitor.choose("target", photo_file)
-    visitor.consent()
-    server.watched.hold = threading.Event()
-    page.click("#fuse")
-    page.wait_for_selector("#result-image img")
-    page.click("#cancel")
-    page.wait_for_selector("#fuse:enabled")
-    assert page.inner_text("#problem .notice") == say("cancelled")
-    assert not page.is_visible("#outcome") and not page.is_visible("#cancel")
-    server.watched.hold.set()
-    time.sleep(0.5)
-    assert not page.is_visible("#outcome")
-    visitor.fuse()
-    page.wait_for_selector("#report .report")
+    for earlier in (False, True):
+        server.watched.hold = threading.Event()
+        if earlier:
+            page.click("#fuse")
+        else:
+            visitor.consent()
+        page.wait_for_selector("#view .view[data-state=draft]")
+        page.click("#cancel")
+        page.wait_for_selector("#cancel:disabled")
+        server.watched.hold.set()
+        page.wait_for_selector("#fuse:enabled")
+        page.wait_for_timeout(700)
+        state = "result" if earlier else "empty"
+        page.wait_for_selector(f"#view .view[data-state={state}]", state="attached")
+        assert page.inner_text("#problem .notice.fine") == say("cancelled")
+        assert page.locator(".notice.problem >> visible=true").count() == 0
+        assert not page.is_visible("#cancel")
+        if not earlier:
+            page.click("#fuse")
+            visitor.result()
+            kept = page.get_attribute("#view .after", "src")
+    assert page.get_attribute("#view .after", "src") == kept
     visitor.behaves()
 
 
-def test_an_error_stands_beside_its_photo_and_takes_the_old_result_away(
+def test_a_refusal_takes_nothing_away(
     visit: Callable[..., Any], server: Any, face_file: str, photo_file: str, text_file: str
 ) -> None:
     visitor = visit(390, "en-US")
     page = visitor.page
     visitor.consent()
-    visitor.fuse()
-    assert visitor.notice("source") == str(EmptyPhotoError("source"))
     visitor.choose("source", face_file)
     visitor.choose("target", photo_file)
-    visitor.fuse()
-    page.wait_for_selector("#report .report")
+    visitor.result()
+    shown = page.get_attribute("#view .after", "src")
     visitor.choose("target", text_file)
-    visitor.fuse()
+    page.wait_for_selector(f"#state li:has-text('{say('need.other.target')}')")
     assert visitor.notice("target") == str(UnreadablePhotoError("target"))
-    assert not page.is_visible("#outcome")
     server.watched.failure = ZeroDivisionError("in /secret/place")
     visitor.choose("target", photo_file)
-    visitor.fuse()
+    page.wait_for_selector("#problem .notice.refused")
     assert page.inner_text("#problem .notice") == say("error.unexpected")
-    assert page.locator("#result-image img").count() == 0
+    page.wait_for_selector("#fuse:enabled")
+    server.watched.failure = FaceTurnedError("target")
+    page.click("#fuse")
+    page.wait_for_selector("#target-notice .notice.refused")
+    page.wait_for_selector("#fuse:enabled")
+    assert page.get_attribute("#view .after", "src") == shown and page.is_visible("#jpeg")
+    calls = len(server.watched.calls)
+    page.wait_for_timeout(600)
+    assert len(server.watched.calls) == calls  # a refused run is not tried again and again
+    server.watched.failure = None
+    visitor.choose("source", photo_file)
+    visitor.consent()
+    visitor.result()
+    assert page.get_attribute("#view .after", "src") != shown
 
 
 def test_the_keyboard_alone(visit: Callable[..., Any], server: Any) -> None:
-    """Tab and Space reach an example, both ticks and Fuse; focus is always seen."""
+    """Tab and Space reach an example, both ticks, a setting and the result; focus is always seen."""
     visitor = visit(1280, "en-US")
     page = visitor.page
 
@@ -384,7 +526,8 @@ def test_the_keyboard_alone(visit: Callable[..., Any], server: Any) -> None:
                 "selector => document.activeElement?.matches(selector) ?? false", selector
             ):
                 style = page.evaluate(
-                    """() => { const s = getComputedStyle(document.activeElement);
+                    """() => { const e = document.activeElement;
+                    const s = getComputedStyle(e.closest("#view .frame") ?? e);
                     return s.outlineStyle !== 'none' || s.boxShadow !== 'none'; }"""
                 )
                 assert style, f"the focus on {selector} cannot be seen"
@@ -397,16 +540,20 @@ def test_the_keyboard_alone(visit: Callable[..., Any], server: Any) -> None:
     for i in (1, 2):
         reach(f"#consent .wrap label:nth-of-type({i}) input", "Tab")
         page.keyboard.press("Space")
+    visitor.result()
+    reach("#fine > button", "Tab")
+    page.keyboard.press("Enter")
     reach("#tier input:checked", "Tab")
     page.keyboard.press("ArrowRight")
+    visitor.result()
+    assert server.watched.calls == ["auto", "fast"]
     reach("#fuse", "Tab")
     page.keyboard.press("Enter")
-    page.wait_for_selector("#report .report")
-    assert server.watched.calls == ["fast"]
-    reach("#view input", "Tab")
-    reach("#png", "Tab")
-    reach("#reuse", "Tab")
-    reach("#compare", "Tab")
+    visitor.result()
+    reach("#details > button", "Tab")
+    page.keyboard.press("Enter")
+    for name in ("#view .frame input", "#jpeg", "#png", "#enlarge", "#reuse", "#compare"):
+        reach(name, "Tab")
     visitor.behaves()
 
 
@@ -418,8 +565,9 @@ def test_axe_finds_nothing_serious(visit: Callable[..., Any], scheme: str, local
     visitor = visit(390, locale, scheme)
     page = visitor.page
     fuse_an_example(visitor)
-    for selector in ("#fine button", "#more-photos button", "#how button", "#report summary"):
-        page.click(selector)
+    for section in ("fine", "more-photos", "details", "how"):
+        visitor.open(section)
+    page.click("#report summary")
     page.add_script_tag(path=str(AXE))
     found = page.evaluate(
         "axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']})"
@@ -440,8 +588,8 @@ def test_nothing_scrolls_sideways_and_everything_is_large_enough_to_press(
         visitor = visit(width, "en-US")
         page = visitor.page
         fuse_an_example(visitor)
-        for selector in ("#fine button", "#more-photos button"):
-            page.click(selector)
+        for section in ("fine", "more-photos", "details"):
+            visitor.open(section)
         visitor.fits()
         small = page.evaluate(
             """() => [...document.querySelectorAll('main button, main label, main summary, main input[type=range]')]
@@ -481,19 +629,15 @@ def test_the_clock_deletes_uploads_and_results(
     photo_file: str,
     text_file: str,
 ) -> None:
-    """Also after an error, a comparison and a look at the draft; and then it is said what to do."""
+    """Also after an error; the result stays in the browser, and it is said what to do."""
     monkeypatch.setenv(LIFETIME_VARIABLE, "20")
     with serve_page(pipeline, tmp_path / "cache") as server:
         visitor = visit(390, "en-US", url=server.url)
         visitor.choose("source", face_file)
         visitor.choose("target", text_file)
         visitor.consent()
-        visitor.fuse()
         visitor.choose("target", photo_file)
-        visitor.fuse()
-        visitor.page.wait_for_selector("#report .report")
-        visitor.page.click("#view label:nth-of-type(2)")
-        visitor.page.wait_for_selector("#draft-image img")
+        visitor.result()
         assert {Path(name).suffix for name in server.files()} >= {".png", ".jpg"} and len(
             server.files()
         ) >= 5
@@ -501,8 +645,15 @@ def test_the_clock_deletes_uploads_and_results(
         while server.files() and time.monotonic() < deadline:
             time.sleep(0.3)
         assert server.files() == set()
+        with visitor.page.expect_download() as download:
+            visitor.page.click("#jpeg")
+        with Image.open(download.value.path()) as image:
+            assert image.format == "JPEG"
+        visitor.page.click("#png")
+        visitor.page.wait_for_selector(f"#view .told:has-text('{say('gone')[:40]}')")
         visitor.fuse()
         assert visitor.notice("source") == str(DeletedPhotoError("source"))
+        assert visitor.page.is_visible("#jpeg")
 
 
 def test_two_visitors_wait_in_line(
@@ -515,12 +666,11 @@ def test_two_visitors_wait_in_line(
         visitor.choose("source", face_file)
         visitor.choose("target", photo_file)
         visitor.consent()
-        visitor.page.click("#fuse")
     last = visitors[-1].page
-    last.wait_for_selector("#result-image [data-testid=status-tracker]:has-text('queue')")
+    last.wait_for_selector("#state [data-testid=status-tracker]:has-text('queue')")
     server.watched.hold.set()
     for visitor in visitors:
-        visitor.page.wait_for_selector("#report .report")
+        visitor.result()
         visitor.behaves()
 
 
@@ -532,7 +682,6 @@ def test_several_photos_of_one_face(
     visitor.page.click("#more-photos button")
     visitor.choose("second", photo_file)
     visitor.choose("target", face_file)
-    visitor.consent()
     seen: list[int] = []
     stream = server.watched.pipeline.stream
 
@@ -542,8 +691,8 @@ def test_several_photos_of_one_face(
 
     server.watched.pipeline.stream = counted
     try:
-        visitor.fuse()
-        visitor.page.wait_for_selector("#report .report")
+        visitor.consent()
+        visitor.result()
     finally:
         del server.watched.pipeline.stream
     assert seen == [2]

@@ -98,6 +98,9 @@ def test_a_camera_that_is_refused_is_explained_beside_its_box(
 
 def test_the_arrow_keys_move_within_a_group_of_radios(visit: Callable[..., Any]) -> None:
     page = visit(1280, "en-US").page
+    page.click("#fine > button")
+    page.wait_for_selector("#tier label:has-text('·')")
+    page.wait_for_timeout(200)
     names = page.eval_on_selector_all("#tier input", "all => all.map((e) => e.name)")
     assert len(set(names)) == 1
     page.focus("#tier input:checked")
@@ -115,13 +118,13 @@ def test_the_focus_stays_at_the_button_that_fuses(
     visitor.choose("source", face_file)
     visitor.choose("target", photo_file)
     visitor.consent()
+    visitor.result()
     page.focus("#fuse")
     page.evaluate(
         """() => { window.lost = 0; setInterval(() => { window.lost += document.activeElement === document.body; }, 20); }"""
     )
     page.keyboard.press("Enter")
-    page.wait_for_selector("#report .report")
-    page.wait_for_selector("#fuse:enabled")
+    visitor.result()
     page.wait_for_function("document.activeElement.id === 'fuse'")
     assert page.evaluate("lost") <= 2
 

@@ -54,8 +54,8 @@ def test_the_switch_changes_the_whole_page_and_keeps_the_photos(
     visitor.choose("target", photo_file)
     assert visitor.notice("target") == say("ok.target", CHINESE)
     visitor.consent()
-    visitor.fuse()
-    page.wait_for_selector("#report .report")
+    visitor.result()
+    visitor.open("details")
     assert say("match", CHINESE) in page.inner_text("#report")
 
     page.click("[data-language=en]")

@@ -27,6 +27,7 @@ from facefusion.page.form import components
 from facefusion.page.fusing import Fusing
 from facefusion.page.host import Host
 from facefusion.page.layout import CONSENTS
+from facefusion.page.stops import Stops
 from facefusion.tiers import TIERS
 from facefusion.types import Timings
 from facefusion.words import Language, say
@@ -226,8 +227,15 @@ def test_studio_is_offered_only_with_its_models(studio: bool) -> None:
     layout: Any = SimpleNamespace(settings=SimpleNamespace(tier="tier"))
     request: Any = SimpleNamespace(headers={})
     jobs: Any = None
-    choices = Actions(pipeline, layout, jobs).show_tiers(request)["tier"]["choices"]
+    choices = Actions(pipeline, layout, jobs, Stops()).show_tiers(request)["tier"]["choices"]
     assert [value for _, value in choices] == [tier.value for tier in tiers]
+
+
+def _shown(data: str) -> tuple[str, ...]:
+    """Kind, picture and PNG in what the view reads."""
+    values = dict(re.findall(r'data-(\w+)="([^"]*)"', data))
+    assert values["before"].endswith("photo.jpg") and float(values["ratio"]) == 1
+    return tuple(values[name].rpartition("=")[2] for name in ("kind", "after", "png"))
 
 
 def test_the_result_is_shown_before_its_large_files_are_written(
@@ -246,7 +254,7 @@ def test_the_result_is_shown_before_its_large_files_are_written(
         return f"{len(written)}{extension}"
 
     monkeypatch.setattr(files, "write", write)
-    request: Any = SimpleNamespace(headers={})
+    request: Any = SimpleNamespace(headers={}, session_hash="a")
     paths = [
         str(shutil.copy(path, tmp_path / name))
         for name, path in (("a", face_file), ("b", photo_file))
@@ -263,11 +271,11 @@ def test_the_result_is_shown_before_its_large_files_are_written(
     }
     values = {component: form[name] for name, component in components(page).items()}
     photos = app.open_photos(tmp_path)
-    steps = Fusing(pipeline, page, photos).fuse(values, request, lambda *_, **__: None)
-    shown = [(changes.get(page.outcome.pictures.result), list(written)) for changes in steps]
+    steps = Fusing(pipeline, page, photos, Stops()).fuse(values, request, lambda *_, **__: None)
+    shown = [(_shown(changes[page.outcome.made]), list(written)) for changes in steps]
     photos.close()
     assert shown == [
-        ("1.jpg", [".jpg"]),
-        ("2.jpg", [".jpg", ".jpg"]),
-        ("2.jpg", [".jpg", ".jpg", ".png", ".jpg"]),
+        (("draft", "1.jpg", ""), [".jpg"]),
+        (("result", "2.jpg", ""), [".jpg", ".jpg"]),
+        (("result", "2.jpg", "3.png"), [".jpg", ".jpg", ".png"]),
     ]

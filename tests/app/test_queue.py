@@ -90,9 +90,8 @@ def test_a_full_queue_keeps_everything_on_the_page(
     visitor.choose("source", face_file)
     visitor.choose("target", photo_file)
     visitor.consent()
-    visitor.fuse()
-    visitor.page.wait_for_selector("#report .report")
-    shown = visitor.page.get_attribute("#result-image img", "src")
+    visitor.result()
+    shown = visitor.page.get_attribute("#view .after", "src")
     monkeypatch.setattr(queue, "MAX_WAITING", 1)
     jobs = busy(app.FUSIONS_AT_ONCE + 1)
     visitor.page.click("#fuse")
@@ -102,7 +101,7 @@ def test_a_full_queue_keeps_everything_on_the_page(
     assert "%" not in notice.inner_text()
     page = visitor.page
     assert page.is_enabled("#fuse") and page.inner_text("#fuse").strip() == visitor.say("fuse")
-    assert page.get_attribute("#result-image img", "src") == shown
+    assert page.get_attribute("#view .after", "src") == shown
     assert (
         page.locator("#source-photo img").count() == page.locator("#target-photo img").count() == 1
     )
@@ -113,7 +112,7 @@ def test_a_full_queue_keeps_everything_on_the_page(
         job.result(timeout=60)
     visitor.fuse()
     page.wait_for_selector("#problem .notice", state="hidden")
-    page.wait_for_selector("#report .report")
+    visitor.result()
     visitor.behaves()
 
 

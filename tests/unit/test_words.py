@@ -58,7 +58,8 @@ def test_no_word_is_missing_or_left_over() -> None:
     built = {f"{kind}.{name}" for kind, names in {
         "tier": list(Tier), "reason": list(TierReason),
         "doubt": [*Doubt, "several", "go_on"], "consent": ["rights", "decent"],
-        "match": ["excellent", "good", "fair", "weak"], "view": ["refined", "coarse", "slider"],
+        "need": ["source", "target", "other.source", "other.target"],
+        "match": ["excellent", "good", "fair", "weak"],
         "photo": ["source", "target"],
         "step": ["found", "mesh", "warped", "coarse", "mask", "refined", "blended"],
     }.items() for name in names}  # fmt: skip

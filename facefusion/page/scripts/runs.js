@@ -1,0 +1,136 @@
+// Runs that start by themselves, as soon as nothing is missing and after every change; and the list of
+// what is missing.
+const runs = (() => {
+  const { all, find, isSeen } = dom;
+  let ran = []; // the choices of the last run
+  let follow = false; // whether the result is brought into view
+  let reused = false; // the next photo is the result, which has this face already
+  let dragging = false;
+  let wasRunning = false;
+  let superseded = false; // the running fusion is being stopped for a newer one
+  let timer = null;
+
+  const photoOf = (place) => find(`#${place}-photo .image-frame img`)?.src ?? "";
+  const told = (place) => find(`#${place}-notice .notice`);
+  const isRunning = () => isSeen(find("#cancel"));
+  const faces = () => all("#faces .wrap input").length;
+  const PHOTOS = ["source", "target", "second", "third", "other"];
+  const CHOICES = ["faces", "other-faces", "tier"];
+  const SHARES = ["likeness", "blend"];
+  // Gradio removes what is in a closed section: what is not there has not been changed.
+  const known = {};
+  const remember = (id, value) => (known[id] = value ?? known[id]);
+  const ticks = (id) => all(`#${id} .wrap input`).map((each) => (each.checked ? "1" : "0")).join("") || undefined;
+  const choices = () => [
+    ...PHOTOS.map(photoOf),
+    ...CHOICES.map((id) => remember(id, ticks(id))),
+    ...SHARES.map((id) => remember(id, find(`#${id} input[type=range]`)?.value)),
+  ];
+  const isRun = () => {
+    if (!ran.length) return false;
+    const now = choices();
+    ran = ran.map((each, i) => each ?? now[i]);
+    return now.every((each, i) => each === ran[i]);
+  };
+  const looked = new Set(); // photos that the server has looked at
+  const isLookedAt = (place) => {
+    if (told(place) || (place === "target" && faces())) looked.add(photoOf(place));
+    return looked.has(photoOf(place));
+  };
+  const missing = () => {
+    const found = [];
+    for (const place of ["source", "target"]) {
+      if (!photoOf(place)) found.push(`need.${place}`);
+      else if (told(place)?.matches(".problem:not(.refused)")) found.push(`need.other.${place}`);
+    }
+    const chosen = all("#faces input:checked, #other-faces input:checked").length;
+    if (photoOf("target") && faces() > 1 && !chosen) found.push("need.faces");
+    if (all("#consent .wrap input").some((each) => !each.checked)) found.push("need.consent");
+    return found;
+  };
+  const tellMissing = (found) => {
+    const list = find("#state .needs");
+    if (!list) return;
+    const items = found.map((key) => choice.say(key));
+    if (list.dataset.shown === items.join("|") + choice.language) return;
+    list.dataset.shown = items.join("|") + choice.language;
+    list.replaceChildren();
+    if (items.length) {
+      const head = Object.assign(document.createElement("strong"), { textContent: choice.say("need") });
+      const rows = document.createElement("ul");
+      rows.append(...items.map((text) => Object.assign(document.createElement("li"), { textContent: text })));
+      list.append(head, rows);
+    } else list.append(choice.say("need.none"));
+  };
+  const consider = () => {
+    timer = null;
+    const fuse = find("#fuse");
+    if (!fuse) return;
+    const found = missing();
+    tellMissing(found);
+    if (isRunning()) {
+      wasRunning = true;
+      if (found.length || dragging || superseded || isRun()) return;
+      superseded = true; // a newer change takes the place of the running fusion
+      find("#supersede")?.click();
+      return;
+    }
+    superseded = false;
+    if (wasRunning) ended();
+    if (fuse.disabled !== found.length > 0) fuse.disabled = found.length > 0;
+    if (found.length || dragging || !["source", "target"].every(isLookedAt)) return;
+    if (reused && photoOf("target") !== ran[1]) {
+      reused = false;
+      ran = choices();
+    }
+    if (!isRun()) fuse.click();
+  };
+  const later = () => {
+    timer ??= setTimeout(consider, 120);
+  };
+  const ended = () => {
+    wasRunning = false;
+    setTimeout(view.restore, 300);
+  };
+  const reveal = () => {
+    const problem = all(".notice.problem").find(isSeen);
+    if (problem && !dom.isInside(problem)) dom.scroll(problem, "center");
+  };
+  document.addEventListener(
+    "click",
+    (event) => {
+      if (!event.target.closest?.("#fuse")) return;
+      follow = event.isTrusted || PHOTOS.some((place, i) => photoOf(place) !== ran[i]);
+      ran = choices();
+    },
+    true,
+  );
+  document.addEventListener("pointerdown", (event) => {
+    dragging = Boolean(event.target.closest?.("#likeness, #blend"));
+  });
+  for (const name of ["pointerup", "pointercancel", "keyup"]) {
+    document.addEventListener(name, () => {
+      dragging = false;
+      later();
+    });
+  }
+  document.addEventListener("change", () => later());
+  document.addEventListener("languagechange", later);
+  new MutationObserver(() => {
+    if (ran.includes(undefined)) isRun(); // at once: what has just appeared has not been changed yet
+    later();
+  }).observe(document, {
+    childList: true, subtree: true, attributes: true, attributeFilter: ["src", "disabled"],
+  });
+  return {
+    reveal: () => setTimeout(reveal, 200),
+    // Brings a picture that the visitor waits for into view, once a run.
+    follow() {
+      if (follow && ![view.frame(), find("#jpeg")].every(dom.isInside)) dom.scroll(view.section(), "start");
+      follow = false;
+    },
+    skipNext() {
+      reused = true;
+    },
+  };
+})();
