@@ -142,7 +142,7 @@ class Sweeper:
                 if chosen is None:
                     break
                 _, size, path = shares[chosen].pop(0)
-                deleted += _unlink(path)
+                deleted += remove(path)
                 del self._seen[path]
                 bytes_of[chosen] -= size
                 if not shares[chosen]:
@@ -207,7 +207,8 @@ class Sweeper:
                 log.error("Files were not deleted: %s", type(error).__name__)
 
 
-def _unlink(path: Path) -> bool:
+def remove(path: Path) -> bool:
+    """Deletes a file, and returns whether it was there."""
     try:
         path.unlink()
     except OSError:

@@ -103,7 +103,8 @@ def view() -> str:
         '<span class="hint"></span><span class="chip" data-say="after"></span></p>'
         '<div class="presses">'
         '<a id="jpeg" class="press main" download="facefusion.jpg" href="#" data-say="jpeg"></a>'
-        f'{presses}</div><p class="kept"><span class="left"></span></p>'
+        f'{presses}</div><p class="kept"><span class="left"></span> '
+        '<button id="forget" class="press" type="button" data-say="forget"></button></p>'
         '<p class="told" role="status"></p></section>'
     )
 

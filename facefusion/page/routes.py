@@ -19,6 +19,7 @@ class Kind(StrEnum):
     UPLOAD = auto()
     CALL = auto()
     CANCEL = auto()
+    FORGET = auto()
     STREAM = auto()
 
 
@@ -59,6 +60,7 @@ ROUTES: Final = tuple(
         (Kind.CALL, ("POST",), rf"{_API}/queue/join"),
         (Kind.CALL, ("POST",), rf"{_API}/run/([A-Za-z0-9_]+)"),
         (Kind.CALL, ("POST",), rf"{_API}/call/((?:v2/)?[A-Za-z0-9_]+)/?"),
+        (Kind.FORGET, ("POST",), rf"{_API}/forget"),
         (Kind.CANCEL, ("POST",), rf"{_API}/(?:cancel|reset)/?"),
     )
 )

@@ -18,13 +18,15 @@ from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 
 from facefusion.page.directory import delete
-from facefusion.page.files import Sweeper, new_folder
+from facefusion.page.files import Sweeper, new_folder, remove
 from facefusion.page.visitors import MAX_VISITORS
 
 #: Most files of one request: the page's four photo fields, and one to spare.
 MAX_FILES: Final = 5
 #: Most bytes of one file, twice a 48-megapixel photo of a phone.
 MAX_FILE_BYTES: Final = 30 * 1024 * 1024
+#: Parts of the path of a visitor's file below the directory: the visitor, a folder, the file.
+VISITORS_DEPTH: Final = 3
 #: File name extensions that are kept, for the content type that a browser is told.
 EXTENSIONS: Final = frozenset(
     (".avif", ".bmp", ".gif", ".heic", ".heif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
@@ -103,6 +105,21 @@ class Uploads:
             return found if allowed and found.is_file() else None
         except (OSError, RuntimeError, ValueError):  # a name too long, or a loop of links
             return None
+
+    def forget(self, paths: Iterable[str]) -> int:
+        """Deletes the files that a visitor names; examples stay.
+
+        Who knows the path of a file, which is unguessable, may read it, and so may delete it.
+
+        Returns:
+            The number of files deleted.
+        """
+        found = {self.find(path) for path in paths} - self.examples
+        return sum(remove(path) for path in found if path is not None and self._is_visitors(path))
+
+    def _is_visitors(self, path: Path) -> bool:
+        """Returns whether a file lies in a folder of a visitor's folder, as all of theirs do."""
+        return len(path.relative_to(self.directory).parts) == VISITORS_DEPTH
 
     async def receive(self, request: Request, visitor: str, upload_id: str | None) -> list[str]:
         """Saves the files of a multipart request under names that do not depend on theirs.

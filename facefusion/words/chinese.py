@@ -75,6 +75,8 @@ CHINESE: Final[dict[str, str]] = {
     "share": "分享",
     "left": "%(minutes)d 分钟后从服务器删除",
     "left.none": "已从服务器删除，您看到的只在您的浏览器里。",
+    "forget": "立即删除我的照片",
+    "forgotten": "您的照片和结果已从服务器删除。",
     "gone": "服务器已删除这个文件。JPEG 还在这里；要新的 PNG，请再按一次“换脸”。",
     "details": "相似度、用时和步骤",
     "png": "下载 PNG",

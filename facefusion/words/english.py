@@ -80,6 +80,8 @@ ENGLISH: Final[dict[str, str]] = {
     "share": "Share",
     "left": "Deleted from the server in %(minutes)d min",
     "left.none": "Deleted from the server. What you see is only in your browser.",
+    "forget": "Delete my photos now",
+    "forgotten": "Your photos and results are deleted from the server.",
     "gone": "The server has deleted this file. The JPEG is still here; press Swap face for a new PNG.",
     "details": "Likeness, times and steps",
     "png": "Download PNG",

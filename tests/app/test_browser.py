@@ -513,6 +513,34 @@ def test_a_refusal_takes_nothing_away(
     assert page.get_attribute("#view .after", "src") != shown
 
 
+def test_delete_my_photos_now(
+    visit: Callable[..., Any],
+    serve_page: Any,
+    pipeline: Any,
+    tmp_path: Path,
+    face_file: str,
+    photo_file: str,
+) -> None:
+    """Every file of the visit is gone at once, and the page is empty."""
+    with serve_page(pipeline, tmp_path / "cache") as server:
+        visitor = visit(390, "en-US", url=server.url)
+        page = visitor.page
+        visitor.choose("source", photo_file)
+        visitor.choose("source", face_file)
+        visitor.choose("target", photo_file)
+        visitor.consent()
+        visitor.result()
+        assert "min" in page.inner_text("#view .left") and len(server.files()) >= 6
+        page.click("#forget")
+        page.wait_for_selector(f".notice.fine:has-text('{say('forgotten')}')")
+        assert server.files() == set()
+        page.wait_for_selector("#state li")
+        assert page.locator("#source-photo img, #target-photo img").count() == 0
+        assert not page.is_visible("#jpeg") and "#" not in page.url
+        assert page.evaluate("localStorage.length + sessionStorage.length") == 0
+        visitor.behaves()
+
+
 def test_the_keyboard_alone(visit: Callable[..., Any], server: Any) -> None:
     """Tab and Space reach an example, both ticks, a setting and the result; focus is always seen."""
     visitor = visit(1280, "en-US")

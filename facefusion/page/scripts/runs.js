@@ -115,9 +115,40 @@ const runs = (() => {
     });
   }
   document.addEventListener("change", () => later());
+
+  // Deletes everything of this visit from the server, and begins with an empty page. What the visitor
+  // sees is kept nowhere else: not in the address, and not in the browser's storage.
+  const files = new Set();
+  const noteFiles = () => {
+    const made = find("#made data")?.dataset ?? {};
+    const seen = [...PHOTOS.map(photoOf), made.before, made.after, made.png].filter(Boolean);
+    for (const each of seen) files.add(decodeURIComponent(each.split("file=")[1] ?? ""));
+  };
+  const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+  const forget = async () => {
+    ran = [];
+    find("#supersede").click();
+    for (let i = 0; i < 50 && isRunning(); i++) await pause(100);
+    const body = JSON.stringify({ paths: [...files].filter(Boolean) });
+    const headers = { "Content-Type": "application/json" };
+    const answer = await fetch("gradio_api/forget", { method: "POST", body, headers });
+    if (!answer.ok) throw new Error(String(answer.status));
+    location.hash = "deleted";
+    location.reload();
+  };
+  const tellDeleted = () => {
+    const lead = find("#lead");
+    if (location.hash !== "#deleted" || !lead) return;
+    history.replaceState(history.state, "", location.pathname + location.search);
+    const told = Object.assign(document.createElement("p"), { className: "notice fine", textContent: choice.say("forgotten") });
+    told.setAttribute("role", "status");
+    lead.append(told);
+  };
   document.addEventListener("languagechange", later);
   new MutationObserver(() => {
     if (ran.includes(undefined)) isRun(); // at once: what has just appeared has not been changed yet
+    noteFiles();
+    tellDeleted();
     later();
   }).observe(document, {
     childList: true, subtree: true, attributes: true, attributeFilter: ["src", "disabled"],
@@ -129,6 +160,7 @@ const runs = (() => {
       if (follow && ![view.frame(), find("#jpeg")].every(dom.isInside)) dom.scroll(view.section(), "start");
       follow = false;
     },
+    forget,
     skipNext() {
       reused = true;
     },

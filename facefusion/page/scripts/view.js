@@ -160,6 +160,7 @@ const view = (() => {
     },
     share: () => navigator.share({ files: [asFile(shown)] }).catch(() => {}),
     enlarge,
+    forget: () => runs.forget().catch(() => write(section().querySelector(".told"), choice.say("error.slow"))),
     reuse: () => {
       runs.skipNext();
       dom.give("target", shown.blob, "result.jpg");
