@@ -33,6 +33,7 @@ from facefusion.page.host import Host
 from facefusion.page.i18n import I18N
 from facefusion.page.photos import Photos
 from facefusion.page.queue import Jobs
+from facefusion.page.showing import Showing
 from facefusion.page.uploads import MAX_FILE_BYTES, Uploads
 
 #: Most fusions at once, one for each core: half of a fusion, and reading and writing photos, keep
@@ -53,7 +54,7 @@ log = logging.getLogger("facefusion.app")
 def open_photos(directory: str | Path) -> Photos:
     """Opens the reader of uploads in `directory` and of the example photos."""
     server.keep_inside(Path(directory))
-    shown = examples.files(examples.pairs(Host.read().examples))
+    shown = examples.files(examples.read(Host.read().examples))
     return Photos(Uploads(directory, shown), DecoderPool(), PixelBudget())
 
 
@@ -83,13 +84,13 @@ def build_demo(pipeline: FusionPipeline, photos: Photos | None = None) -> Demo:
     if photos is None:
         photos = open_photos(get_upload_folder())
     about = Host.read()
-    pairs = examples.pairs(about.examples)
-    gr.set_static_paths(examples.files(pairs))
+    found = examples.read(about.examples)
+    gr.set_static_paths(examples.files(found))
     demo = Demo(photos, about.title)
     with demo:
-        page = layout.build(getattr(pipeline, "notice", None), len(pairs), about)
+        page = layout.build(getattr(pipeline, "notice", None), found, about)
         listeners.connect(demo, demo.jobs, pipeline, page, photos)
-        listeners.connect_examples(page, pairs)
+        listeners.connect_examples(page, Showing(page, photos), found)
         api.build(api.Api(pipeline, photos), FUSIONS_AT_ONCE)
     return demo
 
@@ -115,7 +116,7 @@ def launch(demo: Demo, photos: Photos, *, host: str, port: int) -> Jobs:
         server_port=port,
         prevent_thread_lock=True,
         theme=style.THEME,
-        css=style.CSS + examples.style(examples.pairs(Host.read().examples)),
+        css=style.CSS + examples.style(examples.read(Host.read().examples)),
         head=style.HEAD,
         i18n=I18N,
         footer_links=["api"],

@@ -68,6 +68,11 @@ class Form:
         return self.source, self.source2, self.source3
 
     @property
+    def photos(self) -> tuple[Raw | None, ...]:
+        """All photos, of both persons and the target."""
+        return (*self.sources, self.target, self.other)
+
+    @property
     def has_consent(self) -> bool:
         """Whether every check box is ticked."""
         return set(self.consent) == set(CONSENTS)

@@ -34,6 +34,7 @@ class Made:
         before, after: paths of the pictures.
         png: path of the lossless file, or None while it is not written yet.
         seconds: that the files are kept.
+        face: path of the example that was the face, if the result was made beforehand.
     """
 
     kind: str
@@ -44,6 +45,22 @@ class Made:
     after: str
     png: str | None = None
     seconds: float = 0.0
+    face: str | None = None
+
+
+@dataclass(frozen=True)
+class Hero:
+    """The view before there is a result, of people who do not exist.
+
+    Attributes:
+        before: data URI.
+        after: data URI by language, for the mark.
+        ratio: width to height.
+    """
+
+    before: str
+    after: dict[str, str]
+    ratio: float
 
 
 def notice(message: str, kind: str = "problem") -> str:
@@ -82,8 +99,8 @@ def needs() -> str:
     return '<div class="needs" role="status"></div>'
 
 
-def view() -> str:
-    """Renders the view of before and after, empty; `scripts/view.js` fills it and moves its handle.
+def view(hero: Hero | None = None) -> str:
+    """Renders the view of before and after; `scripts/view.js` fills it and moves its handle.
 
     `scripts/names.js` writes the text of each key in `data-say` and `data-name`: Gradio translates
     one marker in a value, not several.
@@ -92,11 +109,15 @@ def view() -> str:
         f'<button id="{name}" class="press" type="button" data-say="{name}"></button>'
         for name in ("png", "share", "enlarge", "reuse")
     )
+    state, pictures, ratio = "empty", ("", ""), 1.0
+    if hero is not None:
+        after = " ".join(f'data-{language}="{uri}"' for language, uri in hero.after.items())
+        state, pictures, ratio = "example", (f' src="{hero.before}"', f" {after}"), hero.ratio
     return (
-        '<section class="view" data-state="empty" data-name="result" tabindex="-1">'
-        '<div class="frame">'
-        '<img class="after" data-name="result.alt" draggable="false">'
-        '<img class="before" data-name="target.alt" draggable="false">'
+        f'<section class="view" data-state="{state}" data-name="result" tabindex="-1" '
+        f'style="--ratio: {ratio:.5f}"><div class="frame">'
+        f'<img class="after" data-name="result.alt" draggable="false"{pictures[1]}>'
+        f'<img class="before" data-name="target.alt" draggable="false"{pictures[0]}>'
         '<span class="handle" aria-hidden="true"></span>'
         '<input type="range" min="0" max="100" step="1" value="50" data-name="handle">'
         '</div><p class="captions"><span class="chip" data-say="before"></span>'
@@ -120,6 +141,7 @@ def made(result: Made) -> str:
         "after": address(result.after),
         "png": address(result.png) if result.png else "",
         "seconds": f"{result.seconds:.0f}",
+        "face": address(result.face) if result.face else "",
     }
     written = " ".join(f'data-{name}="{escape(value)}"' for name, value in values.items())
     return f"<data {written}></data>"

@@ -8,13 +8,15 @@ from typing import Any, Final
 
 import gradio as gr
 
-from facefusion.page import host, html, outcome, photo_fields
+from facefusion.page import examples, host, html, outcome, photo_fields
+from facefusion.page.examples import Example
 from facefusion.page.host import Host
 from facefusion.page.i18n import t
 from facefusion.page.outcome import Outcome
 from facefusion.page.photo_fields import PhotoFields
 from facefusion.pipeline.options import LIKENESS
 from facefusion.tiers import TIERS, Tier
+from facefusion.words import Language
 
 #: Seconds that the state of a session is kept.
 SESSION_SECONDS: Final = 600
@@ -91,24 +93,25 @@ class Layout:
         return [*(field.notice for field in self.photos.all), self.controls.problem]
 
 
-def build(notice: str | None, examples: int, about: Host) -> Layout:
+def build(notice: str | None, found: list[Example], about: Host) -> Layout:
     """Builds the page's layout inside a `gr.Blocks`.
 
     Args:
         notice: a sentence about the running networks, or None.
-        examples: number of example pairs.
+        found: the examples.
         about: what the host says about the page.
     """
     _header(notice, about.title)
     with gr.Row(elem_id="body"):
         with gr.Column(min_width=280, elem_id="inputs"):
             photos = photo_fields.build()
+            buttons = _examples(found)
             consent = _consent()
             controls = _controls()
             settings = _settings(consent)
         with gr.Column(min_width=280, elem_id="outcome"):
-            shown = outcome.build()
-    layout = Layout(photos, settings, controls, shown, _examples(examples), _session())
+            shown = outcome.build(examples.hero(found))
+    layout = Layout(photos, settings, controls, shown, buttons, _session())
     gr.Markdown(t("notes"), elem_id="notes")
     with gr.Row(visible=bool(about.links), elem_id="host"):
         for key, address in about.links.items():
@@ -179,23 +182,22 @@ def _controls() -> Controls:
     )
 
 
-def _examples(count: int) -> tuple[gr.Button, ...]:
-    if not count:
+def _examples(found: list[Example]) -> tuple[gr.Button, ...]:
+    if not found:
         return ()
-    gr.HTML(f"<h2 class='step'>{t('examples')}</h2>", elem_id="examples-heading")
-    gr.HTML(f"<p>{t('examples.hint')}</p>", elem_id="examples-hint")
+    gr.HTML(f"<h3>{t('examples')}</h3>", elem_id="examples-heading")
     with gr.Row(elem_id="examples"):
-        return tuple(_example(i) for i in range(1, count + 1))
-
-
-def _example(number: int) -> gr.Button:
-    return gr.Button(
-        f"{t('example')} {number}",
-        size="md",
-        min_width=150,
-        elem_id=f"example-{number}",
-        elem_classes="example",
-    )
+        buttons = tuple(
+            gr.Button(
+                each.names[Language.ENGLISH],
+                min_width=44,
+                elem_id=f"example-{i}",
+                elem_classes="example",
+            )
+            for i, each in enumerate(found, 1)
+        )
+    gr.HTML(examples.index(found), elem_id="examples-index")
+    return buttons
 
 
 def _session() -> Session:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-from pathlib import Path
 from typing import Any, Final
 
 import gradio as gr
@@ -12,11 +10,13 @@ from facefusion import FusionPipeline
 from facefusion.page import form, style
 from facefusion.page.actions import Actions
 from facefusion.page.comparing import Comparing
+from facefusion.page.examples import Example
 from facefusion.page.fusing import Fusing
 from facefusion.page.layout import Layout
 from facefusion.page.photo_checks import PhotoChecks
 from facefusion.page.photos import Photos
 from facefusion.page.queue import ADMISSIONS, CHECKS, FUSIONS, Jobs, queued
+from facefusion.page.showing import Showing
 from facefusion.page.stops import Stops
 
 #: Options of a listener that programs cannot call.
@@ -70,11 +70,12 @@ def connect_photos(layout: Layout, checks: PhotoChecks, at_once: int) -> None:
     photos.swap.click(None, both, both, js=style.EXCHANGE, **PRIVATE)
 
 
-def connect_examples(layout: Layout, pairs: list[tuple[Path, Path]]) -> None:
-    """Connects the buttons that fill in the example photos."""
-    both = [layout.photos.sources[0].photo, layout.photos.target.field.photo]
-    for button, pair in zip(layout.examples, pairs, strict=True):
-        button.click(partial(_paths, pair), None, both, **UNQUEUED)
+def connect_examples(layout: Layout, showing: Showing, found: list[Example]) -> None:
+    """Connects the buttons of the examples."""
+    source, target = layout.photos.sources[0].photo, layout.photos.target.field.photo
+    outputs = [source, target, layout.outcome.made, layout.outcome.details]
+    for button, example in zip(layout.examples, found, strict=True):
+        button.click(showing.shower(example), source, outputs, preprocess=False, **UNQUEUED)
 
 
 def connect_fusion(layout: Layout, actions: Actions, fusing: Fusing, at_once: int) -> None:
@@ -117,8 +118,3 @@ def connect_comparison(layout: Layout, comparing: Comparing, at_once: int) -> No
         **queued(FUSIONS, at_once),
         **PRIVATE,
     )
-
-
-def _paths(pair: tuple[Path, Path]) -> list[str]:
-    """Returns the paths of the two photos of an example."""
-    return [str(path) for path in pair]

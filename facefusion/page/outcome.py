@@ -37,9 +37,9 @@ class Outcome:
         return [self.made, self.details, self.report, self.tiers, self.steps]
 
 
-def build() -> Outcome:
-    """Builds the view, which `scripts/view.js` fills, and the details, which are hidden at first."""
-    gr.HTML(html.view(), elem_id="view")
+def build(hero: html.Hero | None) -> Outcome:
+    """Builds the view with `hero` at first, and the details, which are hidden at first."""
+    gr.HTML(html.view(hero), elem_id="view")
     made = gr.HTML(visible="hidden", elem_id="made")
     with gr.Accordion(t("details"), open=False, visible=False, elem_id="details") as details:
         report = gr.HTML(elem_id="report")

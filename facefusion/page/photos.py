@@ -65,6 +65,11 @@ class Photos:
             raise DeletedPhotoError(role, number=number)
         return self._decoder.read(path, role, number)
 
+    def are_examples(self, uploads: Iterable[Raw | None]) -> bool:
+        """Returns whether all photos that were given are examples; whose people need not agree."""
+        given = [self.uploads.find(each.get("path")) for each in uploads if each]
+        return bool(given) and all(path in self.uploads.examples for path in given)
+
     def results(self, request: Any) -> Path:
         """Returns the directory for a visitor's results.
 

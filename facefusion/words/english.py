@@ -90,8 +90,7 @@ ENGLISH: Final[dict[str, str]] = {
     "compare": "Compare all qualities",
     "compare.hint": "The same face at every quality, with the time that each takes on this server once the faces are found.",
     "how": "How it works: your photo, step by step",
-    "examples": "No pictures at hand? Try an example",
-    "examples.hint": "The people in them do not exist, or gave their picture to the public.",
+    "examples": "Or press one of these photos: nobody in them exists",
     "example": "Example",
     "notes": (
         "**What you make here is made by AI.** Every result says so in a corner and in its file; please leave that in.\n\n"

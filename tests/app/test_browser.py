@@ -29,24 +29,23 @@ AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 EXAMPLES = ROOT / "examples"
 
 
-def fuse_an_example(visitor: Any) -> None:
-    """From the empty page to the finished result of the first example."""
-    visitor.page.click("#example-1")
+def fuse_two_photos(visitor: Any) -> None:
+    """From the empty page to the finished result of two uploads."""
+    visitor.choose("source", str(EXAMPLES / "portrait-3.jpg"))
+    visitor.choose("target", str(EXAMPLES / "portrait-1.jpg"))
     visitor.consent()
     visitor.result()
 
 
 def test_the_whole_flow(visit: Callable[..., Any], server: Any, shape: tuple[int, str]) -> None:
-    """Example and tick: two presses; then the draft, the result, downloads, details, and nothing
-    twice.
-    """
+    """Photos and tick; then the draft, the result, downloads, details, and nothing twice."""
     visitor = visit(*shape)
     page, tell = visitor.page, visitor.say
     assert page.inner_text("#lead h1") == "FaceFusion"
     assert tell("lead") in page.inner_text("#lead") and tell("kept") in page.inner_text("#lead")
     server.watched.hold = threading.Event()
-    page.click("#example-1")
-    page.wait_for_selector("#target-photo img")
+    visitor.choose("source", str(EXAMPLES / "portrait-3.jpg"))
+    visitor.choose("target", str(EXAMPLES / "portrait-1.jpg"))
     assert visitor.notice("source") == tell("ok.source")
     assert visitor.notice("target") == tell("ok.target")
     page.click(".select-all-checkbox")
@@ -110,7 +109,7 @@ def split(page: Any) -> float:
 def test_before_and_after_by_pointer_and_keyboard(visit: Callable[..., Any]) -> None:
     visitor = visit(1280, "en-US")
     page = visitor.page
-    fuse_an_example(visitor)
+    fuse_two_photos(visitor)
     begin = split(page)
     assert 6 <= begin <= 50  # the new face is seen whole
     box = page.locator("#view .frame").bounding_box()
@@ -153,7 +152,7 @@ def test_photos_are_thumbnails_beside_a_result(visit: Callable[..., Any]) -> Non
     large = photo.bounding_box()["height"]
     boxes = [page.locator(f"#{name}-photo").bounding_box() for name in ("source", "target")]
     assert boxes[0]["y"] == boxes[1]["y"] and boxes[0]["x"] < boxes[1]["x"]
-    fuse_an_example(visitor)
+    fuse_two_photos(visitor)
     assert photo.bounding_box()["height"] < large / 2
     page.click("#source-photo .image-frame")
     assert photo.bounding_box()["height"] == large
@@ -170,7 +169,7 @@ def test_share_is_offered_where_the_browser_can(visit: Callable[..., Any]) -> No
     visitor = visit(390, "en-US")
     page = visitor.page
     page.evaluate("navigator.canShare = undefined")
-    fuse_an_example(visitor)
+    fuse_two_photos(visitor)
     assert not page.is_visible("#share")
     page.evaluate(
         """() => { navigator.canShare = (what) => what.files.length === 1;
@@ -513,6 +512,65 @@ def test_a_refusal_takes_nothing_away(
     assert page.get_attribute("#view .after", "src") != shown
 
 
+def test_the_first_screen(visit: Callable[..., Any], shape: tuple[int, str]) -> None:
+    """An example with its labels, both photo boxes side by side, and ready photos."""
+    visitor = visit(*shape)
+    page = visitor.page
+    page.wait_for_selector("#view .view[data-state=example]")
+    assert page.evaluate(
+        "[...document.querySelectorAll('#view img')].every((e) => e.complete && e.naturalWidth > 300)"
+    )
+    height = 800 if shape[0] > 1000 else 844
+    chips = page.locator("#view .chip")
+    assert chips.all_inner_texts() == [visitor.say("before"), visitor.say("after")]
+    for chip in chips.all():
+        assert chip.bounding_box()["y"] + chip.bounding_box()["height"] < height
+    boxes = [page.locator(f"#{name}-photo").bounding_box() for name in ("source", "target")]
+    assert boxes[0]["y"] == boxes[1]["y"] and boxes[0]["x"] < boxes[1]["x"]
+    shown = 1 if shape[0] > 1000 else 0.5
+    assert all(box["y"] + shown * box["height"] <= height for box in boxes)
+    assert 6 <= page.locator(".example").count() <= 8
+    names = [each.get_attribute("aria-label") for each in page.locator(".example").all()]
+    assert len(set(names)) == len(names) and all(len(str(name)) > 5 for name in names)
+    visitor.fits()
+    visitor.behaves()
+
+
+def test_an_example_is_one_press(
+    visit: Callable[..., Any], server: Any, shape: tuple[int, str], face_file: str
+) -> None:
+    """Without a face of one's own its result is there at once, and nothing is computed or asked."""
+    visitor = visit(*shape)
+    page = visitor.page
+    page.click("#example-3")
+    page.wait_for_selector("#view .view[data-state=result]", timeout=5000)
+    page.wait_for_selector("#source-notice .notice.fine")
+    page.wait_for_selector("#target-notice .notice.fine")
+    page.wait_for_timeout(600)
+    assert server.watched.calls == [] and visitor.needs() == []
+    assert visitor.page.locator("#consent .wrap input:checked").count() == 0
+    box = page.locator("#view .frame").bounding_box()
+    assert box["y"] >= 0 and box["y"] + box["height"] <= page.viewport_size["height"]
+    with page.expect_download() as download:
+        page.click("#jpeg")
+    with Image.open(download.value.path()) as image:
+        assert SOURCE_TYPE.encode() in image.info["xmp"]
+    # Another pair of examples is fused, still without a tick.
+    page.click("#swap")
+    visitor.result()
+    assert server.watched.calls == ["auto"]
+    # With a face of one's own an example is only the photo, and the ticks are needed.
+    visitor.choose("source", face_file)
+    page.click("#example-2")
+    page.wait_for_selector(f"#state li:has-text('{visitor.say('need.consent')}')")
+    page.wait_for_timeout(400)
+    assert server.watched.calls == ["auto"]
+    visitor.consent()
+    visitor.result()
+    assert server.watched.calls == ["auto", "auto"]
+    visitor.behaves()
+
+
 def test_delete_my_photos_now(
     visit: Callable[..., Any],
     serve_page: Any,
@@ -542,7 +600,7 @@ def test_delete_my_photos_now(
 
 
 def test_the_keyboard_alone(visit: Callable[..., Any], server: Any) -> None:
-    """Tab and Space reach an example, both ticks, a setting and the result; focus is always seen."""
+    """Tab and Space reach an example, a setting, the ticks and the result; focus is always seen."""
     visitor = visit(1280, "en-US")
     page = visitor.page
 
@@ -564,17 +622,16 @@ def test_the_keyboard_alone(visit: Callable[..., Any], server: Any) -> None:
 
     reach("#example-2", "Tab")
     page.keyboard.press("Enter")
-    page.wait_for_selector("#target-photo img")
+    page.wait_for_selector("#view .view[data-state=result]")
     for i in (1, 2):
         reach(f"#consent .wrap label:nth-of-type({i}) input", "Tab")
         page.keyboard.press("Space")
-    visitor.result()
     reach("#fine > button", "Tab")
     page.keyboard.press("Enter")
     reach("#tier input:checked", "Tab")
     page.keyboard.press("ArrowRight")
     visitor.result()
-    assert server.watched.calls == ["auto", "fast"]
+    assert server.watched.calls == ["fast"]
     reach("#fuse", "Tab")
     page.keyboard.press("Enter")
     visitor.result()
@@ -592,7 +649,7 @@ def test_axe_finds_nothing_serious(visit: Callable[..., Any], scheme: str, local
         pytest.skip("axe-core is not installed: run `npm ci` (make test does, where npm is)")
     visitor = visit(390, locale, scheme)
     page = visitor.page
-    fuse_an_example(visitor)
+    fuse_two_photos(visitor)
     for section in ("fine", "more-photos", "details", "how"):
         visitor.open(section)
     page.click("#report summary")
@@ -615,7 +672,7 @@ def test_nothing_scrolls_sideways_and_everything_is_large_enough_to_press(
     for width in (360, 1280):
         visitor = visit(width, "en-US")
         page = visitor.page
-        fuse_an_example(visitor)
+        fuse_two_photos(visitor)
         for section in ("fine", "more-photos", "details"):
             visitor.open(section)
         visitor.fits()

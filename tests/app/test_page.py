@@ -72,14 +72,33 @@ def test_every_component_has_a_stable_id(server: Any) -> None:
     assert [c["type"] for c in shown if not c["props"].get("elem_id")] == []
 
 
-def test_examples_are_the_pairs_whose_files_exist(tmp_path: Path) -> None:
-    assert examples.pairs(tmp_path) == []
+def test_examples_are_those_whose_files_exist(tmp_path: Path) -> None:
+    assert examples.read(tmp_path) == []
     for name in ("a.jpg", "b.png"):
         (tmp_path / name).touch()
     (tmp_path / "pairs.csv").write_text(
         "source,target\na.jpg,b.png\na.jpg,gone.jpg\n", encoding="utf-8"
     )
-    assert examples.pairs(tmp_path) == [(tmp_path / "a.jpg", tmp_path / "b.png")]
+    (pair,) = examples.read(tmp_path)
+    assert (pair.face, pair.target, pair.result) == (tmp_path / "a.jpg", tmp_path / "b.png", None)
+    assert examples.hero([pair]) is None
+    ready = tmp_path / "ready"
+    ready.mkdir()
+    for name in ("f.jpg", "t.jpg", "r.jpg"):
+        (ready / name).touch()
+    (ready / "index.csv").write_text(
+        "file,kind,english,chinese,target,face\nt.jpg,target,A tree,一棵树,,\n"
+        "r.jpg,result,x,y,t.jpg,f.jpg\ngone.jpg,result,x,y,t.jpg,f.jpg\n",
+        encoding="utf-8",
+    )
+    (made,) = examples.read(tmp_path)
+    assert (made.face, made.target, made.result) == (
+        ready / "f.jpg",
+        ready / "t.jpg",
+        ready / "r.jpg",
+    )
+    assert made.names[Language.CHINESE] == "一棵树"
+    assert ready / "r.jpg" not in examples.files([made])  # it has no mark
 
 
 def _result(similarities: list[float], choice: TierChoice | None = None) -> FusionResult:
@@ -246,7 +265,7 @@ def test_the_result_is_shown_before_its_large_files_are_written(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with gr.Blocks():
-        page = layout.build(None, 0, Host.read())
+        page = layout.build(None, [], Host.read())
     written: list[str] = []
 
     def write(image: Any, directory: Any, extension: str, name: str = "") -> str:

@@ -16,6 +16,11 @@
     all("[data-name]").forEach((each) => {
       set(each, each.tagName === "IMG" ? "alt" : "aria-label", choice.say(each.dataset.name));
     });
+    all("#examples-index data").forEach(({ dataset }) => {
+      const button = document.getElementById(dataset.button);
+      set(button, "aria-label", dataset[choice.language]);
+      set(button, "title", dataset[choice.language]);
+    });
     for (const [id, key] of Object.entries(AREAS)) {
       const block = document.getElementById(id);
       const name = choice.say(key);

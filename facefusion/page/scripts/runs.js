@@ -37,6 +37,17 @@ const runs = (() => {
     if (told(place) || (place === "target" && faces())) looked.add(photoOf(place));
     return looked.has(photoOf(place));
   };
+  const addresses = () => all("#examples-index data").flatMap((each) => each.dataset.files.split(" "));
+  const isExample = (src) => addresses().some((each) => src.endsWith(each));
+  // A result that was made beforehand needs no run, as long as its photos are there.
+  let settled = "";
+  const settle = () => {
+    const made = find("#made data")?.dataset;
+    if (!made?.face || made.after === settled) return;
+    if (!photoOf("source").endsWith(made.face) || !photoOf("target").endsWith(made.before)) return;
+    settled = made.after;
+    ran = choices();
+  };
   const missing = () => {
     const found = [];
     for (const place of ["source", "target"]) {
@@ -45,7 +56,8 @@ const runs = (() => {
     }
     const chosen = all("#faces input:checked, #other-faces input:checked").length;
     if (photoOf("target") && faces() > 1 && !chosen) found.push("need.faces");
-    if (all("#consent .wrap input").some((each) => !each.checked)) found.push("need.consent");
+    const agreed = all("#consent .wrap input").every((each) => each.checked);
+    if (!agreed && !PHOTOS.every((place) => !photoOf(place) || isExample(photoOf(place)))) found.push("need.consent");
     return found;
   };
   const tellMissing = (found) => {
@@ -83,6 +95,7 @@ const runs = (() => {
       reused = false;
       ran = choices();
     }
+    settle();
     if (!isRun()) fuse.click();
   };
   const later = () => {
@@ -99,6 +112,7 @@ const runs = (() => {
   document.addEventListener(
     "click",
     (event) => {
+      if (event.target.closest?.(".example")) follow = true;
       if (!event.target.closest?.("#fuse")) return;
       follow = event.isTrusted || PHOTOS.some((place, i) => photoOf(place) !== ran[i]);
       ran = choices();

@@ -7,6 +7,7 @@ const view = (() => {
   let last = null; // the last result, with its bytes
   let read = ""; // the last data of the server that was read
   let turn = 0;
+  let hero = null; // the picture before, and the ratio, of the example at the top
 
   const setSplit = (percent) => {
     const split = Math.min(Math.max(percent, 0), 100);
@@ -20,7 +21,7 @@ const view = (() => {
   };
   const paint = (entry) => {
     const { before, after } = entry.pictures;
-    frame().style.setProperty("--ratio", entry.ratio);
+    section().style.setProperty("--ratio", entry.ratio);
     set(frame().querySelector(".before"), "src", before);
     set(frame().querySelector(".after"), "src", after);
     if (entry.photo !== shown?.photo) setSplit(entry.split);
@@ -79,10 +80,23 @@ const view = (() => {
     if (last) paint(last);
     else {
       shown = null;
-      set(section(), "data-state", "empty");
-      set(find("#body"), "data-shown", "");
+      showHero();
     }
     forget(draft);
+  };
+  // Before there is a result: an example, or nothing.
+  const showHero = () => {
+    const after = section()?.querySelector(".after").dataset[choice.language];
+    if (!section() || shown) return;
+    if (!after) return set(section(), "data-state", "empty");
+    const before = section().querySelector(".before");
+    hero ??= [before.src, section().style.getPropertyValue("--ratio")];
+    set(before, "src", hero[0]);
+    section().style.setProperty("--ratio", hero[1]);
+    set(section().querySelector(".after"), "src", after);
+    set(section().querySelector(".hint"), "data-say", "handle.hint");
+    set(section(), "data-state", "example");
+    set(find("#body"), "data-shown", "");
   };
   const tellTime = () => {
     const line = section()?.querySelector(".left");
@@ -173,7 +187,13 @@ const view = (() => {
     const photo = event.target.closest?.("#source-photo .image-frame, #target-photo .image-frame");
     if (photo) photo.closest(".block").classList.toggle("opened");
   });
-  document.addEventListener("languagechange", tellTime);
-  new MutationObserver(show).observe(document, { childList: true, subtree: true });
+  document.addEventListener("languagechange", () => {
+    tellTime();
+    showHero();
+  });
+  new MutationObserver(() => {
+    showHero();
+    show();
+  }).observe(document, { childList: true, subtree: true });
   return { frame, restore, section };
 })();
