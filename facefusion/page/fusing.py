@@ -89,7 +89,8 @@ class Fusing:
             png = files.write(image, folder, ".png")
             yield {
                 shown: html.made(replace(made, png=png)),
-                session.consented: form.consented | job.source_keys,
+                session.consented: form.consented
+                | (job.source_keys if form.has_consent else set()),
                 **self._details(job, result, language),
             }
 

@@ -54,12 +54,22 @@ def notice_update(message: str, kind: str = "problem") -> Any:
     return gr.update(value=html.notice(message, kind), visible=bool(message))
 
 
-def doubts_update(doubts: Sequence[str], fine_key: str, language: Language) -> Any:
-    """Shows warnings about a photo, or the text of `fine_key` if there are none."""
-    if not doubts:
-        return notice_update(say(fine_key, language), "fine")
-    sentences = [say(f"doubt.{doubt}", language) for doubt in (*doubts, "go_on")]
-    return notice_update(("" if language is Language.CHINESE else " ").join(sentences), "doubt")
+def doubts_update(
+    doubts: Sequence[str], fine_key: str, language: Language, *, asks_again: bool = False
+) -> Any:
+    """Shows warnings about a photo, or the text of `fine_key` if there are none.
+
+    Args:
+        doubts: the ends of their keys.
+        fine_key: of the text for a photo without doubts.
+        language: the visitor's language.
+        asks_again: whether the face is a new one, for which the consent is asked again.
+    """
+    keys = [f"doubt.{doubt}" for doubt in (*doubts, "go_on")] if doubts else [fine_key]
+    keys += ["consent.again"] * asks_again
+    gap = "" if language is Language.CHINESE else " "
+    text = gap.join(say(key, language) for key in keys)
+    return notice_update(text, "doubt" if doubts else "fine")
 
 
 def error_sentence(error: Exception, language: Language) -> str:

@@ -55,7 +55,8 @@ class PhotoChecks:
                     is_new = bool(consented) and content_key(photo) not in consented
             except PHOTO_ERRORS as error:
                 return {field.notice: notice_update(error_sentence(error, language))}
-            changes: Changes = {field.notice: doubts_update(found, "ok.source", language)}
+            notice = doubts_update(found, "ok.source", language, asks_again=is_new)
+            changes: Changes = {field.notice: notice}
             if is_new:
                 changes[self.layout.settings.consent] = gr.update(value=[])
             return changes

@@ -445,6 +445,7 @@ def test_consent_is_needed_and_asked_again_for_a_new_face(
     page.click("#swap")  # now the source is somebody else
     page.wait_for_function("document.querySelectorAll('#consent .wrap input:checked').length === 0")
     page.wait_for_selector(f"#state li:has-text('{say('need.consent')}')")
+    assert visitor.notice("source").endswith(say("consent.again"))
     assert page.is_visible("#jpeg")  # the last result stays
 
 
