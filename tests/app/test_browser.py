@@ -531,7 +531,7 @@ def test_the_first_screen(visit: Callable[..., Any], shape: tuple[int, str]) -> 
     shown = 1 if shape[0] > 1000 else 0.5
     assert all(box["y"] + shown * box["height"] <= height for box in boxes)
     assert 6 <= page.locator(".example").count() <= 8
-    names = [each.get_attribute("aria-label") for each in page.locator(".example").all()]
+    names = page.locator(".example").all_text_contents()
     assert len(set(names)) == len(names) and all(len(str(name)) > 5 for name in names)
     visitor.fits()
     visitor.behaves()

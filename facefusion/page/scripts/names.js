@@ -18,7 +18,7 @@
     });
     all("#examples-index data").forEach(({ dataset }) => {
       const button = document.getElementById(dataset.button);
-      set(button, "aria-label", dataset[choice.language]);
+      write(button, dataset[choice.language]);
       set(button, "title", dataset[choice.language]);
     });
     for (const [id, key] of Object.entries(AREAS)) {

@@ -57,7 +57,8 @@ const runs = (() => {
     const chosen = all("#faces input:checked, #other-faces input:checked").length;
     if (photoOf("target") && faces() > 1 && !chosen) found.push("need.faces");
     const agreed = all("#consent .wrap input").every((each) => each.checked);
-    if (!agreed && !PHOTOS.every((place) => !photoOf(place) || isExample(photoOf(place)))) found.push("need.consent");
+    const given = PHOTOS.map(photoOf).filter(Boolean);
+    if (!agreed && !(given.length && given.every(isExample))) found.push("need.consent");
     return found;
   };
   const tellMissing = (found) => {
