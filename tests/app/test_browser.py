@@ -467,7 +467,7 @@ def test_cancel(visit: Callable[..., Any], server: Any, face_file: str, photo_fi
         server.watched.hold.set()
         page.wait_for_selector("#fuse:enabled")
         page.wait_for_timeout(700)
-        state = "result" if earlier else "empty"
+        state = "result" if earlier else "example"
         page.wait_for_selector(f"#view .view[data-state={state}]", state="attached")
         assert page.inner_text("#problem .notice.fine") == say("cancelled")
         assert page.locator(".notice.problem >> visible=true").count() == 0
