@@ -182,6 +182,11 @@ def _is_text(value: Any) -> bool:
     return value is None or (isinstance(value, str) and len(value) <= MAX_TEXT)
 
 
+def is_texts(value: Any) -> bool:
+    """Returns whether a JSON value is a list of texts."""
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)
+
+
 def _is_number(value: Any) -> bool:
     if value is None:
         return True

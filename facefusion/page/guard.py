@@ -147,10 +147,11 @@ class Guard:
             await self._upload(scope, receive, answer, visitor)
             return
         if kind is Kind.FORGET:
-            paths = _forgotten(parsed(await self._body(receive, MAX_JSON)))
-            await answer.json(
-                200, {"deleted": await to_thread.run_sync(self._uploads.forget, paths)}
-            )
+            paths = parsed(await self._body(receive, MAX_JSON)).get("paths")
+            if not calls.is_texts(paths):
+                raise RefusedRequestError(400, "error.malformed")
+            deleted = await to_thread.run_sync(self._uploads.forget, paths)
+            await answer.json(200, {"deleted": deleted})
             return
         if kind in (Kind.CALL, Kind.CANCEL):
             body = parsed(await self._body(receive, MAX_JSON))
@@ -287,14 +288,6 @@ def _cancel_body(body: dict[str, Any]) -> bytes:
     if not valid or type(index) is not int:
         raise RefusedRequestError(400, "error.malformed")
     return json.dumps({"session_hash": texts[0], "event_id": texts[1], "fn_index": index}).encode()
-
-
-def _forgotten(body: dict[str, Any]) -> list[str]:
-    """Returns the paths of the files that a visitor wants to be deleted."""
-    paths = body.get("paths")
-    if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
-        raise RefusedRequestError(400, "error.malformed")
-    return paths
 
 
 def _without_deep_link(query: bytes) -> bytes:
