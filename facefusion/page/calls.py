@@ -10,7 +10,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeGuard
 
 import gradio as gr
 
@@ -182,7 +182,7 @@ def _is_text(value: Any) -> bool:
     return value is None or (isinstance(value, str) and len(value) <= MAX_TEXT)
 
 
-def is_texts(value: Any) -> bool:
+def is_texts(value: Any) -> TypeGuard[list[str]]:
     """Returns whether a JSON value is a list of texts."""
     return isinstance(value, list) and all(isinstance(each, str) for each in value)
 

@@ -592,7 +592,8 @@ def test_delete_my_photos_now(
         assert "min" in page.inner_text("#view .left") and len(server.files()) >= 6
         page.click("#forget")
         page.wait_for_selector(f".notice.fine:has-text('{say('forgotten')}')")
-        assert server.files() == set()
+        # Files of visitors lie in folders; Matplotlib's list of fonts, if this page is the first, not.
+        assert {name for name in server.files() if "/" in name} == set()
         page.wait_for_selector("#state li")
         assert page.locator("#source-photo img, #target-photo img").count() == 0
         assert not page.is_visible("#jpeg") and "#" not in page.url
