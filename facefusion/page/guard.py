@@ -41,8 +41,9 @@ MAX_JSON: Final = 64 * 1024
 MAX_UPLOAD: Final = MAX_FILES * MAX_FILE_BYTES + 64 * 1024
 #: Most bytes that one visitor uploads within a minute.
 BYTES_A_MINUTE: Final = 128 * 1024 * 1024
-#: Most requests of one visitor within a minute, for pages and for the page's about 60 files.
-ALLOWED: Final = {Kind.PAGE: 60, Kind.ASSET: 1200, Kind.OWN: 60}
+#: Most requests of one visitor within a minute: for 60 pages, and for the about 70 files of each, which
+#: a browser keeps. A school or an office is one visitor.
+ALLOWED: Final = {Kind.PAGE: 60, Kind.ASSET: 6000, Kind.OWN: 600}
 #: Kinds of answers that a browser may keep.
 CACHEABLE: Final = (Kind.ASSET, Kind.OWN)
 #: Most other requests of one visitor within a minute.

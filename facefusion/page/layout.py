@@ -104,8 +104,9 @@ def build(notice: str | None, found: list[Example], about: Host) -> Layout:
     _header(notice, about.title)
     with gr.Row(elem_id="body"):
         with gr.Column(min_width=280, elem_id="inputs"):
-            photos = photo_fields.build()
+            main = photo_fields.build_main()
             buttons = _examples(found)
+            photos = photo_fields.build_more(main)
             consent = _consent()
             controls = _controls()
             settings = _settings(consent)

@@ -58,8 +58,17 @@ class PhotoFields:
         return (*self.sources, self.target.field, self.other.field)
 
 
-def build() -> PhotoFields:
-    """Builds both photos side by side, and below them what belongs to one of them."""
+@dataclass(frozen=True)
+class MainFields:
+    """The fields that every fusion or group photo needs: face, target and second person."""
+
+    source: PhotoField
+    target: TargetFields
+    other: OtherPerson
+
+
+def build_main() -> MainFields:
+    """Builds both photos side by side, and below them the choice of the target's faces."""
     with gr.Row(elem_id="photos"):
         with gr.Column(min_width=130, elem_id="source"):
             gr.HTML(html.heading(1, "source"), elem_id="source-heading")
@@ -67,11 +76,14 @@ def build() -> PhotoFields:
         with gr.Column(min_width=130, elem_id="target"):
             gr.HTML(html.heading(2, "target"), elem_id="target-heading")
             field = _field("target", "target", "target.hint", webcam=True)
-    target = _target(field)
-    other = _other_person()
+    return MainFields(first, _target(field), _other_person())
+
+
+def build_more(main: MainFields) -> PhotoFields:
+    """Builds what few visitors need: the exchange of both photos, and more of the first person."""
     with gr.Row(elem_id="beside-photos"):
         swap = gr.Button("⇄ " + t("swap"), size="md", min_width=130, elem_id="swap")
-    return PhotoFields((first, *_more_sources()), target, other, swap)
+    return PhotoFields((main.source, *_more_sources()), main.target, main.other, swap)
 
 
 def _more_sources() -> tuple[PhotoField, PhotoField]:

@@ -64,7 +64,8 @@ def test_the_page_is_compressed(server: Any) -> None:
     plain, packed = (
         _get(server.url, **{"Accept-Encoding": how})[0] for how in ("identity", "gzip")
     )
-    assert len(packed) < len(plain) / 3 and gzip.decompress(packed)[:500] == plain[:500]
+    # Its pictures are JPEG in base64, which shrink by a quarter.
+    assert len(packed) < 0.6 * len(plain) and gzip.decompress(packed)[:500] == plain[:500]
 
 
 def test_the_preview_has_the_size_that_sites_show() -> None:

@@ -4,8 +4,10 @@ checked.
 
 from __future__ import annotations
 
+import asyncio
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -96,6 +98,12 @@ class FakeNetworks:
     ) -> FusionMaps:
         self.refine_inputs = (warped, target, face)
         return FusionMaps(face, np.zeros((*face.shape, 3), np.float32))
+
+
+def run_coroutine(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Runs a coroutine in a thread: in this one a browser of other tests may have a loop."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, coroutine).result()
 
 
 @pytest.fixture

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -13,12 +12,7 @@ from starlette.types import Receive
 
 from facefusion.page import bodies
 from facefusion.page.bodies import SlowError, TooLargeError, paced, read, replayed
-
-
-def _run(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """Runs a coroutine in a thread: in this one a browser of other tests may have a loop."""
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(asyncio.run, coroutine).result()
+from tests.unit.conftest import run_coroutine
 
 
 def _sends(parts: Sequence[bytes], *, ends: bool = True) -> Receive:
@@ -36,18 +30,18 @@ def _sends(parts: Sequence[bytes], *, ends: bool = True) -> Receive:
 
 
 def test_a_whole_body_is_read() -> None:
-    assert _run(read(_sends([b"ab", b"", b"c"]), 3)) == b"abc"
+    assert run_coroutine(read(_sends([b"ab", b"", b"c"]), 3)) == b"abc"
 
 
 def test_a_large_body_is_not_read_to_its_end() -> None:
     with pytest.raises(TooLargeError):
-        _run(read(_sends([b"ab"] * 1000, ends=False), 3))
+        run_coroutine(read(_sends([b"ab"] * 1000, ends=False), 3))
 
 
 def test_a_body_that_stops_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bodies, "JSON_SECONDS", 0.05)
     with pytest.raises(SlowError):
-        _run(read(_sends([b"a"], ends=False), 3))
+        run_coroutine(read(_sends([b"a"], ends=False), 3))
 
 
 def test_a_visitor_who_leaves() -> None:
@@ -57,7 +51,7 @@ def test_a_visitor_who_leaves() -> None:
         await read(receive, 3)
 
     with pytest.raises(ClientDisconnect):
-        _run(left())
+        run_coroutine(left())
 
 
 def test_a_body_is_given_again_once() -> None:
@@ -65,7 +59,7 @@ def test_a_body_is_given_again_once() -> None:
         receive = replayed(b"abc", _sends([]))
         return [await receive(), await receive()]
 
-    first, second = _run(run())
+    first, second = run_coroutine(run())
     assert first == {"type": "http.request", "body": b"abc", "more_body": False}
     assert second["type"] == "http.disconnect"
 
@@ -77,7 +71,7 @@ def _all(receive: Receive) -> int:
             size += len(message["body"])
         return size + len(message["body"])
 
-    return _run(run())
+    return run_coroutine(run())
 
 
 def test_an_upload_within_limits_passes() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from facefusion.page import previews
 from facefusion.page.files import Sweeper
 from facefusion.page.photos import Photos
 from facefusion.page.uploads import Uploads
+from tests.unit.conftest import run_coroutine
 
 VISITOR = "203.0.113.7"
 
@@ -42,7 +42,7 @@ def upload(tmp_path: Path, photos: Photos) -> Callable[..., Path]:
         folder = tmp_path / f"{len(list(tmp_path.iterdir()))}"
         folder.mkdir()
         (folder / name).write_bytes(content)
-        path = asyncio.run(photos.previews.replace(str(folder / name), VISITOR))
+        path = run_coroutine(photos.previews.replace(str(folder / name), VISITOR))
         assert [str(each) for each in folder.iterdir()] == [path]
         return Path(path)
 
@@ -115,5 +115,5 @@ def test_room_for_the_jpeg_is_reserved(
 
 def test_a_file_that_was_deleted_meanwhile(photos: Photos, tmp_path: Path) -> None:
     path = str(tmp_path / "none.heic")
-    assert asyncio.run(photos.previews.replace(path, VISITOR)) == path
+    assert run_coroutine(photos.previews.replace(path, VISITOR)) == path
     assert photos.previews._replaced(path, VISITOR) == path
