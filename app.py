@@ -64,14 +64,17 @@ class Demo(gr.Blocks):
     Args:
         photos: reads uploads, and knows how much work each visitor has caused.
         title: of the page.
+        found: the examples.
 
     Attributes:
         jobs: waiting and running calls.
+        examples: the examples.
     """
 
-    def __init__(self, photos: Photos, title: str) -> None:
+    def __init__(self, photos: Photos, title: str, found: list[examples.Example]) -> None:
         super().__init__(title=title, analytics_enabled=False)
         self.jobs = Jobs(self, FUSIONS_AT_ONCE, photos.usage)
+        self.examples = found
 
 
 def build_demo(pipeline: FusionPipeline, photos: Photos | None = None) -> Demo:
@@ -86,7 +89,7 @@ def build_demo(pipeline: FusionPipeline, photos: Photos | None = None) -> Demo:
     about = Host.read()
     found = examples.read(about.examples)
     gr.set_static_paths(examples.files(found))
-    demo = Demo(photos, about.title)
+    demo = Demo(photos, about.title, found)
     with demo:
         page = layout.build(getattr(pipeline, "notice", None), found, about)
         listeners.connect(demo, demo.jobs, pipeline, page, photos)
@@ -116,7 +119,7 @@ def launch(demo: Demo, photos: Photos, *, host: str, port: int) -> Jobs:
         server_port=port,
         prevent_thread_lock=True,
         theme=style.THEME,
-        css=style.CSS + examples.style(examples.read(Host.read().examples)),
+        css=style.CSS + examples.style(demo.examples),
         head=style.HEAD,
         i18n=I18N,
         footer_links=["api"],

@@ -41,7 +41,7 @@ class Comparing:
         problem, language = self.layout.controls.problem, request_language(request)
         try:
             form = Form.read(values, self.layout)
-            if not form.has_consent and not self.photos.are_examples(form.photos):
+            if not form.may_be_fused(self.photos):
                 yield {problem: notice_update(say("error.consent", language))}
                 return
             with open_job(self.pipeline, self.photos, form, request) as job:

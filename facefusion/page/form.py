@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from facefusion.page.layout import CONSENTS, Layout
-from facefusion.page.photos import Raw
+from facefusion.page.photos import Photos, Raw
 
 #: Values by component, as a listener gets them whose `inputs` are a set.
 Values = Mapping[Any, Any]
@@ -71,6 +71,10 @@ class Form:
     def photos(self) -> tuple[Raw | None, ...]:
         """All photos, of both persons and the target."""
         return (*self.sources, self.target, self.other)
+
+    def may_be_fused(self, photos: Photos) -> bool:
+        """Whether the visitor consented, or all photos are examples, whose people do not exist."""
+        return self.has_consent or photos.are_examples(self.photos)
 
     @property
     def has_consent(self) -> bool:

@@ -52,7 +52,7 @@ class Fusing:
         language = request_language(request)
         try:
             form = Form.read(values, self.layout)
-            if not form.has_consent and not self.photos.are_examples(form.photos):
+            if not form.may_be_fused(self.photos):
                 yield {self.layout.controls.problem: notice_update(say("error.consent", language))}
                 return
             with open_job(self.pipeline, self.photos, form, request) as job:

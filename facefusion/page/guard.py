@@ -24,7 +24,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from facefusion.page import calls, headers, routes
 from facefusion.page.answers import Answer
 from facefusion.page.bodies import SlowError, TooLargeError, paced, read, replayed
-from facefusion.page.head import request_language
+from facefusion.page.head import page_language
 from facefusion.page.own_files import own_files
 from facefusion.page.photos import Photos
 from facefusion.page.queue import Jobs, Refusal
@@ -98,7 +98,7 @@ class Guard:
             if scope["type"] == "lifespan":
                 await self._app(scope, receive, send)
             return
-        answer = Answer(send, self._headers, request_language(Request(scope)))
+        answer = Answer(send, self._headers, page_language(Request(scope)))
         visitor = visitor_of(scope)
         try:
             found = routes.find(scope["method"], scope["path"])

@@ -33,6 +33,7 @@ _TEMPLATE: Final = "frontend/index.html"
 _FOLDER: Final = Path(__file__).parent / "scripts"
 #: Scripts of the page, in the order of their execution.
 SCRIPTS: Final = (
+    "dom.js",
     "language.js",
     "toasts.js",
     "notices.js",
@@ -40,7 +41,9 @@ SCRIPTS: Final = (
     "focus.js",
     "heic.js",
     "pictures.js",
-    *("dom.js", "names.js", "view.js", "runs.js"),
+    "names.js",
+    "view.js",
+    "runs.js",
 )
 #: Gradio's previews of links, and its manifest.
 _REPLACED: Final = re.compile(
@@ -65,7 +68,7 @@ def install() -> None:
     """
     environment = gradio.routes.templates.env
     environment.globals.update(
-        page_language=lambda request: TAGS[request_language(request)],
+        page_language=lambda request: TAGS[page_language(request)],
         page_head=lambda request, config: Markup(_head(request, config)),
     )
     loader = environment.loader
@@ -82,7 +85,7 @@ def install() -> None:
     environment.loader = ChoiceLoader([DictLoader({_TEMPLATE: source}), loader])
 
 
-def request_language(request: Request) -> Language:
+def page_language(request: Request) -> Language:
     """Returns the language of a request for the page: the chosen one, or the browser's."""
     chosen = request.query_params.get(LANGUAGE_PARAMETER)
     return chosen_language(chosen, request.headers.get("accept-language"))
@@ -95,7 +98,7 @@ def _head(request: Request, config: Mapping[str, Any]) -> str:
         request: for the page.
         config: Gradio's, with the page's title and the address that it is served at.
     """
-    language, title = request_language(request), config["title"]
+    language, title = page_language(request), config["title"]
     description, picture = say("description", language), f"{config['root']}/preview.jpg"
     width, height = PREVIEW_SIZE
     properties = {

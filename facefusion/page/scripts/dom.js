@@ -10,10 +10,11 @@ const dom = {
     if (element && element.textContent !== text) element.textContent = text;
   },
   // Puts a picture into a photo field, as if the visitor had chosen it.
-  give(place, blob, name) {
-    const input = dom.find(`#${place}-photo input[type=file]`);
+  give(field, file) {
+    const input = dom.find(`#${field} input[type=file]`);
+    if (!input) return;
     const files = new DataTransfer();
-    files.items.add(new File([blob], name, { type: blob.type }));
+    files.items.add(file);
     input.files = files.files;
     input.dispatchEvent(new Event("change", { bubbles: true }));
   },

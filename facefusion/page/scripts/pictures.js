@@ -3,19 +3,11 @@
   const BOXES = ["source-photo", "target-photo"];
   const box = (id) => document.getElementById(id);
   const isEmpty = (id) => box(id) && !box(id).querySelector("img:not(.hide)");
-  const put = (id, file) => {
-    const input = box(id).querySelector("input[type=file]");
-    if (!input) return;
-    const files = new DataTransfer();
-    files.items.add(file);
-    input.files = files.files;
-    input.dispatchEvent(new Event("change", { bubbles: true }));
-  };
   const give = (files, wanted = null) => {
     const places = wanted ? [wanted] : BOXES.filter(isEmpty);
     files.slice(0, places.length).forEach((file, i) => {
       notices.hide(box(places[i]));
-      put(places[i], file);
+      dom.give(places[i], file);
     });
     if (!places.length) notices.show(box(BOXES[1]), "paste.full");
     else if (places.length) box(places[0]).scrollIntoView({ block: "nearest" });

@@ -177,7 +177,7 @@ const view = (() => {
     forget: () => runs.forget().catch(() => write(section().querySelector(".told"), choice.say("error.slow"))),
     reuse: () => {
       runs.skipNext();
-      dom.give("target", shown.blob, "result.jpg");
+      dom.give("target-photo", new File([shown.blob], "result.jpg", { type: shown.blob.type }));
     },
   };
   document.addEventListener("click", (event) => {
