@@ -157,7 +157,7 @@ def test_masks_may_be_given_at_the_resolution_of_the_image(batch) -> None:
 
 def test_nothing_waits_for_the_processor(batch) -> None:
     """So that a step can be captured in a CUDA graph."""
-    relight, small, _ = _matched(batch, features=True)
+    _, small, _ = _matched(batch, features=True)
     skin = _masks(*(face.skin for *_, face in batch))
     with _NoWaiting():
         relight, _, large = _matched(batch, features=True, share=torch.rand(len(batch)))
@@ -180,6 +180,14 @@ class _NoWaiting(TorchDispatchMode):
             masks = [index for index in args[1] if index is not None]
             assert all(index.dtype not in (torch.bool, torch.uint8) for index in masks), "nonzero"
         return func(*args, **(kwargs or {}))
+
+
+def test_constants_made_in_inference_serve_training() -> None:
+    x = torch.rand(1, 3, 20, 20, requires_grad=True)
+    with torch.inference_mode():
+        filters.gaussian_blur(torch.rand(1, 3, 20, 20), 1.25)
+    filters.gaussian_blur(x, 1.25).sum().backward()
+    assert x.grad is not None and x.grad.isfinite().all()
 
 
 def test_black_and_missing_skin_stay_finite(faces: list[Face]) -> None:

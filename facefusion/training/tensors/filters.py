@@ -22,7 +22,7 @@ SHRINK: Final = 4
 @cache
 def constant(values: tuple[float, ...], device: torch.device) -> Tensor:
     """Returns the values as a float32 tensor of a device, copied there once."""
-    return torch.tensor(values, dtype=torch.float32, device=device)
+    return _copied(np.array(values, np.float32), device)
 
 
 def gaussian_blur(x: Tensor, sigma: float) -> Tensor:
@@ -76,25 +76,31 @@ def _filtered(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
 
 @cache
 def _blur(side: int, sigma: float, device: torch.device) -> Tensor:
-    return torch.from_numpy(_blur_matrix(side, sigma)).to(device)
+    return _copied(_blur_matrix(side, sigma), device)
 
 
 @cache
 def _resize(old: int, new: int, device: torch.device) -> Tensor:
-    return torch.from_numpy(_resize_matrix(old, new)).to(device)
+    return _copied(_resize_matrix(old, new), device)
 
 
 @cache
 def _shrunk_blur(old: int, new: int, sigma: float, device: torch.device) -> Tensor:
     matrix = _blur_matrix(new, sigma) @ _resize_matrix(old, new)
-    return torch.from_numpy(matrix).to(device)
+    return _copied(matrix, device)
 
 
 @cache
 def _low_pass(side: int, sigma: float, device: torch.device) -> Tensor:
     small = side // SHRINK
     blur = _blur_matrix(small, sigma * small / side) @ _resize_matrix(side, small)
-    return torch.from_numpy(_resize_matrix(small, side) @ blur).to(device)
+    return _copied(_resize_matrix(small, side) @ blur, device)
+
+
+def _copied(array: np.ndarray, device: torch.device) -> Tensor:
+    # Also a loss may use what was first needed in inference.
+    with torch.inference_mode(False):
+        return torch.from_numpy(array).to(device)
 
 
 def _blur_matrix(side: int, sigma: float) -> np.ndarray:
