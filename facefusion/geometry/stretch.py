@@ -25,14 +25,14 @@ def too_oblique(source: Mesh, target: Mesh) -> FloatArray:
     Returns:
         (468,) float32 in [0, 1], 0 where the source shows enough.
     """
-    source_areas, target_areas = _areas(source), _areas(target)
+    source_areas, target_areas = point_areas(source), point_areas(target)
     source_shares = source_areas / source_areas.sum() + 1e-6
     stretch = (target_areas / target_areas.sum() + 1e-6) / source_shares
     return np.asarray(smoothstep(stretch, *STRETCH), np.float32)
 
 
-def _areas(mesh: Mesh) -> np.ndarray:
-    """Sums the image area of the camera-facing triangles around each point, (468,)."""
+def point_areas(mesh: Mesh) -> np.ndarray:
+    """Sums the image area of the camera-facing triangles around each point: (468,)."""
     facing = np.maximum(signed_area(mesh[TRIANGLES]), 0)
     areas = np.zeros(len(mesh))
     np.add.at(areas, TRIANGLES, facing[:, None])

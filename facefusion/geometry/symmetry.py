@@ -13,7 +13,7 @@ import numpy as np
 from facefusion.geometry.pose import pose_degrees
 from facefusion.geometry.ramps import smoothstep
 from facefusion.geometry.warp import MeshWarp
-from facefusion.types import Mask, Mesh
+from facefusion.types import FloatArray, Mask, Mesh
 
 #: Hidden turn in degrees from which the mirrored half is blended in.
 LEAST_TURN: Final = 12.0
@@ -56,10 +56,20 @@ def mirror_opacity(warp: MeshWarp, mesh: Mesh, turn: float, size: int) -> Mask:
     strength = float(np.clip((abs(turn) - LEAST_TURN) / RAMP, 0, 1))
     if strength == 0:
         return np.zeros((size, size), np.float32)
-    across = mesh[454] - mesh[234]
-    middle = (mesh[454] + mesh[234]) / 2
-    # 0 on the middle line, 1 at the image-right cheek; the spline interpolates it between mesh
-    # points.
-    position = (mesh - middle) @ across / (0.5 * float(across @ across))
+    position = across_face(mesh)
     field = warp.spread(np.stack([position, position], axis=1), size)[..., 0]
     return np.asarray(strength * smoothstep(np.sign(turn) * field, *EDGE), np.float32)
+
+
+def across_face(mesh: Mesh) -> FloatArray:
+    """Returns each mesh point's position across the face.
+
+    Args:
+        mesh: (468, 3).
+
+    Returns:
+        (468,) float32, 0 on the middle line, -1 and 1 at the image-left and image-right cheek.
+    """
+    across = mesh[454] - mesh[234]
+    middle = (mesh[454] + mesh[234]) / 2
+    return np.asarray((mesh - middle) @ across / (0.5 * float(across @ across)), np.float32)

@@ -169,6 +169,8 @@ class MeshRaster:
 
     Attributes:
         covered: (side, side) bool, pixels covered by a triangle.
+        triangles: (N,) int16 index of the front triangle at each covered pixel, row by row.
+        shares: (N, 3) float32 barycentric weights of its corners.
     """
 
     def __init__(self, destination: Mesh, size: int, side: int) -> None:
@@ -184,14 +186,14 @@ class MeshRaster:
             cv2.fillConvexPoly(front, fixed_point[index], index, cv2.LINE_8, _SUBPIXEL)
         self.covered = front >= 0
         rows, columns = np.nonzero(self.covered)
-        triangles = front[rows, columns]
-        self._points = TRIANGLES[triangles].astype(np.int16)
-        self._shares = _barycentric(corners[triangles, :, :2], np.stack([columns, rows], axis=1))
+        self.triangles = front[rows, columns].astype(np.int16)
+        pixels = np.stack([columns, rows], axis=1)
+        self.shares = _barycentric(corners[self.triangles, :, :2], pixels)
 
     @property
     def nbytes(self) -> int:
         """Size of its arrays in bytes."""
-        return self.covered.nbytes + self._points.nbytes + self._shares.nbytes
+        return self.covered.nbytes + self.triangles.nbytes + self.shares.nbytes
 
     def carried(self, values: np.ndarray) -> FloatArray:
         """Interpolates values of the mesh points linearly within each triangle.
@@ -202,8 +204,8 @@ class MeshRaster:
         Returns:
             (N, C) float32 at the covered pixels, row by row.
         """
-        at_corners = values.astype(np.float32)[self._points]
-        return np.asarray(np.einsum("nk,nkc->nc", self._shares, at_corners), np.float32)
+        at_corners = values.astype(np.float32)[TRIANGLES][self.triangles]
+        return np.asarray(np.einsum("nk,nkc->nc", self.shares, at_corners), np.float32)
 
 
 def signed_area(corners: np.ndarray) -> np.ndarray:

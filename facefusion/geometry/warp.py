@@ -34,7 +34,7 @@ SMOOTHNESS: Final = 1e-4
 
 
 @lru_cache(maxsize=16)
-def _upsampling(grid: int, size: int) -> np.ndarray:
+def upsampling(grid: int, size: int) -> np.ndarray:
     """Returns (size, grid) weights that upsample a lattice at the positions of `cv2.resize`.
 
     Catmull-Rom splines, and straight lines beyond the outermost values. Every affine flow stays
@@ -91,7 +91,7 @@ def _spline(points: np.ndarray, grid: int, size: int) -> tuple[np.ndarray, np.nd
     system[:count, count:] = np.concatenate([np.ones((count, 1)), points], axis=1)
     system[count:, :count] = system[:count, count:].T
     solver = np.linalg.inv(system)[:, :count]
-    steps = (np.arange(grid) + 0.5) / grid - 0.5 / size  # lattice positions of `_upsampling`
+    steps = (np.arange(grid) + 0.5) / grid - 0.5 / size  # lattice positions of `upsampling`
     lattice = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2).astype(np.float32)
     kernel = _kernel(_squared_distances(lattice, points.astype(np.float32)))
     basis = np.concatenate([kernel, np.ones((len(lattice), 1), np.float32), lattice], axis=1)
@@ -210,7 +210,7 @@ class MeshWarp:
         at_points = np.concatenate([values[WARP_POINTS, :2], self._anchors])
         coefficients = (self._solver @ at_points).astype(np.float32)
         coarse = (self._basis @ coefficients).reshape(self.grid, self.grid, 2)
-        weights = _upsampling(self.grid, size)
+        weights = upsampling(self.grid, size)
         rows, columns = weights[window[0]], weights[window[1]]
         return np.stack([rows @ coarse[..., axis] @ columns.T for axis in (0, 1)], axis=-1)
 
