@@ -43,6 +43,9 @@ SCRIPTS: Final = (
     "pictures.js",
     "names.js",
     "view.js",
+    "handle.js",
+    "visit.js",
+    "presses.js",
     "runs.js",
 )
 #: Gradio's previews of links, and its manifest.

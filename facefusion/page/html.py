@@ -130,6 +130,14 @@ def view(hero: Hero | None = None) -> str:
     )
 
 
+def visit() -> str:
+    """Renders the strip of this visit's results, empty; `scripts/visit.js` fills it."""
+    return (
+        '<section class="visit" data-name="visit" hidden><h3 data-say="visit"></h3>'
+        '<p data-say="visit.hint"></p><div class="strip"></div></section>'
+    )
+
+
 def made(result: Made) -> str:
     """Renders what `scripts/view.js` reads of a draft or a result; nothing of it is seen."""
     values = {

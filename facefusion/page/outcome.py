@@ -40,6 +40,7 @@ class Outcome:
 def build(hero: html.Hero | None) -> Outcome:
     """Builds the view with `hero` at first, and the details, which are hidden at first."""
     gr.HTML(html.view(hero), elem_id="view")
+    gr.HTML(html.visit(), elem_id="visit")
     made = gr.HTML(visible="hidden", elem_id="made")
     with gr.Accordion(t("details"), open=False, visible=False, elem_id="details") as details:
         report = gr.HTML(elem_id="report")

@@ -475,8 +475,8 @@ def test_cancel(visit: Callable[..., Any], server: Any, face_file: str, photo_fi
         if not earlier:
             page.click("#fuse")
             visitor.result()
-            kept = page.get_attribute("#view .after", "src")
-    assert page.get_attribute("#view .after", "src") == kept
+            kept = page.get_attribute("#view .view", "data-file")
+    assert page.get_attribute("#view .view", "data-file") == kept
     visitor.behaves()
 
 
