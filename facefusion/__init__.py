@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from facefusion.machine import telemetry as telemetry  # isort: skip  # before the packages that it silences
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
 
-from facefusion.errors import FusionError
-from facefusion.pipeline.pipeline import FusionPipeline
-from facefusion.tiers import Tier, TierChoice, TierReason
-from facefusion.types import FusionResult, Swap
+from facefusion.machine import telemetry as telemetry  # before the packages that it silences
 from facefusion.version import __version__
+
+if TYPE_CHECKING:
+    from facefusion.errors import FusionError
+    from facefusion.pipeline.pipeline import FusionPipeline
+    from facefusion.tiers import Tier, TierChoice, TierReason
+    from facefusion.types import FusionResult, Swap
 
 __all__ = [
     "FusionError",
@@ -20,3 +24,21 @@ __all__ = [
     "TierReason",
     "__version__",
 ]
+
+#: Module of each public name. They are imported when they are first used, so that training runs
+#: without the packages that only the pipeline needs.
+_MODULES: Final = {
+    "FusionError": "facefusion.errors",
+    "FusionPipeline": "facefusion.pipeline.pipeline",
+    "FusionResult": "facefusion.types",
+    "Swap": "facefusion.types",
+    "Tier": "facefusion.tiers",
+    "TierChoice": "facefusion.tiers",
+    "TierReason": "facefusion.tiers",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_MODULES[name]), name)

@@ -1,0 +1,148 @@
+"""Packs the training faces into one file for `PackedFaces`: crops, meshes, coverings, embeddings.
+
+The file holds everything that needs the project's networks, so that training on it needs torch,
+NumPy and OpenCV alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+
+from facefusion.geometry.align import face_size
+from facefusion.perception.coverings import Coverings
+from facefusion.perception.eyelids import lids
+from facefusion.training.loss_networks import LossNetworks
+from facefusion.training.samples.covered_faces import CoveredFaces
+from facefusion.training.samples.data import (
+    AlignedFaces,
+    FaceImage,
+    align_faces,
+    load_faces,
+    require_images,
+)
+from facefusion.training.samples.relighting import mesh_normals
+from facefusion.training.tasks.eyelids import shut_eyes
+from facefusion.training.tensors.packing import MESH_STEPS, MESH_ZERO
+
+#: Side of the packed crops in pixels.
+CROP: Final = 448
+#: Side of the packed maps in pixels.
+MAP: Final = 128
+#: WebP quality of the crops.
+QUALITY: Final = 88
+#: Number of levels that the maps are rounded to, which makes them a third smaller.
+LEVELS: Final = 16
+
+
+def pack(data: Path, checkpoints: Path, out: Path) -> int:
+    """Packs both splits of a data folder; returns the size of the file in bytes.
+
+    Raises:
+        SystemExit: a split has no images.
+    """
+    networks = LossNetworks.from_folder(checkpoints)
+    columns: dict[str, list[np.ndarray]] = {}
+    for split in ("train", "val"):
+        faces = load_faces(data, split)
+        require_images("pack", len(faces), f'images with the split "{split}"')
+        for name, values in _packed(faces, networks).items():
+            columns.setdefault(name, []).append(values)
+        columns.setdefault("val", []).append(np.full(len(faces), split == "val"))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(out, **{name: np.concatenate(parts) for name, parts in columns.items()})
+    return out.stat().st_size
+
+
+def _packed(faces: Sequence[FaceImage], networks: LossNetworks) -> dict[str, np.ndarray]:
+    """Returns the columns of a split, a row a face; bytes of images one after the other."""
+    aligned = align_faces(list(faces), CROP)
+    shut = shut_eyes(aligned.names) == 1
+    found = [
+        Coverings(each.glasses, each.hair, lids(mesh * (192 / CROP), eyes.astype(np.float32), 192))
+        for each, mesh, eyes in zip(
+            networks.find_coverings(aligned), aligned.meshes, shut, strict=True
+        )
+    ]
+    covered = CoveredFaces(aligned, found)
+    images = [_encoded(crop) for crop in aligned.crops]
+    glasses = covered.glasses != ""
+    bare = [
+        _encoded(crop) if wears else np.zeros(0, np.uint8)
+        for crop, wears in zip(covered.without_glasses, glasses, strict=True)
+    ]
+    maps = [each.occlusion_maps for each in found]
+    return {
+        "crops": np.concatenate(images),
+        "crop_bytes": np.array([len(data) for data in images]),
+        "without_glasses": np.concatenate(bare),
+        "without_glasses_bytes": np.array([len(data) for data in bare]),
+        "mesh": _quantised(aligned.meshes),
+        "normals": np.rint(127 * mesh_normals(aligned.meshes)).astype(np.int8),
+        "always_keep": _map_levels([255 * each.always_keep for each in found]),
+        "hair": _map_levels([255 * each[..., 0] for each in maps]),
+        "dark_glass": _map_levels([255 * each[..., 1] for each in maps]),
+        "carried": _map_levels(list(covered.hair_masks)),
+        "coverings": _map_levels(list(covered.masks)),
+        "identity": networks.embed_faces(aligned, shipped=True).numpy().astype(np.float16),
+        "glasses": glasses,
+        "eyes_hidden": np.array([_hides_eyes(each, kind) for each, kind in zip(found, covered.glasses, strict=True)]),
+        "yaw": aligned.yaws,
+        "density": _densities(faces, aligned),
+        "name": np.array(aligned.names),
+    }
+
+
+def _hides_eyes(coverings: Coverings, kind: str) -> bool:
+    """Returns whether glasses hide the eyes, or were not found where they are labelled."""
+    return kind != "" and (coverings.glasses is None or coverings.glasses.hides_eyes)
+
+
+def _densities(faces: Sequence[FaceImage], aligned: AlignedFaces) -> np.ndarray:
+    """Returns the images' pixels per pixel of the packed crop, (N,) float32."""
+    sizes = [
+        face_size(face.mesh) / face_size(mesh)
+        for face, mesh in zip(faces, aligned.meshes, strict=True)
+    ]
+    return np.array(sizes, np.float32)
+
+
+def _encoded(image: np.ndarray) -> np.ndarray:
+    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    _, data = cv2.imencode(".webp", bgr, [cv2.IMWRITE_WEBP_QUALITY, QUALITY])
+    return np.asarray(data, np.uint8)
+
+
+def _quantised(meshes: np.ndarray) -> np.ndarray:
+    """Returns meshes (N, 468, 3) of crops of `CROP` pixels in steps of a crop's side, uint16."""
+    units = (meshes + [0.5, 0.5, 0]) / CROP
+    return np.clip(np.rint(units * MESH_STEPS + MESH_ZERO), 0, 65535).astype(np.uint16)
+
+
+def _map_levels(maps: Sequence[np.ndarray]) -> np.ndarray:
+    """Returns maps in [0, 255] of any side as (N, MAP, MAP) uint8, rounded to `LEVELS`."""
+    step = 255 / (LEVELS - 1)
+    small = [
+        cv2.resize(np.asarray(each, np.float32), (MAP, MAP), interpolation=cv2.INTER_AREA)
+        for each in maps
+    ]
+    return np.rint(np.rint(np.stack(small) / step) * step).astype(np.uint8)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs `python -m facefusion.training pack`, with the process's arguments by default."""
+    parser = argparse.ArgumentParser(
+        prog="python -m facefusion.training pack", description=__doc__.split("\n")[0]
+    )
+    parser.add_argument("--data", type=Path, required=True, help="data folder")
+    parser.add_argument("--out", type=Path, required=True, help="file to write, .npz")
+    parser.add_argument("--checkpoints", type=Path, default=Path("checkpoints"))
+    args = parser.parse_args(arguments)
+    size = pack(args.data, args.checkpoints, args.out)
+    print(f"{args.out}: {size / 1e6:.1f} MB")
+    return 0
