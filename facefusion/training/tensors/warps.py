@@ -141,6 +141,12 @@ class TensorWarps:
             own, mirrored = self._spread(destination, at_points).split(1, 1)
             return torch.lerp(own, mirrored, opacity).clamp(0, 1)
 
+    @torch.no_grad()
+    def spread(self, destination: Tensor, values: Tensor) -> Tensor:
+        """Interpolates values (B, 468, C) of the mesh points smoothly: (B, C, S, S)."""
+        with torch.autocast(self._device.type, enabled=False):
+            return self._spread(destination, values.index_select(1, self._warp_points))
+
     def _jumping(
         self, destination: Tensor, source: Tensor, weights: Tensor, strength: Tensor
     ) -> Tensor:
