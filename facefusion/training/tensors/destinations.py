@@ -21,8 +21,8 @@ from facefusion.geometry.warp import GRID, SEAM, SMOOTHNESS
 
 #: Number of control points of the spline.
 POINTS: Final = len(WARP_POINTS)
-#: Faces whose splines are solved at once: 64 float64 matrices to the lattice take 100 MB.
-CHUNK: Final = 64
+#: Faces whose splines are solved at once: their float64 matrices to the lattice take 25 MB.
+CHUNK: Final = 16
 #: Value of a byte of `Destinations.weights` that stands for 1.
 FULL: Final = 255.0
 
@@ -164,10 +164,11 @@ def _splines(points: Tensor, across: Tensor) -> tuple[Tensor, ...]:
             [_kernel(at_nodes, part), torch.ones_like(at_nodes[..., :1]), at_nodes], -1
         )
         matrix = basis @ solver
+        affine = _inverse(straight.mT @ straight) @ straight.mT
         steps = matrix.abs().amax(-1, keepdim=True) / torch.iinfo(torch.int16).max
         lattice = (matrix / steps).round().to(torch.int16)
         at_lattice = (matrix @ values[..., None])[..., 0].float()
-        made.append((torch.linalg.pinv(straight).float(), lattice, steps.float(), at_lattice))
+        made.append((affine.float(), lattice, steps.float(), at_lattice))
     return tuple(torch.cat(parts) for parts in zip(*made, strict=True))
 
 
@@ -180,8 +181,9 @@ def _inverse(systems: Tensor) -> Tensor:
 
 def _kernel(a: Tensor, b: Tensor) -> Tensor:
     """Computes the spline's kernel (N, A, B) between points (N, A, 2) and (N, B, 2)."""
-    squared = (a[:, :, None] - b[:, None]).square().sum(-1)
-    return squared * squared.clamp_min(1e-12).log()
+    squared = (a[..., :1] - b[:, None, :, 0]).square_()
+    squared += (a[..., 1:] - b[:, None, :, 1]).square_()
+    return squared.clamp_min(1e-12).log_().mul_(squared)
 
 
 def _rasters(
