@@ -51,6 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add("--seed", type=int, default=0)
     add("--limit", type=int, help="number of faces of a split, for trials")
     add("--threads", type=int, help="threads on a CPU")
+    add("--eager", action="store_true", help="do without CUDA graphs")
     args = parser.parse_args(arguments)
     cv2.setNumThreads(1)
     device = torch.device(args.device)
@@ -64,6 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Weights.parsed(args.weights),
         seed=args.seed,
         limit=args.limit,
+        graphs=not args.eager,
     )
     own = args.checkpoints
     files = Files(

@@ -38,7 +38,7 @@ KEEP: Final = 0.9995
 FEATURE_SIDE: Final = 160
 #: Batches and samples of the validation.
 VAL_BATCHES: Final = 4
-VAL_BATCH: Final = 48
+VAL_BATCH: Final = 32
 #: Pairs in the picture, and columns of it.
 PICTURED: Final = 24
 COLUMNS: Final = 3
@@ -59,6 +59,7 @@ class Settings:
         log_every: seconds between lines of the log.
         save_every: seconds between checkpoints and pictures.
         limit: number of faces of a split, for trials.
+        graphs: whether steps are captured as CUDA graphs on a GPU.
     """
 
     stage: str
@@ -71,6 +72,7 @@ class Settings:
     log_every: float = 20.0
     save_every: float = 150.0
     limit: int | None = None
+    graphs: bool = True
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,7 @@ class Training:
             TrainingStep(TensorSampler(self.train, view, settings.odds), batch, self.state, objective)
             for view, batch in settings.views
         ]
+        self.graphs = settings.graphs and device.type == "cuda"
         self.step, self.spent = 0, 0.0
 
     def run(self, seconds: float) -> None:
@@ -136,7 +139,7 @@ class Training:
         while time.monotonic() - started < seconds and self.spent < self.settings.seconds:
             self._set_numbers()
             step = self.steps[self.step % len(self.steps)]
-            if self.device.type == "cuda" and step.graph is None:
+            if self.graphs and step.graph is None:
                 _capture(step)
             step()
             self.step += 1
