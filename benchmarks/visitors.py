@@ -189,7 +189,7 @@ def page_form(
     made: Any = None,
 ) -> list[Any]:
     """Returns the values of the page's form, in the order of the listeners of Fuse and Compare."""
-    photos = [source, target, [], other, [], source2, source3]
+    photos = [source, target, "", other, None, None, source2, source3]
     return [*photos, consent, "fast", 0.5, 1.0, consented, made]
 
 

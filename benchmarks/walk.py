@@ -107,7 +107,7 @@ def picture(browser: Browser, url: str, width: int, locale: str, scheme: Any, wh
 
 
 def _group(page: Page) -> None:
-    """Gives a photo of three people, and chooses the first and the last."""
+    """Gives a photo of three people, of whom the first and the last get other faces."""
     people = [
         np.asarray(Image.open(EXAMPLES / f"portrait-{i}.jpg", formats=["JPEG"]).convert("RGB"))
         for i in (1, 3, 4)
@@ -117,11 +117,12 @@ def _group(page: Page) -> None:
         Image.fromarray(np.hstack(people)).save(path, quality=92)
         page.set_input_files("#source-photo input[type=file]", EXAMPLES / "portrait-2.jpg")
         page.set_input_files("#target-photo input[type=file]", path)
-        page.wait_for_selector("#faces label:nth-of-type(3)")
-    for label in page.locator("#faces label:has(input:checked)").all():
-        label.click()
-    page.click("#faces label:nth-of-type(1)")
-    page.click("#faces label:nth-of-type(3)")
+        page.wait_for_selector("#target-photo .frames button:nth-of-type(3)")
+        page.set_input_files("#person-2-photo input[type=file]", EXAMPLES / "portrait-4.jpg")
+    for face, person in ((2, 0), (3, 2), (1, 1)):
+        page.click(f"#target-photo .frames [data-face='{face}']")
+        page.click(f"#faces [data-person='{person}']")
+    page.wait_for_selector("#person-2-notice .notice")
 
 
 def main() -> None:

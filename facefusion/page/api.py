@@ -22,6 +22,7 @@ from facefusion.page.photos import Photos, Raw
 from facefusion.page.queue import CHECKS, FUSIONS, queued
 from facefusion.perception.checks import check_face
 from facefusion.perception.quality import doubts
+from facefusion.perception.reading_order import in_reading_order
 from facefusion.pipeline.clock import Progress
 from facefusion.pipeline.options import LIKENESS
 from facefusion.tiers import TIERS
@@ -40,10 +41,10 @@ FUSE: Final = (
     "`tier` (the one that ran), `reason` (why, where `auto` chose), `seconds` by stage. Files are deleted after 10 minutes."
 )
 DETECT: Final = (
-    "Finds the faces of `photo`. Returns `width`, `height` and `faces` from left to right, each with its `number`, `box` "
-    "(left, top, right, bottom), five `points` (eyes, nose, corners of the mouth) in pixels, `yaw`, `pitch`, `roll` in "
-    "degrees, `usable`, `problem` (why not), `doubts` (small, dark, bright, blurred, turned, tilted, eyes_covered, "
-    "mouth_covered)."
+    "Finds the faces of `photo`. Returns `width`, `height` and `faces`, rows from the top and each row from left to right, "
+    "each with its `number`, `box` (left, top, right, bottom), five `points` (eyes, nose, corners of the mouth) in pixels, "
+    "`yaw`, `pitch`, `roll` in degrees, `usable`, `problem` (why not), `doubts` (small, dark, bright, blurred, turned, "
+    "tilted, eyes_covered, mouth_covered)."
 )
 
 
@@ -138,14 +139,14 @@ class Api:
 
     def _detect(self, upload: Raw | None, language: words.Language) -> dict[str, Any]:
         photo = self.photos.read(upload, "target")
-        faces = self.pipeline.find_faces(photo)
+        faces = in_reading_order(self.pipeline.find_faces(photo))
         described = [_describe(i, face, photo, language) for i, face in enumerate(faces, 1)]
         return {"width": photo.shape[1], "height": photo.shape[0], "faces": described}
 
     def _chosen_faces(self, photo: Photo, faces: list[int] | None) -> Sequence[Face | None]:
         if not faces:
             return [None]
-        found = self.pipeline.find_faces(photo)
+        found = in_reading_order(self.pipeline.find_faces(photo))
         if not isinstance(faces, list) or not all(
             type(n) is int and 1 <= n <= len(found) for n in faces
         ):

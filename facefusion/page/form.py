@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from facefusion.page.layout import CONSENTS, Layout
+from facefusion.page.photo_fields import NOBODY, OTHERS, YOU
 from facefusion.page.photos import Photos, Raw
 
 #: Values by component, as a listener gets them whose `inputs` are a set.
@@ -33,9 +34,8 @@ class Form:
     Attributes:
         source, source2, source3: photos of the first person; the first one is required.
         target: the target photo.
-        faces: numbers from 1, from left to right, of the target faces that the first person
-            replaces; not needed for a single face.
-        other, other_faces: optional second person, and the target faces that they replace.
+        assignment: who goes to each face of a target of several, see `read_assignment`.
+        person2, person3, person4: photos of other people, for faces of such a target.
         tier: name of a tier.
         likeness, blend: options of the pipeline, in [0, 1].
         consent: names of the ticked check boxes.
@@ -47,9 +47,10 @@ class Form:
     source2: Raw | None
     source3: Raw | None
     target: Raw | None
-    faces: Sequence[int]
-    other: Raw | None
-    other_faces: Sequence[int]
+    assignment: str | None
+    person2: Raw | None
+    person3: Raw | None
+    person4: Raw | None
     tier: str
     likeness: float
     blend: float
@@ -68,9 +69,14 @@ class Form:
         return self.source, self.source2, self.source3
 
     @property
+    def others(self) -> dict[int, Raw | None]:
+        """Photos of the other people, by the number of the person."""
+        return dict(zip(OTHERS, (self.person2, self.person3, self.person4), strict=True))
+
+    @property
     def photos(self) -> tuple[Raw | None, ...]:
-        """All photos, of both persons and the target."""
-        return (*self.sources, self.target, self.other)
+        """All photos, of all people and the target."""
+        return (*self.sources, self.target, *self.others.values())
 
     def may_be_fused(self, photos: Photos) -> bool:
         """Whether the visitor consented, or all photos are examples, whose people do not exist."""
@@ -82,6 +88,26 @@ class Form:
         return set(self.consent) == set(CONSENTS)
 
 
+def read_assignment(text: str | None, count: int) -> list[int]:
+    """Reads who goes to each face of a target.
+
+    Args:
+        text: one digit for each face, in reading order: 0 for nobody, 1 for the first person, 2 to
+            4 for the others. Not needed for a single face, which the first person gets.
+        count: number of faces.
+
+    Returns:
+        A number for each face; nobody for all if the text does not fit them.
+    """
+    if count == 1:
+        return [YOU]
+    digits = list(text or "")
+    known = {str(person) for person in (NOBODY, YOU, *OTHERS)}
+    if len(digits) != count or not known.issuperset(digits):
+        return [NOBODY] * count
+    return [int(digit) for digit in digits]
+
+
 def components(layout: Layout) -> dict[str, Any]:
     """Returns the component of each field of `Form`.
 
@@ -91,8 +117,7 @@ def components(layout: Layout) -> dict[str, Any]:
     photos, settings, session = layout.photos, layout.settings, layout.session
     return {
         **{field.name: field.photo for field in photos.all},
-        "faces": photos.target.faces,
-        "other_faces": photos.other.faces,
+        "assignment": photos.target.assignment,
         "tier": settings.tier,
         "likeness": settings.likeness,
         "blend": settings.blend,

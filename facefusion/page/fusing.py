@@ -10,7 +10,7 @@ import gradio as gr
 
 from facefusion import FusionPipeline, FusionResult
 from facefusion.images.marking import marked
-from facefusion.page import files, html, pictures
+from facefusion.page import files, group, html, pictures
 from facefusion.page.comparing import tier_tile
 from facefusion.page.form import Form, LastResult, Values
 from facefusion.page.jobs import Job, RefusedError, open_job
@@ -91,8 +91,17 @@ class Fusing:
                 shown: html.made(replace(made, png=png)),
                 session.consented: form.consented
                 | (job.source_keys if form.has_consent else set()),
+                **self._done(job, result),
                 **self._details(job, result, language),
             }
+
+    def _done(self, job: Job, result: FusionResult) -> Changes:
+        """Shows which faces of a photo of several people were replaced."""
+        table = ""
+        if job.count > 1:
+            left = len(job.numbers) < job.count
+            table = group.done(result, job.numbers, job.people, left=left)
+        return {self.layout.outcome.done: table}
 
     def _details(self, job: Job, result: FusionResult, language: Language) -> Changes:
         """Shows everything but the pictures."""
@@ -100,7 +109,7 @@ class Fusing:
         tiers = {str(result.tier): tier_tile(result, language)}
         return {
             outcome.details: gr.update(visible=True),
-            outcome.report: html.report(result, job.numbers, language),
+            outcome.report: html.report(result, language),
             outcome.tiers: "",
             outcome.steps: _steps(job.target, result, language),
             self.layout.session.last: LastResult(job.key, tiers),

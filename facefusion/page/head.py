@@ -46,6 +46,7 @@ SCRIPTS: Final = (
     "handle.js",
     "visit.js",
     "presses.js",
+    "faces.js",
     "runs.js",
 )
 #: Gradio's previews of links, and its manifest.

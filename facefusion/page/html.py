@@ -11,13 +11,10 @@ from urllib.parse import quote
 
 from facefusion import words
 from facefusion.page.i18n import TAGS, t
-from facefusion.page.pictures import THUMB, data_uri, portrait
 from facefusion.tiers import TierChoice
-from facefusion.types import Face, FusionResult, Photo
+from facefusion.types import FusionResult
 from facefusion.words import Language, say
 
-#: Most faces that can be chosen by their picture; the pipeline measures no more.
-MAX_FACES: Final = 32
 #: Smallest and largest share of a view's width, in percent, that shows the photo before at first.
 SPLITS: Final = (6.0, 50.0)
 
@@ -155,31 +152,14 @@ def made(result: Made) -> str:
     return f"<data {written}></data>"
 
 
-def face_pictures(elem_id: str, photo: Photo, faces: Sequence[Face]) -> str:
-    """Makes a style sheet that shows each face beside its check box in the choice `elem_id`.
+def report(result: FusionResult, language: Language) -> str:
+    """Renders the identity match, the tier that was chosen, and the time of each stage.
 
-    The check boxes keep a name and a number.
+    Several faces have their matches in a table of their own, `group.done`.
     """
-    rules = "".join(
-        f"#{elem_id} label:nth-of-type({i})::before{{background-image:url({data_uri(portrait(photo, face), 80)})}}"
-        for i, face in enumerate(faces[:MAX_FACES], 1)
-    )
-    return f"<style>{rules}#{elem_id} label::before{{width:{THUMB}px;height:{THUMB}px}}</style>"
-
-
-def report(result: FusionResult, numbers: Sequence[int], language: Language) -> str:
-    """Renders identity match by face, the tier that was chosen, and the time of each stage.
-
-    Args:
-        result: the result.
-        numbers: of its faces in the photo, shown if there are several.
-        language: the visitor's language.
-    """
-    named = numbers if len(numbers) > 1 else [0] * len(numbers)
-    pairs = zip(result.faces, named, strict=True)
-    matches = [_match(face.identity_similarity, number, language) for face, number in pairs]
+    faces = result.faces
     parts = [
-        *matches,
+        _match(faces[0].identity_similarity, language) if len(faces) == 1 else "",
         _tier_choice(result.choice, language),
         times(result.timings.stages, language),
     ]
@@ -187,13 +167,12 @@ def report(result: FusionResult, numbers: Sequence[int], language: Language) -> 
     return f'<div class="report" role="status">{text}</div>'
 
 
-def _match(similarity: float, number: int, language: Language) -> str:
+def _match(similarity: float, language: Language) -> str:
     text = partial(say, language=language)
     name = words.grade(similarity)
     width = round(100 * min(max(similarity, 0.0), 1.0))
-    face = f"{text('face')} {number}. " if number else ""
     return (
-        f"<h3>{face}{text('match')} {text(f'match.{name}')}</h3>"
+        f"<h3>{text('match')} {text(f'match.{name}')}</h3>"
         f'<div class="meter" aria-hidden="true"><span style="width:{width}%"></span></div>'
         f"<p>{text(f'match.{name}.text')} "
         f"{text('match.number')} <strong>{similarity:.2f}</strong> ({text('match.scale')})</p>"

@@ -11,9 +11,11 @@ from typing import Any, Final
 
 from facefusion import FusionPipeline, FusionResult, Swap, Tier
 from facefusion.errors import FusionError
-from facefusion.page.form import Form
+from facefusion.page.form import Form, read_assignment
+from facefusion.page.photo_fields import NOBODY, YOU
 from facefusion.page.photos import Photos, Raw
 from facefusion.perception.checks import check_face
+from facefusion.perception.reading_order import in_reading_order
 from facefusion.pipeline.cache import content_key
 from facefusion.pipeline.clock import Progress
 from facefusion.types import Face, Photo
@@ -36,7 +38,7 @@ class RefusedError(Exception):
     """A photo cannot be used.
 
     Attributes:
-        field: name of its form field: "source", "source2", "source3", "other" or "target".
+        field: name of its form field, such as "source2", "person2" or "target".
         error: the reason.
     """
 
@@ -57,9 +59,11 @@ class Job:
     """One validated fusion.
 
     Attributes:
-        swaps: sources and the faces that they replace.
+        swaps: sources and the faces that they replace, in reading order.
         target: (H, W, 3) RGB uint8.
-        numbers: of the replaced faces, from 1, from left to right.
+        numbers: of the replaced faces in reading order, from 1.
+        people: numbers of the people who replace them, 1 for the first person.
+        count: number of faces of the target.
         likeness, blend: options of the pipeline.
         target_key, source_keys: content keys of the photos; those of the sources for the consent.
         key: equal for equal photos and settings, whatever the tier.
@@ -68,6 +72,8 @@ class Job:
     swaps: tuple[Swap, ...]
     target: Photo
     numbers: tuple[int, ...]
+    people: tuple[int, ...]
+    count: int
     likeness: float
     blend: float
     target_key: bytes
@@ -121,7 +127,7 @@ def open_job(pipeline: FusionPipeline, photos: Photos, form: Form, request: Any)
         RefusedError: a photo cannot be used.
         TooManyPixelsError, BusyError: the photos are too large, or others are in work.
     """
-    with photos.hold(request, form.target, [*form.sources, form.other]):
+    with photos.hold(request, form.target, [*form.sources, *form.others.values()]):
         yield make_job(pipeline, photos, form)
 
 
@@ -136,44 +142,35 @@ def make_job(pipeline: FusionPipeline, photos: Photos, form: Form) -> Job:
     Raises:
         RefusedError: a photo cannot be used.
     """
-    sources = _read_sources(pipeline, photos, form)
+    people = {YOU: _read_sources(pipeline, photos, form)}
     try:
         target = photos.read(form.target, "target")
-        faces = pipeline.find_faces(target, "target")
+        faces = in_reading_order(pipeline.find_faces(target, "target"))
     except FusionError as error:
         raise RefusedError("target", error) from None
-    numbers, other_numbers = _choose_faces(form, len(faces))
-    if not numbers and not other_numbers:
+    assignment = read_assignment(form.assignment, len(faces))
+    chosen = [(n, person) for n, person in enumerate(assignment, 1) if person != NOBODY]
+    if not chosen:
         raise RefusedError("target", NoChoiceError("target"))
-    swaps = [Swap(sources, faces[n - 1]) for n in numbers]
-    used = sources if numbers else []
-    if other_numbers:
-        other = _read_source(pipeline, photos, form.other, "other")
-        swaps += [Swap(other, faces[n - 1]) for n in other_numbers]
-        used = [*used, other]
-    target_key, source_keys = content_key(target), [content_key(photo) for photo in used]
-    settings = (numbers, other_numbers, form.likeness, form.blend)
+    for person in sorted({person for _, person in chosen} - {YOU}):
+        field = f"person{person}"
+        people[person] = [_read_source(pipeline, photos, form.others[person], field)]
+    used = sorted({person for _, person in chosen})
+    target_key = content_key(target)
+    source_keys = [content_key(photo) for person in used for photo in people[person]]
+    settings = (assignment, form.likeness, form.blend)
     return Job(
-        swaps=tuple(swaps),
+        swaps=tuple(Swap(people[person], faces[n - 1]) for n, person in chosen),
         target=target,
-        numbers=(*numbers, *other_numbers),
+        numbers=tuple(n for n, _ in chosen),
+        people=tuple(person for _, person in chosen),
+        count=len(faces),
         likeness=float(form.likeness),
         blend=float(form.blend),
         target_key=target_key,
         source_keys=frozenset(source_keys),
         key=hashlib.sha256(repr((target_key, source_keys, settings)).encode()).digest(),
     )
-
-
-def _choose_faces(form: Form, count: int) -> tuple[list[int], list[int]]:
-    """Returns the numbers of the faces that the first and the second person replace."""
-    if count == 1:
-        return [1], []
-    numbers = [int(n) for n in form.faces if 1 <= int(n) <= count]
-    if not form.other:
-        return numbers, []
-    others = [int(n) for n in form.other_faces if 1 <= int(n) <= count and int(n) not in numbers]
-    return numbers, others
 
 
 def _read_sources(pipeline: FusionPipeline, photos: Photos, form: Form) -> list[Photo]:

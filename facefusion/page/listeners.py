@@ -48,10 +48,10 @@ def connect(
 
 
 def connect_photos(layout: Layout, checks: PhotoChecks, at_once: int) -> None:
-    """Connects the photo fields and the choices of faces."""
-    photos, target, other = layout.photos, layout.photos.target, layout.photos.other
+    """Connects the photo fields."""
+    photos, target = layout.photos, layout.photos.target
     checking = {**queued(CHECKS, at_once), **HIDDEN}
-    for field in (*photos.sources, other.field):
+    for field in (*photos.sources, *photos.others):
         field.photo.change(
             checks.source_check(field),
             [field.photo, layout.session.consented],
@@ -61,11 +61,9 @@ def connect_photos(layout: Layout, checks: PhotoChecks, at_once: int) -> None:
     target.field.photo.change(
         checks.check_target,
         target.field.photo,
-        [target.field.notice, target.face_style, target.faces, other.faces, other.section],
+        [target.field.notice, target.faces, target.assignment],
         **checking,
     )
-    for chosen, others in ((target.faces, other.faces), (other.faces, target.faces)):
-        chosen.input(None, [chosen, others], others, js=style.TAKE_FROM_OTHER, **PRIVATE)
     both = [photos.sources[0].photo, target.field.photo]
     photos.swap.click(None, both, both, js=style.EXCHANGE, **PRIVATE)
 
@@ -73,7 +71,7 @@ def connect_photos(layout: Layout, checks: PhotoChecks, at_once: int) -> None:
 def connect_examples(layout: Layout, showing: Showing, found: list[Example]) -> None:
     """Connects the buttons of the examples."""
     source, target = layout.photos.sources[0].photo, layout.photos.target.field.photo
-    outputs = [source, target, layout.outcome.made, layout.outcome.details]
+    outputs = [source, target, layout.outcome.made, layout.outcome.done, layout.outcome.details]
     for button, example in zip(layout.examples, found, strict=True):
         button.click(showing.shower(example), source, outputs, preprocess=False, **UNQUEUED)
 

@@ -17,6 +17,7 @@ class Outcome:
 
     Attributes:
         made: hidden; names the pictures that `scripts/view.js` shows in the view.
+        done: who went to which face of a group photo.
         details: the section below the view.
         report: likeness, tier and times.
         compare: button that runs all tiers.
@@ -25,6 +26,7 @@ class Outcome:
     """
 
     made: gr.HTML
+    done: gr.HTML
     details: gr.Accordion
     report: gr.HTML
     compare: gr.Button
@@ -34,7 +36,7 @@ class Outcome:
     @property
     def outputs(self) -> list[Any]:
         """Components that a fusion updates."""
-        return [self.made, self.details, self.report, self.tiers, self.steps]
+        return [self.made, self.done, self.details, self.report, self.tiers, self.steps]
 
 
 def build(hero: html.Hero | None) -> Outcome:
@@ -42,10 +44,11 @@ def build(hero: html.Hero | None) -> Outcome:
     gr.HTML(html.view(hero), elem_id="view")
     gr.HTML(html.visit(), elem_id="visit")
     made = gr.HTML(visible="hidden", elem_id="made")
+    done = gr.HTML(elem_id="done")
     with gr.Accordion(t("details"), open=False, visible=False, elem_id="details") as details:
         report = gr.HTML(elem_id="report")
         compare = gr.Button(t("compare"), size="md", elem_id="compare")
         tiers = gr.HTML(elem_id="tiers")
         with gr.Accordion(t("how"), open=False, elem_id="how"):
             steps = gr.HTML(elem_id="steps")
-    return Outcome(made, details, report, compare, tiers, steps)
+    return Outcome(made, done, details, report, compare, tiers, steps)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import gradio as gr
 
 from facefusion import FusionPipeline
-from facefusion.page import html
+from facefusion.page import group
 from facefusion.page.jobs import largest_face
 from facefusion.page.layout import Changes, Layout
 from facefusion.page.messages import (
@@ -17,13 +17,12 @@ from facefusion.page.messages import (
     notice_update,
     request_language,
 )
-from facefusion.page.photo_fields import PhotoField
+from facefusion.page.photo_fields import NOBODY, YOU, PhotoField
 from facefusion.page.photos import Photos, Raw
 from facefusion.perception.checks import check_face, is_usable
 from facefusion.perception.quality import doubts
+from facefusion.perception.reading_order import in_reading_order
 from facefusion.pipeline.cache import content_key
-from facefusion.types import Face, Photo
-from facefusion.words import Language, punctuated, say
 
 
 class PhotoChecks:
@@ -65,13 +64,11 @@ class PhotoChecks:
 
     def check_target(self, raw: Raw | None, request: gr.Request) -> Changes:
         """Shows problems of the target photo, and its faces to choose from."""
-        target, other = self.layout.photos.target, self.layout.photos.other
+        target = self.layout.photos.target
         changes: Changes = {
             target.field.notice: notice_update(""),
-            target.face_style: "",
-            target.faces: gr.update(choices=[], value=[], visible=False),
-            other.faces: gr.update(choices=[], value=[]),
-            other.section: gr.update(visible=False, open=False),
+            target.faces: "",
+            target.assignment: "",
         }
         if not raw:
             return changes
@@ -79,37 +76,16 @@ class PhotoChecks:
         try:
             with self.photos.hold(request, raw):
                 photo = self.photos.read(raw, "target")
-                faces = self.pipeline.find_faces(photo, "target")
+                faces = in_reading_order(self.pipeline.find_faces(photo, "target"))
+                usable = [face for face in faces if is_usable(face)]
+                largest = largest_face(usable or faces)
+                check_face(largest, "target")
                 if len(faces) > 1:
-                    return changes | self._face_choice(photo, faces, language)
-                check_face(faces[0], "target")
-                notice = doubts_update(doubts(photo, faces[0]), "ok.target", language)
+                    people = [YOU if face is largest else NOBODY for face in faces]
+                    assignment = "".join(map(str, people))
+                    choice = group.choice(raw["path"], photo, faces, assignment, language)
+                    return changes | {target.faces: choice, target.assignment: assignment}
+                notice = doubts_update(doubts(photo, largest), "ok.target", language)
         except PHOTO_ERRORS as error:
             notice = notice_update(error_sentence(error, language))
         return changes | {target.field.notice: notice}
-
-    def _face_choice(self, photo: Photo, faces: Sequence[Face], language: Language) -> Changes:
-        """Shows the faces of a photo of several people, with the largest usable one chosen."""
-        target, other = self.layout.photos.target, self.layout.photos.other
-        usable = [face for face in faces if is_usable(face)]
-        chosen = largest_face(usable or faces)
-        choices = [
-            (_face_label(number, is_usable(face), language), number)
-            for number, face in enumerate(faces, 1)
-        ]
-        value = [number for number, face in enumerate(faces, 1) if face is chosen]
-        style = "".join(
-            html.face_pictures(elem_id, photo, faces) for elem_id in ("faces", "other-faces")
-        )
-        return {
-            target.face_style: style,
-            target.faces: gr.update(choices=choices, value=value, visible=True),
-            other.faces: gr.update(choices=choices, value=[]),
-            other.section: gr.update(visible=True, open=False),
-        }
-
-
-def _face_label(number: int, usable: bool, language: Language) -> str:
-    name = f"{say('face', language)} {number}"
-    text = name if usable else f"{name}: {say('error.unusable', language)}"
-    return punctuated(text, language)

@@ -1,13 +1,19 @@
-"""Builds the page's photo fields: the first person, the target and the second person."""
+"""Builds the page's photo fields: the first person, the target and other people."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import gradio as gr
 
 from facefusion.page import html
 from facefusion.page.i18n import t
+
+#: Who goes to a face of a group photo, as an assignment writes it: nobody, the first person, others.
+NOBODY: Final = 0
+YOU: Final = 1
+OTHERS: Final = (2, 3, 4)
 
 
 @dataclass(frozen=True)
@@ -15,7 +21,8 @@ class PhotoField:
     """A component for a photo, with a notice below it.
 
     Attributes:
-        name: of the field in a refusal: "source", "source2", "source3", "target" or "other".
+        name: of the field in a refusal: "source", "source2", "source3", "target" or "person2"
+            to "person4".
         number: 1-based position among the photos of the first person, from the second one on.
     """
 
@@ -27,20 +34,17 @@ class PhotoField:
 
 @dataclass(frozen=True)
 class TargetFields:
-    """The target photo, and the choice of its faces with a style sheet of their pictures."""
+    """The target photo, and the choice of who goes to each of its faces.
+
+    Attributes:
+        field: the photo.
+        faces: the faces of a photo of several people; `scripts/faces.js` reads them.
+        assignment: hidden; one digit for each face in reading order, written by that script.
+    """
 
     field: PhotoField
-    face_style: gr.HTML
-    faces: gr.CheckboxGroup
-
-
-@dataclass(frozen=True)
-class OtherPerson:
-    """The second person's photo, and the choice of the target faces that it replaces."""
-
-    section: gr.Accordion
-    field: PhotoField
-    faces: gr.CheckboxGroup
+    faces: gr.HTML
+    assignment: gr.Textbox
 
 
 @dataclass(frozen=True)
@@ -49,22 +53,22 @@ class PhotoFields:
 
     sources: tuple[PhotoField, ...]
     target: TargetFields
-    other: OtherPerson
+    others: tuple[PhotoField, ...]
     swap: gr.Button
 
     @property
     def all(self) -> tuple[PhotoField, ...]:
         """The fields from top to bottom."""
-        return (*self.sources, self.target.field, self.other.field)
+        return (*self.sources, self.target.field, *self.others)
 
 
 @dataclass(frozen=True)
 class MainFields:
-    """The fields that every fusion or group photo needs: face, target and second person."""
+    """The fields that every fusion or group photo needs: face, target and other people."""
 
     source: PhotoField
     target: TargetFields
-    other: OtherPerson
+    others: tuple[PhotoField, ...]
 
 
 def build_main() -> MainFields:
@@ -76,14 +80,14 @@ def build_main() -> MainFields:
         with gr.Column(min_width=130, elem_id="target"):
             gr.HTML(html.heading(2, "target"), elem_id="target-heading")
             field = _field("target", "target", "target.hint", webcam=True)
-    return MainFields(first, _target(field), _other_person())
+    return MainFields(first, _target(field), _other_people())
 
 
 def build_more(main: MainFields) -> PhotoFields:
     """Builds what few visitors need: the exchange of both photos, and more of the first person."""
     with gr.Row(elem_id="beside-photos"):
         swap = gr.Button("⇄ " + t("swap"), size="md", min_width=130, elem_id="swap")
-    return PhotoFields((main.source, *_more_sources()), main.target, main.other, swap)
+    return PhotoFields((main.source, *_more_sources()), main.target, main.others, swap)
 
 
 def _more_sources() -> tuple[PhotoField, PhotoField]:
@@ -98,24 +102,22 @@ def _more_sources() -> tuple[PhotoField, PhotoField]:
 
 
 def _target(field: PhotoField) -> TargetFields:
-    face_style = gr.HTML(elem_id="face-style")
-    faces = gr.CheckboxGroup(
-        [],
-        type="value",
-        label=t("faces"),
-        info=t("faces.hint"),
-        visible=False,
-        elem_id="faces",
-    )
-    return TargetFields(field, face_style, faces)
+    faces = gr.HTML(elem_id="faces")
+    assignment = gr.Textbox("", visible="hidden", elem_id="assignment")
+    return TargetFields(field, faces, assignment)
 
 
-def _other_person() -> OtherPerson:
-    with gr.Accordion(t("second"), open=False, visible=False, elem_id="second-person") as section:
-        gr.HTML(f"<p>{t('second.hint')}</p>", elem_id="second-hint")
-        field = _field("other", "other", "source.hint", webcam=True)
-        faces = gr.CheckboxGroup([], label=t("other.faces"), elem_id="other-faces")
-    return OtherPerson(section, field, faces)
+def _other_people() -> tuple[PhotoField, ...]:
+    """Builds the photos of the other people; each is shown once somebody is to go to a face."""
+    with gr.Row(elem_id="people"):
+        return tuple(_other_person(number) for number in OTHERS)
+
+
+def _other_person(number: int) -> PhotoField:
+    name = f"person{number}"
+    with gr.Column(min_width=130, elem_id=f"person-{number}"):
+        gr.HTML(f"<h3>{t(name)}</h3>", elem_id=f"person-{number}-heading")
+        return _field(f"person-{number}", name, "extra.hint", webcam=True)
 
 
 def _field(
@@ -125,7 +127,7 @@ def _field(
         type="filepath",
         label=t(name),
         placeholder=t(hint),
-        alt_text=t(f"{name}.alt" if number is None else name),
+        alt_text=t(f"{name}.alt" if name in ("source", "target") else name),
         sources=["upload", "webcam", "clipboard"] if webcam else ["upload", "clipboard"],
         buttons=[],
         elem_id=f"{elem_id}-photo",

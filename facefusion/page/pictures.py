@@ -11,18 +11,14 @@ import numpy as np
 from PIL import Image
 
 from facefusion.geometry.align import (
-    FUSION_FACE_SHARE,
     crop_photo,
     invert,
-    mesh_crop_transform,
     rescale_transform,
     transform_points,
 )
 from facefusion.images.marking import marked
-from facefusion.types import Face, FusedFace, FusionResult, Photo
+from facefusion.types import FusedFace, FusionResult, Photo
 
-#: Side of a face to choose, in pixels.
-THUMB: Final = 96
 #: Side of a step's picture, in pixels.
 TILE: Final = 288
 #: Side of a tier's picture, in pixels.
@@ -36,13 +32,6 @@ def data_uri(image: Photo, quality: int = 85) -> str:
     file = io.BytesIO()
     Image.fromarray(image).save(file, "JPEG", quality=quality)
     return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
-
-
-def portrait(photo: Photo, face: Face, size: int = THUMB) -> Photo:
-    """Crops a face of a photo, upright in a square of `size` pixels."""
-    return np.ascontiguousarray(
-        crop_photo(photo, mesh_crop_transform(face.mesh, FUSION_FACE_SHARE, size), size)
-    )
 
 
 def _view(face: FusedFace, size: int) -> np.ndarray:

@@ -39,6 +39,7 @@ class Showing:
             if example.result is not None:
                 outcome = self.layout.outcome
                 changes[outcome.made] = self._made(example, request)
+                changes[outcome.done] = ""
                 changes[outcome.details] = gr.update(visible=False)
             return changes
 

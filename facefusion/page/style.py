@@ -58,5 +58,3 @@ HEAD: Final = (
 REVEAL: Final = "() => runs.reveal()"
 #: Exchanges two values in the browser, without a request to the server.
 EXCHANGE: Final = "(one, other) => [other, one]"
-#: Removes the faces just chosen for one person from the other person's choice.
-TAKE_FROM_OTHER: Final = "(chosen, others) => [others.filter((n) => !chosen.includes(n))]"

@@ -315,7 +315,7 @@ class Visitor:
         self.page.wait_for_selector(f"#{place}-photo img", state="attached")
         looked_at = self.page.locator(told)
         (
-            looked_at.or_(self.page.locator("#faces label >> nth=0"))
+            looked_at.or_(self.page.locator("#target-photo .frames button >> nth=0"))
             if place == "target"
             else looked_at
         ).first.wait_for()

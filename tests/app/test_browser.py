@@ -312,39 +312,6 @@ def test_both_languages_and_no_key_is_left(
         assert visitor.say(key) in text and say(key, other) not in text
 
 
-def test_a_group(
-    visit: Callable[..., Any], server: Any, photo_file: str, group_file: str, face_file: str
-) -> None:
-    """Faces to choose, one of them by the keyboard; two people; and none chosen is missing."""
-    visitor = visit(1280, "en-US")
-    page = visitor.page
-    visitor.choose("source", photo_file)
-    visitor.choose("target", group_file)
-    page.wait_for_selector("#faces label:nth-of-type(6)")
-    assert page.locator("#faces input:checked").count() == 1
-    assert "data:image/jpeg" in page.evaluate(
-        "getComputedStyle(document.querySelector('#faces label:nth-of-type(6)'), '::before').backgroundImage"
-    )
-    for label in page.locator("#faces label:has(input:checked)").all():
-        label.click()
-    page.wait_for_selector(f"#state li:has-text('{say('need.faces')}')")
-    page.focus("#faces label:nth-of-type(2) input")
-    page.keyboard.press("Space")
-    page.click("#faces label:nth-of-type(5)")
-    visitor.open("second-person")
-    visitor.choose("other", face_file)
-    page.click("#other-faces label:nth-of-type(5)")
-    page.wait_for_function("document.querySelectorAll('#faces input:checked').length === 1")
-    assert server.watched.calls == []
-    visitor.consent()
-    visitor.result()
-    visitor.open("details")
-    report = page.inner_text("#report")
-    assert "Face 2." in report and "Face 5." in report and "Face 1." not in report
-    assert server.watched.calls == ["auto"]
-    visitor.behaves()
-
-
 RETAKES = {
     "landscape_file": (NoFaceError("source"), "problem"),
     "text_file": (UnreadablePhotoError("source"), "problem"),

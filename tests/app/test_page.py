@@ -21,7 +21,7 @@ import app
 from facefusion import FusionPipeline, FusionResult, Tier, TierChoice, TierReason, words
 from facefusion.auto.chooser import TierChooser
 from facefusion.auto.speed import Speed
-from facefusion.page import examples, files, html, layout
+from facefusion.page import examples, files, group, html, layout
 from facefusion.page.actions import Actions
 from facefusion.page.form import components
 from facefusion.page.fusing import Fusing
@@ -129,7 +129,7 @@ def _result(similarities: list[float], choice: TierChoice | None = None) -> Fusi
 @pytest.mark.parametrize("language", list(Language))
 def test_the_report_says_how_alike_it_is(similarity: float, word: str, language: Language) -> None:
     assert words.grade(similarity) == word
-    report = html.report(_result([similarity]), [1], language)
+    report = html.report(_result([similarity]), language)
     match = f"{say('match', language)} {say(f'match.{word}', language)}"
     assert words.punctuated(match, language) in report
     assert f"<strong>{similarity:.2f}</strong>" in report and 'role="status"' in report
@@ -137,9 +137,26 @@ def test_the_report_says_how_alike_it_is(similarity: float, word: str, language:
     assert report.count("<tr>") == 2 and "i18n" not in report
 
 
-def test_the_report_names_the_faces_where_there_are_several() -> None:
-    report = html.report(_result([0.9, 0.3]), [2, 5], Language.ENGLISH)
-    assert "Face 2. Likeness: excellent" in report and "Face 5. Likeness: weak" in report
+def test_several_faces_are_one_table_and_their_sentences_are_said_once() -> None:
+    result = _result([0.9, 0.3, 0.35])
+    table = group.done(result, [2, 5, 6], [1, 3, 1], left=True)
+    rows = [
+        f'<th scope="row"><span data-say="face"></span> {number}</th><td data-say="who.{person}">'
+        f'</td><td><span data-say="match.{grade}"></span> {similarity}</td>'
+        for number, person, grade, similarity in (
+            (2, 1, "excellent", "0.90"),
+            (5, 3, "weak", "0.30"),
+            (6, 1, "weak", "0.35"),
+        )
+    ]
+    assert table.index(rows[0]) < table.index(rows[1]) < table.index(rows[2])
+    for key in ("done.left", "done.scale", "done.hint"):
+        assert table.count(f'data-say="{key}"') == 1
+    assert "match" not in html.report(result, Language.ENGLISH)
+    good = group.done(_result([0.9, 0.8]), [1, 2], [1, 2], left=False)
+    assert "done.left" not in good and "done.hint" not in good
+    keys = set(re.findall(r'data-say="([^"]+)"', table + good))
+    assert keys <= set(words.TEXTS[Language.ENGLISH])
 
 
 def test_the_report_says_what_was_chosen_and_why() -> None:
@@ -156,9 +173,9 @@ def test_the_report_says_what_was_chosen_and_why() -> None:
         ),
     ):
         assert expected in html.report(
-            _result([0.6], TierChoice(tier, reason, {}, 90.0)), [1], Language.ENGLISH
+            _result([0.6], TierChoice(tier, reason, {}, 90.0)), Language.ENGLISH
         )
-    assert "Quality" not in html.report(_result([0.6]), [1], Language.ENGLISH)
+    assert "Quality" not in html.report(_result([0.6]), Language.ENGLISH)
 
 
 def test_a_notice_is_text_not_html() -> None:
@@ -281,7 +298,7 @@ def test_the_result_is_shown_before_its_large_files_are_written(
     form = dict.fromkeys(components(page)) | {
         "source": {"path": paths[0]},
         "target": {"path": paths[1]},
-        "faces": [],
+        "assignment": "",
         "tier": "best",
         "likeness": 0.5,
         "blend": 1.0,

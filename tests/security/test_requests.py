@@ -91,12 +91,12 @@ def test_a_wrong_value_from_the_page(
     good = page_form(photo, None, None, photo, None)
     wrong = {
         0: [7, "x", [], {"path": []}],
-        2: [7, "x", {"a": 1}, [[1]], None],
-        4: [7, "x", {"a": 1}, [{"path": "/etc/passwd"}]],
-        7: [7, "rights", {"rights": 1}, [[]], None],
-        8: [7, [], {}, "a" * 1000],
-        9: ["x", [], {}, 1e308, float("nan")],
-        10: ["x", [], {}, True],
+        2: [7, {"a": 1}, [[1]], [{"path": "/etc/passwd"}], "1" * 1000],
+        4: [7, "x", [], {"path": []}],
+        8: [7, "rights", {"rights": 1}, [[]], None],
+        9: [7, [], {}, "a" * 1000],
+        10: ["x", [], {}, 1e308, float("nan")],
+        11: ["x", [], {}, True],
     }
     for place, values in wrong.items():
         for value in values:

@@ -196,11 +196,12 @@ def test_the_form_comes_in_the_order_in_which_others_write_it(
     demo: gr.Blocks, listener: str
 ) -> None:
     inputs = next(fn.inputs for fn in demo.fns.values() if fn.api_name == listener)
-    photos = (f"{name}-photo" for name in ("source", "second", "third", "target", "other"))
+    photos = (f"{name}-photo" for name in ("source", "second", "third", "target", "person-2"))
     written = page_form(*photos, consent="consent")
     for value, name in (
-        ([], "faces"),
-        ([], "other-faces"),
+        ("", "assignment"),
+        (None, "person-3-photo"),
+        (None, "person-4-photo"),
         ("fast", "tier"),
         (0.5, "likeness"),
         (1.0, "blend"),

@@ -10,6 +10,7 @@ import pytest
 
 from facefusion import errors, words
 from facefusion.page import jobs, photos
+from facefusion.page.photo_fields import NOBODY, OTHERS, YOU
 from facefusion.perception.quality import Doubt
 from facefusion.tiers import Tier, TierReason
 from facefusion.words import TEXTS, Language, gradio, language_of, say
@@ -58,7 +59,8 @@ def test_no_word_is_missing_or_left_over() -> None:
     built = {f"{kind}.{name}" for kind, names in {
         "tier": list(Tier), "reason": list(TierReason),
         "doubt": [*Doubt, "several", "go_on"], "consent": ["rights", "decent"],
-        "need": ["source", "target", "other.source", "other.target"],
+        "need": ["source", "target", "other.source", "other.target", "person", "other.person", "faces", "consent"],
+        "who": [NOBODY, YOU, *OTHERS],
         "match": ["excellent", "good", "fair", "weak"],
         "photo": ["source", "target"],
         "step": ["found", "mesh", "warped", "coarse", "mask", "refined", "blended"],

@@ -7,7 +7,9 @@
     "second-photo": "source2",
     "third-photo": "source3",
     "target-photo": "target",
-    "other-photo": "other",
+    "person-2-photo": "person2",
+    "person-3-photo": "person3",
+    "person-4-photo": "person4",
     tier: "quality",
     consent: "consent",
   };

@@ -13,9 +13,8 @@ const runs = (() => {
   const photoOf = (place) => find(`#${place}-photo .image-frame img`)?.src ?? "";
   const told = (place) => find(`#${place}-notice .notice`);
   const isRunning = () => isSeen(find("#cancel"));
-  const faces = () => all("#faces .wrap input").length;
-  const PHOTOS = ["source", "target", "second", "third", "other"];
-  const CHOICES = ["faces", "other-faces", "tier"];
+  const PHOTOS = ["source", "target", "second", "third", "person-2", "person-3", "person-4"];
+  const CHOICES = ["tier"];
   const SHARES = ["likeness", "blend"];
   // Gradio removes what is in a closed section: what is not there has not been changed.
   const known = {};
@@ -23,6 +22,7 @@ const runs = (() => {
   const ticks = (id) => all(`#${id} .wrap input`).map((each) => (each.checked ? "1" : "0")).join("") || undefined;
   const choices = () => [
     ...PHOTOS.map(photoOf),
+    faces.assignment(),
     ...CHOICES.map((id) => remember(id, ticks(id))),
     ...SHARES.map((id) => remember(id, find(`#${id} input[type=range]`)?.value)),
   ];
@@ -34,9 +34,10 @@ const runs = (() => {
   };
   const looked = new Set(); // photos that the server has looked at
   const isLookedAt = (place) => {
-    if (told(place) || (place === "target" && faces())) looked.add(photoOf(place));
+    if (told(place) || (place === "target" && faces.count())) looked.add(photoOf(place));
     return looked.has(photoOf(place));
   };
+  const needed = () => ["source", "target", ...faces.others().map((number) => `person-${number}`)];
   const addresses = () => all("#examples-index data").flatMap((each) => each.dataset.files.split(" "));
   const isExample = (src) => addresses().some((each) => src.endsWith(each));
   // A result that was made beforehand needs no run, as long as its photos are there.
@@ -50,28 +51,29 @@ const runs = (() => {
   };
   const missing = () => {
     const found = [];
-    for (const place of ["source", "target"]) {
-      if (!photoOf(place)) found.push(`need.${place}`);
-      else if (told(place)?.matches(".problem:not(.refused)")) found.push(`need.other.${place}`);
-    }
-    const chosen = all("#faces input:checked, #other-faces input:checked").length;
-    if (photoOf("target") && faces() > 1 && !chosen) found.push("need.faces");
+    const need = (key, number) => found.push(choice.say(`need.${key}`).replace("%(number)d", number));
+    const needPhoto = (place, key, number) => {
+      if (!photoOf(place)) need(key, number);
+      else if (told(place)?.matches(".problem:not(.refused)")) need(`other.${key}`, number);
+    };
+    for (const place of ["source", "target"]) needPhoto(place, place);
+    if (faces.count() && !faces.people().length) need("faces");
+    for (const number of faces.others()) needPhoto(`person-${number}`, "person", number);
     const agreed = all("#consent .wrap input").every((each) => each.checked);
     const given = PHOTOS.map(photoOf).filter(Boolean);
-    if (!agreed && !(given.length && given.every(isExample))) found.push("need.consent");
+    if (!agreed && !(given.length && given.every(isExample))) need("consent");
     return found;
   };
   const tellMissing = (found) => {
     const list = find("#state .needs");
     if (!list) return;
-    const items = found.map((key) => choice.say(key));
-    if (list.dataset.shown === items.join("|") + choice.language) return;
-    list.dataset.shown = items.join("|") + choice.language;
+    if (list.dataset.shown === found.join("|") + choice.language) return;
+    list.dataset.shown = found.join("|") + choice.language;
     list.replaceChildren();
-    if (items.length) {
+    if (found.length) {
       const head = Object.assign(document.createElement("strong"), { textContent: choice.say("need") });
       const rows = document.createElement("ul");
-      rows.append(...items.map((text) => Object.assign(document.createElement("li"), { textContent: text })));
+      rows.append(...found.map((text) => Object.assign(document.createElement("li"), { textContent: text })));
       list.append(head, rows);
     } else list.append(choice.say("need.none"));
   };
@@ -91,7 +93,7 @@ const runs = (() => {
     superseded = false;
     if (wasRunning) ended();
     if (fuse.disabled !== found.length > 0) fuse.disabled = found.length > 0;
-    if (found.length || dragging || !["source", "target"].every(isLookedAt)) return;
+    if (found.length || dragging || !needed().every(isLookedAt)) return;
     if (reused && photoOf("target") !== ran[1]) {
       reused = false;
       ran = choices();

@@ -1,0 +1,158 @@
+"""A photo of several people in a browser: faces pressed on the photo, who goes there, and what was done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from facefusion.words import Language, say
+
+AXE = Path(__file__).resolve().parents[2] / "node_modules" / "axe-core" / "axe.min.js"
+
+
+def press(page: Any, number: int, person: int) -> None:
+    """Presses a face on the photo, and who goes there."""
+    page.click(f"#target-photo .frames [data-face='{number}']")
+    page.click(f"#faces .who [data-person='{person}']")
+
+
+def name(page: Any, number: int) -> str:
+    return str(page.get_attribute(f"#target-photo .frames [data-face='{number}']", "aria-label"))
+
+
+def test_a_group(
+    visit: Callable[..., Any],
+    server: Any,
+    shape: tuple[int, str],
+    photo_file: str,
+    group_file: str,
+    face_file: str,
+) -> None:
+    """Two people for three faces, one of them by the keyboard, and a table in reading order."""
+    visitor = visit(*shape)
+    page, tell = visitor.page, visitor.say
+
+    def called(number: int, person: int) -> str:
+        text = tell("face.as") % {"number": number, "who": tell(f"who.{person}").lower()}
+        return str(text)
+
+    visitor.choose("source", photo_file)
+    visitor.choose("target", group_file)
+    assert page.locator("#target-photo .frames button").count() == 6
+    assert [name(page, i) for i in range(1, 7)] == [called(i, int(i == 3)) for i in range(1, 7)]
+    press(page, 3, 0)
+    page.wait_for_selector(f"#state li:has-text('{tell('need.faces')}')")
+    press(page, 5, 1)
+    press(page, 1, 2)
+    assert name(page, 1) == called(1, 2)
+    page.wait_for_selector(f"#state li:has-text('{tell('need.person') % {'number': 2}}')")
+    visitor.choose("person-2", face_file)
+    # By the keyboard: the focus goes to who goes there, and back with Escape.
+    page.focus("#target-photo .frames [data-face='6']")
+    page.keyboard.press("Enter")
+    focused = "document.activeElement.dataset"
+    assert page.evaluate(f"{focused}.person") == "0"
+    for _ in range(3):
+        page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Space")
+    assert name(page, 6) == called(6, 2)
+    page.keyboard.press("Escape")
+    assert page.evaluate(f"{focused}.face") == "6"
+    assert visitor.needs() == [tell("need.consent")] and server.watched.calls == []
+    visitor.consent()
+    visitor.result()
+    assert server.watched.calls == ["auto"]
+    rows = [row.split("\t") for row in page.locator("#done tbody tr").all_inner_texts()]
+    assert [row[:2] for row in rows] == [
+        [f"{tell('face')} {number}", tell(f"who.{person}")]
+        for number, person in ((1, 2), (5, 1), (6, 2))
+    ]
+    assert all(row[2].endswith(tuple("0123456789")) for row in rows)
+    assert page.inner_text("#done").count(tell("done.scale")) == 1
+    assert page.locator("#view button[data-face], #view .frames").count() == 0
+    other = Language.ENGLISH if visitor.language is Language.CHINESE else Language.CHINESE
+    page.click(f"[data-language={other}]")
+    page.wait_for_selector(f"#done caption:has-text('{say('done.title', other)}')")
+    assert say("who.2", other) in page.inner_text("#done")
+    assert say("who.2", other).lower() in name(page, 1)
+    # Another choice is another run; a photo of one person has no frames.
+    press(page, 5, 0)
+    visitor.result()
+    assert page.locator("#done tbody tr").count() == 2
+    visitor.choose("target", photo_file)
+    assert page.locator(".frames").count() == 0 and not page.is_visible("#faces")
+    assert not page.is_visible("#people")
+    visitor.result()
+    assert page.locator("#done table").count() == 0
+    visitor.fits()
+    visitor.behaves()
+
+
+CENTRES = """() => { const image = document.querySelector("#target-photo img").getBoundingClientRect();
+return [...document.querySelectorAll(".frames button")].map((e) => { const b = e.getBoundingClientRect();
+  return [(b.x + b.width / 2 - image.x) / image.width, (b.y + b.height / 2 - image.y) / image.height]; }); }"""
+
+
+def test_the_frames_stay_on_the_faces(
+    visit: Callable[..., Any], server: Any, pipeline: Any, group: Any, group_file: str
+) -> None:
+    """Whatever the size of the window; each is large enough to press, also on a phone."""
+    visitor = visit(1280, "en-US")
+    page = visitor.page
+    visitor.choose("target", group_file)
+    height, width = group.shape[:2]
+    boxes = [face.detection.box for face in pipeline.find_faces(group)]
+    expected = sorted(
+        ((box[0] + box[2]) / 2 / width, (box[1] + box[3]) / 2 / height) for box in boxes
+    )
+    for size in (1280, 390, 700, 320):
+        page.set_viewport_size({"width": size, "height": 800})
+        page.wait_for_timeout(300)
+        found = sorted(tuple(each) for each in page.evaluate(CENTRES))
+        np.testing.assert_allclose(found, expected, atol=0.02)
+        for button in page.locator(".frames button, #faces button").all():
+            box = button.bounding_box()
+            assert box["width"] >= 43.9 and box["height"] >= 43.9
+        assert page.evaluate("document.documentElement.scrollWidth") <= size
+    visitor.behaves()
+
+
+def test_of_faces_side_by_side_the_nearest_is_meant(
+    visit: Callable[..., Any], server: Any, group_file: str
+) -> None:
+    """Frames of small faces overlap; a press on a phone is 44 px wide."""
+    visitor = visit(390, "en-US")
+    page = visitor.page
+    visitor.choose("target", group_file)
+    page.evaluate(
+        """() => { const [one, other] = document.querySelectorAll(".frames button");
+        other.style.left = `${parseFloat(one.style.left) + 12}px`; other.style.top = one.style.top; }"""
+    )
+    box = page.locator(".frames [data-face='1']").bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    assert page.get_attribute(".frames [data-face='1']", "aria-current") == "true"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious_in_a_group(
+    visit: Callable[..., Any], server: Any, group_file: str, scheme: str
+) -> None:
+    if not AXE.is_file():
+        pytest.skip("axe-core is not installed: run `npm ci` (make test does, where npm is)")
+    visitor = visit(390, "en-US", scheme)
+    page = visitor.page
+    visitor.choose("target", group_file)
+    for number, person in ((1, 2), (2, 3), (4, 4)):
+        press(page, number, person)
+    page.add_script_tag(path=str(AXE))
+    tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+    found = page.evaluate("tags => axe.run({runOnly: tags})", tags)
+    assert [
+        f"{each['id']}: {each['nodes'][0]['target']} {each['nodes'][0].get('failureSummary', '')}"
+        for each in found["violations"]
+        if each["impact"] in ("serious", "critical")
+    ] == []
