@@ -145,6 +145,10 @@ const faces = (() => {
     if (event.key === "Escape" && event.target.closest?.("#faces .who")) frames()[chosen - 1]?.focus();
   });
   document.addEventListener("languagechange", show);
+  // The table is about the last result, not about an earlier one that is opened again.
+  document.addEventListener("viewchange", () => {
+    find("#done").hidden = view.shown?.address !== find("#made data")?.dataset.after;
+  });
   new MutationObserver(show).observe(document, {
     childList: true, subtree: true, attributes: true, attributeFilter: ["src"],
   });
