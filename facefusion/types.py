@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Generic, TypeAlias, TypeVar, overload
 
 import numpy as np
@@ -82,6 +83,19 @@ class Swap:
     face: Face | None = None
 
 
+class Flaw(StrEnum):
+    """What can be seen to be wrong with a new face (`pipeline.checks`)."""
+
+    #: Its edge or a half of it stands out: the light of the two photos differs much.
+    LIGHT = "light"
+    #: The source's mouth is open and the target's is not.
+    MOUTH = "mouth"
+    #: A part of it has lost its detail.
+    SMEARED = "smeared"
+    #: All of it is softer than the photo.
+    SOFT = "soft"
+
+
 @dataclass(frozen=True)
 class FusedFace:
     """One replaced face.
@@ -94,6 +108,7 @@ class FusedFace:
             upright crop.
         fused: (S, S, 3) RGB uint8, the fused face in the target's aligned crop.
         to_photo: (2, 3) pixels of that crop to pixels of the photo.
+        flaws: what can be seen to be wrong with it, the most serious first; empty in a draft.
     """
 
     source: Face
@@ -102,6 +117,7 @@ class FusedFace:
     warped: Photo
     fused: Photo
     to_photo: Affine
+    flaws: tuple[Flaw, ...] = ()
 
 
 #: An array, or a function that makes it.
@@ -161,6 +177,12 @@ class FusionResult:
     def identity_similarity(self) -> float:
         """Cosine between source and result embeddings, in [-1, 1]; the mean of several faces."""
         return float(np.mean([face.identity_similarity for face in self.faces]))
+
+    @property
+    def flaws(self) -> tuple[Flaw, ...]:
+        """What can be seen to be wrong with any of the new faces."""
+        found = {flaw for face in self.faces for flaw in face.flaws}
+        return tuple(flaw for flaw in Flaw if flaw in found)
 
     @property
     def source_face(self) -> Face:

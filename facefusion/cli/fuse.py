@@ -12,6 +12,7 @@ from facefusion.pipeline.options import LIKENESS
 from facefusion.pipeline.pipeline import MAX_SOURCES, FusionPipeline
 from facefusion.studio.insightface_models import ACCEPT_VARIABLE, ARCFACE, SWAPPER
 from facefusion.tiers import TIERS, Tier
+from facefusion.words import grade, say
 
 #: Statement that the user makes by `--i-have-consent`.
 CONSENT: Final = (
@@ -141,7 +142,9 @@ def run(args: argparse.Namespace) -> int:
     target = read_input(args.target, "target")
     result = open_pipeline(args)(sources, target, tier=args.tier, likeness=args.likeness)
     write_result(result, args.out)
-    print(
-        f"{args.out}: identity match {result.identity_similarity:.2f}, {result.timings.total:.2f} s, tier {result.tier}"
-    )
+    similarity = result.identity_similarity
+    match = f"identity match {similarity:.2f}, {grade(similarity)} resemblance"
+    print(f"{args.out}: {match}, {result.timings.total:.2f} s, tier {result.tier}")
+    for flaw in result.flaws:
+        print(say(f"flaw.{flaw}"))
     return 0

@@ -38,6 +38,7 @@ FUSE: Final = (
     "not sexual and deceives nobody. Returns the result (PNG, of the target's size, marked as AI-generated in a corner and "
     "in its metadata), its first draft (PNG, marked too), and a report: `identity_similarity` (cosine in [-1, 1] between "
     "the identities of the source and of the result; `faces` holds it for each face), `likeness` (the same in words), "
+    "`flaws` (what can be seen to be wrong: light, mouth, smeared, soft), `advice` (what to try), "
     "`tier` (the one that ran), `reason` (why, where `auto` chose), `seconds` by stage. Files are deleted after 10 minutes."
 )
 DETECT: Final = (
@@ -112,21 +113,18 @@ class Api:
         face, photo = self.photos.read(source, "source"), self.photos.read(target, "target")
         swaps = [Swap(face, each) for each in self._chosen_faces(photo, faces)]
         *_, result = self.pipeline.stream(swaps, photo, progress=progress, **options)
-        return self._write(
-            result, mark_text(request_language(request)), self.photos.results(request)
-        )
+        return self._write(result, request_language(request), self.photos.results(request))
 
     def _write(
-        self, result: FusionResult, text: str, folder: Path
+        self, result: FusionResult, language: words.Language, folder: Path
     ) -> tuple[str, str, dict[str, Any]]:
         def write(picture: Photo) -> str:
-            return files.write(
-                marked(picture, text, faces=result.boxes, in_place=True), folder, ".png"
-            )
+            image = marked(picture, mark_text(language), faces=result.boxes, in_place=True)
+            return files.write(image, folder, ".png")
 
         with ThreadPoolExecutor(1) as pool:  # PNG of a large photo: slower than fusing
             draft = pool.submit(write, result.coarse)
-            return write(result.image), draft.result(), make_report(result)
+            return write(result.image), draft.result(), make_report(result, language)
 
     def detect(self, photo: Raw | None, request: gr.Request) -> dict[str, Any]:
         """Finds the faces of a photo; see `DETECT`."""
@@ -171,12 +169,14 @@ def _describe(number: int, face: Face, photo: Photo, language: words.Language) -
     }
 
 
-def make_report(result: FusionResult) -> dict[str, Any]:
+def make_report(result: FusionResult, language: words.Language) -> dict[str, Any]:
     """Makes the report of `/fuse`."""
     return {
         "identity_similarity": round(result.identity_similarity, 4),
         "likeness": words.grade(result.identity_similarity),
         "faces": [round(face.identity_similarity, 4) for face in result.faces],
+        "flaws": [flaw.value for flaw in result.flaws],
+        "advice": [say(f"flaw.{flaw}", language) for flaw in result.flaws],
         "tier": result.tier.value,
         "reason": result.choice.reason.value if result.choice is not None else None,
         "seconds": {stage: round(seconds, 4) for stage, seconds in result.timings.stages.items()},

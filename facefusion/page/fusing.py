@@ -84,7 +84,9 @@ class Fusing:
             image = _marked(result, language)
             jpeg = files.write(image, folder, ".jpg")
             # The other file, above all the PNG of a large photo, takes longer.
-            made = replace(made, kind="result", after=jpeg, seconds=files.kept_seconds())
+            made = replace(
+                made, kind="result", after=jpeg, seconds=files.kept_seconds(), flaws=result.flaws
+            )
             yield {shown: html.made(made)}
             png = files.write(image, folder, ".png")
             yield {

@@ -14,7 +14,7 @@ from facefusion.errors import FusionError
 from facefusion.page import html
 from facefusion.page.photo_fields import NOBODY, OTHERS, YOU
 from facefusion.perception.checks import check_face
-from facefusion.types import Face, FusionResult, Photo
+from facefusion.types import Face, FusedFace, FusionResult, Photo
 from facefusion.words import Language
 
 
@@ -69,30 +69,34 @@ def _problem(face: Face, language: Language) -> str:
 
 
 def done(result: FusionResult, numbers: Sequence[int], people: Sequence[int], *, left: bool) -> str:
-    """Renders which face of a photo of several people got whose face, and how alike it is.
+    """Renders which face of a photo of several people got whose face, and how alike and how good it is.
 
     Args:
         result: the result.
         numbers, people: of the replaced faces, in the order of `result.faces`.
         left: whether other faces were left as they were.
     """
-    similarities = [face.identity_similarity for face in result.faces]
-    grades = [words.grade(similarity) for similarity in similarities]
+    grades = [words.grade(face.identity_similarity) for face in result.faces]
     rows = "".join(
         f'<tr><th scope="row"><span data-say="face"></span> {number}</th>'
         f'<td data-say="who.{person}"></td>'
-        f'<td><span data-say="match.{grade}"></span> {similarity:.2f}</td></tr>'
-        for number, person, grade, similarity in zip(
-            numbers, people, grades, similarities, strict=True
-        )
+        f'<td><span data-say="match.{grade}"></span> {face.identity_similarity:.2f}</td>'
+        f"<td>{_flaws(face)}</td></tr>"
+        for number, person, grade, face in zip(numbers, people, grades, result.faces, strict=True)
     )
     heads = "".join(
-        f'<th scope="col" data-say="{key}"></th>' for key in ("face", "who", "likeness")
+        f'<th scope="col" data-say="{key}"></th>'
+        for key in ("face", "who", "resemblance", "picture")
     )
     notes = ["done.left"] * left + ["done.scale"]
-    notes += ["done.hint"] * bool({"fair", "weak"} & set(grades))
+    notes += ["done.hint"] * bool({"some", "little"} & set(grades))
     sentences = " ".join(f'<span data-say="{key}"></span>' for key in notes)
     return (
         f'<div class="done" role="status"><table><caption data-say="done.title"></caption>'
         f"<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table><p>{sentences}</p></div>"
     )
+
+
+def _flaws(face: FusedFace) -> str:
+    keys = [f"flaw.{flaw}.name" for flaw in face.flaws] or ["flaw.none.name"]
+    return ", ".join(f'<span data-say="{key}"></span>' for key in keys)

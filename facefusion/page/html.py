@@ -12,7 +12,7 @@ from urllib.parse import quote
 from facefusion import words
 from facefusion.page.i18n import TAGS, t
 from facefusion.tiers import TierChoice
-from facefusion.types import FusionResult
+from facefusion.types import Flaw, FusedFace, FusionResult
 from facefusion.words import Language, say
 
 #: Smallest and largest share of a view's width, in percent, that shows the photo before at first.
@@ -32,6 +32,7 @@ class Made:
         png: path of the lossless file, or None while it is not written yet.
         seconds: that the files are kept.
         face: path of the example that was the face, if the result was made beforehand.
+        flaws: what can be seen to be wrong with the new faces.
     """
 
     kind: str
@@ -43,6 +44,7 @@ class Made:
     png: str | None = None
     seconds: float = 0.0
     face: str | None = None
+    flaws: tuple[Flaw, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ def view(hero: Hero | None = None) -> str:
         '<span class="hint"></span><span class="chip" data-say="after"></span></p>'
         '<div class="presses">'
         '<a id="jpeg" class="press main" download="facefusion.jpg" href="#" data-say="jpeg"></a>'
-        f'{presses}</div><p class="kept"><span class="left"></span> '
+        f'{presses}</div><div class="flaws" role="status"></div><p class="kept"><span class="left"></span> '
         '<button id="forget" class="press" type="button" data-say="forget"></button></p>'
         '<p class="told" role="status"></p></section>'
     )
@@ -147,19 +149,20 @@ def made(result: Made) -> str:
         "png": address(result.png) if result.png else "",
         "seconds": f"{result.seconds:.0f}",
         "face": address(result.face) if result.face else "",
+        "flaws": " ".join(result.flaws),
     }
     written = " ".join(f'data-{name}="{escape(value)}"' for name, value in values.items())
     return f"<data {written}></data>"
 
 
 def report(result: FusionResult, language: Language) -> str:
-    """Renders the identity match, the tier that was chosen, and the time of each stage.
+    """Renders resemblance and flaws, the tier that was chosen, and the time of each stage.
 
     Several faces have their matches in a table of their own, `group.done`.
     """
     faces = result.faces
     parts = [
-        _match(faces[0].identity_similarity, language) if len(faces) == 1 else "",
+        _match(faces[0], language) if len(faces) == 1 else "",
         _tier_choice(result.choice, language),
         times(result.timings.stages, language),
     ]
@@ -167,15 +170,18 @@ def report(result: FusionResult, language: Language) -> str:
     return f'<div class="report" role="status">{text}</div>'
 
 
-def _match(similarity: float, language: Language) -> str:
-    text = partial(say, language=language)
+def _match(face: FusedFace, language: Language) -> str:
+    text, similarity = partial(say, language=language), face.identity_similarity
     name = words.grade(similarity)
     width = round(100 * min(max(similarity, 0.0), 1.0))
+    gap = "" if language is Language.CHINESE else " "
+    seen = gap.join(text(f"flaw.{flaw}") for flaw in face.flaws) or text("flaw.none")
     return (
         f"<h3>{text('match')} {text(f'match.{name}')}</h3>"
         f'<div class="meter" aria-hidden="true"><span style="width:{width}%"></span></div>'
         f"<p>{text(f'match.{name}.text')} "
         f"{text('match.number')} <strong>{similarity:.2f}</strong> ({text('match.scale')})</p>"
+        f"<p><strong>{text('picture')}:</strong> {seen}</p>"
     )
 
 

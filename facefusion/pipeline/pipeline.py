@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -23,7 +22,7 @@ from facefusion.pipeline.loading import Loading, open_networks
 from facefusion.pipeline.matching import match_faces, reshape_target
 from facefusion.pipeline.networks import Networks
 from facefusion.pipeline.options import LIKENESS, FusionOptions
-from facefusion.pipeline.results import Picture, Results
+from facefusion.pipeline.results import Checked, Picture, Results
 from facefusion.pipeline.steps import Steps
 from facefusion.pipeline.synthetic import synthetic_photos, with_synthetic_face
 from facefusion.tiers import TIERS, Backend, Tier
@@ -243,7 +242,7 @@ class FusionPipeline:
             faces = reshaped.faces
             del reshaped  # its mask takes more memory than the photo
             made = Results(matches, pairs, canvas.layers, chosen, clock)
-            yield made.result(canvas.layers, crops, [math.nan] * len(matches))
+            yield made.result(canvas.layers, crops, [Checked()] * len(matches))
             # 5. Refine: mask and residual at up to 512 px; or Studio, with the user's own models.
             maps = stages.finish_refining(refining, maps, clock)
             final: Picture = canvas.layers
@@ -257,13 +256,15 @@ class FusionPipeline:
                     canvas = canvas.without_faces()
                     crops = stages.compose_details(canvas, pairs, maps, details)
                 final = canvas.layers
-            # 7. Check: identity similarity of the result; the time taken updates the chooser.
+            # 7. Check: identity similarity and flaws; the time taken updates the chooser.
             with clock.stage("check"):
-                similarities = stages.compare(self.networks.identity, final, faces, matches)
+                checked = stages.check(
+                    self.networks.identity, final, canvas, faces, matches, pairs, maps
+                )
             if chosen.tier in TIERS:
                 seconds = clock.seconds_without(PERCEPTION)
                 self.chooser.observe(chosen.tier, chosen.face_size, seconds, faces=len(matches))
-            yield made.result(final, crops, similarities)
+            yield made.result(final, crops, checked)
 
     def _measure_speed(self) -> Speed:
         """Times every tier on two grey photos with a synthetic face."""

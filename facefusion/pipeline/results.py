@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -11,7 +12,7 @@ from facefusion.pipeline.alignment import AlignedPair
 from facefusion.pipeline.clock import Clock
 from facefusion.pipeline.matching import FaceMatch
 from facefusion.tiers import Tier, TierChoice, TierSpec, tier_spec
-from facefusion.types import FloatArray, FusedFace, FusionResult, Photo, Timings
+from facefusion.types import Flaw, FloatArray, FusedFace, FusionResult, Photo, Timings
 
 
 class Picture(Protocol):
@@ -45,6 +46,19 @@ class ChosenTier:
 
 
 @dataclass(frozen=True)
+class Checked:
+    """What was measured on a new face.
+
+    Attributes:
+        similarity: identity similarity to its source, in [-1, 1]; NaN if it was not measured.
+        flaws: what can be seen to be wrong with it.
+    """
+
+    similarity: float = math.nan
+    flaws: tuple[Flaw, ...] = ()
+
+
+@dataclass(frozen=True)
 class Results:
     """Everything that the results of one call have in common.
 
@@ -62,21 +76,27 @@ class Results:
     clock: Clock
 
     def result(
-        self, picture: Picture, crops: Sequence[Photo], similarities: Sequence[float]
+        self, picture: Picture, crops: Sequence[Photo], checked: Sequence[Checked]
     ) -> FusionResult:
         """Makes a result.
 
         Args:
             picture: the photo with the new faces.
             crops: (S, S, 3) RGB uint8, each fused face in its target's aligned crop.
-            similarities: identity similarity of each face to its source, in [-1, 1].
+            checked: what was measured on each face.
         """
         faces = tuple(
             FusedFace(
-                match.source.face, match.target.face, similarity, pair.warped, crop, pair.to_photo
+                match.source.face,
+                match.target.face,
+                found.similarity,
+                pair.warped,
+                crop,
+                pair.to_photo,
+                found.flaws,
             )
-            for match, similarity, pair, crop in zip(
-                self.matches, similarities, self.pairs, crops, strict=True
+            for match, found, pair, crop in zip(
+                self.matches, checked, self.pairs, crops, strict=True
             )
         )
         timings = Timings(dict(self.clock.seconds))

@@ -18,11 +18,12 @@ from facefusion.perception.coverings import Coverings
 from facefusion.perception.identity import IdentityEncoder
 from facefusion.pipeline.alignment import AlignedPair
 from facefusion.pipeline.canvas import Canvas
+from facefusion.pipeline.checks import ComposedFace, flaws
 from facefusion.pipeline.clock import Clock
 from facefusion.pipeline.faces import FaceFinder
 from facefusion.pipeline.matching import FaceMatch, ReshapedTarget
 from facefusion.pipeline.options import FusionOptions
-from facefusion.pipeline.results import ChosenTier, Picture
+from facefusion.pipeline.results import Checked, ChosenTier, Picture
 from facefusion.pipeline.target import PreparedTarget
 from facefusion.studio.swapper import StudioRunner
 from facefusion.tiers import Tier, TierSpec
@@ -181,15 +182,21 @@ def swap_in_studio(
     return RenderedPicture(photo, changed)
 
 
-def compare(
+def check(
     identity: IdentityEncoder,
     final: Picture,
+    canvas: Canvas,
     faces: Sequence[Face],
     matches: Sequence[FaceMatch],
-) -> list[float]:
-    """Returns cosines between the embeddings of the result's faces and of their sources."""
-    image = final.image()
-    return [
-        float(identity(image, face.mesh) @ match.embedding)
-        for face, match in zip(faces, matches, strict=True)
-    ]
+    pairs: Sequence[AlignedPair],
+    maps: Sequence[FusionMaps],
+) -> list[Checked]:
+    """Compares the result's faces with their sources, and looks for flaws in them."""
+    image, photo = final.image(), canvas.layers.photo
+    checked = []
+    for face, match, pair, answer in zip(faces, matches, pairs, maps, strict=True):
+        mask = canvas.blend * pair.final_mask(answer.mask)
+        composed = ComposedFace.of(photo, image, mask, face.mesh, match.source.face.mesh)
+        similarity = float(identity(image, face.mesh) @ match.embedding)
+        checked.append(Checked(similarity, flaws(composed)))
+    return checked

@@ -25,7 +25,7 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
 #: Smallest identity similarity of each grade, best first. On 60 pairs of validation faces the
 #: product's identity network gives different people a median of 0.12 and at most 0.41, and
 #: fused faces a median of 0.69 and at least 0.46.
-GRADES: Final = ((0.70, "excellent"), (0.55, "good"), (0.40, "fair"))
+GRADES: Final = ((0.70, "strong"), (0.55, "clear"), (0.40, "some"))
 
 
 def say(key: str, language: Language = Language.ENGLISH) -> str:
@@ -71,7 +71,7 @@ def punctuated(text: str, language: Language) -> str:
 
 def grade(similarity: float) -> str:
     """Grades an identity similarity in [-1, 1]: the end of a key that starts with "match."."""
-    return next((name for least, name in GRADES if similarity >= least), "weak")
+    return next((name for least, name in GRADES if similarity >= least), "little")
 
 
 def refusal(

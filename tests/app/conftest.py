@@ -31,6 +31,7 @@ from facefusion.words import language_of, say
 #: In the names of all uploads: none of the logs may hold it.
 SECRET = "aunt-mabel-1987"
 HOST = "127.0.0.1"
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
 @dataclass
@@ -223,6 +224,13 @@ def bright_file(save: Callable[..., str], astronaut: np.ndarray) -> str:
 @pytest.fixture(scope="session")
 def blurred_file(save: Callable[..., str], astronaut: np.ndarray) -> str:
     return save(np.asarray(cv2.GaussianBlur(astronaut, (0, 0), 4), np.uint8))
+
+
+@pytest.fixture(scope="session")
+def soft_file(save: Callable[..., str]) -> str:
+    """An example, so blurred that its face looks soft in a sharp photo, but not refused."""
+    with Image.open(EXAMPLES / "portrait-3.jpg") as photo:
+        return save(np.asarray(cv2.GaussianBlur(np.asarray(photo), (0, 0), 12), np.uint8))
 
 
 @pytest.fixture(scope="session")

@@ -145,6 +145,30 @@ def test_before_and_after_by_pointer_and_keyboard(visit: Callable[..., Any]) -> 
     visitor.behaves()
 
 
+def test_what_is_wrong_with_the_picture_is_said_below_it(
+    visit: Callable[..., Any], shape: tuple[int, str], soft_file: str
+) -> None:
+    """In the visitor's language, also when that changes; and not below a good picture."""
+    visitor = visit(*shape)
+    page = visitor.page
+    fuse_two_photos(visitor)
+    assert page.locator("#view .flaws .notice").count() == 0
+    visitor.choose("source", soft_file)
+    visitor.consent()
+    visitor.result()
+    flaw = page.locator("#view .flaws .notice")
+    assert flaw.all_inner_texts() == [visitor.say("flaw.soft")] and flaw.is_visible()
+    frame, notice = (page.locator(f"#view {at}").bounding_box() for at in (".frame", ".flaws"))
+    assert notice["y"] >= frame["y"] + frame["height"]
+    visitor.open("details")
+    assert visitor.say("flaw.soft") in page.inner_text("#report")
+    other = Language.ENGLISH if visitor.language is Language.CHINESE else Language.CHINESE
+    page.click(f".switch [data-language={other}]")
+    assert flaw.all_inner_texts() == [say("flaw.soft", other)]
+    visitor.fits()
+    visitor.behaves()
+
+
 def test_photos_are_thumbnails_beside_a_result(visit: Callable[..., Any]) -> None:
     visitor = visit(390, "en-US")
     page = visitor.page

@@ -29,7 +29,7 @@ from facefusion.page.host import Host
 from facefusion.page.layout import CONSENTS
 from facefusion.page.stops import Stops
 from facefusion.tiers import TIERS
-from facefusion.types import Timings
+from facefusion.types import Flaw, Timings
 from facefusion.words import Language, say
 
 QUICK = Speed(0.1, {tier: 0.05 * 2**i for i, tier in enumerate(TIERS)})
@@ -101,8 +101,14 @@ def test_examples_are_those_whose_files_exist(tmp_path: Path) -> None:
     assert ready / "r.jpg" not in examples.files([made])  # it has no mark
 
 
-def _result(similarities: list[float], choice: TierChoice | None = None) -> FusionResult:
-    faces: Any = tuple(SimpleNamespace(identity_similarity=value) for value in similarities)
+def _result(
+    similarities: list[float],
+    choice: TierChoice | None = None,
+    flaws: tuple[Flaw, ...] = (),
+) -> FusionResult:
+    faces: Any = tuple(
+        SimpleNamespace(identity_similarity=value, flaws=flaws) for value in similarities
+    )
     empty = np.zeros((1, 1, 3), np.uint8)
     return FusionResult(
         empty,
@@ -118,12 +124,12 @@ def _result(similarities: list[float], choice: TierChoice | None = None) -> Fusi
 @pytest.mark.parametrize(
     ("similarity", "word"),
     [
-        (0.9, "excellent"),
-        (0.7, "excellent"),
-        (0.6, "good"),
-        (0.5, "fair"),
-        (0.3, "weak"),
-        (-1.0, "weak"),
+        (0.9, "strong"),
+        (0.7, "strong"),
+        (0.6, "clear"),
+        (0.5, "some"),
+        (0.3, "little"),
+        (-1.0, "little"),
     ],
 )
 @pytest.mark.parametrize("language", list(Language))
@@ -143,10 +149,11 @@ def test_several_faces_are_one_table_and_their_sentences_are_said_once() -> None
     rows = [
         f'<th scope="row"><span data-say="face"></span> {number}</th><td data-say="who.{person}">'
         f'</td><td><span data-say="match.{grade}"></span> {similarity}</td>'
+        '<td><span data-say="flaw.none.name"></span></td>'
         for number, person, grade, similarity in (
-            (2, 1, "excellent", "0.90"),
-            (5, 3, "weak", "0.30"),
-            (6, 1, "weak", "0.35"),
+            (2, 1, "strong", "0.90"),
+            (5, 3, "little", "0.30"),
+            (6, 1, "little", "0.35"),
         )
     ]
     assert table.index(rows[0]) < table.index(rows[1]) < table.index(rows[2])
@@ -155,8 +162,24 @@ def test_several_faces_are_one_table_and_their_sentences_are_said_once() -> None
     assert "match" not in html.report(result, Language.ENGLISH)
     good = group.done(_result([0.9, 0.8]), [1, 2], [1, 2], left=False)
     assert "done.left" not in good and "done.hint" not in good
-    keys = set(re.findall(r'data-say="([^"]+)"', table + good))
+    soft = group.done(_result([0.9, 0.8], None, tuple(Flaw)), [1, 2], [1, 2], left=False)
+    assert soft.count('data-say="flaw.soft.name"') == 2 and "flaw.none" not in soft
+    keys = set(re.findall(r'data-say="([^"]+)"', table + good + soft))
     assert keys <= set(words.TEXTS[Language.ENGLISH])
+
+
+@pytest.mark.parametrize("language", list(Language))
+def test_the_report_says_what_can_be_seen_and_what_to_try(language: Language) -> None:
+    report = html.report(_result([0.9]), language)
+    assert say("flaw.none", language) in report
+    report = html.report(_result([0.9], None, (Flaw.LIGHT, Flaw.SOFT)), language)
+    assert all(say(f"flaw.{flaw}", language) in report for flaw in (Flaw.LIGHT, Flaw.SOFT))
+    assert not any(say(f"flaw.{flaw}", language) in report for flaw in ("none", Flaw.MOUTH))
+
+
+@pytest.mark.parametrize("flaw", list(Flaw))
+def test_every_flaw_has_its_sentence(flaw: Flaw) -> None:
+    assert all(say(f"flaw.{flaw}", language) for language in Language)
 
 
 def test_the_report_says_what_was_chosen_and_why() -> None:

@@ -21,6 +21,7 @@ from facefusion.images.marking import SOURCE_TYPE, marked
 from facefusion.machine.cpu import describe_machine
 from facefusion.pipeline.pipeline import STAGES
 from facefusion.tiers import TIERS, Tier
+from facefusion.words import say
 
 
 @pytest.fixture
@@ -55,8 +56,10 @@ def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str
 def test_fuse_writes_the_result(desk: Path, run, pipe: FusionPipeline) -> None:
     code, out, err = run("fuse", "face.png", "photo.png", "-o", "out.png")
     assert (code, err) == (0, "")
-    assert out.startswith("out.png: identity match 1.00, ") and out.count("\n") == 1
+    first, *advice = out.splitlines()
+    assert first.startswith("out.png: identity match 1.00, strong resemblance, ")
     expected = pipe(np.asarray(Image.open("face.png")), np.asarray(Image.open("photo.png")))
+    assert advice == [say(f"flaw.{flaw}") for flaw in expected.flaws] and advice
     made = np.asarray(Image.open("out.png"))
     np.testing.assert_array_equal(made, marked(expected.image, faces=expected.boxes))
     assert (made != expected.image).any()

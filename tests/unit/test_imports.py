@@ -53,7 +53,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "cli": {
         "engines", "errors", "evaluation", "export", "facefusion", "images", "machine", "models", "pipeline", "studio",
-        "tiers", "types",
+        "tiers", "types", "words",
     },
     "__main__": {"cli", "machine"},
 }  # fmt: skip

@@ -13,6 +13,7 @@ from facefusion.page import jobs, photos
 from facefusion.page.photo_fields import NOBODY, OTHERS, YOU
 from facefusion.perception.quality import Doubt
 from facefusion.tiers import Tier, TierReason
+from facefusion.types import Flaw
 from facefusion.words import TEXTS, Language, gradio, language_of, say
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,7 +43,9 @@ def test_every_text_is_in_both_languages() -> None:
 def test_what_is_a_sentence_ends_like_one() -> None:
     for language, stop in ((Language.ENGLISH, "."), (Language.CHINESE, "。")):
         for key, text in TEXTS[language].items():
-            if key.endswith((".remedy", ".text")) or key.startswith(("doubt.", "ok.", "reason.")):
+            if key.endswith((".remedy", ".text")) or (
+                not key.endswith(".name") and key.startswith(("doubt.", "ok.", "reason.", "flaw."))
+            ):
                 assert text.endswith(stop), key
 
 
@@ -61,11 +64,12 @@ def test_no_word_is_missing_or_left_over() -> None:
         "doubt": [*Doubt, "several", "go_on"], "consent": ["rights", "decent"],
         "need": ["source", "target", "other.source", "other.target", "person", "other.person", "faces", "consent"],
         "who": [NOBODY, YOU, *OTHERS],
-        "match": ["excellent", "good", "fair", "weak"],
+        "match": ["strong", "clear", "some", "little"], "flaw": [*Flaw, "none"],
         "photo": ["source", "target"],
         "step": ["found", "mesh", "warped", "coarse", "mask", "refined", "blended"],
     }.items() for name in names}  # fmt: skip
-    built |= {f"match.{name}.text" for name in ("excellent", "good", "fair", "weak")}
+    built |= {f"flaw.{name}.name" for name in (*Flaw, "none")}
+    built |= {f"match.{name}.text" for name in ("strong", "clear", "some", "little")}
     built |= {f"error.{kind.code}{end}" for kind in KINDS for end in ("", ".remedy")}
     used = built | {
         key for key in TEXTS[Language.ENGLISH] if f'"{key}"' in code or f"'{key}'" in code
@@ -114,7 +118,7 @@ def test_the_browser_chooses_the_language(accepted: str | None, language: str) -
 
 def test_likeness_has_a_name() -> None:
     assert [words.grade(value) for value in (1, 0.7, 0.69, 0.55, 0.4, 0.39, -1)] == [
-        "excellent", "excellent", "good", "good", "fair", "weak", "weak",
+        "strong", "strong", "clear", "clear", "some", "little", "little",
     ]  # fmt: skip
 
 

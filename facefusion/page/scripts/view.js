@@ -33,11 +33,18 @@ const view = (() => {
     set(find("#body"), "data-shown", entry.kind);
     set(section().querySelector(".hint"), "data-say", entry.kind === "draft" ? "draft.hint" : "handle.hint");
     tell("");
+    section().querySelector(".flaws").replaceChildren(...entry.flaws.map(advice));
     set(find("#jpeg"), "href", after);
     find("#png").disabled = !entry.png;
     find("#share").hidden = !navigator.canShare?.({ files: [asFile(entry)] });
     tellTime();
     document.dispatchEvent(new Event("viewchange"));
+  };
+  // What can be seen to be wrong, and what to try: `names.js` writes the text.
+  const advice = (flaw) => {
+    const line = Object.assign(document.createElement("p"), { className: "notice doubt" });
+    line.dataset.say = `flaw.${flaw}`;
+    return line;
   };
   const asFile = (entry) => new File([entry.after], "facefusion.jpg", { type: "image/jpeg" });
 
@@ -67,6 +74,7 @@ const view = (() => {
       const entry = {
         ...{ kind: data.kind, photo: data.photo, address: data.after, png: "", before, after },
         ...{ ratio: data.ratio, split: Number(data.split), expires: Date.now() + 1000 * data.seconds },
+        flaws: data.flaws.split(" ").filter(Boolean),
       };
       if (entry.kind === "result") visit.add(entry);
       addPng(find("#made data")?.dataset);
