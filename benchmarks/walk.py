@@ -118,7 +118,7 @@ def _group(page: Page) -> None:
         page.set_input_files("#source-photo input[type=file]", EXAMPLES / "portrait-2.jpg")
         page.set_input_files("#target-photo input[type=file]", path)
         page.wait_for_selector("#target-photo .frames button:nth-of-type(3)")
-        page.set_input_files("#person-2-photo input[type=file]", EXAMPLES / "portrait-4.jpg")
+        page.set_input_files("#person-2-photo input[type=file]", EXAMPLES / "ready" / "face-3.jpg")
     for face, person in ((2, 0), (3, 2), (1, 1)):
         page.click(f"#target-photo .frames [data-face='{face}']")
         page.click(f"#faces [data-person='{person}']")

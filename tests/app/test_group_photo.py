@@ -6,9 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
+from facefusion.errors import FaceTooSmallError
 from facefusion.words import Language, say
 
 AXE = Path(__file__).resolve().parents[2] / "node_modules" / "axe-core" / "axe.min.js"
@@ -128,12 +130,12 @@ def test_of_faces_side_by_side_the_nearest_is_meant(
     visitor = visit(390, "en-US")
     page = visitor.page
     visitor.choose("target", group_file)
+    page.wait_for_timeout(400)  # until the photo has its place
     page.evaluate(
         """() => { const [one, other] = document.querySelectorAll(".frames button");
         other.style.left = `${parseFloat(one.style.left) + 12}px`; other.style.top = one.style.top; }"""
     )
-    box = page.locator(".frames [data-face='1']").bounding_box()
-    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.locator(".frames [data-face='1']").click(force=True)  # the other one lies above it
     assert page.get_attribute(".frames [data-face='1']", "aria-current") == "true"
 
 
@@ -156,3 +158,47 @@ def test_axe_finds_nothing_serious_in_a_group(
         for each in found["violations"]
         if each["impact"] in ("serious", "critical")
     ] == []
+
+
+def test_a_face_that_cannot_be_used_says_why(
+    visit: Callable[..., Any], server: Any, save: Callable[..., str], astronaut: np.ndarray
+) -> None:
+    """It is nobody's from the beginning, and cannot be given to anybody."""
+    tiny = np.zeros((512, 200, 3), np.uint8)
+    tiny[200:344, 10:154] = cv2.resize(astronaut, (144, 144), interpolation=cv2.INTER_AREA)
+    visitor = visit(390, "en-US")
+    page = visitor.page
+    visitor.choose("target", save(np.hstack([astronaut, tiny])))
+    assert [name(page, number) for number in (1, 2)] == [
+        visitor.say("face.as") % {"number": 1, "who": visitor.say("who.1").lower()},
+        visitor.say("face.unusable") % {"number": 2},
+    ]
+    page.click("#target-photo .frames [data-face='2']")
+    told = page.locator("#faces .notice >> visible=true")
+    assert told.inner_text() == str(FaceTooSmallError("target"))
+    assert not page.is_visible("#faces .who")
+    page.click("[data-language=zh]")
+    page.wait_for_selector(f"#fuse:has-text('{say('fuse', Language.CHINESE)}')")
+    assert told.inner_text() == FaceTooSmallError("target").sentence(Language.CHINESE)
+    page.click("#target-photo .frames [data-face='1']")
+    assert page.is_visible("#faces .who") and told.count() == 0
+    visitor.behaves()
+
+
+def test_the_table_is_about_the_last_result(
+    visit: Callable[..., Any], server: Any, photo_file: str, group_file: str
+) -> None:
+    visitor = visit(1280, "en-US")
+    page = visitor.page
+    visitor.choose("source", photo_file)
+    visitor.choose("target", group_file)
+    visitor.consent()
+    visitor.result()
+    press(page, 4, 1)
+    visitor.result()
+    page.wait_for_selector("#visit .strip button:nth-of-type(2)")
+    page.click("#visit .strip button:nth-of-type(1)")
+    page.wait_for_selector("#done", state="hidden")
+    page.click("#visit .strip button:nth-of-type(2)")
+    page.wait_for_selector("#done tbody tr:nth-of-type(2)")
+    assert server.watched.calls == ["auto", "auto"]

@@ -66,7 +66,8 @@ const faces = (() => {
       Object.entries(style).forEach(([name, value]) => (button.style[name] = `${value.toFixed(1)}px`));
       button.style.setProperty("--width", `${w.toFixed(1)}px`);
       button.style.setProperty("--height", `${h.toFixed(1)}px`);
-      button.classList.toggle("high", top + y < 24); // no room for the number above the face
+      button.style.setProperty("--lack", `${Math.max(28 - y, 0).toFixed(1)}px`); // of room for the number above
+      button.classList.toggle("small", h < 40);
     });
   };
   const sizes = new ResizeObserver(place);
