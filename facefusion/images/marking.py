@@ -75,18 +75,38 @@ def marked(
         (H, W, 3) RGB uint8. The letters are at least 5 % of the shorter side high; they are cut off
         in a picture narrower than the text.
     """
-    height, width = image.shape[:2]
-    size = max(LEAST_TEXT, int(np.ceil(TEXT_SHARE * min(height, width))))
-    letters = lettering(text, size)
-    pad, margin = round(PADDING * size), round(MARGIN * size)
-    plate = np.pad(letters, pad)[:height, :width]
-    margin = max(0, min(margin, height - plate.shape[0], width - plate.shape[1]))
-    top, left = _corner((height, width), plate.shape, margin, list(faces))
+    plate, (top, left) = _plate(image.shape[:2], text, faces)
     window = slice(top, top + plate.shape[0]), slice(left, left + plate.shape[1])
     ink = plate[..., None].astype(np.float32) / 255
     result = image if in_place else image.copy()
     result[window] = np.round(image[window] * (1 - PLATE) * (1 - ink) + 255 * ink).astype(np.uint8)
     return result
+
+
+def mark_box(
+    shape: tuple[int, int], text: str = ENGLISH, *, faces: Iterable[np.ndarray] = ()
+) -> tuple[int, int, int, int]:
+    """Returns where `marked` writes: left, top, right and bottom in pixels.
+
+    Args:
+        shape: height and width of the picture.
+        text, faces: as for `marked`.
+    """
+    plate, (top, left) = _plate(shape, text, faces)
+    return left, top, left + plate.shape[1], top + plate.shape[0]
+
+
+def _plate(
+    shape: tuple[int, int], text: str, faces: Iterable[np.ndarray]
+) -> tuple[np.ndarray, tuple[int, int]]:
+    """Draws the letters on their plate, uint8, and chooses its top and left."""
+    height, width = shape
+    size = max(LEAST_TEXT, int(np.ceil(TEXT_SHARE * min(height, width))))
+    letters = lettering(text, size)
+    pad, margin = round(PADDING * size), round(MARGIN * size)
+    plate = np.pad(letters, pad)[:height, :width]
+    margin = max(0, min(margin, height - plate.shape[0], width - plate.shape[1]))
+    return plate, _corner((height, width), plate.shape, margin, list(faces))
 
 
 def _corner(

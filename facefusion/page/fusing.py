@@ -9,8 +9,8 @@ from typing import Final
 import gradio as gr
 
 from facefusion import FusionPipeline, FusionResult
-from facefusion.images.marking import marked
-from facefusion.page import files, group, html, pictures
+from facefusion.images.marking import mark_box, marked
+from facefusion.page import files, group, html, pictures, repairing
 from facefusion.page.comparing import tier_tile
 from facefusion.page.form import Form, LastResult, Values
 from facefusion.page.jobs import Job, RefusedError, open_job
@@ -76,7 +76,8 @@ class Fusing:
         draft = next(results)
         after = files.write(_marked(draft, language), folder, ".jpg")
         before = files.write_plain(files.preview(job.target), folder)
-        made = _made("draft", job, draft, before, after)
+        original = form.target["path"] if form.target else before
+        made = replace(_made("draft", job, draft, before, after), original=original)
         yield {shown: html.made(made)}
         for result in results:
             self.stops.check(request.session_hash)
@@ -84,9 +85,7 @@ class Fusing:
             image = _marked(result, language)
             jpeg = files.write(image, folder, ".jpg")
             # The other file, above all the PNG of a large photo, takes longer.
-            made = replace(
-                made, kind="result", after=jpeg, seconds=files.kept_seconds(), flaws=result.flaws
-            )
+            made = replace(_finished(made, result, language), after=jpeg)
             yield {shown: html.made(made)}
             png = files.write(image, folder, ".png")
             yield {
@@ -132,6 +131,19 @@ def _made(kind: str, job: Job, result: FusionResult, before: str, after: str) ->
     left = min(float(box[0]) for box in result.boxes)
     split = 100 * left / width - 3
     return html.Made(kind, job.target_key.hex(), (width, height), split, before, after)
+
+
+def _finished(made: html.Made, result: FusionResult, language: Language) -> html.Made:
+    """Describes the result of a draft, and what can be brought back in it."""
+    size = result.image.shape[:2]
+    return replace(
+        made,
+        kind="result",
+        seconds=files.kept_seconds(),
+        flaws=result.flaws,
+        mark=mark_box(size, mark_text(language), faces=result.boxes),
+        parts=repairing.parts(face.target.mesh for face in result.faces),
+    )
 
 
 def _marked(result: FusionResult, language: Language) -> Photo:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from html import escape
 from typing import Final
 from urllib.parse import quote
 
 from facefusion import words
+from facefusion.page import repairing
 from facefusion.page.i18n import TAGS, t
+from facefusion.page.repairing import Parts
 from facefusion.tiers import TierChoice
 from facefusion.types import Flaw, FusedFace, FusionResult
 from facefusion.words import Language, say
@@ -33,6 +36,9 @@ class Made:
         seconds: that the files are kept.
         face: path of the example that was the face, if the result was made beforehand.
         flaws: what can be seen to be wrong with the new faces.
+        original: path of the target photo itself, of which `before` may be a smaller copy.
+        mark: left, top, right and bottom of the visible mark, in pixels.
+        parts: parts of the faces that can be brought back by name.
     """
 
     kind: str
@@ -45,6 +51,9 @@ class Made:
     seconds: float = 0.0
     face: str | None = None
     flaws: tuple[Flaw, ...] = ()
+    original: str | None = None
+    mark: tuple[int, int, int, int] = (0, 0, 0, 0)
+    parts: Parts = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -106,7 +115,7 @@ def view(hero: Hero | None = None) -> str:
     """
     presses = "".join(
         f'<button id="{name}" class="press" type="button" data-say="{name}"></button>'
-        for name in ("png", "share", "enlarge", "reuse")
+        for name in ("png", "share", "repair", "enlarge", "reuse")
     )
     state, pictures, ratio = "empty", ("", ""), 1.0
     if hero is not None:
@@ -123,7 +132,8 @@ def view(hero: Hero | None = None) -> str:
         '<span class="hint"></span><span class="chip" data-say="after"></span></p>'
         '<div class="presses">'
         '<a id="jpeg" class="press main" download="facefusion.jpg" href="#" data-say="jpeg"></a>'
-        f'{presses}</div><div class="flaws" role="status"></div><p class="kept"><span class="left"></span> '
+        f'{presses}</div><div class="flaws" role="status"></div>{repairing.tools()}'
+        '<p class="kept"><span class="left"></span> '
         '<button id="forget" class="press" type="button" data-say="forget"></button></p>'
         '<p class="told" role="status"></p></section>'
     )
@@ -150,6 +160,9 @@ def made(result: Made) -> str:
         "seconds": f"{result.seconds:.0f}",
         "face": address(result.face) if result.face else "",
         "flaws": " ".join(result.flaws),
+        "original": address(result.original or result.before),
+        "mark": " ".join(str(each) for each in result.mark),
+        "parts": json.dumps(result.parts, separators=(",", ":")),
     }
     written = " ".join(f'data-{name}="{escape(value)}"' for name, value in values.items())
     return f"<data {written}></data>"

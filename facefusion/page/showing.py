@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import gradio as gr
 
-from facefusion.images.marking import marked
+from facefusion.images.marking import mark_box, marked
 from facefusion.images.reading import read_photo
 from facefusion.page import files, html
 from facefusion.page.examples import Example
@@ -48,8 +48,10 @@ class Showing:
     def _made(self, example: Example, request: gr.Request) -> str:
         """Marks the result in the visitor's language, and describes it for the view."""
         result = read_photo(example.result or example.target, "target")
-        image = marked(result, mark_text(request_language(request)), in_place=True)
+        text = mark_text(request_language(request))
+        image = marked(result, text, in_place=True)
         path = files.write(image, self.photos.results(request), ".jpg")
         size, name = (result.shape[1], result.shape[0]), example.target.name
         made = html.Made("result", name, size, 50.0, str(example.target), path)
-        return html.made(replace(made, face=str(example.face), seconds=files.kept_seconds()))
+        made = replace(made, face=str(example.face), seconds=files.kept_seconds())
+        return html.made(replace(made, mark=mark_box(result.shape[:2], text)))

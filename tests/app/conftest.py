@@ -32,6 +32,7 @@ from facefusion.words import language_of, say
 SECRET = "aunt-mabel-1987"
 HOST = "127.0.0.1"
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+AXE = EXAMPLES.parent / "node_modules" / "axe-core" / "axe.min.js"
 
 
 @dataclass
@@ -364,6 +365,20 @@ class Visitor:
 
     def fits(self) -> None:
         assert self.page.evaluate("document.documentElement.scrollWidth") <= self.width
+
+    def barriers(self) -> list[str]:
+        """Lists what axe finds serious."""
+        if not AXE.is_file():
+            pytest.skip("axe-core is not installed: run `npm ci` (make test does, where npm is)")
+        self.page.add_script_tag(path=str(AXE))
+        found = self.page.evaluate(
+            "axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']})"
+        )
+        return [
+            f"{each['id']}: {each['nodes'][0]['target']} {each['nodes'][0].get('failureSummary', '')}"
+            for each in found["violations"]
+            if each["impact"] in ("serious", "critical")
+        ]
 
     def behaves(self) -> None:
         assert self.strangers == [] and self.errors == []

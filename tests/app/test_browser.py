@@ -25,7 +25,6 @@ from facefusion.page.photos import DeletedPhotoError
 from facefusion.words import Language, say
 
 ROOT = Path(__file__).resolve().parents[2]
-AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 EXAMPLES = ROOT / "examples"
 
 
@@ -638,24 +637,13 @@ def test_the_keyboard_alone(visit: Callable[..., Any], server: Any) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
 def test_axe_finds_nothing_serious(visit: Callable[..., Any], scheme: str, locale: str) -> None:
-    if not AXE.is_file():
-        pytest.skip("axe-core is not installed: run `npm ci` (make test does, where npm is)")
     visitor = visit(390, locale, scheme)
     page = visitor.page
     fuse_two_photos(visitor)
     for section in ("fine", "more-photos", "details", "how"):
         visitor.open(section)
     page.click("#report summary")
-    page.add_script_tag(path=str(AXE))
-    found = page.evaluate(
-        "axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']})"
-    )
-    serious = [
-        f"{each['id']}: {each['nodes'][0]['target']} {each['nodes'][0].get('failureSummary', '')}"
-        for each in found["violations"]
-        if each["impact"] in ("serious", "critical")
-    ]
-    assert serious == []
+    assert visitor.barriers() == []
     visitor.fits()
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from facefusion.images import marking
 from facefusion.images.lettering import CHINESE, ENGLISH, lettering
-from facefusion.images.marking import SOURCE_TYPE, marked, save
+from facefusion.images.marking import SOURCE_TYPE, mark_box, marked, save
 
 SIZES = [(512, 512), (300, 800), (1400, 900), (150, 150)]
 
@@ -34,6 +34,17 @@ def test_the_mark_is_large_enough_to_read(size: tuple[int, int], text: str) -> N
     assert bottom < size[0] and right < size[1]
     assert (result != photo).any(2).mean() < 0.2
     np.testing.assert_array_equal(photo, before)
+
+
+@pytest.mark.parametrize("faces", [[], [np.array([200, 200, 400, 400], np.float32)]])
+@pytest.mark.parametrize("size", [*SIZES, (40, 30)])
+def test_the_box_of_the_mark_is_all_that_changes(
+    size: tuple[int, int], faces: list[np.ndarray]
+) -> None:
+    photo = np.full((*size, 3), 60, np.uint8)
+    rows, columns = np.nonzero((marked(photo, CHINESE, faces=faces) != photo).any(2))
+    changed = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
+    assert mark_box(size, CHINESE, faces=faces) == changed
 
 
 def test_a_picture_can_be_marked_in_place() -> None:

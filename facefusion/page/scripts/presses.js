@@ -21,8 +21,9 @@
   });
   const PRESSES = {
     png: async () => {
+      const { shown } = view;
       try {
-        save(await view.fetched(view.shown.png), "facefusion.png");
+        save(await (shown.base ? repair.png(shown) : view.fetched(shown.png)), "facefusion.png");
       } catch {
         view.tell("gone");
       }

@@ -35,7 +35,7 @@ const view = (() => {
     tell("");
     section().querySelector(".flaws").replaceChildren(...entry.flaws.map(advice));
     set(find("#jpeg"), "href", after);
-    find("#png").disabled = !entry.png;
+    find("#png").disabled = !entry.png && !entry.base;
     find("#share").hidden = !navigator.canShare?.({ files: [asFile(entry)] });
     tellTime();
     document.dispatchEvent(new Event("viewchange"));
@@ -51,6 +51,7 @@ const view = (() => {
   // Shows an entry as soon as its pictures are decoded, unless a newer one came meanwhile.
   const open = async (entry) => {
     const mine = ++turn;
+    await repair.keep();
     const made = [entry.before, entry.after].map((blob) => URL.createObjectURL(blob));
     await Promise.all(made.map((src) => Object.assign(new Image(), { src }).decode()));
     const isNewest = mine === turn;
@@ -75,7 +76,9 @@ const view = (() => {
         ...{ kind: data.kind, photo: data.photo, address: data.after, png: "", before, after },
         ...{ ratio: data.ratio, split: Number(data.split), expires: Date.now() + 1000 * data.seconds },
         flaws: data.flaws.split(" ").filter(Boolean),
+        ...{ original: data.original, mark: data.mark.split(" ").map(Number), parts: JSON.parse(data.parts) },
       };
+      await repair.keep(); // an unfinished repair is the earlier step
       if (entry.kind === "result") visit.add(entry);
       addPng(find("#made data")?.dataset);
       if (mine === turn && (await open(entry))) runs.follow();

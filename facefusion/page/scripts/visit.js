@@ -18,7 +18,8 @@ const visit = (() => {
     pen.imageSmoothingQuality = "high";
     pen.drawImage(image, left, top, side, side, 0, 0, SIDE, SIDE);
   };
-  const bytes = () => kept.reduce((sum, { entry }) => sum + entry.before.size + entry.after.size, 0);
+  const bytes = () => kept.flatMap(({ entry: { before, after, photoFile } }) => [before, after, photoFile])
+    .reduce((sum, blob) => sum + (blob?.size ?? 0), 0);
   const show = () => {
     const strip = find("#visit .strip");
     if (!strip) return;

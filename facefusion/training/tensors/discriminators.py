@@ -77,9 +77,7 @@ class ProjectedDiscriminator(nn.Module):
 
     def forward(self, features: list[Tensor]) -> list[Tensor]:
         """Returns a map of scores for each of the last four features."""
-        mixed = [
-            layer(x) for layer, x in zip(self.across_channels, features[1:], strict=True)
-        ]
+        mixed = [layer(x) for layer, x in zip(self.across_channels, features[1:], strict=True)]
         for i in (2, 1, 0):
             coarser = functional.interpolate(
                 mixed[i + 1], size=mixed[i].shape[-2:], mode="bilinear", align_corners=False
@@ -96,7 +94,10 @@ class PatchDiscriminator(nn.Sequential):
         channels = 3
         for width, stride in zip(PATCH, (2, 2, 2, 1), strict=True):
             kernel = 4 if stride == 2 else 3
-            layers += [spectral_norm(nn.Conv2d(channels, width, kernel, stride, 1)), nn.LeakyReLU(0.2)]
+            layers += [
+                spectral_norm(nn.Conv2d(channels, width, kernel, stride, 1)),
+                nn.LeakyReLU(0.2),
+            ]
             channels = width
         super().__init__(*layers, spectral_norm(nn.Conv2d(channels, 1, 1)))
 

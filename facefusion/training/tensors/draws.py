@@ -39,7 +39,9 @@ class Draws:
             channels: number of fields a sample.
         """
         coarse = torch.randn(count, channels, cells, cells, device=self.device)
-        return functional.interpolate(coarse, size=(side, side), mode="bicubic", align_corners=False)
+        return functional.interpolate(
+            coarse, size=(side, side), mode="bicubic", align_corners=False
+        )
 
     def blob(self, count: int, cells: int, side: int, level: tuple[float, float]) -> Tensor:
         """Draws soft-edged spots (count, 1, side, side) in [0, 1].

@@ -36,7 +36,6 @@ NOISE: Final = 0.015
 CHUNK: Final = 64
 
 
-
 @dataclass(frozen=True)
 class LossFiles:
     """Files of the frozen networks.

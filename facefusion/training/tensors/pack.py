@@ -91,7 +91,9 @@ def _packed(faces: Sequence[FaceImage], networks: LossNetworks) -> dict[str, np.
         "coverings": _map_levels(list(covered.masks)),
         "identity": networks.embed_faces(aligned, shipped=True).numpy().astype(np.float16),
         "glasses": glasses,
-        "eyes_hidden": np.array([_hides_eyes(each, kind) for each, kind in zip(found, covered.glasses, strict=True)]),
+        "eyes_hidden": np.array(
+            [_hides_eyes(each, kind) for each, kind in zip(found, covered.glasses, strict=True)]
+        ),
         "yaw": aligned.yaws,
         "density": _densities(faces, aligned),
         "name": np.array(aligned.names),

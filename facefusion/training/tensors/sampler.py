@@ -114,7 +114,9 @@ class TensorSampler:
             skin[pairs],
         )
         target = torch.cat([swapped, truth[others]])
-        source = torch.cat([index[pairs], self._other_person(index[others], SOURCE_YAW, odds.far_tone)])
+        source = torch.cat(
+            [index[pairs], self._other_person(index[others], SOURCE_YAW, odds.far_tone)]
+        )
         warped, mirrored, opacity, hidden, oblique = self._warped(index, source, views, half)
         warped, mirrored = self._spoilt(warped, mirrored, index, views, half)
         own_hair = maps[:, HAIR, None]
@@ -127,9 +129,7 @@ class TensorSampler:
             ]
         )
         found = found * draws.chance(count, odds.detected)
-        covered = torch.cat(
-            [covered[pairs], torch.maximum(covered[others], hidden[others, 2:])]
-        )
+        covered = torch.cat([covered[pairs], torch.maximum(covered[others], hidden[others, 2:])])
         target, truth, warped, mirrored, covered = self._covered(
             index, views, target, truth, warped, mirrored, covered, half
         )
@@ -239,7 +239,9 @@ class TensorSampler:
         across, down = normals.split(1, 1)
         return self.light.lamp(torch.cat([across * views.sign.view(-1, 1, 1, 1), down], 1))
 
-    def _other_person(self, index: Tensor, yaw: float, far_tone: float = 0.0, *, bare: bool = False) -> Tensor:
+    def _other_person(
+        self, index: Tensor, yaw: float, far_tone: float = 0.0, *, bare: bool = False
+    ) -> Tensor:
         """Draws another face for each, turned alike where one was tried that is.
 
         Args:
@@ -259,7 +261,16 @@ class TensorSampler:
         score = score * (1 + far * self.draws.chance(count, far_tone).view(-1, 1))
         return tried.gather(1, score.argmax(1, keepdim=True))[:, 0]
 
-    def _sampled(self, images: Tensor, flow: Tensor, views: Views, side: int, *, cubic: bool = False, outside: str = "reflection") -> Tensor:
+    def _sampled(
+        self,
+        images: Tensor,
+        flow: Tensor,
+        views: Views,
+        side: int,
+        *,
+        cubic: bool = False,
+        outside: str = "reflection",
+    ) -> Tensor:
         """Samples images through flows (N, 2, F, F) of their crops, in views of `side` pixels."""
         grid = placed(flow, views.grid(side), outside="border").permute(0, 2, 3, 1)
         return placed(images, grid, cubic=cubic, outside=outside)

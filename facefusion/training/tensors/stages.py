@@ -37,7 +37,11 @@ class FusionStage(nn.Module):
     def parts(self) -> dict[str, nn.Module]:
         """Returns the networks by name."""
         net: Any = self.net
-        return {"coarse": net} if self.name == "coarse" else {"coarse": net.coarse, "refine": net.refine}
+        return (
+            {"coarse": net}
+            if self.name == "coarse"
+            else {"coarse": net.coarse, "refine": net.refine}
+        )
 
     def trained_parts(self) -> tuple[str, ...]:
         """Returns the names of the networks that are trained."""

@@ -124,7 +124,9 @@ class Training:
             )
         self.state = State.of(stage, averaged, discriminators, settings.rate, device)
         self.steps = [
-            TrainingStep(TensorSampler(self.train, view, settings.odds), batch, self.state, objective)
+            TrainingStep(
+                TensorSampler(self.train, view, settings.odds), batch, self.state, objective
+            )
             for view, batch in settings.views
         ]
         self.graphs = settings.graphs and device.type == "cuda"
@@ -297,5 +299,7 @@ def _pictured(faces: PackedFaces) -> tuple[Tensor, Tensor]:
     index = [draw(dark, third), draw(light, third), draw(ordered, third)]
     source = [draw(light, third), draw(dark, third), draw(ordered, third)]
     device = faces.meshes.device
-    targets, sources = (torch.from_numpy(np.concatenate(each)).to(device) for each in (index, source))
+    targets, sources = (
+        torch.from_numpy(np.concatenate(each)).to(device) for each in (index, source)
+    )
     return targets, sources

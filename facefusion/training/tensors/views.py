@@ -71,7 +71,9 @@ class Views:
         return torch.where(self.sign.view(-1, 1, 1) < 0, mirrored, placed)
 
 
-def placed(images: Tensor, grid: Tensor, *, cubic: bool = False, outside: str = "reflection") -> Tensor:
+def placed(
+    images: Tensor, grid: Tensor, *, cubic: bool = False, outside: str = "reflection"
+) -> Tensor:
     """Samples images (N, C, H, W) at positions (N, h, w, 2) in shares of their sides."""
     return functional.grid_sample(
         images,
