@@ -90,7 +90,8 @@ class Layout:
     @property
     def notices(self) -> list[Any]:
         """Components that show refusals."""
-        return [*(field.notice for field in self.photos.all), self.controls.problem]
+        photos = self.photos
+        return [*(field.notice for field in photos.all), photos.pair, self.controls.problem]
 
 
 def build(notice: str | None, found: list[Example], about: Host) -> Layout:

@@ -51,19 +51,23 @@ def connect_photos(layout: Layout, checks: PhotoChecks, at_once: int) -> None:
     """Connects the photo fields."""
     photos, target = layout.photos, layout.photos.target
     checking = {**queued(CHECKS, at_once), **HIDDEN}
+    pair = [*(field.photo for field in photos.sources), target.field.photo]
     for field in (*photos.sources, *photos.others):
-        field.photo.change(
+        checked = field.photo.change(
             checks.source_check(field),
             [field.photo, layout.session.consented],
             [field.notice, layout.settings.consent],
             **checking,
         )
-    target.field.photo.change(
+        if field in photos.sources:
+            checked.then(checks.check_pair, pair, photos.pair, **checking)
+    checked = target.field.photo.change(
         checks.check_target,
         target.field.photo,
         [target.field.notice, target.faces, target.assignment],
         **checking,
     )
+    checked.then(checks.check_pair, pair, photos.pair, **checking)
     both = [photos.sources[0].photo, target.field.photo]
     photos.swap.click(None, both, both, js=style.EXCHANGE, **PRIVATE)
 

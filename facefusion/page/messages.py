@@ -13,6 +13,7 @@ from facefusion.errors import FusionError, released
 from facefusion.images.lettering import CHINESE, ENGLISH
 from facefusion.page import html
 from facefusion.page.jobs import RefusedError, TooSlowError
+from facefusion.perception.quality import Doubt
 from facefusion.words import Language, language_of, say
 
 log = logging.getLogger("facefusion.app")
@@ -26,6 +27,10 @@ _LIMIT_KEYS: Final[dict[type[Exception], str]] = {
 }
 #: Errors that a check of a photo can raise; their messages are safe to show.
 PHOTO_ERRORS: Final[tuple[type[Exception], ...]] = (FusionError, *_LIMIT_KEYS)
+
+
+#: Doubts about the pose of a face.
+POSES: Final = frozenset({Doubt.TURNED, Doubt.TILTED})
 
 
 def log_error(error: Exception) -> None:
@@ -65,11 +70,20 @@ def doubts_update(
         language: the visitor's language.
         asks_again: whether the face is a new one, for which the consent is asked again.
     """
-    keys = [f"doubt.{doubt}" for doubt in (*doubts, "go_on")] if doubts else [fine_key]
+    keys = [f"doubt.{doubt}" for doubt in (*doubts, _last_word(doubts))] if doubts else [fine_key]
     keys += ["consent.again"] * asks_again
+    return notice_update(sentences(keys, language), "doubt" if doubts else "fine")
+
+
+def _last_word(doubts: Sequence[str]) -> str:
+    """Says what follows from doubts: a pose may be refused beside the other photo's."""
+    return "same_way" if POSES & set(doubts) else "go_on"
+
+
+def sentences(keys: Sequence[str], language: Language) -> str:
+    """Returns the texts of several keys as one."""
     gap = "" if language is Language.CHINESE else " "
-    text = gap.join(say(key, language) for key in keys)
-    return notice_update(text, "doubt" if doubts else "fine")
+    return gap.join(say(key, language) for key in keys)
 
 
 def error_sentence(error: Exception, language: Language) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Final
 
 import gradio as gr
 
 from facefusion import FusionPipeline
+from facefusion.errors import FusionError
+from facefusion.geometry.topology import eye_distance
 from facefusion.page import group
 from facefusion.page.jobs import largest_face
 from facefusion.page.layout import Changes, Layout
@@ -16,13 +19,17 @@ from facefusion.page.messages import (
     error_sentence,
     notice_update,
     request_language,
+    sentences,
 )
 from facefusion.page.photo_fields import NOBODY, YOU, PhotoField
 from facefusion.page.photos import Photos, Raw
-from facefusion.perception.checks import check_face, is_usable
+from facefusion.perception.checks import check_face, check_pair, is_usable
 from facefusion.perception.quality import doubts
 from facefusion.perception.reading_order import in_reading_order
 from facefusion.pipeline.cache import content_key
+
+#: Size of the source's face as a share of the target's below which the new face is soft.
+SMALL_SHARE: Final = 0.3
 
 
 class PhotoChecks:
@@ -61,6 +68,54 @@ class PhotoChecks:
             return changes
 
         return check
+
+    def check_pair(
+        self,
+        source: Raw | None,
+        source2: Raw | None,
+        source3: Raw | None,
+        target: Raw | None,
+        request: gr.Request,
+    ) -> Changes:
+        """Shows why the first person's photos and the target do not go together, once both are in.
+
+        A photo that cannot be used at all is told beside it.
+        """
+        pair, sources = self.layout.photos.pair, [source, source2, source3]
+        if not source or not target:
+            return {pair: notice_update("")}
+        language = request_language(request)
+        try:
+            with self.photos.hold(request, target, sources):
+                found = self._pair_doubts(sources, target)
+        except PHOTO_ERRORS as error:
+            # It keeps nobody from pressing the button: other faces may have been chosen since.
+            return {pair: notice_update(error_sentence(error, language), "problem refused")}
+        return {pair: notice_update(sentences(found, language), "doubt")}
+
+    def _pair_doubts(self, sources: Sequence[Raw | None], target: Raw) -> list[str]:
+        """Returns keys of sentences about two photos.
+
+        Raises:
+            FusionError: the pipeline would refuse them for each other.
+        """
+        try:
+            photos = [self.photos.read(raw, "source") for raw in sources if raw]
+            photo = self.photos.read(target, "target")
+            faces = [largest_face(self.pipeline.find_faces(each, "source")) for each in photos]
+            found = self.pipeline.find_faces(photo, "target")
+            face = largest_face([each for each in found if is_usable(each)])
+            usable = all(is_usable(each) for each in faces)
+        except (FusionError, ValueError):
+            usable = False
+        if not usable:
+            return []
+        nearest = min(faces, key=lambda each: abs(each.yaw - face.yaw))
+        check_pair(nearest, face)
+        if content_key(photo) in map(content_key, photos):
+            return ["pair.same"]
+        small = eye_distance(nearest.mesh) < SMALL_SHARE * eye_distance(face.mesh)
+        return ["pair.small"] * small
 
     def check_target(self, raw: Raw | None, request: gr.Request) -> Changes:
         """Shows problems of the target photo, and its faces to choose from."""

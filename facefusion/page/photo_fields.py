@@ -49,11 +49,20 @@ class TargetFields:
 
 @dataclass(frozen=True)
 class PhotoFields:
-    """All photo fields, and the button that exchanges source and target."""
+    """All photo fields.
+
+    Attributes:
+        sources: of the first person.
+        target: the photo that the faces go into.
+        others: of the other people.
+        pair: notice about source and target together.
+        swap: button that exchanges them.
+    """
 
     sources: tuple[PhotoField, ...]
     target: TargetFields
     others: tuple[PhotoField, ...]
+    pair: gr.HTML
     swap: gr.Button
 
     @property
@@ -69,6 +78,7 @@ class MainFields:
     source: PhotoField
     target: TargetFields
     others: tuple[PhotoField, ...]
+    pair: gr.HTML
 
 
 def build_main() -> MainFields:
@@ -80,14 +90,16 @@ def build_main() -> MainFields:
         with gr.Column(min_width=130, elem_id="target"):
             gr.HTML(html.heading(2, "target"), elem_id="target-heading")
             field = _field("target", "target", "target.hint", webcam=True)
-    return MainFields(first, _target(field), _other_people())
+    pair = gr.HTML(visible=False, elem_id="pair-notice")
+    return MainFields(first, _target(field), _other_people(), pair)
 
 
 def build_more(main: MainFields) -> PhotoFields:
     """Builds what few visitors need: the exchange of both photos, and more of the first person."""
     with gr.Row(elem_id="beside-photos"):
         swap = gr.Button("⇄ " + t("swap"), size="md", min_width=130, elem_id="swap")
-    return PhotoFields((main.source, *_more_sources()), main.target, main.others, swap)
+    sources = (main.source, *_more_sources())
+    return PhotoFields(sources, main.target, main.others, main.pair, swap)
 
 
 def _more_sources() -> tuple[PhotoField, PhotoField]:

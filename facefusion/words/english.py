@@ -202,6 +202,9 @@ ENGLISH: Final[dict[str, str]] = {
     "doubt.mouth_covered": "The mouth seems to be covered. Take off the mask, or take your hand away, for a better result.",
     "doubt.several": "There are several faces here. The largest is used; a picture of one person alone is surer.",
     "doubt.go_on": "You can go on all the same.",
+    "doubt.same_way": "It goes only with a photo in which the face looks roughly the same way.",
+    "pair.same": "Both pictures are the same photo. Choose another one for one of them.",
+    "pair.small": "The face is much smaller in the face photo than in the other, so the result is soft. A larger one helps.",
     # Refusals and remedies. {photo} is one of the names below.
     "photo.source": "The face photo",
     "photo.target": "The target photo",

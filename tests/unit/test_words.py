@@ -44,7 +44,8 @@ def test_what_is_a_sentence_ends_like_one() -> None:
     for language, stop in ((Language.ENGLISH, "."), (Language.CHINESE, "。")):
         for key, text in TEXTS[language].items():
             if key.endswith((".remedy", ".text")) or (
-                not key.endswith(".name") and key.startswith(("doubt.", "ok.", "reason.", "flaw."))
+                not key.endswith(".name")
+                and key.startswith(("doubt.", "ok.", "reason.", "flaw.", "pair."))
             ):
                 assert text.endswith(stop), key
 
@@ -61,7 +62,7 @@ def test_no_word_is_missing_or_left_over() -> None:
     )
     built = {f"{kind}.{name}" for kind, names in {
         "tier": list(Tier), "reason": list(TierReason),
-        "doubt": [*Doubt, "several", "go_on"], "consent": ["rights", "decent"],
+        "doubt": [*Doubt, "several", "go_on", "same_way"], "consent": ["rights", "decent"],
         "need": ["source", "target", "other.source", "other.target", "person", "other.person", "faces", "consent"],
         "who": [NOBODY, YOU, *OTHERS],
         "match": ["strong", "clear", "some", "little"], "flaw": [*Flaw, "none"],
