@@ -90,7 +90,7 @@ def done(result: FusionResult, numbers: Sequence[int], people: Sequence[int], *,
     )
     notes = ["done.left"] * left + ["done.scale"]
     notes += ["done.hint"] * bool({"some", "little"} & set(grades))
-    sentences = " ".join(f'<span data-say="{key}"></span>' for key in notes)
+    sentences = "".join(f'<span data-say="{key}"></span>' for key in notes)
     return (
         f'<div class="done" role="status"><table><caption data-say="done.title"></caption>'
         f"<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table><p>{sentences}</p></div>"

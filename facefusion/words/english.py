@@ -144,7 +144,7 @@ ENGLISH: Final[dict[str, str]] = {
     "done.title": "What was done",
     "done.left": "The other faces were left as they are.",
     "done.scale": "A resemblance of 1 would be the very same picture.",
-    "done.hint": "Where it is some or little, a clearer picture of that person, looking the same way, may help.",
+    "done.hint": "Where it says some or little, a clearer picture of that person, looking the same way, may help.",
     "match": "Resemblance:",
     "match.strong": "strong",
     "match.strong.text": "The face in the result looks very much like the one you gave.",

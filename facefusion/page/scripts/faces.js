@@ -57,8 +57,10 @@ const faces = (() => {
     const left = box.left - block.left + (box.width - width) / 2;
     const top = box.top - block.top + (box.height - width / ratio) / 2;
     const scale = [width, width / ratio].map((side) => side / 100);
+    const boxes = buttons().map(({ dataset }) => dataset.box.split(" ").map((each, i) => each * scale[i % 2]));
+    over.classList.toggle("small", Math.min(...boxes.map((each) => each[3])) < 36);
     frames().forEach((button, i) => {
-      const [x, y, w, h] = buttons()[i].dataset.box.split(" ").map((each, j) => each * scale[j % 2]);
+      const [x, y, w, h] = boxes[i];
       const sides = [Math.max(w, LEAST), Math.max(h, LEAST)];
       const style = {
         left: left + x + (w - sides[0]) / 2, top: top + y + (h - sides[1]) / 2, width: sides[0], height: sides[1],
@@ -67,7 +69,6 @@ const faces = (() => {
       button.style.setProperty("--width", `${w.toFixed(1)}px`);
       button.style.setProperty("--height", `${h.toFixed(1)}px`);
       button.style.setProperty("--lack", `${Math.max(28 - y, 0).toFixed(1)}px`); // of room for the number above
-      button.classList.toggle("small", h < 40);
     });
   };
   const sizes = new ResizeObserver(place);
