@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import gradio as gr
 
 from facefusion import FusionPipeline
@@ -46,9 +48,32 @@ class Actions:
 
     def show_full(self, request: gr.Request) -> Changes:
         """Shows the length of the full queue and the waiting time; nothing else changes."""
+        return {self.layout.controls.problem: self._full(request)}
+
+    def show_full_comparison(self, request: gr.Request) -> Changes:
+        """Shows the same below the button that compares."""
+        return {self.layout.outcome.compared: self._full(request)}
+
+    def _full(self, request: gr.Request) -> Any:
         key, values = self.jobs.refusal()
-        message = say(key, request_language(request)) % values
-        return {self.layout.controls.problem: notice_update(message)}
+        return notice_update(say(key, request_language(request)) % values)
+
+    def start_comparison(self) -> Changes:
+        """Shows that the tiers are being compared."""
+        outcome = self.layout.outcome
+        return {
+            outcome.compare: gr.update(value=t("comparing"), interactive=False),
+            outcome.compared: notice_update(""),
+        }
+
+    def finish_comparison(self) -> Changes:
+        """Enables the button again."""
+        return {self.layout.outcome.compare: gr.update(value=t("compare"), interactive=True)}
+
+    def fail_comparison(self, request: gr.Request) -> Changes:
+        """Shows failures outside of the page's own code below the button."""
+        message = say("error.not_made", request_language(request))
+        return {self.layout.outcome.compared: notice_update(message), **self.finish_comparison()}
 
     def start(self, request: gr.Request) -> Changes:
         """Hides the notices; an earlier result stays until there is a new one."""

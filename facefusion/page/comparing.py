@@ -38,7 +38,7 @@ class Comparing:
 
     def compare(self, values: Values, request: gr.Request) -> Iterator[Changes]:
         """Shows every tier side by side; a tier with a result is not run again."""
-        problem, language = self.layout.controls.problem, request_language(request)
+        problem, language = self.layout.outcome.compared, request_language(request)
         try:
             form = Form.read(values, self.layout)
             if not form.may_be_fused(self.photos):

@@ -25,6 +25,12 @@ PRIVATE: Final[dict[str, Any]] = {"api_visibility": "private"}
 HIDDEN: Final[dict[str, Any]] = {**PRIVATE, "show_progress": "hidden"}
 #: The same, outside of the queue: it takes no time.
 UNQUEUED: Final[dict[str, Any]] = {**HIDDEN, "queue": False}
+#: In a queue of its own: without one, a refusal would be an HTTP error.
+ADMISSION: Final[dict[str, Any]] = {
+    **HIDDEN,
+    "concurrency_id": ADMISSIONS,
+    "concurrency_limit": None,
+}
 
 
 def connect(
@@ -44,7 +50,7 @@ def connect(
     demo.load(actions.show_tiers, None, layout.settings.tier, **HIDDEN)
     connect_photos(layout, PhotoChecks(pipeline, layout, photos), jobs.at_once)
     connect_fusion(layout, actions, Fusing(pipeline, layout, photos, stops), jobs.at_once)
-    connect_comparison(layout, Comparing(pipeline, layout, photos), jobs.at_once)
+    connect_comparison(layout, actions, Comparing(pipeline, layout, photos), jobs.at_once)
 
 
 def connect_photos(layout: Layout, checks: PhotoChecks, at_once: int) -> None:
@@ -83,9 +89,7 @@ def connect_examples(layout: Layout, showing: Showing, found: list[Example]) -> 
 def connect_fusion(layout: Layout, actions: Actions, fusing: Fusing, at_once: int) -> None:
     """Connects the button that fuses, and those that stop the fusion."""
     controls, outcome = layout.controls, layout.outcome
-    # In a queue of its own: without one, its refusal would be an HTTP error.
-    admission: dict[str, Any] = {"concurrency_id": ADMISSIONS, "concurrency_limit": None}
-    admitted = controls.fuse.click(actions.admit, None, None, **admission, **HIDDEN)
+    admitted = controls.fuse.click(actions.admit, None, None, **ADMISSION)
     refused = admitted.failure(actions.show_full, None, controls.problem, **UNQUEUED)
     refused.then(None, js=style.REVEAL)
     notices = layout.notices
@@ -108,15 +112,23 @@ def connect_fusion(layout: Layout, actions: Actions, fusing: Fusing, at_once: in
     controls.supersede.click(actions.supersede, None, None, **UNQUEUED)
 
 
-def connect_comparison(layout: Layout, comparing: Comparing, at_once: int) -> None:
+def connect_comparison(
+    layout: Layout, actions: Actions, comparing: Comparing, at_once: int
+) -> None:
     """Connects the button that compares the tiers."""
     outcome = layout.outcome
-    outcome.compare.click(
+    admitted = outcome.compare.click(actions.admit, None, None, **ADMISSION)
+    admitted.failure(actions.show_full_comparison, None, outcome.compared, **UNQUEUED)
+    button = [outcome.compare, outcome.compared]
+    started = admitted.success(actions.start_comparison, None, button, **UNQUEUED)
+    compared = started.then(
         comparing.compare,
         set(form.components(layout).values()),
-        [outcome.tiers, layout.controls.problem, layout.session.last],
+        [outcome.tiers, outcome.compared, layout.session.last],
         show_progress_on=outcome.tiers,
         api_name="compare_on_page",
         **queued(FUSIONS, at_once),
         **PRIVATE,
     )
+    compared.failure(actions.fail_comparison, None, button, **UNQUEUED)
+    compared.then(actions.finish_comparison, None, outcome.compare, **UNQUEUED)

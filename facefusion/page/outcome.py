@@ -21,6 +21,7 @@ class Outcome:
         details: the section below the view.
         report: likeness, tier and times.
         compare: button that runs all tiers.
+        compared: notice below it of what went wrong.
         tiers: the tiers side by side.
         steps: the face after each step.
     """
@@ -30,6 +31,7 @@ class Outcome:
     details: gr.Accordion
     report: gr.HTML
     compare: gr.Button
+    compared: gr.HTML
     tiers: gr.HTML
     steps: gr.HTML
 
@@ -48,7 +50,8 @@ def build(hero: html.Hero | None) -> Outcome:
     with gr.Accordion(t("details"), open=False, visible=False, elem_id="details") as details:
         report = gr.HTML(elem_id="report")
         compare = gr.Button(t("compare"), size="md", elem_id="compare")
+        compared = gr.HTML(visible=False, elem_id="compare-notice")
         tiers = gr.HTML(elem_id="tiers")
         with gr.Accordion(t("how"), open=False, elem_id="how"):
             steps = gr.HTML(elem_id="steps")
-    return Outcome(made, done, details, report, compare, tiers, steps)
+    return Outcome(made, done, details, report, compare, compared, tiers, steps)

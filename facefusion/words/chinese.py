@@ -111,6 +111,7 @@ CHINESE: Final[dict[str, str]] = {
     "visit.hint": "点一个结果即可重新打开。它们只在这个页面里，离开后就没有了。",
     "visit.open": "打开结果 %(number)d",
     "compare": "比较所有画质",
+    "comparing": "正在比较……",
     "compare.hint": "同一张脸在各种画质下的样子，以及找到人脸之后在这台服务器上所需的时间。",
     "how": "工作原理：一步一步看您的照片",
     "examples": "或点一张照片：其中的人都不存在",

@@ -116,6 +116,7 @@ ENGLISH: Final[dict[str, str]] = {
     "visit.hint": "Press a result to open it again. They are only in this page, and gone when you leave it.",
     "visit.open": "Open result %(number)d",
     "compare": "Compare all qualities",
+    "comparing": "Comparing ...",
     "compare.hint": "The same face at every quality, with the time that each takes on this server once the faces are found.",
     "how": "How it works: your photo, step by step",
     "examples": "Or press one of these photos: nobody in them exists",
