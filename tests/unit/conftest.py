@@ -35,6 +35,10 @@ from facefusion.pipeline.target import PreparedTarget
 from facefusion.tiers import TIERS, Tier
 from facefusion.types import Detection, Face
 
+# Networks and batches are small here: a second thread costs more than it saves, three times the
+# time of a training step where another process has the other core.
+torch.set_num_threads(1)
+
 #: Colours of `make_forehead`, and its row in 256 above which hair or a hat lies.
 SKIN, HAIR, HAIRLINE = (205, 160, 140), (60, 42, 35), 56
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"

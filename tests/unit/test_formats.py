@@ -7,6 +7,8 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -43,16 +45,22 @@ def test_onnx_comes_with_its_manifest(tmp_path: Path, capsys: pytest.CaptureFixt
         assert f"{path}: {path.stat().st_size / 1e6:.2f} MB\n" in out
 
 
-def test_tensorrt_gets_fixed_shapes_and_the_same_answers(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["export", "--format", "tensorrt", "--out", str(tmp_path)]) == 0
-    out = capsys.readouterr().out
+@pytest.fixture(scope="module")
+def tensorrt(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The folder of the networks for TensorRT, and what the command printed."""
+    folder = tmp_path_factory.mktemp("tensorrt")
+    with redirect_stdout(StringIO()) as printed:
+        assert main(["export", "--format", "tensorrt", "--out", str(folder)]) == 0
+    return folder, printed.getvalue()
+
+
+def test_tensorrt_gets_fixed_shapes_and_the_same_answers(tensorrt: tuple[Path, str]) -> None:
+    folder, out = tensorrt
     files = read_manifest(EMBEDDED_WEIGHTS)
     for name, spec in fusion_networks().items():
         session = make_session(files[name].path, 1)
         for side in spec.sides:
-            path = tmp_path / f"{name}-{side}.onnx"
+            path = folder / f"{name}-{side}.onnx"
             assert f"trtexec --onnx={path} --saveEngine={path.with_suffix('.plan')}" in out
             model = onnx.load(str(path))
             assert model.opset_import[0].version <= 20
@@ -68,11 +76,8 @@ def test_tensorrt_gets_fixed_shapes_and_the_same_answers(
                 np.testing.assert_allclose(answer, expected, atol=1e-4)
 
 
-def test_tensorrt_gets_signed_eight_bits_around_zero(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["export", "--format", "tensorrt", "--out", str(tmp_path)]) == 0
-    out = capsys.readouterr().out
+def test_tensorrt_gets_signed_eight_bits_around_zero(tensorrt: tuple[Path, str]) -> None:
+    folder, out = tensorrt
     pairs = read_pairs(formats.EXAMPLES / "pairs.csv", formats.EXAMPLES)
     heard = record(
         FusionPipeline.from_pretrained(engine=Engine.ONNXRUNTIME),
@@ -82,7 +87,7 @@ def test_tensorrt_gets_signed_eight_bits_around_zero(
     for name in fusion_networks():
         feeds = heard[name][-1]  # of photos that the scales were not calibrated on
         side = feeds["warped"].shape[-1]
-        path = tmp_path / f"{name}-{side}.int8.onnx"
+        path = folder / f"{name}-{side}.int8.onnx"
         assert f"--onnx={path} --saveEngine={path.with_suffix('.plan')} --int8" in out
         model = onnx.load(str(path))
         assert all(
@@ -101,9 +106,9 @@ def test_tensorrt_gets_signed_eight_bits_around_zero(
             if node.op_type.endswith("uantizeLinear")
         ]
         assert zeros and all(zero.dtype == np.int8 and not zero.any() for zero in zeros)
-        assert path.stat().st_size < 0.5 * (tmp_path / f"{name}-{side}.onnx").stat().st_size
+        assert path.stat().st_size < 0.5 * (folder / f"{name}-{side}.onnx").stat().st_size
         eight, whole = (
-            onnxruntime.InferenceSession(str(tmp_path / f"{name}-{side}{suffix}.onnx"), providers=["CPUExecutionProvider"])
+            onnxruntime.InferenceSession(str(folder / f"{name}-{side}{suffix}.onnx"), providers=["CPUExecutionProvider"])
             .run(NETWORKS[name].output_names, feeds)
             for suffix in (".int8", "")
         )  # fmt: skip
