@@ -44,9 +44,9 @@ TEXT_SHARE: Final = 0.052
 #: Least height of a capital letter in pixels that is legible.
 LEAST_TEXT: Final = 8
 #: Padding around the letters on their plate, in text heights.
-PADDING: Final = 0.45
+PADDING: Final = 0.32
 #: Margin between the plate and the photo's edge, in text heights.
-MARGIN: Final = 0.5
+MARGIN: Final = 0.4
 #: Opacity of the black plate behind the letters.
 PLATE: Final = 0.62
 
@@ -63,7 +63,7 @@ FORMATS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
 def marked(
     image: Photo, text: str = ENGLISH, *, faces: Iterable[np.ndarray] = (), in_place: bool = False
 ) -> Photo:
-    """Writes "AI-generated" into the corner of a picture that hides the least of the faces.
+    """Writes "Made by AI" into the corner of a picture that hides the least of the faces.
 
     Args:
         image: (H, W, 3) RGB uint8.
@@ -72,8 +72,8 @@ def marked(
         in_place: whether to write to the picture itself instead of a copy.
 
     Returns:
-        (H, W, 3) RGB uint8. The letters are at least 5 % of the shorter side high; they are cut off
-        in a picture narrower than the text.
+        (H, W, 3) RGB uint8. The letters are at least 5 % of the shorter side high and their plate
+        about a fifth of it wide; they are cut off in a picture narrower than the text.
     """
     plate, (top, left) = _plate(image.shape[:2], text, faces)
     window = slice(top, top + plate.shape[0]), slice(left, left + plate.shape[1])

@@ -51,6 +51,7 @@ def place(page: Any, x: float, y: float) -> tuple[float, float]:
 
 
 def paint(page: Any, *points: tuple[float, float]) -> None:
+    page.locator("#view .frame").scroll_into_view_if_needed()
     page.mouse.move(*place(page, *points[0]))
     page.mouse.down()
     for point in points[1:]:
@@ -245,6 +246,7 @@ def test_the_brush_by_keyboard(visit: Callable[..., Any]) -> None:
     visitor = visit(1280, "en-US")
     page = visitor.page
     fuse(visitor)
+    page.wait_for_selector("#repair:enabled")
     page.focus("#repair")
     page.keyboard.press("Enter")
     page.wait_for_selector("#view .layer")

@@ -29,10 +29,12 @@ def test_the_mark_is_large_enough_to_read(size: tuple[int, int], text: str) -> N
     before = photo.copy()
     result = marked(photo, text)
     top, left, bottom, right = _inked(photo, result)
-    assert bottom - top >= 0.05 * min(size)
-    assert right - left > 2.5 * (bottom - top)
+    lines = text.count("\n") + 1
+    assert bottom - top >= lines * 0.05 * min(size)
     assert bottom < size[0] and right < size[1]
-    assert (result != photo).any(2).mean() < 0.2
+    left, _, right, _ = mark_box(size, text)
+    assert 0.19 < (right - left) / min(size) < 0.25  # about a fifth
+    assert (result != photo).any(2).mean() < 0.05
     np.testing.assert_array_equal(photo, before)
 
 
@@ -57,7 +59,18 @@ def test_a_picture_can_be_marked_in_place() -> None:
 
 def test_letters_that_reach_below_the_line_do_not_count() -> None:
     assert lettering("AI", 40).shape[0] == pytest.approx(40, abs=1)
-    assert lettering(ENGLISH, 40).shape[0] > 42
+    assert lettering("by AI", 40).shape[0] > 42
+
+
+def test_each_line_is_as_high_as_one_alone() -> None:
+    one, two = lettering("AI", 40), lettering("AI\nAI", 40)
+    assert two.shape[1] == one.shape[1]
+    np.testing.assert_array_equal(two[: len(one)], one)
+    np.testing.assert_array_equal(two[-len(one) :], one)
+    assert not two[len(one) : -len(one)].any() and len(two) > 2.2 * len(one)
+    wide = lettering("AI\nby AI", 40)  # shorter lines stand in the middle
+    inked = np.flatnonzero(wide[:40].any(0))
+    assert inked[0] == pytest.approx(wide.shape[1] - 1 - inked[-1], abs=1)
 
 
 @pytest.mark.parametrize("character", ["生", "成"])
@@ -70,8 +83,13 @@ def test_chinese_characters_are_as_high_as_capitals(character: str) -> None:
 
 
 def test_the_mark_can_be_read_on_white_and_on_black() -> None:
-    assert marked(np.full((400, 400, 3), 255, np.uint8)).min() < 105
-    assert marked(np.zeros((400, 400, 3), np.uint8)).max() == 255
+    """With a contrast of at least 4.5 (WCAG 2.2, 1.4.3) on any ground."""
+    for ground in (0, 90, 180, 255):
+        result = marked(np.full((400, 400, 3), ground, np.uint8))
+        left, top, right, bottom = mark_box((400, 400))
+        plate = result[top:bottom, left:right] / 255
+        linear = np.where(plate <= 0.04045, plate / 12.92, ((plate + 0.055) / 1.055) ** 2.4)
+        assert (linear.max() + 0.05) / (linear.min() + 0.05) >= 4.5
 
 
 @pytest.mark.parametrize(
