@@ -12,8 +12,10 @@ from facefusion.auto.traffic import Traffic
 from facefusion.fusion.sizes import detail_side, refined_side
 from facefusion.tiers import TIERS, Tier, TierChoice, TierReason, best_tier
 
-#: Default time budget of a fusion in seconds.
-BUDGET: Final = 0.8
+#: Default time budget of a fusion in seconds while nobody waits: what a visitor waits gladly.
+BUDGET: Final = 2.5
+#: The same in seconds while others wait.
+BUSY_BUDGET: Final = 0.8
 #: Weight of a new ratio of measured to expected time in the running pace, in [0, 1].
 LEARNED: Final = 0.5
 #: Seconds in which the pace returns half of the way to 1, so that one busy minute does not slow
@@ -32,7 +34,9 @@ class TierChooser:
         speed: returns the measured speed of this machine; called once, on first use.
         keep: called with a corrected speed.
         traffic: counts running and queued fusions.
-        budget: seconds that a call may take, including queued calls.
+        budget: seconds that a call may take while no other is queued.
+        busy_budget: seconds that it may take, including queued calls, while some are; at most
+            `budget` counts.
         clock: monotonic time in seconds.
     """
 
@@ -43,10 +47,11 @@ class TierChooser:
         keep: Callable[[Speed], None] | None = None,
         traffic: Traffic | None = None,
         budget: float = BUDGET,
+        busy_budget: float = BUSY_BUDGET,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.traffic = Traffic() if traffic is None else traffic
-        self.budget = budget
+        self.budget, self.busy_budget = budget, min(budget, busy_budget)
         self._ask, self._keep = speed, keep
         self._clock = clock
         self._speed: Speed | None = None
@@ -77,18 +82,21 @@ class TierChooser:
             face_size: longer side of the largest face to replace, in the photo's pixels.
             elapsed: seconds that the call has already taken.
             faces: number of faces to replace.
-            budget: seconds that the whole call may take; the chooser's own by default.
+            budget: seconds that the whole call may take, whoever waits; the chooser's own by
+                default.
 
         Returns:
             The best tier that all running and queued fusions could use within the budget; the
             fastest if there is none.
         """
-        limit = self.budget if budget is None else budget
+        waiting = self.traffic.waiting
+        patient = self.budget if budget is None else budget
+        limit = self.busy_budget if budget is None and waiting else patient
         speed, pace = self.speed, self.pace
         expected = {tier: elapsed + faces * pace * _rest(speed, tier, face_size) for tier in TIERS}
         useful = _useful(face_size)
-        turns = max(1, self.traffic.running + self.traffic.waiting)  # this call is one of them
-        alone = _best([tier for tier in useful if expected[tier] <= limit])
+        turns = max(1, self.traffic.running + waiting)  # this call is one of them
+        alone = _best([tier for tier in useful if expected[tier] <= patient])
         tier = _best([tier for tier in useful if turns * expected[tier] <= limit])
         if tier is useful[-1]:
             reason = TierReason.FITS_BUDGET if tier is best_tier() else TierReason.SMALL_FACE

@@ -158,7 +158,8 @@ class FusionPipeline:
                 default.
             tier: quality tier. `AUTO` takes the best tier that improves a face of this size and
                 fits the budget.
-            budget: seconds that `AUTO` may take, including queued calls; 0.8 by default.
+            budget: seconds that `AUTO` may take, including queued calls; by default 2.5, and 0.8
+                while others wait.
             likeness: from 0, the target's expression and face shape, to 1, the source's features
                 and a part of its face shape. Beyond 0.5 the target photo is warped a little around
                 the face.

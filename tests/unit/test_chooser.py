@@ -38,7 +38,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def chooser(clock: Clock) -> TierChooser:
-    return TierChooser(lambda: SPEED, clock=clock)
+    return TierChooser(lambda: SPEED, budget=0.8, clock=clock)
 
 
 @pytest.mark.parametrize(
@@ -121,6 +121,31 @@ def test_it_steps_down_while_others_wait_and_recovers(chooser: TierChooser) -> N
     ]  # fmt: skip
 
 
+def test_there_is_more_time_while_nobody_waits() -> None:
+    """Two to three seconds alone; a machine that needs 0.9 s for the best gives less to a queue."""
+    slow, queue = TierChooser(lambda: SPEED.scaled(3)), [0]
+    slow.traffic.set_queue_counter(lambda: queue[0])
+    assert 2 <= slow.budget <= 3 and slow.busy_budget < 1
+    with slow.traffic.running_one():
+        alone = slow.choose(LARGE, elapsed=0.3)
+        assert (alone.tier, alone.reason) == (BEST, TierReason.FITS_BUDGET)
+        queue[0] = 1
+        busy = slow.choose(LARGE, elapsed=0.3)
+        assert (busy.tier, busy.reason) == (FAST, TierReason.BUSY)
+        asked = slow.choose(LARGE, elapsed=0.3, budget=2.5)  # one's own budget holds in a queue too
+        assert asked.tier is BEST
+        queue[0] = 0
+        assert slow.choose(LARGE, elapsed=0.3).tier is BEST
+    slower = TierChooser(lambda: SPEED.scaled(12)).choose(LARGE, elapsed=1.2)
+    assert (slower.tier, slower.reason) == (BALANCED, TierReason.TOO_SLOW)
+
+
+def test_a_short_budget_is_no_longer_in_a_queue() -> None:
+    chooser = TierChooser(lambda: SPEED, budget=0.08)
+    chooser.traffic.set_queue_counter(lambda: 1)
+    assert chooser.busy_budget == 0.08 and chooser.choose(LARGE).tier is FAST
+
+
 def test_those_that_run_count_too(chooser: TierChooser) -> None:
     with ExitStack() as others:
         for _ in range(4):
@@ -159,7 +184,7 @@ def test_quick_fusions_undo_slow_ones_without_any_waiting(chooser: TierChooser) 
 @pytest.mark.parametrize("tier", [FAST, BALANCED, BEST])
 def test_a_measurement_of_a_busy_machine_is_corrected(clock: Clock, tier: Tier) -> None:
     kept: list[Speed] = []
-    chooser = TierChooser(lambda: SPEED.scaled(10), keep=kept.append, clock=clock)
+    chooser = TierChooser(lambda: SPEED.scaled(10), keep=kept.append, budget=0.8, clock=clock)
     assert chooser.choose(LARGE).reason is TierReason.TOO_SLOW
     for small in (60, 0.9 * FACE_SIDE):  # a smaller face than was measured is quick on any machine
         chooser.observe(tier, small, SPEED.rest[tier])
