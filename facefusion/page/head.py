@@ -47,6 +47,7 @@ SCRIPTS: Final = (
     "visit.js",
     "metadata.js",
     "brush.js",
+    "painting.js",
     "repair.js",
     "presses.js",
     "faces.js",
