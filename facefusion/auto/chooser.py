@@ -92,8 +92,7 @@ class TierChooser:
         waiting = self.traffic.waiting
         patient = self.budget if budget is None else budget
         limit = self.busy_budget if budget is None and waiting else patient
-        speed, pace = self.speed, self.pace
-        expected = {tier: elapsed + faces * pace * _rest(speed, tier, face_size) for tier in TIERS}
+        expected = self.expected(face_size, elapsed=elapsed, faces=faces)
         useful = _useful(face_size)
         turns = max(1, self.traffic.running + waiting)  # this call is one of them
         alone = _best([tier for tier in useful if expected[tier] <= patient])
@@ -103,6 +102,17 @@ class TierChooser:
         else:
             reason = TierReason.TOO_SLOW if tier is alone else TierReason.BUSY
         return TierChoice(tier, reason, expected, face_size)
+
+    def expected(
+        self, face_size: float, *, elapsed: float = 0.0, faces: int = 1
+    ) -> dict[Tier, float]:
+        """Returns the expected seconds of a call by tier, without other calls.
+
+        Args:
+            face_size, elapsed, faces: as for `choose`.
+        """
+        speed, pace = self.speed, self.pace
+        return {tier: elapsed + faces * pace * _rest(speed, tier, face_size) for tier in TIERS}
 
     def observe(self, tier: Tier, face_size: float, seconds: float, *, faces: int = 1) -> None:
         """Updates the pace from a call whose stages after perception took `seconds`.

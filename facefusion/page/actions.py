@@ -12,6 +12,7 @@ from facefusion.page.layout import Changes, Layout
 from facefusion.page.messages import notice_update, request_language
 from facefusion.page.queue import Jobs
 from facefusion.page.stops import Stops
+from facefusion.page.waits import Waits, tier_choices
 from facefusion.words import say
 
 
@@ -23,18 +24,19 @@ class Actions:
         layout: the components.
         jobs: the page's queue.
         stops: sessions whose fusion is stopped.
+        waits: how long results take.
     """
 
-    def __init__(self, pipeline: FusionPipeline, layout: Layout, jobs: Jobs, stops: Stops) -> None:
-        self.pipeline, self.layout, self.jobs, self.stops = pipeline, layout, jobs, stops
+    def __init__(
+        self, pipeline: FusionPipeline, layout: Layout, jobs: Jobs, stops: Stops, waits: Waits
+    ) -> None:
+        self.pipeline, self.layout, self.jobs = pipeline, layout, jobs
+        self.stops, self.waits = stops, waits
 
     def show_tiers(self, request: gr.Request) -> Changes:
-        """Shows the measured time beside each tier, and the Studio tier if its models are there."""
-        language, seconds = request_language(request), self.pipeline.expected_seconds()
-        choices = []
-        for tier in self.pipeline.tiers:
-            time = f" · {seconds[tier]:.1f} {say('seconds', language)}" if tier in seconds else ""
-            choices.append((t(f"tier.{tier}") + time, tier.value))
+        """Shows the time to a result beside each tier, and the Studio tier if its models are there."""
+        seconds, language = self.pipeline.expected_seconds(), request_language(request)
+        choices = tier_choices(self.pipeline.tiers, seconds, self.waits.beside, language)
         return {self.layout.settings.tier: gr.update(choices=choices)}
 
     def admit(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
@@ -9,6 +10,7 @@ from typing import Final
 import gradio as gr
 
 from facefusion import FusionPipeline, FusionResult
+from facefusion.geometry.align import face_size
 from facefusion.images.marking import mark_box, marked
 from facefusion.page import files, group, html, pictures, repairing
 from facefusion.page.comparing import tier_tile
@@ -23,6 +25,7 @@ from facefusion.page.messages import (
 )
 from facefusion.page.photos import Photos
 from facefusion.page.stops import StoppedError, Stops
+from facefusion.page.waits import Waits, tier_choices
 from facefusion.types import Photo
 from facefusion.words import Language, say
 
@@ -38,32 +41,39 @@ class Fusing:
         layout: the components.
         photos: reads uploads; results are kept beside them for ten minutes.
         stops: sessions whose fusion is stopped.
+        waits: how long results take.
     """
 
     def __init__(
-        self, pipeline: FusionPipeline, layout: Layout, photos: Photos, stops: Stops
+        self,
+        pipeline: FusionPipeline,
+        layout: Layout,
+        photos: Photos,
+        stops: Stops,
+        waits: Waits,
     ) -> None:
-        self.pipeline, self.layout, self.photos, self.stops = pipeline, layout, photos, stops
+        self.pipeline, self.layout, self.photos = pipeline, layout, photos
+        self.stops, self.waits = stops, waits
 
     def fuse(
         self, values: Values, request: gr.Request, progress: gr.Progress = PROGRESS
     ) -> Iterator[Changes]:
         """Shows the draft and then the result, or what was wrong beside the earlier result."""
-        language = request_language(request)
+        language, begun = request_language(request), time.monotonic()
         try:
             form = Form.read(values, self.layout)
             if not form.may_be_fused(self.photos):
                 yield {self.layout.controls.problem: notice_update(say("error.consent", language))}
                 return
             with open_job(self.pipeline, self.photos, form, request) as job:
-                yield from self._run(job, form, request, progress)
+                yield from self._run(job, form, begun, request, progress)
         except StoppedError:
             return
         except Exception as error:
             yield self._refusal(error, language)
 
     def _run(
-        self, job: Job, form: Form, request: gr.Request, progress: gr.Progress
+        self, job: Job, form: Form, begun: float, request: gr.Request, progress: gr.Progress
     ) -> Iterator[Changes]:
         shown, session = self.layout.outcome.made, self.layout.session
         language, folder = request_language(request), self.photos.results(request)
@@ -87,6 +97,7 @@ class Fusing:
             # The other file, above all the PNG of a large photo, takes longer.
             made = replace(_finished(made, result, language), after=jpeg)
             yield {shown: html.made(made)}
+            beside = time.monotonic() - begun - result.timings.total
             png = files.write(image, folder, ".png")
             yield {
                 shown: html.made(replace(made, png=png)),
@@ -94,6 +105,7 @@ class Fusing:
                 | (job.source_keys if form.has_consent else set()),
                 **self._done(job, result),
                 **self._details(job, result, language),
+                **self._times(result, beside, language),
             }
 
     def _done(self, job: Job, result: FusionResult) -> Changes:
@@ -115,6 +127,14 @@ class Fusing:
             outcome.steps: _steps(job.target, result, language),
             self.layout.session.last: LastResult(job.key, tiers),
         }
+
+    def _times(self, result: FusionResult, beside: float, language: Language) -> Changes:
+        """Shows how long the other tiers would take with the same photos and faces."""
+        self.waits.observe(beside)
+        size = max(face_size(face.target.mesh) for face in result.faces)
+        seconds = self.pipeline.expected_seconds(size, faces=len(result.faces))
+        choices = tier_choices(self.pipeline.tiers, seconds, beside, language)
+        return {self.layout.settings.tier: gr.update(choices=choices)}
 
     def _refusal(self, error: Exception, language: Language) -> Changes:
         """Shows an error beside the photo that it concerns."""

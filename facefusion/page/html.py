@@ -133,7 +133,7 @@ def view(hero: Hero | None = None) -> str:
         '<div class="presses">'
         '<a id="jpeg" class="press main" download="facefusion.jpg" href="#" data-say="jpeg"></a>'
         f'{presses}</div><div class="flaws" role="status"></div>{repairing.tools()}'
-        '<p class="kept"><span class="left"></span> '
+        '<p class="kept"><span><span class="waited"></span> <span class="left"></span></span> '
         '<button id="forget" class="press" type="button" data-say="forget"></button></p>'
         '<p class="told" role="status"></p></section>'
     )

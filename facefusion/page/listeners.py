@@ -18,6 +18,7 @@ from facefusion.page.photos import Photos
 from facefusion.page.queue import ADMISSIONS, CHECKS, FUSIONS, Jobs, queued
 from facefusion.page.showing import Showing
 from facefusion.page.stops import Stops
+from facefusion.page.waits import Waits
 
 #: Options of a listener that programs cannot call.
 PRIVATE: Final[dict[str, Any]] = {"api_visibility": "private"}
@@ -45,11 +46,11 @@ def connect(
         layout: the components.
         photos: reads uploads.
     """
-    stops = Stops()
-    actions = Actions(pipeline, layout, jobs, stops)
+    stops, waits = Stops(), Waits()
+    actions = Actions(pipeline, layout, jobs, stops, waits)
     demo.load(actions.show_tiers, None, layout.settings.tier, **HIDDEN)
     connect_photos(layout, PhotoChecks(pipeline, layout, photos), jobs.at_once)
-    connect_fusion(layout, actions, Fusing(pipeline, layout, photos, stops), jobs.at_once)
+    connect_fusion(layout, actions, Fusing(pipeline, layout, photos, stops, waits), jobs.at_once)
     connect_comparison(layout, actions, Comparing(pipeline, layout, photos), jobs.at_once)
 
 
@@ -97,7 +98,7 @@ def connect_fusion(layout: Layout, actions: Actions, fusing: Fusing, at_once: in
     fused = started.then(
         fusing.fuse,
         set(form.components(layout).values()),
-        [*notices, *outcome.outputs, *layout.session.outputs],
+        [*notices, *outcome.outputs, *layout.session.outputs, layout.settings.tier],
         show_progress_on=controls.state,
         api_name="fuse_on_page",
         **queued(FUSIONS, at_once),

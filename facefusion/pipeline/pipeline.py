@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from facefusion.auto.chooser import TierChooser
-from facefusion.auto.speed import PERCEPTION, Speed, keep_speed, known_speed, measure
+from facefusion.auto.speed import FACE_SIDE, PERCEPTION, Speed, keep_speed, known_speed, measure
 from facefusion.engines.registry import Engine
 from facefusion.errors import PhotoRole
 from facefusion.images.reading import MAX_SOURCES, as_rgb, numbered
@@ -128,12 +128,20 @@ class FusionPipeline:
         """Tiers that can be requested, `AUTO` first; `STUDIO` only with the user's own models."""
         return [Tier.AUTO, *TIERS, *([Tier.STUDIO] if self.networks.studio is not None else [])]
 
-    def expected_seconds(self) -> dict[Tier, float]:
-        """Returns the measured seconds by tier for two photos of 1024 px.
+    def expected_seconds(
+        self, face_size: float = FACE_SIDE, *, faces: int = 1
+    ) -> dict[Tier, float]:
+        """Returns the expected seconds by tier for two photos that were not seen before.
 
         The first call measures, which takes up to a second.
+
+        Args:
+            face_size: longer side in pixels of the largest face to replace; by default one that
+                fills a photo of 1024 px.
+            faces: number of faces to replace.
         """
-        return self.chooser.speed.expected_seconds
+        perception = self.chooser.speed.perception
+        return self.chooser.expected(face_size, elapsed=perception, faces=faces)
 
     def __call__(
         self,

@@ -46,7 +46,9 @@ ENGLISH: Final[dict[str, str]] = {
     "person3": "Person 3's face",
     "person4": "Person 4's face",
     "quality": "Quality",
-    "quality.hint": "Times are for one face on this server, without the way there and back.",
+    "quality.hint": (
+        "Times to the result on this server, for photos and faces like your last ones; the way there and back is extra."
+    ),
     "tier.auto": "Auto",
     "tier.fast": "Fast",
     "tier.balanced": "Balanced",
@@ -86,6 +88,7 @@ ENGLISH: Final[dict[str, str]] = {
     "enlarge": "Enlarge",
     "shrink": "Back to the page",
     "share": "Share",
+    "waited": "Ready after %(seconds)s s.",
     "left": "Deleted from the server in %(minutes)d min",
     "left.none": "Deleted from the server. What you see is only in your browser.",
     "forget": "Delete my photos now",

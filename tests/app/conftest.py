@@ -67,8 +67,9 @@ class Watched:
     def tiers(self) -> list[Tier]:
         return self.pipeline.tiers
 
-    def expected_seconds(self) -> dict[Tier, float]:
-        return {Tier.FAST: 0.2, Tier.BALANCED: 0.3, Tier.BEST: 0.44}
+    def expected_seconds(self, face_size: float = 0, *, faces: int = 1) -> dict[Tier, float]:
+        seconds = {Tier.FAST: 0.2, Tier.BALANCED: 0.3, Tier.BEST: 0.44}
+        return {tier: faces * each for tier, each in seconds.items()}
 
 
 @dataclass(frozen=True)

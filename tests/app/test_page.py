@@ -28,6 +28,7 @@ from facefusion.page.fusing import Fusing
 from facefusion.page.host import Host
 from facefusion.page.layout import CONSENTS
 from facefusion.page.stops import Stops
+from facefusion.page.waits import ASSUMED, Waits
 from facefusion.tiers import TIERS
 from facefusion.types import Flaw, Timings
 from facefusion.words import Language, say
@@ -286,8 +287,12 @@ def test_studio_is_offered_only_with_its_models(studio: bool) -> None:
     layout: Any = SimpleNamespace(settings=SimpleNamespace(tier="tier"))
     request: Any = SimpleNamespace(headers={})
     jobs: Any = None
-    choices = Actions(pipeline, layout, jobs, Stops()).show_tiers(request)["tier"]["choices"]
+    choices = Actions(pipeline, layout, jobs, Stops(), Waits()).show_tiers(request)["tier"][
+        "choices"
+    ]
     assert [value for _, value in choices] == [tier.value for tier in tiers]
+    shown = [name.rpartition(" · ")[2] for name, _ in choices if " · " in name]
+    assert shown == [f"{0.2 + ASSUMED:.1f} s"]
 
 
 def _shown(data: str) -> tuple[str, ...]:
@@ -330,7 +335,9 @@ def test_the_result_is_shown_before_its_large_files_are_written(
     }
     values = {component: form[name] for name, component in components(page).items()}
     photos = app.open_photos(tmp_path)
-    steps = Fusing(pipeline, page, photos, Stops()).fuse(values, request, lambda *_, **__: None)
+    steps = Fusing(pipeline, page, photos, Stops(), Waits()).fuse(
+        values, request, lambda *_, **__: None
+    )
     shown = [(_shown(changes[page.outcome.made]), list(written)) for changes in steps]
     photos.close()
     assert shown == [

@@ -21,6 +21,7 @@ from facefusion.export.calibration import record
 from facefusion.fusion.coarse import COARSE_SIZE
 from facefusion.page.actions import Actions
 from facefusion.page.stops import Stops
+from facefusion.page.waits import Waits
 from facefusion.tiers import STUDIO, TIERS, Tier, TierSpec, best_tier, tier_spec
 from facefusion.words import TEXTS
 
@@ -101,7 +102,9 @@ def test_one_row_offers_a_tier(sharp: Tier, product: FusionPipeline) -> None:
     layout: Any = SimpleNamespace(settings=SimpleNamespace(tier="tier"))
     request: Any = SimpleNamespace(headers={})
     jobs: Any = None
-    choices = Actions(product, layout, jobs, Stops()).show_tiers(request)["tier"]["choices"]
+    choices = Actions(product, layout, jobs, Stops(), Waits()).show_tiers(request)["tier"][
+        "choices"
+    ]
     assert [value for _, value in choices] == product.tiers
     command = ["fuse", "a.png", "b.png", "-o", "c.png", "--i-have-consent", "--tier", "sharp"]
     assert make_parser().parse_args(command).tier == sharp

@@ -9,6 +9,8 @@ const runs = (() => {
   let wasRunning = false;
   let superseded = false; // the running fusion is being stopped for a newer one
   let timer = null;
+  let acted = 0; // when the visitor last did something
+  let asked = 0; // when they did what the running fusion follows
 
   const photoOf = (place) => find(`#${place}-photo .image-frame img`)?.src ?? "";
   const told = (place) => find(`#${place}-notice .notice`);
@@ -119,9 +121,13 @@ const runs = (() => {
       if (!event.target.closest?.("#fuse")) return;
       follow = event.isTrusted || PHOTOS.some((place, i) => photoOf(place) !== ran[i]);
       ran = choices();
+      asked = acted;
     },
     true,
   );
+  for (const name of ["click", "change", "drop", "paste", "pointerup", "keyup"]) {
+    window.addEventListener(name, (event) => (acted = event.isTrusted ? performance.now() : acted), true);
+  }
   document.addEventListener("pointerdown", (event) => {
     dragging = Boolean(event.target.closest?.("#likeness, #blend"));
   });
@@ -171,6 +177,8 @@ const runs = (() => {
     childList: true, subtree: true, attributes: true, attributeFilter: ["src", "disabled"],
   });
   return {
+    // Seconds since the visitor did what this result follows, the upload of a photo included.
+    waited: () => (performance.now() - asked) / 1000,
     reveal: () => setTimeout(reveal, 200),
     // Brings a picture that the visitor waits for into view, once a run.
     follow() {

@@ -78,6 +78,7 @@ const view = (() => {
         flaws: data.flaws.split(" ").filter(Boolean),
         ...{ original: data.original, mark: data.mark.split(" ").map(Number), parts: JSON.parse(data.parts) },
       };
+      if (entry.kind === "result" && !data.face) entry.waited = runs.waited();
       await repair.keep(); // an unfinished repair is the earlier step
       if (entry.kind === "result") visit.add(entry);
       addPng(find("#made data")?.dataset);
@@ -115,6 +116,8 @@ const view = (() => {
   const tellTime = () => {
     const line = section()?.querySelector(".left");
     if (!line || shown?.kind !== "result") return;
+    const waited = shown.waited?.toFixed(1);
+    write(section().querySelector(".waited"), waited ? choice.say("waited").replace("%(seconds)s", waited) : "");
     const minutes = Math.ceil((shown.expires - Date.now()) / 60000);
     write(line, minutes > 0 ? choice.say("left").replace("%(minutes)d", minutes) : choice.say("left.none"));
   };
