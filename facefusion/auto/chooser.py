@@ -92,7 +92,7 @@ class TierChooser:
         waiting = self.traffic.waiting
         patient = self.budget if budget is None else budget
         limit = self.busy_budget if budget is None and waiting else patient
-        expected = self.expected(face_size, elapsed=elapsed, faces=faces)
+        expected = self.expected(face_size, elapsed, faces=faces)
         useful = _useful(face_size)
         turns = max(1, self.traffic.running + waiting)  # this call is one of them
         alone = _best([tier for tier in useful if expected[tier] <= patient])
@@ -104,7 +104,7 @@ class TierChooser:
         return TierChoice(tier, reason, expected, face_size)
 
     def expected(
-        self, face_size: float, *, elapsed: float = 0.0, faces: int = 1
+        self, face_size: float, elapsed: float = 0.0, *, faces: int = 1
     ) -> dict[Tier, float]:
         """Returns the expected seconds of a call by tier, without other calls.
 

@@ -128,20 +128,16 @@ class FusionPipeline:
         """Tiers that can be requested, `AUTO` first; `STUDIO` only with the user's own models."""
         return [Tier.AUTO, *TIERS, *([Tier.STUDIO] if self.networks.studio is not None else [])]
 
-    def expected_seconds(
-        self, face_size: float = FACE_SIDE, *, faces: int = 1
-    ) -> dict[Tier, float]:
+    def expected_seconds(self, face_size: float = FACE_SIDE, faces: int = 1) -> dict[Tier, float]:
         """Returns the expected seconds by tier for two photos that were not seen before.
 
         The first call measures, which takes up to a second.
 
         Args:
-            face_size: longer side in pixels of the largest face to replace; by default one that
-                fills a photo of 1024 px.
+            face_size: longer side in pixels of the largest face; by default in 1024 px.
             faces: number of faces to replace.
         """
-        perception = self.chooser.speed.perception
-        return self.chooser.expected(face_size, elapsed=perception, faces=faces)
+        return self.chooser.expected(face_size, self.chooser.speed.perception, faces=faces)
 
     def __call__(
         self,
