@@ -26,7 +26,7 @@ from facefusion.training.tensors.filters import low_pass, resized
 from facefusion.training.tensors.light import LAMP_SIDE, Light
 from facefusion.training.tensors.odds import DEFAULT_ODDS, Odds
 from facefusion.training.tensors.parts import PartMasks, skin_tone
-from facefusion.training.tensors.tone import Relight, match_light
+from facefusion.training.tensors.tone import match_light
 from facefusion.training.tensors.views import Views, placed
 
 Batch = dict[str, Tensor]
@@ -395,9 +395,10 @@ class TensorSampler:
         self, warped: Tensor, target: Tensor, skin: Tensor, parts: Tensor, share: Tensor
     ) -> Tensor:
         """Matches sources to the targets' tone and light."""
-        small = [resized(each, SKIN, SKIN) for each in (warped, target, skin, parts)]
-        relight: Relight = match_light(*small[:3], _parts(small[3]), share)
-        return relight(warped, _parts(parts))
+        own, wanted, weight, masks = (
+            resized(each, SKIN, SKIN) for each in (warped, target, skin, parts)
+        )
+        return match_light(own, wanted, weight, _parts(masks), share)(warped, _parts(parts))
 
 
 def render_side(view: int) -> int:

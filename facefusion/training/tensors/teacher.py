@@ -32,6 +32,8 @@ class Program(nn.Module):
         self._names = {name: f"weight_{number}" for number, name in enumerate(weights)}
         for name, buffer in self._names.items():
             self.register_buffer(buffer, weights[name])
+        self.mean: Tensor
+        self.deviation: Tensor
         self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1))
         self.register_buffer("deviation", torch.tensor(DEVIATION).view(1, 3, 1, 1))
 

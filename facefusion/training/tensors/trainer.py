@@ -6,7 +6,7 @@ import csv
 import math
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,7 +21,7 @@ from facefusion.training.tensors.discriminators import Discriminators
 from facefusion.training.tensors.faces import PackedFaces
 from facefusion.training.tensors.loss_networks import LossFiles, LossNetworks
 from facefusion.training.tensors.objective import LIGHT_CELLS, Objective, Weights
-from facefusion.training.tensors.odds import Odds
+from facefusion.training.tensors.odds import DEFAULT_ODDS, Odds
 from facefusion.training.tensors.sampler import Batch, TensorSampler, render_side
 from facefusion.training.tensors.stages import FusionStage
 from facefusion.training.tensors.step import State, TrainingStep
@@ -66,8 +66,8 @@ class Settings:
     views: tuple[tuple[int, int], ...]
     seconds: float
     rate: float
-    weights: Weights = Weights()
-    odds: Odds = Odds()
+    weights: Weights = field(default_factory=Weights)
+    odds: Odds = DEFAULT_ODDS
     seed: int = 0
     log_every: float = 20.0
     save_every: float = 150.0
