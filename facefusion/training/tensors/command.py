@@ -1,4 +1,4 @@
-"""Runs `python -m facefusion.training coarse|refine|joint --pack FILE`."""
+"""Runs `python -m facefusion.training fusion coarse|refine|joint --pack FILE`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ def parsed_views(text: str) -> tuple[tuple[int, int], ...]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command, with the process's arguments by default."""
-    parser = argparse.ArgumentParser(prog="python -m facefusion.training", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m facefusion.training fusion")
+    parser.description = "Trains the fusion networks on packed faces, by time, on any device."
     add = parser.add_argument
     add("stage", choices=("coarse", "refine", "joint"))
     add("--pack", type=Path, required=True, help="packed faces (`pack`)")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -106,3 +108,14 @@ class Program(nn.Module):
             steps.append(step)
         used = {name for step in steps for name in step["inputs"]}
         return cls(steps, {name: value for name, value in weights.items() if name in used})
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs `python -m facefusion.training teacher`, with the process's arguments by default."""
+    parser = argparse.ArgumentParser(prog="python -m facefusion.training teacher")
+    parser.description = "Converts MobileFaceNet from ONNX for the training of fusion networks."
+    parser.add_argument("onnx", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    args = parser.parse_args(arguments)
+    Program.from_onnx(args.onnx).save(args.out)
+    return 0

@@ -1,0 +1,279 @@
+"""Training on tensors: packed faces, samples as the pipeline makes them, steps, and resuming."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from safetensors.torch import save_file
+from torch import nn
+from torch.nn import functional
+
+from facefusion.geometry.align import (
+    FUSION_FACE_SHARE,
+    crop_photo,
+    mesh_crop_transform,
+    rescale_transform,
+)
+from facefusion.geometry.mask import face_mask
+from facefusion.nets.coarse import CoarseFusionModel
+from facefusion.nets.identity import JUDGE_BLOCKS, IdentityNet
+from facefusion.nets.mesh import MeshNet
+from facefusion.nets.segmentation import HairNet, SpectaclesNet
+from facefusion.training.losses import LOSS_NETWORKS
+from facefusion.training.samples.data import FaceImage
+from facefusion.training.tensors import discriminators, pack, trainer
+from facefusion.training.tensors.faces import PackedFaces
+from facefusion.training.tensors.loss_networks import LossFiles
+from facefusion.training.tensors.objective import Weights
+from facefusion.training.tensors.sampler import TensorSampler
+from facefusion.training.tensors.stages import FusionStage
+from facefusion.training.tensors.teacher import Program
+from facefusion.training.tensors.trainer import Files, Settings, Training
+from facefusion.training.tensors.views import Views, placed
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Networks of random weights, in a folder of checkpoints."""
+    path = tmp_path_factory.mktemp("checkpoints")
+    torch.manual_seed(0)
+    nets = (IdentityNet(), IdentityNet(JUDGE_BLOCKS), MeshNet(), SpectaclesNet(), HairNet())
+    for name, net in zip((*LOSS_NETWORKS, "coarse"), (*nets, CoarseFusionModel()), strict=True):
+        weights = {key: value.contiguous() for key, value in net.state_dict().items()}
+        save_file(weights, path / f"{name}.safetensors")
+    return path
+
+
+@pytest.fixture
+def packed(
+    folder: Path, tmp_path: Path, make_mesh: Any, make_photo: Any, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """A packed file of three training faces and two for validation."""
+    turns = {"train": (0.0, 9.0, -20.0), "val": (4.0, -3.0)}
+
+    def load(root: Path, split: str) -> list[FaceImage]:
+        return [
+            FaceImage(
+                np.roll(make_photo(400, 400), 50 * i, axis=1),
+                make_mesh((200, 205), 240 - 15 * i, yaw=turn),
+                turn,
+                f"{split}{i}.jpg",
+                1,
+            )
+            for i, turn in enumerate(turns[split])
+        ]
+
+    monkeypatch.setattr(pack, "load_faces", load)
+    out = tmp_path / "pack.npz"
+    arguments = ["--data", str(tmp_path), "--out", str(out), "--checkpoints", str(folder)]
+    assert pack.main(arguments) == 0
+    return out
+
+
+def test_packed_faces_are_the_aligned_faces(packed: Path, make_mesh: Any, make_photo: Any) -> None:
+    faces = PackedFaces.load(packed, "train", CPU, (256,), threads=1)
+    mesh = make_mesh((200, 205), 225, yaw=9.0)
+    matrix = mesh_crop_transform(mesh, FUSION_FACE_SHARE, pack.CROP)
+    matrix = rescale_transform(matrix, 256 / pack.CROP)
+    crop = crop_photo(np.roll(make_photo(400, 400), 50, axis=1), matrix, 256)
+    found = faces.crops[256][1].permute(1, 2, 0).numpy()
+    assert np.abs(found.astype(float) - crop).mean() < 2
+    points = mesh[:, :2] @ matrix[:, :2].T + matrix[:, 2]
+    assert np.abs(faces.meshes[1, :, :2].numpy() * 256 - 0.5 - points).max() < 0.05
+    mask = face_mask(points.astype(np.float32), 256)
+    assert np.abs(faces.face[1, 0].numpy() / 255 - mask).max() < 0.02
+    assert faces.names == ["train0.jpg", "train1.jpg", "train2.jpg"]
+
+
+@pytest.mark.parametrize("view", [128, 256])
+def test_samples_are_paired_and_unpaired(packed: Path, view: int) -> None:
+    faces = PackedFaces.load(packed, "train", CPU, (256,), threads=1)
+    torch.manual_seed(4)
+    batch = TensorSampler(faces, view)(4)
+    for name in ("warped", "target", "truth"):
+        assert batch[name].shape == (4, 3, view, view)
+        assert 0 <= float(batch[name].min()) <= float(batch[name].max()) <= 1
+    assert torch.equal(batch["source"][:2], batch["index"][:2])
+    assert (batch["source"][2:] != batch["index"][2:]).all()
+    # Unpaired targets are unchanged photos, and outside of the face so are paired ones.
+    assert torch.equal(batch["target"][2:], batch["truth"][2:])
+    difference = (batch["target"] - batch["truth"])[:2].abs().amax(1, keepdim=True)
+    assert float(difference[:, :, :8].max()) < 1e-6
+    assert float(difference.max()) > 0.02
+
+
+def test_points_follow_turned_and_mirrored_views() -> None:
+    torch.manual_seed(1)
+    views = Views.drawn(6, 0.5, CPU)
+    assert set(views.sign.tolist()) == {1.0, -1.0}
+    points = torch.rand(6, 5, 2) * 0.4 + 0.3
+    seen = views.points(points)
+    # Positions are sampled with their view: at a point's place in the view lies the point itself.
+    steps = (torch.arange(64) + 0.5) / 64
+    field = torch.stack(torch.meshgrid(steps, steps, indexing="xy")).expand(6, 2, 64, 64)
+    shown = placed(field, views.grid(64), outside="border")
+    for row in range(6):
+        order = [1, 0, 2, 4, 3] if views.sign[row] < 0 else [0, 1, 2, 3, 4]
+        at = placed(shown[row : row + 1], seen[row][None, None])
+        assert torch.allclose(at[0, :, 0].T, points[row][order], atol=0.02)
+
+
+class _Features(nn.Module):
+    """Stands for EfficientNet-Lite0: features of the same shapes, of pooled colours."""
+
+    def __init__(self, weights: Path) -> None:
+        super().__init__()
+        self.channels = (16, *discriminators.CHANNELS)
+
+    def forward(self, images: torch.Tensor) -> list[torch.Tensor]:
+        return [
+            functional.avg_pool2d(images, 2 ** (i + 1)).mean(1, keepdim=True).expand(-1, c, -1, -1)
+            for i, c in enumerate(self.channels)
+        ]
+
+
+@pytest.fixture
+def make_training(
+    packed: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Any:
+    monkeypatch.setattr("facefusion.training.tensors.loss_networks.Lite0", _Features)
+    monkeypatch.setattr(trainer, "VAL_BATCH", 2)
+    monkeypatch.setattr(trainer, "VAL_BATCHES", 1)
+    monkeypatch.setattr(trainer, "PICTURED", 3)
+
+    def make(stage: str, views: tuple[tuple[int, int], ...]) -> Training:
+        networks = LossFiles(
+            folder / "judge.safetensors", folder / "mesh.safetensors", folder / "none"
+        )
+        out = tmp_path / stage
+        files = Files(packed, networks, folder, out, None, out / "checkpoint.pt")
+        return Training(Settings(stage, views, 1e9, 1e-3), files, CPU)
+
+    return make
+
+
+@pytest.mark.parametrize("stage", ["coarse", "refine", "joint"])
+def test_a_step_changes_the_networks_of_its_stage_alone(make_training: Any, stage: str) -> None:
+    training = make_training(stage, ((128 if stage == "coarse" else 256, 2),))
+    before = {
+        name: [p.detach().clone() for p in net.parameters()]
+        for name, net in training.state.stage.parts().items()
+    }
+    training.state.set(1e-3, 0.0, 1.0)
+    training.steps[0]()
+    figures = dict(zip(training.steps[0].names, training.steps[0].figures.tolist(), strict=True))
+    assert all(np.isfinite(value) for value in figures.values())
+    assert ("agreement" in figures) == (stage == "joint")
+    for name, net in training.state.stage.parts().items():
+        changed = any(
+            not torch.equal(a, b) for a, b in zip(before[name], net.parameters(), strict=True)
+        )
+        assert changed == (name in training.state.stage.trained_parts())
+
+
+def test_training_resumes_where_it_was_stopped(make_training: Any, tmp_path: Path) -> None:
+    first = make_training("coarse", ((128, 2),))
+    first.run(0.5)
+    assert first.step >= 1
+    picture = cv2.imread(str(tmp_path / "coarse" / "state.jpg"))
+    assert picture.shape[1] == 3 * 5 * 128
+    again = make_training("coarse", ((128, 2),))
+    again.resume()
+    assert (again.step, again.spent) == (first.step, first.spent)
+    for a, b in zip(
+        first.state.averaged.state_dict().values(),
+        again.state.averaged.state_dict().values(),
+        strict=True,
+    ):
+        assert torch.equal(a, b)
+    stage = FusionStage("coarse")
+    stage.load(tmp_path / "coarse")
+    weights = dict(first.state.averaged.state_dict())
+    assert all(torch.equal(value, weights[name]) for name, value in stage.state_dict().items())
+
+
+def test_a_step_whose_loss_is_not_finite_is_left_out(
+    make_training: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = make_training("coarse", ((128, 2),))
+    objective = training.steps[0].objective
+    monkeypatch.setattr(
+        objective, "total", lambda losses, ramp: sum(losses.values()) * float("nan")
+    )
+    before = [p.detach().clone() for p in training.state.stage.parameters()]
+    training.state.set(1e-3, 0.0, 1.0)
+    training.steps[0]()
+    for a, b in zip(before, training.state.stage.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_weights_are_changed_by_name() -> None:
+    assert Weights.parsed("identity=7,light=8.5") == Weights(identity=7, light=8.5)
+    with pytest.raises(TypeError, match="likeness"):
+        Weights.parsed("likeness=1")
+
+
+def test_the_teacher_runs_in_torch_as_in_onnx(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    arrays = {
+        "a": generator.normal(size=(8, 3, 3, 3)),
+        "bias": generator.normal(size=8),
+        "b": generator.normal(size=(8, 1, 3, 3)),
+        "low": np.array(0.0),
+        "high": np.array(6.0),
+    }
+    initial = [numpy_helper.from_array(v.astype(np.float32), k) for k, v in arrays.items()]
+    conv = {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1], "group": 1}
+    nodes = [
+        helper.make_node("Conv", ["x", "a", "bias"], ["1"], **conv),
+        helper.make_node("Clip", ["1", "low", "high"], ["2"]),
+        helper.make_node("Conv", ["2", "b"], ["3"], **(conv | {"strides": [1, 1], "group": 8})),
+        helper.make_node("Add", ["2", "3"], ["4"]),
+        helper.make_node("Relu", ["4"], ["y"]),
+    ]
+    shapes = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in ("x", "y")]
+    graph = helper.make_graph(nodes, "net", shapes[:1], shapes[1:], initial)
+    onnx.save(helper.make_model(graph), tmp_path / "net.onnx")
+    Program.from_onnx(tmp_path / "net.onnx").save(tmp_path / "net.pt")
+    program = Program.load(tmp_path / "net.pt")
+    images = torch.rand(2, 3, 16, 16) * 2 - 1
+    inputs = ((images + 1) / 2 - program.mean) / program.deviation
+    weights = {k: torch.from_numpy(v.astype(np.float32)) for k, v in arrays.items()}
+    x = functional.relu6(functional.conv2d(inputs, weights["a"], weights["bias"], 2, 1))
+    wanted = functional.relu(x + functional.conv2d(x, weights["b"], None, 1, 1, groups=8))
+    assert torch.allclose(program(images), wanted.flatten(1), atol=1e-5)
+
+
+def test_an_unknown_operation_of_the_teacher_is_named(tmp_path: Path) -> None:
+    shapes = [helper.make_tensor_value_info(n, TensorProto.FLOAT, None) for n in ("x", "y")]
+    graph = helper.make_graph(
+        [helper.make_node("Tanh", ["x"], ["y"])], "net", shapes[:1], shapes[1:]
+    )
+    onnx.save(helper.make_model(graph), tmp_path / "net.onnx")
+    with pytest.raises(SystemExit, match="Tanh"):
+        Program.from_onnx(tmp_path / "net.onnx")
+
+
+def test_it_trains_where_only_torch_numpy_and_opencv_are_installed() -> None:
+    code = """
+import sys
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("onnxruntime", "gradio", "insightface", "huggingface_hub", "PIL",
+                                  "scipy", "tqdm", "onnx", "threadpoolctl", "pillow_heif"):
+            raise ImportError(name)
+sys.meta_path.insert(0, Missing())
+import facefusion.training.tensors.command
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
