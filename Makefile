@@ -13,6 +13,9 @@
 VENV := .venv
 RUN := $(VENV)/bin/python
 INSTALL := $(RUN) -m pip install --disable-pip-version-check --quiet
+# Two processes, a file of tests at a time, in the order of the names: the long ones of tests/app and
+# tests/security, which mostly wait, come first.
+AT_ONCE := -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test lint soak bench space clean
 
@@ -20,7 +23,7 @@ demo: $(VENV)/.serving
 	$(RUN) app.py
 
 test: $(VENV)/.development
-	$(RUN) -m pytest
+	$(RUN) -m pytest $(AT_ONCE)
 
 lint: $(VENV)/.development
 	$(RUN) -m ruff check .
