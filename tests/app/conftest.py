@@ -115,6 +115,17 @@ def serve(watched: Watched, cache: Path) -> Iterator[Server]:
             photos.close()
 
 
+#: Further runs of a failed browser test: two browsers and two servers share two cores.
+RERUNS = 1
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Runs a failed browser test again."""
+    for item in items:
+        if "visit" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.flaky(reruns=RERUNS))
+
+
 @pytest.fixture
 def serve_page() -> Callable[[FusionPipeline, Path], AbstractContextManager[Server]]:
     """Serves a page of a test's own, with its files in a directory of its own."""

@@ -163,6 +163,10 @@ def test_what_is_wrong_with_the_picture_is_said_below_it(
     assert visitor.say("flaw.soft") in page.inner_text("#report")
     other = Language.ENGLISH if visitor.language is Language.CHINESE else Language.CHINESE
     page.click(f".switch [data-language={other}]")
+    page.wait_for_function(
+        "text => document.querySelector('#view .flaws .notice').innerText === text",
+        arg=say("flaw.soft", other),
+    )
     assert flaw.all_inner_texts() == [say("flaw.soft", other)]
     visitor.fits()
     visitor.behaves()
