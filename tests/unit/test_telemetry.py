@@ -55,10 +55,10 @@ def _seen(module: str) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("module", "packages"),
     [
-        ("facefusion", {"onnxruntime"}),
+        ("facefusion.pipeline.pipeline", {"onnxruntime"}),
         ("facefusion.cli.main", {"onnxruntime"}),
         ("facefusion.engines.trial", {"onnxruntime"}),
-        ("facefusion.engines.openvino", {"onnxruntime", "openvino"}),
+        ("facefusion.engines.openvino", {"openvino"}),
         ("facefusion.page.api", {"onnxruntime", "gradio", "huggingface_hub"}),
         ("app", {"onnxruntime", "gradio", "huggingface_hub"}),
         ("tests.conftest", {"onnxruntime"}),
