@@ -16,7 +16,7 @@ from facefusion.page.i18n import TAGS, t
 from facefusion.page.repairing import Parts
 from facefusion.tiers import TierChoice
 from facefusion.types import Flaw, FusedFace, FusionResult
-from facefusion.words import Language, say
+from facefusion.words import Language, say, sentences
 
 #: Smallest and largest share of a view's width, in percent, that shows the photo before at first.
 SPLITS: Final = (6.0, 50.0)
@@ -187,8 +187,7 @@ def _match(face: FusedFace, language: Language) -> str:
     text, similarity = partial(say, language=language), face.identity_similarity
     name = words.grade(similarity)
     width = round(100 * min(max(similarity, 0.0), 1.0))
-    gap = "" if language is Language.CHINESE else " "
-    seen = gap.join(text(f"flaw.{flaw}") for flaw in face.flaws) or text("flaw.none")
+    seen = sentences((f"flaw.{flaw}" for flaw in face.flaws or ["none"]), language)
     return (
         f"<h3>{text('match')} {text(f'match.{name}')}</h3>"
         f'<div class="meter" aria-hidden="true"><span style="width:{width}%"></span></div>'

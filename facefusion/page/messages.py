@@ -14,7 +14,7 @@ from facefusion.images.lettering import CHINESE, ENGLISH
 from facefusion.page import html
 from facefusion.page.jobs import RefusedError, TooSlowError
 from facefusion.perception.quality import Doubt
-from facefusion.words import Language, language_of, say
+from facefusion.words import Language, language_of, say, sentences
 
 log = logging.getLogger("facefusion.app")
 
@@ -78,12 +78,6 @@ def doubts_update(
 def _last_word(doubts: Sequence[str]) -> str:
     """Says what follows from doubts: a pose may be refused beside the other photo's."""
     return "same_way" if POSES & set(doubts) else "go_on"
-
-
-def sentences(keys: Sequence[str], language: Language) -> str:
-    """Returns the texts of several keys as one."""
-    gap = "" if language is Language.CHINESE else " "
-    return gap.join(say(key, language) for key in keys)
 
 
 def error_sentence(error: Exception, language: Language) -> str:

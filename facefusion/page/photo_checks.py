@@ -19,7 +19,6 @@ from facefusion.page.messages import (
     error_sentence,
     notice_update,
     request_language,
-    sentences,
 )
 from facefusion.page.photo_fields import NOBODY, YOU, PhotoField
 from facefusion.page.photos import Photos, Raw
@@ -27,6 +26,7 @@ from facefusion.perception.checks import check_face, check_pair, is_usable
 from facefusion.perception.quality import doubts
 from facefusion.perception.reading_order import in_reading_order
 from facefusion.pipeline.cache import content_key
+from facefusion.words import sentences
 
 #: Size of the source's face as a share of the target's below which the new face is soft.
 SMALL_SHARE: Final = 0.3

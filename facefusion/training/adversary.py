@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import torch
@@ -16,6 +17,19 @@ BETAS: Final = (0.5, 0.99)
 WIDTHS: Final = (32, 64, 96, 96)
 
 
+def patch_layers(widths: Sequence[int]) -> list[nn.Module]:
+    """Makes the layers of a patch discriminator of these widths, at strides of 2, 2, 2 and 1."""
+    layers: list[nn.Module] = []
+    channels = 3
+    for width, stride in zip(widths, (2, 2, 2, 1), strict=True):
+        layers += [
+            spectral_norm(nn.Conv2d(channels, width, 4 if stride == 2 else 3, stride, 1)),
+            nn.LeakyReLU(0.2),
+        ]
+        channels = width
+    return [*layers, spectral_norm(nn.Conv2d(channels, 1, 1))]
+
+
 class PatchDiscriminator(nn.Sequential):
     """Patch discriminator (Isola et al., CVPR 2017): (N, 3, S, S) to (N, 1, S / 8, S / 8) scores.
 
@@ -24,15 +38,7 @@ class PatchDiscriminator(nn.Sequential):
     """
 
     def __init__(self) -> None:
-        layers: list[nn.Module] = []
-        channels = 3
-        for width, stride in zip(WIDTHS, (2, 2, 2, 1), strict=True):
-            layers += [
-                spectral_norm(nn.Conv2d(channels, width, 4 if stride == 2 else 3, stride, 1)),
-                nn.LeakyReLU(0.2),
-            ]
-            channels = width
-        super().__init__(*layers, spectral_norm(nn.Conv2d(channels, 1, 1)))
+        super().__init__(*patch_layers(WIDTHS))
 
     def forward(self, x: Tensor) -> Tensor:
         with torch.autocast("cpu", torch.bfloat16):
@@ -63,7 +69,7 @@ class Adversary:
         """
         self.net.train().requires_grad_(True)
         scores_real, scores_fused = self.net(torch.cat([real, fused.detach()])).split(len(real))
-        share = _pooled(weight, scores_fused)
+        share = pooled(weight, scores_fused)
         real_loss = (functional.relu(1 - scores_real) * share).sum() / share.sum().clamp(min=1)
         fused_loss = (functional.relu(1 + scores_fused) * share).sum() / share.sum().clamp(min=1)
         loss = real_loss + fused_loss
@@ -76,7 +82,7 @@ class Adversary:
     def generator_loss(self, fused: Tensor, weight: Tensor) -> Tensor:
         """Returns the generator's loss: minus the mean score of the fused crops' new patches."""
         scores = self.net(fused)
-        share = _pooled(weight, scores)
+        share = pooled(weight, scores)
         return -(scores * share).sum() / share.sum().clamp(min=1)
 
     def state(self) -> dict[str, Any]:
@@ -87,5 +93,6 @@ class Adversary:
         self.optimizer.load_state_dict(state["optimizer"])
 
 
-def _pooled(weight: Tensor, scores: Tensor) -> Tensor:
+def pooled(weight: Tensor, scores: Tensor) -> Tensor:
+    """Averages weights (N, 1, S, S) over the patches of scores."""
     return functional.interpolate(weight, size=scores.shape[-2:], mode="area")

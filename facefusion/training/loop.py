@@ -17,6 +17,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Sampler
 from tqdm import tqdm
 
+from facefusion.training.averages import move_average
+
 Batch = dict[str, Tensor]
 Net = TypeVar("Net", bound=nn.Module)
 
@@ -137,17 +139,9 @@ class MovingAverage(Generic[Net]):
         self.net.load_state_dict(trained.state_dict())
         self.net.requires_grad_(False).eval()
 
-    @torch.no_grad()
     def update(self, trained: Net, step: int) -> None:
         """Takes over the values of `trained` after a step."""
-        keep = min(self.decay, (1 + step) / (10 + step))
-        for average, value in zip(
-            self.net.state_dict().values(), trained.state_dict().values(), strict=True
-        ):
-            if average.dtype.is_floating_point:
-                average.lerp_(value, 1 - keep)
-            else:
-                average.copy_(value)
+        move_average(self.net, trained, 1 - min(self.decay, (1 + step) / (10 + step)))
 
 
 def _optimizer(net: nn.Module, schedule: Schedule) -> torch.optim.AdamW:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, Self
+from typing import Self
 
 import numpy as np
 import torch
@@ -20,27 +20,12 @@ from facefusion.nets.mesh import MeshNet
 from facefusion.nets.segmentation import HairNet, SpectaclesNet
 from facefusion.perception.coverings import Coverings
 from facefusion.training.loop import to_input
+from facefusion.training.loss_views import POINT_JITTER, mesh_views, vary_camera
 from facefusion.training.losses import LOSS_NETWORKS, arcface_crops, sampled
 from facefusion.training.samples.data import AlignedFaces
 from facefusion.training.tasks.hair import find_hair
 from facefusion.training.tasks.identity import arcface_crop
 from facefusion.training.tasks.spectacles import find_spectacles
-
-#: Standard deviation of the landmarks' jitter in shares of the side; without jitter, the residual
-#: would overfit one pixel grid.
-POINT_JITTER: Final = 0.0055
-#: Standard deviation in radians of the turn of MeshNet's view.
-VIEW_TURN: Final = 0.06
-#: Standard deviation of the log scale of MeshNet's view.
-VIEW_SCALE: Final = 0.05
-#: Standard deviation of the shift of MeshNet's view, in shares of the side.
-VIEW_SHIFT: Final = 0.015
-#: Standard deviation of the log gain of a colour channel.
-CHANNEL_GAIN: Final = 0.06
-#: Standard deviation of the log contrast.
-CONTRAST: Final = 0.12
-#: Standard deviation of the noise, as a share of the range.
-NOISE: Final = 0.015
 
 
 class LossNetworks:
@@ -104,7 +89,7 @@ class LossNetworks:
             points = points + POINT_JITTER * images.shape[-1] * torch.randn_like(points)
         crops = arcface_crops(images, points, self.template)
         if jitter:
-            crops = _vary_camera(crops)
+            crops = vary_camera(crops)
         with torch.autocast("cpu", torch.bfloat16):
             embeddings = self.judge((crops * 2 - 1).contiguous(memory_format=torch.channels_last))
         return functional.normalize(embeddings.float())
@@ -122,7 +107,7 @@ class LossNetworks:
             jitter: whether to vary the view slightly at random.
         """
         size = fused.shape[-1]
-        views = _mesh_views(len(fused), size, jitter)
+        views = mesh_views(len(fused), size, fused.device, jitter=jitter)
         with torch.no_grad():
             truth = self._expression_points(target, views)
         eyes = (points[:, 0] - points[:, 1]).norm(dim=1) / (
@@ -137,28 +122,3 @@ class LossNetworks:
         with torch.autocast("cpu", torch.bfloat16):
             features = self.mesh.features(crops.contiguous(memory_format=torch.channels_last))
         return self.mesh.located(features.float())[:, EXPRESSION_POINTS, :2]
-
-
-def _vary_camera(crops: Tensor) -> Tensor:
-    """Changes contrast, colour gains and noise of crops (N, 3, S, S) at random."""
-    level = crops.mean((2, 3), keepdim=True)
-    crops = level + (crops - level) * torch.exp(CONTRAST * torch.randn(len(crops), 1, 1, 1))
-    gains = torch.exp(CHANNEL_GAIN * torch.randn(len(crops), 3, 1, 1))
-    return crops * gains + NOISE * torch.randn_like(crops)
-
-
-def _mesh_views(count: int, size: int, jitter: bool) -> Tensor:
-    """Returns transforms (N, 2, 3) from MeshNet's crop to a fusion crop of `size` pixels.
-
-    The fusion crop shows the same face, larger.
-    """
-    strength = 1.0 if jitter else 0.0
-    angle = strength * VIEW_TURN * torch.randn(count)
-    scale = torch.exp(strength * VIEW_SCALE * torch.randn(count))
-    scale = scale * size / MESH_SIZE * FUSION_FACE_SHARE / MESH_FACE_SHARE
-    cos, sin = scale * torch.cos(angle), scale * torch.sin(angle)
-    linear = torch.stack([torch.stack([cos, -sin], 1), torch.stack([sin, cos], 1)], 1)
-    centre = torch.full((2,), (MESH_SIZE - 1) / 2)
-    shift = strength * VIEW_SHIFT * size * torch.randn(count, 2)
-    offset = (size - 1) / 2 + shift - linear @ centre
-    return torch.cat([linear, offset[..., None]], dim=2)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+from facefusion.nets.coarse import fuse
 
 #: Stages whose networks compute losses of the fusion networks (`loss_networks`).
 LOSS_NETWORKS: Final = ("identity", "judge", "mesh", "spectacles", "hair")
@@ -26,7 +29,7 @@ LOSS_MARGIN: Final = 0.05
 def blur(x: Tensor, sigma: float) -> Tensor:
     """Blurs with a separable Gaussian; borders are reflected."""
     radius = int(2.5 * sigma + 0.5)
-    t = torch.arange(-radius, radius + 1, dtype=x.dtype)
+    t = torch.arange(-radius, radius + 1, dtype=x.dtype, device=x.device)
     kernel = torch.exp(-0.5 * (t / sigma) ** 2)
     kernel = kernel / kernel.sum()
     channels = x.shape[1]
@@ -94,6 +97,24 @@ def identity_leak(
     return (gained + lost * (1 - no_glasses)).mean()
 
 
+def coarse_distance(
+    images: Mapping[str, Tensor], fused: Tensor, mask: Tensor, delta: Tensor
+) -> Tensor:
+    """Returns how far the coarse answer is from the averaged refined one, which is not trained by it.
+
+    Args:
+        images: `warped`, `target` (N, 3, S, S) and `face` (N, 1, S, S).
+        fused: (N, 3, S, S), the refined answer's crop.
+        mask, delta: the coarse answer, (N, 1 and 3, s, s).
+    """
+    size = mask.shape[-2:]
+    warped, target, face, wanted = (
+        functional.interpolate(each, size=size, mode="area")
+        for each in (images["warped"], images["target"], images["face"], fused.detach())
+    )
+    return weighted_l1(fuse(warped, target, mask, delta), wanted, face)
+
+
 def overlap(found: Tensor, truth: Tensor) -> Tensor:
     """Returns the soft Dice coefficients (N,) of pairs of maps (N, H, W) in [0, 1].
 
@@ -126,7 +147,7 @@ def sampled(images: Tensor, matrices: Tensor, size: int) -> Tensor:
     Returns:
         (N, 3, size, size).
     """
-    steps = torch.arange(size, dtype=images.dtype)
+    steps = torch.arange(size, dtype=images.dtype, device=images.device)
     v, h = torch.meshgrid(steps, steps, indexing="ij")
     places = torch.stack([h, v, torch.ones_like(h)], dim=-1).view(1, -1, 3) @ matrices.transpose(
         1, 2
@@ -159,7 +180,7 @@ def arcface_crops(images: Tensor, points: Tensor, template: Tensor, size: int = 
     c = (p * u).sum((1, 2)) / norm
     d = (p[..., 0] * u[:, 1] - p[..., 1] * u[:, 0]).sum(1) / norm
     a, b = c / (c**2 + d**2), -d / (c**2 + d**2)
-    steps = torch.arange(size, dtype=images.dtype)
+    steps = torch.arange(size, dtype=images.dtype, device=images.device)
     v, h = torch.meshgrid(
         steps - template[:, 1].mean(), steps - template[:, 0].mean(), indexing="ij"
     )

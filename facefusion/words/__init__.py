@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final
 
@@ -35,6 +36,12 @@ def say(key: str, language: Language = Language.ENGLISH) -> str:
         KeyError: there is no such text.
     """
     return TEXTS[language][key]
+
+
+def sentences(keys: Iterable[str], language: Language) -> str:
+    """Returns the texts of several keys as one."""
+    gap = "" if language is Language.CHINESE else " "
+    return gap.join(say(key, language) for key in keys)
 
 
 def language_of(accepted: str | None) -> Language:

@@ -30,7 +30,7 @@ from facefusion.nets.mesh import MeshNet
 from facefusion.nets.segmentation import HairNet, SpectaclesNet
 from facefusion.training.losses import LOSS_NETWORKS
 from facefusion.training.samples.data import FaceImage
-from facefusion.training.tensors import discriminators, pack, trainer
+from facefusion.training.tensors import discriminators, pack, validation
 from facefusion.training.tensors.faces import PackedFaces
 from facefusion.training.tensors.loss_networks import LossFiles
 from facefusion.training.tensors.objective import Weights
@@ -148,9 +148,9 @@ def make_training(
     packed: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Any:
     monkeypatch.setattr("facefusion.training.tensors.loss_networks.Lite0", _Features)
-    monkeypatch.setattr(trainer, "VAL_BATCH", 2)
-    monkeypatch.setattr(trainer, "VAL_BATCHES", 1)
-    monkeypatch.setattr(trainer, "PICTURED", 3)
+    monkeypatch.setattr(validation, "VAL_BATCH", 2)
+    monkeypatch.setattr(validation, "VAL_BATCHES", 1)
+    monkeypatch.setattr(validation, "PICTURED", 3)
 
     def make(stage: str, views: tuple[tuple[int, int], ...]) -> Training:
         networks = LossFiles(

@@ -9,14 +9,13 @@ from typing import Final
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
-from torch.nn import functional
 
 from facefusion.geometry.topology import eye_distance
 from facefusion.nets.coarse import CoarseFusionModel, fuse
-from facefusion.nets.refine import COARSE_SIDE, EnhancementNet, ProgressiveFusionNet
+from facefusion.nets.refine import EnhancementNet, ProgressiveFusionNet
 from facefusion.training.loop import Batch
 from facefusion.training.loss_networks import LossNetworks
-from facefusion.training.losses import weighted_l1
+from facefusion.training.losses import coarse_distance
 from facefusion.training.samples.data import AlignedFaces, FaceImage, align_faces, require_images
 from facefusion.training.tasks.fusion import FusionTask
 
@@ -71,13 +70,7 @@ class ProgressiveTask(FusionTask[ProgressiveFusionNet]):
     def extra_loss(self, x: dict[str, Tensor], batch: Batch) -> tuple[Tensor, dict[str, float]]:
         if self.frozen:
             return super().extra_loss(x, batch)
-        size = (COARSE_SIDE, COARSE_SIDE)
-        warped, target, face, fused = (
-            functional.interpolate(x[name], size=size, mode="area")
-            for name in ("warped", "target", "face", "fused")
-        )
-        coarse = fuse(warped, target, x["coarse_mask"], x["coarse_delta"])
-        distance = weighted_l1(coarse, fused.detach(), face)
+        distance = coarse_distance(x, x["fused"], x["coarse_mask"], x["coarse_delta"])
         return COARSE_DISTANCE * distance, {"coarse_distance": float(distance.detach())}
 
 

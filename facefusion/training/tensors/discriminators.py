@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
+from facefusion.training.adversary import patch_layers, pooled
+
 #: Blocks of EfficientNet-Lite0 whose outputs are features, at strides 2, 4, 8, 16 and 32.
 TAPS: Final = (0, 2, 4, 10, 15)
 #: Channels of the last four of them.
@@ -90,16 +92,7 @@ class PatchDiscriminator(nn.Sequential):
     """Scores of an image's patches of 46 pixels a side (Isola et al., CVPR 2017)."""
 
     def __init__(self) -> None:
-        layers: list[nn.Module] = []
-        channels = 3
-        for width, stride in zip(PATCH, (2, 2, 2, 1), strict=True):
-            kernel = 4 if stride == 2 else 3
-            layers += [
-                spectral_norm(nn.Conv2d(channels, width, kernel, stride, 1)),
-                nn.LeakyReLU(0.2),
-            ]
-            channels = width
-        super().__init__(*layers, spectral_norm(nn.Conv2d(channels, 1, 1)))
+        super().__init__(*patch_layers(PATCH))
 
     def forward(self, images: Tensor) -> Tensor:
         """Returns the scores (N, 1, S / 8, S / 8) of images (N, 3, S, S) in [0, 1]."""
@@ -143,14 +136,14 @@ class Discriminators(nn.Module):
                 for a, b in zip(wide_real, wide_fused, strict=True)
             ]
         ).mean()
-        share = _pooled(weight, near_fused)
+        share = pooled(weight, near_fused)
         near = functional.relu(1 - near_real.float()) + functional.relu(1 + near_fused.float())
         return wide, (near * share).sum() / share.sum().clamp(min=1)
 
     def generator_loss(self, fused: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
         """Returns minus the mean scores of fused crops, by both."""
         wide, near = self.scores(fused)
-        share = _pooled(weight, near)
+        share = pooled(weight, near)
         return (
             -torch.stack([scores.float().mean() for scores in wide]).mean(),
             -(near.float() * share).sum() / share.sum().clamp(min=1),
@@ -188,7 +181,3 @@ def _head(channels: int, steps: int) -> nn.Sequential:
         channels = HEAD
     layers += [spectral_norm(nn.Conv2d(channels, HEAD, 3, 1, 1)), nn.LeakyReLU(0.2)]
     return nn.Sequential(*layers, spectral_norm(nn.Conv2d(HEAD, 1, 1)))
-
-
-def _pooled(weight: Tensor, scores: Tensor) -> Tensor:
-    return functional.interpolate(weight, size=scores.shape[-2:], mode="area")

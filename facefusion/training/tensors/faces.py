@@ -148,10 +148,9 @@ class PackedFaces:
 
 def _blobs(columns: dict[str, np.ndarray], name: str, rows: np.ndarray) -> list[np.ndarray]:
     """Returns the bytes of each row's image."""
-    key = {"crop": "crops"}.get(name, name)
     sizes = columns[f"{name}_bytes"]
     ends = np.cumsum(sizes)
-    return [columns[key][ends[i] - sizes[i] : ends[i]] for i in rows]
+    return [columns[name][ends[i] - sizes[i] : ends[i]] for i in rows]
 
 
 def _decoded(data: np.ndarray) -> np.ndarray | None:

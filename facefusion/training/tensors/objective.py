@@ -10,11 +10,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from facefusion.nets.coarse import fuse
-from facefusion.training.losses import gradient_l1, identity_leak, weighted_l1
+from facefusion.training.losses import fine_chroma, gradient_l1, identity_leak, weighted_l1
 from facefusion.training.tensors.discriminators import Discriminators
-from facefusion.training.tensors.filters import gaussian_blur, low_pass
+from facefusion.training.tensors.filters import gaussian_blur
 from facefusion.training.tensors.loss_networks import LossNetworks
-from facefusion.training.tensors.sampler import Batch
+from facefusion.training.tensors.scenes import Batch
 
 #: Weight of coverings in paired samples, relative to unpaired ones.
 PAIRED_COVERING: Final = 0.3
@@ -27,9 +27,6 @@ LIGHT_CELLS: Final = 16
 STAIN_SCALE: Final = 0.024
 #: Standard deviation below which edges are detail, as a share of the side.
 DETAIL_SCALE: Final = 1.5 / 128
-#: Standard deviation that separates a residual's slow colour from its fine one, as a share of the
-#: side: about a cheek's width.
-SLOW_COLOUR: Final = 0.12
 
 
 @dataclass(frozen=True)
@@ -152,14 +149,12 @@ class Objective:
         stains = stains[:, :3] / stains[:, 3:].clamp(min=0.05)
         sharp = fused - warped
         sharp = sharp - gaussian_blur(sharp, DETAIL_SCALE * side)
-        chroma = answer["delta"] - answer["delta"].mean(1, keepdim=True)
-        chroma = chroma - low_pass(chroma, SLOW_COLOUR * side)
         return {
             "covering": (wrong * counted).sum() / (counted.sum() + 1),
             "light": _mean(light, lit),
             "stain": _mean(stains**2, clear),
             "detail": _mean(sharp.abs(), face * (1 - covered)),
-            "chroma": _mean(chroma.abs(), batch["face"]),
+            "chroma": fine_chroma(answer["delta"], batch["face"]),
         }
 
     def _judged(self, batch: Batch, fused: Tensor, half: int) -> dict[str, Tensor]:

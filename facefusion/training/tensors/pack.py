@@ -78,7 +78,7 @@ def _packed(faces: Sequence[FaceImage], networks: LossNetworks) -> dict[str, np.
     ]
     maps = [each.occlusion_maps for each in found]
     return {
-        "crops": np.concatenate(images),
+        "crop": np.concatenate(images),
         "crop_bytes": np.array([len(data) for data in images]),
         "without_glasses": np.concatenate(bare),
         "without_glasses_bytes": np.array([len(data) for data in bare]),

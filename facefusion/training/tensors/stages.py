@@ -8,13 +8,12 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from torch.nn import functional
 
-from facefusion.nets.coarse import CoarseFusionModel, fuse
-from facefusion.nets.refine import COARSE_SIDE, EnhancementNet, ProgressiveFusionNet
-from facefusion.training.losses import weighted_l1
+from facefusion.nets.coarse import CoarseFusionModel
+from facefusion.nets.refine import EnhancementNet, ProgressiveFusionNet
+from facefusion.training.losses import coarse_distance
 from facefusion.training.tensors.objective import fused_images
-from facefusion.training.tensors.sampler import Batch
+from facefusion.training.tensors.scenes import Batch
 
 
 class FusionStage(nn.Module):
@@ -90,14 +89,7 @@ class FusionStage(nn.Module):
             logits, delta, *coarse = net.logits(*inputs, identity)
         answer = fused_images(batch, logits, delta)
         if coarse:
-            answer["agreement"] = _agreement(batch, answer["fused"], *coarse)
+            answer["agreement"] = coarse_distance(
+                batch, answer["fused"], *(each.float() for each in coarse)
+            )
         return answer
-
-
-def _agreement(batch: Batch, fused: Tensor, mask: Tensor, delta: Tensor) -> Tensor:
-    size = (COARSE_SIDE, COARSE_SIDE)
-    warped, target, face, wanted = (
-        functional.interpolate(each, size=size, mode="area")
-        for each in (batch["warped"], batch["target"], batch["face"], fused.detach())
-    )
-    return weighted_l1(fuse(warped, target, mask.float(), delta.float()), wanted, face)

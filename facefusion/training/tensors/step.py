@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from facefusion.training.averages import move_average
 from facefusion.training.tensors.discriminators import Discriminators
 from facefusion.training.tensors.objective import Objective
 from facefusion.training.tensors.sampler import TensorSampler
@@ -95,17 +96,6 @@ class State:
             else:
                 group["lr"] = rate
 
-    def average(self) -> None:
-        """Moves the averaged networks towards the trained ones."""
-        with torch.no_grad():
-            for average, value in zip(
-                self.averaged.state_dict().values(), self.stage.state_dict().values(), strict=True
-            ):
-                if average.dtype.is_floating_point:
-                    average.copy_(value + self.keep * (average - value))
-                else:
-                    average.copy_(value)
-
 
 class TrainingStep:
     """One step on a batch of a sampler.
@@ -178,6 +168,6 @@ class TrainingStep:
         optimizer.found_inf = (~torch.isfinite(norm)).float()
         optimizer.grad_scale = None
         optimizer.step()
-        state.average()
+        move_average(state.averaged, state.stage, 1 - state.keep)
         self.names = [*losses, "discriminator", "patch_discriminator", "norm"]
         return torch.stack([each.detach().float() for each in (*losses.values(), wide, near, norm)])

@@ -11,20 +11,18 @@ from pathlib import Path
 from typing import Any, Final
 
 import cv2
-import numpy as np
 import torch
-from torch import Tensor
-from torch.nn import functional
 
-from facefusion.nets.coarse import fuse
 from facefusion.training.tensors.discriminators import Discriminators
 from facefusion.training.tensors.faces import PackedFaces
 from facefusion.training.tensors.loss_networks import LossFiles, LossNetworks
-from facefusion.training.tensors.objective import LIGHT_CELLS, Objective, Weights
+from facefusion.training.tensors.objective import Objective, Weights
 from facefusion.training.tensors.odds import DEFAULT_ODDS, Odds
-from facefusion.training.tensors.sampler import Batch, TensorSampler, render_side
+from facefusion.training.tensors.sampler import TensorSampler
+from facefusion.training.tensors.scenes import render_side
 from facefusion.training.tensors.stages import FusionStage
 from facefusion.training.tensors.step import State, TrainingStep
+from facefusion.training.tensors.validation import Validation
 
 #: Share of the training after which the discriminators count in full.
 RAMP_END: Final = 0.04
@@ -36,12 +34,6 @@ LEAST_RATE: Final = 0.01
 KEEP: Final = 0.9995
 #: Side in pixels at which the discriminators see features.
 FEATURE_SIDE: Final = 160
-#: Batches and samples of the validation.
-VAL_BATCHES: Final = 4
-VAL_BATCH: Final = 32
-#: Pairs in the picture, and columns of it.
-PICTURED: Final = 24
-COLUMNS: Final = 3
 
 
 @dataclass(frozen=True)
@@ -113,7 +105,7 @@ class Training:
         )
         self.networks = LossNetworks(files.networks, device)
         people = self.networks.embed_faces(self.train)
-        self.val_people = self.networks.embed_faces(self.val)
+        self.validation = Validation(self.val, self.networks, settings.views[0][0], settings.odds)
         objective = Objective(self.networks, people, settings.weights)
         stage, averaged = (FusionStage(settings.stage) for _ in range(2))
         stage.load(files.start)
@@ -135,7 +127,9 @@ class Training:
     def run(self, seconds: float) -> None:
         """Trains until `seconds` have passed or the training's length is reached."""
         self.resume()
-        self._log({"step": self.step, "spent": self.spent} | self.evaluate())
+        self._log(
+            {"step": self.step, "spent": self.spent} | self.validation.figures(self.state.averaged)
+        )
         started = logged = saved = time.monotonic()
         before = self.spent
         while time.monotonic() - started < seconds and self.spent < self.settings.seconds:
@@ -207,76 +201,12 @@ class Training:
             },
             self.files.out / "discriminators.pt",
         )
-        picture = self.picture()
+        picture = self.validation.picture(self.state.averaged)
         quality = [cv2.IMWRITE_JPEG_QUALITY, 92]
         cv2.imwrite(str(self.files.out / "state.jpg"), picture[..., ::-1], quality)
-        self._log({"step": self.step, "spent": self.spent} | self.evaluate())
-
-    def _fuse(self, batch: Batch) -> dict[str, Tensor]:
-        self.state.averaged.eval()
-        return self.state.averaged(batch, batch["identity"])
-
-    @torch.no_grad()
-    def evaluate(self) -> dict[str, float]:
-        """Returns figures of the averaged networks on validation samples, always the same ones."""
-        with torch.random.fork_rng(devices=_devices(self.device)):
-            torch.manual_seed(11)
-            sampler = TensorSampler(self.val, self.settings.views[0][0], self.settings.odds)
-            found = [self._figures(sampler(VAL_BATCH)) for _ in range(VAL_BATCHES)]
-        return {name: float(np.mean([each[name] for each in found])) for name in found[0]}
-
-    def _figures(self, batch: Batch) -> dict[str, float]:
-        answer, half = self._fuse(batch), VAL_BATCH // 2
-        fused, target, face = (
-            each[half:] for each in (answer["fused"], batch["target"], batch["face"])
+        self._log(
+            {"step": self.step, "spent": self.spent} | self.validation.figures(self.state.averaged)
         )
-        points, source = batch["points"][half:], batch["source"][half:]
-        plain = fuse(batch["warped"][half:], target, face, 0.0)
-        figures = {}
-        for name, images in (("id", fused), ("plain_id", plain), ("target_id", fused)):
-            people = batch["index"][half:] if name == "target_id" else source
-            embedded = self.networks.embed(images, points)[-1]
-            figures[name] = float((embedded * self.val_people[-1][people]).sum(1).mean())
-        cell = fused.shape[-1] // LIGHT_CELLS
-        light, weight = (functional.avg_pool2d(each, cell) for each in (fused - target, face))
-        squares = (answer["fused"] - batch["truth"])[:half] ** 2 * batch["face"][:half]
-        error = squares.sum((1, 2, 3)) / (3 * batch["face"][:half].sum((1, 2, 3))).clamp(min=1)
-        wrong = (answer["mask"] - batch["face"] * (1 - batch["covered"])).abs() * batch["face"]
-        return figures | {
-            "expression": float(
-                self.networks.expression_error(fused, target, points, jitter=False)
-            ),
-            "light": float((light.abs() * weight).sum() / (3 * weight.sum())),
-            "psnr": float((-10 * torch.log10(error.clamp(min=1e-6))).mean()),
-            "cover": float(wrong[half:].sum() / batch["face"][half:].sum()),
-        }
-
-    @torch.no_grad()
-    def picture(self) -> np.ndarray:
-        """Shows warped source, target, mask, residual and result of validation pairs, RGB uint8.
-
-        A third each: light faces onto dark skin, the other way round, and others.
-        """
-        index, source = _pictured(self.val)
-        sampler = TensorSampler(self.val, self.settings.views[0][0])
-        batch = sampler.pairs(index, source)
-        answer = self._fuse(batch)
-        panels = [
-            batch["warped"],
-            batch["target"],
-            answer["mask"].expand(-1, 3, -1, -1),
-            0.5 + answer["delta"],
-            answer["fused"],
-        ]
-        rows = torch.cat(panels, 3).clamp(0, 1).mul(255).round().byte().permute(0, 2, 3, 1)
-        images = list(rows.cpu().numpy())
-        length = math.ceil(len(images) / COLUMNS)
-        columns = [np.concatenate(images[i * length : (i + 1) * length]) for i in range(COLUMNS)]
-        return np.concatenate(columns, axis=1)
-
-
-def _devices(device: torch.device) -> list[torch.device]:
-    return [device] if device.type == "cuda" else []
 
 
 def _capture(step: TrainingStep) -> None:
@@ -284,22 +214,3 @@ def _capture(step: TrainingStep) -> None:
     started = time.monotonic()
     step.capture()
     print(f"captured in {time.monotonic() - started:.0f} s", flush=True)
-
-
-def _pictured(faces: PackedFaces) -> tuple[Tensor, Tensor]:
-    """Returns targets and sources of the picture, always the same ones."""
-    generator = np.random.default_rng(5)
-    plain = (faces.yaw.abs() < 14) & ~faces.glasses
-    tone = faces.tone.cpu().numpy()
-    frontal = np.flatnonzero(plain.cpu().numpy())
-    ordered = frontal[np.argsort(tone[frontal])]
-    third = PICTURED // 3
-    dark, light = ordered[: max(len(ordered) // 3, 1)], ordered[-max(len(ordered) // 3, 1) :]
-    draw = generator.choice
-    index = [draw(dark, third), draw(light, third), draw(ordered, third)]
-    source = [draw(light, third), draw(dark, third), draw(ordered, third)]
-    device = faces.meshes.device
-    targets, sources = (
-        torch.from_numpy(np.concatenate(each)).to(device) for each in (index, source)
-    )
-    return targets, sources

@@ -121,17 +121,21 @@ class TensorWarps:
             return _each(strength) * ramp
 
     @torch.no_grad()
-    def too_oblique(self, destination: Tensor, source: Tensor) -> Tensor:
+    def too_oblique(
+        self, destination: Tensor, source: Tensor, opacity: Tensor | None = None
+    ) -> Tensor:
         """Computes where the source and its mirror image show too little (`geometry.stretch`).
 
         Args:
             destination: (B,) int64.
             source: (B, 468, 3) meshes.
+            opacity: their `mirror_opacity`, if it is known.
 
         Returns:
             (B, 1, S, S) float32 in [0, 1].
         """
-        opacity = self.mirror_opacity(destination, source)
+        if opacity is None:
+            opacity = self.mirror_opacity(destination, source)
         with torch.autocast(self._device.type, enabled=False):
             at_points = torch.stack(
                 [
