@@ -39,7 +39,7 @@ class Actions:
         choices = tier_choices(self.pipeline.tiers, seconds, self.waits.beside, language)
         return {self.layout.settings.tier: gr.update(choices=choices)}
 
-    def admit(self) -> None:
+    def _admit(self) -> None:
         """Admits a visitor to the queue.
 
         Raises:
@@ -61,7 +61,12 @@ class Actions:
         return notice_update(say(key, request_language(request)) % values)
 
     def start_comparison(self) -> Changes:
-        """Shows that the tiers are being compared."""
+        """Admits a visitor, and shows that the tiers are being compared.
+
+        Raises:
+            gr.Error: as of `_admit`.
+        """
+        self._admit()
         outcome = self.layout.outcome
         return {
             outcome.compare: gr.update(value=t("comparing"), interactive=False),
@@ -78,7 +83,12 @@ class Actions:
         return {self.layout.outcome.compared: notice_update(message), **self.finish_comparison()}
 
     def start(self, request: gr.Request) -> Changes:
-        """Hides the notices; an earlier result stays until there is a new one."""
+        """Admits a visitor and hides the notices; an earlier result stays until there is a new one.
+
+        Raises:
+            gr.Error: as of `_admit`.
+        """
+        self._admit()
         self.stops.begin(request.session_hash)
         controls = self.layout.controls
         return {

@@ -68,7 +68,8 @@ class Fusing:
             with open_job(self.pipeline, self.photos, form, request) as job:
                 yield from self._run(job, form, begun, request, progress)
         except StoppedError:
-            return
+            # Gradio would empty all outputs, notices included, of a listener that yields nothing.
+            yield {self.layout.outcome.made: gr.skip()}
         except Exception as error:
             yield self._refusal(error, language)
 

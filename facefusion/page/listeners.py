@@ -90,12 +90,13 @@ def connect_examples(layout: Layout, showing: Showing, found: list[Example]) -> 
 def connect_fusion(layout: Layout, actions: Actions, fusing: Fusing, at_once: int) -> None:
     """Connects the button that fuses, and those that stop the fusion."""
     controls, outcome = layout.controls, layout.outcome
-    admitted = controls.fuse.click(actions.admit, None, None, **ADMISSION)
-    refused = admitted.failure(actions.show_full, None, controls.problem, **UNQUEUED)
-    refused.then(None, js=style.REVEAL)
     notices = layout.notices
-    started = admitted.success(actions.start, None, [*controls.buttons, *notices], **UNQUEUED)
-    fused = started.then(
+    # In a queue, as the checks of photos are: answers of one stream arrive in the order in which they
+    # were made, so that an older run does not hide the notice of a newer photo.
+    started = controls.fuse.click(actions.start, None, [*controls.buttons, *notices], **ADMISSION)
+    refused = started.failure(actions.show_full, None, controls.problem, **UNQUEUED)
+    refused.then(None, js=style.REVEAL)
+    fused = started.success(
         fusing.fuse,
         set(form.components(layout).values()),
         [*notices, *outcome.outputs, *layout.session.outputs, layout.settings.tier],
@@ -118,11 +119,10 @@ def connect_comparison(
 ) -> None:
     """Connects the button that compares the tiers."""
     outcome = layout.outcome
-    admitted = outcome.compare.click(actions.admit, None, None, **ADMISSION)
-    admitted.failure(actions.show_full_comparison, None, outcome.compared, **UNQUEUED)
     button = [outcome.compare, outcome.compared]
-    started = admitted.success(actions.start_comparison, None, button, **UNQUEUED)
-    compared = started.then(
+    started = outcome.compare.click(actions.start_comparison, None, button, **ADMISSION)
+    started.failure(actions.show_full_comparison, None, outcome.compared, **UNQUEUED)
+    compared = started.success(
         comparing.compare,
         set(form.components(layout).values()),
         [outcome.tiers, outcome.compared, layout.session.last],

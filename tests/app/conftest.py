@@ -115,17 +115,6 @@ def serve(watched: Watched, cache: Path) -> Iterator[Server]:
             photos.close()
 
 
-#: Further runs of a failed browser test: two browsers and two servers share two cores.
-RERUNS = 1
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Runs a failed browser test again."""
-    for item in items:
-        if "visit" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.flaky(reruns=RERUNS))
-
-
 @pytest.fixture
 def serve_page() -> Callable[[FusionPipeline, Path], AbstractContextManager[Server]]:
     """Serves a page of a test's own, with its files in a directory of its own."""
@@ -370,7 +359,16 @@ class Visitor:
 
     def needs(self) -> list[str]:
         """What the page says is missing."""
-        return [str(each) for each in self.page.locator("#state li").all_inner_texts()]
+        texts = self.settled(lambda: self.page.locator("#state li").all_inner_texts())
+        return [str(each) for each in texts]
+
+    def settled(self, read: Callable[[], Any]) -> Any:
+        """Reads the page until two readings agree: scripts write a little after what they observe."""
+        found, now = None, read()
+        while found != now:
+            self.page.wait_for_timeout(300)
+            found, now = now, read()
+        return now
 
     def notice(self, place: str) -> str:
         return str(self.page.inner_text(f"#{place}-notice .notice"))

@@ -179,7 +179,8 @@ def test_a_face_that_cannot_be_used_says_why(
     assert not page.is_visible("#faces .who")
     page.click("[data-language=zh]")
     page.wait_for_selector(f"#fuse:has-text('{say('fuse', Language.CHINESE)}')")
-    assert told.inner_text() == FaceTooSmallError("target").sentence(Language.CHINESE)
+    sentence = FaceTooSmallError("target").sentence(Language.CHINESE)
+    assert visitor.settled(told.inner_text) == sentence
     page.click("#target-photo .frames [data-face='1']")
     assert page.is_visible("#faces .who") and told.count() == 0
     visitor.behaves()
