@@ -301,7 +301,7 @@ class Visitor:
         )
         self.page.on("console", lambda m: self.errors.append(m.text) if m.type == "error" else None)
         self.page.on("pageerror", lambda e: self.errors.append(str(e)))
-        self.page.set_default_timeout(15_000)
+        self.page.set_default_timeout(30_000)  # two test processes share two cores
         self.page.goto(url)
         self.page.wait_for_selector("#fuse")
         self.page.wait_for_selector("#state li")
@@ -324,11 +324,14 @@ class Visitor:
         self.page.set_input_files(f"#{place}-photo input[type=file]", path)
         self.page.wait_for_selector(f"#{place}-photo img", state="attached")
         looked_at = self.page.locator(told)
-        (
-            looked_at.or_(self.page.locator("#target-photo .frames button >> nth=0"))
-            if place == "target"
-            else looked_at
-        ).first.wait_for()
+        if place == "target":
+            looked_at = looked_at.or_(self.page.locator("#target-photo .frames button >> nth=0"))
+        try:
+            looked_at.first.wait_for()
+        except Exception as error:
+            notices = self.page.locator("[id$=-notice]").all_inner_texts()
+            message = f"{place}: never looked at; notices {notices}, errors {self.errors}"
+            raise AssertionError(message) from error
 
     def consent(self) -> None:
         for box in self.page.locator("#consent .wrap input:not(:checked)").all()[::-1]:

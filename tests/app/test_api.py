@@ -70,7 +70,8 @@ def test_fuses_two_photos(
     assert report["reason"] is None and len(report["faces"]) == 1
     assert report["tier"] == tier.value
     assert list(report["seconds"]) == list(expected.timings.stages)
-    assert all(seconds > 0 for seconds in report["seconds"].values())
+    seconds = report["seconds"].values()  # 0 where a network had answered before it was asked for
+    assert min(seconds) >= 0 and max(seconds) > 0
 
 
 def test_turns_a_photo_upright(
