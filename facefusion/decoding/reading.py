@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -33,6 +34,7 @@ from facefusion.decoding.headers import (
     check_size,
     is_heic,
 )
+from facefusion.decoding.mending import exif_in, mended, orientation_in
 
 #: Supported formats. Importing a plugin registers it, so `Image.open` never loads Pillow's other
 #: forty readers.
@@ -57,6 +59,13 @@ HEIC_THREADS: Final = 2
 #: Bytes of pixels that are converted at a time.
 STRIP_BYTES: Final = 1 << 20
 
+#: Errors of files that are too large; all others of Pillow's readers mean damage.
+_LIMITS: Final = (
+    RefusedPhotoError,
+    MemoryError,
+    Image.DecompressionBombError,
+    Image.DecompressionBombWarning,
+)
 _ORIENTATION: Final = 0x0112
 _TURNS: Final = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -115,7 +124,7 @@ def size(data: bytes, *, half: bool = False) -> tuple[int, int]:
     with _refusing(), _opened(data, half) as image:
         # Pillow would decode a PNG to look for EXIF behind the pixels.
         no_exif = isinstance(image, PngImagePlugin.PngImageFile) and "exif" not in image.info
-        orientation = 1 if no_exif else _orientation(image)
+        orientation = 1 if no_exif else _orientation(image, data)
         # Pillow swaps a TIFF's size itself.
         swapped = orientation >= 5 and not isinstance(image, TiffImagePlugin.TiffImageFile)
         return image.size[::-1] if swapped else image.size
@@ -133,10 +142,9 @@ def decode(data: bytes, *, half: bool = False) -> Decoded:
         RefusedPhotoError: the file is no supported photo.
     """
     with _refusing():
-        image = _opened(data, half)
-        image.load()
+        image = _loaded(data, half)
         check_size(*image.size)
-        orientation = _orientation(image)
+        orientation = _orientation(image, data)
         image = image._new(image.im)  # without the decoder, which may hold as much again
         # Refuses modes without a conversion to RGB before the answer begins.
         _rgb(image.crop((0, 0, 1, 1)))
@@ -160,12 +168,30 @@ def pixels(data: bytes, *, half: bool = False) -> np.ndarray:
         return rgb
 
 
+def _loaded(data: bytes, half: bool) -> Image.Image:
+    """Opens and decodes a file; what is damaged beside its pixels is left out."""
+    try:
+        image = _opened(data, half)
+        image.load()
+    except _LIMITS:
+        raise
+    except Exception:
+        image = _opened(_mended(data), half)
+        image.load()
+    return image
+
+
 def _opened(data: bytes, half: bool) -> Image.Image:
     check_file(data)
     if is_heic(data):
         image: Image.Image = _heic(data)
     else:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        try:
+            image = Image.open(io.BytesIO(data), formats=FORMATS)
+        except _LIMITS:
+            raise
+        except Exception:
+            image = Image.open(io.BytesIO(_mended(data)), formats=FORMATS)
     check_size(*image.size)
     if (
         half
@@ -187,10 +213,24 @@ def _heic(data: bytes) -> ImageFile.ImageFile:
     return pillow_heif.HeifImageFile(io.BytesIO(data))
 
 
-def _orientation(image: Image.Image) -> int:
+def _mended(data: bytes) -> bytes:
+    whole = mended(data)
+    if whole is None:
+        raise RefusedPhotoError(Refusal.UNREADABLE)
+    return whole
+
+
+def _orientation(image: Image.Image, data: bytes) -> int:
+    """Returns the EXIF orientation, 1 to 8; damage beside it does not count."""
     if image.format == HEIC:  # libheif turns it by its boxes, which count rather than its EXIF
         return 1
-    value = image.getexif().get(_ORIENTATION, 1)
+    found = orientation_in(image.info.get("exif") or exif_in(data))
+    if found is not None:
+        return found
+    try:
+        value = image.getexif().get(_ORIENTATION, 1)
+    except Exception:  # Pillow raises nearly all kinds on damaged EXIF
+        return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
@@ -206,13 +246,18 @@ def _rgb(part: Image.Image) -> np.ndarray:
 
 @contextlib.contextmanager
 def _refusing() -> Iterator[None]:
-    """Turns every error of a decoder into a refusal, and drops the data that the error held."""
+    """Turns every error of a decoder into a refusal, and drops the data that the error held.
+
+    Warnings of headers reach nobody: they change no photo.
+    """
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
         return
     except RefusedPhotoError as error:
         reason = error.reason
-    except (MemoryError, Image.DecompressionBombError, Image.DecompressionBombWarning):
+    except _LIMITS:
         reason = Refusal.TOO_LARGE
     except Exception:  # Pillow's decoders raise nearly all kinds on damaged files
         reason = Refusal.UNREADABLE

@@ -177,6 +177,9 @@ def test_a_truncated_file_is_refused_or_read_but_never_crashes(
     Image.fromarray(noise).save(tmp_path / name)
     whole = (tmp_path / name).read_bytes()
     (tmp_path / name).write_bytes(whole[: int(len(whole) * share)])
+    if name == "a.jpg" and share > 0.02:  # as in a browser
+        assert read_photo(tmp_path / name, "target").shape == noise.shape
+        return
     with pytest.raises(UnreadablePhotoError) as caught:
         read_photo(tmp_path / name, "target")
     assert caught.value.photo == "target"
@@ -200,7 +203,6 @@ def test_what_only_looks_like_a_picture(tmp_path: Path, content: bytes) -> None:
         read_photo(tmp_path / "a.jpg", "source")
 
 
-@pytest.mark.filterwarnings("ignore:.*:UserWarning:PIL")
 @pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp", "a.gif", "a.tiff", "a.bmp", "a.avif"])
 def test_damage_in_the_middle_never_escapes_as_another_error(tmp_path: Path, name: str) -> None:
     rng = np.random.default_rng(1)
