@@ -110,15 +110,19 @@ class Actions:
         message = say("error.not_made", request_language(request))
         return {self.layout.controls.problem: notice_update(message), **self.finish()}
 
-    def stop(self, request: gr.Request) -> Changes:
+    async def stop(self, request: gr.Request) -> Changes:
         """Handles the cancel button; `finish` follows once the fusion has ended."""
-        self.supersede(request)
+        await self.supersede(request)
         controls, message = self.layout.controls, say("cancelled", request_language(request))
         return {
             controls.problem: notice_update(message, "fine"),
             controls.cancel: gr.update(interactive=False),
         }
 
-    def supersede(self, request: gr.Request) -> None:
-        """Stops the fusion for a newer one."""
+    async def supersede(self, request: gr.Request) -> None:
+        """Stops the fusion for a newer one; one that waits in the queue ends at once.
+
+        A coroutine, since Gradio runs it on its event loop, which owns the queue.
+        """
         self.stops.stop(request.session_hash)
+        self.jobs.end_waiting(request.session_hash)

@@ -61,6 +61,7 @@ class Fusing:
         """Shows the draft and then the result, or what was wrong beside the earlier result."""
         language, begun = request_language(request), time.monotonic()
         try:
+            self.stops.check(request.session_hash)
             form = Form.read(values, self.layout)
             if not form.may_be_fused(self.photos):
                 yield {self.layout.controls.problem: notice_update(say("error.consent", language))}

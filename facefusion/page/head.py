@@ -34,6 +34,7 @@ _FOLDER: Final = Path(__file__).parent / "scripts"
 #: Scripts of the page, in the order of their execution.
 SCRIPTS: Final = (
     "dom.js",
+    "address.js",
     "language.js",
     "toasts.js",
     "notices.js",
@@ -44,6 +45,7 @@ SCRIPTS: Final = (
     "names.js",
     "view.js",
     "handle.js",
+    "peek.js",
     "visit.js",
     "metadata.js",
     "brush.js",

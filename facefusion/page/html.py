@@ -136,6 +136,7 @@ def view(hero: Hero | None = None) -> str:
         '<p class="kept"><span><span class="waited"></span> <span class="left"></span></span> '
         '<button id="forget" class="press" type="button" data-say="forget"></button></p>'
         '<p class="told" role="status"></p></section>'
+        '<button id="peek" type="button" hidden><img alt=""><span data-say="peek"></span></button>'
     )
 
 

@@ -15,7 +15,7 @@ from facefusion.page.fusing import Fusing
 from facefusion.page.layout import Layout
 from facefusion.page.photo_checks import PhotoChecks
 from facefusion.page.photos import Photos
-from facefusion.page.queue import ADMISSIONS, CHECKS, FUSIONS, Jobs, queued
+from facefusion.page.queue import ADMISSIONS, CHECKS, FUSE_ON_PAGE, FUSIONS, Jobs, queued
 from facefusion.page.showing import Showing
 from facefusion.page.stops import Stops
 from facefusion.page.waits import Waits
@@ -101,7 +101,7 @@ def connect_fusion(layout: Layout, actions: Actions, fusing: Fusing, at_once: in
         set(form.components(layout).values()),
         [*notices, *outcome.outputs, *layout.session.outputs, layout.settings.tier],
         show_progress_on=controls.state,
-        api_name="fuse_on_page",
+        api_name=FUSE_ON_PAGE,
         **queued(FUSIONS, at_once),
         **PRIVATE,
     )

@@ -29,6 +29,10 @@ FUSIONS: Final = "fusion"
 CHECKS: Final = "check"
 #: Queue of both for large photos: one at a time, so that they do not delay other visitors.
 LARGE: Final = "large"
+#: Queue of fusions that were stopped before they began, without a limit: they end at once.
+STOPPED: Final = "stopped"
+#: Name of the page's fusions.
+FUSE_ON_PAGE: Final = "fuse_on_page"
 #: Pixels of a call's photos, together, from which on they are large: two of 12 megapixels are not.
 LARGE_FROM: Final = 30_000_000
 #: Most waiting fusions; the next visitor is told their number.
@@ -168,6 +172,19 @@ class Jobs:
                 event.concurrency_id = LARGE
                 queues.setdefault(LARGE, EventQueue(LARGE, 1)).queue.append(event)
                 return
+
+    def end_waiting(self, session: str | None) -> None:
+        """Lets a session's waiting fusions begin, so that a stopped one ends before its turn.
+
+        Gradio's queues are changed by its event loop alone: call this there.
+        """
+        queues = self._queue.event_queue_per_concurrency_id
+        for name in (FUSIONS, LARGE):
+            for event in list(queues[name].queue) if name in queues else ():
+                if event.session_hash == session and event.fn.api_name == FUSE_ON_PAGE:
+                    queues[name].queue.remove(event)
+                    event.concurrency_id = STOPPED
+                    queues.setdefault(STOPPED, EventQueue(STOPPED, None)).queue.append(event)
 
     def arrange(self) -> None:
         """Orders waiting calls: visitors with the least work first, in turns of one call each."""

@@ -63,7 +63,7 @@ _PUNCTUATION: Final = (
     (re.compile(r" ?\(([^()<>]*[\u4e00-\u9fff][^()<>]*)\)"), r"（\1）"),
     (re.compile(r"(?<=\d)\. (?=[\u4e00-\u9fff])"), "："),
     (re.compile(r", (?=[\u4e00-\u9fff])"), "，"),
-    (re.compile(r": (?=[\u4e00-\u9fff])"), "："),
+    (re.compile(r":(</\w+>|) (?=[\u4e00-\u9fff])"), r"：\1"),
     (re.compile(r"(?<=[：，。]) +"), ""),
 )
 

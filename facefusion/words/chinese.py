@@ -80,6 +80,7 @@ CHINESE: Final[dict[str, str]] = {
     "draft.hint": "初稿，正在细化……",
     "enlarge": "放大",
     "shrink": "返回页面",
+    "peek": "查看结果",
     "share": "分享",
     "waited": "用时 %(seconds)s 秒。",
     "left": "%(minutes)d 分钟后从服务器删除",

@@ -87,6 +87,7 @@ ENGLISH: Final[dict[str, str]] = {
     "draft.hint": "First draft, being refined ...",
     "enlarge": "Enlarge",
     "shrink": "Back to the page",
+    "peek": "See the result",
     "share": "Share",
     "waited": "Ready after %(seconds)s s.",
     "left": "Deleted from the server in %(minutes)d min",

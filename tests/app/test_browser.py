@@ -513,7 +513,7 @@ def test_the_first_screen(visit: Callable[..., Any], shape: tuple[int, str]) -> 
     page = visitor.page
     page.wait_for_selector("#view .view[data-state=example]")
     assert page.evaluate(
-        "[...document.querySelectorAll('#view img')].every((e) => e.complete && e.naturalWidth > 300)"
+        "[...document.querySelectorAll('#view .frame img')].every((e) => e.complete && e.naturalWidth > 300)"
     )
     height = 800 if shape[0] > 1000 else 844
     chips = page.locator("#view .chip")
@@ -550,6 +550,13 @@ def test_an_example_is_one_press(
         page.click("#jpeg")
     with Image.open(download.value.path()) as image:
         assert SOURCE_TYPE.encode() in image.info["xmp"]
+        size = image.size
+    # Made beforehand as a JPEG, it is written as a PNG by the browser.
+    with page.expect_download() as download:
+        page.click("#png")
+    with Image.open(download.value.path()) as image:
+        assert image.format == "PNG" and image.size == size
+        assert SOURCE_TYPE in str(image.info)
     # Another pair of examples is fused, still without a tick.
     page.click("#swap")
     visitor.result()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from facefusion.words import say
+from facefusion.words import Language, say
 
 #: Makes a File of a picture in the page, for events of the clipboard and of dragging.
 FILE = """([content, name]) => {
@@ -154,3 +154,11 @@ def test_everything_begins_at_one_edge_and_a_box_has_one_title(
         .filter((e) => e.checkVisibility() && !e.querySelector('button')).length"""
     )
     assert dots == 0
+
+
+def test_gradio_does_not_open_its_settings(visit: Callable[..., Any], server: Any) -> None:
+    """It would offer languages that the page does not have; other parameters stay."""
+    visitor = visit(1280, "en-US", url=f"{server.url}?view=settings&language=zh")
+    assert "settings" not in visitor.page.url and visitor.page.url.endswith("?language=zh")
+    assert visitor.page.locator(".api-docs").count() == 0
+    assert visitor.page.inner_text("#fuse").strip() == say("fuse", Language.CHINESE)

@@ -139,6 +139,8 @@ def test_the_report_says_how_alike_it_is(similarity: float, word: str, language:
     report = html.report(_result([similarity]), language)
     match = f"{say('match', language)} {say(f'match.{word}', language)}"
     assert words.punctuated(match, language) in report
+    colon = {Language.ENGLISH: ":</strong> ", Language.CHINESE: "\uff1a</strong>"}[language]
+    assert f"<strong>{say('picture', language)}{colon}{say('flaw.none', language)}" in report
     assert f"<strong>{similarity:.2f}</strong>" in report and 'role="status"' in report
     assert f"{say('done', language)} 1.5 {say('seconds', language)}" in report
     assert report.count("<tr>") == 2 and "i18n" not in report

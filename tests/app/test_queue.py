@@ -116,6 +116,32 @@ def test_a_full_queue_keeps_everything_on_the_page(
     visitor.behaves()
 
 
+def test_a_fusion_that_waits_is_cancelled_at_once(
+    server: Any, visit: Callable[..., Any], busy: Any, face_file: str, photo_file: str
+) -> None:
+    """Not only at its turn: those before it still run."""
+    visitor = visit(390, "en-US")
+    page = visitor.page
+    visitor.choose("source", face_file)
+    visitor.choose("target", photo_file)
+    jobs = busy(app.FUSIONS_AT_ONCE)
+    visitor.consent()
+    _until(lambda: server.jobs.waiting() == 1)
+    page.click("#cancel")
+    page.wait_for_selector("#cancel", state="hidden", timeout=10_000)
+    page.wait_for_selector("#fuse:enabled")
+    assert page.inner_text("#problem .notice.fine") == say("cancelled")
+    assert page.locator(".notice.problem >> visible=true").count() == 0
+    assert server.jobs.waiting() == 0 and server.jobs.running == app.FUSIONS_AT_ONCE
+    assert server.watched.calls == ["fast"] * app.FUSIONS_AT_ONCE
+    server.watched.hold.set()
+    for job in jobs:
+        job.result(timeout=60)
+    page.click("#fuse")
+    visitor.result()
+    visitor.behaves()
+
+
 def test_results_that_nobody_reads_are_dropped(server: Any) -> None:
     pending = server.demo._queue.pending_messages_per_session
     pending.clear()

@@ -69,9 +69,9 @@ const choice = (() => {
       }, parts[0]);
     }, text);
     const punctuated = (text) => (language === "zh"
-      ? text.replace(/(?<=[\u3000-\u9fff])\. ?/g, "。").replace(/(?<=[\u3000-\u9fff]) (?=[\u3000-\u9fff])/g, "")
+      ? text.replace(/(?<=[\u3000-\u9fff])\. ?/g, "。").replace(/(?<=[\u3000-\u9fff]): ?/g, "：").replace(/(?<=[\u3000-\u9fff]) (?=[\u3000-\u9fff])/g, "")
         .replace(/(\d) s\b/g, "$1 秒")
-      : text.replace(/。/g, ". ").replace(/(\d) 秒/g, "$1 s"));
+      : text.replace(/。/g, ". ").replace(/： ?/g, ": ").replace(/(\d) 秒/g, "$1 s"));
     document.querySelectorAll(".notice, .report, .tiles, .wrap label, [data-sentences]").forEach((root) => {
       const walk = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
       while (walk.nextNode()) {

@@ -23,7 +23,7 @@
     png: async () => {
       const { shown } = view;
       try {
-        save(await (shown.base ? repair.png(shown) : view.fetched(shown.png)), "facefusion.png");
+        save(await (shown.png ? view.fetched(shown.png) : repair.png(shown)), "facefusion.png");
       } catch {
         view.tell("gone");
       }

@@ -102,7 +102,7 @@ const repair = (() => {
     }
   });
   return {
-    // The server has no PNG of a repaired picture.
+    // The server has no PNG of a repaired picture, nor of one that was made beforehand.
     async png(entry) {
       const image = await picture(entry.after);
       return metadata.png(await encoded(brush.whole(image), "image/png"), entry.after);

@@ -35,7 +35,7 @@ const view = (() => {
     tell("");
     section().querySelector(".flaws").replaceChildren(...entry.flaws.map(advice));
     set(find("#jpeg"), "href", after);
-    find("#png").disabled = !entry.png && !entry.base;
+    find("#png").disabled = !entry.png && !entry.base && !entry.isReady;
     find("#share").hidden = !navigator.canShare?.({ files: [asFile(entry)] });
     tellTime();
     document.dispatchEvent(new Event("viewchange"));
@@ -76,6 +76,7 @@ const view = (() => {
         ...{ kind: data.kind, photo: data.photo, address: data.after, png: "", before, after },
         ...{ ratio: data.ratio, split: Number(data.split), expires: Date.now() + 1000 * data.seconds },
         flaws: data.flaws.split(" ").filter(Boolean),
+        isReady: Boolean(data.face), // made beforehand, as a JPEG
         ...{ original: data.original, mark: data.mark.split(" ").map(Number), parts: JSON.parse(data.parts) },
       };
       if (entry.kind === "result" && !data.face) entry.waited = runs.waited();
@@ -89,7 +90,7 @@ const view = (() => {
   };
   const addPng = (data) => {
     const entry = visit.of(data?.after);
-    if (!entry) return;
+    if (!entry || entry.isReady) return;
     entry.png = data.png;
     if (entry === shown) find("#png").disabled = !entry.png;
   };
