@@ -12,9 +12,10 @@ from typing import Any
 from tqdm import tqdm
 
 from facefusion.cli import FAILED
-from facefusion.cli.files import CommandError, read_input, write_result
+from facefusion.cli.files import CommandError, open_input, read_input, write_result
 from facefusion.cli.fuse import add_options, check_consent, open_pipeline
 from facefusion.errors import FusionError
+from facefusion.images.saving import extension_for
 
 
 @dataclass(frozen=True)
@@ -25,13 +26,12 @@ class Pair:
     source: Path
     target: Path
 
-    @property
-    def result_name(self) -> str:
-        """File name of the result.
+    def result_name(self, extension: str) -> str:
+        """Returns the file name of the result.
 
         The number keeps pairs of equal names apart; long names are cut to stay writable.
         """
-        return f"{self.number:04d}-{self.source.stem[:60]}-{self.target.stem[:60]}.png"
+        return f"{self.number:04d}-{self.source.stem[:60]}-{self.target.stem[:60]}{extension}"
 
 
 def add_parser(commands: Any) -> None:
@@ -46,7 +46,11 @@ def add_parser(commands: Any) -> None:
         help="columns source and target: files, relative to the list's directory",
     )
     parser.add_argument(
-        "--out", required=True, type=Path, metavar="DIR", help="directory of the results, PNG"
+        "--out",
+        required=True,
+        type=Path,
+        metavar="DIR",
+        help="directory of the results, each in its target's format",
     )
     add_options(parser)
     parser.set_defaults(run=run)
@@ -102,9 +106,11 @@ def run(args: argparse.Namespace) -> int:
     failed = 0
     for pair in tqdm(pairs, desc="fusing", unit="pair"):
         try:
-            source, target = read_input(pair.source, "source"), read_input(pair.target, "target")
+            source = read_input(pair.source, "source")
+            target, original = open_input(pair.target, "target")
             result = pipeline(source, target, tier=args.tier, likeness=args.likeness)
-            write_result(result, directory / pair.result_name)
+            extension = extension_for(original.belongings)
+            write_result(result, target, original, directory / pair.result_name(extension))
         except (CommandError, FusionError) as error:
             failed += 1
             tqdm.write(f"row {pair.number}: {error}", file=sys.stderr)

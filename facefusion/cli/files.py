@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from facefusion.decoding.belongings import Belongings
 from facefusion.errors import PhotoRole
-from facefusion.images.marking import FORMATS, marked, save
+from facefusion.images.original import Original, open_photo
 from facefusion.images.reading import read_photo
+from facefusion.images.saving import FORMATS, save
 from facefusion.types import FusionResult, Photo
 
 
@@ -32,6 +34,17 @@ def read_input(path: Path, role: PhotoRole, *, number: int | None = None) -> Pho
     if not path.is_file():
         raise CommandError(f"There is no file {path}.")
     return read_photo(path, role, number=number)
+
+
+def open_input(path: Path, role: PhotoRole, *, number: int | None = None) -> tuple[Photo, Original]:
+    """Reads a photo as `read_input` does, and what belongs to it.
+
+    Raises:
+        CommandError, FusionError: see `read_input`.
+    """
+    if not path.is_file():
+        raise CommandError(f"There is no file {path}.")
+    return open_photo(path, role, number=number)
 
 
 def check_output(path: Path) -> None:
@@ -70,20 +83,26 @@ def whole_file(path: Path) -> Iterator[Path]:
         unfinished.unlink(missing_ok=True)
 
 
-def write_result(result: FusionResult, path: Path) -> None:
+def write_result(result: FusionResult, target: Photo, original: Original, path: Path) -> None:
     """Writes a result in the format of the path's extension, with visible mark and metadata.
+
+    Args:
+        result: of the fusion.
+        target, original: the target photo, and what belongs to it, from `open_input`.
+        path: of the file.
 
     Raises:
         CommandError: the file cannot be written.
     """
-    write_photo(marked(result.image, faces=result.boxes, in_place=True), path)
+    finished = original.finish(result.image, target, faces=result.boxes)
+    write_photo(finished.image, path, finished.belongings)
 
 
-def write_photo(image: Photo, path: Path) -> None:
-    """Writes (H, W, 3) RGB uint8 in the extension's format, with metadata of an AI-made picture.
+def write_photo(image: Photo, path: Path, belongings: Belongings | None = None) -> None:
+    """Writes (H, W, 3 or 4) uint8 in the extension's format, with metadata of an AI-made picture.
 
     Raises:
         CommandError: the file cannot be written.
     """
     with whole_file(path) as unfinished:
-        save(image, unfinished, path.suffix.lower())
+        save(image, unfinished, path.suffix.lower(), belongings)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from facefusion.cli.files import CommandError, check_output, read_input, write_result
+from facefusion.cli.files import CommandError, check_output, open_input, write_result
 from facefusion.pipeline.options import LIKENESS
 from facefusion.pipeline.pipeline import MAX_SOURCES, FusionPipeline
 from facefusion.studio.insightface_models import ACCEPT_VARIABLE, ARCFACE, SWAPPER
@@ -135,16 +136,26 @@ def run(args: argparse.Namespace) -> int:
         raise CommandError(f"At most {MAX_SOURCES} face photos can be given, not {len(paths)}.")
     check_output(args.out)
     numbers = range(1, len(paths) + 1) if len(paths) > 1 else [None]
-    sources = [
-        read_input(path, "source", number=number)
+    opened = [
+        open_input(path, "source", number=number)
         for path, number in zip(paths, numbers, strict=True)
     ]
-    target = read_input(args.target, "target")
+    target, original = open_input(args.target, "target")
+    sources = [photo for photo, _ in opened]
     result = open_pipeline(args)(sources, target, tier=args.tier, likeness=args.likeness)
-    write_result(result, args.out)
+    write_result(result, target, original, args.out)
     similarity = result.identity_similarity
     match = f"identity match {similarity:.2f}, {grade(similarity)} resemblance"
     print(f"{args.out}: {match}, {result.timings.total:.2f} s, tier {result.tier}")
     for flaw in result.flaws:
         print(say(f"flaw.{flaw}"))
+    for path, (_, own) in zip(paths, opened, strict=True):
+        print_notes(path, own.notes_for("source", ""))
+    print_notes(args.target, original.notes_for("target", args.out.suffix.lower()))
     return 0
+
+
+def print_notes(path: Path, notes: Sequence[str]) -> None:
+    """Prints sentences about what was special in a photo's file."""
+    for note in notes:
+        print(f"{path}: {say(f'note.{note}')}")

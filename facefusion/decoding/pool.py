@@ -11,7 +11,9 @@ from types import TracebackType
 from typing import Final, Self
 
 from facefusion.decoding import worker
-from facefusion.decoding.process import DecoderProcess, EndedError
+from facefusion.decoding.belongings import Belongings
+from facefusion.decoding.decoded import NOTHING, Patch
+from facefusion.decoding.process import Answer, DecoderProcess, EndedError
 from facefusion.errors import (
     FusionError,
     PhotoRole,
@@ -67,11 +69,11 @@ class DecoderPool:
         Raises:
             FusionError: the file is no supported photo, is too large, or takes too long.
         """
-        width, height, _ = self._ask(path, role, number, pixels=False)
-        return width, height
+        answer = self._ask(path, role, number, pixels=False)
+        return answer.width, answer.height
 
     def read(self, path: str | Path, role: PhotoRole, number: int | None = None) -> Photo:
-        """Reads a photo, (H, W, 3) RGB uint8, upright by its EXIF orientation.
+        """Reads a photo, (H, W, 3) sRGB uint8, upright by its EXIF orientation.
 
         The result is that of `reading.read_photo`.
 
@@ -81,9 +83,29 @@ class DecoderPool:
         Raises:
             FusionError: the file is no supported photo, is too large, or takes too long.
         """
-        _, _, photo = self._ask(path, role, number, pixels=True)
-        assert photo is not None
-        return photo
+        return self.open(path, role, number)[0]
+
+    def open(
+        self, path: str | Path, role: PhotoRole, number: int | None = None
+    ) -> tuple[Photo, Belongings]:
+        """Reads a photo as `read` does, and what belongs to it.
+
+        Raises:
+            FusionError: the file is no supported photo, is too large, or takes too long.
+        """
+        answer = self._ask(path, role, number, pixels=True)
+        assert answer.photo is not None and answer.belongings is not None
+        return answer.photo, answer.belongings
+
+    def stored(self, path: str | Path, patch: Patch = NOTHING) -> tuple[Photo, Belongings]:
+        """Reads a target photo in its own colours, with a part of a result, as `reading.restored`.
+
+        Raises:
+            FusionError: the file is no supported photo, is too large, or takes too long.
+        """
+        answer = self._ask(path, "target", None, pixels=True, patch=patch)
+        assert answer.photo is not None and answer.belongings is not None
+        return answer.photo, answer.belongings
 
     @property
     def pids(self) -> list[int]:
@@ -111,20 +133,30 @@ class DecoderPool:
         self.close()
 
     def _ask(
-        self, path: str | Path, role: PhotoRole, number: int | None, *, pixels: bool
-    ) -> tuple[int, int, Photo | None]:
+        self,
+        path: str | Path,
+        role: PhotoRole,
+        number: int | None,
+        *,
+        pixels: bool,
+        patch: Patch | None = None,
+    ) -> Answer:
         refused: type[FusionError]
         try:
             with self._borrowed() as process:
                 answer = process.ask(
-                    _content(path), pixels=pixels, half=role == "source", seconds=self.seconds
+                    _content(path),
+                    pixels=pixels,
+                    half=role == "source",
+                    seconds=self.seconds,
+                    patch=patch,
                 )
                 if process.has_low_priority or (
                     answer.width * answer.height >= RENEWED_FROM and pixels
                 ):
                     process.kill()
             if answer.refusal is None:
-                return answer.width, answer.height, answer.photo
+                return answer
             refused = refusing(answer.refusal)
         except EndedError as error:
             refused = SlowPhotoError if error.late else UnreadablePhotoError

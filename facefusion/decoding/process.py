@@ -18,11 +18,15 @@ import numpy as np
 import PIL
 
 from facefusion.decoding import worker
+from facefusion.decoding.belongings import Belongings
+from facefusion.decoding.decoded import Patch
 from facefusion.decoding.headers import Refusal
 from facefusion.types import Photo
 
 #: Longest time in seconds for a process to start, on a machine under load.
 START_SECONDS: Final = 60.0
+#: Most bytes of a photo's belongings: its profile in base 64, and texts.
+MOST_BELONGINGS: Final = 8 << 20
 #: Capacity of a pipe in bytes, where it can be set (Linux), for fewer context switches.
 PIPE_BYTES: Final = 1 << 20
 #: Environment variables by which a process finds its libraries.
@@ -54,13 +58,16 @@ class Answer:
     Attributes:
         refusal: why it is not decoded, or None.
         width, height: in pixels.
-        photo: (height, width, 3) RGB uint8 if the pixels were requested.
+        photo: (height, width, 3) sRGB uint8 if the pixels were requested, or (height, width, 3 or
+            4) in the photo's own colours.
+        belongings: what belongs to the photo, with its pixels.
     """
 
     refusal: Refusal | None
     width: int = 0
     height: int = 0
     photo: Photo | None = None
+    belongings: Belongings | None = None
 
 
 def _library_paths() -> list[str]:
@@ -127,7 +134,15 @@ class DecoderProcess:
             raise RuntimeError("the process that decodes photos does not start") from None
         self._ready = True
 
-    def ask(self, data: bytes, *, pixels: bool, half: bool, seconds: float) -> Answer:
+    def ask(
+        self,
+        data: bytes,
+        *,
+        pixels: bool,
+        half: bool,
+        seconds: float,
+        patch: Patch | None = None,
+    ) -> Answer:
         """Requests the size or the pixels of a photo file.
 
         Args:
@@ -135,24 +150,34 @@ class DecoderProcess:
             pixels: whether to return the pixels, or only the size.
             half: whether half the width and height are enough (`reading.decode`).
             seconds: after which the process is ended.
+            patch: a part of a result, with which to return the pixels in the photo's own colours.
 
         Raises:
             EndedError: the process ended before it had answered.
             MemoryError: this process has no memory for the photo.
         """
+        kind = worker.SIZE if not pixels else worker.PIXELS if patch is None else worker.STORED
         with self._time_limit(seconds):
-            self._send(worker.REQUEST.pack(pixels, half, len(data)))
+            self._send(worker.REQUEST.pack(kind, half, len(data)))
             self._send(data)
+            if patch is not None:
+                height, width = patch.pixels.shape[:2]
+                self._send(worker.PATCH.pack(patch.left, patch.top, width, height))
+                self._send(patch.pixels.tobytes())
             head = bytearray(worker.REPLY.size)
             self._receive(memoryview(head))
-            code, width, height = worker.REPLY.unpack(head)
+            code, width, height, channels, length = worker.REPLY.unpack(head)
             if code:
                 return Answer(worker.REFUSALS[code - 1])
             if not pixels:
                 return Answer(None, width, height)
-            photo = np.empty((height, width, 3), np.uint8)
+            if length > MOST_BELONGINGS:
+                raise ValueError("more belongings than any photo has")
+            packed = bytearray(length)
+            self._receive(memoryview(packed))
+            photo = np.empty((height, width, channels), np.uint8)
             self._receive(photo.data.cast("B"))
-            return Answer(None, width, height, photo)
+            return Answer(None, width, height, photo, Belongings.unpack(bytes(packed)))
 
     @property
     def has_low_priority(self) -> bool:

@@ -9,7 +9,6 @@ import contextlib
 import io
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -26,7 +25,10 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from facefusion.decoding import belongings
+from facefusion.decoding.belongings import Belongings
 from facefusion.decoding.boxes import check_heic
+from facefusion.decoding.decoded import Decoded, Patch
 from facefusion.decoding.headers import (
     Refusal,
     RefusedPhotoError,
@@ -56,9 +58,11 @@ HEIC: Final = "HEIF"
 HALVED_FROM: Final = 16_000_000
 #: Threads that decode the tiles of an HEIC photo: with one, 48 megapixels take half the time limit.
 HEIC_THREADS: Final = 2
-#: Bytes of pixels that are converted at a time.
-STRIP_BYTES: Final = 1 << 20
 
+#: Formats of the JPEG reader.
+_JPEGS: Final = ("JPEG", MPO)
+#: Columns of a JPEG that are coded together at most, in pixels.
+_BLOCK: Final = 16
 #: Errors of files that are too large; all others of Pillow's readers mean damage.
 _LIMITS: Final = (
     RefusedPhotoError,
@@ -67,52 +71,6 @@ _LIMITS: Final = (
     Image.DecompressionBombWarning,
 )
 _ORIENTATION: Final = 0x0112
-_TURNS: Final = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-
-
-@dataclass(frozen=True)
-class Decoded:
-    """A decoded photo before the conversion to RGB.
-
-    Attributes:
-        width, height: in pixels, upright.
-        image: the photo as Pillow decoded it.
-        orientation: EXIF orientation, 1 to 8.
-    """
-
-    width: int
-    height: int
-    image: Image.Image
-    orientation: int
-
-    def strips(self) -> Iterator[np.ndarray]:
-        """Yields the upright photo from top to bottom, each strip (rows, width, 3) RGB uint8."""
-        rows = max(1, STRIP_BYTES // (3 * self.width))
-        for top in range(0, self.height, rows):
-            yield _rgb(self._upright(top, min(top + rows, self.height)))
-
-    def _upright(self, top: int, bottom: int) -> Image.Image:
-        """Cuts rows `top` to `bottom` of the upright photo out of the photo as stored."""
-        if self.orientation in (3, 4, 7, 8):  # rows are counted from the other end
-            top, bottom = self.height - bottom, self.height - top
-        sideways = self.orientation >= 5
-        box = (top, 0, bottom, self.width) if sideways else (0, top, self.width, bottom)
-        part = self.image.crop(box)
-        return part.transpose(_TURNS[self.orientation]) if self.orientation in _TURNS else part
-
-
-def over_white(rgba: np.ndarray) -> np.ndarray:
-    """Composites (H, W, 4) RGBA uint8 over white to (H, W, 3), with uint16 intermediates."""
-    alpha = rgba[..., 3:].astype(np.uint16)
-    return np.asarray(((rgba[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8))
 
 
 def size(data: bytes, *, half: bool = False) -> tuple[int, int]:
@@ -142,43 +100,81 @@ def decode(data: bytes, *, half: bool = False) -> Decoded:
         RefusedPhotoError: the file is no supported photo.
     """
     with _refusing():
-        image = _loaded(data, half)
+        image, found = _loaded(data, half)
         check_size(*image.size)
         orientation = _orientation(image, data)
         image = image._new(image.im)  # without the decoder, which may hold as much again
         # Refuses modes without a conversion to RGB before the answer begins.
-        _rgb(image.crop((0, 0, 1, 1)))
-        width, height = image.size[::-1] if orientation >= 5 else image.size
-        return Decoded(width, height, image, orientation)
+        return Decoded.of(image, orientation, found)
 
 
 def pixels(data: bytes, *, half: bool = False) -> np.ndarray:
-    """Decodes a photo to (H, W, 3) RGB uint8.
+    """Decodes a photo to (H, W, 3) sRGB uint8.
 
     Raises:
         RefusedPhotoError: the file is no supported photo.
     """
-    photo = decode(data, half=half)
+    return pixels_of(decode(data, half=half))
+
+
+def pixels_of(photo: Decoded) -> np.ndarray:
+    """Converts a decoded photo to (H, W, 3) sRGB uint8.
+
+    Raises:
+        RefusedPhotoError: it is damaged.
+    """
+    return _joined(photo, 3, photo.strips())
+
+
+def restored(data: bytes, patch: Patch) -> np.ndarray:
+    """Decodes a photo in its own colours, with a rectangle of a result.
+
+    Returns:
+        (H, W, 3) uint8, or (H, W, 4) with transparency; see `Decoded.stored_strips`.
+
+    Raises:
+        RefusedPhotoError: the file is no supported photo.
+    """
+    photo = decode(data)
+    return _joined(photo, photo.channels, photo.stored_strips(patch))
+
+
+def _joined(photo: Decoded, channels: int, strips: Iterator[np.ndarray]) -> np.ndarray:
     with _refusing():
-        rgb = np.empty((photo.height, photo.width, 3), np.uint8)
+        joined = np.empty((photo.height, photo.width, channels), np.uint8)
         top = 0
-        for strip in photo.strips():
-            rgb[top : top + len(strip)] = strip
+        for strip in strips:
+            joined[top : top + len(strip)] = strip
             top += len(strip)
-        return rgb
+        return joined
 
 
-def _loaded(data: bytes, half: bool) -> Image.Image:
-    """Opens and decodes a file; what is damaged beside its pixels is left out."""
+def _loaded(data: bytes, half: bool) -> tuple[Image.Image, Belongings]:
+    """Opens and decodes a file, and reads what belongs to it.
+
+    What is damaged beside the pixels is left out.
+    """
     try:
         image = _opened(data, half)
+        # Before the pixels: once they are there, Pillow finds no second picture or directory.
+        found = belongings.read(image)
         image.load()
     except _LIMITS:
         raise
     except Exception:
         image = _opened(_mended(data), half)
+        found = belongings.read(image)
         image.load()
-    return image
+        if image.format in _JPEGS and _ends_blank(image):
+            found = found.with_notes("cut_short")
+    return image, found
+
+
+def _ends_blank(image: Image.Image) -> bool:
+    """Returns whether the last pixels have one colour, as those have that a file lacks."""
+    last = image.crop((max(0, image.width - _BLOCK), image.height - 1, *image.size))
+    extrema = np.reshape(last.getextrema(), (-1, 2))
+    return bool((extrema[:, 1] - extrema[:, 0] <= 1).all())
 
 
 def _opened(data: bytes, half: bool) -> Image.Image:
@@ -232,16 +228,6 @@ def _orientation(image: Image.Image, data: bytes) -> int:
     except Exception:  # Pillow raises nearly all kinds on damaged EXIF
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
-
-
-def _rgb(part: Image.Image) -> np.ndarray:
-    if part.mode in ("RGBA", "RGBa", "LA", "PA") or "transparency" in part.info:
-        return over_white(np.asarray(part.convert("RGBA")))
-    if part.mode.startswith("I;16"):
-        return np.repeat(
-            (np.asarray(part).astype(np.uint16) >> 8).astype(np.uint8)[..., None], 3, axis=2
-        )
-    return np.asarray(part if part.mode == "RGB" else part.convert("RGB"))
 
 
 @contextlib.contextmanager

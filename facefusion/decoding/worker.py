@@ -1,10 +1,11 @@
 """Decodes untrusted photo files in a process that `process` starts with `python -I`.
 
-It imports Pillow, NumPy, the standard library and three modules beside it, limits itself, and
+It imports Pillow, NumPy, the standard library and modules beside it, limits itself, and
 answers requests from its standard input until that closes: it never outlives its parent.
 
-A request is `REQUEST` and the file's bytes; the answer is `REPLY` and, if the pixels were
-requested, height x width x 3 bytes.
+A request is `REQUEST` and the file's bytes, followed by `PATCH` and its pixels if the stored pixels
+are requested; the answer is `REPLY` and, if pixels were requested, `Belongings.pack` and height x
+width x channels bytes.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ import numpy as np
 from PIL import AvifImagePlugin
 
 from facefusion.decoding import reading
+from facefusion.decoding.decoded import Patch
 from facefusion.decoding.headers import Refusal, RefusedPhotoError
 
 #: Address space of a worker in bytes. For 64 megapixels an HEIC of 10 bits without subsampling takes
@@ -41,11 +43,15 @@ LOWERED_FROM: Final = 16_000_000
 #: Most open files of a worker: its pipes, and libraries while they are loaded.
 OPEN_FILES: Final = 16
 
-#: Request: 0 for the size or 1 for the pixels; 1 if half the size is enough; the file's length in
-#: bytes.
+#: What is requested: the size, the sRGB pixels, or the stored pixels with a patch.
+SIZE, PIXELS, STORED = range(3)
+#: Request: one of these; 1 if half the size is enough; the file's length in bytes.
 REQUEST: Final = struct.Struct("<BBQ")
-#: Answer: 0, or the 1-based index of the reason in `REFUSALS`; width; height.
-REPLY: Final = struct.Struct("<BII")
+#: Rectangle of a result that follows: left, top, width, height; then its RGB bytes.
+PATCH: Final = struct.Struct("<IIII")
+#: Answer: 0, or the 1-based index of the reason in `REFUSALS`; width; height; channels; length of
+#: the belongings in bytes.
+REPLY: Final = struct.Struct("<BIIBI")
 REFUSALS: Final = tuple(Refusal)
 #: Sent once, before the first request is read.
 READY: Final = b"1"
@@ -70,22 +76,31 @@ def limit_process() -> None:
             resource.setrlimit(getattr(resource, name), (limit, limit))
 
 
-def answer(ask: int, half: bool, data: bytes, out: int) -> None:
+def answer(ask: int, half: bool, data: bytes, patch: Patch | None, out: int) -> None:
     """Answers one request."""
     try:
         width, height = reading.size(data, half=half)
-        if ask == 0:
-            _write(out, REPLY.pack(0, width, height))
+        if ask == SIZE:
+            _write(out, REPLY.pack(0, width, height, 3, 0))
             return
         if width * height >= LOWERED_FROM and hasattr(os, "nice"):
             os.nice(NICE)
         photo = reading.decode(data, half=half)
     except RefusedPhotoError as error:
-        _write(out, REPLY.pack(1 + REFUSALS.index(error.reason), 0, 0))
+        _write(out, REPLY.pack(1 + REFUSALS.index(error.reason), 0, 0, 0, 0))
         return
-    _write(out, REPLY.pack(0, photo.width, photo.height))
-    for strip in photo.strips():
+    belongings = photo.belongings.pack()
+    channels = 3 if patch is None else photo.channels
+    _write(out, REPLY.pack(0, photo.width, photo.height, channels, len(belongings)))
+    _write(out, belongings)
+    for strip in photo.strips() if patch is None else photo.stored_strips(patch):
         _write(out, np.ascontiguousarray(strip).data.cast("B"))
+
+
+def _read_patch(requests: BinaryIO) -> Patch:
+    left, top, width, height = PATCH.unpack(requests.read(PATCH.size))
+    pixels = np.frombuffer(requests.read(3 * width * height), np.uint8)
+    return Patch(left, top, pixels.reshape(height, width, 3))
 
 
 def _write(out: int, data: Any) -> None:
@@ -113,9 +128,10 @@ def serve(requests: BinaryIO, out: int, seconds: float) -> None:
         data = requests.read(length)
         if len(data) < length:
             return
+        patch = _read_patch(requests) if ask == STORED else None
         _set_timer(seconds)
-        answer(ask, bool(half), data, out)
-        del data  # frees it before waiting for the next request
+        answer(ask, bool(half), data, patch, out)
+        del data, patch  # frees them before waiting for the next request
         _set_timer(0)
 
 

@@ -1,43 +1,15 @@
-"""Marks pictures as AI-generated: visibly in a corner, and in their metadata.
-
-The metadata is XMP (ISO 16684-1) with the IPTC digital source type of a picture in which a part was
-made by a trained model (https://cv.iptc.org/newscodes/digitalsourcetype/).
-"""
+"""Marks pictures visibly as AI-generated, in a corner; `saving` does so in their metadata."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import nullcontext
-from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Final
 
 import numpy as np
-from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
+from facefusion.decoding.decoded import over_white
 from facefusion.images.lettering import ENGLISH, lettering
-from facefusion.images.png import write_png
 from facefusion.types import Photo
-
-SOURCE_TYPE: Final = (
-    "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
-)
-#: Plain comment in the metadata, for programs without XMP.
-COMMENT: Final = "AI-generated with FaceFusion: the face in this picture was replaced by software."
-XMP: Final = f"""<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
-<x:xmpmeta xmlns:x="adobe:ns:meta/">
- <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
-  <rdf:Description rdf:about=""
-    xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
-    xmlns:dc="http://purl.org/dc/elements/1.1/"
-    xmlns:xmp="http://ns.adobe.com/xap/1.0/"
-    Iptc4xmpExt:DigitalSourceType="{SOURCE_TYPE}"
-    xmp:CreatorTool="FaceFusion">
-   <dc:description><rdf:Alt><rdf:li xml:lang="x-default">{COMMENT}</rdf:li></rdf:Alt></dc:description>
-  </rdf:Description>
- </rdf:RDF>
-</x:xmpmeta>
-<?xpacket end="w"?>""".encode()
 
 #: Height of a capital letter as a share of the photo's shorter side.
 TEXT_SHARE: Final = 0.052
@@ -50,15 +22,6 @@ MARGIN: Final = 0.4
 #: Opacity of the black plate behind the letters.
 PLATE: Final = 0.62
 
-#: Pillow's format and options by extension. 4:4:4 JPEG: at 4:2:0 the colour of lips and eyes bleeds
-#: over their edge.
-FORMATS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
-    ".png": ("PNG", {}),
-    ".jpg": ("JPEG", {"quality": 95, "subsampling": 0}),
-    ".jpeg": ("JPEG", {"quality": 95, "subsampling": 0}),
-    ".webp": ("WEBP", {"quality": 95}),
-}
-
 
 def marked(
     image: Photo, text: str = ENGLISH, *, faces: Iterable[np.ndarray] = (), in_place: bool = False
@@ -66,20 +29,23 @@ def marked(
     """Writes "Made by AI" into the corner of a picture that hides the least of the faces.
 
     Args:
-        image: (H, W, 3) RGB uint8.
+        image: (H, W, 3) RGB uint8, or (H, W, 4) with alpha, which the plate is opaque in.
         text: one of the texts of `lettering`.
         faces: (4,) boxes left, top, right, bottom in pixels that should stay visible.
         in_place: whether to write to the picture itself instead of a copy.
 
     Returns:
-        (H, W, 3) RGB uint8. The letters are at least 5 % of the shorter side high and their plate
+        The picture. The letters are at least 5 % of the shorter side high and their plate
         about a fifth of it wide; they are cut off in a picture narrower than the text.
     """
     plate, (top, left) = _plate(image.shape[:2], text, faces)
     window = slice(top, top + plate.shape[0]), slice(left, left + plate.shape[1])
     ink = plate[..., None].astype(np.float32) / 255
     result = image if in_place else image.copy()
-    result[window] = np.round(image[window] * (1 - PLATE) * (1 - ink) + 255 * ink).astype(np.uint8)
+    ground = image[window] if image.shape[2] == 3 else over_white(image[window])
+    drawn = np.round(ground * (1 - PLATE) * (1 - ink) + 255 * ink).astype(np.uint8)
+    result[window][..., :3] = drawn
+    result[window][..., 3:] = 255
     return result
 
 
@@ -130,28 +96,3 @@ def _corner(
         )
 
     return min(corners, key=hidden)
-
-
-def save(image: Photo, file: Path | BinaryIO, extension: str) -> None:
-    """Writes a picture with its metadata.
-
-    Args:
-        image: (H, W, 3) RGB uint8, written without a visible mark; see `marked`.
-        file: path or binary file to write to.
-        extension: a key of `FORMATS`.
-
-    Raises:
-        OSError, ValueError: the file cannot be written.
-    """
-    file_format, options = FORMATS[extension]
-    if file_format == "PNG":
-        metadata = PngInfo()
-        metadata.add_itxt("XML:com.adobe.xmp", XMP.decode())
-        metadata.add_text("Comment", COMMENT)
-        with open(file, "wb") if isinstance(file, Path) else nullcontext(file) as out:
-            write_png(image, out, ((kind, content) for kind, content, *_ in metadata.chunks))
-        return
-    options = {**options, "xmp": XMP}
-    if file_format == "JPEG":
-        options["comment"] = COMMENT.encode()
-    Image.fromarray(image).save(file, file_format, **options)

@@ -8,8 +8,8 @@ from typing import Any, Final
 import numpy as np
 
 from facefusion.decoding import reading
+from facefusion.decoding.decoded import over_white
 from facefusion.decoding.headers import RefusedPhotoError
-from facefusion.decoding.reading import over_white
 from facefusion.errors import (
     EmptyPhotoError,
     FusionError,

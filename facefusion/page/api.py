@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any, Final
 
 import gradio as gr
 
 from facefusion import FusionError, FusionPipeline, FusionResult, Swap, Tier, words
-from facefusion.images.marking import marked
 from facefusion.page import files
 from facefusion.page.fusing import PROGRESS
 from facefusion.page.jobs import MAX_SECONDS, limit_time
@@ -39,7 +37,8 @@ FUSE: Final = (
     "in its metadata), its first draft (PNG, marked too), and a report: `identity_similarity` (cosine in [-1, 1] between "
     "the identities of the source and of the result; `faces` holds it for each face), `likeness` (the same in words), "
     "`flaws` (what can be seen to be wrong: light, mouth, smeared, soft), `advice` (what to try), "
-    "`tier` (the one that ran), `reason` (why, where `auto` chose), `seconds` by stage. Files are deleted after 10 minutes."
+    "`tier` (the one that ran), `reason` (why, where `auto` chose), `seconds` by stage, `notes` "
+    "(sentences about the files). Files are deleted after 10 minutes."
 )
 DETECT: Final = (
     "Finds the faces of `photo`. Returns `width`, `height` and `faces`, rows from the top and each row from left to right, "
@@ -110,21 +109,25 @@ class Api:
         progress: Progress,
         request: gr.Request,
     ) -> tuple[str, str, dict[str, Any]]:
-        face, photo = self.photos.read(source, "source"), self.photos.read(target, "target")
+        face, own = self.photos.open(source, "source")
+        photo, original = self.photos.open(target, "target")
         swaps = [Swap(face, each) for each in self._chosen_faces(photo, faces)]
         *_, result = self.pipeline.stream(swaps, photo, progress=progress, **options)
-        return self._write(result, request_language(request), self.photos.results(request))
+        language, folder = request_language(request), self.photos.results(request)
+        report = make_report(result, language)
+        report["notes"] = [
+            f"{say(f'photo.{role}', language)}: {say(f'note.{note}', language)}"
+            for role, each in (("source", own), ("target", original))
+            for note in each.notes_for(role, ".png")
+        ]
 
-    def _write(
-        self, result: FusionResult, language: words.Language, folder: Path
-    ) -> tuple[str, str, dict[str, Any]]:
         def write(picture: Photo) -> str:
-            image = marked(picture, mark_text(language), faces=result.boxes, in_place=True)
-            return files.write(image, folder, ".png")
+            done = original.finish(picture, photo, mark_text(language), faces=result.boxes)
+            return files.write(done.image, folder, ".png", done.belongings)
 
         with ThreadPoolExecutor(1) as pool:  # PNG of a large photo: slower than fusing
             draft = pool.submit(write, result.coarse)
-            return write(result.image), draft.result(), make_report(result, language)
+            return write(result.image), draft.result(), report
 
     def detect(self, photo: Raw | None, request: gr.Request) -> dict[str, Any]:
         """Finds the faces of a photo; see `DETECT`."""

@@ -19,7 +19,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from facefusion.images.marking import save
+from facefusion.decoding.belongings import Belongings
+from facefusion.images.saving import save
 from facefusion.page.directory import LOCK, make_private
 from facefusion.types import Photo
 
@@ -52,14 +53,20 @@ def new_folder(directory: str | Path) -> Path:
     return make_private(Path(directory, secrets.token_hex(16)))
 
 
-def write(image: Photo, directory: str | Path, extension: str, name: str = "ai-generated") -> str:
-    """Writes a picture with its metadata (`marking.save`) into a new directory.
+def write(
+    image: Photo,
+    directory: str | Path,
+    extension: str,
+    belongings: Belongings | None = None,
+    name: str = "ai-generated",
+) -> str:
+    """Writes a picture with its metadata (`saving.save`) into a new directory.
 
     Returns:
         The path of the file.
     """
     path = new_folder(directory) / f"{name}{extension}"
-    save(image, path, extension)
+    save(image, path, extension, belongings)
     return str(path)
 
 

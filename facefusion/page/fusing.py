@@ -94,13 +94,16 @@ class Fusing:
         for result in results:
             self.stops.check(request.session_hash)
             progress(1.0, desc=say("saving", language))
-            image = _marked(result, language)
-            jpeg = files.write(image, folder, ".jpg")
+            finished = job.original.finish(
+                result.image, job.target, mark_text(language), faces=result.boxes
+            )
+            image, belongings = finished.image, finished.belongings
+            jpeg = files.write(image, folder, ".jpg", belongings)
             # The other file, above all the PNG of a large photo, takes longer.
             made = replace(_finished(made, result, language), after=jpeg)
             yield {shown: html.made(made)}
             beside = time.monotonic() - begun - result.timings.total
-            png = files.write(image, folder, ".png")
+            png = files.write(image, folder, ".png", belongings)
             yield {
                 shown: html.made(replace(made, png=png)),
                 session.consented: form.consented

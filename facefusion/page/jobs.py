@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from facefusion import FusionPipeline, FusionResult, Swap, Tier
 from facefusion.errors import FusionError
+from facefusion.images.original import Original
 from facefusion.page.form import Form, read_assignment
 from facefusion.page.photo_fields import NOBODY, YOU
 from facefusion.page.photos import Photos, Raw
@@ -60,7 +61,8 @@ class Job:
 
     Attributes:
         swaps: sources and the faces that they replace, in reading order.
-        target: (H, W, 3) RGB uint8.
+        target: (H, W, 3) sRGB uint8.
+        original: what belongs to the target, for the results.
         numbers: of the replaced faces in reading order, from 1.
         people: numbers of the people who replace them, 1 for the first person.
         count: number of faces of the target.
@@ -71,6 +73,7 @@ class Job:
 
     swaps: tuple[Swap, ...]
     target: Photo
+    original: Original
     numbers: tuple[int, ...]
     people: tuple[int, ...]
     count: int
@@ -144,7 +147,7 @@ def make_job(pipeline: FusionPipeline, photos: Photos, form: Form) -> Job:
     """
     people = {YOU: _read_sources(pipeline, photos, form)}
     try:
-        target = photos.read(form.target, "target")
+        target, original = photos.open(form.target, "target")
         faces = in_reading_order(pipeline.find_faces(target, "target"))
     except FusionError as error:
         raise RefusedError("target", error) from None
@@ -162,6 +165,7 @@ def make_job(pipeline: FusionPipeline, photos: Photos, form: Form) -> Job:
     return Job(
         swaps=tuple(Swap(people[person], faces[n - 1]) for n, person in chosen),
         target=target,
+        original=original,
         numbers=tuple(n for n, _ in chosen),
         people=tuple(person for _, person in chosen),
         count=len(faces),

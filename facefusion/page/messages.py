@@ -60,7 +60,12 @@ def notice_update(message: str, kind: str = "problem") -> Any:
 
 
 def doubts_update(
-    doubts: Sequence[str], fine_key: str, language: Language, *, asks_again: bool = False
+    doubts: Sequence[str],
+    fine_key: str,
+    language: Language,
+    *,
+    asks_again: bool = False,
+    notes: Sequence[str] = (),
 ) -> Any:
     """Shows warnings about a photo, or the text of `fine_key` if there are none.
 
@@ -69,10 +74,12 @@ def doubts_update(
         fine_key: of the text for a photo without doubts.
         language: the visitor's language.
         asks_again: whether the face is a new one, for which the consent is asked again.
+        notes: ends of the keys of sentences about the file.
     """
     keys = [f"doubt.{doubt}" for doubt in (*doubts, _last_word(doubts))] if doubts else [fine_key]
+    keys = [f"note.{note}" for note in notes] + keys
     keys += ["consent.again"] * asks_again
-    return notice_update(sentences(keys, language), "doubt" if doubts else "fine")
+    return notice_update(sentences(keys, language), "doubt" if doubts or notes else "fine")
 
 
 def _last_word(doubts: Sequence[str]) -> str:

@@ -53,7 +53,7 @@ class PhotoChecks:
             number, language = field.number, request_language(request)
             try:
                 with self.photos.hold(request, raw):
-                    photo = self.photos.read(raw, "source", number)
+                    photo, own = self.photos.open(raw, "source", number)
                     faces = self.pipeline.find_faces(photo, "source", number=number)
                     face = largest_face(faces)
                     check_face(face, "source", number=number)
@@ -61,7 +61,8 @@ class PhotoChecks:
                     is_new = bool(consented) and content_key(photo) not in consented
             except PHOTO_ERRORS as error:
                 return {field.notice: notice_update(error_sentence(error, language))}
-            notice = doubts_update(found, "ok.source", language, asks_again=is_new)
+            notes = own.notes_for("source", "")
+            notice = doubts_update(found, "ok.source", language, asks_again=is_new, notes=notes)
             changes: Changes = {field.notice: notice}
             if is_new:
                 changes[self.layout.settings.consent] = gr.update(value=[])
@@ -130,7 +131,8 @@ class PhotoChecks:
         language = request_language(request)
         try:
             with self.photos.hold(request, raw):
-                photo = self.photos.read(raw, "target")
+                photo, original = self.photos.open(raw, "target")
+                notes = original.notes_for("target", "")
                 faces = in_reading_order(self.pipeline.find_faces(photo, "target"))
                 usable = [face for face in faces if is_usable(face)]
                 largest = largest_face(usable or faces)
@@ -139,8 +141,11 @@ class PhotoChecks:
                     people = [YOU if face is largest else NOBODY for face in faces]
                     assignment = "".join(map(str, people))
                     choice = group.choice(raw["path"], photo, faces, assignment, language)
+                    told = sentences([f"note.{note}" for note in notes], language)
+                    changes[target.field.notice] = notice_update(told, "doubt")
                     return changes | {target.faces: choice, target.assignment: assignment}
-                notice = doubts_update(doubts(photo, largest), "ok.target", language)
+                found = doubts(photo, largest)
+                notice = doubts_update(found, "ok.target", language, notes=notes)
         except PHOTO_ERRORS as error:
             notice = notice_update(error_sentence(error, language))
         return changes | {target.field.notice: notice}

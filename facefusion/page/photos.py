@@ -13,6 +13,7 @@ from facefusion.decoding.budget import JOB_PIXELS, PixelBudget, TooManyPixelsErr
 from facefusion.decoding.pool import DecoderPool
 from facefusion.decoding.reading import HALVED_FROM
 from facefusion.errors import EmptyPhotoError, FusionError, PhotoRole, UnreadablePhotoError
+from facefusion.images.original import Original
 from facefusion.page.previews import Previews
 from facefusion.page.uploads import Uploads
 from facefusion.page.usage import REFUSED, Usage
@@ -51,10 +52,20 @@ class Photos:
         self._sizes: OrderedDict[tuple[Path, PhotoRole], int] = OrderedDict()
 
     def read(self, upload: Raw | None, role: PhotoRole, number: int | None = None) -> Photo:
-        """Reads the photo of an upload, (H, W, 3) RGB uint8.
+        """Reads the photo of an upload, (H, W, 3) sRGB uint8.
 
         Raises:
             FusionError: there is no photo, it is deleted or not the visitor's, or it is no picture.
+        """
+        return self.open(upload, role, number)[0]
+
+    def open(
+        self, upload: Raw | None, role: PhotoRole, number: int | None = None
+    ) -> tuple[Photo, Original]:
+        """Reads the photo of an upload, and what belongs to it.
+
+        Raises:
+            FusionError: see `read`.
         """
         if not upload:
             raise EmptyPhotoError(role, number=number)
@@ -63,7 +74,8 @@ class Photos:
         path = self.uploads.find(upload["path"])
         if path is None:
             raise DeletedPhotoError(role, number=number)
-        return self._decoder.read(path, role, number)
+        photo, belongings = self._decoder.open(path, role, number)
+        return photo, Original(belongings, lambda patch: self._decoder.stored(path, patch)[0])
 
     def are_examples(self, uploads: Iterable[Raw | None]) -> bool:
         """Returns whether all photos that were given are examples; whose people need not agree."""

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import time
+from io import BytesIO
 from pathlib import Path
 from typing import Final
 
 import anyio
-import cv2
 from anyio import to_thread
 
 from facefusion.decoding.budget import BusyError, PixelBudget
 from facefusion.decoding.headers import BRAND_BYTES, is_heic
 from facefusion.decoding.pool import WORKERS, DecoderPool
 from facefusion.errors import FusionError
+from facefusion.images.saving import save_copy
 from facefusion.page.uploads import MAX_FILE_BYTES, UploadRefusedError, Uploads
 from facefusion.page.usage import REFUSED, Usage
 from facefusion.page.visitors import Allowance
 
-#: Quality of the JPEG files.
-QUALITY: Final = 95
 #: Most pixels of one visitor's HEIC files that are converted within a minute: four files of 48
 #: megapixels, about 20 s of work.
 PIXELS_A_MINUTE: Final = 200_000_000
@@ -48,7 +47,7 @@ class Previews:
         self._limiter = anyio.CapacityLimiter(WORKERS)
 
     async def replace(self, path: str, visitor: str) -> str:
-        """Replaces an HEIC file by a JPEG beside it, upright and without metadata.
+        """Replaces an HEIC file by a JPEG beside it, upright, in its own colours and with its dates, author and copyright.
 
         Args:
             path: an upload.
@@ -84,13 +83,12 @@ class Previews:
         return path
 
     def _converted(self, path: str) -> str:
-        photo = self._decoder.read(path, "target")
-        cv2.cvtColor(photo, cv2.COLOR_RGB2BGR, dst=photo)  # in place: it may have 190 MB
-        _, data = cv2.imencode(".jpg", photo, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
-        if data.nbytes > MAX_FILE_BYTES:
+        file = BytesIO()
+        save_copy(*self._decoder.stored(path), file)
+        if file.getbuffer().nbytes > MAX_FILE_BYTES:
             return path
         preview = Path(path).with_suffix(".jpg")
-        preview.write_bytes(data.data)
+        preview.write_bytes(file.getbuffer())
         if preview != Path(path):
             Path(path).unlink()
         return str(preview)

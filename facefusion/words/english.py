@@ -208,6 +208,11 @@ ENGLISH: Final[dict[str, str]] = {
     "doubt.several": "There are several faces here. The largest is used; a picture of one person alone is surer.",
     "doubt.go_on": "You can go on all the same.",
     "doubt.same_way": "It goes only with a photo in which the face looks roughly the same way.",
+    "note.first_frame": "The file holds more than one picture. Only the first is used.",
+    "note.cut_short": "The end of the file is missing, so a part of the picture is blank.",
+    "note.srgb": "Its colours are not those of a screen. The result is in standard colours (sRGB), which look the same.",
+    "note.unknown_profile": "Its colour profile is damaged, so its colours may look different.",
+    "note.transparent": "A JPEG has no transparency: the result is white there. A PNG keeps it.",
     "pair.same": "Both pictures are the same photo. Choose another one for one of them.",
     "pair.small": "The face is much smaller in the face photo than in the other, so the result is soft. A larger one helps.",
     # Refusals and remedies. {photo} is one of the names below.

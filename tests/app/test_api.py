@@ -16,7 +16,8 @@ from PIL import Image
 
 from facefusion import FusionPipeline, Tier, words
 from facefusion.errors import EmptyPhotoError, NoFaceError, UnreadablePhotoError
-from facefusion.images.marking import COMMENT, SOURCE_TYPE, marked
+from facefusion.images.marking import marked
+from facefusion.images.saving import COMMENT, SOURCE_TYPE
 from facefusion.perception.reading_order import in_reading_order
 from facefusion.pipeline.pipeline import STAGES
 from facefusion.tiers import TIERS

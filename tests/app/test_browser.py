@@ -19,7 +19,7 @@ from PIL import Image
 
 import app
 from facefusion.errors import FaceTooSmallError, FaceTurnedError, NoFaceError, UnreadablePhotoError
-from facefusion.images.marking import SOURCE_TYPE
+from facefusion.images.saving import SOURCE_TYPE
 from facefusion.page.files import LIFETIME_VARIABLE
 from facefusion.page.photos import DeletedPhotoError
 from facefusion.words import Language, say

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from facefusion import FusionResult
-from facefusion.images.marking import SOURCE_TYPE
+from facefusion.images.saving import SOURCE_TYPE
 
 ROOT = Path(__file__).resolve().parents[2]
 ADDRESS = "http://127.0.0.1:7860"

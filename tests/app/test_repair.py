@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facefusion.images.marking import COMMENT, SOURCE_TYPE
+from facefusion.images.saving import COMMENT, SOURCE_TYPE
 from facefusion.words import say
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"

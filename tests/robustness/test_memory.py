@@ -21,7 +21,8 @@ import os, pathlib, sys, threading, time
 import numpy as np
 from facefusion import FusionPipeline, Swap
 from facefusion.decoding.pool import DecoderPool
-from facefusion.images.marking import marked, save
+from facefusion.images.marking import marked
+from facefusion.images.saving import save
 
 folder, likeness = pathlib.Path(sys.argv[1]), float(sys.argv[2])
 page = os.sysconf("SC_PAGE_SIZE")

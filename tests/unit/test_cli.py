@@ -17,7 +17,8 @@ from facefusion import FusionPipeline
 from facefusion.cli import bench, files, measure
 from facefusion.cli.batch import read_pairs
 from facefusion.cli.main import main
-from facefusion.images.marking import SOURCE_TYPE, marked
+from facefusion.images.marking import marked
+from facefusion.images.saving import SOURCE_TYPE
 from facefusion.machine.cpu import describe_machine
 from facefusion.pipeline.pipeline import STAGES
 from facefusion.tiers import TIERS, Tier
@@ -299,8 +300,8 @@ def test_pairs_of_equal_names_do_not_overwrite_each_other(tmp_path: Path) -> Non
     )
     pairs = read_pairs(tmp_path / "p.csv")
     assert pairs[0].source == tmp_path / "a" / "x.png"
-    assert len({pair.result_name for pair in pairs}) == 3
-    assert max(len(pair.result_name) for pair in pairs) < 140
+    assert len({pair.result_name(".png") for pair in pairs}) == 3
+    assert max(len(pair.result_name(".png")) for pair in pairs) < 140
 
 
 def test_percentiles() -> None:

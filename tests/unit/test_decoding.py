@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facefusion.decoding import headers, reading, worker
+from facefusion.decoding import decoded, headers, reading, worker
 from facefusion.decoding.pool import DecoderPool
 from facefusion.decoding.process import DecoderProcess, EndedError
 from facefusion.errors import FusionError, SlowPhotoError, TooLargePhotoError, UnreadablePhotoError
@@ -171,7 +171,7 @@ def test_a_photo_is_turned_strip_by_strip(
     photo, exif = make_photo(50, 70), Image.Exif()
     exif[0x0112] = orientation
     Image.fromarray(photo).save(tmp_path / name, exif=exif, lossless=True)
-    monkeypatch.setattr(reading, "STRIP_BYTES", 1000)
+    monkeypatch.setattr(decoded, "STRIP_BYTES", 1000)
     turns = {
         1: photo, 2: photo[:, ::-1], 3: photo[::-1, ::-1], 4: photo[::-1], 5: photo.transpose(1, 0, 2),
         6: np.rot90(photo, -1), 7: photo[::-1, ::-1].transpose(1, 0, 2), 8: np.rot90(photo),

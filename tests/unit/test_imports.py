@@ -52,8 +52,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "perception", "pipeline", "types",
     },
     "cli": {
-        "engines", "errors", "evaluation", "export", "facefusion", "images", "machine", "models", "pipeline", "studio",
-        "tiers", "types", "words",
+        "decoding", "engines", "errors", "evaluation", "export", "facefusion", "images", "machine", "models", "pipeline",
+        "studio", "tiers", "types", "words",
     },
     "__main__": {"cli", "machine"},
 }  # fmt: skip

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facefusion.images import marking
 from facefusion.images.lettering import CHINESE, ENGLISH, lettering
-from facefusion.images.marking import SOURCE_TYPE, mark_box, marked, save
+from facefusion.images.marking import mark_box, marked
+from facefusion.images.saving import FORMATS, SOURCE_TYPE, save
 
 SIZES = [(512, 512), (300, 800), (1400, 900), (150, 150)]
 
@@ -115,7 +115,7 @@ def test_the_smallest_picture_is_marked_as_far_as_it_goes() -> None:
     assert result.shape == photo.shape and (result != photo).any()
 
 
-@pytest.mark.parametrize("extension", marking.FORMATS)
+@pytest.mark.parametrize("extension", FORMATS)
 def test_every_file_says_where_it_comes_from(extension: str) -> None:
     file = io.BytesIO()
     save(np.full((40, 60, 3), 90, np.uint8), file, extension)

@@ -11,8 +11,9 @@ from PIL import Image
 
 from facefusion import FusionPipeline
 from facefusion.images.lettering import CHINESE, ENGLISH
-from facefusion.images.marking import COMMENT, SOURCE_TYPE, marked
+from facefusion.images.marking import marked
 from facefusion.images.reading import read_photo
+from facefusion.images.saving import COMMENT, SOURCE_TYPE
 from facefusion.perception.checks import check_face, check_pair, is_consistent
 from facefusion.training.samples.ready_photos import (
     COLUMNS,

@@ -45,7 +45,7 @@ def test_what_is_a_sentence_ends_like_one() -> None:
         for key, text in TEXTS[language].items():
             if key.endswith((".remedy", ".text")) or (
                 not key.endswith(".name")
-                and key.startswith(("doubt.", "ok.", "reason.", "flaw.", "pair."))
+                and key.startswith(("doubt.", "note.", "ok.", "reason.", "flaw.", "pair."))
             ):
                 assert text.endswith(stop), key
 
@@ -67,6 +67,7 @@ def test_no_word_is_missing_or_left_over() -> None:
         "who": [NOBODY, YOU, *OTHERS],
         "match": ["strong", "clear", "some", "little"], "flaw": [*Flaw, "none"],
         "photo": ["source", "target"],
+        "note": ["first_frame", "cut_short", "srgb", "unknown_profile", "transparent"],
         "step": ["found", "mesh", "warped", "coarse", "mask", "refined", "blended"],
     }.items() for name in names}  # fmt: skip
     built |= {f"flaw.{name}.name" for name in (*Flaw, "none")}

@@ -18,15 +18,15 @@ import numpy as np
 from PIL import Image
 
 from facefusion.engines.registry import REFERENCE
-from facefusion.images.marking import COMMENT, XMP
 from facefusion.images.reading import read_photo
+from facefusion.images.saving import COMMENT, XMP
 from facefusion.pipeline.pipeline import FusionPipeline
 from facefusion.types import Photo
 
 #: Width and height of every picture, in pixels. One shape, so that a row of them lines up.
 WIDTH: Final = 614
 HEIGHT: Final = 768
-#: JPEG quality. 4:4:4 as in `marking.FORMATS`: at 4:2:0 the colour of lips and eyes bleeds over
+#: JPEG quality. 4:4:4 as in `saving.save`: at 4:2:0 the colour of lips and eyes bleeds over
 #: their edge. At 95, as the page writes results, the folder is more than twice as heavy.
 QUALITY: Final = 80
 #: Quality tier of every fusion.
