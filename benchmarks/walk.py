@@ -1,7 +1,7 @@
 """A timed walk through the page in a real browser: from its address to a result in one press.
 
 `python -m benchmarks.walk` prints what a first visitor waits for; `--screenshots docs` also makes
-the README's pictures. Wants Debian's chromium, and Playwright from requirements-dev.txt.
+the documentation's pictures of the page. Wants Debian's chromium, and Playwright from requirements-dev.txt.
 """
 
 from __future__ import annotations
@@ -12,23 +12,15 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from PIL import Image
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
+from benchmarks import screenshots
 from benchmarks.server import ServerCommand, inherited, serving
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "examples"
-#: Name, width, language, colours and content of each picture for the README.
-PICTURES = (
-    ("page-laptop", 1280, "en-US", "light", "result"),
-    ("page-phone", 390, "zh-CN", "dark", "result"),
-    ("page-group", 1280, "en-US", "light", "group"),
-    ("page-steps", 1280, "en-US", "dark", "steps"),
-)
 
 
 def walk(browser: Browser, url: str) -> dict[str, float]:
@@ -71,60 +63,6 @@ def walk(browser: Browser, url: str) -> dict[str, float]:
     return found
 
 
-def picture(browser: Browser, url: str, width: int, locale: str, scheme: Any, what: str) -> bytes:
-    """Takes a JPEG of the page after a fusion, a group photo, or the steps of a fusion."""
-    context = browser.new_context(
-        viewport={"width": width, "height": 900},
-        locale=locale,
-        color_scheme=scheme,
-        reduced_motion="reduce",
-    )
-    page = context.new_page()
-    page.goto(url)
-    page.wait_for_selector("#state li")
-    if what == "group":
-        _group(page)
-    else:
-        page.set_input_files("#source-photo input[type=file]", EXAMPLES / "ready" / "face-2.jpg")
-        page.set_input_files("#target-photo input[type=file]", EXAMPLES / "ready" / "target-2.jpg")
-        page.wait_for_selector("#target-notice .notice")
-    page.click(".select-all-checkbox")
-    page.wait_for_selector("#view .view[data-state=result]")
-    if what == "steps":
-        page.click("#details > button")
-        page.click("#compare")
-        page.wait_for_selector("#tiers figure:nth-of-type(3)")
-        page.click("#how > button")
-        page.wait_for_selector("#steps figure:nth-of-type(7) >> visible=true")
-        page.wait_for_timeout(500)
-        shot = page.locator("#details").screenshot(type="jpeg", quality=85)
-    else:
-        page.mouse.move(0, 0)
-        page.wait_for_timeout(1000)
-        shot = page.screenshot(type="jpeg", quality=85, full_page=True)
-    context.close()
-    return shot
-
-
-def _group(page: Page) -> None:
-    """Gives a photo of three people, of whom the first and the last get other faces."""
-    people = [
-        np.asarray(Image.open(EXAMPLES / f"portrait-{i}.jpg", formats=["JPEG"]).convert("RGB"))
-        for i in (1, 3, 4)
-    ]
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "group.jpg")
-        Image.fromarray(np.hstack(people)).save(path, quality=92)
-        page.set_input_files("#source-photo input[type=file]", EXAMPLES / "portrait-2.jpg")
-        page.set_input_files("#target-photo input[type=file]", path)
-        page.wait_for_selector("#target-photo .frames button:nth-of-type(3)")
-        page.set_input_files("#person-2-photo input[type=file]", EXAMPLES / "ready" / "face-3.jpg")
-    for face, person in ((2, 0), (3, 2), (1, 1)):
-        page.click(f"#target-photo .frames [data-face='{face}']")
-        page.click(f"#faces [data-person='{person}']")
-    page.wait_for_selector("#person-2-notice .notice")
-
-
 def main() -> None:
     """Prints the measurements, and makes pictures if asked."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -132,7 +70,10 @@ def main() -> None:
         "--runs", type=int, default=5, metavar="N", help="visits (default: %(default)s)"
     )
     parser.add_argument(
-        "--screenshots", type=Path, metavar="DIR", help="write the README's pictures there"
+        "--screenshots",
+        type=Path,
+        metavar="DIR",
+        help="write the documentation's pictures of the page there",
     )
     options = parser.parse_args()
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -149,10 +90,7 @@ def main() -> None:
             values = [visit[name] for visit in visits]
             print(f"{name:<38}{np.median(values):7.2f}   ({min(values):.2f} to {max(values):.2f})")
         if options.screenshots:
-            for name, *how in PICTURES:
-                (options.screenshots / f"{name}.jpg").write_bytes(
-                    picture(browser, server.url, *how)
-                )
+            screenshots.take(browser, server.url, options.screenshots)
         browser.close()
 
 

@@ -36,6 +36,7 @@ SCRIPTS: Final = (
     "dom.js",
     "address.js",
     "language.js",
+    "streams.js",
     "toasts.js",
     "notices.js",
     "camera.js",

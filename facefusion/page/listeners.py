@@ -58,6 +58,8 @@ def connect_photos(layout: Layout, checks: PhotoChecks, at_once: int) -> None:
     """Connects the photo fields."""
     photos, target = layout.photos, layout.photos.target
     checking = {**queued(CHECKS, at_once), **HIDDEN}
+    # By default, Gradio would leave out a check that begins while an earlier pair is being checked.
+    last = {**checking, "trigger_mode": "always_last"}
     pair = [*(field.photo for field in photos.sources), target.field.photo]
     for field in (*photos.sources, *photos.others):
         checked = field.photo.change(
@@ -67,14 +69,14 @@ def connect_photos(layout: Layout, checks: PhotoChecks, at_once: int) -> None:
             **checking,
         )
         if field in photos.sources:
-            checked.then(checks.check_pair, pair, photos.pair, **checking)
+            checked.then(checks.check_pair, pair, photos.pair, **last)
     checked = target.field.photo.change(
         checks.check_target,
         target.field.photo,
         [target.field.notice, target.faces, target.assignment],
         **checking,
     )
-    checked.then(checks.check_pair, pair, photos.pair, **checking)
+    checked.then(checks.check_pair, pair, photos.pair, **last)
     both = [photos.sources[0].photo, target.field.photo]
     photos.swap.click(None, both, both, js=style.EXCHANGE, **PRIVATE)
 

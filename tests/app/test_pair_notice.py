@@ -34,3 +34,11 @@ def test_a_pair_is_judged_once_both_photos_are_in(
     visitor.choose("source", str(EXAMPLES / "portrait-3.jpg"))
     notice.wait_for(state="hidden")
     visitor.behaves()
+
+
+def test_the_last_pair_is_checked(server: Any) -> None:
+    """Also one that is chosen while an earlier one is being checked: Gradio would leave it out."""
+    found = [
+        fn for fn in server.demo.fns.values() if getattr(fn.fn, "__name__", "") == "check_pair"
+    ]
+    assert found and {fn.trigger_mode for fn in found} == {"always_last"}
