@@ -16,6 +16,7 @@ from facefusion.cli.files import CommandError, open_input, read_input, write_res
 from facefusion.cli.fuse import add_options, check_consent, open_pipeline
 from facefusion.errors import FusionError
 from facefusion.images.saving import extension_for
+from facefusion.words import say
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,8 @@ def run(args: argparse.Namespace) -> int:
             result = pipeline(source, target, tier=args.tier, likeness=args.likeness)
             extension = extension_for(original.belongings)
             write_result(result, target, original, directory / pair.result_name(extension))
+            for note in original.notes_for("target", extension):
+                tqdm.write(f"row {pair.number}: {say(f'note.{note}')}", file=sys.stderr)
         except (CommandError, FusionError) as error:
             failed += 1
             tqdm.write(f"row {pair.number}: {error}", file=sys.stderr)

@@ -101,7 +101,7 @@ def _dpi(image: Image.Image) -> tuple[float, float] | None:
         x, y = (float(value) for value in image.info["dpi"])
     except Exception:  # missing, or of any type
         return None
-    return (x, y) if all(math.isfinite(v) and 1 <= v <= 65535 for v in (x, y)) else None
+    return (x, y) if all(math.isfinite(v) and 1 < v <= 65535 for v in (x, y)) else None
 
 
 def _tables(image: Image.Image) -> tuple[tuple[int, ...], ...]:

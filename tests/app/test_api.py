@@ -14,6 +14,7 @@ from gradio_client import handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 
+from benchmarks.profiles import DISPLAY_P3, rgb_profile
 from facefusion import FusionPipeline, Tier, words
 from facefusion.errors import EmptyPhotoError, NoFaceError, UnreadablePhotoError
 from facefusion.images.marking import marked
@@ -86,6 +87,34 @@ def test_turns_a_photo_upright(
     with Image.open(result_path) as result:
         assert result.size == (512, 400)
         assert result.getexif().get(0x0112, 1) == 1
+
+
+def test_a_result_keeps_its_targets_colours(
+    fuse: Callable[..., Any], save: Callable[..., str], astronaut: np.ndarray, face_file: str
+) -> None:
+    profile, exif = rgb_profile(*DISPLAY_P3), Image.Exif()
+    exif[0x8298] = "(c) Jane Doe"
+    alpha = np.full(astronaut.shape[:2], 255, np.uint8)
+    alpha[:20] = 0
+    target = save(np.dstack([astronaut, alpha]), icc_profile=profile, exif=exif, dpi=(300, 300))
+    result_path, draft_path, report = fuse(face_file, target, "fast")
+    for path in (result_path, draft_path):
+        with Image.open(path) as image:
+            assert image.info["icc_profile"] == profile and round(image.info["dpi"][0]) == 300
+            assert image.getexif()[0x8298] == "(c) Jane Doe"
+            made = np.asarray(image)
+        assert made.shape == (*astronaut.shape[:2], 4)
+        np.testing.assert_array_equal(made[:20], np.dstack([astronaut, alpha])[:20])
+        np.testing.assert_array_equal(made[200:400, :, :3], astronaut[200:400])
+    assert report["notes"] == []
+
+
+def test_what_is_special_in_a_file_is_said(
+    fuse: Callable[..., Any], save: Callable[..., str], astronaut: np.ndarray, face_file: str
+) -> None:
+    target = save(astronaut, ".jpg", icc_profile=b"no profile", quality=95)
+    _, _, report = fuse(face_file, target, "fast")
+    assert report["notes"] == [f"{say('photo.target')}: {say('note.unknown_profile')}"]
 
 
 def test_takes_heic(

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks.profiles import ADOBE_RGB, rgb_profile
 from facefusion import FusionPipeline
 from facefusion.cli import bench, files, measure
 from facefusion.cli.batch import read_pairs
@@ -64,6 +65,28 @@ def test_fuse_writes_the_result(desk: Path, run, pipe: FusionPipeline) -> None:
     made = np.asarray(Image.open("out.png"))
     np.testing.assert_array_equal(made, marked(expected.image, faces=expected.boxes))
     assert (made != expected.image).any()
+
+
+def test_a_result_is_like_its_target(desk: Path, run) -> None:
+    """Colours, resolution and author are the target's, also where it is told what is special."""
+    profile, photo = rgb_profile(*ADOBE_RGB), Image.open("photo.png")
+    exif, still = Image.Exif(), Image.new("RGB", photo.size)
+    exif[0x013B] = "Jane Doe"
+    photo.save(
+        "photo.webp", lossless=True, icc_profile=profile, exif=exif, save_all=True,
+        append_images=[still],
+    )  # fmt: skip
+    code, out, err = run("fuse", "face.png", "photo.webp", "-o", "out.png")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[-1] == f"photo.webp: {say('note.first_frame')}"
+    with Image.open("out.png") as image:
+        assert image.info["icc_profile"] == profile and image.getexif()[0x013B] == "Jane Doe"
+        same = (np.asarray(image) == np.asarray(photo)).all(2)
+    assert 0.3 < same.mean() < 1
+    _list("source,target", "../face.png,../photo.webp")
+    code, out, err = run("batch", "lists/pairs.csv", "--out", "made")
+    assert code == 0 and say("note.first_frame") in err
+    assert [path.suffix for path in Path("made").iterdir()] == [".webp"]
 
 
 def test_fuse_takes_a_tier(desk: Path, run, pipe: FusionPipeline) -> None:
