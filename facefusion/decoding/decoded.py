@@ -126,7 +126,8 @@ class Decoded:
                     slice(rows.start - top, rows.stop - top),
                     slice(patch.left, patch.left + new.shape[1]),
                 )
-                old = self._srgb(image, alpha)[place]
+                box = (patch.left, rows.start - top, place[1].stop, rows.stop - top)
+                old = self._srgb(image.crop(box), None if alpha is None else alpha[place])
                 strip[place] = self._changed(strip[place], old, new)
             yield strip
 

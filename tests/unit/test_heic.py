@@ -16,6 +16,7 @@ from PIL import Image, ImageOps
 
 from benchmarks import heic
 from facefusion.decoding import headers, reading
+from facefusion.decoding.decoded import over_white
 from facefusion.decoding.pool import DecoderPool
 from facefusion.errors import UnreadablePhotoError
 from facefusion.images.reading import read_photo
@@ -67,7 +68,7 @@ def test_heic_of_every_kind(pool: DecoderPool, tmp_path: Path, make_photo: Any, 
     if kind == "RGBA":
         alpha = np.full((150, 200, 1), 100, np.uint8)
         pixels = np.dstack([photo, alpha])
-        expected = reading.over_white(pixels)
+        expected = over_white(pixels)
     if kind.endswith("bits"):
         pixels = pixels.astype(np.uint16) * 257
     if kind == "tiles":
