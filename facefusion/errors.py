@@ -91,6 +91,12 @@ class FaceTiltedError(FusionError):
     code = "face_tilted"
 
 
+class FaceHiddenError(FusionError):
+    """A face of which too little is visible."""
+
+    code = "face_hidden"
+
+
 def refusing(code: str) -> type[FusionError]:
     """Returns the error class with this code.
 

@@ -108,6 +108,9 @@ class FusedFace:
             upright crop.
         fused: (S, S, 3) RGB uint8, the fused face in the target's aligned crop.
         to_photo: (2, 3) pixels of that crop to pixels of the photo.
+        source_crop: (256, 256, 3) RGB uint8, the source's aligned crop.
+        covered: (192, 192) float32 in [0, 1] for source and target, what covers their faces in
+            their aligned crops.
         flaws: what can be seen to be wrong with it, the most serious first; empty in a draft.
     """
 
@@ -117,6 +120,8 @@ class FusedFace:
     warped: Photo
     fused: Photo
     to_photo: Affine
+    source_crop: Photo
+    covered: tuple[Mask, Mask]
     flaws: tuple[Flaw, ...] = ()
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from facefusion.errors import FusionError
 from facefusion.evaluation.case import Case
 from facefusion.evaluation.failures import JudgeError, failure_sentence
-from facefusion.evaluation.groups import groups_of
+from facefusion.evaluation.groups import groups_of, in_front
 from facefusion.evaluation.judges import EvaluationJudges, judge_face
 from facefusion.evaluation.measures import JudgedFace, measure
 from facefusion.evaluation.pairs import Pair
@@ -72,6 +72,7 @@ def _evaluate_tier(
         begin = time.perf_counter()
         fused = pipeline(source.photo, target.photo, tier=tier)
         seconds = time.perf_counter() - begin
+        groups |= _coverings_groups(pipeline, source, target, fused)
         if fused.image.shape != target.photo.shape:
             raise JudgeError("The result has another size than the target photo.")
         result = judge_face(judges, fused.image, "result")
@@ -88,6 +89,18 @@ def _evaluate_tier(
         result.embedding,
         groups=groups,
     )
+
+
+def _coverings_groups(
+    pipeline: FusionPipeline, source: JudgedFace, target: JudgedFace, fused: FusionResult
+) -> dict[str, str]:
+    """Names what is in front of both faces, by division."""
+    face = fused.faces[0]
+    photos = {"source": (source.photo, face.source), "target": (target.photo, face.target)}
+    return {
+        f"in front of the {role}": in_front(pipeline.find_coverings(*each))
+        for role, each in photos.items()
+    }
 
 
 def _picture(source: JudgedFace, target: JudgedFace, fused: FusionResult | None) -> Photo:

@@ -14,6 +14,7 @@ from facefusion.evaluation.case import Case
 from facefusion.evaluation.measures import BY_KEY, JudgedFace, Measure, cheek_colours, cheek_tone
 from facefusion.evaluation.tables import Spread, number, table
 from facefusion.geometry.pose import pose_degrees
+from facefusion.perception.coverings import Coverings
 
 #: Smallest individual typology angle in degrees (Chardon et al., 1991) of each skin tone, lightest
 #: first.
@@ -40,6 +41,8 @@ AGES: Final = (18, 30, 45, 60)
 UNKNOWN: Final = "unknown"
 #: Divisions in which a pair is counted if a judge found no face.
 UNMEASURED: Final = ("light on the target", "pose of the target")
+#: Shares of the face from which a hand, cloth or a thing, and hair, count as in front of it.
+LEAST_HIDDEN, LEAST_HAIR = 0.03, 0.12
 #: Measures that are reported for each group.
 FIGURES: Final = ("id_similarity", "expression_error_pct", "skin_tone_delta_e")
 
@@ -90,6 +93,21 @@ def read_ages(folder: Path) -> dict[str, int]:
             for row in csv.DictReader(file)
         }
     return {name: int(match[1]) for name, match in matches.items() if match}
+
+
+def in_front(coverings: Coverings) -> str:
+    """Names the most obstructive covering of a face."""
+    hidden, glasses = coverings.hidden, coverings.glasses
+    kinds = {
+        "hand": hidden.hand > LEAST_HIDDEN,
+        "mask or cloth": hidden.mouth > LEAST_HIDDEN,
+        "thing": hidden.thing > LEAST_HIDDEN,
+        "dark glass": glasses is not None and glasses.hides_eyes,
+        "glasses": glasses is not None,
+        "hair": hidden.hair > LEAST_HAIR,
+        "beard": coverings.beard is not None,
+    }
+    return next((kind for kind, there in kinds.items() if there), "nothing")
 
 
 def groups_of(source: JudgedFace, target: JudgedFace) -> dict[str, str]:

@@ -27,6 +27,10 @@ OPEN_MOUTH: Final = 0.12
 #: Height of the forehead above the mesh's uppermost point, as a share of the mesh's height: the
 #: forehead carries identity. Where hair covers it, the networks keep the target's.
 FOREHEAD: Final = 0.1
+#: Growth of the lips' outline about its centre, in x and y: it lies on the edge of the red.
+LIPS_GROWTH: Final = np.array([0.06, 0.2])
+#: Standard deviation of the soft edge of the lips, as a share of the crop's side.
+LIPS_FEATHER: Final = 0.01
 _CHIN, _TOP = 152, 10
 _SUBPIXEL: Final = 4
 
@@ -125,6 +129,13 @@ def feature_mask(mesh: Mesh, size: int) -> Mask:
     mask = np.zeros((size, size), np.uint8)
     _fill_features(mask, mesh, 255, eyes=0.3, lips=0.05, brows=0.1)
     return np.asarray(mask / 255, np.float32)
+
+
+def lips_mask(mesh: Mesh, size: int) -> Mask:
+    """Masks the lips and what is between them, with a soft edge: (size, size) float32 in [0, 1]."""
+    mask = np.zeros((size, size), np.uint8)
+    fill_points(mask, grown(mesh[list(OUTER_LIPS), :2], LIPS_GROWTH), 255)
+    return np.asarray(cv2.GaussianBlur(mask, (0, 0), LIPS_FEATHER * size) / 255, np.float32)
 
 
 def _fill_features(

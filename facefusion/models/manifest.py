@@ -19,7 +19,7 @@ EMBEDDED_WEIGHTS: Final = (
     _PACKAGE / "weights" if (_PACKAGE / "weights").is_dir() else _PACKAGE.parent / "weights"
 )
 #: Version of the interface between pipeline and networks; weights of another version are rejected.
-INTERFACE: Final = 3
+INTERFACE: Final = 4
 
 
 @dataclass(frozen=True)

@@ -103,21 +103,14 @@ NETWORKS: Final[dict[str, NetworkSpec]] = {
         "input: (N, 3, 112, 112) float32 RGB, (x - 127.5) / 127.5, ArcFace five-point crop",
         "embedding: (N, 128) float32, compare by cosine",
     ),
-    "spectacles": NetworkSpec(
-        {"eyes": "float32[1, 3, 88, 144]"},
-        {"opacity": "float32[1, 2, 88, 144]"},
-        "FaceFusion spectacles",
-        "eyes: (1, 3, 88, 144) float32 RGB, (x - 127.5) / 127.5, rows 48..135 and columns 24..167 of a 192 px "
-        "crop with the face upright and 60 % of it",
-        "opacity: (1, 2, 88, 144) float32 in [0, 1], of the frame and of the glass",
-    ),
-    "hair": NetworkSpec(
-        {"head": "float32[1, 3, 64, 96]"},
-        {"opacity": "float32[1, 1, 64, 96]"},
-        "FaceFusion hair",
-        "head: (1, 3, 64, 96) float32 RGB, (x - 127.5) / 127.5, the upper 64 rows of a 96 px crop with the "
-        "face upright and 60 % of it",
-        "opacity: (1, 1, 64, 96) float32 in [0, 1], of hair, a hat or a scarf over the face",
+    "parser": NetworkSpec(
+        {"face": "float32[1, 3, 256, 256]"},
+        {"parts": "float32[1, 13, 256, 256]"},
+        "FaceFusion parts",
+        "face: (1, 3, 256, 256) float32 RGB, (x - 127.5) / 127.5, the face upright and 60 % of the crop",
+        "parts: (1, 13, 256, 256) float32, probabilities that sum to 1: background, skin, brows, eyes, lips, "
+        "inside of the mouth, beard, hair, frame of glasses, dark glass, cloth, hand, other things",
+        half=True,
     ),
     "eyelids": NetworkSpec(
         {"eyes": "float32[batch, 3, 32, 48]"},

@@ -1,4 +1,4 @@
-"""Defines SpectaclesNet and HairNet, which segment coverings of a face."""
+"""Defines SpectaclesNet, whose answers label the glasses of the face parser's samples."""
 
 from __future__ import annotations
 
@@ -63,14 +63,3 @@ class SpectaclesNet(SegmentationNet):
 
     def __init__(self) -> None:
         super().__init__(2)
-
-
-class HairNet(SegmentationNet):
-    """Segmentation of hair and hats over the face.
-
-    Input: the upper part of an aligned crop. Output: (N, 1, H, W), where it is not the face's skin,
-    eyes or brows.
-    """
-
-    def __init__(self) -> None:
-        super().__init__(1)

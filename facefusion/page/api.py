@@ -18,7 +18,8 @@ from facefusion.page.jobs import MAX_SECONDS, limit_time
 from facefusion.page.messages import error_sentence, log, mark_text, request_language
 from facefusion.page.photos import Photos, Raw
 from facefusion.page.queue import CHECKS, FUSIONS, queued
-from facefusion.perception.checks import check_face
+from facefusion.perception.checks import check_coverings, check_face
+from facefusion.perception.coverings import Coverings
 from facefusion.perception.quality import doubts
 from facefusion.perception.reading_order import in_reading_order
 from facefusion.pipeline.clock import Progress
@@ -141,7 +142,10 @@ class Api:
     def _detect(self, upload: Raw | None, language: words.Language) -> dict[str, Any]:
         photo = self.photos.read(upload, "target")
         faces = in_reading_order(self.pipeline.find_faces(photo))
-        described = [_describe(i, face, photo, language) for i, face in enumerate(faces, 1)]
+        described = [
+            _describe(i, face, photo, self.pipeline.find_coverings(photo, face), language)
+            for i, face in enumerate(faces, 1)
+        ]
         return {"width": photo.shape[1], "height": photo.shape[0], "faces": described}
 
     def _chosen_faces(self, photo: Photo, faces: list[int] | None) -> Sequence[Face | None]:
@@ -155,10 +159,13 @@ class Api:
         return [found[n - 1] for n in dict.fromkeys(faces)]
 
 
-def _describe(number: int, face: Face, photo: Photo, language: words.Language) -> dict[str, Any]:
+def _describe(
+    number: int, face: Face, photo: Photo, coverings: Coverings, language: words.Language
+) -> dict[str, Any]:
     problem = None
     try:
         check_face(face, "target")
+        check_coverings(coverings, "target")
     except FusionError as error:
         problem = error.sentence(language)
     return {
@@ -168,7 +175,7 @@ def _describe(number: int, face: Face, photo: Photo, language: words.Language) -
         **{name: round(float(getattr(face, name)), 1) for name in ("yaw", "pitch", "roll")},
         "usable": problem is None,
         "problem": problem,
-        "doubts": [doubt.value for doubt in doubts(photo, face)],
+        "doubts": [doubt.value for doubt in doubts(photo, face, coverings)],
     }
 
 

@@ -22,7 +22,7 @@ from facefusion.page.messages import (
 )
 from facefusion.page.photo_fields import NOBODY, YOU, PhotoField
 from facefusion.page.photos import Photos, Raw
-from facefusion.perception.checks import check_face, check_pair, is_usable
+from facefusion.perception.checks import check_coverings, check_face, check_pair, is_usable
 from facefusion.perception.quality import doubts
 from facefusion.perception.reading_order import in_reading_order
 from facefusion.pipeline.cache import content_key
@@ -57,7 +57,10 @@ class PhotoChecks:
                     faces = self.pipeline.find_faces(photo, "source", number=number)
                     face = largest_face(faces)
                     check_face(face, "source", number=number)
-                    found = [*doubts(photo, face), *["several"] * (len(faces) > 1)]
+                    coverings = self.pipeline.find_coverings(photo, face)
+                    check_coverings(coverings, "source", number=number)
+                    several = ["several"] * (len(faces) > 1)
+                    found = [*doubts(photo, face, coverings), *several]
                     is_new = bool(consented) and content_key(photo) not in consented
             except PHOTO_ERRORS as error:
                 return {field.notice: notice_update(error_sentence(error, language))}
@@ -144,7 +147,9 @@ class PhotoChecks:
                     told = sentences([f"note.{note}" for note in notes], language)
                     changes[target.field.notice] = notice_update(told, "doubt")
                     return changes | {target.faces: choice, target.assignment: assignment}
-                found = doubts(photo, largest)
+                coverings = self.pipeline.find_coverings(photo, largest)
+                check_coverings(coverings, "target")
+                found = doubts(photo, largest, coverings)
                 notice = doubts_update(found, "ok.target", language, notes=notes)
         except PHOTO_ERRORS as error:
             notice = notice_update(error_sentence(error, language))

@@ -17,7 +17,7 @@ from facefusion.geometry.align import (
     transform_points,
 )
 from facefusion.images.marking import marked
-from facefusion.types import FusedFace, FusionResult, Photo
+from facefusion.types import FusedFace, FusionResult, Mask, Photo
 
 #: Side of a step's picture, in pixels.
 TILE: Final = 288
@@ -25,6 +25,8 @@ TILE: Final = 288
 LARGE_TILE: Final = 480
 #: Colour of lines drawn into a picture, RGB, visible on every skin tone.
 INK: Final = (80, 230, 255)
+#: Opacity of what is tinted in it.
+INK_OPACITY: Final = 0.6
 
 
 def data_uri(image: Photo, quality: int = 85) -> str:
@@ -69,15 +71,25 @@ def steps(target: Photo, result: FusionResult, text: str) -> dict[str, Photo]:
     for x, y in transform_points(face.target.mesh[:, :2], to_tile):
         cv2.circle(measured, (round(float(x)), round(float(y))), 1, INK, -1, cv2.LINE_AA)
     mask = np.asarray(crop_photo(result.mask, to_tile, TILE))
+    source, target_covered = face.covered
     return {
         "found": found,
         "mesh": measured,
+        "source_covered": _inked(_tile_of(face.source_crop), source),
+        "target_covered": _inked(before, target_covered),
         "warped": _tile_of(face.warped),
         "coarse": marked(np.ascontiguousarray(crop_photo(result.coarse, to_tile, TILE)), text),
         "mask": np.repeat((255 * mask[..., None]).astype(np.uint8), 3, axis=2),
         "refined": marked(_tile_of(face.fused), text),
         "blended": tile(result, text, TILE),
     }
+
+
+def _inked(image: Photo, mask: Mask) -> Photo:
+    """Tints a tile (TILE, TILE, 3) where a mask (S, S) in [0, 1] covers it."""
+    opacity = INK_OPACITY * cv2.resize(mask, (TILE, TILE), interpolation=cv2.INTER_LINEAR)
+    ink = np.full_like(image, INK)
+    return np.asarray(cv2.blendLinear(ink, image, opacity, 1 - opacity), np.uint8)
 
 
 def _tile_of(image: Photo) -> Photo:

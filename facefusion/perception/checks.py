@@ -6,8 +6,15 @@ from typing import Final
 
 import numpy as np
 
-from facefusion.errors import FaceTiltedError, FaceTooSmallError, FaceTurnedError, PhotoRole
+from facefusion.errors import (
+    FaceHiddenError,
+    FaceTiltedError,
+    FaceTooSmallError,
+    FaceTurnedError,
+    PhotoRole,
+)
 from facefusion.geometry.topology import eye_distance, five_points
+from facefusion.perception.coverings import Coverings
 from facefusion.types import Face
 
 #: Smallest eye distance in pixels, of a face about 35 px wide; a smaller face shows no identity.
@@ -24,6 +31,10 @@ LEVEL_PITCH: Final = 8.0
 #: Largest mean distance between the detector's and the mesh's five points, in eye distances; beyond
 #: it one of them is wrong.
 MAX_DISAGREEMENT: Final = 0.3
+
+#: Largest share of a face that cloth, hands, things and dark glass may hide together: a mask and
+#: sunglasses leave no face.
+MAX_HIDDEN: Final = 0.55
 
 
 def is_consistent(face: Face) -> bool:
@@ -62,6 +73,16 @@ def check_face(face: Face, role: PhotoRole, *, number: int | None = None) -> Non
     refusal = _refusal(face)
     if refusal is not None:
         raise refusal(role, number=number)
+
+
+def check_coverings(coverings: Coverings, role: PhotoRole, *, number: int | None = None) -> None:
+    """Refuses a face of which too little is visible.
+
+    Raises:
+        FaceHiddenError.
+    """
+    if coverings.hidden.whole > MAX_HIDDEN:
+        raise FaceHiddenError(role, number=number)
 
 
 def is_usable(face: Face) -> bool:

@@ -1,24 +1,34 @@
-"""Finds coverings of a face: glasses, hair, hats and the lids of shut eyes.
+"""Finds coverings of a face: glasses, hair, hats, hands, things, and the lids of shut eyes.
 
-The target's coverings are kept, the source's are not transferred. The target's glasses and shut
-eyes are excluded from the face mask: shut eyes cannot be warped from open ones. So is the area that
-the source's hair or hat hides and the target's does not, with a margin for strands and shadow: the
-target's forehead is kept, and no fringe appears on it. Where both have hair, the fusion networks
-decide.
+The target's coverings are kept, the source's are not transferred. The target's glasses, shut eyes,
+beard and whatever is in front of its face are excluded from the face mask: shut eyes cannot be
+warped from open ones, and a beard that is changed inside of the mask alone ends in a ring. So is
+the area that the source's hair or hat hides and the target's does not, with a margin for strands
+and shadow: the target's forehead is kept, and no fringe appears on it. Where both have hair, the
+fusion networks decide.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, overload
 
 import cv2
 import numpy as np
 
 from facefusion.geometry.align import FUSION_FACE_SHARE, mesh_crop_transform, transform_points
 from facefusion.perception.eyelids import EyelidsFinder, lids
-from facefusion.perception.hair import HairFinder
-from facefusion.perception.spectacles import CROP_SIZE, Spectacles, SpectaclesFinder
+from facefusion.perception.face_parser import FaceParser, FaceParts
+from facefusion.perception.face_parts import FacePart
+from facefusion.perception.hair import hair_over_face
+from facefusion.perception.in_front import (
+    NOTHING_HIDDEN,
+    HiddenShares,
+    beard,
+    mouth_opening,
+    things,
+)
+from facefusion.perception.spectacles import CROP_SIZE, Spectacles
 from facefusion.types import FloatArray, Mask, Mesh, Photo
 
 #: Width and height of the maps in pixels, in OpenCV's order.
@@ -37,34 +47,58 @@ class Coverings:
         glasses: the glasses, or None.
         hair: (96, 96) float32 in [0, 1], where hair or a hat hides the face in its aligned crop.
         lids: (192, 192) float32 in [0, 1], the lids of shut eyes, or None.
+        things: (192, 192) float32 in [0, 1], cloth, hands and things in front, or None.
+        beard: (192, 192) float32 in [0, 1], or None.
+        mouth: share of the mouth's opening (`mouth_opening`), or None where it is hidden.
+        hidden: shares of the face that are hidden.
     """
 
     glasses: Spectacles | None
     hair: Mask
     lids: Mask | None = None
+    things: Mask | None = None
+    beard: Mask | None = None
+    mouth: float | None = None
+    hidden: HiddenShares = NOTHING_HIDDEN
+
+    @property
+    def in_front(self) -> Mask:
+        """Glasses and things in front of the face: (192, 192) float32 in [0, 1]."""
+        glasses = _EMPTY if self.glasses is None else self.glasses.covered
+        return glasses if self.things is None else np.maximum(glasses, self.things)
 
     @property
     def always_keep(self) -> Mask:
-        """Glasses and shut lids, which a target keeps: (192, 192) float32 in [0, 1]."""
-        glasses = _EMPTY if self.glasses is None else self.glasses.covered
-        return glasses if self.lids is None else np.maximum(glasses, self.lids)
+        """What a target keeps, shut lids and beard included: (192, 192) float32 in [0, 1]."""
+        kept = self.in_front
+        for part in (self.lids, self.beard):
+            kept = kept if part is None else np.maximum(kept, part)
+        return kept
+
+    @property
+    def everything(self) -> Mask:
+        """All that covers the face, its beard included: (192, 192) float32 in [0, 1]."""
+        return np.maximum(self.always_keep, cv2.resize(self.hair, MAP_SIZE))
 
     @property
     def occlusion_maps(self) -> FloatArray:
         """Hidden parts of the face, (192, 192, 2) float32 in [0, 1].
 
-        The first map is hair, the second dark glass and its surround.
+        The first map is hair, the second things, and dark glass with its surround.
         """
         dark_glass = self.glasses.hidden if self.glasses is not None else None
-        return np.dstack(
-            [cv2.resize(self.hair, MAP_SIZE), _EMPTY if dark_glass is None else dark_glass]
-        )
+        hidden = _EMPTY if dark_glass is None else dark_glass
+        if self.things is not None:
+            hidden = np.maximum(hidden, self.things)
+        return np.dstack([cv2.resize(self.hair, MAP_SIZE), hidden])
 
     @property
     def nbytes(self) -> int:
         """Bytes of all maps."""
         return self.hair.nbytes + sum(
-            part.nbytes for part in (self.glasses, self.lids) if part is not None
+            part.nbytes
+            for part in (self.glasses, self.lids, self.things, self.beard)
+            if part is not None
         )
 
     def without_glasses(self, crop: Photo) -> Photo:
@@ -123,12 +157,36 @@ class Coverings:
 class CoveringsFinder:
     """The networks that find coverings."""
 
-    spectacles: SpectaclesFinder
-    hair: HairFinder
+    parser: FaceParser
     eyelids: EyelidsFinder
 
     def __call__(self, photo: Photo, mesh: Mesh) -> Coverings:
         """Finds the coverings of the face with mesh (468, 3) in `photo` (H, W, 3) RGB uint8."""
         crop_mesh = transform_points(mesh, mesh_crop_transform(mesh, FUSION_FACE_SHARE, CROP_SIZE))
         shut = lids(crop_mesh, self.eyelids(photo, mesh), CROP_SIZE)
-        return Coverings(self.spectacles(photo, mesh), self.hair(photo, mesh), shut)
+        return coverings_of(self.parser(photo, mesh), shut)
+
+
+def coverings_of(parts: FaceParts, shut: Mask | None) -> Coverings:
+    """Makes coverings from the parts of a face and its shut lids, (192, 192) or None."""
+    frame, dark = (_at_map_size(parts.of(part)) for part in (FacePart.FRAME, FacePart.DARK_GLASS))
+    return Coverings(
+        glasses=Spectacles.found(frame, dark),
+        hair=hair_over_face(parts),
+        lids=shut,
+        things=_at_map_size(things(parts)),
+        beard=_at_map_size(beard(parts)),
+        mouth=mouth_opening(parts),
+        hidden=HiddenShares.of(parts),
+    )
+
+
+@overload
+def _at_map_size(part: Mask) -> Mask: ...
+@overload
+def _at_map_size(part: None) -> None: ...
+def _at_map_size(part: Mask | None) -> Mask | None:
+    """Shrinks a map of the aligned crop to `MAP_SIZE`."""
+    if part is None:
+        return None
+    return np.asarray(cv2.resize(part, MAP_SIZE, interpolation=cv2.INTER_AREA), np.float32)

@@ -1,10 +1,7 @@
 """Warns of poor face photos before they are used; refusals are in `checks`.
 
-All measures use one small aligned crop and the face's mesh, without a further network. The
-thresholds were set on 350 synthetic portraits, on 220 of which sunglasses and cloth masks were
-painted: 96 % of the sunglasses and 67 % of the masks are found, against 2.7 % (most of them true
-sunglasses) and 2.3 % of the bare faces. Hands, hair and beards have the colours of a face and are
-not found this way.
+What is in front of the face is told by the face parser. Light and sharpness are measured in one
+small aligned crop; their thresholds were set on 350 synthetic portraits.
 """
 
 from __future__ import annotations
@@ -22,16 +19,13 @@ from facefusion.geometry.align import (
     mesh_crop_transform,
     transform_points,
 )
-from facefusion.geometry.mask import fill_points, grown, skin_mask
+from facefusion.geometry.mask import fill_points, skin_mask
 from facefusion.geometry.topology import (
-    INNER_LIPS,
-    LEFT_EYE,
-    OUTER_LIPS,
     OVAL,
-    RIGHT_EYE,
     eye_distance,
 )
 from facefusion.perception.checks import LEVEL_PITCH
+from facefusion.perception.coverings import Coverings
 from facefusion.types import Face, FloatArray, Mesh, Photo
 
 
@@ -46,6 +40,9 @@ class Doubt(StrEnum):
     TILTED = "tilted"
     EYES_COVERED = "eyes_covered"
     MOUTH_COVERED = "mouth_covered"
+    HAND = "hand"
+    THING = "thing"
+    HAIR = "hair"
 
 
 SIZE: Final = 192
@@ -66,21 +63,12 @@ BLOWN_OUT_SHARE: Final = 0.25
 #: Least contrast of the finest structures as a share of the whole contrast; 0.07 was the lowest of
 #: the portraits.
 SHARP: Final = 0.06
-#: Lightness of the eyes below which they are covered, as a share of that of cheeks and forehead.
-COVERED_EYES: Final = 0.55
-#: Lightness below the eyes below which they are covered, as a share of the same.
-COVERED_UNDER_EYES: Final = 0.40
-#: Colour distance (L halved, a, b) from the upper to the lower face above which cloth covers it.
-CLOTH_FROM_SKIN: Final = 20.0
-#: Colour distance from the lower face to the lips below which cloth covers them.
-LIPS_FROM_CLOTH: Final = 4.0
-
-#: Mesh points around which colours are measured.
-CHEEKS: Final = (50, 280, 205, 425, 101, 330, 36, 266)
-FOREHEAD: Final = (151, 9, 108, 337)
-UNDER_EYES: Final = (119, 348, 118, 347, 120, 349, 230, 450)
-NOSE_BRIDGE: Final = (6, 197)
-LOWER_FACE: Final = (199, 200, 18, 175, 57, 287, 212, 432, 214, 434)
+#: Share of the face below the nose from which cloth counts as a mask.
+MASKED: Final = 0.35
+#: Share of the face from which a hand or a thing is worth a warning.
+COVERED: Final = 0.03
+#: Share of the face from which hair over it is worth a warning.
+HAIRY: Final = 0.25
 
 
 @dataclass(frozen=True)
@@ -102,23 +90,14 @@ class _View:
             fill_points(mask, part, 255)
         return mask > 127
 
-    def points(self, numbers: tuple[int, ...]) -> FloatArray:
-        return np.asarray(self.mesh[list(numbers), :2])
 
-    def around(self, numbers: tuple[int, ...], radius: int = 5) -> FloatArray:
-        """Returns the (N, 3) colours around mesh points."""
-        mask = np.zeros(self.lab.shape[:2], np.uint8)
-        for x, y in np.round(self.points(numbers)).astype(int):
-            cv2.circle(mask, (int(x), int(y)), radius, 255, -1)
-        return np.asarray(self.lab[mask > 0])
-
-
-def doubts(photo: Photo, face: Face) -> list[Doubt]:
+def doubts(photo: Photo, face: Face, coverings: Coverings) -> list[Doubt]:
     """Lists reasons why a face photo may give a poor result.
 
     Args:
         photo: (H, W, 3) RGB uint8.
         face: a face in it.
+        coverings: its coverings.
 
     Returns:
         Doubts, the most serious first; empty for a good photo.
@@ -132,10 +111,14 @@ def doubts(photo: Photo, face: Face) -> list[Doubt]:
     skin = skin_mask(view.mesh, SIZE) > 0.5
     lightness = float(np.median(view.lab[skin, 0])) if skin.any() else 50.0
     blown_out = float((crop[skin].min(axis=1) >= BLOWN_OUT).mean()) if skin.any() else 0.0
+    hidden = coverings.hidden
     small = eye_distance(face.mesh) < SMALL_EYE_DISTANCE
     reasons = {
-        Doubt.EYES_COVERED: lightness >= DARK and _eyes_covered(view),
-        Doubt.MOUTH_COVERED: lightness >= DARK and _mouth_covered(view),
+        Doubt.EYES_COVERED: coverings.glasses is not None and coverings.glasses.hides_eyes,
+        Doubt.MOUTH_COVERED: hidden.mouth > MASKED,
+        Doubt.HAND: hidden.hand > COVERED,
+        Doubt.THING: hidden.thing > COVERED,
+        Doubt.HAIR: hidden.hair > HAIRY,
         Doubt.DARK: lightness < DARK,
         Doubt.BRIGHT: lightness > BRIGHT or blown_out > BLOWN_OUT_SHARE,
         Doubt.SMALL: small,
@@ -146,38 +129,8 @@ def doubts(photo: Photo, face: Face) -> list[Doubt]:
     return [doubt for doubt, applies in reasons.items() if applies]
 
 
-def _eyes_covered(view: _View) -> bool:
-    """Detects sunglasses: the eyes and the skin below them are much darker than the face."""
-    eyes = view.inside(*(grown(view.points(eye), 0.15) for eye in (LEFT_EYE, RIGHT_EYE)))
-    skin = float(np.median(np.concatenate([view.around(CHEEKS), view.around(FOREHEAD)])[:, 0]))
-    brightest = float(np.percentile(view.lab[eyes, 0], 90)) if eyes.any() else skin
-    below = float(np.median(view.around(UNDER_EYES, 3)[:, 0]))
-    return brightest < COVERED_EYES * skin and below < COVERED_UNDER_EYES * skin
-
-
-def _mouth_covered(view: _View) -> bool:
-    """Detects a cloth mask: the lower face differs in colour from the upper and shows no lips.
-
-    With a beard the lips remain visible.
-    """
-    lips = view.inside(view.points(OUTER_LIPS)) & ~view.inside(view.points(INNER_LIPS))
-    if not lips.any():
-        return False
-    lower = np.median(view.around(LOWER_FACE), axis=0)
-    upper = np.median(view.around((*FOREHEAD, *NOSE_BRIDGE)), axis=0)
-    mouth = np.median(view.lab[lips], axis=0)
-    return (
-        _colour_distance(lower, upper) > CLOTH_FROM_SKIN
-        and _colour_distance(mouth, lower) < LIPS_FROM_CLOTH
-    )
-
-
-def _colour_distance(first: np.ndarray, second: np.ndarray) -> float:
-    return float(np.linalg.norm((first - second) * [0.5, 1, 1]))
-
-
 def _sharpness(view: _View) -> float:
     lightness = np.ascontiguousarray(view.lab[..., 0])
-    face = view.inside(view.points(OVAL))
+    face = view.inside(view.mesh[list(OVAL), :2])
     fine = lightness - cv2.GaussianBlur(lightness, (0, 0), 1.2)
     return float(fine[face].std() / max(float(lightness[face].std()), 0.4))

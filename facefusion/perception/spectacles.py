@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, Self
 
 import cv2
 import numpy as np
 
-from facefusion.engines.sessions import make_session
-from facefusion.geometry.align import FUSION_FACE_SHARE, crop_photo, mesh_crop_transform
 from facefusion.geometry.ramps import ramp
 from facefusion.images.inpaint import Patch, inpainted
-from facefusion.perception.inputs import centred
-from facefusion.types import FloatArray, Mask, Mesh, Photo
+from facefusion.types import FloatArray, Mask, Photo
 
 #: Side in pixels of the aligned crop.
 CROP_SIZE: Final = 192
@@ -50,6 +46,14 @@ class Spectacles:
     def from_opacity(cls, frame: Mask, glass: Mask) -> Self:
         """Makes glasses from the opacity of frame and glass, (192, 192) float32 each."""
         return cls(frame, np.asarray(ramp(glass, CLEAR, DARK), np.float32))
+
+    @classmethod
+    def found(cls, frame: Mask, glass: Mask) -> Self | None:
+        """Makes glasses from probabilities, (192, 192) float32 each; None if there are too few."""
+        least = LEAST_SHARE * (ROWS.stop - ROWS.start) * (COLUMNS.stop - COLUMNS.start)
+        if max(float((part > 0.5).sum()) for part in (frame, glass)) < least:
+            return None
+        return cls.from_opacity(frame, glass)
 
     @property
     def covered(self) -> Mask:
@@ -107,28 +111,6 @@ def as_spectacles(opacity: FloatArray) -> Spectacles | None:
     Returns:
         The glasses, or None if there are none.
     """
-    if max(float((part > 0.5).mean()) for part in opacity) < LEAST_SHARE:
-        return None
     maps = np.zeros((2, CROP_SIZE, CROP_SIZE), np.float32)
     maps[:, ROWS, COLUMNS] = opacity
-    return Spectacles.from_opacity(*maps)
-
-
-class SpectaclesFinder:
-    """Network that finds glasses on a face.
-
-    Args:
-        path: ONNX file, (1, 3, 88, 144) RGB in [-1, 1] -> (1, 2, 88, 144) opacity of frame and
-            glass.
-        threads: intra-op threads.
-    """
-
-    def __init__(self, path: Path, *, threads: int | None = None) -> None:
-        self._session = make_session(path, threads)
-
-    def __call__(self, photo: Photo, mesh: Mesh) -> Spectacles | None:
-        """Finds glasses on the face with this mesh (468, 3) in `photo` (H, W, 3) RGB uint8."""
-        crop = crop_photo(
-            photo, mesh_crop_transform(mesh, FUSION_FACE_SHARE, CROP_SIZE), CROP_SIZE
-        )[ROWS, COLUMNS]
-        return as_spectacles(self._session.run(None, {"eyes": centred(crop[None])})[0][0])
+    return Spectacles.found(*maps)

@@ -21,12 +21,13 @@ from facefusion.geometry.align import (
     transform_points,
 )
 from facefusion.geometry.frames import Frame
-from facefusion.geometry.mask import uncovered
+from facefusion.geometry.mask import lips_mask, uncovered
 from facefusion.geometry.mirror import mirrored
 from facefusion.geometry.sampling import PhotoPart, crop_part, rounded_up
 from facefusion.geometry.stretch import too_oblique
 from facefusion.geometry.symmetry import LEAST_TURN, hidden_turn, mirror_opacity
 from facefusion.perception.coverings import MAP_SIZE, Coverings
+from facefusion.perception.in_front import stays_closed
 from facefusion.perception.mesh import FaceMesh
 from facefusion.pipeline.expression import correct_expression
 from facefusion.pipeline.source import AlignedFace, SourceView
@@ -228,6 +229,9 @@ def _blocked_areas(
         around_hair = coverings.around_hair(occlusion_maps, target.face[EXPRESSION_SIZE])
     if steps.triangles:
         blocked = np.maximum(blocked, _too_oblique(target, source_mesh, mirror))
+    if stays_closed(aligned.mouth, coverings.mouth):
+        small = rescale_points(target.mesh, COARSE_SIZE, MAP_SIZE[0])
+        blocked = np.maximum(blocked, lips_mask(small, MAP_SIZE[0]))
     return blocked, around_hair
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Final, Self
 
 from facefusion.errors import NoFaceError, PhotoRole
 from facefusion.geometry.sampling import PhotoPart, shrinks
@@ -37,6 +37,11 @@ class LocatedFace:
     photo: Photo
     key: bytes
     face: Face
+
+    @classmethod
+    def of(cls, photo: Photo, face: Face) -> Self:
+        """Makes one from a face of a photo (H, W, 3) RGB uint8."""
+        return cls(photo, content_key(photo), face)
 
 
 @dataclass(frozen=True)

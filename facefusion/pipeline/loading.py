@@ -18,10 +18,9 @@ from facefusion.models.manifest import WeightFile
 from facefusion.perception.coverings import CoveringsFinder
 from facefusion.perception.detector import FaceDetector
 from facefusion.perception.eyelids import EyelidsFinder
-from facefusion.perception.hair import HairFinder
+from facefusion.perception.face_parser import FaceParser
 from facefusion.perception.identity import IdentityEncoder
 from facefusion.perception.mesh import FaceMesh
-from facefusion.perception.spectacles import SpectaclesFinder
 from facefusion.pipeline.networks import Networks
 from facefusion.studio.insightface_models import (
     InsightfaceModels,
@@ -113,8 +112,7 @@ def _open(files: Mapping[str, WeightFile], settings: Loading) -> Opened:
         mesh=FaceMesh(files["mesh"].path, threads=threads),
         identity=IdentityEncoder(files["identity"].path, threads=threads),
         coverings=CoveringsFinder(
-            SpectaclesFinder(files["spectacles"].path, threads=threads),
-            HairFinder(files["hair"].path, threads=threads),
+            FaceParser(files["parser"].path, threads=threads),
             EyelidsFinder(files["eyelids"].path, threads=threads),
         ),
         coarse=CoarseRunner(coarse),

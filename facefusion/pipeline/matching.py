@@ -10,9 +10,8 @@ import numpy as np
 
 from facefusion.geometry.align import FUSION_FACE_SHARE, face_size, mesh_crop_transform
 from facefusion.geometry.shape import LATTICE, blend_shape, warp_photo
-from facefusion.perception.checks import check_face, check_pair
+from facefusion.perception.checks import check_coverings, check_face, check_pair
 from facefusion.perception.coverings import Coverings
-from facefusion.pipeline.cache import content_key
 from facefusion.pipeline.clock import Clock
 from facefusion.pipeline.faces import FaceFinder, LocatedFace
 from facefusion.types import Face, FloatArray, Mask, Photo
@@ -71,6 +70,9 @@ def match_faces(
         embedding = _mean_direction([finder.embedding(each, source_clock) for each in located])
         coverings = [finder.find_coverings(each, source_clock) for each in located]
         target_face, target_coverings = target_result.result()
+    for each, (_, number) in zip(coverings, photos, strict=True):
+        check_coverings(each, "source", number=number)
+    check_coverings(target_coverings, "target")
     yaw = target_face.face.yaw
     best = min(range(len(located)), key=lambda i: abs(located[i].face.yaw - yaw))
     check_pair(located[best].face, target_face.face)
@@ -91,7 +93,7 @@ def _locate_target(
         located = finder.find_face(photo, "target", clock, None)
     else:
         check_face(face, "target")
-        located = LocatedFace(photo, content_key(photo), face)
+        located = LocatedFace.of(photo, face)
     return located, finder.find_coverings(located, clock)
 
 

@@ -13,11 +13,12 @@ from facefusion.auto.speed import FACE_SIDE, PERCEPTION, Speed, keep_speed, know
 from facefusion.engines.registry import Engine
 from facefusion.errors import PhotoRole
 from facefusion.images.reading import MAX_SOURCES, as_rgb, numbered
+from facefusion.perception.coverings import Coverings
 from facefusion.pipeline import stages
 from facefusion.pipeline.cache import FeatureCache, content_key
 from facefusion.pipeline.canvas import Canvas
 from facefusion.pipeline.clock import STAGES, Clock, Progress
-from facefusion.pipeline.faces import FaceFinder
+from facefusion.pipeline.faces import FaceFinder, LocatedFace
 from facefusion.pipeline.loading import Loading, open_networks
 from facefusion.pipeline.matching import match_faces, reshape_target
 from facefusion.pipeline.networks import Networks
@@ -26,7 +27,7 @@ from facefusion.pipeline.results import Checked, Picture, Results
 from facefusion.pipeline.steps import Steps
 from facefusion.pipeline.synthetic import synthetic_photos, with_synthetic_face
 from facefusion.tiers import TIERS, Backend, Tier
-from facefusion.types import Face, FusionResult, Swap
+from facefusion.types import Face, FusionResult, Photo, Swap
 
 __all__ = ["LIKENESS", "MAX_SOURCES", "STAGES", "FusionPipeline", "Progress"]
 
@@ -274,22 +275,17 @@ class FusionPipeline:
     def _measure_speed(self) -> Speed:
         """Times every tier on two grey photos with a synthetic face."""
         pipeline = FusionPipeline(with_synthetic_face(self.networks), steps=self.steps)
-        photos = synthetic_photos()
-        return measure(
-            lambda tier: pipeline(*photos, tier=tier).timings.stages, pipeline.cache.clear
-        )
+        pair = synthetic_photos()
+        return measure(lambda tier: pipeline(*pair, tier=tier).timings.stages, pipeline.cache.clear)
 
     def find_faces(
         self, photo: Any, which: PhotoRole = "target", *, number: int | None = None
     ) -> list[Face]:
-        """Finds every face of a photo, also those too small or too far turned to be used.
+        """Finds every face of a photo from left to right, also those that cannot be used.
 
         Args:
             photo: (H, W, 3) RGB uint8 of any size, or another format that `__call__` accepts.
             which, number: role and position of the photo, for the error message.
-
-        Returns:
-            Faces, from left to right.
 
         Raises:
             FusionError: the array is no picture, or it shows no face.
@@ -297,3 +293,7 @@ class FusionPipeline:
         photo = as_rgb(photo, which, number=number)
         faces = self._finder.faces(photo, content_key(photo), which, number)
         return sorted(faces, key=lambda face: float(face.mesh[:, 0].mean()))
+
+    def find_coverings(self, photo: Photo, face: Face) -> Coverings:
+        """Finds what covers a face, from `find_faces`, of a photo (H, W, 3) RGB uint8."""
+        return self._finder.find_coverings(LocatedFace.of(photo, face), Clock(None))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from facefusion.compose.layers import Layers
+from facefusion.fusion.sizes import EXPRESSION_SIZE
 from facefusion.pipeline.alignment import AlignedPair
 from facefusion.pipeline.clock import Clock
 from facefusion.pipeline.matching import FaceMatch
@@ -93,6 +94,8 @@ class Results:
                 pair.warped,
                 crop,
                 pair.to_photo,
+                pair.source.aligned(EXPRESSION_SIZE).crop,
+                (match.source_coverings.everything, match.target_coverings.everything),
                 found.flaws,
             )
             for match, found, pair, crop in zip(

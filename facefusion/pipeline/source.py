@@ -65,6 +65,7 @@ class AlignedFace:
         patches: skin that replaces spectacle frames and single strands of hair, over the crop.
         occlusion_maps: (192, 192, 2) float32 in [0, 1], `Coverings.occlusion_maps` with fringes of
             single strands.
+        mouth: `Coverings.mouth`.
     """
 
     crop: Photo
@@ -72,6 +73,7 @@ class AlignedFace:
     to_crop: Affine
     patches: tuple[Patch, ...]
     occlusion_maps: FloatArray
+    mouth: float | None = None
 
     @classmethod
     def of(
@@ -100,7 +102,7 @@ class AlignedFace:
             )
         for patch in patches:
             crop = patch.onto(crop)
-        return cls(crop, mesh, to_crop, tuple(patches), occlusion_maps)
+        return cls(crop, mesh, to_crop, tuple(patches), occlusion_maps, coverings.mouth)
 
 
 @dataclass(frozen=True)

@@ -128,7 +128,7 @@ class PreparedTarget:
         """
         steps = Steps() if steps is None else steps
         sizes = CropSizes.of(face_size(mesh), tier.detail_size, tier.refine_size)
-        view = _CroppedFace.of(photo, mesh, sizes)
+        view = _CroppedFace.of(photo, mesh, sizes, coverings.in_front)
         tone = view.tone(steps)
         strands = view.strands(coverings) if steps.strands else None
         small = view.meshes[COARSE_SIZE]
@@ -186,15 +186,18 @@ class _CroppedFace:
     face: dict[int, Mask]
 
     @classmethod
-    def of(cls, photo: Photo, mesh: Mesh, sizes: CropSizes) -> Self:
-        """Cuts out the crops of a face and makes their masks."""
+    def of(cls, photo: Photo, mesh: Mesh, sizes: CropSizes, in_front: Mask) -> Self:
+        """Cuts out the crops of a face and makes their masks; skin is only where it is visible."""
         small = mesh_crop_transform(mesh, FUSION_FACE_SHARE, COARSE_SIZE)
         to_crop = {
             size: rescale_transform(small, size / COARSE_SIZE)
             for size in {COARSE_SIZE, EXPRESSION_SIZE, sizes.refine} - {0}
         }
         meshes = {size: transform_points(mesh, matrix) for size, matrix in to_crop.items()}
-        skin = {size: skin_mask(meshes[size], size) for size in (COARSE_SIZE, EXPRESSION_SIZE)}
+        skin = {
+            size: uncovered(skin_mask(meshes[size], size), in_front)
+            for size in (COARSE_SIZE, EXPRESSION_SIZE)
+        }
         face = {size: face_mask(meshes[size], size) for size in (COARSE_SIZE, EXPRESSION_SIZE)}
         if sizes.refine > EXPRESSION_SIZE:  # the mask is smooth: it can be enlarged
             face[sizes.refine] = Frame.crop(sizes.refine).placed(face[EXPRESSION_SIZE])

@@ -16,7 +16,7 @@ from torch import nn
 
 from facefusion.training.loop import Schedule, train
 from facefusion.training.samples.data import load_faces, require_images
-from facefusion.training.stages import STAGES, TEACHER, Inputs
+from facefusion.training.stages import GIVEN, STAGES, Inputs
 
 SCHEDULES: Final = Path(__file__).with_name("schedules.toml")
 #: Settings of a schedule that have an option of the command, with their types.
@@ -80,12 +80,12 @@ def needed_file(stage: str, name: str, paths: Paths) -> Path:
     Raises:
         SystemExit: there is no such file.
     """
-    if name == TEACHER and name not in paths.given:
-        raise SystemExit(f"{stage} learns from a teacher: give --teacher mobilefacenet.onnx")
+    if name in GIVEN and name not in paths.given:
+        raise SystemExit(f"{stage} needs a file: give --{name}, {GIVEN[name]}")
     path = paths.given.get(name, paths.checkpoints / f"{name}.safetensors")
     if path.is_file():
         return path
-    if name == TEACHER:
+    if name in GIVEN:
         raise SystemExit(f"there is no {path}")
     raise SystemExit(f"there is no {path}: train {name} first, or name its file with --{name}")
 
@@ -143,7 +143,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("stage", choices=(*STAGES, "all"), help="all: one after the other")
     add("--data", type=Path, required=True, help="folder of faces.csv, mesh468.npz and the images")
     for name in _needed_names():
-        what = "MobileFaceNet ONNX file" if name == TEACHER else f"safetensors file of {name}"
+        what = GIVEN.get(name, f"safetensors file of {name}")
         users = ", ".join(stage for stage in STAGES if name in STAGES[stage].needs)
         add(f"--{name}", type=Path, help=f"{what}, for {users}")
     add("--start-from", type=Path, help="safetensors file to begin with instead of random weights")

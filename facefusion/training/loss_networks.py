@@ -17,15 +17,14 @@ from facefusion.geometry.shape import EXPRESSION_POINTS
 from facefusion.nets.identity import JUDGE_BLOCKS, IdentityNet
 from facefusion.nets.mesh import INPUT_SIZE as MESH_SIZE
 from facefusion.nets.mesh import MeshNet
-from facefusion.nets.segmentation import HairNet, SpectaclesNet
+from facefusion.nets.parser import FaceParserNet
 from facefusion.perception.coverings import Coverings
 from facefusion.training.loop import to_input
 from facefusion.training.loss_views import POINT_JITTER, mesh_views, vary_camera
 from facefusion.training.losses import LOSS_NETWORKS, arcface_crops, sampled
 from facefusion.training.samples.data import AlignedFaces
-from facefusion.training.tasks.hair import find_hair
 from facefusion.training.tasks.identity import arcface_crop
-from facefusion.training.tasks.spectacles import find_spectacles
+from facefusion.training.tasks.parser import find_coverings
 
 
 class LossNetworks:
@@ -41,7 +40,7 @@ class LossNetworks:
     def __init__(self, files: Mapping[str, Path]) -> None:
         self.identity, self.judge = IdentityNet(), IdentityNet(JUDGE_BLOCKS)
         self.mesh = MeshNet()
-        self.spectacles, self.hair = SpectaclesNet(), HairNet()
+        self.parser = FaceParserNet()
         for name in LOSS_NETWORKS:
             net: nn.Module = getattr(self, name)
             net.load_state_dict(load_file(files[name]))
@@ -70,9 +69,7 @@ class LossNetworks:
 
     def find_coverings(self, faces: AlignedFaces) -> list[Coverings]:
         """Finds the coverings of each face; glasses only on faces that are labelled as such."""
-        glasses = find_spectacles(self.spectacles, faces)
-        hair = find_hair(self.hair, faces)
-        return [Coverings(*each) for each in zip(glasses, hair, strict=True)]
+        return find_coverings(self.parser, faces)
 
     def embed_images(self, images: Tensor, points: Tensor, *, jitter: bool = False) -> Tensor:
         """Returns the unit-length embeddings of the faces in `images`, by the judge.

@@ -12,7 +12,7 @@ from torch.nn import functional
 from facefusion.nets.coarse import fuse
 
 #: Stages whose networks compute losses of the fusion networks (`loss_networks`).
-LOSS_NETWORKS: Final = ("identity", "judge", "mesh", "spectacles", "hair")
+LOSS_NETWORKS: Final = ("identity", "judge", "mesh", "parser")
 #: Standard deviation, as a share of the side, of the blur that separates low-frequency from fine
 #: colour of a residual: about a cheek's width, the scale on which light and its colour change.
 SLOW_COLOUR: Final = 0.12

@@ -1,11 +1,12 @@
 """Measures the shipped perception networks on the val split, through the product's own code.
 
-`python -m facefusion.training.measure --data DIR --teacher FILE --out benchmarks/perception.md`
+`python -m facefusion.training.measure --data DIR --teacher FILE --maps FILE --hands FILE --out benchmarks/perception.md`
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -17,22 +18,23 @@ import skimage.data
 from facefusion.geometry.align import crop_photo
 from facefusion.geometry.topology import OVAL, eye_distance, five_points
 from facefusion.models.manifest import EMBEDDED_WEIGHTS, read_manifest
+from facefusion.perception.coverings import coverings_of
 from facefusion.perception.detector import FaceDetector
 from facefusion.perception.eyelids import SHUT, EyelidsFinder
-from facefusion.perception.hair import HairFinder
+from facefusion.perception.face_parser import FaceParser
 from facefusion.perception.identity import IdentityEncoder
 from facefusion.perception.mesh import FaceMesh
-from facefusion.perception.spectacles import SpectaclesFinder
 from facefusion.training.identity_teacher import IdentityTeacher
 from facefusion.training.samples.covering_labels import glasses_kinds
 from facefusion.training.samples.data import FaceImage, align_faces, load_faces
 from facefusion.training.samples.identity_faces import arcface_crops, augmented_copies
 from facefusion.training.samples.mosaics import make_mosaic
+from facefusion.training.samples.parsed_faces import both_splits
 from facefusion.training.tasks.detector import box_iou
 from facefusion.training.tasks.detector import measure as measure_mosaics
 from facefusion.training.tasks.eyelids import shut_eyes
-from facefusion.training.tasks.hair import agreement
 from facefusion.training.tasks.identity import pair_correlation, verification_auc
+from facefusion.training.tasks.parser import VAL_SAMPLES, VAL_THINGS, intersection_over_union
 
 #: Number of val mosaics.
 MOSAICS: Final = 200
@@ -152,14 +154,14 @@ def identity_rows(identity: IdentityEncoder, teacher: Path, val: list[FaceImage]
     ]
 
 
-def spectacles_rows(finder: SpectaclesFinder, train: list[FaceImage], val: list[FaceImage]) -> Rows:
-    """Measures real glasses, which are not in the training, and val faces without any."""
+def spectacles_rows(parser: FaceParser, train: list[FaceImage], val: list[FaceImage]) -> Rows:
+    """Measures faces that wear glasses, and val faces without any."""
 
     def found(faces: list[FaceImage], kinds: tuple[str, ...]) -> np.ndarray:
         named = zip(faces, glasses_kinds([face.name for face in faces]), strict=True)
-        return np.array(
-            [finder(face.image, face.mesh) is not None for face, kind in named if kind in kinds]
-        )
+        chosen = [face for face, kind in named if kind in kinds]
+        answers = (coverings_of(parser(face.image, face.mesh), None) for face in chosen)
+        return np.array([answer.glasses is not None for answer in answers])
 
     clear = found(train + val, ("clear",))
     dark = found(train + val, ("dark", "other"))
@@ -171,16 +173,16 @@ def spectacles_rows(finder: SpectaclesFinder, train: list[FaceImage], val: list[
     ]
 
 
-def hair_rows(finder: HairFinder, val: list[FaceImage]) -> Rows:
-    """Measures agreement with GrabCut, which takes a hundred times as long and errs at times."""
-    found = np.stack([finder(face.image, face.mesh) for face in val])
-    return [
-        (
-            "hair and hats, mean Dice coefficient with GrabCut",
-            "",
-            f"{agreement(found, align_faces(val)).mean():.3f}",
-        )
-    ]
+def parser_rows(files: Mapping[str, Path], parser: FaceParser) -> Rows:
+    """Measures the parser on val faces with things of kinds that its training never shows."""
+    val = both_splits(files)[1]
+    rng = np.random.default_rng(5)
+    samples = [val.sample(rng, VAL_THINGS) for _ in range(VAL_SAMPLES)]
+    images, labels = (np.stack(part) for part in zip(*samples, strict=True))
+    found = np.stack([parser.probabilities(image).argmax(0) for image in images])
+    scores = intersection_over_union(found, labels)
+    rows = [(f"parser, IoU of {name}", "", f"{score:.3f}") for name, score in scores.items()]
+    return [*rows, ("parser, mean IoU", "", f"{np.nanmean(list(scores.values())):.3f}")]
 
 
 def eyelids_rows(finder: EyelidsFinder, val: list[FaceImage]) -> Rows:
@@ -196,26 +198,30 @@ def eyelids_rows(finder: EyelidsFinder, val: list[FaceImage]) -> Rows:
 
 def main() -> None:
     """Prints the table and writes it to a file."""
-    parser = argparse.ArgumentParser(
+    options = argparse.ArgumentParser(
         prog="python -m facefusion.training.measure", description=__doc__
     )
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--teacher", type=Path, required=True, help="MobileFaceNet ONNX file")
-    parser.add_argument("--weights", type=Path, default=EMBEDDED_WEIGHTS)
-    parser.add_argument("--out", type=Path)
-    args = parser.parse_args()
+    options.add_argument("--data", type=Path, required=True)
+    options.add_argument("--teacher", type=Path, required=True, help="MobileFaceNet ONNX file")
+    options.add_argument("--maps", type=Path, required=True, help="NPZ file of samples.part_maps")
+    options.add_argument("--hands", type=Path, required=True, help="NPZ file of samples.cut_hands")
+    options.add_argument(
+        "--spectacles", type=Path, default=Path("checkpoints", "spectacles.safetensors")
+    )
+    options.add_argument("--weights", type=Path, default=EMBEDDED_WEIGHTS)
+    options.add_argument("--out", type=Path)
+    args = options.parse_args()
     files = read_manifest(args.weights)
     val = load_faces(args.data, "val")
     detector, mesh = FaceDetector(files["detector"].path), FaceMesh(files["mesh"].path)
+    parser = FaceParser(files["parser"].path)
     lines = ["| what | asked | measured |", "|---|---|---|"]
     for rows in (
         detector_rows(detector, val),
         mesh_rows(detector, mesh, val),
         identity_rows(IdentityEncoder(files["identity"].path), args.teacher, val),
-        spectacles_rows(
-            SpectaclesFinder(files["spectacles"].path), load_faces(args.data, "train"), val
-        ),
-        hair_rows(HairFinder(files["hair"].path), val),
+        spectacles_rows(parser, load_faces(args.data, "train"), val),
+        parser_rows(vars(args), parser),
         eyelids_rows(EyelidsFinder(files["eyelids"].path), val),
     ):
         lines += [f"| {what} | {asked} | {measured} |" for what, asked, measured in rows]
@@ -224,7 +230,10 @@ def main() -> None:
     table = "\n".join(lines) + "\n"
     print(table)
     if args.out:
-        command = "python -m facefusion.training.measure --data DIR --teacher mobilefacenet.onnx"
+        command = (
+            "python -m facefusion.training.measure --data DIR --teacher mobilefacenet.onnx "
+            "--maps FILE --hands FILE"
+        )
         args.out.write_text(
             f"# Perception networks on the val split\n\n`{command}`\n\n{table}", encoding="utf-8"
         )

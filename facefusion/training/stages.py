@@ -17,6 +17,17 @@ from facefusion.training.samples.data import AlignedFaces, FaceImage, align_face
 #: Name in `Stage.needs` of the identity networks' teacher, MobileFaceNet, an ONNX file.
 TEACHER: Final = "teacher"
 
+#: Names in `Stage.needs` of the parser's inputs: NPZ files of `samples.part_maps` and
+#: `samples.cut_hands`.
+MAPS: Final = "maps"
+HANDS: Final = "hands"
+#: Files that no stage makes, with what they are.
+GIVEN: Final = {
+    TEACHER: "MobileFaceNet ONNX file",
+    MAPS: "NPZ file of facefusion.training.samples.part_maps",
+    HANDS: "NPZ file of facefusion.training.samples.cut_hands",
+}
+
 #: Task of a stage, and a second instance of its network for the moving average.
 TaskAndNet = tuple[Task[Any], nn.Module]
 
@@ -102,10 +113,11 @@ def _spectacles(inputs: Inputs) -> TaskAndNet:
     return SpectaclesTask(*inputs.aligned()), SpectaclesNet()
 
 
-def _hair(inputs: Inputs) -> TaskAndNet:
-    from facefusion.training.tasks.hair import HairNet, HairTask
+def _parser(inputs: Inputs) -> TaskAndNet:
+    from facefusion.training.samples.parsed_faces import both_splits
+    from facefusion.training.tasks.parser import FaceParserNet, ParserTask
 
-    return HairTask(*inputs.aligned()), HairNet()
+    return ParserTask(*both_splits(inputs.files)), FaceParserNet()
 
 
 def _eyelids(inputs: Inputs) -> TaskAndNet:
@@ -145,8 +157,8 @@ STAGES: Final[dict[str, Stage]] = {
     "mesh": Stage(_mesh),
     "identity": Stage(_identity, needs=(TEACHER,)),
     "judge": Stage(_judge, needs=(TEACHER, "identity"), ships=False),
-    "spectacles": Stage(_spectacles),
-    "hair": Stage(_hair),
+    "spectacles": Stage(_spectacles, ships=False),
+    "parser": Stage(_parser, needs=("spectacles", MAPS, HANDS)),
     "eyelids": Stage(_eyelids),
     "coarse": Stage(_coarse, needs=LOSS_NETWORKS),
     "refine": Stage(_refine, needs=(*LOSS_NETWORKS, "coarse"), parts=("refine",)),

@@ -189,11 +189,13 @@ ENGLISH: Final[dict[str, str]] = {
     "done": "Done in",
     "step.found": "1. The face is found: box and five points",
     "step.mesh": "2. It is measured at 468 points",
-    "step.warped": "3. Your face, turned to fit",
-    "step.coarse": "4. The first draft",
-    "step.mask": "5. Where the photo changes (white)",
-    "step.refined": "6. Refined, before the blending",
-    "step.blended": "7. Blended into the photo",
+    "step.source_covered": "3. What covers your face (blue) is left behind",
+    "step.target_covered": "4. What covers the face in the photo (blue) stays",
+    "step.warped": "5. Your face, turned to fit",
+    "step.coarse": "6. The first draft",
+    "step.mask": "7. Where the photo changes (white)",
+    "step.refined": "8. Refined, before the blending",
+    "step.blended": "9. Blended into the photo",
     # Beside a photo: warnings before the fusion.
     "ok.source": "This picture looks good.",
     "ok.target": "This photo looks good.",
@@ -205,6 +207,9 @@ ENGLISH: Final[dict[str, str]] = {
     "doubt.tilted": "The face looks far up or down. A picture taken at eye level gives a better result.",
     "doubt.eyes_covered": "The eyes seem to be covered. Take off the sunglasses for a better result.",
     "doubt.mouth_covered": "The mouth seems to be covered. Take off the mask, or take your hand away, for a better result.",
+    "doubt.hand": "A hand is in front of the face. What it hides cannot be exchanged: take it away for a better result.",
+    "doubt.thing": "Something is in front of the face. What it hides cannot be exchanged: a picture without it is better.",
+    "doubt.hair": "Hair hides much of the face. A picture with the hair tied back gives a better result.",
     "doubt.several": "There are several faces here. The largest is used; a picture of one person alone is surer.",
     "doubt.go_on": "You can go on all the same.",
     "doubt.same_way": "It goes only with a photo in which the face looks roughly the same way.",
@@ -244,6 +249,8 @@ ENGLISH: Final[dict[str, str]] = {
     "error.face_turned.remedy": (
         "Please choose a photo where both eyes are visible and the face looks roughly the same way as in the other one."
     ),
+    "error.face_hidden": "shows too little of the face: something is in front of it",
+    "error.face_hidden.remedy": "Choose a picture in which nothing covers the face.",
     "error.face_tilted": "shows the face looking too far up or down",
     "error.face_tilted.remedy": (
         "Please choose a photo taken at eye level, or one where the face looks up or down as much as in the other one."

@@ -13,13 +13,21 @@ import pytest
 from facefusion import FusionPipeline
 from facefusion.geometry.mask import fill_points
 from facefusion.geometry.topology import LEFT_EYE, OVAL, RIGHT_EYE
-from facefusion.perception.quality import Doubt, doubts
+from facefusion.perception import quality
+from facefusion.perception.quality import Doubt
 from facefusion.types import Face
+
+Doubts = Callable[[np.ndarray, Face], list[Doubt]]
 
 
 @pytest.fixture(scope="module")
 def face(pipeline: FusionPipeline, astronaut: np.ndarray) -> Face:
     return pipeline.find_faces(astronaut)[0]
+
+
+@pytest.fixture(scope="module")
+def doubts(pipeline: FusionPipeline) -> Doubts:
+    return lambda photo, face: quality.doubts(photo, face, pipeline.find_coverings(photo, face))
 
 
 def _covered(photo: np.ndarray, mask: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
@@ -46,17 +54,26 @@ def cloth(photo: np.ndarray, face: Face) -> np.ndarray:
     return _covered(photo, mask, (90, 150, 215))
 
 
+def board(photo: np.ndarray, face: Face) -> np.ndarray:
+    """Holds a board in front of one cheek."""
+    mask = np.zeros(photo.shape[:2], np.uint8)
+    (x, y), (_, bottom) = face.mesh[50, :2].astype(int), face.mesh[152, :2].astype(int)
+    cv2.rectangle(mask, (x - 25, y), (x + 25, bottom + 20), 255, -1)
+    return _covered(photo, mask, (40, 190, 60))
+
+
 SPOILT: dict[Doubt, Callable[[np.ndarray, Face], np.ndarray]] = {
     Doubt.DARK: lambda photo, face: (photo * 0.12).astype(np.uint8),
     Doubt.BRIGHT: lambda photo, face: np.clip(photo * 2.2 + 60, 0, 255).astype(np.uint8),
     Doubt.BLURRED: lambda photo, face: np.asarray(cv2.GaussianBlur(photo, (0, 0), 4), np.uint8),
     Doubt.EYES_COVERED: sunglasses,
     Doubt.MOUTH_COVERED: cloth,
+    Doubt.THING: board,
 }
 
 
 def test_a_good_photo_is_not_doubted(
-    pipeline: FusionPipeline, astronaut: np.ndarray, group: np.ndarray, face: Face
+    pipeline: FusionPipeline, doubts: Doubts, astronaut: np.ndarray, group: np.ndarray, face: Face
 ) -> None:
     assert doubts(astronaut, face) == []
     assert not {Doubt.DARK, Doubt.BRIGHT, Doubt.BLURRED} & {
@@ -65,19 +82,19 @@ def test_a_good_photo_is_not_doubted(
 
 
 @pytest.mark.parametrize("doubt", SPOILT)
-def test_a_spoilt_photo(astronaut: np.ndarray, face: Face, doubt: Doubt) -> None:
+def test_a_spoilt_photo(doubts: Doubts, astronaut: np.ndarray, face: Face, doubt: Doubt) -> None:
     assert doubt in doubts(SPOILT[doubt](astronaut, face), face)
 
 
 @pytest.mark.parametrize("doubt", SPOILT)
 def test_the_face_in_a_spoilt_photo_is_still_found(
-    pipeline: FusionPipeline, astronaut: np.ndarray, face: Face, doubt: Doubt
+    pipeline: FusionPipeline, doubts: Doubts, astronaut: np.ndarray, face: Face, doubt: Doubt
 ) -> None:
     photo = SPOILT[doubt](astronaut, face)
     assert doubt in doubts(photo, pipeline.find_faces(photo)[0])
 
 
-def test_small_and_turned(astronaut: np.ndarray, face: Face) -> None:
+def test_small_and_turned(doubts: Doubts, astronaut: np.ndarray, face: Face) -> None:
     half = np.asarray(
         cv2.resize(astronaut, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.uint8
     )
@@ -88,7 +105,7 @@ def test_small_and_turned(astronaut: np.ndarray, face: Face) -> None:
         assert doubts(astronaut, Face(face.detection, face.mesh, 0, pitch, 0)) == [Doubt.TILTED]
 
 
-def test_a_face_at_the_edge_of_its_photo(astronaut: np.ndarray, face: Face) -> None:
+def test_a_face_at_the_edge_of_its_photo(doubts: Doubts, astronaut: np.ndarray, face: Face) -> None:
     moved = Face(
         face.detection,
         face.mesh - np.array([230, 60, 0], np.float32),

@@ -113,7 +113,7 @@ def test_the_networks_that_serve_are_those_of_the_contracts() -> None:
 def test_another_network_in_its_place_is_told(
     weights: Path, name: str, engine: Engine | None
 ) -> None:
-    other = "hair" if name != "hair" else "mesh"
+    other = "parser" if name != "parser" else "mesh"
     put(weights, name, network(*contract(other)))
     told = sentence(weights, engine=engine)
     inputs = [", ".join(NETWORKS[each].inputs) for each in (other, base_name(name))]
@@ -228,7 +228,7 @@ def test_weights_that_are_listed_as_inputs_are_none(tmp_path: Path) -> None:
 def test_the_command_line_ends_with_the_sentence(
     weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    put(weights, "hair", network(*contract("mesh")))
+    put(weights, "parser", network(*contract("mesh")))
     photo = str(EMBEDDED_WEIGHTS.parent / "examples" / "portrait-1.jpg")
     out = tmp_path / "out.png"
     code = main(
@@ -237,7 +237,7 @@ def test_the_command_line_ends_with_the_sentence(
     assert code == 2 and not out.exists()
     said = capsys.readouterr().err
     assert said.count("\n") == 1 and said.startswith(
-        "facefusion: The hair network (hair.onnx) does not fit this pipeline: "
+        "facefusion: The parser network (parser.onnx) does not fit this pipeline: "
     )
 
 

@@ -27,15 +27,14 @@ from facefusion.nets.detector import DetectorNet
 from facefusion.nets.eyelids import EyelidsNet
 from facefusion.nets.identity import IdentityNet
 from facefusion.nets.mesh import MeshNet
+from facefusion.nets.parser import FaceParserNet
 from facefusion.nets.refine import EnhancementNet
-from facefusion.nets.segmentation import HairNet, SpectaclesNet
 
 NETS: dict[str, type[nn.Module]] = {
     "detector": DetectorNet,
     "mesh": MeshNet,
     "identity": IdentityNet,
-    "spectacles": SpectaclesNet,
-    "hair": HairNet,
+    "parser": FaceParserNet,
     "eyelids": EyelidsNet,
     "coarse": CoarseFusionModel,
     "refine": EnhancementNet,
@@ -112,7 +111,7 @@ def test_weights_in_half_precision_compute_what_the_network_computes(tmp_path: P
 
 def test_sizes_keep_the_promise() -> None:
     limits = {
-        "detector": 3.0, "mesh": 3.0, "identity": 5.0, "spectacles": 1.0, "hair": 1.0, "eyelids": 0.2,
+        "detector": 3.0, "mesh": 3.0, "identity": 5.0, "parser": 1.5, "eyelids": 0.2,
         "coarse": 8.0, "refine": 3.6,
     }  # fmt: skip
     for name, limit in limits.items():

@@ -8,11 +8,23 @@ import numpy as np
 import pytest
 
 from facefusion.evaluation.case import Case
-from facefusion.evaluation.groups import age_group, group_lines, light, pose, read_ages, skin_tone
+from facefusion.evaluation.groups import (
+    age_group,
+    group_lines,
+    in_front,
+    light,
+    pose,
+    read_ages,
+    skin_tone,
+)
 from facefusion.evaluation.measures import MEASURES, JudgedFace
 from facefusion.evaluation.pairs import Pair
+from facefusion.perception.coverings import Coverings
+from facefusion.perception.in_front import HiddenShares
+from facefusion.perception.spectacles import Spectacles
 from facefusion.tiers import Tier
 
+BARE = np.zeros((96, 96), np.float32)
 EMBEDDING = np.array([1, 0], np.float32)
 
 
@@ -106,3 +118,19 @@ def test_every_pair_is_counted_in_every_division() -> None:
     assert rows["age of the source: unknown"] == ["3", "2", "0.800"]
     blind = group_lines([Case(Pair("a.jpg", "t.jpg"), Tier.BEST, picture, failure="No face.")], {})
     assert any("light on the target: unknown | 1 | 1" in line for line in blind)
+
+
+def test_what_is_in_front_is_named_by_what_hides_most() -> None:
+    empty, full = np.zeros((192, 192), np.float32), np.ones((192, 192), np.float32)
+    clear, dark = Spectacles(full, empty), Spectacles(full, full)
+    for coverings, name in (
+        (Coverings(None, BARE), "nothing"),
+        (Coverings(None, BARE, beard=full), "beard"),
+        (Coverings(None, BARE, beard=full, hidden=HiddenShares(hair=0.2)), "hair"),
+        (Coverings(clear, BARE, beard=full), "glasses"),
+        (Coverings(dark, BARE), "dark glass"),
+        (Coverings(None, BARE, hidden=HiddenShares(thing=0.1)), "thing"),
+        (Coverings(None, BARE, hidden=HiddenShares(thing=0.1, mouth=0.4)), "mask or cloth"),
+        (Coverings(clear, BARE, hidden=HiddenShares(hand=0.1, mouth=0.4)), "hand"),
+    ):
+        assert in_front(coverings) == name

@@ -30,8 +30,10 @@ from facefusion.models.networks import (
 )
 from facefusion.nets import identity as identity_net
 from facefusion.nets import mesh as mesh_net
+from facefusion.nets import parser as parser_net
 from facefusion.nets.refine import COARSE_SIDE
-from facefusion.perception import hair, identity, mesh, spectacles
+from facefusion.perception import face_parser, identity, mesh
+from facefusion.perception.face_parts import PARTS
 from facefusion.tiers import TIERS
 
 #: A network that the product does not have, with two sizes that vary.
@@ -66,9 +68,9 @@ def test_the_sizes_of_perception_are_those_of_the_table() -> None:
     assert _sides("mesh") == [str(mesh.INPUT_SIZE)] * 2 == [str(mesh_net.INPUT_SIZE)] * 2
     assert _sides("identity") == [str(identity.INPUT_SIZE)] * 2
     assert identity.INPUT_SIZE == identity_net.INPUT_SIZE
-    assert _sides("hair")[1] == str(hair.CROP_SIZE)
-    height, width = (int(size) for size in _sides("spectacles"))
-    assert height < spectacles.CROP_SIZE and width < spectacles.CROP_SIZE
+    assert _sides("parser") == [str(face_parser.CROP_SIZE)] * 2
+    assert NETWORKS["parser"].outputs["parts"].startswith(f"float32[1, {PARTS},")
+    assert PARTS == parser_net.PARTS
 
 
 def test_the_sizes_of_fusion_are_those_of_the_table() -> None:
@@ -118,8 +120,7 @@ def test_one_entry_makes_a_network_s_weights_required(weights: Path) -> None:
 def test_one_entry_has_a_network_s_weights_checked(weights: Path) -> None:
     export_network("ears", EarsNet(), weights, weights.parent / "checkpoints")
     manifest = json.loads((weights / "manifest.json").read_text())
-    hair_entry = manifest["networks"]["hair"]
-    manifest["networks"]["ears"] = hair_entry
+    manifest["networks"]["ears"] = manifest["networks"]["parser"]
     (weights / "manifest.json").write_text(json.dumps(manifest))
-    with pytest.raises(WeightsError, match="its inputs are head, and should be side"):
+    with pytest.raises(WeightsError, match="its inputs are face, and should be side"):
         FusionPipeline.from_pretrained(weights, engine=Engine.ONNXRUNTIME)

@@ -27,7 +27,7 @@ from facefusion.geometry.mask import face_mask
 from facefusion.nets.coarse import CoarseFusionModel
 from facefusion.nets.identity import JUDGE_BLOCKS, IdentityNet
 from facefusion.nets.mesh import MeshNet
-from facefusion.nets.segmentation import HairNet, SpectaclesNet
+from facefusion.nets.parser import FaceParserNet
 from facefusion.training.losses import LOSS_NETWORKS
 from facefusion.training.samples.data import FaceImage
 from facefusion.training.tensors import discriminators, pack, validation
@@ -48,7 +48,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Networks of random weights, in a folder of checkpoints."""
     path = tmp_path_factory.mktemp("checkpoints")
     torch.manual_seed(0)
-    nets = (IdentityNet(), IdentityNet(JUDGE_BLOCKS), MeshNet(), SpectaclesNet(), HairNet())
+    nets = (IdentityNet(), IdentityNet(JUDGE_BLOCKS), MeshNet(), FaceParserNet())
     for name, net in zip((*LOSS_NETWORKS, "coarse"), (*nets, CoarseFusionModel()), strict=True):
         weights = {key: value.contiguous() for key, value in net.state_dict().items()}
         save_file(weights, path / f"{name}.safetensors")

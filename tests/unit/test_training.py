@@ -25,7 +25,6 @@ from facefusion.training.losses import arcface_crops, gradient_l1, weighted_l1
 from facefusion.training.pictures import tiled
 from facefusion.training.samples.data import align_faces, load_faces
 from facefusion.training.stages import STAGES, TEACHER, Inputs, Stage
-from facefusion.training.tasks import hair
 from facefusion.training.tasks.detector import DetectorTask, giou_loss
 from facefusion.training.tasks.eyelids import EyelidsTask
 from facefusion.training.tasks.identity import verification_auc
@@ -341,9 +340,8 @@ def test_a_split_without_images_is_named(data: Path, tmp_path: Path) -> None:
 
 
 def test_a_stage_with_too_few_images_says_what_it_needs(
-    data: Path, monkeypatch: pytest.MonkeyPatch
+    data: Path,
 ) -> None:
-    monkeypatch.setattr(hair, "not_face", lambda crop, mesh: np.zeros(crop.shape[:2], np.float32))
     images = load_faces(data, "train")
     faces = align_faces(images)
     pairs = [replace(image, faces_found=2) for image in images]
@@ -352,7 +350,6 @@ def test_a_stage_with_too_few_images_says_what_it_needs(
         (lambda: MeshTask(faces, faces), "mesh needs 56 or more training images, .* has 2"),
         (lambda: DetectorTask(pairs, pairs), "detector needs 1 or more .* exactly one face"),
         (lambda: SpectaclesTask(faces, faces), "spectacles needs 1 or more images with glasses"),
-        (lambda: hair.HairTask(faces, faces), "hair needs 1 or more training images with hair"),
         (lambda: EyelidsTask(images, images), "eyelids needs 1 or more .* with a shut eye"),
         (lambda: align_large_faces(distant), "refine needs 1 or more .* 50 pixels between"),
     ):

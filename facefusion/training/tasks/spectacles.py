@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from facefusion.nets.segmentation import SpectaclesNet
-from facefusion.perception.spectacles import COLUMNS, CROP_SIZE, ROWS, Spectacles, as_spectacles
+from facefusion.perception.spectacles import COLUMNS, CROP_SIZE, ROWS, as_spectacles
 from facefusion.training.loop import Batch, to_input
 from facefusion.training.losses import overlap
 from facefusion.training.pictures import tiled
@@ -131,18 +131,3 @@ def _without_glasses(faces: AlignedFaces, split: str) -> np.ndarray:
 
 def _share_found(opacities: np.ndarray) -> float:
     return float(np.mean([as_spectacles(opacity) is not None for opacity in opacities]))
-
-
-def find_spectacles(net: SpectaclesNet, faces: AlignedFaces) -> list[Spectacles | None]:
-    """Finds the glasses of each face that is labelled as wearing any.
-
-    Measured at CROP_SIZE; None for the others.
-    """
-    found: list[Spectacles | None] = [None] * len(faces)
-    for i, kind in enumerate(glasses_kinds(faces.names)):
-        if kind:
-            crop = faces.crops[i]
-            if crop.shape[0] != CROP_SIZE:
-                crop = cv2.resize(crop, (CROP_SIZE, CROP_SIZE), interpolation=cv2.INTER_AREA)
-            found[i] = as_spectacles(SpectaclesTask.predict(net, crop[None, ROWS, COLUMNS])[0])
-    return found

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -64,7 +65,7 @@ def _packed(faces: Sequence[FaceImage], networks: LossNetworks) -> dict[str, np.
     aligned = align_faces(list(faces), CROP)
     shut = shut_eyes(aligned.names) == 1
     found = [
-        Coverings(each.glasses, each.hair, lids(mesh * (192 / CROP), eyes.astype(np.float32), 192))
+        replace(each, lids=lids(mesh * (192 / CROP), eyes.astype(np.float32), 192))
         for each, mesh, eyes in zip(
             networks.find_coverings(aligned), aligned.meshes, shut, strict=True
         )

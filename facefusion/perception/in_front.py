@@ -1,0 +1,136 @@
+"""Measures what lies in front of a face, its beard and the opening of its mouth, from its parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Self
+
+import cv2
+import numpy as np
+
+from facefusion.geometry.ramps import ramp
+from facefusion.perception.face_parser import CROP_SIZE, NEAR, FaceParts
+from facefusion.perception.face_parts import FacePart
+from facefusion.types import Mask
+
+#: Probabilities at which a pixel begins to count as a thing or a beard, and at which it counts
+#: fully.
+EDGE: Final = (0.3, 0.6)
+#: Least probability of some pixel of a thing: less is a shadow or make-up.
+CONFIDENT: Final = 0.85
+#: Least area of a thing inside of the face, as a share of the face.
+LEAST_THING: Final = 0.006
+#: Diameter in pixels of the dilation of things: their edges are mixed with skin.
+DILATION: Final = 5
+#: Standard deviation in pixels of the soft edge of things and beards.
+SOFT: Final = 1.0
+#: Least share of the face that a beard takes; less are shadows and stubble.
+LEAST_BEARD: Final = 0.03
+#: Mesh points at the lower ends of the nostrils.
+NOSTRILS: Final = (98, 327)
+#: Opening of a mouth (`mouth_opening`) below which it is closed, and above which it shows teeth.
+CLOSED, SHOWS_TEETH = 0.2, 0.28
+#: Standard deviation in pixels of the soft edge of a beard, which ends on skin.
+BEARD_SOFT: Final = 2.5
+
+
+def things(parts: FaceParts) -> Mask | None:
+    """Returns where cloth, hands and other things hide a face.
+
+    Returns:
+        (256, 256) float32 in [0, 1] over the aligned crop, or None if nothing does.
+    """
+    probability = parts.of(FacePart.CLOTH, FacePart.HAND, FacePart.THING)
+    near = parts.face(NEAR)
+    opacity = np.asarray(ramp(probability, *EDGE), np.float32) * near
+    _, labels = cv2.connectedComponents((opacity > 0).astype(np.uint8))
+    face = parts.face() > 0
+    areas = np.bincount(labels[face], minlength=labels.max() + 1) / max(int(face.sum()), 1)
+    sure = np.zeros(len(areas), bool)
+    sure[np.unique(labels[(probability > CONFIDENT) & (near > 0)])] = True
+    kept = sure & (areas >= LEAST_THING)
+    kept[0] = False
+    if not kept.any():
+        return None
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (DILATION, DILATION))
+    wider = cv2.dilate(opacity * kept[labels], disc)
+    return np.asarray(cv2.GaussianBlur(wider, (0, 0), SOFT), np.float32)
+
+
+def beard(parts: FaceParts) -> Mask | None:
+    """Returns where the beard of a face is, with what it surrounds.
+
+    Another mouth does not fit into a beard: below the nose, its convex hull counts as a whole, with
+    lips and moustache.
+
+    Returns:
+        (256, 256) float32 in [0, 1] over the aligned crop, or None without a beard.
+    """
+    if parts.share(FacePart.BEARD) < LEAST_BEARD:
+        return None
+    opacity = np.asarray(ramp(parts.of(FacePart.BEARD), *EDGE), np.float32)
+    opacity *= parts.face(NEAR)
+    nose = round(float(parts.mesh[list(NOSTRILS), 1].mean()))
+    below = opacity[nose:] > 0.5
+    points = cv2.findNonZero(below.astype(np.uint8))
+    if points is not None:
+        whole = np.zeros(below.shape, np.uint8)
+        cv2.fillConvexPoly(whole, cv2.convexHull(points), 1)
+        opacity[nose:] = np.maximum(opacity[nose:], whole)
+    return np.asarray(cv2.GaussianBlur(opacity, (0, 0), BEARD_SOFT), np.float32)
+
+
+@dataclass(frozen=True)
+class HiddenShares:
+    """Shares of a face that are hidden, in [0, 1].
+
+    Attributes:
+        hand, thing, hair: by hands, by other things, and by hair.
+        mouth: share of the face below the nose that cloth hides.
+        whole: by all but hair and the frame of glasses.
+    """
+
+    hand: float = 0.0
+    thing: float = 0.0
+    hair: float = 0.0
+    mouth: float = 0.0
+    whole: float = 0.0
+
+    @classmethod
+    def of(cls, parts: FaceParts) -> Self:
+        """Measures the shares of a face."""
+        lower = parts.face()
+        lower[: round(float(parts.mesh[list(NOSTRILS), 1].mean()))] = 0
+        cloth = parts.of(FacePart.CLOTH)
+        return cls(
+            hand=parts.share(FacePart.HAND),
+            thing=parts.share(FacePart.THING),
+            hair=parts.share(FacePart.HAIR),
+            mouth=float((cloth * lower).sum() / max(float(lower.sum()), 1.0)),
+            whole=parts.share(FacePart.CLOTH, FacePart.HAND, FacePart.THING, FacePart.DARK_GLASS),
+        )
+
+
+NOTHING_HIDDEN: Final = HiddenShares()
+
+
+def mouth_opening(parts: FaceParts) -> float | None:
+    """Measures the inside of the mouth as a share of mouth and lips, in [0, 1].
+
+    Returns:
+        The share, or None where lips are hidden.
+    """
+    inside, lips = parts.of(FacePart.MOUTH), parts.of(FacePart.LIPS)
+    area = float(inside.sum() + lips.sum())
+    return float(inside.sum()) / area if area > LEAST_THING * CROP_SIZE**2 / 4 else None
+
+
+def stays_closed(source: float | None, target: float | None) -> bool:
+    """Returns whether the target keeps its lips: they are closed, and the source's show teeth.
+
+    Teeth cannot be warped into closed lips: they end as a white line.
+
+    Args:
+        source, target: `mouth_opening` of both faces.
+    """
+    return source is not None and target is not None and source > SHOWS_TEETH and target < CLOSED

@@ -1,0 +1,189 @@
+"""The parts of a face: what is in front of it, its beard, its mouth, and what follows from them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from benchmarks import ghosting
+from facefusion import FusionPipeline
+from facefusion.errors import FaceHiddenError
+from facefusion.geometry.mask import fill_points, lips_mask, outline
+from facefusion.geometry.topology import LEFT_EYE, OUTER_LIPS, RIGHT_EYE
+from facefusion.images.reading import read_photo
+from facefusion.perception.coverings import coverings_of
+from facefusion.perception.face_parser import CROP_SIZE, FaceParts
+from facefusion.perception.face_parts import FACE, IN_FRONT, PARTS, FacePart
+from facefusion.perception.in_front import (
+    CLOSED,
+    HiddenShares,
+    beard,
+    mouth_opening,
+    stays_closed,
+    things,
+)
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+@pytest.fixture
+def mesh(make_mesh: Any) -> np.ndarray:
+    return np.asarray(make_mesh((128, 128), 150), np.float32)
+
+
+def parsed(mesh: np.ndarray, *parts: tuple[FacePart, np.ndarray], sure: float = 1.0) -> FaceParts:
+    """Skin inside of the outline, background elsewhere, and the polygons of other parts over it."""
+    labels = np.full((CROP_SIZE, CROP_SIZE), FacePart.BACKGROUND, np.uint8)
+    for part, points in ((FacePart.SKIN, outline(mesh)), *parts):
+        inside = np.zeros_like(labels)
+        fill_points(inside, points, 255)
+        labels[inside > 127] = part
+    probabilities = np.full((PARTS, CROP_SIZE, CROP_SIZE), (1 - sure) / (PARTS - 1), np.float32)
+    np.put_along_axis(probabilities, labels[None].astype(int), sure, axis=0)
+    return FaceParts(probabilities, mesh)
+
+
+def square(x: float, y: float, half: float) -> np.ndarray:
+    return np.array(
+        [[x - half, y - half], [x + half, y - half], [x + half, y + half], [x - half, y + half]]
+    )
+
+
+def lips(mesh: np.ndarray) -> tuple[FacePart, np.ndarray]:
+    return FacePart.LIPS, mesh[list(OUTER_LIPS), :2]
+
+
+def test_every_part_is_of_the_face_in_front_of_it_or_background() -> None:
+    assert {*FACE, *IN_FRONT, FacePart.BACKGROUND} == set(FacePart)
+    assert not {*FACE} & {*IN_FRONT}
+
+
+@pytest.mark.parametrize("part", [FacePart.CLOTH, FacePart.HAND, FacePart.THING])
+def test_a_thing_over_the_face_is_found_with_its_edge(mesh: np.ndarray, part: FacePart) -> None:
+    found = things(parsed(mesh, (part, square(128, 140, 20))))
+    assert found is not None and found[140, 128] == 1
+    assert found[140, 128 + 21] > 0.5 and found[140, 128 + 28] == 0
+
+
+def test_what_is_small_doubtful_or_beside_the_face_is_no_thing(mesh: np.ndarray) -> None:
+    assert things(parsed(mesh)) is None
+    assert things(parsed(mesh, (FacePart.THING, square(128, 140, 2)))) is None
+    assert things(parsed(mesh, (FacePart.THING, square(128, 140, 20)), sure=0.7)) is None
+    assert things(parsed(mesh, (FacePart.THING, square(12, 240, 9)))) is None
+    assert things(parsed(mesh, (FacePart.HAIR, square(128, 140, 20)))) is None
+
+
+def test_a_beard_is_joined_and_stubble_is_none(mesh: np.ndarray) -> None:
+    left, right = square(118, 180, 8), square(136, 180, 8)
+    found = beard(parsed(mesh, (FacePart.BEARD, left), (FacePart.BEARD, right)))
+    assert found is not None and found[180, 127] > 0.9  # the gap of one pixel
+    assert beard(parsed(mesh, (FacePart.BEARD, square(128, 180, 3)))) is None
+
+
+def test_shares_of_the_face_that_are_hidden(mesh: np.ndarray) -> None:
+    bare = HiddenShares.of(parsed(mesh))
+    assert bare == HiddenShares()
+    face = float(parsed(mesh).face().sum())
+    hidden = HiddenShares.of(parsed(mesh, (FacePart.HAND, square(128, 128, 20))))
+    assert hidden.hand == pytest.approx(41 * 41 / face, rel=0.05)
+    assert hidden.whole == pytest.approx(hidden.hand) and hidden.thing == hidden.hair == 0
+    low = mesh[[98, 327], 1].mean()
+    masked = HiddenShares.of(
+        parsed(mesh, (FacePart.CLOTH, np.array([[0, low], [255, low], [255, 255], [0, 255]])))
+    )
+    assert masked.mouth > 0.95 and masked.whole < 0.6
+
+
+def test_an_open_mouth_and_a_closed_one(mesh: np.ndarray) -> None:
+    closed = mouth_opening(parsed(mesh, lips(mesh)))
+    x, y = mesh[list(OUTER_LIPS), :2].mean(0)
+    opened = mouth_opening(parsed(mesh, lips(mesh), (FacePart.MOUTH, square(x, y, 6))))
+    assert closed is not None and closed < 0.01 and opened is not None and opened > 0.2
+    assert mouth_opening(parsed(mesh)) is None  # behind a mask
+    assert stays_closed(opened, closed)
+    assert not stays_closed(closed, closed) and not stays_closed(opened, opened)
+    assert not stays_closed(None, closed) and not stays_closed(opened, None)
+
+
+def test_the_coverings_of_a_target_are_kept_and_those_of_a_source_are_not_carried(
+    mesh: np.ndarray,
+) -> None:
+    hand, goatee = square(128, 120, 15), square(128, 185, 12)
+    found = coverings_of(parsed(mesh, (FacePart.HAND, hand), (FacePart.BEARD, goatee)), None)
+    bare = coverings_of(parsed(mesh), None)
+    at_hand, at_beard = (90, 96), (139, 96)  # of 192
+    assert found.in_front[at_hand] == 1 and found.in_front[at_beard] == 0
+    assert found.always_keep[at_hand] == 1 and found.always_keep[at_beard] > 0.9
+    maps = found.occlusion_maps
+    assert maps[at_hand][1] == 1 and maps[at_beard][1] == 0  # a source's beard is carried
+    assert bare.blocked_by(maps)[at_hand] == 1
+    assert found.nbytes > bare.nbytes and bare.things is None and bare.beard is None
+
+
+def test_dark_glass_and_frames_make_glasses(mesh: np.ndarray) -> None:
+    eyes = [mesh[list(eye), :2].mean(0) for eye in (LEFT_EYE, RIGHT_EYE)]
+    lenses = [(FacePart.DARK_GLASS, square(x, y, 16)) for x, y in eyes]
+    dark = coverings_of(parsed(mesh, *lenses), None).glasses
+    assert dark is not None and dark.hides_eyes
+    rims = [(FacePart.FRAME, square(x, y, 16)) for x, y in eyes]
+    inside = [(FacePart.SKIN, square(x, y, 12)) for x, y in eyes]
+    clear = coverings_of(parsed(mesh, *rims, *inside), None).glasses
+    assert clear is not None and not clear.hides_eyes
+    assert coverings_of(parsed(mesh), None).glasses is None
+
+
+@pytest.mark.parametrize("kind", ghosting.KINDS)
+def test_a_thing_in_front_of_the_target_stays_as_it_is(pipeline: FusionPipeline, kind: str) -> None:
+    """Of the first three composites of a kind at most one is off, and none by a ghost."""
+    changes = [
+        target.change(pipeline(source, target.photo, tier="best").image)
+        for i, (name, source, target) in enumerate(ghosting.composites(pipeline, 15, seed=1))
+        if name == kind and i < 15
+    ]
+    assert len(changes) == 3
+    assert np.median(changes) < 2 and max(changes) < 12
+
+
+def test_closed_lips_stay_closed_when_the_source_shows_its_teeth(pipeline: FusionPipeline) -> None:
+    smile = read_photo(EXAMPLES / "ready" / "face-1.jpg", "source")
+    closed = read_photo(EXAMPLES / "ready" / "target-4.jpg", "target")
+    faces = [pipeline.find_faces(photo)[0] for photo in (smile, closed)]
+    mouths = [
+        pipeline.find_coverings(photo, face).mouth
+        for photo, face in zip((smile, closed), faces, strict=True)
+    ]
+    assert stays_closed(*mouths) and not stays_closed(*mouths[::-1])
+    result = pipeline(smile, closed, tier="best").image
+    line = faces[1].mesh[[78, 13, 308], :2].round().astype(int)
+    for x, y in line:
+        change = np.abs(
+            result[y - 2 : y + 3, x - 2 : x + 3].astype(int) - closed[y - 2 : y + 3, x - 2 : x + 3]
+        )
+        assert change.max() <= 2
+    made = pipeline.find_coverings(result, pipeline.find_faces(result)[0]).mouth
+    assert made is not None and made < CLOSED
+
+
+def test_a_face_behind_a_board_is_refused(pipeline: FusionPipeline) -> None:
+    photo = read_photo(EXAMPLES / "portrait-1.jpg", "target")
+    source = read_photo(EXAMPLES / "portrait-3.jpg", "source")
+    face = pipeline.find_faces(photo)[0]
+    hidden = photo.copy()
+    mask = np.zeros(photo.shape[:2], np.uint8)
+    fill_points(mask, outline(face.mesh, 0.1), 1)
+    mask[: round(float(face.mesh[[70, 300], 1].mean()))] = 0  # the forehead is seen
+    hidden[mask > 0] = (40, 120, 60)
+    with pytest.raises(FaceHiddenError) as refused:
+        pipeline(source, hidden, face=face)
+    assert refused.value.photo == "target" and "in front of it" in str(refused.value)
+
+
+def test_lips_are_masked_with_a_soft_edge(mesh: np.ndarray) -> None:
+    mask = lips_mask(mesh, CROP_SIZE)
+    x, y = mesh[list(OUTER_LIPS), :2].mean(0)
+    assert mask[round(float(y)), round(float(x))] > 0.9 and mask[round(float(y)) + 40].max() == 0
+    assert cv2.countNonZero(((mask > 0.05) & (mask < 0.95)).astype(np.uint8)) > 50
