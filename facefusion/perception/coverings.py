@@ -1,8 +1,8 @@
 """Finds coverings of a face: glasses, hair, hats, hands, things, and the lids of shut eyes.
 
-The target's coverings are kept, the source's are not transferred. The target's glasses, shut eyes,
-beard and whatever is in front of its face are excluded from the face mask: shut eyes cannot be
-warped from open ones, and a beard that is changed inside of the mask alone ends in a ring. So is
+The target's coverings are kept, the source's are not transferred. The target's glasses, shut eyes
+and whatever is in front of its face are excluded from the face mask: shut eyes cannot be warped
+from open ones. So is a full beard where the source has none, which would end in a ring, and so is
 the area that the source's hair or hat hides and the target's does not, with a margin for strands
 and shadow: the target's forehead is kept, and no fringe appears on it. Where both have hair, the
 fusion networks decide.
@@ -48,7 +48,7 @@ class Coverings:
         hair: (96, 96) float32 in [0, 1], where hair or a hat hides the face in its aligned crop.
         lids: (192, 192) float32 in [0, 1], the lids of shut eyes, or None.
         things: (192, 192) float32 in [0, 1], cloth, hands and things in front, or None.
-        beard: (192, 192) float32 in [0, 1], or None.
+        beard: (192, 192) float32 in [0, 1], a full beard with what it surrounds, or None.
         mouth: share of the mouth's opening (`mouth_opening`), or None where it is hidden.
         hidden: shares of the face that are hidden.
     """
@@ -69,16 +69,14 @@ class Coverings:
 
     @property
     def always_keep(self) -> Mask:
-        """What a target keeps, shut lids and beard included: (192, 192) float32 in [0, 1]."""
-        kept = self.in_front
-        for part in (self.lids, self.beard):
-            kept = kept if part is None else np.maximum(kept, part)
-        return kept
+        """What a target keeps, shut lids included: (192, 192) float32 in [0, 1]."""
+        return self.in_front if self.lids is None else np.maximum(self.in_front, self.lids)
 
     @property
     def everything(self) -> Mask:
         """All that covers the face, its beard included: (192, 192) float32 in [0, 1]."""
-        return np.maximum(self.always_keep, cv2.resize(self.hair, MAP_SIZE))
+        found = np.maximum(self.always_keep, cv2.resize(self.hair, MAP_SIZE))
+        return found if self.beard is None else np.maximum(found, self.beard)
 
     @property
     def occlusion_maps(self) -> FloatArray:

@@ -14,16 +14,17 @@ from facefusion.types import Mask
 
 #: Side in pixels of the map.
 CROP_SIZE: Final = 96
-#: Rows between nose and mouth over which cloth fades out: a mask is no hat.
+#: Rows between nose and mouth over which hair and cloth fade out: beards and masks are no hats.
 FADE: Final = (50, 62)
-#: Diameter in pixels of the dilation of hair.
-_DILATION: Final = 3
-#: Standard deviation in pixels of its soft edge.
+#: Probabilities at which a pixel begins to count as hair, and at which it counts fully: the rest of
+#: a hairline is skin, and carries likeness.
+CERTAIN: Final = (0.5, 0.8)
+#: Standard deviation in pixels of the soft edge of hair.
 _EDGE: Final = 1.0
 
 
 def hair_over_face(parts: FaceParts) -> Mask:
-    """Returns where hair or a hat hides the face, widened and with a soft edge.
+    """Returns where hair or a hat hides the upper face, with a soft edge.
 
     Returns:
         (96, 96) float32 in [0, 1], over the face's aligned crop.
@@ -34,6 +35,5 @@ def hair_over_face(parts: FaceParts) -> Mask:
         for part in (FacePart.HAIR, FacePart.CLOTH)
     )
     fade = ramp(np.arange(CROP_SIZE), FADE[1], FADE[0])
-    hidden = hair + cloth * np.asarray(fade, np.float32)[:, None]
-    wider = cv2.dilate(hidden, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_DILATION, _DILATION)))
-    return np.asarray(cv2.GaussianBlur(wider, (0, 0), _EDGE), np.float32)
+    hidden = ramp((hair + cloth) * np.asarray(fade, np.float32)[:, None], *CERTAIN)
+    return np.asarray(cv2.GaussianBlur(hidden.astype(np.float32), (0, 0), _EDGE), np.float32)

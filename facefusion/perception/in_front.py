@@ -24,8 +24,12 @@ LEAST_THING: Final = 0.006
 DILATION: Final = 5
 #: Standard deviation in pixels of the soft edge of things and beards.
 SOFT: Final = 1.0
-#: Least share of the face that a beard takes; less are shadows and stubble.
-LEAST_BEARD: Final = 0.03
+#: Growths of the face's outline between which a beard lies along the jaw.
+JAW: Final = (-0.1, 0.04)
+#: Least mean probability of a beard there, below the mouth.
+LEAST_BEARD: Final = 0.4
+#: Mesh points of the corners of the mouth.
+MOUTH_CORNERS: Final = (61, 291)
 #: Mesh points at the lower ends of the nostrils.
 NOSTRILS: Final = (98, 327)
 #: Opening of a mouth (`mouth_opening`) below which it is closed, and above which it shows teeth.
@@ -58,15 +62,19 @@ def things(parts: FaceParts) -> Mask | None:
 
 
 def beard(parts: FaceParts) -> Mask | None:
-    """Returns where the beard of a face is, with what it surrounds.
+    """Returns where a full beard is, with what it surrounds.
 
-    Another mouth does not fit into a beard: below the nose, its convex hull counts as a whole, with
-    lips and moustache.
+    A beard that goes on beyond the face mask, along the jaw, cannot be exchanged: a ring would stay.
+    Another mouth does not fit into it either: below the nose, its convex hull counts as a whole,
+    with lips and moustache.
 
     Returns:
-        (256, 256) float32 in [0, 1] over the aligned crop, or None without a beard.
+        (256, 256) float32 in [0, 1] over the aligned crop, or None without a full beard.
     """
-    if parts.share(FacePart.BEARD) < LEAST_BEARD:
+    jaw = parts.face(JAW[1]) - parts.face(JAW[0])
+    jaw[: round(float(parts.mesh[list(MOUTH_CORNERS), 1].mean()))] = 0
+    along = float((parts.of(FacePart.BEARD) * jaw).sum() / max(float(jaw.sum()), 1.0))
+    if along < LEAST_BEARD:
         return None
     opacity = np.asarray(ramp(parts.of(FacePart.BEARD), *EDGE), np.float32)
     opacity *= parts.face(NEAR)

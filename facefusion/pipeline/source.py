@@ -66,6 +66,7 @@ class AlignedFace:
         occlusion_maps: (192, 192, 2) float32 in [0, 1], `Coverings.occlusion_maps` with fringes of
             single strands.
         mouth: `Coverings.mouth`.
+        bearded: whether the source has a full beard.
     """
 
     crop: Photo
@@ -74,6 +75,7 @@ class AlignedFace:
     patches: tuple[Patch, ...]
     occlusion_maps: FloatArray
     mouth: float | None = None
+    bearded: bool = False
 
     @classmethod
     def of(
@@ -102,7 +104,15 @@ class AlignedFace:
             )
         for patch in patches:
             crop = patch.onto(crop)
-        return cls(crop, mesh, to_crop, tuple(patches), occlusion_maps, coverings.mouth)
+        return cls(
+            crop,
+            mesh,
+            to_crop,
+            tuple(patches),
+            occlusion_maps,
+            coverings.mouth,
+            bearded=coverings.beard is not None,
+        )
 
 
 @dataclass(frozen=True)
