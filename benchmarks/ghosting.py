@@ -17,13 +17,13 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from facefusion.errors import FusionError
+from facefusion.errors import FusionError, NoFaceError
 from facefusion.geometry.align import transform_points
 from facefusion.geometry.mask import fill_points, outline
 from facefusion.images.reading import read_photo
 from facefusion.pipeline.pipeline import FusionPipeline
 from facefusion.training.samples import drawn_things
-from facefusion.types import Mesh, Photo
+from facefusion.types import Face, Mesh, Photo
 
 #: Folder of the examples.
 EXAMPLES: Final = Path(__file__).parents[1] / "examples"
@@ -37,10 +37,14 @@ COLOURS: Final = ((120, 175, 215), (235, 235, 238), (45, 45, 50), (170, 60, 50),
 SKIN_POINTS: Final = (50, 280, 151)
 #: Opacity above which a pixel belongs to a thing alone.
 OPAQUE: Final = 0.98
+#: Least share of the face that a thing hides; others are drawn again.
+LEAST_THING: Final = 0.04
+#: Largest distance of a found face from the one behind the thing, in widths of the face.
+NEAR: Final = 0.3
 #: Standard deviation in pixels of a thing's edge.
 EDGE: Final = 0.8
 #: Shift of a head to the side, in widths of the face, and its growth to a head with hair.
-HEAD_SHIFT: Final = (0.55, 0.85)
+HEAD_SHIFT: Final = (0.8, 1.05)
 HEAD_GROWTH: Final = 0.25
 
 
@@ -50,11 +54,29 @@ class Obstructed:
 
     Attributes:
         photo: (H, W, 3) RGB uint8.
-        thing: (H, W) bool, pixels of the thing alone.
+        thing: (H, W) bool, pixels of the thing alone, over the face.
+        mesh: (468, 3) of the face behind it.
     """
 
     photo: Photo
     thing: np.ndarray
+    mesh: Mesh
+
+    def face(self, pipeline: FusionPipeline) -> Face:
+        """Finds the face behind the thing, which may be a head with a face of its own.
+
+        Raises:
+            NoFaceError: it is not found.
+        """
+        centre = self.mesh[:, :2].mean(0)
+
+        def distance(face: Face) -> float:
+            return float(np.hypot(*(face.mesh[:, :2].mean(0) - centre)))
+
+        nearest = min(pipeline.find_faces(self.photo), key=distance)
+        if distance(nearest) > NEAR * float(np.ptp(self.mesh[:, 0])):
+            raise NoFaceError("target")
+        return nearest
 
     def change(self, result: Photo) -> float:
         """Returns the mean change of the thing's pixels in levels, over pixels and channels."""
@@ -88,7 +110,10 @@ def obstruct(
         colour = _surface(rng, photo, mesh, kind)
     opacity = cv2.GaussianBlur(opacity, (0, 0), EDGE)
     mixed = np.asarray(cv2.blendLinear(colour, photo, opacity, 1 - opacity), np.uint8)
-    return Obstructed(mixed, (opacity > OPAQUE) & _face(mesh, size))
+    thing = (opacity > OPAQUE) & _face(mesh, size)
+    if thing.sum() < LEAST_THING * _face(mesh, size).sum():
+        return obstruct(rng, kind, photo, mesh, other)
+    return Obstructed(mixed, thing, mesh)
 
 
 def _face(mesh: Mesh, size: int) -> np.ndarray:
@@ -166,7 +191,8 @@ def measure(pipeline: FusionPipeline, count: int, seed: int) -> list[Measured]:
     found = []
     for kind, source, target in tqdm(composites(pipeline, count, seed), total=count):
         try:
-            result = pipeline(source, target.photo, tier="best").image
+            face = target.face(pipeline)
+            result = pipeline(source, target.photo, face=face, tier="best").image
         except FusionError:
             continue
         found.append(Measured(kind, target.change(result), target.photo, result))

@@ -28,7 +28,7 @@ OPEN_MOUTH: Final = 0.12
 #: forehead carries identity. Where hair covers it, the networks keep the target's.
 FOREHEAD: Final = 0.1
 #: Growth of the lips' outline about its centre, in x and y: it lies on the edge of the red.
-LIPS_GROWTH: Final = np.array([0.06, 0.2])
+LIPS_GROWTH: Final = np.array([0.14, 0.25])
 #: Standard deviation of the soft edge of the lips, as a share of the crop's side.
 LIPS_FEATHER: Final = 0.01
 _CHIN, _TOP = 152, 10

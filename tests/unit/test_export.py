@@ -78,7 +78,8 @@ def test_shipped_onnx_matches_the_trained_network(name: str) -> None:
         for a, b in zip(found, expected, strict=True):
             assert a.shape == b.shape
             scale = max(1.0, float(np.abs(b).max()))  # embeddings and distances are not of order 1
-            assert np.abs(a - b).max() <= 1e-3 * scale
+            most = 3e-3 if CONTRACTS[name].half else 1e-3  # weights rounded to 16 bits
+            assert np.abs(a - b).max() <= most * scale
 
 
 def test_export_writes_files_and_a_manifest_that_serving_accepts(tmp_path: Path) -> None:
