@@ -22,6 +22,7 @@ from facefusion.perception.coverings import coverings_of
 from facefusion.perception.detector import FaceDetector
 from facefusion.perception.eyelids import SHUT, EyelidsFinder
 from facefusion.perception.face_parser import FaceParser
+from facefusion.perception.face_parts import PARTS, FacePart
 from facefusion.perception.identity import IdentityEncoder
 from facefusion.perception.mesh import FaceMesh
 from facefusion.training.identity_teacher import IdentityTeacher
@@ -182,6 +183,10 @@ def parser_rows(files: Mapping[str, Path], parser: FaceParser) -> Rows:
     found = np.stack([parser.probabilities(image).argmax(0) for image in images])
     scores = intersection_over_union(found, labels)
     rows = [(f"parser, IoU of {name}", "", f"{score:.3f}") for name, score in scores.items()]
+    things = [FacePart.CLOTH, FacePart.HAND, FacePart.THING]
+    first, second = (np.isin(each, things) & (labels < PARTS) for each in (found, labels))
+    joined = (first & second).sum() / (first | second).sum()
+    rows.append(("parser, IoU of cloth, hand and thing as one", "", f"{joined:.3f}"))
     return [*rows, ("parser, mean IoU", "", f"{np.nanmean(list(scores.values())):.3f}")]
 
 
