@@ -137,7 +137,11 @@ def test_held_out_shapes_are_none_of_training() -> None:
     assert drawn[0] and drawn[1] and not drawn[0] & drawn[1]
 
 
-@pytest.mark.parametrize("kind", [*TRAINING, *HELD_OUT], ids=lambda each: str(each[0]))
+@pytest.mark.parametrize(
+    "kind",
+    [*TRAINING, *HELD_OUT],
+    ids=lambda each: f"{each[0].__name__ if each[0] else each[1].name}",
+)
 def test_a_thing_is_labelled_where_it_hides_the_face(
     faces: ParsedFaces, mesh: np.ndarray, kind: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
