@@ -18,6 +18,9 @@ from facefusion.types import Mask
 EDGE: Final = (0.3, 0.6)
 #: Least probability of some pixel of a thing: less is a shadow or make-up.
 CONFIDENT: Final = 0.85
+#: Probability from which on a pixel is certainly hidden: a refusal needs more than a warning. A
+#: very blurred face looks like a thing to the parser, but not certainly.
+CERTAIN: Final = 0.9
 #: Least area of a thing inside of the face, as a share of the face.
 LEAST_THING: Final = 0.006
 #: Diameter in pixels of the dilation of things: their edges are mixed with skin.
@@ -95,7 +98,7 @@ class HiddenShares:
     Attributes:
         hand, thing, hair: by hands, by other things, and by hair.
         mouth: share of the face below the nose that cloth hides.
-        whole: by all but hair and the frame of glasses.
+        whole: certainly, by all but hair and the frame of glasses.
     """
 
     hand: float = 0.0
@@ -109,13 +112,16 @@ class HiddenShares:
         """Measures the shares of a face."""
         lower = parts.face()
         lower[: round(float(parts.mesh[list(NOSTRILS), 1].mean()))] = 0
-        cloth = parts.of(FacePart.CLOTH)
+        cloth, face = parts.of(FacePart.CLOTH), parts.face()
+        hiding = (
+            parts.of(FacePart.CLOTH, FacePart.HAND, FacePart.THING, FacePart.DARK_GLASS) > CERTAIN
+        )
         return cls(
             hand=parts.share(FacePart.HAND),
             thing=parts.share(FacePart.THING),
             hair=parts.share(FacePart.HAIR),
             mouth=float((cloth * lower).sum() / max(float(lower.sum()), 1.0)),
-            whole=parts.share(FacePart.CLOTH, FacePart.HAND, FacePart.THING, FacePart.DARK_GLASS),
+            whole=float((hiding * face).sum() / max(float(face.sum()), 1.0)),
         )
 
 

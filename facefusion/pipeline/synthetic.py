@@ -9,8 +9,10 @@ import numpy as np
 
 from facefusion.auto.speed import FACE_SIDE
 from facefusion.geometry.topology import MESH_POINTS, five_points
+from facefusion.perception.coverings import Coverings
+from facefusion.perception.hair import CROP_SIZE as HAIR_SIZE
 from facefusion.pipeline.networks import Networks
-from facefusion.types import Detection, Face, FloatArray, Photo
+from facefusion.types import Detection, Face, FloatArray, Mesh, Photo
 
 #: Side in pixels of the photos.
 SIDE: Final = 1024
@@ -26,7 +28,19 @@ def synthetic_photos() -> list[Photo]:
 def with_synthetic_face(networks: Networks) -> Networks:
     """Returns networks that find a synthetic face in every photo, in the time of a real one."""
     finder: Any = _SyntheticFaceFinder(networks)
-    return replace(networks, detector=finder, mesh=finder)
+    coverings: Any = _NoCoverings(networks)
+    return replace(networks, detector=finder, mesh=finder, coverings=coverings)
+
+
+class _NoCoverings:
+    """Networks of coverings that run as usual but find none."""
+
+    def __init__(self, networks: Networks) -> None:
+        self._coverings = networks.coverings
+
+    def __call__(self, photo: Photo, mesh: Mesh) -> Coverings:
+        self._coverings(photo, mesh)
+        return Coverings(None, np.zeros((HAIR_SIZE, HAIR_SIZE), np.float32))
 
 
 class _SyntheticFaceFinder:

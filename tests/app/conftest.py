@@ -25,6 +25,7 @@ from facefusion import FusionPipeline, FusionResult, Tier
 from facefusion.geometry.mask import fill_points
 from facefusion.geometry.topology import LEFT_EYE, OVAL, RIGHT_EYE
 from facefusion.page.queue import Jobs
+from facefusion.perception.coverings import Coverings
 from facefusion.types import Face
 from facefusion.words import language_of, say
 
@@ -62,6 +63,9 @@ class Watched:
 
     def find_faces(self, photo: Any, *which: Any, **options: Any) -> list[Face]:
         return self.pipeline.find_faces(photo, *which, **options)
+
+    def find_coverings(self, photo: Any, face: Face) -> Coverings:
+        return self.pipeline.find_coverings(photo, face)
 
     @property
     def tiers(self) -> list[Tier]:

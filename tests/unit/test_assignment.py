@@ -71,7 +71,7 @@ def _job(monkeypatch: pytest.MonkeyPatch, assignment: str, **others: str) -> job
         consented=frozenset(),
         last=None,
     )
-    photos: Any = SimpleNamespace(read=read)
+    photos: Any = SimpleNamespace(read=read, open=lambda *given: (read(*given), None))
     return make_job(pipeline, photos, form)
 
 

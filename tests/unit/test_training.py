@@ -207,7 +207,7 @@ def test_a_stage_names_the_file_that_it_lacks(tmp_path: Path) -> None:
         needed_file("refine", "coarse", paths)
     (tmp_path / "coarse.safetensors").write_bytes(b"x")
     assert needed_file("refine", "coarse", paths) == tmp_path / "coarse.safetensors"
-    with pytest.raises(SystemExit, match="identity learns from a teacher: give --teacher"):
+    with pytest.raises(SystemExit, match="identity needs a file: give --teacher, MobileFaceNet"):
         needed_file("identity", TEACHER, paths)
     nowhere = replace(paths, given={TEACHER: tmp_path / "teacher.onnx"})
     with pytest.raises(SystemExit, match=r"there is no .*teacher\.onnx"):
