@@ -15,7 +15,6 @@ from facefusion.geometry.topology import (
     LEFT_BROW,
     LEFT_EYE,
     OUTER_LIPS,
-    OVAL,
     RIGHT_BROW,
     RIGHT_EYE,
 )
@@ -39,46 +38,6 @@ def glasses_kinds(names: Sequence[str]) -> list[str]:
     with Path(__file__).with_name("glasses.csv").open(newline="", encoding="utf-8") as handle:
         kinds = {row["file"]: row["kind"] for row in csv.DictReader(handle)}
     return [kinds.get(name, "") for name in names]
-
-
-def not_face(crop: np.ndarray, mesh: np.ndarray) -> np.ndarray:
-    """Labels hair, hats, scarves and background above the mouth with GrabCut.
-
-    Rother et al., SIGGRAPH 2004. Cheeks, nose, eyes and brows are fixed as face, all that is well
-    outside of the outline as other. Two colour mixtures are fitted to these, and the border between
-    them follows edges. Takes 0.1 s.
-
-    Args:
-        crop: (S, S, 3) RGB uint8 aligned crop.
-        mesh: (468, 3) in its pixels.
-
-    Returns:
-        (S, S) float32, 0 or 1; below the mouth 0.
-    """
-    size = crop.shape[0]
-    rows = np.arange(size)[:, None]
-    eyes = mesh[[33, 263], 1].mean()
-    mouth = int(np.clip(mesh[[61, 291], 1].mean() + 0.02 * size, 1, size))
-
-    def within(points: np.ndarray) -> np.ndarray:
-        mask = np.zeros((size, size), np.uint8)
-        fill_points(mask, points, 255)
-        return mask > 127
-
-    labels = np.full((size, size), cv2.GC_PR_BGD, np.uint8)
-    labels[within(outline(mesh))] = cv2.GC_PR_FGD
-    labels[~within(outline(mesh, 0.28))] = cv2.GC_BGD
-    labels[within(grown(mesh[list(OVAL), :2], -0.25)) & (rows > eyes)] = cv2.GC_FGD
-    for part, growth in ((LEFT_EYE, 0.35), (RIGHT_EYE, 0.35), (LEFT_BROW, 0.3), (RIGHT_BROW, 0.3)):
-        labels[within(grown(_hull(mesh, part), growth))] = cv2.GC_FGD
-    lab = np.ascontiguousarray(cv2.cvtColor(crop, cv2.COLOR_RGB2LAB)[:mouth])
-    found = np.ascontiguousarray(labels[:mouth])
-    models = np.zeros((2, 1, 65))
-    cv2.setRNGSeed(0)
-    cv2.grabCut(lab, found, None, models[0], models[1], 4, cv2.GC_INIT_WITH_MASK)
-    other = np.zeros((size, size), np.float32)
-    other[:mouth] = (found == cv2.GC_BGD) | (found == cv2.GC_PR_BGD)
-    return other
 
 
 def _hull(mesh: np.ndarray, points: tuple[int, ...] | list[int]) -> np.ndarray:
