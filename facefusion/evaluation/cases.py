@@ -72,9 +72,9 @@ def _evaluate_tier(
         begin = time.perf_counter()
         fused = pipeline(source.photo, target.photo, tier=tier)
         seconds = time.perf_counter() - begin
-        groups |= _coverings_groups(pipeline, source, target, fused)
         if fused.image.shape != target.photo.shape:
             raise JudgeError("The result has another size than the target photo.")
+        groups |= _coverings_groups(pipeline, source, target, fused)
         result = judge_face(judges, fused.image, "result")
         figures = measure(source, target, result, seconds)
     except Exception as error:  # a bug is a finding, and must not end the report
@@ -94,7 +94,9 @@ def _evaluate_tier(
 def _coverings_groups(
     pipeline: FusionPipeline, source: JudgedFace, target: JudgedFace, fused: FusionResult
 ) -> dict[str, str]:
-    """Names what is in front of both faces, by division."""
+    """Names what is in front of both faces, by division; nothing without a fused face."""
+    if not fused.faces:
+        return {}
     face = fused.faces[0]
     photos = {"source": (source.photo, face.source), "target": (target.photo, face.target)}
     return {

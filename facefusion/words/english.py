@@ -250,7 +250,7 @@ ENGLISH: Final[dict[str, str]] = {
         "Please choose a photo where both eyes are visible and the face looks roughly the same way as in the other one."
     ),
     "error.face_hidden": "shows too little of the face: something is in front of it",
-    "error.face_hidden.remedy": "Choose a picture in which nothing covers the face.",
+    "error.face_hidden.remedy": "Please choose a picture in which nothing covers the face.",
     "error.face_tilted": "shows the face looking too far up or down",
     "error.face_tilted.remedy": (
         "Please choose a photo taken at eye level, or one where the face looks up or down as much as in the other one."

@@ -80,7 +80,8 @@ def test_zero_gpu_is_asked_and_the_cpu_answers_where_it_has_none(
     large = np.repeat(np.repeat(guest, 2, 0), 2, 1)
     first, second = (pipeline(guest, large, tier="best").image for _ in range(2))
     assert asked == [gpu.DURATION] * 2
-    assert np.abs(first.astype(int) - second).max() <= 2
+    difference = np.abs(first.astype(int) - second)  # two engines: 3 levels at single pixels
+    assert difference.max() <= 4 and difference.mean() < 0.05
     assert [record.getMessage() for record in caplog.records] == [
         "No GPU for this fusion: RuntimeError"
     ]
