@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 
 from facefusion.cli import engines
-from facefusion.cli.batch import read_pairs
 from facefusion.cli.files import CommandError, read_input, whole_file
 from facefusion.cli.measure import cold_start, stage_times, weight_sizes
+from facefusion.cli.pairs import read_pairs
 from facefusion.machine.cpu import describe_machine
 from facefusion.pipeline.pipeline import STAGES, FusionPipeline
 from facefusion.tiers import TIERS
@@ -64,7 +64,7 @@ def photos() -> tuple[str, list[tuple[Photo, Photo]]]:
     if (EXAMPLES / "pairs.csv").exists():
         pairs = read_pairs(EXAMPLES / "pairs.csv")
         return "examples", [
-            (square(read_input(p.source, "source")), square(read_input(p.target, "target")))
+            (square(read_input(p.sources[0], "source")), square(read_input(p.target, "target")))
             for p in pairs
         ]
     from skimage import data

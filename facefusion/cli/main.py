@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import io
+import os
 import sys
 from collections.abc import Sequence
 from typing import Final
@@ -39,12 +41,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0, or 2 with the reason on stderr.
     """
+    _say_any_name()
     args = make_parser().parse_args(argv)
     try:
-        return int(args.run(args))
+        code = int(args.run(args))
+        print(end="", flush=True)
+        return code
     except (CommandError, FusionError, WeightsError) as error:
         print(f"facefusion: {error}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
         print("facefusion: stopped.", file=sys.stderr)
         return INTERRUPTED
+    except BrokenPipeError:  # `facefusion ... | head`: nobody reads the rest
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the flush at the end
+        return FAILED
+
+
+def _say_any_name() -> None:
+    """Lets the output escape letters that its encoding lacks, such as those of a file's name."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

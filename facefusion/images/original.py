@@ -12,7 +12,7 @@ from facefusion.decoding import reading
 from facefusion.decoding.belongings import Belongings
 from facefusion.decoding.decoded import NOTHING, Patch
 from facefusion.decoding.headers import RefusedPhotoError
-from facefusion.errors import FusionError, PhotoRole, UnreadablePhotoError, refusing
+from facefusion.errors import FusionError, PhotoRole, refusing
 from facefusion.images.lettering import ENGLISH
 from facefusion.images.marking import marked
 from facefusion.images.saving import save
@@ -95,24 +95,23 @@ def patch_of(image: Photo, target: Photo) -> Patch:
     return Patch(left, top, image[top : int(rows[-1]) + 1, left : int(columns[-1]) + 1])
 
 
-def open_photo(path: Path, role: PhotoRole, *, number: int | None = None) -> tuple[Photo, Original]:
-    """Reads a photo in this process, as `reading.read_photo` does, with what belongs to it.
+def open_photo(
+    data: bytes, role: PhotoRole, *, number: int | None = None
+) -> tuple[Photo, Original]:
+    """Reads a trusted photo in this process, as `reading.read_photo` does, with what belongs to it.
 
     Args:
-        path, role, number: see `reading.read_photo`.
+        data: the file, which is kept for the result.
+        role, number: see `reading.read_photo`.
 
     Raises:
-        FusionError: the file is missing, damaged, or no supported photo.
+        FusionError: the file is damaged, or no supported photo.
     """
     try:
-        photo = reading.decode(path.read_bytes(), half=role == "source")
+        photo = reading.decode(data, half=role == "source")
         pixels = reading.pixels_of(photo)
-    except OSError:
-        refused: type[FusionError] = UnreadablePhotoError
     except RefusedPhotoError as error:
         refused = refusing(error.reason)
     else:
-        return pixels, Original(
-            photo.belongings, lambda patch: reading.restored(path.read_bytes(), patch)
-        )
+        return pixels, Original(photo.belongings, lambda patch: reading.restored(data, patch))
     raise refused(role, number=number)

@@ -21,6 +21,7 @@ from PIL import Image
 from facefusion import FusionPipeline
 from facefusion.auto.chooser import TierChooser
 from facefusion.auto.speed import Speed
+from facefusion.cli.main import main
 from facefusion.fusion.coarse import FusionMaps
 from facefusion.geometry.pose import pose_degrees
 from facefusion.geometry.sampling import PhotoPart
@@ -267,3 +268,32 @@ def data(tmp_path: Path, pipeline: FusionPipeline) -> Path:
     (folder / "faces.csv").write_text("\n".join(rows))
     Image.fromarray(np.full((200, 200, 3), 128, np.uint8)).save(folder / "wall.png")
     return folder
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pipe: FusionPipeline, make_photo) -> Path:
+    """The working directory: a face, a photo, a wall without a face, and a text file; the pipeline
+    is the fake one.
+    """
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(FusionPipeline, "from_pretrained", lambda weights=None, **_: pipe)
+    Image.fromarray(make_photo(300, 240)).save("face.png")
+    Image.fromarray(255 - make_photo(400, 500)).save("photo.png")
+    Image.fromarray(make_photo(77, 99)).save("wall.png")
+    Path("notes.txt").write_text("no picture")
+    return tmp_path
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Runs a command, with the consent that it asks for: exit code, stdout, stderr."""
+
+    def call(*words: str, consent: bool = True) -> tuple[int, str, str]:
+        stated = ["--i-have-consent"] if consent and words[:1] in (("fuse",), ("batch",)) else []
+        try:
+            code = main([*words, *stated])
+        except SystemExit as left:
+            code = int(left.code or 0)
+        return (code, *capsys.readouterr())
+
+    return call

@@ -84,7 +84,7 @@ def test_a_profile_stays_and_nothing_shifts(
 ) -> None:
     profile, path = rgb_profile(*SPACES[space]), tmp_path / "a.png"
     Image.fromarray(stored).save(path, icc_profile=profile)
-    photo, original = open_photo(path, "target")
+    photo, original = open_photo(path.read_bytes(), "target")
     assert np.abs(photo.astype(int) - _shown(path)).max() <= 2  # what the networks see
     assert _de(photo, stored) > 1  # the profile says something
     finished = original.finish(_fused(photo), photo)
@@ -114,7 +114,7 @@ def test_the_process_gives_back_what_this_one_gives(
     Image.fromarray(np.dstack([stored, alpha])).save(
         path, icc_profile=rgb_profile(*DISPLAY_P3), exif=exif, lossless=True, exact=True
     )
-    photo, original = open_photo(path, "target")
+    photo, original = open_photo(path.read_bytes(), "target")
     there, belongings = pool.open(path, "target")
     np.testing.assert_array_equal(there, photo)
     assert belongings == original.belongings
@@ -130,7 +130,7 @@ def test_the_process_gives_back_what_this_one_gives(
 def test_srgb_by_any_name_is_no_conversion(tmp_path: Path, stored: np.ndarray) -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     Image.fromarray(stored).save(tmp_path / "a.png", icc_profile=profile)
-    photo, original = open_photo(tmp_path / "a.png", "target")
+    photo, original = open_photo((tmp_path / "a.png").read_bytes(), "target")
     np.testing.assert_array_equal(photo, stored)
     assert not original.belongings.stored and original.belongings.profile == profile
 
@@ -142,7 +142,7 @@ def test_a_profile_that_says_nothing_is_left_out_and_told(
     good = rgb_profile(*DISPLAY_P3)
     profile = {None: good[:200], "grey": grey_profile(1.0)}.get(content, content)
     Image.fromarray(stored).save(tmp_path / "a.png", icc_profile=profile)
-    photo, original = open_photo(tmp_path / "a.png", "target")
+    photo, original = open_photo((tmp_path / "a.png").read_bytes(), "target")
     np.testing.assert_array_equal(photo, stored)
     assert original.belongings.notes == ("unknown_profile",)
     assert original.belongings.profile == b""
@@ -153,7 +153,7 @@ def test_a_grey_profile_is_followed_and_the_result_is_srgb(tmp_path: Path) -> No
     Image.fromarray(np.arange(256, dtype=np.uint8)[None].repeat(30, 0)).save(
         path, icc_profile=grey_profile(1.8)
     )
-    photo, original = open_photo(path, "target")
+    photo, original = open_photo(path.read_bytes(), "target")
     linear = (np.arange(256) / 255) ** 1.8
     right = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
     assert np.abs(photo[4] - 255 * right[:, None])[20:].max() <= 3
@@ -164,7 +164,7 @@ def test_a_grey_profile_is_followed_and_the_result_is_srgb(tmp_path: Path) -> No
 
 def test_print_colours_become_srgb_and_it_is_said(tmp_path: Path) -> None:
     Image.new("CMYK", (40, 30), (0, 200, 200, 0)).save(tmp_path / "a.jpg")
-    photo, original = open_photo(tmp_path / "a.jpg", "target")
+    photo, original = open_photo((tmp_path / "a.jpg").read_bytes(), "target")
     assert original.belongings.notes == ("srgb",)
     assert photo[9, 9, 0] > 200 and photo[9, 9, 1:].max() < 90
 
@@ -175,7 +175,7 @@ def test_transparency_stays(tmp_path: Path, stored: np.ndarray) -> None:
     rgba = np.dstack([stored, alpha])
     path = tmp_path / "a.png"
     Image.fromarray(rgba).save(path)
-    photo, original = open_photo(path, "target")
+    photo, original = open_photo(path.read_bytes(), "target")
     finished = original.finish(_fused(photo), photo)
     outside = _outside(photo)
     np.testing.assert_array_equal(finished.image[outside], rgba[outside])
@@ -197,7 +197,7 @@ def test_transparency_stays(tmp_path: Path, stored: np.ndarray) -> None:
 
 def test_opaque_alpha_is_not_told(tmp_path: Path, stored: np.ndarray) -> None:
     Image.fromarray(stored).convert("RGBA").save(tmp_path / "a.png")
-    assert open_photo(tmp_path / "a.png", "target")[1].belongings.notes == ()
+    assert open_photo((tmp_path / "a.png").read_bytes(), "target")[1].belongings.notes == ()
 
 
 def _png(image: np.ndarray) -> bytes:
@@ -225,7 +225,7 @@ def test_dates_author_and_resolution_stay_and_nothing_else(
     tmp_path: Path, stored: np.ndarray, name: str, extension: str
 ) -> None:
     _photo_with_everything(tmp_path / name, stored)
-    photo, original = open_photo(tmp_path / name, "target")
+    photo, original = open_photo((tmp_path / name).read_bytes(), "target")
     out = tmp_path / f"out{extension}"
     original.finish(_fused(photo), photo).save(out, extension)
     data = out.read_bytes()
@@ -257,7 +257,7 @@ def test_author_and_dates_are_found_in_xmp_and_texts_too(
         b"</rdf:Alt></dc:rights></rdf:Description></x:xmpmeta>"
     )
     Image.fromarray(stored).save(tmp_path / "a.jpg", xmp=xmp)
-    texts = open_photo(tmp_path / "a.jpg", "target")[1].belongings.texts
+    texts = open_photo((tmp_path / "a.jpg").read_bytes(), "target")[1].belongings.texts
     assert texts[AUTHOR] == "A & B" and texts[TAKEN] == "2021:03:04 05:06:07"
     assert texts[RIGHTS].encode("latin-1").decode() == "© B"
 
@@ -267,7 +267,7 @@ def test_a_jpeg_is_no_worse_than_its_target(
     tmp_path: Path, stored: np.ndarray, quality: int
 ) -> None:
     Image.fromarray(stored).save(tmp_path / "a.jpg", quality=quality)
-    photo, original = open_photo(tmp_path / "a.jpg", "target")
+    photo, original = open_photo((tmp_path / "a.jpg").read_bytes(), "target")
     original.finish(_fused(photo), photo).save(tmp_path / "out.jpg", ".jpg")
     Image.fromarray(stored).save(tmp_path / "own.jpg", quality=QUALITY)
     tables = []
@@ -286,7 +286,10 @@ def test_the_format_follows_the_target(
     tmp_path: Path, stored: np.ndarray, kind: str, extension: str
 ) -> None:
     Image.fromarray(stored).save(tmp_path / "a", kind)
-    assert extension_for(open_photo(tmp_path / "a", "target")[1].belongings) == extension
+    assert (
+        extension_for(open_photo((tmp_path / "a").read_bytes(), "target")[1].belongings)
+        == extension
+    )
 
 
 @pytest.mark.parametrize("name", ["a.gif", "a.png", "a.webp", "a.tiff"])
@@ -308,7 +311,7 @@ def test_a_missing_end_is_said_only_where_it_shows(
     file = io.BytesIO()
     Image.fromarray(stored).save(file, "JPEG", quality=95)
     (tmp_path / "a.jpg").write_bytes(file.getvalue()[: len(file.getvalue()) - missing])
-    notes = open_photo(tmp_path / "a.jpg", "target")[1].belongings.notes
+    notes = open_photo((tmp_path / "a.jpg").read_bytes(), "target")[1].belongings.notes
     assert notes == (("cut_short",) if missing > 2 else ())
 
 
@@ -333,10 +336,13 @@ def test_numbers_of_other_types_are_scaled_or_refused(tmp_path: Path) -> None:
             read_photo(path, "target")
 
 
-def test_a_file_that_is_gone_leaves_a_result_in_srgb(tmp_path: Path, stored: np.ndarray) -> None:
+def test_a_file_that_is_gone_leaves_a_result_in_srgb(
+    tmp_path: Path, stored: np.ndarray, pool: DecoderPool
+) -> None:
     path = tmp_path / "a.png"
     Image.fromarray(stored).save(path, icc_profile=rgb_profile(*DISPLAY_P3))
-    photo, original = open_photo(path, "target")
+    photo, belongings = pool.open(path, "target")
+    original = Original(belongings, lambda patch: pool.stored(path, patch)[0])
     path.unlink()
     finished = original.finish(_fused(photo), photo)
     assert finished.belongings.profile == b"" and finished.belongings.notes == ("srgb",)
