@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from tqdm import tqdm
 
 from facefusion.training.averages import move_average
+from facefusion.training.rates import cosine_decay
 
 Batch = dict[str, Tensor]
 Net = TypeVar("Net", bound=nn.Module)
@@ -162,7 +163,7 @@ def _rate_factor(schedule: Schedule, step: int) -> float:
     if step < schedule.warmup:
         return (step + 1) / schedule.warmup
     progress = (step - schedule.warmup) / max(schedule.steps - schedule.warmup, 1)
-    return 0.01 + 0.99 * 0.5 * (1 + float(np.cos(np.pi * min(progress, 1.0))))
+    return cosine_decay(progress)
 
 
 def _append(path: Path, row: dict[str, Any]) -> None:

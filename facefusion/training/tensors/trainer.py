@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import math
 import os
 import time
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from typing import Any, Final
 import cv2
 import torch
 
+from facefusion.training.rates import cosine_decay
 from facefusion.training.tensors.discriminators import Discriminators
 from facefusion.training.tensors.faces import PackedFaces
 from facefusion.training.tensors.loss_networks import LossFiles, LossNetworks
@@ -28,8 +28,6 @@ from facefusion.training.tensors.validation import Validation
 RAMP_END: Final = 0.04
 #: Steps over which the rate rises.
 WARM_UP: Final = 100
-#: Share of the rate that is left at the end.
-LEAST_RATE: Final = 0.01
 #: Share of the average that a late step keeps.
 KEEP: Final = 0.9995
 #: Side in pixels at which the discriminators see features.
@@ -152,8 +150,7 @@ class Training:
 
     def _set_numbers(self) -> None:
         progress = min(self.spent / self.settings.seconds, 1.0)
-        cosine = LEAST_RATE + (1 - LEAST_RATE) * 0.5 * (1 + math.cos(math.pi * progress))
-        rate = self.settings.rate * cosine * min(1.0, (self.step + 1) / WARM_UP)
+        rate = self.settings.rate * cosine_decay(progress) * min(1.0, (self.step + 1) / WARM_UP)
         keep = min(KEEP, (self.step + 1) / (self.step + 10))
         ramp = 1.0 if self.files.discriminators is not None else min(1.0, progress / RAMP_END)
         self.state.set(rate, keep, ramp)
