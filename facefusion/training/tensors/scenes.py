@@ -19,6 +19,7 @@ from facefusion.training.tensors.faces import (
 )
 from facefusion.training.tensors.filters import resized
 from facefusion.training.tensors.parts import PartMasks
+from facefusion.training.tensors.phototones import PhotoTones
 from facefusion.training.tensors.tone import match_light
 from facefusion.training.tensors.views import Views, placed
 
@@ -171,7 +172,7 @@ class Scenes:
         masks: tuple[Tensor, Tensor],
         share: Tensor,
     ) -> Batch:
-        """Matches sources to their targets' tone and light.
+        """Matches sources to their targets' tone and light, dark targets brought to ordinary light.
 
         Args:
             targets: the targets.
@@ -188,11 +189,14 @@ class Scenes:
         index, faces, half = targets.index, self.faces, targets.half
         free, parts = 1 - blocked, targets.parts
         face, skin = targets.face * free, targets.skin * free
+        bare = targets.skin * (1 - targets.maps[:, ALWAYS_KEEP, None])
+        tones = PhotoTones.of(target, resized(bare, SKIN, SKIN))
+        target, truth = tones.raised(target), tones.raised(truth)
         relit = _relit(warped.image, target, skin, parts, share)
         mirrored = _relit(warped.mirrored, target[half:], skin[half:], parts[half:], share[half:])
         relit = torch.cat([relit[:half], mix(warped.opacity, mirrored, relit[half:])])
         return {
-            "warped": relit,
+            "warped": tones.coloured(relit),
             "target": target,
             "truth": truth,
             "face": face,
