@@ -84,8 +84,7 @@ def packed(
 def test_packed_faces_are_the_aligned_faces(packed: Path, make_mesh: Any, make_photo: Any) -> None:
     faces = PackedFaces.load(packed, "train", CPU, (256,), threads=1)
     mesh = make_mesh((200, 205), 225, yaw=9.0)
-    matrix = mesh_crop_transform(mesh, FUSION_FACE_SHARE, pack.CROP)
-    matrix = rescale_transform(matrix, 256 / pack.CROP)
+    matrix = rescale_transform(mesh_crop_transform(mesh, FUSION_FACE_SHARE, 128), 2)
     crop = crop_photo(np.roll(make_photo(400, 400), 50, axis=1), matrix, 256)
     found = faces.crops[256][1].permute(1, 2, 0).numpy()
     assert np.abs(found.astype(float) - crop).mean() < 2

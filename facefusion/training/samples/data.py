@@ -13,10 +13,12 @@ from typing import Final
 import cv2
 import numpy as np
 
+from facefusion.fusion.coarse import COARSE_SIZE
 from facefusion.geometry.align import (
     FUSION_FACE_SHARE,
     crop_photo,
     mesh_crop_transform,
+    rescale_transform,
     transform_points,
 )
 from facefusion.geometry.topology import eye_distance
@@ -117,7 +119,9 @@ def align_faces(faces: list[FaceImage], size: int = CROP_SIZE) -> AlignedFaces:
     """Aligns the faces to crops of `size` pixels and prepares the warp onto each of them."""
     crops, meshes, warps = [], [], []
     for face in faces:
-        matrix = mesh_crop_transform(face.mesh, FUSION_FACE_SHARE, size)
+        # As at serving: crops of all sides are those of the coarse network, enlarged.
+        small = mesh_crop_transform(face.mesh, FUSION_FACE_SHARE, COARSE_SIZE)
+        matrix = rescale_transform(small, size / COARSE_SIZE)
         crops.append(crop_photo(face.image, matrix, size, cv2.BORDER_REFLECT_101))
         meshes.append(transform_points(face.mesh, matrix))
         warps.append(

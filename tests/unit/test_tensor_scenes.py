@@ -1,0 +1,127 @@
+"""A pair through the tensor sampler's scene gives the networks what serving gives them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from facefusion import FusionPipeline
+from facefusion.geometry.align import (
+    FUSION_FACE_SHARE,
+    crop_photo,
+    mesh_crop_transform,
+    rescale_transform,
+    transform_points,
+)
+from facefusion.geometry.slits import SLITS, slit_window
+from facefusion.pipeline.alignment import AlignedPair
+from facefusion.tiers import Tier
+from facefusion.training.samples.data import FaceImage
+from facefusion.training.tensors import pack
+from facefusion.training.tensors.draws import Draws
+from facefusion.training.tensors.faces import PackedFaces
+from facefusion.training.tensors.scenes import Scenes
+from tests.unit.conftest import EXAMPLES, bare_face
+
+CPU = torch.device("cpu")
+#: Side of the coarse network's input in pixels.
+SIDE = 128
+#: Standard deviation in pixels of the Gaussian before differences of warped faces: packed crops are
+#: resampled once more than photos, which alone changes fine texture by up to 1.4 levels.
+TEXTURE = 1.0
+#: Places of the face at dusk, of the one in grey and of the drawn one in `faces`.
+DUSK, GREY, DRAWN = 4, 5, 6
+#: Source and target: expressions both ways, unusual light on either side, an open mouth.
+PAIRS = [
+    (0, 1),
+    (1, 0),
+    (2, 3),
+    (3, 2),
+    (DRAWN, 0),
+    (0, DRAWN),
+    (1, DUSK),
+    (0, GREY),
+    (DUSK, 2),
+    (GREY, 3),
+]
+
+
+@pytest.fixture(scope="module")
+def faces(pipeline: FusionPipeline, make_mesh: Any, make_photo: Any) -> list[FaceImage]:
+    """Portraits of the packed size, one at dusk, one in grey, and a drawn face, its mouth open."""
+    photos, meshes = [], []
+    for path in sorted(EXAMPLES.glob("portrait-*.jpg")):
+        photo = np.asarray(Image.open(path).convert("RGB"))
+        mesh = pipeline.networks.mesh(photo, pipeline.networks.detector(photo)[0]).mesh
+        matrix = mesh_crop_transform(mesh, FUSION_FACE_SHARE, SIDE)
+        matrix = rescale_transform(matrix, pack.CROP / SIDE)
+        photos.append(crop_photo(photo, matrix, pack.CROP))
+        meshes.append(transform_points(mesh, matrix))
+    dusk = np.rint(photos[0] * (0.3, 0.25, 0.25)).astype(np.uint8)
+    grey = np.repeat(photos[1].mean(2, keepdims=True).astype(np.uint8), 3, axis=2)
+    photos += [dusk, grey, make_photo(400, 400)]
+    meshes += [meshes[0], meshes[1], make_mesh((200, 205), 240, mouth_open=True)]
+    return [
+        FaceImage(photo, mesh, 0.0, f"{i}.png", 1)
+        for i, (photo, mesh) in enumerate(zip(photos, meshes, strict=True))
+    ]
+
+
+@pytest.fixture(scope="module")
+def packed(faces: list[FaceImage], tmp_path_factory: pytest.TempPathFactory) -> PackedFaces:
+    """The faces, packed without loss and with nothing over them."""
+    networks = SimpleNamespace(
+        find_coverings=lambda aligned: [bare_face() for _ in aligned.names],
+        embed_faces=lambda aligned, shipped: torch.ones(len(aligned.names), 128),
+    )
+    out: Path = tmp_path_factory.mktemp("pack") / "pack.npz"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pack.LossNetworks, "from_folder", lambda folder: networks)
+        patch.setattr(pack, "load_faces", lambda root, split: faces)
+        patch.setattr(pack, "QUALITY", 101)
+        pack.pack(out, out, out)
+    return PackedFaces.load(out, "train", CPU, (256,), threads=1)
+
+
+def _difference(found: torch.Tensor, expected: np.ndarray, sigma: float = 0.0) -> np.ndarray:
+    """Returns the absolute difference of images in levels, (S, S)."""
+    signed = np.asarray(255 * found.permute(1, 2, 0).numpy() - expected, np.float32)
+    if sigma:
+        signed = cv2.GaussianBlur(signed, (0, 0), sigma)
+    return np.asarray(np.abs(signed).mean(2))
+
+
+def _slits(mesh: np.ndarray, side: int) -> list[np.ndarray]:
+    """Returns the surroundings of mouth and eyes of a mesh in the 128 px crop, (side, side) each."""
+    areas = []
+    for slit in SLITS:
+        area = np.zeros((side, side), np.float32)
+        window, weight, _ = slit_window(mesh * (side / SIDE), slit, side)
+        area[window] = weight
+        areas.append(area)
+    return areas
+
+
+@pytest.mark.parametrize("view", [128, 256])
+def test_pairs_are_those_of_the_pipeline(
+    packed: PackedFaces, faces: list[FaceImage], make_pair: Any, view: int
+) -> None:
+    sources, targets = (torch.tensor(each) for each in zip(*PAIRS, strict=True))
+    batch = Scenes(packed, view, Draws(CPU)).pairs(targets, sources)
+    for row, numbers in enumerate(PAIRS):
+        source, target = ((faces[i].image, faces[i].mesh) for i in numbers)
+        pair: AlignedPair = make_pair(source, target, tier=Tier.BALANCED)
+        warped, crop, face = pair.network_inputs(view)
+        assert _difference(batch["target"][row], crop).mean() < 1
+        assert 255 * np.abs(batch["face"][row, 0].numpy() - face).mean() < 2
+        error = _difference(batch["warped"][row], warped, TEXTURE)
+        assert np.average(error, weights=face) < 1
+        for slit in _slits(pair.target.mesh, view):
+            assert np.average(error, weights=slit) < 1.8
