@@ -97,6 +97,12 @@ class FaceHiddenError(FusionError):
     code = "face_hidden"
 
 
+class FaceCutError(FusionError):
+    """A source face whose eyes or mouth the photo's edge cuts off."""
+
+    code = "face_cut"
+
+
 def refusing(code: str) -> type[FusionError]:
     """Returns the error class with this code.
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from facefusion.geometry.topology import five_points
 from facefusion.geometry.windows import pixel_window, square_corners
-from facefusion.types import Affine, Mesh
+from facefusion.types import Affine, Mask, Mesh
 
 #: Longer side of the face box as a share of the fusion crop's side; the rest shows hair, ears and
 #: light.
@@ -188,6 +188,27 @@ def shrunk(
     linear = matrix[:, :2] * step
     corner = matrix[:, :2] @ (np.array([left, top]) + (step - 1) / 2) + matrix[:, 2]
     return part, np.concatenate([linear, corner[:, None]], axis=1)
+
+
+def beyond_edge(shape: tuple[int, ...], matrix: Affine, size: int) -> Mask | None:
+    """Returns where a crop lies beyond the edge of its photo.
+
+    Args:
+        shape: height and width of the photo in pixels.
+        matrix: (2, 3) photo pixels to crop pixels.
+        size: side of the crop in pixels.
+
+    Returns:
+        (size, size) float32, 1 beyond the edge and 0 in the photo; None if all of it is in the photo.
+    """
+    to_photo = invert(matrix)
+    pixels = np.arange(size, dtype=np.float32)
+    x, y = (
+        to_photo[axis, 0] * pixels[None] + to_photo[axis, 1] * pixels[:, None] + to_photo[axis, 2]
+        for axis in (0, 1)
+    )
+    outside = (x < -0.5) | (y < -0.5) | (x > shape[1] - 0.5) | (y > shape[0] - 0.5)
+    return outside.astype(np.float32) if outside.any() else None
 
 
 def _shrink(matrix: Affine) -> float:

@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 
 from facefusion.errors import (
+    FaceCutError,
     FaceHiddenError,
     FaceTiltedError,
     FaceTooSmallError,
@@ -35,6 +36,8 @@ MAX_DISAGREEMENT: Final = 0.3
 #: Largest share of a face that cloth, hands, things and dark glass may hide together: a mask and
 #: sunglasses leave no face.
 MAX_HIDDEN: Final = 0.55
+#: Largest share of a source face between eyes and lips beyond the photo's edge.
+MAX_OUTSIDE: Final = 0.04
 
 
 def is_consistent(face: Face) -> bool:
@@ -79,8 +82,10 @@ def check_coverings(coverings: Coverings, role: PhotoRole, *, number: int | None
     """Refuses a face of which too little is visible.
 
     Raises:
-        FaceHiddenError.
+        FaceCutError, FaceHiddenError.
     """
+    if role == "source" and coverings.hidden.outside > MAX_OUTSIDE:
+        raise FaceCutError(role, number=number)
     if coverings.hidden.whole > MAX_HIDDEN:
         raise FaceHiddenError(role, number=number)
 

@@ -25,6 +25,7 @@ from facefusion.perception.in_front import (
     NOTHING_HIDDEN,
     HiddenShares,
     beard,
+    hair_in_front,
     mouth_opening,
     things,
 )
@@ -45,10 +46,13 @@ class Coverings:
 
     Attributes:
         glasses: the glasses, or None.
-        hair: (96, 96) float32 in [0, 1], where hair or a hat hides the face in its aligned crop.
+        hair: (96, 96) float32 in [0, 1], where hair or a hat hides the upper face in its aligned
+            crop.
         lids: (192, 192) float32 in [0, 1], the lids of shut eyes, or None.
         things: (192, 192) float32 in [0, 1], cloth, hands and things in front, or None.
+        hair_in_front: (192, 192) float32 in [0, 1], hair that hangs over the face, or None.
         beard: (192, 192) float32 in [0, 1], a full beard with what it surrounds, or None.
+        outside: (192, 192) float32 in [0, 1], beyond the photo's edge, or None.
         mouth: share of the mouth's opening (`mouth_opening`), or None where it is hidden.
         hidden: shares of the face that are hidden.
     """
@@ -57,45 +61,52 @@ class Coverings:
     hair: Mask
     lids: Mask | None = None
     things: Mask | None = None
+    hair_in_front: Mask | None = None
     beard: Mask | None = None
+    outside: Mask | None = None
     mouth: float | None = None
     hidden: HiddenShares = NOTHING_HIDDEN
 
     @property
     def in_front(self) -> Mask:
-        """Glasses and things in front of the face: (192, 192) float32 in [0, 1]."""
-        glasses = _EMPTY if self.glasses is None else self.glasses.covered
-        return glasses if self.things is None else np.maximum(glasses, self.things)
+        """Glasses, things and hair in front of the face: (192, 192) float32 in [0, 1]."""
+        glasses = None if self.glasses is None else self.glasses.covered
+        return _union(glasses, self.things, self.hair_in_front)
 
     @property
     def always_keep(self) -> Mask:
         """What a target keeps, shut lids included: (192, 192) float32 in [0, 1]."""
-        return self.in_front if self.lids is None else np.maximum(self.in_front, self.lids)
+        return _union(self.in_front, self.lids)
 
     @property
     def everything(self) -> Mask:
         """All that covers the face, its beard included: (192, 192) float32 in [0, 1]."""
-        found = np.maximum(self.always_keep, cv2.resize(self.hair, MAP_SIZE))
-        return found if self.beard is None else np.maximum(found, self.beard)
+        return _union(self.always_keep, _enlarged(self.hair), self.beard)
 
     @property
     def occlusion_maps(self) -> FloatArray:
         """Hidden parts of the face, (192, 192, 2) float32 in [0, 1].
 
-        The first map is hair, the second things, and dark glass with its surround.
+        The first map is hair; the second things, dark glass with its surround, and what the photo's
+        edge cuts off.
         """
-        dark_glass = self.glasses.hidden if self.glasses is not None else None
-        hidden = _EMPTY if dark_glass is None else dark_glass
-        if self.things is not None:
-            hidden = np.maximum(hidden, self.things)
-        return np.dstack([cv2.resize(self.hair, MAP_SIZE), hidden])
+        dark_glass = None if self.glasses is None else self.glasses.hidden
+        hair = _union(_enlarged(self.hair), self.hair_in_front)
+        return np.dstack([hair, _union(dark_glass, self.things, self.outside)])
 
     @property
     def nbytes(self) -> int:
         """Bytes of all maps."""
         return self.hair.nbytes + sum(
             part.nbytes
-            for part in (self.glasses, self.lids, self.things, self.beard)
+            for part in (
+                self.glasses,
+                self.lids,
+                self.things,
+                self.hair_in_front,
+                self.beard,
+                self.outside,
+            )
             if part is not None
         )
 
@@ -112,9 +123,7 @@ class Coverings:
         Returns:
             (192, 192) float32 in [0, 1].
         """
-        return np.asarray(
-            occlusion_maps[..., 0] * (1 - cv2.resize(self.hair, MAP_SIZE)), np.float32
-        )
+        return np.asarray(occlusion_maps[..., 0] * (1 - _enlarged(self.hair)), np.float32)
 
     def blocked_by(self, occlusion_maps: FloatArray) -> Mask:
         """Returns where this target's face must not change.
@@ -173,10 +182,23 @@ def coverings_of(parts: FaceParts, shut: Mask | None) -> Coverings:
         hair=hair_over_face(parts),
         lids=shut,
         things=_at_map_size(things(parts)),
+        hair_in_front=_at_map_size(hair_in_front(parts)),
         beard=_at_map_size(beard(parts)),
+        outside=_at_map_size(parts.outside),
         mouth=mouth_opening(parts),
         hidden=HiddenShares.of(parts),
     )
+
+
+def _union(*parts: Mask | None) -> Mask:
+    """Returns the maximum of maps (192, 192); 0 everywhere without any."""
+    found = [part for part in parts if part is not None]
+    return np.asarray(np.maximum.reduce(found), np.float32) if found else _EMPTY
+
+
+def _enlarged(hair: Mask) -> Mask:
+    """Enlarges a map of hair (96, 96) to `MAP_SIZE`."""
+    return np.asarray(cv2.resize(hair, MAP_SIZE), np.float32)
 
 
 @overload

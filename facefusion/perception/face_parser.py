@@ -11,6 +11,7 @@ import numpy as np
 from facefusion.engines.sessions import make_session
 from facefusion.geometry.align import (
     FUSION_FACE_SHARE,
+    beyond_edge,
     crop_photo,
     mesh_crop_transform,
     transform_points,
@@ -34,10 +35,13 @@ class FaceParts:
     Attributes:
         probabilities: (13, 256, 256) float32, by `FacePart`, over the face's aligned crop.
         mesh: (468, 3) in pixels of that crop.
+        outside: (256, 256) float32, 1 beyond the photo's edge, which counts as background; None if
+            the photo goes on beyond the crop.
     """
 
     probabilities: FloatArray
     mesh: Mesh
+    outside: Mask | None = None
 
     def of(self, *parts: FacePart) -> Mask:
         """Returns the probability of any of these parts, (256, 256) float32 in [0, 1]."""
@@ -70,7 +74,12 @@ class FaceParser:
         """Parses the face with this mesh (468, 3) in `photo` (H, W, 3) RGB uint8."""
         to_crop = mesh_crop_transform(mesh, FUSION_FACE_SHARE, CROP_SIZE)
         crop = crop_photo(photo, to_crop, CROP_SIZE)
-        return FaceParts(self.probabilities(crop), transform_points(mesh, to_crop))
+        probabilities = self.probabilities(crop)
+        outside = beyond_edge(photo.shape, to_crop, CROP_SIZE)
+        if outside is not None:  # the crop repeats the photo's edge there
+            probabilities *= 1 - outside
+            probabilities[FacePart.BACKGROUND] += outside
+        return FaceParts(probabilities, transform_points(mesh, to_crop), outside)
 
     def probabilities(self, crop: Photo) -> FloatArray:
         """Parses an aligned crop (256, 256, 3) RGB uint8: (13, 256, 256) float32, by `FacePart`."""

@@ -8,7 +8,9 @@ from typing import Final, Self
 import cv2
 import numpy as np
 
+from facefusion.geometry.mask import fill_points, hull
 from facefusion.geometry.ramps import ramp
+from facefusion.geometry.topology import LEFT_EYE, OUTER_LIPS, RIGHT_EYE
 from facefusion.perception.face_parser import CROP_SIZE, NEAR, FaceParts
 from facefusion.perception.face_parts import FacePart
 from facefusion.types import Mask
@@ -23,6 +25,9 @@ CONFIDENT: Final = 0.85
 CERTAIN: Final = 0.9
 #: Least area of a thing inside of the face, as a share of the face.
 LEAST_THING: Final = 0.006
+#: Probabilities at which a pixel begins to count as hair, and at which it counts fully: the rest of
+#: a hairline is skin, and carries likeness.
+HAIR_EDGE: Final = (0.5, 0.8)
 #: Diameter in pixels of the dilation of things: their edges are mixed with skin.
 DILATION: Final = 5
 #: Standard deviation in pixels of the soft edge of things and beards.
@@ -30,7 +35,7 @@ SOFT: Final = 1.0
 #: Growths of the face's outline between which a beard lies along the jaw.
 JAW: Final = (-0.1, 0.04)
 #: Least mean probability of a beard there, below the mouth.
-LEAST_BEARD: Final = 0.4
+LEAST_BEARD: Final = 0.5
 #: Mesh points of the corners of the mouth.
 MOUTH_CORNERS: Final = (61, 291)
 #: Mesh points at the lower ends of the nostrils.
@@ -62,6 +67,18 @@ def things(parts: FaceParts) -> Mask | None:
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (DILATION, DILATION))
     wider = cv2.dilate(opacity * kept[labels], disc)
     return np.asarray(cv2.GaussianBlur(wider, (0, 0), SOFT), np.float32)
+
+
+def hair_in_front(parts: FaceParts) -> Mask | None:
+    """Returns where hair of the head certainly hangs over a face.
+
+    Returns:
+        (256, 256) float32 in [0, 1] over the aligned crop, or None if it does nowhere.
+    """
+    opacity = np.asarray(ramp(parts.of(FacePart.HAIR), *HAIR_EDGE), np.float32) * parts.face(NEAR)
+    if not (opacity * parts.face()).any():
+        return None
+    return np.asarray(cv2.GaussianBlur(opacity, (0, 0), SOFT), np.float32)
 
 
 def beard(parts: FaceParts) -> Mask | None:
@@ -99,6 +116,7 @@ class HiddenShares:
         hand, thing, hair: by hands, by other things, and by hair.
         mouth: share of the face below the nose that cloth hides.
         whole: certainly, by all but hair and the frame of glasses.
+        outside: cut off by the photo's edge, of the face between eyes and lips.
     """
 
     hand: float = 0.0
@@ -106,6 +124,7 @@ class HiddenShares:
     hair: float = 0.0
     mouth: float = 0.0
     whole: float = 0.0
+    outside: float = 0.0
 
     @classmethod
     def of(cls, parts: FaceParts) -> Self:
@@ -122,7 +141,16 @@ class HiddenShares:
             hair=parts.share(FacePart.HAIR),
             mouth=float((cloth * lower).sum() / max(float(lower.sum()), 1.0)),
             whole=float((hiding * face).sum() / max(float(face.sum()), 1.0)),
+            outside=_share_outside(parts),
         )
+
+
+def _share_outside(parts: FaceParts) -> float:
+    if parts.outside is None:
+        return 0.0
+    inner = np.zeros(parts.outside.shape, np.uint8)
+    fill_points(inner, hull(parts.mesh, LEFT_EYE + RIGHT_EYE + OUTER_LIPS), 1)
+    return float(parts.outside[inner > 0].mean()) if inner.any() else 1.0
 
 
 NOTHING_HIDDEN: Final = HiddenShares()

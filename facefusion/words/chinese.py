@@ -225,6 +225,8 @@ CHINESE: Final[dict[str, str]] = {
     "error.face_turned.remedy": "请选择能看到双眼、并且与另一张照片朝向大致相同的照片。",
     "error.face_hidden": "中的脸被遮挡，露出的部分太少",
     "error.face_hidden.remedy": "请选择脸部没有遮挡的照片。",
+    "error.face_cut": "只露出部分脸：脸被画面边缘切掉了",
+    "error.face_cut.remedy": "请选择能看到整张脸的照片。",
     "error.face_tilted": "中的脸抬头或低头太多",
     "error.face_tilted.remedy": "请选择与眼睛同高拍摄的照片，或抬头低头的程度与另一张照片大致相同的照片。",
     "error.deleted": "已经不在了：照片会在 10 分钟后删除，人多时会更早",

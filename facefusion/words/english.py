@@ -251,6 +251,8 @@ ENGLISH: Final[dict[str, str]] = {
     ),
     "error.face_hidden": "shows too little of the face: something is in front of it",
     "error.face_hidden.remedy": "Please choose a picture in which nothing covers the face.",
+    "error.face_cut": "shows only a part of the face: the edge of the picture cuts it off",
+    "error.face_cut.remedy": "Please choose a picture that shows the whole face.",
     "error.face_tilted": "shows the face looking too far up or down",
     "error.face_tilted.remedy": (
         "Please choose a photo taken at eye level, or one where the face looks up or down as much as in the other one."

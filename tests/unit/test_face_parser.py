@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,11 @@ import pytest
 
 from benchmarks import ghosting
 from facefusion import FusionPipeline
-from facefusion.errors import FaceHiddenError
+from facefusion.errors import FaceCutError, FaceHiddenError
 from facefusion.geometry.mask import fill_points, lips_mask, outline
 from facefusion.geometry.topology import LEFT_EYE, OUTER_LIPS, RIGHT_EYE
 from facefusion.images.reading import read_photo
+from facefusion.perception.checks import MAX_OUTSIDE, check_coverings
 from facefusion.perception.coverings import coverings_of
 from facefusion.perception.face_parser import CROP_SIZE, FaceParts
 from facefusion.perception.face_parts import FACE, IN_FRONT, PARTS, FacePart
@@ -132,6 +134,47 @@ def test_the_coverings_of_a_target_are_kept_and_those_of_a_source_are_not_carrie
     assert maps[at_hand][1] == 1 and maps[at_beard][1] == 0  # a source's beard is carried
     assert bare.blocked_by(maps)[at_hand] == 1
     assert found.nbytes > bare.nbytes and bare.things is None and bare.beard is None
+
+
+def test_hair_over_the_face_is_kept_and_not_carried(mesh: np.ndarray) -> None:
+    curtain = FacePart.HAIR, square(105, 150, 25)  # over a cheek, below the forehead's hair
+    found, bare = coverings_of(parsed(mesh, curtain), None), coverings_of(parsed(mesh), None)
+    at_hair, beside = (112, 79), (112, 130)  # of 192
+    assert found.in_front[at_hair] == found.always_keep[at_hair] == 1
+    assert found.always_keep[beside] == 0 and bare.hair_in_front is None
+    assert bare.blocked_by(found.occlusion_maps)[at_hair] == 1
+    doubtful = coverings_of(parsed(mesh, curtain, sure=0.4), None)
+    assert doubtful.hair_in_front is None
+
+
+def test_beyond_the_photos_edge_there_is_nothing_of_a_face(
+    pipeline: FusionPipeline, mesh: np.ndarray
+) -> None:
+    outside = np.zeros((CROP_SIZE, CROP_SIZE), np.float32)
+    outside[:, : round(float(mesh[33, 0]))] = 1  # up to an outer corner of the eyes
+    slightly = HiddenShares.of(replace(parsed(mesh), outside=outside)).outside
+    outside[:, : round(float(mesh[133, 0]))] = 1  # up to the inner one
+    cut = coverings_of(replace(parsed(mesh), outside=outside), None)
+    assert slightly < MAX_OUTSIDE < cut.hidden.outside < 0.5
+    assert HiddenShares.of(parsed(mesh)).outside == 0
+    assert cut.occlusion_maps[96, 40, 1] == 1 and cut.in_front[96, 40] == 0
+    check_coverings(cut, "target")  # as it is
+    with pytest.raises(FaceCutError):
+        check_coverings(cut, "source")
+
+
+def test_a_source_whose_mouth_is_cut_off_is_refused(pipeline: FusionPipeline) -> None:
+    photo = read_photo(EXAMPLES / "portrait-1.jpg", "target")
+    face = pipeline.find_faces(photo)[0]
+    parser = pipeline.networks.coverings.parser
+    assert parser(photo, face.mesh).outside is None
+    cut = photo[: round(float(face.mesh[13, 1]))]
+    parts = parser(cut, face.mesh)
+    assert parts.outside is not None and parts.outside[-1].min() == 1
+    np.testing.assert_array_equal(parts.of(FacePart.BACKGROUND)[parts.outside > 0], np.float32(1))
+    with pytest.raises(FaceCutError) as refused:
+        check_coverings(pipeline.find_coverings(cut, face), "source")
+    assert "whole face" in str(refused.value)
 
 
 def test_dark_glass_and_frames_make_glasses(mesh: np.ndarray) -> None:
