@@ -15,6 +15,8 @@ from facefusion.decoding.headers import Refusal, RefusedPhotoError
 
 #: Bytes of pixels that are converted at a time.
 STRIP_BYTES: Final = 1 << 20
+#: Alpha (0 to 255) from which on a photo is seen, and its transparency stays with a new face on it.
+LEAST_VISIBLE: Final = 64
 _TURNS: Final = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -138,12 +140,13 @@ class Decoded:
             stored[changed] = self._from_srgb(new)[changed]
             return stored
         alpha = stored[..., 3:].astype(np.float32)
-        # Solves over_white(colour, alpha) = new; where no colour does, the pixel becomes opaque.
-        colour = 255 * (new - (255 - alpha)) / np.maximum(alpha, 1)
-        solved = np.asarray(((alpha > 0) & (colour >= 0)).all(2))[..., None]
-        colour = np.where(solved, np.round(np.clip(colour, 0, 255)), new)
-        filled = np.where(solved, alpha, 255)
-        rgba = np.dstack([self._from_srgb(colour.astype(np.uint8)), filled.astype(np.uint8)])
+        # Solves over_white(colour, alpha) = new, in the nearest colour; what can hardly be seen, such
+        # as a mark beside a cut-out person, becomes opaque.
+        filled = np.where(alpha < LEAST_VISIBLE, np.float32(255), alpha)
+        colour = np.clip(255 * (new - (255 - filled)) / filled, 0, 255)
+        rgba = np.dstack(
+            [self._from_srgb(np.round(colour).astype(np.uint8)), filled.astype(np.uint8)]
+        )
         stored[changed] = rgba[changed]
         return stored
 
