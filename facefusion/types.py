@@ -96,6 +96,22 @@ class Flaw(StrEnum):
     SOFT = "soft"
 
 
+class Kept(StrEnum):
+    """What a new face keeps of the photo's own (`pipeline.kept`)."""
+
+    #: A full beard, with moustache and mouth, where the source has none.
+    BEARD = "beard"
+    #: Closed lips, where the source shows its teeth.
+    LIPS = "lips"
+    #: Shut eyes.
+    LIDS = "lids"
+    GLASSES = "glasses"
+    #: Hair that hangs over the face.
+    HAIR = "hair"
+    #: Cloth, hands and other things in front of the face.
+    THINGS = "things"
+
+
 @dataclass(frozen=True)
 class FusedFace:
     """One replaced face.
@@ -112,6 +128,7 @@ class FusedFace:
         covered: (192, 192) float32 in [0, 1] for source and target, what covers their faces in
             their aligned crops.
         flaws: what can be seen to be wrong with it, the most serious first; empty in a draft.
+        kept: what it keeps of the photo's own face.
     """
 
     source: Face
@@ -123,6 +140,7 @@ class FusedFace:
     source_crop: Photo
     covered: tuple[Mask, Mask]
     flaws: tuple[Flaw, ...] = ()
+    kept: tuple[Kept, ...] = ()
 
 
 #: An array, or a function that makes it.
@@ -188,6 +206,12 @@ class FusionResult:
         """What can be seen to be wrong with any of the new faces."""
         found = {flaw for face in self.faces for flaw in face.flaws}
         return tuple(flaw for flaw in Flaw if flaw in found)
+
+    @property
+    def kept(self) -> tuple[Kept, ...]:
+        """What the new faces keep of the photo's own."""
+        found = {kept for face in self.faces for kept in face.kept}
+        return tuple(kept for kept in Kept if kept in found)
 
     @property
     def source_face(self) -> Face:

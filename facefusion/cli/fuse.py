@@ -13,7 +13,7 @@ from facefusion.pipeline.options import LIKENESS
 from facefusion.pipeline.pipeline import MAX_SOURCES, FusionPipeline
 from facefusion.studio.insightface_models import ACCEPT_VARIABLE, ARCFACE, SWAPPER
 from facefusion.tiers import TIERS, Tier
-from facefusion.words import grade, say
+from facefusion.words import grade, listed, say
 
 #: Statement that the user makes by `--i-have-consent`.
 CONSENT: Final = (
@@ -149,6 +149,8 @@ def run(args: argparse.Namespace) -> int:
     print(f"{args.out}: {match}, {result.timings.total:.2f} s, tier {result.tier}")
     for flaw in result.flaws:
         print(say(f"flaw.{flaw}"))
+    if result.kept:
+        print(f"{say('stays')} {listed(f'stays.{kept}' for kept in result.kept)}.")
     for path, (_, own) in zip(paths, opened, strict=True):
         print_notes(path, own.notes_for("source", ""))
     print_notes(args.target, original.notes_for("target", args.out.suffix.lower()))

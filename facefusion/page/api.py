@@ -38,6 +38,7 @@ FUSE: Final = (
     "in its metadata), its first draft (PNG, marked too), and a report: `identity_similarity` (cosine in [-1, 1] between "
     "the identities of the source and of the result; `faces` holds it for each face), `likeness` (the same in words), "
     "`flaws` (what can be seen to be wrong: light, mouth, smeared, soft), `advice` (what to try), "
+    "`kept` (what stays of the photo's own face: beard, lips, lids, glasses, hair, things), "
     "`tier` (the one that ran), `reason` (why, where `auto` chose), `seconds` by stage, `notes` "
     "(sentences about the files). Files are deleted after 10 minutes."
 )
@@ -186,6 +187,7 @@ def make_report(result: FusionResult, language: words.Language) -> dict[str, Any
         "likeness": words.grade(result.identity_similarity),
         "faces": [round(face.identity_similarity, 4) for face in result.faces],
         "flaws": [flaw.value for flaw in result.flaws],
+        "kept": [kept.value for kept in result.kept],
         "advice": [say(f"flaw.{flaw}", language) for flaw in result.flaws],
         "tier": result.tier.value,
         "reason": result.choice.reason.value if result.choice is not None else None,

@@ -81,7 +81,7 @@ def done(result: FusionResult, numbers: Sequence[int], people: Sequence[int], *,
         f'<tr><th scope="row"><span data-say="face"></span> {number}</th>'
         f'<td data-say="who.{person}"></td>'
         f'<td><span data-say="match.{grade}"></span> {face.identity_similarity:.2f}</td>'
-        f"<td>{_flaws(face)}</td></tr>"
+        f"<td>{_flaws(face)}{_kept(face)}</td></tr>"
         for number, person, grade, face in zip(numbers, people, grades, result.faces, strict=True)
     )
     heads = "".join(
@@ -100,3 +100,8 @@ def done(result: FusionResult, numbers: Sequence[int], people: Sequence[int], *,
 def _flaws(face: FusedFace) -> str:
     keys = [f"flaw.{flaw}.name" for flaw in face.flaws] or ["flaw.none.name"]
     return ", ".join(f'<span data-say="{key}"></span>' for key in keys)
+
+
+def _kept(face: FusedFace) -> str:
+    names = ", ".join(f'<span data-say="stays.{kept}"></span>' for kept in face.kept)
+    return f'<br><span data-say="stays"></span> {names}' if names else ""

@@ -194,8 +194,15 @@ def _match(face: FusedFace, language: Language) -> str:
         f'<div class="meter" aria-hidden="true"><span style="width:{width}%"></span></div>'
         f"<p>{text(f'match.{name}.text')} "
         f"{text('match.number')} <strong>{similarity:.2f}</strong> ({text('match.scale')})</p>"
-        f"<p><strong>{text('picture')}:</strong> {seen}</p>"
+        f"<p><strong>{text('picture')}:</strong> {seen}</p>{_kept(face, language)}"
     )
+
+
+def _kept(face: FusedFace, language: Language) -> str:
+    if not face.kept:
+        return ""
+    names = words.listed((f"stays.{kept}" for kept in face.kept), language)
+    return f"<p><strong>{say('stays', language)}</strong> {names}</p>"
 
 
 def _tier_choice(choice: TierChoice | None, language: Language) -> str:

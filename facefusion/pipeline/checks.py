@@ -7,6 +7,7 @@ one, and on pictures broken on purpose; `docs/figures.md` has the counts.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, Self
@@ -23,7 +24,7 @@ from facefusion.geometry.align import (
 )
 from facefusion.geometry.mask import feature_mask, mouth_openness, whole_skin_mask
 from facefusion.geometry.mirror import MIRROR
-from facefusion.types import Flaw, FloatArray, Mask, Mesh, Photo
+from facefusion.types import Flaw, FloatArray, Kept, Mask, Mesh, Photo
 
 #: Sides in pixels of the crop for detail, and for light and areas of detail.
 SIDE: Final = 256
@@ -123,13 +124,18 @@ class ComposedFace:
         return cls(before, after, resized, transform_points(mesh, to_crop), source_mesh)
 
 
-def flaws(face: ComposedFace) -> tuple[Flaw, ...]:
-    """Lists what can be seen to be wrong with a new face, the most serious first."""
+def flaws(face: ComposedFace, kept: Sequence[Kept] = ()) -> tuple[Flaw, ...]:
+    """Lists what can be seen to be wrong with a new face, the most serious first.
+
+    Args:
+        face: the new face.
+        kept: what it keeps of the photo's own: a mouth that stays is not wrong.
+    """
     if (face.mask > OPAQUE).sum() < FEWEST:
         return ()
     found = {
         Flaw.LIGHT: _has_other_light(face),
-        Flaw.MOUTH: _has_open_mouth(face),
+        Flaw.MOUTH: _has_open_mouth(face) and not {Kept.LIPS, Kept.BEARD} & {*kept},
         Flaw.SMEARED: smeared_share(face) > SMEARED_SHARE,
         Flaw.SOFT: sharpness(face) < SOFT,
     }

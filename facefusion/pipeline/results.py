@@ -13,7 +13,7 @@ from facefusion.pipeline.alignment import AlignedPair
 from facefusion.pipeline.clock import Clock
 from facefusion.pipeline.matching import FaceMatch
 from facefusion.tiers import Tier, TierChoice, TierSpec, tier_spec
-from facefusion.types import Flaw, FloatArray, FusedFace, FusionResult, Photo, Timings
+from facefusion.types import Flaw, FloatArray, FusedFace, FusionResult, Kept, Photo, Timings
 
 
 class Picture(Protocol):
@@ -53,10 +53,12 @@ class Checked:
     Attributes:
         similarity: identity similarity to its source, in [-1, 1]; NaN if it was not measured.
         flaws: what can be seen to be wrong with it.
+        kept: what it keeps of the photo's own.
     """
 
     similarity: float = math.nan
     flaws: tuple[Flaw, ...] = ()
+    kept: tuple[Kept, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,7 @@ class Results:
                 pair.source.aligned(EXPRESSION_SIZE).crop,
                 (match.source_coverings.everything, match.target_coverings.everything),
                 found.flaws,
+                found.kept,
             )
             for match, found, pair, crop in zip(
                 self.matches, checked, self.pairs, crops, strict=True

@@ -21,6 +21,7 @@ from facefusion.pipeline.canvas import Canvas
 from facefusion.pipeline.checks import ComposedFace, flaws
 from facefusion.pipeline.clock import Clock
 from facefusion.pipeline.faces import FaceFinder
+from facefusion.pipeline.kept import kept
 from facefusion.pipeline.matching import FaceMatch, ReshapedTarget
 from facefusion.pipeline.options import FusionOptions
 from facefusion.pipeline.results import Checked, ChosenTier, Picture
@@ -198,5 +199,6 @@ def check(
         mask = canvas.blend * pair.final_mask(answer.mask)
         composed = ComposedFace.of(photo, image, mask, face.mesh, match.source.face.mesh)
         similarity = float(identity(image, face.mesh) @ match.embedding)
-        checked.append(Checked(similarity, flaws(composed)))
+        keeps = kept(match.source_coverings, match.target_coverings)
+        checked.append(Checked(similarity, flaws(composed, keeps), keeps))
     return checked

@@ -44,6 +44,11 @@ def sentences(keys: Iterable[str], language: Language) -> str:
     return gap.join(say(key, language) for key in keys)
 
 
+def listed(keys: Iterable[str], language: Language = Language.ENGLISH) -> str:
+    """Returns the texts of several keys as a list in a sentence."""
+    return ("、" if language is Language.CHINESE else ", ").join(say(key, language) for key in keys)
+
+
 def language_of(accepted: str | None) -> Language:
     """Chooses the page's language by the first entry of an `Accept-Language` header.
 

@@ -181,6 +181,13 @@ ENGLISH: Final[dict[str, str]] = {
         "A part of the face is smeared. Try a face photo that looks the same way, with nothing in front of the face."
     ),
     "flaw.soft": "The new face is less sharp than the photo around it. A sharper or larger face photo helps.",
+    "stays": "Kept from the photo:",
+    "stays.beard": "beard and mouth",
+    "stays.lips": "closed lips",
+    "stays.lids": "shut eyes",
+    "stays.glasses": "glasses",
+    "stays.hair": "hair over the face",
+    "stays.things": "what is in front of the face",
     "chosen": "Quality:",
     "reason.small_face": "chosen because the face in the photo is small: more work would not be seen.",
     "reason.fits_budget": "chosen because there was time for the best.",

@@ -30,7 +30,7 @@ from facefusion.page.layout import CONSENTS
 from facefusion.page.stops import Stops
 from facefusion.page.waits import ASSUMED, Waits
 from facefusion.tiers import TIERS
-from facefusion.types import Flaw, Timings
+from facefusion.types import Flaw, Kept, Timings
 from facefusion.words import Language, say
 
 QUICK = Speed(0.1, {tier: 0.05 * 2**i for i, tier in enumerate(TIERS)})
@@ -106,9 +106,10 @@ def _result(
     similarities: list[float],
     choice: TierChoice | None = None,
     flaws: tuple[Flaw, ...] = (),
+    kept: tuple[Kept, ...] = (),
 ) -> FusionResult:
     faces: Any = tuple(
-        SimpleNamespace(identity_similarity=value, flaws=flaws) for value in similarities
+        SimpleNamespace(identity_similarity=value, flaws=flaws, kept=kept) for value in similarities
     )
     empty = np.zeros((1, 1, 3), np.uint8)
     return FusionResult(
@@ -144,6 +145,18 @@ def test_the_report_says_how_alike_it_is(similarity: float, word: str, language:
     assert f"<strong>{similarity:.2f}</strong>" in report and 'role="status"' in report
     assert f"{say('done', language)} 1.5 {say('seconds', language)}" in report
     assert report.count("<tr>") == 2 and "i18n" not in report
+
+
+@pytest.mark.parametrize("language", list(Language))
+def test_the_report_says_what_stays_of_the_photo(language: Language) -> None:
+    kept = (Kept.BEARD, Kept.GLASSES)
+    names = words.listed(["stays.beard", "stays.glasses"], language)
+    assert f"{say('stays', language)}</strong> {names}<" in html.report(
+        _result([0.9], kept=kept), language
+    )
+    assert say("stays", language) not in html.report(_result([0.9]), language)
+    table = group.done(_result([0.9, 0.8], kept=kept), [1, 2], [1, 1], left=False)
+    assert table.count('data-say="stays.beard"') == table.count('data-say="stays"') == 2
 
 
 def test_several_faces_are_one_table_and_their_sentences_are_said_once() -> None:

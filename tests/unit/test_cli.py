@@ -21,7 +21,7 @@ from facefusion.images.saving import SOURCE_TYPE
 from facefusion.machine.cpu import describe_machine
 from facefusion.pipeline.pipeline import STAGES
 from facefusion.tiers import TIERS, Tier
-from facefusion.words import say
+from facefusion.words import listed, say
 
 
 def test_fuse_writes_the_result(desk: Path, run, pipe: FusionPipeline) -> None:
@@ -30,7 +30,9 @@ def test_fuse_writes_the_result(desk: Path, run, pipe: FusionPipeline) -> None:
     first, *advice = out.splitlines()
     assert first.startswith("out.png: identity match 1.00, strong resemblance, ")
     expected = pipe(np.asarray(Image.open("face.png")), np.asarray(Image.open("photo.png")))
-    assert advice == [say(f"flaw.{flaw}") for flaw in expected.flaws] and advice
+    stays = listed(f"stays.{kept}" for kept in expected.kept)
+    kept = [f"{say('stays')} {stays}."] if stays else []
+    assert advice == [say(f"flaw.{flaw}") for flaw in expected.flaws] + kept and advice
     made = np.asarray(Image.open("out.png"))
     np.testing.assert_array_equal(made, marked(expected.image, faces=expected.boxes))
     assert (made != expected.image).any()

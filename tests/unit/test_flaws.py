@@ -12,7 +12,7 @@ import pytest
 
 from facefusion.geometry.mask import face_mask, outline_mask
 from facefusion.pipeline.checks import SIDE, ComposedFace, flaws
-from facefusion.types import Flaw
+from facefusion.types import Flaw, Kept
 
 SKIN, FEATURES = np.array((205, 160, 140)), (70, 40, 40)
 CENTRE, HEIGHT = (SIDE / 2, SIDE / 2), 0.6 * SIDE
@@ -65,6 +65,8 @@ def test_a_mouth_that_is_open_in_the_source_alone(face: ComposedFace, make_mesh:
     wide = make_mesh((250.0, 250.0), 200.0, mouth_open=True)
     assert flaws(replace(face, source_mesh=wide)) == (Flaw.MOUTH,)
     assert flaws(replace(face, mesh=make_mesh(CENTRE, HEIGHT, mouth_open=True))) == ()
+    assert flaws(replace(face, source_mesh=wide), [Kept.LIPS]) == ()
+    assert flaws(replace(face, source_mesh=wide), [Kept.GLASSES]) == (Flaw.MOUTH,)
 
 
 @pytest.mark.parametrize("angle", [0, 60, 135])

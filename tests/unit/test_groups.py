@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,9 @@ from facefusion.evaluation.pairs import Pair
 from facefusion.perception.coverings import Coverings
 from facefusion.perception.in_front import HiddenShares
 from facefusion.perception.spectacles import Spectacles
+from facefusion.pipeline.kept import kept
 from facefusion.tiers import Tier
+from facefusion.types import Kept
 
 BARE = np.zeros((96, 96), np.float32)
 EMBEDDING = np.array([1, 0], np.float32)
@@ -134,3 +137,22 @@ def test_what_is_in_front_is_named_by_what_hides_most() -> None:
         (Coverings(clear, BARE, hidden=HiddenShares(hand=0.1, mouth=0.4)), "hand"),
     ):
         assert in_front(coverings) == name
+
+
+def test_what_a_result_keeps_of_the_photo() -> None:
+    empty, full = np.zeros((192, 192), np.float32), np.ones((192, 192), np.float32)
+    bare = Coverings(None, BARE, mouth=0.5)
+    target = Coverings(
+        Spectacles(full, empty),
+        BARE,
+        lids=full,
+        things=full,
+        hair_in_front=full,
+        beard=full,
+        mouth=0.0,
+        hidden=HiddenShares(hair=0.1),
+    )
+    assert kept(bare, target) == tuple(Kept)
+    assert kept(target, bare) == kept(bare, bare) == ()
+    assert Kept.BEARD not in kept(replace(bare, beard=full), target)
+    assert Kept.HAIR not in kept(bare, replace(target, hidden=HiddenShares(hair=0.01)))

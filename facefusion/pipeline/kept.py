@@ -1,0 +1,30 @@
+"""Lists what a new face keeps of the photo's own, for the person who looks at it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from facefusion.perception.coverings import Coverings
+from facefusion.perception.in_front import stays_closed
+from facefusion.types import Kept
+
+#: Least share of the face that hair or things hide to be told.
+LEAST_SHARE: Final = 0.03
+
+
+def kept(source: Coverings, target: Coverings) -> tuple[Kept, ...]:
+    """Lists what stays of the target's face.
+
+    Args:
+        source, target: coverings of both faces.
+    """
+    hidden = target.hidden
+    found = {
+        Kept.BEARD: target.beard is not None and source.beard is None,
+        Kept.LIPS: stays_closed(source.mouth, target.mouth),
+        Kept.LIDS: target.lids is not None,
+        Kept.GLASSES: target.glasses is not None,
+        Kept.HAIR: target.hair_in_front is not None and hidden.hair > LEAST_SHARE,
+        Kept.THINGS: target.things is not None,
+    }
+    return tuple(each for each, applies in found.items() if applies)
