@@ -25,6 +25,7 @@ from facefusion.perception.in_front import (
     NOTHING_HIDDEN,
     HiddenShares,
     beard,
+    cut_off,
     hair_in_front,
     mouth_opening,
     things,
@@ -184,7 +185,7 @@ def coverings_of(parts: FaceParts, shut: Mask | None) -> Coverings:
         things=_at_map_size(things(parts)),
         hair_in_front=_at_map_size(hair_in_front(parts)),
         beard=_at_map_size(beard(parts)),
-        outside=_at_map_size(parts.outside),
+        outside=_at_map_size(cut_off(parts)),
         mouth=mouth_opening(parts),
         hidden=HiddenShares.of(parts),
     )

@@ -30,6 +30,8 @@ LEAST_THING: Final = 0.006
 HAIR_EDGE: Final = (0.5, 0.8)
 #: Diameter in pixels of the dilation of things: their edges are mixed with skin.
 DILATION: Final = 5
+#: Pixels at the photo's edge that count as cut off too.
+CUT_MARGIN: Final = 8
 #: Standard deviation in pixels of the soft edge of things and beards.
 SOFT: Final = 1.0
 #: Growths of the face's outline between which a beard lies along the jaw.
@@ -67,6 +69,19 @@ def things(parts: FaceParts) -> Mask | None:
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (DILATION, DILATION))
     wider = cv2.dilate(opacity * kept[labels], disc)
     return np.asarray(cv2.GaussianBlur(wider, (0, 0), SOFT), np.float32)
+
+
+def cut_off(parts: FaceParts) -> Mask | None:
+    """Returns what the photo's edge cuts off, with a margin: a strip of hair there is not told.
+
+    Returns:
+        (256, 256) float32 in [0, 1] over the aligned crop, or None if the crop is all photo.
+    """
+    if parts.outside is None:
+        return None
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * CUT_MARGIN + 1,) * 2)
+    wider = cv2.dilate(parts.outside, disc)
+    return np.asarray(cv2.GaussianBlur(wider, (0, 0), CUT_MARGIN / 4), np.float32)
 
 
 def hair_in_front(parts: FaceParts) -> Mask | None:

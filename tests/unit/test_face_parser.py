@@ -158,6 +158,8 @@ def test_beyond_the_photos_edge_there_is_nothing_of_a_face(
     assert slightly < MAX_OUTSIDE < cut.hidden.outside < 0.5
     assert HiddenShares.of(parsed(mesh)).outside == 0
     assert cut.occlusion_maps[96, 40, 1] == 1 and cut.in_front[96, 40] == 0
+    edge = round(float(mesh[133, 0]) * 0.75)
+    assert cut.occlusion_maps[96, edge + 4, 1] > 0.8 and cut.occlusion_maps[96, edge + 15, 1] == 0
     check_coverings(cut, "target")  # as it is
     with pytest.raises(FaceCutError):
         check_coverings(cut, "source")
