@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import time
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from tqdm import tqdm
 
 from facefusion.training.averages import move_average
+from facefusion.training.logs import append_row
 from facefusion.training.rates import cosine_decay
 
 Batch = dict[str, Tensor]
@@ -166,20 +166,6 @@ def _rate_factor(schedule: Schedule, step: int) -> float:
     return cosine_decay(progress)
 
 
-def _append(path: Path, row: dict[str, Any]) -> None:
-    """Adds a row to a CSV log whose columns may grow from row to row."""
-    rows: list[dict[str, Any]] = []
-    if path.exists():
-        with path.open(newline="", encoding="utf-8") as handle:
-            rows = list(csv.DictReader(handle))
-    rows.append(row)
-    columns = list(dict.fromkeys([key for each in rows for key in each]))
-    with path.open("w", newline="", encoding="utf-8") as handle:
-        writer = csv.DictWriter(handle, columns, restval="")
-        writer.writeheader()
-        writer.writerows(rows)
-
-
 class _Training(Generic[Net]):
     """State of a training: the network, its average, the optimizer and smoothed figures."""
 
@@ -246,7 +232,7 @@ class _Training(Generic[Net]):
     def evaluate(self, steps: int) -> dict[str, float]:
         """Evaluates the average after this number of steps, and writes a line of the log."""
         scores = self.task.evaluate(self.average.net)
-        _append(self.run / "log.csv", {"step": steps, **self.figures, **scores})
+        append_row(self.run / "log.csv", {"step": steps, **self.figures, **scores})
         return scores
 
 

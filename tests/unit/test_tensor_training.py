@@ -13,7 +13,7 @@ import onnx
 import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn import functional
 
@@ -30,14 +30,14 @@ from facefusion.nets.mesh import MeshNet
 from facefusion.nets.parser import FaceParserNet
 from facefusion.training.losses import LOSS_NETWORKS
 from facefusion.training.samples.data import FaceImage
-from facefusion.training.tensors import discriminators, pack, validation
+from facefusion.training.tensors import command, discriminators, pack, validation
 from facefusion.training.tensors.faces import PackedFaces
 from facefusion.training.tensors.loss_networks import LossFiles
 from facefusion.training.tensors.objective import Weights
 from facefusion.training.tensors.sampler import TensorSampler
 from facefusion.training.tensors.stages import FusionStage
 from facefusion.training.tensors.teacher import Program
-from facefusion.training.tensors.trainer import Files, Settings, Training
+from facefusion.training.tensors.trainer import Files, Material, Settings, Training
 from facefusion.training.tensors.views import Views, placed
 
 CPU = torch.device("cpu")
@@ -151,13 +151,15 @@ def make_training(
     monkeypatch.setattr(validation, "VAL_BATCHES", 1)
     monkeypatch.setattr(validation, "PICTURED", 3)
 
-    def make(stage: str, views: tuple[tuple[int, int], ...]) -> Training:
+    def make(
+        stage: str, views: tuple[tuple[int, int], ...], out: str = "", **settings: Any
+    ) -> Training:
         networks = LossFiles(
             folder / "judge.safetensors", folder / "mesh.safetensors", folder / "none"
         )
-        out = tmp_path / stage
-        files = Files(packed, networks, folder, out, None, out / "checkpoint.pt")
-        return Training(Settings(stage, views, 1e9, 1e-3), files, CPU)
+        material = Material.load(packed, networks, [view for view, _ in views], CPU)
+        files = Files(folder, tmp_path / (out or stage))
+        return Training(Settings(stage, views, 1e-3, **settings), files, material)
 
     return make
 
@@ -181,25 +183,57 @@ def test_a_step_changes_the_networks_of_its_stage_alone(make_training: Any, stag
         assert changed == (name in training.state.stage.trained_parts())
 
 
-def test_training_resumes_where_it_was_stopped(make_training: Any, tmp_path: Path) -> None:
-    first = make_training("coarse", ((128, 2),))
-    first.run(0.5)
-    assert first.step >= 1
-    picture = cv2.imread(str(tmp_path / "coarse" / "state.jpg"))
+def test_training_resumes_where_it_was_killed(
+    make_training: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = make_training("coarse", ((128, 2),), "whole", steps=4)
+    whole.run()
+    assert whole.step == 4
+    picture = cv2.imread(str(tmp_path / "whole" / "state.jpg"))
     assert picture.shape[1] == 3 * 5 * 128
-    again = make_training("coarse", ((128, 2),))
-    again.resume()
-    assert (again.step, again.spent) == (first.step, first.spent)
-    for a, b in zip(
-        first.state.averaged.state_dict().values(),
-        again.state.averaged.state_dict().values(),
-        strict=True,
-    ):
-        assert torch.equal(a, b)
+    rows = (tmp_path / "whole" / "log.csv").read_text().splitlines()
+    assert len(rows) == 3 and {"ssim", "psnr", "id", "realism"} <= set(rows[0].split(","))
+
+    killed = make_training("coarse", ((128, 2),), "killed", steps=4, save_every=0)
+    step, count = killed.steps[0]._run, iter(range(3))
+
+    def run() -> torch.Tensor:
+        if next(count, None) is None:
+            raise KeyboardInterrupt
+        return step()
+
+    monkeypatch.setattr(killed.steps[0], "_run", run)
+    with pytest.raises(KeyboardInterrupt):
+        killed.run()
+    again = make_training("coarse", ((128, 2),), "killed", steps=4)
+    again.run()
+    assert again.step == 4 and again.spent > 0
+    for name, value in whole.state.averaged.state_dict().items():
+        assert torch.equal(value, again.state.averaged.state_dict()[name]), name
     stage = FusionStage("coarse")
-    stage.load(tmp_path / "coarse")
-    weights = dict(first.state.averaged.state_dict())
+    stage.load(tmp_path / "killed")
+    weights = dict(whole.state.averaged.state_dict())
     assert all(torch.equal(value, weights[name]) for name, value in stage.state_dict().items())
+
+
+def test_training_ends_after_its_time(make_training: Any) -> None:
+    training = make_training("coarse", ((128, 2),), seconds=0.5)
+    training.run()
+    assert training.step >= 1 and training.spent >= 0.5
+    training.run()
+    assert training.spent < 60  # finished: a further run does nothing
+
+
+def test_new_networks_are_not_those_of_the_folder(folder: Path) -> None:
+    torch.manual_seed(5)
+    loaded, new = FusionStage("coarse"), FusionStage("coarse")
+    loaded.load(folder)
+    new.load(folder, new=True)
+    first = load_file(folder / "coarse.safetensors")["stem.0.0.weight"]
+    assert torch.equal(loaded.net.state_dict()["stem.0.0.weight"], first)
+    assert not torch.equal(new.net.state_dict()["stem.0.0.weight"], first)
+    with pytest.raises(SystemExit, match="train coarse first"):
+        FusionStage("refine").load(folder / "nowhere", new=True)
 
 
 def test_a_step_whose_loss_is_not_finite_is_left_out(
@@ -264,15 +298,51 @@ def test_an_unknown_operation_of_the_teacher_is_named(tmp_path: Path) -> None:
         Program.from_onnx(tmp_path / "net.onnx")
 
 
-def test_it_trains_where_only_torch_numpy_and_opencv_are_installed() -> None:
+def test_it_trains_where_only_torch_numpy_opencv_and_safetensors_are_installed(
+    packed: Path, folder: Path, tmp_path: Path
+) -> None:
     code = """
-import sys
-class Missing:
+import importlib.metadata, re, sys
+installed = importlib.metadata.packages_distributions()
+allowed, waiting = set(), ["torch", "numpy", "opencv-python-headless", "opencv-python", "safetensors"]
+while waiting:
+    name = waiting.pop()
+    if name in allowed:
+        continue
+    allowed.add(name)
+    try:
+        needed = importlib.metadata.requires(name) or []
+    except importlib.metadata.PackageNotFoundError:
+        continue
+    waiting += [re.split("[^A-Za-z0-9_.-]", each)[0] for each in needed if "extra ==" not in each]
+allowed = {re.sub("[-_.]+", "-", each).lower() for each in allowed}
+finders = list(sys.meta_path)
+class Installed:
+    find_distributions = staticmethod(importlib.metadata.MetadataPathFinder.find_distributions)
     def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in ("onnxruntime", "gradio", "insightface", "huggingface_hub", "PIL",
-                                  "scipy", "tqdm", "onnx", "threadpoolctl", "pillow_heif"):
-            raise ImportError(name)
-sys.meta_path.insert(0, Missing())
-import facefusion.training.tensors.command
+        owners = installed.get(name.split(".")[0], ())
+        if owners and not allowed & {re.sub("[-_.]+", "-", each).lower() for each in owners}:
+            return None
+        found = (each.find_spec(name, path, target) for each in finders)
+        return next((spec for spec in found if spec is not None), None)
+sys.meta_path[:] = [Installed()]
+from facefusion.training.tensors import command, validation
+validation.VAL_BATCHES, validation.VAL_BATCH, validation.PICTURED = 1, 2, 3
+sys.exit(command.main(sys.argv[1:]))
 """
-    subprocess.run([sys.executable, "-c", code], check=True)
+    options = ["coarse", "--pack", packed, "--checkpoints", folder, "--start", folder]
+    options += ["--out", tmp_path / "out", "--steps", "1", "--views", "128x2", "--device", "cpu"]
+    subprocess.run([sys.executable, "-c", code, *map(str, options)], check=True)
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == [
+        "checkpoint.pt",
+        "coarse.safetensors",
+        "discriminators.pt",
+        "log.csv",
+        "state.jpg",
+    ]
+
+
+def test_the_length_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        command.main(["coarse", "--pack", "x.npz", "--out", "out"])
+    assert "--seconds or --steps" in capsys.readouterr().err

@@ -1,8 +1,9 @@
-"""Runs `python -m facefusion.training fusion coarse|refine|joint --pack FILE`."""
+"""Runs `python -m facefusion.training coarse|refine|joint --pack FILE --out DIR`."""
 
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -12,7 +13,7 @@ import torch
 
 from facefusion.training.tensors.loss_networks import LossFiles
 from facefusion.training.tensors.objective import Weights
-from facefusion.training.tensors.trainer import Files, Settings, Training
+from facefusion.training.tensors.trainer import Files, Material, Settings, Training
 
 #: Side of the samples and samples of a batch by stage, on a GPU and on a CPU.
 VIEWS: Final = {
@@ -29,53 +30,70 @@ def parsed_views(text: str) -> tuple[tuple[int, int], ...]:
     return tuple((int(side), int(batch)) for side, batch in pairs)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command, with the process's arguments by default."""
-    parser = argparse.ArgumentParser(prog="python -m facefusion.training fusion")
-    parser.description = "Trains the fusion networks on packed faces, by time, on any device."
+def add_material(parser: argparse.ArgumentParser) -> None:
+    """Adds the options that `loaded` reads."""
     add = parser.add_argument
-    add("stage", choices=("coarse", "refine", "joint"))
     add("--pack", type=Path, required=True, help="packed faces (`pack`)")
-    add("--start", type=Path, default=Path("checkpoints"), help="folder of networks to begin with")
     add("--checkpoints", type=Path, default=Path("checkpoints"), help="folder of judge and mesh")
-    add("--lite0", type=Path, required=True, help="weights of EfficientNet-Lite0")
+    add("--lite0", type=Path, help="weights of EfficientNet-Lite0 (default: without its losses)")
     add("--teacher", type=Path, help="MobileFaceNet as written by `teacher`")
+    add("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    add("--threads", type=int, help="threads on a CPU")
+    add("--limit", type=int, help="number of faces of a split, for trials")
+
+
+def loaded(args: argparse.Namespace, views: Sequence[int]) -> Material:
+    """Loads what trainings on samples of these sides share."""
+    cv2.setNumThreads(1)
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    own = args.checkpoints
+    networks = LossFiles(
+        own / "judge.safetensors", own / "mesh.safetensors", args.lite0, args.teacher
+    )
+    return Material.load(args.pack, networks, views, torch.device(args.device), args.limit)
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m facefusion.training")
+    parser.description = "Trains the fusion networks on packed faces, on any device."
+    add = parser.add_argument
+    add("stage", choices=tuple(RATES))
+    add_material(parser)
+    add("--start", type=Path, default=Path("checkpoints"), help="folder of networks to begin with")
+    add("--new", action="store_true", help="begin the stage's network with random weights")
     add("--out", type=Path, required=True, help="folder of networks, log and picture")
     add("--checkpoint", type=Path, help="file to resume from (default: OUT/checkpoint.pt)")
     add("--discriminators", type=Path, help="discriminators to begin with")
-    add("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    add("--seconds", type=float, required=True, help="length of the training")
-    add("--this-run", type=float, help="seconds of this run (default: until the end)")
+    add("--seconds", type=float, default=math.inf, help="length of the training")
+    add("--steps", type=int, default=math.inf, help="length in steps; what comes first ends it")
+    add("--this-run", type=float, default=math.inf, help="seconds of this run")
     add("--views", help="sides and batches, as 256x48,384x20")
     add("--rate", type=float)
     add("--weights", default="", help="weights of losses, as identity=4,light=9")
     add("--seed", type=int, default=0)
-    add("--limit", type=int, help="number of faces of a split, for trials")
-    add("--threads", type=int, help="threads on a CPU")
     add("--eager", action="store_true", help="do without CUDA graphs")
     args = parser.parse_args(arguments)
-    cv2.setNumThreads(1)
-    device = torch.device(args.device)
-    if args.threads:
-        torch.set_num_threads(args.threads)
+    if args.seconds == args.steps == math.inf:
+        parser.error("Please give the length, --seconds or --steps.")
+    return args
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command, with the process's arguments by default."""
+    args = _parse(arguments)
+    kind = torch.device(args.device).type
     settings = Settings(
         args.stage,
-        parsed_views(args.views or VIEWS[device.type][args.stage]),
-        args.seconds,
+        parsed_views(args.views or VIEWS[kind][args.stage]),
         args.rate or RATES[args.stage],
-        Weights.parsed(args.weights),
+        args.seconds,
+        args.steps,
+        weights=Weights.parsed(args.weights),
         seed=args.seed,
-        limit=args.limit,
         graphs=not args.eager,
     )
-    own = args.checkpoints
-    files = Files(
-        args.pack,
-        LossFiles(own / "judge.safetensors", own / "mesh.safetensors", args.lite0, args.teacher),
-        args.start,
-        args.out,
-        args.discriminators,
-        args.checkpoint or args.out / "checkpoint.pt",
-    )
-    Training(settings, files, device).run(args.this_run or args.seconds)
+    files = Files(args.start, args.out, args.discriminators, args.checkpoint, new=args.new)
+    material = loaded(args, [view for view, _ in settings.views])
+    Training(settings, files, material).run(args.this_run)
     return 0

@@ -10,8 +10,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
-from facefusion.training.adversary import patch_layers, pooled
-
 #: Blocks of EfficientNet-Lite0 whose outputs are features, at strides 2, 4, 8, 16 and 32.
 TAPS: Final = (0, 2, 4, 10, 15)
 #: Channels of the last four of them.
@@ -92,7 +90,15 @@ class PatchDiscriminator(nn.Sequential):
     """Scores of an image's patches of 46 pixels a side (Isola et al., CVPR 2017)."""
 
     def __init__(self) -> None:
-        super().__init__(*patch_layers(PATCH))
+        layers: list[nn.Module] = []
+        channels = 3
+        for width, stride in zip(PATCH, (2, 2, 2, 1), strict=True):
+            layers += [
+                spectral_norm(nn.Conv2d(channels, width, 4 if stride == 2 else 3, stride, 1)),
+                nn.LeakyReLU(0.2),
+            ]
+            channels = width
+        super().__init__(*layers, spectral_norm(nn.Conv2d(channels, 1, 1)))
 
     def forward(self, images: Tensor) -> Tensor:
         """Returns the scores (N, 1, S / 8, S / 8) of images (N, 3, S, S) in [0, 1]."""
@@ -103,51 +109,55 @@ class Discriminators(nn.Module):
     """Both discriminators, on mildly augmented images (Zhao et al., NeurIPS 2020).
 
     Args:
-        lite: frozen features.
+        lite: frozen features; None for the patch discriminator alone.
         side: side in pixels at which the features are computed.
     """
 
-    def __init__(self, lite: Lite0, side: int) -> None:
+    def __init__(self, lite: Lite0 | None, side: int) -> None:
         super().__init__()
         self._lite = [lite]  # not a module of its own: it is not trained or saved
         self.side = side
-        self.projected, self.patch = ProjectedDiscriminator(), PatchDiscriminator()
+        self.projected = None if lite is None else ProjectedDiscriminator()
+        self.patch = PatchDiscriminator()
 
     def trained(self) -> list[nn.Parameter]:
         """Returns the parameters that are trained."""
-        frozen = (*self.projected.across_channels, *self.projected.across_scales)
-        fixed = {id(layer.weight) for layer in frozen}
-        return [p for p in self.parameters() if id(p) not in fixed]
+        wide = [] if self.projected is None else list(self.projected.heads.parameters())
+        return [*wide, *self.patch.parameters()]
 
     def scores(self, images: Tensor) -> tuple[list[Tensor], Tensor]:
         """Returns the scores of both, of images (N, 3, S, S) in [0, 1]."""
         images = augmented(images)
+        near = self.patch(images)
+        lite = self._lite[0]
+        if lite is None or self.projected is None:
+            return [], near
         size = (self.side, self.side)
         scaled = functional.interpolate(images, size=size, mode="bilinear", align_corners=False)
-        return self.projected(self._lite[0](scaled)), self.patch(images)
+        return self.projected(lite(scaled)), near
 
-    def loss(self, real: Tensor, fused: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns the hinge losses of both; `weight` (N, 1, S, S) is 1 where faces are new."""
+    def losses(self, real: Tensor, fused: Tensor, weight: Tensor) -> dict[str, Tensor]:
+        """Returns the hinge losses by name; `weight` (N, 1, S, S) is 1 where faces are new."""
         wide_real, near_real = self.scores(real)
         wide_fused, near_fused = self.scores(fused)
-        wide = torch.stack(
-            [
-                functional.relu(1 - a.float()).mean() + functional.relu(1 + b.float()).mean()
-                for a, b in zip(wide_real, wide_fused, strict=True)
-            ]
-        ).mean()
-        share = pooled(weight, near_fused)
+        wide = [
+            functional.relu(1 - a.float()).mean() + functional.relu(1 + b.float()).mean()
+            for a, b in zip(wide_real, wide_fused, strict=True)
+        ]
         near = functional.relu(1 - near_real.float()) + functional.relu(1 + near_fused.float())
-        return wide, (near * share).sum() / share.sum().clamp(min=1)
+        return _by_name(wide, near, weight)
 
-    def generator_loss(self, fused: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns minus the mean scores of fused crops, by both."""
+    def generator_losses(self, fused: Tensor, weight: Tensor) -> dict[str, Tensor]:
+        """Returns minus the mean scores of fused crops, by name."""
         wide, near = self.scores(fused)
-        share = pooled(weight, near)
-        return (
-            -torch.stack([scores.float().mean() for scores in wide]).mean(),
-            -(near.float() * share).sum() / share.sum().clamp(min=1),
-        )
+        return _by_name([-scores.float().mean() for scores in wide], -near.float(), weight)
+
+
+def _by_name(wide: list[Tensor], near: Tensor, weight: Tensor) -> dict[str, Tensor]:
+    """Averages the projected losses, and the patches' (N, 1, s, s) by weights (N, 1, S, S)."""
+    share = functional.interpolate(weight, size=near.shape[-2:], mode="area")
+    patch = (near * share).sum() / share.sum().clamp(min=1)
+    return ({"projected": torch.stack(wide).mean()} if wide else {}) | {"patch": patch}
 
 
 def augmented(images: Tensor) -> Tensor:

@@ -32,13 +32,13 @@ class LossFiles:
 
     Attributes:
         judge, mesh: safetensors of the project's own networks.
-        lite0: state dict of EfficientNet-Lite0.
+        lite0: state dict of EfficientNet-Lite0, or None to do without its features.
         teacher: MobileFaceNet as a `Program`, or None to leave it out.
     """
 
     judge: Path
     mesh: Path
-    lite0: Path
+    lite0: Path | None = None
     teacher: Path | None = None
 
 
@@ -56,7 +56,8 @@ class LossNetworks:
         judge.load_state_dict(load_file(files.judge))
         mesh.load_state_dict(load_file(files.mesh))
         self.mesh = _frozen(mesh, device)
-        self.lite0 = _frozen(Lite0(files.lite0), device)
+        #: Network of features, or None.
+        self.lite0 = None if files.lite0 is None else _frozen(Lite0(files.lite0), device)
         #: Networks that judge identity; none of them gives the fusion networks their embedding.
         self.judges: list[nn.Module] = [_frozen(judge, device)]
         if files.teacher is not None:
@@ -125,12 +126,12 @@ class LossNetworks:
         distance = (self.expression(fused, views) - wanted).norm(dim=-1)
         return (distance.mean(1) / eyes).mean()
 
-    def feature_loss(self, found: Tensor, truth: Tensor) -> Tensor:
+    def feature_loss(self, lite0: Lite0, found: Tensor, truth: Tensor) -> Tensor:
         """Returns the mean squared distance of EfficientNet-Lite0's unit-length features."""
         with self.autocast():
-            own = self.lite0(found)[:4]
+            own = lite0(found)[:4]
             with torch.no_grad():
-                wanted = self.lite0(truth)[:4]
+                wanted = lite0(truth)[:4]
         distances = [
             (functional.normalize(a.float(), dim=1) - functional.normalize(b.float(), dim=1))
             .pow(2)

@@ -42,7 +42,7 @@ class Weights:
         detail: the warped source's edges on unpaired faces.
         chroma: the residual's colour on scales below a cheek's width.
         identity, expression, leak: losses by `LossNetworks` on unpaired faces.
-        projected, patch: losses by the discriminators.
+        projected, patch: losses by the discriminators; without weight, there is no projected one.
         agreement: the coarse answer's distance from the refined one, in joint training.
     """
 
@@ -113,13 +113,15 @@ class Objective:
             each[:half] for each in (answer["fused"], batch["truth"], batch["face"])
         )
         weight = 1 + (FACE_WEIGHT - 1) * face
-        with torch.autocast(fused.device.type, enabled=False):
-            features = self.networks.feature_loss(fused, truth)
-        return {
+        losses = {
             "reconstruction": weighted_l1(fused, truth, weight),
             "gradient": gradient_l1(fused, truth, weight),
-            "features": features,
         }
+        lite0 = self.networks.lite0
+        if lite0 is not None:
+            with torch.autocast(fused.device.type, enabled=False):
+                losses["features"] = self.networks.feature_loss(lite0, fused, truth)
+        return losses
 
     def _unpaired(self, batch: Batch, answer: dict[str, Tensor], half: int) -> dict[str, Tensor]:
         fused, target, warped, face, covered, skin = (
@@ -186,8 +188,7 @@ class Objective:
         self, batch: Batch, fused: Tensor, discriminators: Discriminators
     ) -> dict[str, Tensor]:
         with self.networks.autocast():
-            projected, patch = discriminators.generator_loss(fused, batch["face"])
-        return {"projected": projected, "patch": patch}
+            return discriminators.generator_losses(fused, batch["face"])
 
 
 def _mean(values: Tensor, weight: Tensor) -> Tensor:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -16,21 +18,33 @@ from facefusion.training.tensors.objective import fused_images
 from facefusion.training.tensors.scenes import Batch
 
 
+@dataclass(frozen=True)
+class Nets:
+    """Makes new networks: those that ship, or other designs for studies."""
+
+    coarse: Callable[[], CoarseFusionModel] = CoarseFusionModel
+    refine: Callable[[], EnhancementNet] = EnhancementNet
+
+
+SHIPPED: Final = Nets()
+
+
 class FusionStage(nn.Module):
     """The coarse network alone, or both, of which the coarse one may be frozen.
 
     Args:
         name: "coarse", "refine" or "joint".
+        nets: the networks' designs.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, nets: Nets = SHIPPED) -> None:
         super().__init__()
         self.name = name
-        coarse = CoarseFusionModel()
+        coarse = nets.coarse()
         if name == "coarse":
             self.net: nn.Module = coarse
         else:
-            self.net = ProgressiveFusionNet(coarse, EnhancementNet())
+            self.net = ProgressiveFusionNet(coarse, nets.refine())
             coarse.requires_grad_(name == "joint")
 
     def parts(self) -> dict[str, nn.Module]:
@@ -52,14 +66,24 @@ class FusionStage(nn.Module):
             self.parts()["coarse"].eval()  # freezes its BatchNorm statistics as well
         return self
 
-    def load(self, folder: Path) -> None:
-        """Loads the networks whose files are in a folder; others stay new."""
+    def load(self, folder: Path, *, new: bool = False) -> None:
+        """Loads the networks whose files are in a folder; others stay new.
+
+        Args:
+            folder: the folder.
+            new: whether the trained ones stay new, too.
+
+        Raises:
+            SystemExit: there is no file of the frozen network.
+        """
         for name, net in self.parts().items():
             file = folder / f"{name}.safetensors"
+            if new and name in self.trained_parts():
+                continue
             if file.is_file():
                 net.load_state_dict(load_file(file))
             elif name not in self.trained_parts():
-                raise SystemExit(f"there is no {file}: train {name} first")
+                raise SystemExit(f"there is no {file}. Please train {name} first.")
 
     def save(self, folder: Path) -> None:
         """Writes the trained networks to a folder."""

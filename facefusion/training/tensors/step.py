@@ -150,10 +150,10 @@ class TrainingStep:
         self._clear()
         state.discriminators.train().requires_grad_(True)
         with objective.networks.autocast():
-            wide, near = state.discriminators.loss(
+            told = state.discriminators.losses(
                 batch["truth"], answer["fused"].detach(), batch["face"]
             )
-        (state.ramp * (wide + near)).backward()
+        (state.ramp * torch.stack(list(told.values())).sum()).backward()
         state.discriminator_optimizer.step()
         state.discriminators.requires_grad_(False)
         losses = objective.losses(batch, answer, state.discriminators)
@@ -169,5 +169,7 @@ class TrainingStep:
         optimizer.grad_scale = None
         optimizer.step()
         move_average(state.averaged, state.stage, 1 - state.keep)
-        self.names = [*losses, "discriminator", "patch_discriminator", "norm"]
-        return torch.stack([each.detach().float() for each in (*losses.values(), wide, near, norm)])
+        figures = losses | {f"{name}_discriminator": loss for name, loss in told.items()}
+        figures["norm"] = norm
+        self.names = list(figures)
+        return torch.stack([each.detach().float() for each in figures.values()])

@@ -10,9 +10,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from facefusion.evaluation.realism import RealFaces
 from facefusion.nets.coarse import fuse
 from facefusion.training.tensors.draws import Draws
 from facefusion.training.tensors.faces import PackedFaces
+from facefusion.training.tensors.figures import face_features, ssim
 from facefusion.training.tensors.loss_networks import LossNetworks
 from facefusion.training.tensors.objective import LIGHT_CELLS
 from facefusion.training.tensors.odds import Odds
@@ -38,10 +40,18 @@ class Validation:
         networks: frozen networks.
         view: side of the samples in pixels.
         odds: probabilities in a sample of the figures.
+        batches: batches of the figures.
     """
 
-    def __init__(self, faces: PackedFaces, networks: LossNetworks, view: int, odds: Odds) -> None:
-        self.faces, self.networks = faces, networks
+    def __init__(
+        self,
+        faces: PackedFaces,
+        networks: LossNetworks,
+        view: int,
+        odds: Odds,
+        batches: int | None = None,
+    ) -> None:
+        self.faces, self.networks, self.batches = faces, networks, batches or VAL_BATCHES
         self.device = faces.meshes.device
         self.sampler = TensorSampler(faces, view, odds)
         self.scenes = Scenes(faces, view, Draws(self.device))
@@ -49,14 +59,38 @@ class Validation:
 
     @torch.no_grad()
     def figures(self, stage: FusionStage) -> dict[str, float]:
-        """Returns figures of networks."""
+        """Returns figures of networks.
+
+        `ssim` and `psnr` (dB) of paired samples; of unpaired ones the similarity to the source
+        (`id`, and `plain_id` of the plain warp) and to the target's person (`target_id`),
+        `expression` in eye distances, `light` and `cover`, the errors of light and mask; with
+        EfficientNet-Lite0 also `realism`, their kernel distance from the targets, x 1000.
+        """
+        found = []
+        fused: list[np.ndarray] = []
+        real: list[np.ndarray] = []
         with torch.random.fork_rng(devices=_devices(self.device)):
             torch.manual_seed(11)
-            found = [self._figures(stage, self.sampler(VAL_BATCH)) for _ in range(VAL_BATCHES)]
-        return {name: float(np.mean([each[name] for each in found])) for name in found[0]}
+            for _ in range(self.batches):
+                batch = self.sampler(VAL_BATCH)
+                answer = _fused(stage, batch)
+                found.append(self._figures(batch, answer))
+                fused += self._features(answer["fused"], batch["face"])
+                real += self._features(batch["target"], batch["face"])
+        figures = {name: float(np.mean([each[name] for each in found])) for name in found[0]}
+        if self.networks.lite0 is None:
+            return figures
+        return figures | {"realism": RealFaces.of(real).distance(fused)}
 
-    def _figures(self, stage: FusionStage, batch: Batch) -> dict[str, float]:
-        answer, half = _fused(stage, batch), VAL_BATCH // 2
+    def _features(self, images: Tensor, face: Tensor) -> list[np.ndarray]:
+        """Returns the features of unpaired faces, (D,) each."""
+        lite0, half = self.networks.lite0, VAL_BATCH // 2
+        if lite0 is None:
+            return []
+        return list(face_features(lite0, images[half:].clamp(0, 1), face[half:]).cpu().numpy())
+
+    def _figures(self, batch: Batch, answer: dict[str, Tensor]) -> dict[str, float]:
+        half = VAL_BATCH // 2
         fused, target, face = (
             each[half:] for each in (answer["fused"], batch["target"], batch["face"])
         )
@@ -71,12 +105,16 @@ class Validation:
         light, weight = (functional.avg_pool2d(each, cell) for each in (fused - target, face))
         squares = (answer["fused"] - batch["truth"])[:half] ** 2 * batch["face"][:half]
         error = squares.sum((1, 2, 3)) / (3 * batch["face"][:half].sum((1, 2, 3))).clamp(min=1)
+        similar = ssim(
+            answer["fused"][:half].clamp(0, 1), batch["truth"][:half], batch["face"][:half]
+        )
         wrong = (answer["mask"] - batch["face"] * (1 - batch["covered"])).abs() * batch["face"]
         return figures | {
             "expression": float(
                 self.networks.expression_error(fused, target, points, jitter=False)
             ),
             "light": float((light.abs() * weight).sum() / (3 * weight.sum())),
+            "ssim": float(similar.mean()),
             "psnr": float((-10 * torch.log10(error.clamp(min=1e-6))).mean()),
             "cover": float(wrong[half:].sum() / batch["face"][half:].sum()),
         }
@@ -87,7 +125,8 @@ class Validation:
 
         A third each: light faces onto dark skin, the other way round, and others.
         """
-        batch = self.scenes.pairs(*_pictured(self.faces))
+        with torch.random.fork_rng(devices=_devices(self.device)):
+            batch = self.scenes.pairs(*_pictured(self.faces))
         answer = _fused(stage, batch)
         panels = [
             batch["warped"],
