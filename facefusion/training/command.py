@@ -1,4 +1,4 @@
-"""Runs stages of training by name."""
+"""Runs stages of training by name, but for the fusion networks'."""
 
 from __future__ import annotations
 
@@ -117,27 +117,26 @@ def load_start(path: Path, net: nn.Module) -> None:
 
 
 def run_stage(name: str, schedule: Schedule, paths: Paths) -> None:
-    """Trains a stage, resuming an interrupted run, and exports its networks."""
+    """Trains a stage, resuming an interrupted run, and exports its network."""
     from facefusion.export.onnx import export_network, save_half
 
     stage = STAGES[name]
     torch.manual_seed(schedule.seed)  # of the initial weights
     task, averaged = stage.make(load_inputs(name, paths))
     if paths.start_from is not None:
-        load_start(paths.start_from, stage.start_module(task.net))
+        load_start(paths.start_from, task.net)
     net = train(task, schedule, paths.run or Path("runs") / name, averaged)
-    for part, module in stage.networks(name, net).items():
-        if stage.ships:
-            export_network(part, module, paths.weights, paths.checkpoints)
-        else:
-            save_half(module, paths.checkpoints / f"{part}.safetensors")
+    if stage.ships:
+        export_network(name, net, paths.weights, paths.checkpoints)
+    else:
+        save_half(net, paths.checkpoints / f"{name}.safetensors")
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m facefusion.training",
         description=__doc__,
-        epilog="`python -m facefusion.training prepare IMAGES --out DIR` makes the data folder.",
+        epilog="`python -m facefusion.training --help` names the other commands.",
     )
     add = parser.add_argument
     add("stage", choices=(*STAGES, "all"), help="all: one after the other")

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
+from typing import Any, Generic, Protocol, TypeVar
 
 import cv2
 import numpy as np
@@ -48,17 +48,6 @@ class Task(Protocol[Net]):
 
     def picture(self, net: Net) -> np.ndarray:
         """Returns an RGB uint8 picture of the results of `net` on val images."""
-
-
-@runtime_checkable
-class Stateful(Protocol):
-    """A task with further state, to be saved in checkpoints."""
-
-    def state(self) -> dict[str, Any]:
-        """Returns the state to save."""
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Restores a saved state."""
 
 
 @dataclass(frozen=True)
@@ -185,8 +174,6 @@ class _Training(Generic[Net]):
         self.net.load_state_dict(state["net"])
         self.average.net.load_state_dict(state["ema"])
         self.optimizer.load_state_dict(state["optimizer"])
-        if isinstance(self.task, Stateful):
-            self.task.restore(state["task"])
         return int(state["step"])
 
     def save(self, steps: int) -> None:
@@ -197,8 +184,6 @@ class _Training(Generic[Net]):
             "optimizer": self.optimizer.state_dict(),
             "step": steps,
         }
-        if isinstance(self.task, Stateful):
-            state["task"] = self.task.state()
         unfinished = self.run / "checkpoint.tmp"
         torch.save(state, unfinished)
         os.replace(unfinished, self.run / "checkpoint.pt")

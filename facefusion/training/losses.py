@@ -11,8 +11,6 @@ from torch.nn import functional
 
 from facefusion.nets.coarse import fuse
 
-#: Stages whose networks compute losses of the fusion networks (`loss_networks`).
-LOSS_NETWORKS: Final = ("identity", "judge", "mesh", "parser")
 #: Standard deviation, as a share of the side, of the blur that separates low-frequency from fine
 #: colour of a residual: about a cheek's width, the scale on which light and its colour change.
 SLOW_COLOUR: Final = 0.12
@@ -37,16 +35,6 @@ def blur(x: Tensor, sigma: float) -> Tensor:
     x = functional.conv2d(x, kernel.view(1, 1, 1, -1).expand(channels, 1, 1, -1), groups=channels)
     return functional.conv2d(
         x, kernel.view(1, 1, -1, 1).expand(channels, 1, -1, 1), groups=channels
-    )
-
-
-def low_pass(x: Tensor, factor: int = 8) -> Tensor:
-    """Averages over `factor` pixels, twice: light and tone.
-
-    The result is smaller than `x` by `factor`; cheap.
-    """
-    return functional.avg_pool2d(
-        functional.avg_pool2d(x, factor), 3, stride=1, padding=1, count_include_pad=False
     )
 
 

@@ -1,4 +1,4 @@
-"""Defines the stages of training, one entry each, in the order of their dependencies."""
+"""Defines the stages of training but for the fusion networks', in the order of their needs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from safetensors.torch import load_file
 from torch import nn
 
 from facefusion.training.loop import Task
-from facefusion.training.losses import LOSS_NETWORKS
 from facefusion.training.samples.data import AlignedFaces, FaceImage, align_faces
 
 #: Name in `Stage.needs` of the identity networks' teacher, MobileFaceNet, an ONNX file.
@@ -59,24 +58,11 @@ class Stage:
             imports what it needs itself, so that one stage does not need the packages of another.
         needs: names of the stages whose networks it loads, and `TEACHER`.
         ships: whether the network is exported to ONNX; otherwise it is saved for training only.
-        parts: attributes of the network that are exported, each under its own name. Without any,
-            the whole network is exported under the stage's name.
     """
 
     make: Callable[[Inputs], TaskAndNet]
     needs: tuple[str, ...] = ()
     ships: bool = True
-    parts: tuple[str, ...] = ()
-
-    def networks(self, name: str, net: nn.Module) -> dict[str, nn.Module]:
-        """Returns the networks that the stage called `name` exports, by their names."""
-        if not self.parts:
-            return {name: net}
-        return {part: getattr(net, part) for part in self.parts}
-
-    def start_module(self, net: nn.Module) -> nn.Module:
-        """Returns the module that `--start-from` is loaded into: the only part, or all of `net`."""
-        return getattr(net, self.parts[0]) if len(self.parts) == 1 else net
 
 
 def _detector(inputs: Inputs) -> TaskAndNet:
@@ -126,32 +112,6 @@ def _eyelids(inputs: Inputs) -> TaskAndNet:
     return EyelidsTask(inputs.train, inputs.val), EyelidsNet()
 
 
-def _coarse(inputs: Inputs) -> TaskAndNet:
-    from facefusion.training.loss_networks import LossNetworks
-    from facefusion.training.tasks.coarse import CoarseFusionModel, CoarseTask
-
-    networks = LossNetworks(inputs.files)
-    return CoarseTask(*inputs.aligned(), networks), CoarseFusionModel()
-
-
-def _progressive(inputs: Inputs, refine: Path | None, *, frozen: bool) -> TaskAndNet:
-    from facefusion.training.loss_networks import LossNetworks
-    from facefusion.training.tasks.refine import ProgressiveTask, align_large_faces, progressive
-
-    networks = LossNetworks(inputs.files)
-    train, val = (align_large_faces(faces) for faces in (inputs.train, inputs.val))
-    net, averaged = (progressive(inputs.files["coarse"], refine) for _ in range(2))
-    return ProgressiveTask(net, train, val, networks, frozen=frozen), averaged
-
-
-def _refine(inputs: Inputs) -> TaskAndNet:
-    return _progressive(inputs, None, frozen=True)
-
-
-def _joint(inputs: Inputs) -> TaskAndNet:
-    return _progressive(inputs, inputs.files["refine"], frozen=False)
-
-
 STAGES: Final[dict[str, Stage]] = {
     "detector": Stage(_detector),
     "mesh": Stage(_mesh),
@@ -160,7 +120,4 @@ STAGES: Final[dict[str, Stage]] = {
     "spectacles": Stage(_spectacles, ships=False),
     "parser": Stage(_parser, needs=("spectacles", MAPS, HANDS)),
     "eyelids": Stage(_eyelids),
-    "coarse": Stage(_coarse, needs=LOSS_NETWORKS),
-    "refine": Stage(_refine, needs=(*LOSS_NETWORKS, "coarse"), parts=("refine",)),
-    "joint": Stage(_joint, needs=(*LOSS_NETWORKS, "coarse", "refine"), parts=("coarse", "refine")),
 }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -77,13 +76,10 @@ def faces(pipeline: FusionPipeline, make_mesh: Any, make_photo: Any) -> list[Fac
 @pytest.fixture(scope="module")
 def packed(faces: list[FaceImage], tmp_path_factory: pytest.TempPathFactory) -> PackedFaces:
     """The faces, packed without loss and with nothing over them."""
-    networks = SimpleNamespace(
-        find_coverings=lambda aligned: [bare_face() for _ in aligned.names],
-        embed_faces=lambda aligned, shipped: torch.ones(len(aligned.names), 128),
-    )
     out: Path = tmp_path_factory.mktemp("pack") / "pack.npz"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pack.LossNetworks, "from_folder", lambda folder: networks)
+        patch.setattr(pack, "networks", lambda folder: (lambda x: torch.ones(len(x), 128), None))
+        patch.setattr(pack, "find_coverings", lambda net, aligned: [bare_face()] * len(aligned))
         patch.setattr(pack, "load_faces", lambda root, split: faces)
         patch.setattr(pack, "QUALITY", 101)
         pack.pack(out, out, out)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,12 @@ from facefusion.nets.coarse import CoarseFusionModel
 from facefusion.nets.identity import JUDGE_BLOCKS, IdentityNet
 from facefusion.nets.mesh import MeshNet
 from facefusion.nets.parser import FaceParserNet
-from facefusion.training.losses import LOSS_NETWORKS
 from facefusion.training.samples.data import FaceImage
 from facefusion.training.tensors import command, discriminators, pack, validation
-from facefusion.training.tensors.faces import PackedFaces
-from facefusion.training.tensors.loss_networks import LossFiles
+from facefusion.training.tensors.faces import ALWAYS_KEEP, PackedFaces
+from facefusion.training.tensors.loss_networks import LossFiles, LossNetworks
 from facefusion.training.tensors.objective import Weights
+from facefusion.training.tensors.odds import DEFAULT_ODDS
 from facefusion.training.tensors.sampler import TensorSampler
 from facefusion.training.tensors.stages import FusionStage
 from facefusion.training.tensors.teacher import Program
@@ -48,8 +49,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Networks of random weights, in a folder of checkpoints."""
     path = tmp_path_factory.mktemp("checkpoints")
     torch.manual_seed(0)
-    nets = (IdentityNet(), IdentityNet(JUDGE_BLOCKS), MeshNet(), FaceParserNet())
-    for name, net in zip((*LOSS_NETWORKS, "coarse"), (*nets, CoarseFusionModel()), strict=True):
+    nets = {
+        "identity": IdentityNet(),
+        "judge": IdentityNet(JUDGE_BLOCKS),
+        "mesh": MeshNet(),
+        "parser": FaceParserNet(),
+        "coarse": CoarseFusionModel(),
+    }
+    for name, net in nets.items():
         weights = {key: value.contiguous() for key, value in net.state_dict().items()}
         save_file(weights, path / f"{name}.safetensors")
     return path
@@ -110,6 +117,36 @@ def test_samples_are_paired_and_unpaired(packed: Path, view: int) -> None:
     difference = (batch["target"] - batch["truth"])[:2].abs().amax(1, keepdim=True)
     assert float(difference[:, :, :8].max()) < 1e-6
     assert float(difference.max()) > 0.02
+
+
+def test_dark_glasses_are_no_truth_and_what_was_detected_does_not_change(packed: Path) -> None:
+    faces = PackedFaces.load(packed, "train", CPU, (256,), threads=1)
+    maps = faces.maps.clone()
+    maps[1, ALWAYS_KEEP, 50:54] = 255
+    faces = replace(faces, eyes_hidden=torch.tensor([True, False, False]), maps=maps)
+    torch.manual_seed(2)
+    batch = TensorSampler(faces, 128, replace(DEFAULT_ODDS, detected=1.0))(48)
+    assert set(batch["index"][:24].tolist()) == {1, 2} and 0 in batch["index"][24:]
+    kept = batch["index"] == 1
+    lowest = batch["face"][:, 0, 40:64, 62:66].amax(2).amin(1)
+    assert (lowest[kept] < 0.1).all() and (lowest[~kept] > 0.5).any()
+
+
+def test_the_same_face_has_the_same_expression_and_another_has_not(folder: Path) -> None:
+    files = LossFiles(folder / "judge.safetensors", folder / "mesh.safetensors")
+    networks = LossNetworks(files, CPU)
+    torch.manual_seed(1)
+    images = torch.rand(2, 3, 128, 128)
+    points = torch.tensor([[48.0, 56], [80, 56], [64, 72], [52, 88], [76, 88]]).expand(2, -1, -1)
+    same = networks.expression_error(images, images, points, jitter=True)
+    other = networks.expression_error(images.flip(0), images, points, jitter=False)
+    assert float(same) == 0 < float(other)
+    moved = images.clone().requires_grad_()
+    (seen,) = networks.embed(moved, points, jitter=True)
+    assert torch.allclose(seen.norm(dim=1), torch.ones(2))
+    assert not torch.allclose(seen, networks.embed(images, points)[0])
+    (seen * torch.rand(2, 128)).sum().backward()
+    assert float(moved.grad.abs().sum()) > 0
 
 
 def test_points_follow_turned_and_mirrored_views() -> None:

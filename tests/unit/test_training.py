@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -16,9 +17,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from facefusion.geometry.align import ARCFACE_TEMPLATE, similarity_transform
-from facefusion.nets.coarse import CoarseFusionModel
 from facefusion.nets.eyelids import EyelidsNet
-from facefusion.nets.refine import EnhancementNet, ProgressiveFusionNet
+from facefusion.training import __main__ as commands
 from facefusion.training.command import Paths, main, needed_file, read_schedules, run_stage
 from facefusion.training.loop import Batch, Schedule, train
 from facefusion.training.losses import arcface_crops, gradient_l1, weighted_l1
@@ -29,7 +29,6 @@ from facefusion.training.tasks.detector import DetectorTask, giou_loss
 from facefusion.training.tasks.eyelids import EyelidsTask
 from facefusion.training.tasks.identity import verification_auc
 from facefusion.training.tasks.mesh import MeshTask
-from facefusion.training.tasks.refine import align_large_faces
 from facefusion.training.tasks.spectacles import SpectaclesTask
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -177,10 +176,10 @@ def test_verification_auc_is_one_for_perfect_and_half_for_random_embeddings() ->
 
 def test_every_stage_has_a_schedule_and_what_does_not_exist_is_named(tmp_path: Path) -> None:
     found = read_schedules()
-    assert set(found) == set(STAGES) and found["coarse"].batch == 16
+    assert set(found) == set(STAGES) and found["judge"].batch == 24
     wrong = tmp_path / "wrong.toml"
-    wrong.write_text("[coarse]\nsteps = 5\nspeed = 3\n[fine]\nsteps = 1\n")
-    with pytest.raises(SystemExit, match=r"fine, coarse\.speed"):
+    wrong.write_text("[mesh]\nsteps = 5\nspeed = 3\n[fine]\nsteps = 1\n")
+    with pytest.raises(SystemExit, match=r"fine, mesh\.speed"):
         read_schedules(wrong)
 
 
@@ -190,23 +189,12 @@ def test_stages_come_after_those_that_they_need() -> None:
         assert all(names.index(need) < names.index(name) for need in stage.needs if need in STAGES)
 
 
-def test_a_stage_exports_its_network_or_the_parts_of_it() -> None:
-    net = ProgressiveFusionNet(CoarseFusionModel(), EnhancementNet())
-    coarse, refine, joint = (STAGES[name] for name in ("coarse", "refine", "joint"))
-    assert coarse.networks("coarse", net) == {"coarse": net}
-    assert refine.networks("refine", net) == {"refine": net.refine}
-    assert joint.networks("joint", net) == {"coarse": net.coarse, "refine": net.refine}
-    # A file to start from is like the one that the stage writes.
-    assert coarse.start_module(net) is net and refine.start_module(net) is net.refine
-    assert joint.start_module(net) is net
-
-
 def test_a_stage_names_the_file_that_it_lacks(tmp_path: Path) -> None:
     paths = Paths(tmp_path, tmp_path, tmp_path)
-    with pytest.raises(SystemExit, match="train coarse first, or name its file with --coarse"):
-        needed_file("refine", "coarse", paths)
-    (tmp_path / "coarse.safetensors").write_bytes(b"x")
-    assert needed_file("refine", "coarse", paths) == tmp_path / "coarse.safetensors"
+    with pytest.raises(SystemExit, match="train identity first, or name its file with --identity"):
+        needed_file("judge", "identity", paths)
+    (tmp_path / "identity.safetensors").write_bytes(b"x")
+    assert needed_file("judge", "identity", paths) == tmp_path / "identity.safetensors"
     with pytest.raises(SystemExit, match="identity needs a file: give --teacher, MobileFaceNet"):
         needed_file("identity", TEACHER, paths)
     nowhere = replace(paths, given={TEACHER: tmp_path / "teacher.onnx"})
@@ -282,54 +270,54 @@ def test_a_stage_is_one_entry_of_the_table(
     assert run_command("contrast", "--brightness", str(moved), "--seed", "7") == 0
     assert seeds == [0, 7]  # initial weights depend on the schedule's seed
     assert [file.name for file in checkpoints.iterdir()] == ["contrast.safetensors"]
-    with pytest.raises(SystemExit, match=r"schedules\.toml has no schedule for coarse"):
-        run_command("coarse")
+    with pytest.raises(SystemExit, match=r"schedules\.toml has no schedule for eyelids"):
+        run_command("eyelids")
 
 
-class PairOfNetworks(nn.Module):
-    """Two networks, of which a stage trains and exports one."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.eyelids, self.other = EyelidsNet(), nn.Linear(1, 1)
-
-
-class PartTask(LineTask):
-    """Trains the eyelids network of a pair on random eyes."""
+class LidsTask(LineTask):
+    """Trains the eyelids network on random eyes."""
 
     def __init__(self) -> None:
-        self.net = PairOfNetworks()
+        self.net = EyelidsNet()
 
     def sample(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
         return {"eyes": rng.normal(size=(3, 32, 48)).astype(np.float32)}
 
     def loss(self, batch: Batch, progress: float) -> tuple[Tensor, dict[str, float]]:
-        return self.net.eyelids.logits(batch["eyes"]).abs().mean(), {}
+        return self.net.logits(batch["eyes"]).abs().mean(), {}
 
     def evaluate(self, net: nn.Module) -> dict[str, float]:
         return {}
 
 
-def test_a_stage_exports_the_parts_that_its_entry_names(
+def test_a_stage_exports_its_network_and_goes_on_from_its_file(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stage = Stage(lambda inputs: (PartTask(), PairOfNetworks()), parts=("eyelids",))
-    monkeypatch.setitem(STAGES, "part", stage)
+    monkeypatch.setitem(STAGES, "eyelids", Stage(lambda inputs: (LidsTask(), EyelidsNet())))
     weights, checkpoints = tmp_path / "weights", tmp_path / "checkpoints"
     paths = Paths(data, weights, checkpoints, tmp_path / "run")
-    run_stage("part", Schedule(steps=2, batch=2, workers=0, evaluate_every=2), paths)
+    run_stage("eyelids", Schedule(steps=2, batch=2, workers=0, evaluate_every=2), paths)
     assert sorted(file.name for file in weights.iterdir()) == ["eyelids.onnx", "manifest.json"]
     assert [file.name for file in checkpoints.iterdir()] == ["eyelids.safetensors"]
-    # The next training may start from that file, which holds the part alone.
     trained = load_file(checkpoints / "eyelids.safetensors")
     next_run = replace(paths, start_from=checkpoints / "eyelids.safetensors", run=tmp_path / "next")
     schedule = Schedule(steps=1, batch=2, rate=0, workers=0, evaluate_every=1, seed=1)
-    run_stage("part", schedule, next_run)
+    run_stage("eyelids", schedule, next_run)
     again = load_file(checkpoints / "eyelids.safetensors")
     assert again.keys() == trained.keys() == EyelidsNet().state_dict().keys()
     assert all(
         torch.equal(again[name], trained[name]) for name, _ in EyelidsNet().named_parameters()
     )
+
+
+def test_the_help_names_every_command_and_stage(capsys: pytest.CaptureFixture[str]) -> None:
+    assert commands.main(["--help"]) == 0
+    shown = capsys.readouterr().out
+    for name in (*STAGES, *commands.COMMANDS, "all", "coarse", "refine", "joint"):
+        assert re.search(rf"\b{name}\b", shown), name
+        with pytest.raises(SystemExit) as stopped:
+            commands.main([name, "--help"])
+        assert stopped.value.code == 0 and f"{name}" in capsys.readouterr().out
 
 
 def test_a_split_without_images_is_named(data: Path, tmp_path: Path) -> None:
@@ -345,13 +333,11 @@ def test_a_stage_with_too_few_images_says_what_it_needs(
     images = load_faces(data, "train")
     faces = align_faces(images)
     pairs = [replace(image, faces_found=2) for image in images]
-    distant = [replace(image, mesh=image.mesh * 0.5) for image in images]
     for build, sentence in (
         (lambda: MeshTask(faces, faces), "mesh needs 56 or more training images, .* has 2"),
         (lambda: DetectorTask(pairs, pairs), "detector needs 1 or more .* exactly one face"),
         (lambda: SpectaclesTask(faces, faces), "spectacles needs 1 or more images with glasses"),
         (lambda: EyelidsTask(images, images), "eyelids needs 1 or more .* with a shut eye"),
-        (lambda: align_large_faces(distant), "refine needs 1 or more .* 50 pixels between"),
     ):
         with pytest.raises(SystemExit, match=sentence):
             build()

@@ -18,8 +18,6 @@ from facefusion.geometry.topology import LEFT_EYE, RIGHT_EYE
 _SUPERSAMPLING: Final = 3
 #: Mesh points on the face's outline where the temples end.
 _TEMPLES: Final = (127, 356)
-#: Least alpha at which the face behind counts as hidden.
-_HIDING_ALPHA: Final = 0.3
 
 
 @dataclass(frozen=True)
@@ -35,12 +33,6 @@ class DrawnSpectacles:
     image: np.ndarray
     frame: np.ndarray
     lens: np.ndarray
-
-    @property
-    def covered(self) -> np.ndarray:
-        """Mask of where they hide the face."""
-        alpha = np.maximum(self.frame, self.lens)
-        return np.where(alpha > _HIDING_ALPHA, alpha, 0).astype(np.float32)
 
 
 def _rim(width: float, above: float, below: float, corners: tuple[float, float]) -> np.ndarray:

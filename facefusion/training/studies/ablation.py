@@ -1,117 +1,100 @@
-"""Measures what each part of the coarse network contributes, by training without it.
+"""Measures what the parts of the method contribute, by training without each of them.
 
-`python -m facefusion.training.studies.ablation --data DIR --out benchmarks/ablation.md` trains each variant
-from the same seed on the same samples and writes a table. Finished variants are not trained again,
-interrupted ones resume.
+`python -m facefusion.training ablation --pack FILE --minutes N --out benchmarks/ablation.md` trains
+each variant from nothing, for the same time and for each seed, and writes tables. Finished trainings
+are not repeated, interrupted ones resume.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import tempfile
-import time
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import cv2
-import numpy as np
-import onnxruntime
-import torch
-from skimage.metrics import structural_similarity
-from torch import Tensor, nn
+from torch import nn
 
-from facefusion.export.onnx import CONTRACTS, export_onnx
-from facefusion.machine.cpu import describe_machine
 from facefusion.nets.coarse import CoarseFusionModel
-from facefusion.training.environment import restart
-from facefusion.training.loop import Schedule, train
-from facefusion.training.loss_networks import LossNetworks
-from facefusion.training.samples.data import AlignedFaces, align_faces, load_faces
-from facefusion.training.tasks.coarse import CoarseTask
-from facefusion.training.tasks.fusion import FusionTask
+from facefusion.training.studies.ablation_report import Results, report
+from facefusion.training.tensors.command import add_material, loaded
+from facefusion.training.tensors.objective import Weights
+from facefusion.training.tensors.odds import DEFAULT_ODDS, Odds
+from facefusion.training.tensors.stages import SHIPPED, Nets
+from facefusion.training.tensors.trainer import Files, Material, Settings, Training
+from facefusion.training.tensors.validation import Validation
 
-#: Keyword arguments of the network by the variant's name.
-VARIANTS: Final[dict[str, dict[str, Any]]] = {
-    "FAAM on skips and bottleneck, told the identity": {"skips": "gated"},
-    "FAAM, not told the identity": {"skips": "gated", "conditioned": False},
-    "FAAM on skips only": {"skips": "gated", "bottleneck": False, "conditioned": False},
-    "no FAAM, plain skips": {"skips": "plain", "bottleneck": False},
-    "no FAAM, no skips": {"skips": "none", "bottleneck": False},
+#: Samples of a batch by the side of the samples in pixels, on a GPU and on a CPU.
+BATCHES: Final = {"cuda": {128: 128, 256: 48}, "cpu": {128: 16, 256: 8}}
+#: AdamW's rate at its highest.
+RATE: Final = 1e-3
+#: Batches of validation samples that the figures are means of.
+FIGURE_BATCHES: Final = 8
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A training of a variant: its stage, the side of its samples, and its share of the time."""
+
+    stage: str = "coarse"
+    view: int = 128
+    share: float = 1.0
+
+
+@dataclass(frozen=True)
+class Variant:
+    """Networks and how they are trained, in one phase after the other."""
+
+    nets: Nets = SHIPPED
+    weights: Weights = field(default_factory=Weights)
+    odds: Odds = DEFAULT_ODDS
+    phases: tuple[Phase, ...] = (Phase(),)
+
+
+def _coarse(**options: object) -> Variant:
+    """Returns the variant whose coarse network has these arguments."""
+    return Variant(nets=Nets(coarse=partial(CoarseFusionModel, **options)))
+
+
+#: The coarse network without its parts, and without parts of its training.
+PARTS: Final = {
+    "FAAM on skips and bottleneck, told the identity": Variant(),
+    "FAAM, not told the identity": _coarse(conditioned=False),
+    "FAAM on skips only, not told the identity": _coarse(bottleneck=False, conditioned=False),
+    "no FAAM, plain skips": _coarse(skips="plain", bottleneck=False),
+    "no FAAM, no skips": _coarse(skips="none", bottleneck=False),
+    "no projected discriminator": Variant(weights=Weights(projected=0)),
+    "no mottle": Variant(odds=replace(DEFAULT_ODDS, mottled=0)),
 }
-#: Number of timed runs of a network.
-RUNS: Final = 40
+#: Progressive generation, and the coarse network's design at the full size.
+WAYS: Final = {
+    "progressive: 128 px, then refined": Variant(
+        phases=(Phase(share=0.5), Phase("refine", 256, 0.5))
+    ),
+    "one step": Variant(phases=(Phase(view=256),)),
+}
 
 
-@torch.no_grad()
-def reconstruction_scores(task: FusionTask[Any], net: nn.Module) -> dict[str, float]:
-    """Returns SSIM and PSNR of the val split's reconstructions, within the face's box."""
-    batch = task.val_batch
-    paired = torch.nonzero(batch["paired"][:, 0] > 0)[:, 0]
-    ssim, psnr = [], []
-    for part in paired.split(32):
-        x = task.run_batch(
-            net, {key: value[part] for key, value in batch.items()}, task.val_identities
-        )
-        for fused, truth, face in zip(x["fused"], x["truth"], x["face"][:, 0] > 0.5, strict=True):
-            window = _box(face)
-            found, wanted = fused[window].clamp(0, 1).numpy(), truth[window].numpy()
-            ssim.append(structural_similarity(found, wanted, channel_axis=0, data_range=1.0))
-            error = max(float(((found - wanted) ** 2).mean()), 1e-9)
-            psnr.append(float(-10 * np.log10(error)))
-    return {"ssim": float(np.mean(ssim)), "psnr": float(np.mean(psnr))}
+@dataclass(frozen=True)
+class Length:
+    """Length of all phases of a variant: seconds, steps, or what is reached first."""
 
+    seconds: float = math.inf
+    steps: float = math.inf
 
-def _box(face: Tensor) -> tuple[slice, slice, slice]:
-    """Returns the window of all channels, rows and columns in which `face` (H, W) is true."""
-    rows, columns = (torch.nonzero(face.any(axis))[:, 0] for axis in (1, 0))
-    row_window = slice(int(rows[0]), int(rows[-1]) + 1)
-    return slice(None), row_window, slice(int(columns[0]), int(columns[-1]) + 1)
+    def of(self, phase: Phase) -> Length:
+        """Returns the length of a phase."""
+        steps = self.steps if math.isinf(self.steps) else max(1, round(self.steps * phase.share))
+        return Length(self.seconds * phase.share, steps)
 
 
 def parameter_count(net: nn.Module) -> float:
     """Counts the parameters of a network."""
     return float(sum(p.numel() for p in net.parameters()))
-
-
-def milliseconds(net: CoarseFusionModel) -> float:
-    """Returns the median time of the exported network in ms, on one thread."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "net.onnx")
-        export_onnx(net, CONTRACTS["coarse"], path)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        session = onnxruntime.InferenceSession(
-            str(path), options, providers=["CPUExecutionProvider"]
-        )
-    shapes = CONTRACTS["coarse"].inputs
-    # The exported file lacks the inputs that a variant ignores.
-    feeds = {
-        i.name: np.random.rand(*shapes[i.name]).astype(np.float32) for i in session.get_inputs()
-    }
-    times = []
-    for _ in range(RUNS):
-        begin = time.perf_counter()
-        session.run(None, feeds)
-        times.append(time.perf_counter() - begin)
-    return 1000 * float(np.median(times))
-
-
-def measure_variant(
-    options: dict[str, Any],
-    faces: tuple[AlignedFaces, AlignedFaces],
-    networks: LossNetworks,
-    schedule: Schedule,
-    run: Path,
-) -> dict[str, float]:
-    """Trains a variant and measures it."""
-    torch.manual_seed(schedule.seed)
-    task = CoarseTask(*faces, networks, CoarseFusionModel(**options))
-    net = train(task, schedule, run, CoarseFusionModel(**options))
-    figures = reconstruction_scores(task, net) | task.evaluate(net)
-    return figures | {"parameters": parameter_count(net), "ms": milliseconds(net)}
 
 
 def saved_figures(file: Path, measure: Callable[[], dict[str, float]]) -> dict[str, float]:
@@ -124,69 +107,94 @@ def saved_figures(file: Path, measure: Callable[[], dict[str, float]]) -> dict[s
     return saved
 
 
-def table(results: dict[str, dict[str, float]], steps: int) -> str:
-    """Writes the report as Markdown."""
-    first = next(iter(results.values()))
-    lines = [
-        "# Ablations of the coarse network\n",
-        f"`python -m facefusion.training.studies.ablation --data DIR --steps {steps} --out benchmarks/ablation.md`\n",
-        f"Each variant: {steps} steps from the same seed and samples; val split. SSIM and PSNR are of reconstructions,",
-        "identity (higher is better) and expression (lower is better, in eye distances) of real ones, by our own networks.",
-        f"Milliseconds: ONNX Runtime, one thread of {describe_machine()['cpu']}. In brackets: against the first row.\n",
-        "| variant | SSIM | PSNR, dB | identity | expression | parameters | ms |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for name, figures in results.items():
-        ssim = f"{figures['ssim']:.4f} ({100 * (figures['ssim'] / first['ssim'] - 1):+.1f} %)"
-        size = f"{figures['parameters']:,.0f} ({figures['parameters'] - first['parameters']:+,.0f})"
-        lines.append(
-            f"| {name} | {ssim} | {figures['psnr']:.2f} | {figures['val_id']:.3f} | {figures['val_expression']:.4f} "
-            f"| {size} | {figures['ms']:.1f} ({figures['ms'] - first['ms']:+.1f}) |"
+def measure(
+    variant: Variant, length: Length, seed: int, material: Material, run: Path
+) -> dict[str, float]:
+    """Trains a variant in a folder and measures it.
+
+    Returns:
+        Figures of `Validation` on samples with the default odds; `parameters` and `samples`.
+    """
+    start, samples = run, 0
+    for number, phase in enumerate(variant.phases):
+        batch = BATCHES[material.device.type][phase.view]
+        own = length.of(phase)
+        settings = Settings(
+            phase.stage,
+            ((phase.view, batch),),
+            RATE,
+            own.seconds,
+            own.steps,
+            nets=variant.nets,
+            weights=variant.weights,
+            odds=variant.odds,
+            seed=seed,
         )
-    lines.append(
-        "\nThe method's author claims that FAAM gains 7.2 % SSIM for 0.1M parameters and 15 ms.\n"
-    )
-    lines.append(
-        "The face's shape moved or held: last two rows of `likeness.md`. Two stages or one: `progressive.md`.\n"
-    )
-    return "\n".join(lines)
+        out = run / f"{number}-{phase.stage}"
+        training = Training(settings, Files(start, out, new=True), material)
+        training.run()
+        start, samples = out, samples + batch * training.step
+    view = variant.phases[-1].view
+    judge = Validation(material.val, material.networks, view, DEFAULT_ODDS, FIGURE_BATCHES)
+    stage = training.state.averaged
+    own_figures = {"parameters": parameter_count(stage), "samples": float(samples)}
+    return judge.figures(stage) | own_figures
 
 
-def main() -> None:
-    """Trains the variants that are not yet trained, prints the table and writes it."""
+def results(
+    variants: Mapping[str, Variant],
+    length: Length,
+    seeds: Sequence[int],
+    material: Material,
+    runs: Path,
+) -> Results:
+    """Returns the figures of each variant by seed. Finished trainings are not repeated."""
+    found: Results = {name: [] for name in variants}
+    for seed in seeds:
+        for name, variant in variants.items():
+            run = runs / f"{name.replace(' ', '-').replace(',', '').replace(':', '')}-{seed}"
+            print(f"{name}, seed {seed}", flush=True)
+            found[name].append(
+                saved_figures(
+                    run / "figures.json", partial(measure, variant, length, seed, material, run)
+                )
+            )
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Trains what is not yet trained, prints the tables and writes them."""
     parser = argparse.ArgumentParser(
-        prog="python -m facefusion.training.studies.ablation", description=__doc__
+        prog="python -m facefusion.training ablation", description=__doc__.split("\n")[0]
     )
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=600)
-    parser.add_argument("--checkpoints", type=Path, default=Path("checkpoints"))
-    parser.add_argument("--runs", type=Path, default=Path("runs/ablation"))
-    parser.add_argument("--out", type=Path)
-    args = parser.parse_args()
-    cv2.setNumThreads(1)
-    faces = align_faces(load_faces(args.data, "train")), align_faces(load_faces(args.data, "val"))
-    networks = LossNetworks.from_folder(args.checkpoints)
-    schedule = Schedule(
-        steps=args.steps,
-        batch=16,
-        rate=2e-3,
-        warmup=60,
-        ema=0.99,
-        threads=2,
-        evaluate_every=args.steps,
+    add_material(parser)
+    add = parser.add_argument
+    add("--minutes", type=float, default=math.inf, help="minutes of each variant and seed")
+    add("--steps", type=int, default=math.inf, help="steps of each, for trials")
+    add("--seeds", default="0,1", help="seeds (default: %(default)s)")
+    add("--runs", type=Path, default=Path("runs/ablation"), help="folder of the trainings")
+    add("--out", type=Path, help="file of the tables")
+    args = parser.parse_args(arguments)
+    if args.minutes == args.steps == math.inf:
+        parser.error("Please give the length, --minutes or --steps.")
+    material = loaded(args, (128, 256))
+    length = Length(60 * args.minutes, args.steps)
+    given = f"{args.minutes:g}m" if math.isfinite(args.minutes) else f"{args.steps}"
+    seeds = [int(seed) for seed in args.seeds.split(",")]
+    parts, ways = (
+        results(each, length, seeds, material, args.runs / given) for each in (PARTS, WAYS)
     )
-    results: dict[str, dict[str, float]] = {}
-    for name, options in VARIANTS.items():
-        run = args.runs / str(args.steps) / name.replace(" ", "-").replace(",", "")
-        results[name] = saved_figures(
-            run / "figures.json", partial(measure_variant, options, faces, networks, schedule, run)
-        )
-    report = table(results, args.steps)
-    print(report)
+    text = report(parts, ways, length.seconds, length.steps, material.device, _costs())
+    print(text)
     if args.out:
-        args.out.write_text(report, encoding="utf-8")
+        args.out.write_text(text, encoding="utf-8")
+    return 0
 
 
-if __name__ == "__main__":
-    restart("facefusion.training.studies.ablation")
-    main()
+def _costs() -> list[dict[str, float]]:
+    """Returns the costs of both ways, or empty ones without ONNX and its runtime."""
+    if find_spec("onnx") is None or find_spec("onnxruntime") is None:
+        return [{}, {}]
+    from facefusion.training.studies.costs import costs_of_ways
+
+    return list(costs_of_ways())

@@ -1,8 +1,8 @@
 """Searches for better sizes of the fusion networks: width, expansion and kernel, in equal time.
 
-`python -m facefusion.training.studies.search coarse|refine --data DIR --out benchmarks/search-coarse.md`
+`python -m facefusion.training search coarse|refine --pack FILE --out benchmarks/search-coarse.md`
 lets Optuna propose designs. Each is timed as it would ship; those that take longer than the
-hand-made design are dropped, the others are trained from the same seed on the same reconstructions.
+hand-made design are dropped, the others are trained from the same seed on the same samples.
 Designs are not trained twice. Nothing else may run meanwhile.
 """
 
@@ -11,13 +11,12 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import cv2
 import numpy as np
 import optuna
 import torch
@@ -28,21 +27,17 @@ from facefusion.export.onnx import CONTRACTS, Contract, export_onnx
 from facefusion.nets import coarse, refine
 from facefusion.nets.blocks import Design
 from facefusion.nets.coarse import CoarseFusionModel
-from facefusion.nets.refine import EnhancementNet, ProgressiveFusionNet
-from facefusion.training.environment import restart
-from facefusion.training.loop import Schedule, train
-from facefusion.training.loss_networks import LossNetworks
-from facefusion.training.samples.data import align_faces, load_faces
-from facefusion.training.samples.swap_odds import SwapOdds
+from facefusion.nets.refine import EnhancementNet
 from facefusion.training.studies.ablation import (
+    BATCHES,
+    RATE,
     parameter_count,
-    reconstruction_scores,
     saved_figures,
 )
 from facefusion.training.studies.search_report import MAX_TIME_RATIO, Results, plot, table
-from facefusion.training.tasks.coarse import CoarseTask
-from facefusion.training.tasks.fusion import FusionTask
-from facefusion.training.tasks.refine import ProgressiveTask, align_large_faces, progressive
+from facefusion.training.tensors.command import add_material, loaded
+from facefusion.training.tensors.stages import Nets
+from facefusion.training.tensors.trainer import Files, Material, Settings, Training
 
 #: Shares of the hand-made widths that a design may have.
 SHARES: Final = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.4)
@@ -56,24 +51,6 @@ CHANNEL_MULTIPLE: Final = 8
 ROUNDS: Final = 60
 
 
-class _PairedOnly:
-    """Training on paired samples only: reconstructions, whose truth is known."""
-
-    odds = SwapOdds(unpaired=0.0)
-
-    def evaluate(self, net: nn.Module) -> dict[str, float]:
-        """Returns nothing, because `measure` evaluates once at the end."""
-        return {}
-
-
-class PairedCoarseTask(_PairedOnly, CoarseTask):
-    """Training of the coarse stage on paired samples only."""
-
-
-class PairedRefineTask(_PairedOnly, ProgressiveTask):
-    """Training of the refine stage on paired samples only."""
-
-
 @dataclass(frozen=True)
 class Space:
     """Search space of one network.
@@ -82,17 +59,13 @@ class Space:
         reference: the hand-made design.
         make_shipped: builds the network that ships, of a design, to be timed.
         contract: interface of that network.
-        make_trained: builds the network that is trained, of a design.
-        task: trains it; its `net` is replaced.
-        schedule: length and rates of the training.
+        train: trains a network of a design in a folder; returns its `psnr` and `ssim`.
     """
 
     reference: Design
     make_shipped: Callable[[Design], nn.Module]
     contract: Contract
-    make_trained: Callable[[Design], nn.Module]
-    task: FusionTask[Any]
-    schedule: Schedule
+    train: Callable[[Design, Path], dict[str, float]]
 
 
 def scaled(design: Design, share: float, expand: float, kernel: int) -> Design:
@@ -126,7 +99,7 @@ def milliseconds(net: nn.Module, contract: Contract, reference: nn.Module) -> tu
 
 def measure(space: Space, design: Design, run: Path) -> dict[str, float]:
     """Times a design against the hand-made one, and trains it if it is as fast."""
-    torch.manual_seed(space.schedule.seed)
+    torch.manual_seed(0)
     net = space.make_shipped(design).eval()
     reference = space.make_shipped(space.reference).eval()
     net_time, reference_time = milliseconds(net, space.contract, reference)
@@ -136,11 +109,7 @@ def measure(space: Space, design: Design, run: Path) -> dict[str, float]:
         "parameters": parameter_count(net),
     }
     if figures["ratio"] <= MAX_TIME_RATIO or design == space.reference:
-        torch.manual_seed(space.schedule.seed)
-        space.task.net = space.make_trained(design)
-        averaged = space.make_trained(design)
-        trained = train(space.task, space.schedule, run, averaged)
-        figures |= reconstruction_scores(space.task, trained)
+        figures |= space.train(design, run)
     return figures
 
 
@@ -177,55 +146,64 @@ def search(space: Space, trials: int, runs: Path) -> Results:
     return results
 
 
-def make_space(network: str, data: Path, checkpoints: Path, steps: int) -> Space:
-    """Builds the search space of a network, with its training faces."""
-    networks = LossNetworks.from_folder(checkpoints)
-    schedule = Schedule(
-        steps=steps, rate=2e-3, warmup=steps // 10, ema=0.98, threads=2, evaluate_every=steps
-    )
-    train_faces, val_faces = (load_faces(data, split) for split in ("train", "val"))
-    if network == "coarse":
-        task = PairedCoarseTask(align_faces(train_faces), align_faces(val_faces), networks)
-        return Space(coarse.DESIGN, _make_coarse, CONTRACTS["coarse"], _make_coarse, task, schedule)
-    coarse_file = checkpoints / "coarse.safetensors"
-
-    def make_trained(design: Design) -> ProgressiveFusionNet:
-        return ProgressiveFusionNet(progressive(coarse_file, None).coarse, EnhancementNet(design))
-
-    large = [align_large_faces(faces) for faces in (train_faces, val_faces)]
-    refine_task = PairedRefineTask(make_trained(refine.DESIGN), *large, networks, frozen=True)
-    contract = replace(CONTRACTS["refine"], dynamic=None)
-    schedule = replace(schedule, batch=8, rate=1e-3)
-    return Space(refine.DESIGN, EnhancementNet, contract, make_trained, refine_task, schedule)
-
-
 def _make_coarse(design: Design) -> CoarseFusionModel:
     return CoarseFusionModel(design=design)
 
 
-def main() -> None:
+def _coarse_nets(design: Design) -> Nets:
+    return Nets(coarse=partial(_make_coarse, design))
+
+
+def _refine_nets(design: Design) -> Nets:
+    return Nets(refine=partial(EnhancementNet, design))
+
+
+def make_space(network: str, material: Material, start: Path, steps: int) -> Space:
+    """Builds the search space of a network.
+
+    Args:
+        network: "coarse" or "refine".
+        material: faces and frozen networks.
+        start: folder of the coarse network that refine is trained on.
+        steps: steps of a training.
+    """
+    view = {"coarse": 128, "refine": 256}[network]
+    make_nets = {"coarse": _coarse_nets, "refine": _refine_nets}[network]
+    batch = BATCHES[material.device.type][view]
+
+    def train(design: Design, run: Path) -> dict[str, float]:
+        nets = make_nets(design)
+        settings = Settings(network, ((view, batch),), RATE, steps=steps, nets=nets)
+        training = Training(settings, Files(start, run, new=True), material)
+        training.run()
+        figures = training.validation.figures(training.state.averaged)
+        return {name: figures[name] for name in ("psnr", "ssim")}
+
+    if network == "coarse":
+        return Space(coarse.DESIGN, _make_coarse, CONTRACTS["coarse"], train)
+    contract = replace(CONTRACTS["refine"], dynamic=None)
+    return Space(refine.DESIGN, EnhancementNet, contract, train)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
     """Searches, prints the table, and writes it with its plot."""
     parser = argparse.ArgumentParser(
-        prog="python -m facefusion.training.studies.search", description=__doc__
+        prog="python -m facefusion.training search", description=__doc__.split("\n")[0]
     )
-    parser.add_argument("network", choices=("coarse", "refine"))
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--trials", type=int, default=24)
-    parser.add_argument("--steps", type=int, default=200)
-    parser.add_argument("--checkpoints", type=Path, default=Path("checkpoints"))
-    parser.add_argument("--runs", type=Path, default=Path("runs/search"))
-    parser.add_argument("--out", type=Path)
-    args = parser.parse_args()
-    cv2.setNumThreads(1)
-    space = make_space(args.network, args.data, args.checkpoints, args.steps)
+    add = parser.add_argument
+    add("network", choices=("coarse", "refine"))
+    add_material(parser)
+    add("--trials", type=int, default=24)
+    add("--steps", type=int, default=200)
+    add("--runs", type=Path, default=Path("runs/search"), help="folder of the trainings")
+    add("--out", type=Path, help="file of the table; the plot lies beside it")
+    args = parser.parse_args(arguments)
+    material = loaded(args, (128, 256))
+    space = make_space(args.network, material, args.checkpoints, args.steps)
     results = search(space, args.trials, args.runs / args.network / str(args.steps))
     report = table(args.network, results, space.reference, args.trials, args.steps)
     print(report)
     if args.out:
         args.out.write_text(report, encoding="utf-8")
         plot(results, space.reference, args.out.with_suffix(".png"))
-
-
-if __name__ == "__main__":
-    restart("facefusion.training.studies.search")
-    main()
+    return 0

@@ -62,7 +62,7 @@ def table(network: str, results: Results, reference: Design, trials: int, steps:
     """Writes the report as Markdown."""
     lines = [
         f"# Search of the {network} network's size\n",
-        f"`python -m facefusion.training.studies.search {network} --data DIR --trials {trials} --steps {steps} "
+        f"`python -m facefusion.training search {network} --pack FILE --trials {trials} --steps {steps} "
         f"--out benchmarks/search-{network}.md`\n",
         f"{trials} proposals of Optuna's TPE (Bergstra et al., NeurIPS 2011), {len(results)} of them different, scored by",
         f"the PSNR of reconstructions of val faces after {steps} steps from one seed. Time: ONNX Runtime fp32 in turn with",

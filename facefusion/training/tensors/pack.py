@@ -14,11 +14,15 @@ from typing import Final
 
 import cv2
 import numpy as np
+import torch
+from safetensors.torch import load_file
 
 from facefusion.geometry.align import face_size
+from facefusion.nets.identity import IdentityNet
+from facefusion.nets.parser import FaceParserNet
 from facefusion.perception.coverings import Coverings
 from facefusion.perception.eyelids import lids
-from facefusion.training.loss_networks import LossNetworks
+from facefusion.training.loop import to_input
 from facefusion.training.samples.covered_faces import CoveredFaces
 from facefusion.training.samples.data import (
     AlignedFaces,
@@ -27,8 +31,10 @@ from facefusion.training.samples.data import (
     load_faces,
     require_images,
 )
-from facefusion.training.samples.relighting import mesh_normals
+from facefusion.training.samples.identity_faces import arcface_crops
+from facefusion.training.samples.normals import mesh_normals
 from facefusion.training.tasks.eyelids import shut_eyes
+from facefusion.training.tasks.parser import find_coverings
 from facefusion.training.tensors.packing import MESH_STEPS, MESH_ZERO
 
 #: Side of the packed crops in pixels.
@@ -37,6 +43,8 @@ CROP: Final = 448
 MAP: Final = 128
 #: WebP quality of the crops.
 QUALITY: Final = 88
+#: Faces that are embedded at once.
+CHUNK: Final = 64
 #: Number of levels that the maps are rounded to, which makes them a third smaller.
 LEVELS: Final = 16
 
@@ -47,12 +55,12 @@ def pack(data: Path, checkpoints: Path, out: Path) -> int:
     Raises:
         SystemExit: a split has no images.
     """
-    networks = LossNetworks.from_folder(checkpoints)
+    identity, parser = networks(checkpoints)
     columns: dict[str, list[np.ndarray]] = {}
     for split in ("train", "val"):
         faces = load_faces(data, split)
         require_images("pack", len(faces), f'images with the split "{split}"')
-        for name, values in _packed(faces, networks).items():
+        for name, values in _packed(faces, identity, parser).items():
             columns.setdefault(name, []).append(values)
         columns.setdefault("val", []).append(np.full(len(faces), split == "val"))
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -60,14 +68,25 @@ def pack(data: Path, checkpoints: Path, out: Path) -> int:
     return out.stat().st_size
 
 
-def _packed(faces: Sequence[FaceImage], networks: LossNetworks) -> dict[str, np.ndarray]:
+def networks(checkpoints: Path) -> tuple[IdentityNet, FaceParserNet]:
+    """Loads the networks that ship for embeddings and for coverings."""
+    identity, parser = IdentityNet(), FaceParserNet()
+    for name, net in (("identity", identity), ("parser", parser)):
+        net.load_state_dict(load_file(checkpoints / f"{name}.safetensors"))
+        net.requires_grad_(False).eval().to(memory_format=torch.channels_last)
+    return identity, parser
+
+
+def _packed(
+    faces: Sequence[FaceImage], identity: IdentityNet, parser: FaceParserNet
+) -> dict[str, np.ndarray]:
     """Returns the columns of a split, a row a face; bytes of images one after the other."""
     aligned = align_faces(list(faces), CROP)
     shut = shut_eyes(aligned.names) == 1
     found = [
         replace(each, lids=lids(mesh * (192 / CROP), eyes.astype(np.float32), 192))
         for each, mesh, eyes in zip(
-            networks.find_coverings(aligned), aligned.meshes, shut, strict=True
+            find_coverings(parser, aligned), aligned.meshes, shut, strict=True
         )
     ]
     covered = CoveredFaces(aligned, found)
@@ -90,7 +109,7 @@ def _packed(faces: Sequence[FaceImage], networks: LossNetworks) -> dict[str, np.
         "dark_glass": _map_levels([255 * each[..., 1] for each in maps]),
         "carried": _map_levels(list(covered.hair_masks)),
         "coverings": _map_levels(list(covered.masks)),
-        "identity": networks.embed_faces(aligned, shipped=True).numpy().astype(np.float16),
+        "identity": _embedded(identity, arcface_crops(aligned)),
         "glasses": glasses,
         "eyes_hidden": np.array(
             [_hides_eyes(each, kind) for each, kind in zip(found, covered.glasses, strict=True)]
@@ -99,6 +118,15 @@ def _packed(faces: Sequence[FaceImage], networks: LossNetworks) -> dict[str, np.
         "density": _densities(faces, aligned),
         "name": np.array(aligned.names),
     }
+
+
+def _embedded(identity: IdentityNet, crops: np.ndarray) -> np.ndarray:
+    """Returns embeddings (N, 128) float16 of ArcFace crops (N, 112, 112, 3) RGB uint8."""
+    parts = [
+        identity(to_input(torch.from_numpy(crops[i : i + CHUNK])))
+        for i in range(0, len(crops), CHUNK)
+    ]
+    return torch.nn.functional.normalize(torch.cat(parts)).numpy().astype(np.float16)
 
 
 def _hides_eyes(coverings: Coverings, kind: str) -> bool:

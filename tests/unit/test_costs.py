@@ -1,4 +1,4 @@
-"""The comparison of progressive generation with one step."""
+"""What networks cost to run and to train."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 
 from facefusion.export.onnx import CONTRACTS
 from facefusion.nets.coarse import CoarseFusionModel
-from facefusion.training.studies.progressive import cost, images, resized, table, training_memory
+from facefusion.training.studies.costs import cost, images, resized, training_memory
 
 
 @pytest.mark.skipif(
@@ -30,20 +30,3 @@ def test_what_training_keeps_grows_with_the_pixels() -> None:
     net = CoarseFusionModel()
     small, large = (training_memory(net, images(side)) for side in (64, 128))
     assert small > 1 and 3.5 < large / small < 4.5
-
-
-def test_the_report_names_the_command_and_both_ways() -> None:
-    figures = {
-        "ssim": 0.7,
-        "psnr": 21.0,
-        "val_id": 0.5,
-        "parameters": 1e6,
-        "ms": 50.0,
-        "mb": 100.0,
-        "activations": 300.0,
-    }
-    text = table(
-        {"progressive": figures, "one step": figures | {"ms": 200.0}}, 40, {"cpu": "Abacus"}
-    )
-    assert "--steps 40" in text and "Abacus" in text
-    assert "| one step | 0.7000 | 21.00 | 0.500 | 1,000,000 | 200 | 100 | 300 |" in text

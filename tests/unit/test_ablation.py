@@ -1,0 +1,89 @@
+"""The ablations: variants differ in what they leave out, are trained once, and are reported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from facefusion.nets.coarse import CoarseFusionModel
+from facefusion.training.studies import ablation
+from facefusion.training.studies.ablation import PARTS, WAYS, Length, Phase, Variant
+from facefusion.training.studies.ablation_report import report, table
+from facefusion.training.tensors.figures import ssim
+
+
+def test_each_variant_differs_from_the_method_in_one_way() -> None:
+    method, *others = PARTS.values()
+    sizes = [sum(p.numel() for p in each.nets.coarse().parameters()) for each in PARTS.values()]
+    assert sizes[0] == sum(p.numel() for p in CoarseFusionModel().parameters())
+    assert sorted(sizes[:5], reverse=True) == sizes[:5] and len(set(sizes[:5])) == 5
+    for each in others:
+        changed = [
+            name
+            for name in ("nets", "weights", "odds", "phases")
+            if getattr(each, name) != getattr(method, name)
+        ]
+        assert len(changed) == 1
+    shares = [[phase.share for phase in each.phases] for each in WAYS.values()]
+    assert [sum(each) for each in shares] == [1, 1]
+
+
+def test_phases_share_the_length() -> None:
+    half = Phase("refine", 256, 0.5)
+    assert Length(seconds=240).of(half) == Length(seconds=120)
+    assert Length(steps=3).of(half) == Length(steps=2)
+    assert Length(steps=1).of(half).steps == 1
+
+
+def test_trainings_are_not_repeated_and_have_all_seeds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained: list[Any] = []
+
+    def measure(variant: Any, length: Any, seed: int, material: Any, run: Path) -> dict[str, float]:
+        trained.append((variant, seed))
+        return {"ssim": 0.7 + seed / 100}
+
+    monkeypatch.setattr(ablation, "measure", measure)
+    nothing: Any = None
+    variants = {"one": Variant(), "two": Variant(phases=(Phase(view=256),))}
+    for _ in range(2):
+        found = ablation.results(variants, Length(steps=1), (0, 1), nothing, tmp_path)
+    assert found == {name: [{"ssim": 0.7}, {"ssim": 0.71}] for name in variants}
+    assert trained == [(each, seed) for seed in (0, 1) for each in variants.values()]
+
+
+def figures(**own: float) -> dict[str, float]:
+    plain = {"ssim": 0.7, "psnr": 21.0, "id": 0.5, "target_id": 0.1, "expression": 0.03}
+    return plain | {"samples": 4000.0, "parameters": 1e6} | own
+
+
+def test_the_table_has_means_over_seeds_against_the_first_row() -> None:
+    rows = {"all": [figures(), figures(ssim=0.72)], "less": [figures(ssim=0.355), figures()]}
+    lines = table(rows)
+    assert len({line.count("|") for line in lines if line}) == 1
+    assert "| all | 0.7100 ± 0.0100 (+0.0 %) | 21.00 | 0.500 |" in lines[2]
+    assert "| less | 0.5275 ± 0.1725 (-25.7 %) |" in lines[3] and "1,000,000" in lines[3]
+    cost = {"ms": 50.0, "mb": 100.0, "activations": 300.0}
+    assert table(rows, [cost, {}])[2].endswith("| 50 | 100 | 300 |")
+
+
+def test_the_report_names_the_command_and_the_claims() -> None:
+    rows = {"all": [figures()]}
+    text = report(rows, rows, 240, float("inf"), torch.device("cpu"), [{}])
+    assert "--minutes 4 " in text and "4 minutes" in text
+    assert "7.2 %" in text and "1.4 GB" in text
+
+
+def test_similarity_is_one_for_equal_images_and_counts_the_face_alone() -> None:
+    torch.manual_seed(0)
+    image, face = torch.rand(2, 3, 32, 32), torch.ones(2, 1, 32, 32)
+    assert torch.allclose(ssim(image, image, face), torch.ones(2))
+    other = image.clone()
+    other[..., :16] = torch.rand(2, 3, 32, 16)
+    face[..., :20] = 0
+    assert torch.allclose(ssim(other, image, face), torch.ones(2), atol=1e-4)
+    assert (ssim(other, image, 1 - face) < 0.5).all()
