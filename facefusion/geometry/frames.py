@@ -40,6 +40,13 @@ class Frame:
         """Width and height in pixels."""
         return self.width, self.height
 
+    def part(self, left: int, top: int, width: int, height: int) -> Frame:
+        """Returns the frame of a rectangle of its pixels."""
+        if (left, top, width, height) == (0, 0, *self.size):
+            return self
+        shift = np.array([[1.0, 0, -left], [0, 1, -top]])
+        return Frame(chain(shift, self.matrix), width, height)
+
     def from_crop(self, side: int) -> Affine:
         """Returns the (2, 3) matrix from pixels of the crop at `side` to pixels of the frame."""
         return chain(self.matrix, rescale_transform(np.eye(2, 3), 1 / side))

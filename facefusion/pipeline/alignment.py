@@ -16,25 +16,23 @@ from facefusion.fusion.coarse import COARSE_SIZE, FusionMaps
 from facefusion.fusion.sizes import EXPRESSION_SIZE
 from facefusion.geometry.align import (
     FUSION_FACE_SHARE,
-    invert,
     rescale_points,
-    transform_points,
 )
 from facefusion.geometry.frames import Frame
 from facefusion.geometry.mask import lips_mask, uncovered
 from facefusion.geometry.mirror import mirrored
 from facefusion.geometry.sampling import PhotoPart, crop_part, rounded_up
 from facefusion.geometry.stretch import too_oblique
-from facefusion.geometry.symmetry import LEAST_TURN, hidden_turn, mirror_opacity
 from facefusion.perception.coverings import MAP_SIZE, Coverings
 from facefusion.perception.in_front import stays_closed
 from facefusion.perception.mesh import FaceMesh
 from facefusion.pipeline.expression import correct_expression
+from facefusion.pipeline.mirroring import HiddenSource
 from facefusion.pipeline.source import AlignedFace, SourceView
 from facefusion.pipeline.steps import Steps
 from facefusion.pipeline.target import PreparedTarget
 from facefusion.pipeline.warped import WarpedFace, WarpedSource
-from facefusion.types import Affine, Mask, Mesh, Photo
+from facefusion.types import Affine, FloatArray, Mask, Mesh, Photo
 
 #: Largest opacity in `AlignedPair.around_hair` from which on the residual is smoothed.
 LEAST_AROUND_HAIR: Final = 0.05
@@ -152,12 +150,12 @@ class AlignedPair:
         steps = Steps() if steps is None else steps
         aligned = source.aligned(EXPRESSION_SIZE)
         source_mesh = _corrected_mesh(target, aligned, mesh, expression_strength, coverings)
-        mirror = _mirror_opacity(target, source_mesh)
+        hidden = HiddenSource.of(target, aligned, source_mesh)
         blocked, around_hair = _blocked_areas(
-            target, aligned, source_mesh, mirror, coverings, steps
+            target, aligned, source_mesh, hidden, coverings, steps
         )
         part = _source_part(source, target, steps)
-        warped_source = _relight(target, aligned, source_mesh, mirror, blocked, part)
+        warped_source = _relight(target, aligned, hidden, blocked, part)
         warped = warped_source.sampled(part, Frame.crop(target.sizes.network))
         return cls(
             target,
@@ -193,27 +191,11 @@ def _source_part(source: SourceView, target: PreparedTarget, steps: Steps) -> Ph
     return _cropped(source, target.sizes.detail)
 
 
-def _mirror_opacity(target: PreparedTarget, source_mesh: Mesh) -> Mask | None:
-    """Returns the opacity of the source's mirror image in the half that its pose hides.
-
-    Args:
-        target: the target.
-        source_mesh: (468, 3) the source's mesh in its aligned crop.
-
-    Returns:
-        (S, S) float32 in [0, 1], or None if the source shows both halves.
-    """
-    turn = hidden_turn(source_mesh, target.mesh)
-    if abs(turn) <= LEAST_TURN:
-        return None
-    return mirror_opacity(target.warp, target.mesh, turn, target.warp.flow_size)
-
-
 def _blocked_areas(
     target: PreparedTarget,
     aligned: AlignedFace,
     source_mesh: Mesh,
-    mirror: Mask | None,
+    hidden: HiddenSource,
     coverings: Coverings,
     steps: Steps,
 ) -> tuple[Mask, Mask | None]:
@@ -222,13 +204,12 @@ def _blocked_areas(
     Returns:
         (192, 192) float32 in [0, 1] twice; the second is None without the step `hairline`.
     """
-    small_mesh = rescale_points(source_mesh, EXPRESSION_SIZE, MAP_SIZE[0])
-    occlusion_maps = target.warp(aligned.occlusion_maps, small_mesh, MAP_SIZE[0])
+    occlusion_maps = hidden.occlusion_maps
     blocked, around_hair = coverings.blocked_by(occlusion_maps), None
     if steps.hairline:
         around_hair = coverings.around_hair(occlusion_maps, target.face[EXPRESSION_SIZE])
     if steps.triangles:
-        blocked = np.maximum(blocked, _too_oblique(target, source_mesh, mirror))
+        blocked = np.maximum(blocked, _too_oblique(target, source_mesh, hidden.mirror))
     if coverings.beard is not None and not aligned.bearded:
         blocked = np.maximum(blocked, coverings.beard)
     if stays_closed(aligned.mouth, coverings.mouth):
@@ -240,26 +221,24 @@ def _blocked_areas(
 def _relight(
     target: PreparedTarget,
     aligned: AlignedFace,
-    source_mesh: Mesh,
-    opacity: Mask | None,
+    hidden: HiddenSource,
     blocked: Mask,
     part: PhotoPart,
 ) -> WarpedSource:
-    """Warps the source into the target's light, with its hidden half mirrored."""
+    """Warps the source into the target's light, with what it hides mirrored."""
     skin = uncovered(target.skin[COARSE_SIZE], blocked)
-    photo_mesh = transform_points(source_mesh, invert(aligned.to_crop))
-    frame = Frame.crop(target.sizes.network)
+    own_skin = skin if hidden.replaced is None else uncovered(skin, hidden.replaced)
 
-    def relit(*, mirror: bool) -> tuple[WarpedFace, Relight]:
-        face = WarpedFace.of(
-            target.warp, photo_mesh, aligned.patches, aligned.to_crop, mirror=mirror
-        )
+    def relit(flow: FloatArray, weights: Mask, frame: Frame) -> tuple[WarpedFace, Relight]:
+        face = WarpedFace.of(flow, aligned.patches, aligned.to_crop)
         small = _smaller(face.sampled(part, frame))
-        return face, match_light(small, target.crops[COARSE_SIZE], skin, target.feature_masks)
+        return face, match_light(small, target.crops[COARSE_SIZE], weights, target.feature_masks)
 
-    face, relight = relit(mirror=False)
-    mirrored_face = None if opacity is None else relit(mirror=True)
-    return WarpedSource(face, relight, mirrored_face, opacity, target.tone)
+    face, relight = relit(hidden.flow, own_skin, Frame.crop(target.sizes.network))
+    mirror = None
+    if hidden.mirror_flow is not None:  # its light alone needs no more pixels
+        mirror = relit(hidden.mirror_flow, skin, Frame.crop(COARSE_SIZE))
+    return WarpedSource(face, relight, mirror, hidden.mirror, target.tone)
 
 
 def _too_oblique(target: PreparedTarget, source_mesh: Mesh, mirror: Mask | None) -> Mask:

@@ -1,0 +1,130 @@
+"""Replaces what the source does not show, by its pose or behind things, by its mirror image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Self
+
+import cv2
+import numpy as np
+
+from facefusion.fusion.coarse import COARSE_SIZE
+from facefusion.fusion.sizes import EXPRESSION_SIZE
+from facefusion.geometry.align import rescale_points
+from facefusion.geometry.ramps import ramp
+from facefusion.geometry.symmetry import LEAST_TURN, hidden_turn, mirror_opacity
+from facefusion.geometry.topology import LEFT_BROW, RIGHT_BROW
+from facefusion.geometry.warp import sample
+from facefusion.perception.coverings import MAP_SIZE
+from facefusion.pipeline.source import AlignedFace
+from facefusion.pipeline.target import PreparedTarget
+from facefusion.pipeline.warped import source_flow
+from facefusion.types import FloatArray, Mask, Mesh
+
+#: Opacities by which a thing hides more than its mirror image from which on the mirror image begins
+#: to show, and shows fully.
+HIDES_MORE: Final = (0.3, 0.7)
+#: Least area of such places, as a share of the face.
+LEAST_AREA: Final = 0.03
+#: Pixels of the 192 px crop by which they are widened: a thing's shadow and tint.
+SHADOW: Final = 6
+#: Standard deviation in pixels of the seam between the face and its mirror image.
+SEAM: Final = 4.0
+
+
+@dataclass(frozen=True)
+class HiddenSource:
+    """What the source does not show of the target's face.
+
+    Attributes:
+        occlusion_maps: (192, 192, 2) float32 in [0, 1] over the target's aligned crop, what hides the
+            source, as of `Coverings.occlusion_maps`, without what the mirror image replaces.
+        flow: (S, S, 2) float32, `source_flow` of the source.
+        mirror_flow: (S, S, 2) float32, that of its mirror image, or None without `mirror`.
+        mirror: (S, S) float32 in [0, 1] over the crop, opacity of the mirror image, or None.
+        replaced: (192, 192) float32 in [0, 1], opacity of the mirror image over things, or None.
+    """
+
+    occlusion_maps: FloatArray
+    flow: FloatArray
+    mirror_flow: FloatArray | None = None
+    mirror: Mask | None = None
+    replaced: Mask | None = None
+
+    @classmethod
+    def of(cls, target: PreparedTarget, aligned: AlignedFace, source_mesh: Mesh) -> Self:
+        """Finds what the source hides, and where its mirror image shows it.
+
+        Args:
+            target: the target.
+            aligned: the source's aligned crop.
+            source_mesh: (468, 3) the source's mesh in it.
+        """
+        flow = source_flow(target.warp, source_mesh)
+        maps = _sampled(aligned.occlusion_maps, flow)
+        by_pose = _hidden_by_pose(target, source_mesh)
+        if by_pose is None and not _is_on_face(target, maps):
+            return cls(maps, flow)
+        mirror_flow = source_flow(target.warp, source_mesh, mirror=True)
+        other_maps = _sampled(aligned.occlusion_maps, mirror_flow)
+        replaced = _replaced(target, maps.max(-1), other_maps.max(-1))
+        if replaced is None:
+            return cls(maps, flow, None if by_pose is None else mirror_flow, by_pose)
+        share = replaced[..., None]
+        maps = np.asarray(maps * (1 - share) + other_maps * share, np.float32)
+        opacity = np.asarray(cv2.resize(replaced, (target.warp.flow_size,) * 2), np.float32)
+        both = opacity if by_pose is None else np.maximum(opacity, by_pose)
+        return cls(maps, flow, mirror_flow, both, replaced)
+
+
+def _sampled(maps: FloatArray, flow: FloatArray) -> FloatArray:
+    """Samples maps (192, 192, C) of the source's aligned crop along a flow."""
+    size = MAP_SIZE[0]
+    small = np.asarray(cv2.resize(flow, MAP_SIZE, interpolation=cv2.INTER_LINEAR), np.float32)
+    positions = rescale_points(small.reshape(-1, 2), EXPRESSION_SIZE, size).reshape(small.shape)
+    return np.asarray(sample(maps, positions), np.float32)
+
+
+def _brow_row(target: PreparedTarget) -> int:
+    """Returns the upper row of the brows in the 192 px crop: above, the target's forehead stays."""
+    mesh = rescale_points(target.mesh, COARSE_SIZE, MAP_SIZE[0])
+    return max(round(float(mesh[list(LEFT_BROW + RIGHT_BROW), 1].min())), 0)
+
+
+def _is_on_face(target: PreparedTarget, maps: FloatArray) -> bool:
+    """Returns whether what hides the source may be replaced: whether it is on the target's face."""
+    area = maps.max(-1)
+    area[: _brow_row(target)] = 0
+    return _share_of_face(target, area) >= LEAST_AREA
+
+
+def _share_of_face(target: PreparedTarget, area: Mask) -> float:
+    face = cv2.resize(target.face[EXPRESSION_SIZE], MAP_SIZE, interpolation=cv2.INTER_AREA)
+    return float((area * face).sum() / max(float(face.sum()), 1.0))
+
+
+def _replaced(target: PreparedTarget, hidden: Mask, hidden_other: Mask) -> Mask | None:
+    """Returns where things hide the source, but not its mirror image, (192, 192), or None."""
+    more = np.asarray(ramp(hidden - hidden_other, *HIDES_MORE), np.float32)
+    more[: _brow_row(target)] = 0
+    if _share_of_face(target, more) < LEAST_AREA:
+        return None
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * SHADOW + 1,) * 2)
+    wider = np.maximum(cv2.GaussianBlur(cv2.dilate(more, disc), (0, 0), SEAM), more)
+    return np.asarray(np.minimum(wider, 1 - hidden_other), np.float32)
+
+
+def _hidden_by_pose(target: PreparedTarget, source_mesh: Mesh) -> Mask | None:
+    """Returns the opacity of the source's mirror image in the half that its pose hides.
+
+    Args:
+        target: the target.
+        source_mesh: (468, 3) the source's mesh in its aligned crop.
+
+    Returns:
+        (S, S) float32 in [0, 1], or None if the source shows both halves.
+    """
+    turn = hidden_turn(source_mesh, target.mesh)
+    if abs(turn) <= LEAST_TURN:
+        return None
+    return mirror_opacity(target.warp, target.mesh, turn, target.warp.flow_size)

@@ -1,0 +1,84 @@
+"""What a thing hides of the source on one side of its face is taken from the other side."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from facefusion.perception.coverings import Coverings
+from facefusion.pipeline.alignment import AlignedPair
+
+BARE = np.zeros((96, 96), np.float32)
+SIDE = 192
+#: A cheek of the face below, in the 192 px crop, and the same place on the other side.
+CHEEK, OTHER = np.s_[100:130, 60:80], np.s_[100:130, 112:132]
+
+
+def hidden(*places: tuple[slice, slice]) -> Coverings:
+    """Things in front of some places of a source's face."""
+    things = np.zeros((SIDE, SIDE), np.float32)
+    for place in places:
+        things[place] = 1
+    return Coverings(None, BARE, things=things)
+
+
+@pytest.fixture
+def pair(make_pair: Any, make_mesh: Any) -> Any:
+    """Puts a source whose left and right halves have other colours onto a grey face."""
+    mesh = make_mesh((150, 150), 180)
+    source, target = np.full((300, 300, 3), 90, np.uint8), np.full((300, 300, 3), 120, np.uint8)
+    source[:, 150:] = 160
+
+    def make(*places: tuple[slice, slice]) -> AlignedPair:
+        return make_pair((source, mesh), (target, mesh), source_coverings=hidden(*places))
+
+    return make
+
+
+def test_a_thing_over_a_cheek_is_replaced_by_the_other_cheek(pair: Any) -> None:
+    found, bare = pair(CHEEK), pair()
+    assert found.blocked[CHEEK].max() < 0.1 and bare.warped_source.mirror is None
+    opacity = found.warped_source.mirror_opacity
+    assert opacity is not None and opacity.shape == (256, 256)
+    inside = np.s_[140:166, 86:102]  # of 256
+    assert opacity[inside].min() > 0.95 and opacity[140:166, 150:].max() == 0
+    side = found.warped.shape[0]
+
+    def mean(pair: AlignedPair, left: int) -> float:
+        """The mean of a place beside the nose, in pixels of a crop of 256."""
+        rows, columns = (
+            slice(start * side // 256, (start + 16) * side // 256) for start in (145, left)
+        )
+        return float(pair.warped[rows, columns].mean())
+
+    own, other = mean(bare, 86), mean(bare, 154)
+    assert own < other - 20
+    assert mean(found, 86) > own + 5  # nearer to the other half, in its own light
+
+
+def test_what_both_sides_hide_is_left_to_the_target(pair: Any) -> None:
+    found = pair(CHEEK, OTHER)
+    assert found.warped_source.mirror is None
+    for place in (np.s_[103:127, 63:77], np.s_[103:127, 115:129]):
+        assert found.blocked[place].min() > 0.9
+
+
+@pytest.mark.parametrize("place", [np.s_[40:62, 60:80], np.s_[100:104, 60:64]])
+def test_above_the_brows_and_for_specks_the_target_stays(
+    pair: Any, place: tuple[slice, slice]
+) -> None:
+    found = pair(place)
+    assert found.warped_source.mirror is None and found.blocked[place].max() > 0.9
+
+
+def test_a_turned_source_has_one_mirror_image_for_both(make_pair: Any, make_mesh: Any) -> None:
+    """The hidden half by pose, and a thing on the visible half that the mirror cannot replace."""
+    photo = np.full((300, 300, 3), 110, np.uint8)
+    turned, frontal = make_mesh((150, 150), 180, yaw=35), make_mesh((150, 150), 180)
+    by_pose = make_pair((photo, turned), (photo, frontal))
+    assert by_pose.warped_source.mirror is not None
+    both = make_pair((photo, turned), (photo, frontal), source_coverings=hidden(CHEEK))
+    opacity, alone = both.warped_source.mirror_opacity, by_pose.warped_source.mirror_opacity
+    assert opacity is not None and (opacity >= alone).all()
