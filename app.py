@@ -14,9 +14,10 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 from facefusion import FusionPipeline  # isort: skip  # switches off telemetry of later imports
+from facefusion.machine import port as _port  # isort: skip  # before Gradio  # noqa: F401
 
 import gradio as gr
 from gradio.utils import get_upload_folder
@@ -25,7 +26,8 @@ from facefusion.decoding.budget import PixelBudget
 from facefusion.decoding.pool import DecoderPool
 from facefusion.errors import WeightsError
 from facefusion.machine.cpu import wants_gpu
-from facefusion.machine.process import own_process
+from facefusion.machine.limits import usable_cpus
+from facefusion.machine.process import end_without_room, own_process
 from facefusion.page import api, examples, head, layout, listeners, server, style
 from facefusion.page.directory import PrivateDirectory
 from facefusion.page.headers import PROXY_VARIABLE, trusted_proxies
@@ -39,9 +41,11 @@ from facefusion.page.uploads import MAX_FILE_BYTES, Uploads
 #: Most fusions at once, one for each core: half of a fusion, and reading and writing photos, keep
 #: only one core busy. On two cores, two at once give 1.4 times as many results as one after the
 #: other. More than eight would need much memory.
-FUSIONS_AT_ONCE: Final = min(os.cpu_count() or 1, 8)
+FUSIONS_AT_ONCE: Final = min(usable_cpus(), 8)
 #: Sessions whose state Gradio keeps in memory, with the names of their files.
 MAX_SESSIONS: Final = 200
+#: Threads and processes that a server needs beside its first thread, for a few visitors at once.
+LEAST_TASKS: Final = 32
 DEFAULT_PORT: Final = 7860
 #: Seconds that running fusions have to end when the server is stopped.
 DRAIN_SECONDS: Final = 10.0
@@ -142,10 +146,15 @@ def main() -> None:
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
     log.setLevel(logging.INFO)
     own_process()
+    end_without_room(LEAST_TASKS)
+    try:
+        server.check_address(options.host, options.port)
+    except OSError as error:
+        _end(str(error))
     try:
         pipeline = FusionPipeline.from_pretrained(device="cuda" if wants_gpu() else "cpu")
     except WeightsError as error:
-        sys.exit(str(error))
+        _end(str(error))
     os.umask(0o077)  # files of libraries are private too
     with PrivateDirectory() as directory:
         # Gradio's uploads and results go there too: all are swept, and deleted at the end.
@@ -156,13 +165,24 @@ def main() -> None:
     os._exit(0)  # an unfinished fusion must not write any more
 
 
+def _end(sentence: str) -> NoReturn:
+    """Ends the process before the page is served, with exit code 2."""
+    print(f"facefusion: {sentence}", file=sys.stderr)
+    sys.exit(2)
+
+
 def _options() -> argparse.Namespace:
     host = os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")
     port = os.environ.get("GRADIO_SERVER_PORT") or os.environ.get("PORT") or str(DEFAULT_PORT)
     parser = argparse.ArgumentParser(description="Serves the FaceFusion page.")
     parser.add_argument("--host", default=host, help="address to listen on")
-    parser.add_argument("--port", type=int, default=port, help="port to listen on")
-    return parser.parse_args()
+    parser.add_argument("--port", default=port, help="port to listen on")
+    options = parser.parse_args()
+    try:
+        options.port = server.port_number(options.port)
+    except OSError as error:
+        _end(str(error))
+    return options
 
 
 def _serve(pipeline: FusionPipeline, directory: Path, host: str, port: int) -> None:
@@ -176,9 +196,9 @@ def _serve(pipeline: FusionPipeline, directory: Path, host: str, port: int) -> N
     try:
         jobs = launch(demo, photos, host=host, port=port)
     except OSError:
-        sys.exit(
-            f"The page cannot be served on port {port} of {host}: the port is taken, or the "
-            "machine too busy. Choose another with --port or GRADIO_SERVER_PORT."
+        _end(
+            f"The page cannot be served on port {port} of {host}: the port is taken, or the machine too busy. "
+            "Please choose another with --port or GRADIO_SERVER_PORT."
         )
     pipeline.chooser.traffic.set_queue_counter(jobs.waiting)
     while not stop.wait(1.0):

@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from facefusion.machine import telemetry as telemetry  # before the packages that it silences
+from facefusion.machine.limits import spare_libraries
 from facefusion.version import __version__
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ __all__ = [
     "TierReason",
     "__version__",
 ]
+
+spare_libraries()  # before NumPy
 
 #: Module of each public name. They are imported when they are first used, so that training runs
 #: without the packages that only the pipeline needs.

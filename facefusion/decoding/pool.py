@@ -184,8 +184,15 @@ class DecoderPool:
         finally:
             if process is not None and not process.alive:
                 self._discard(process)
-                process = None if self._closed else self._start_process()
+                process = self._next_process()
             self._free.put(process)
+
+    def _next_process(self) -> DecoderProcess | None:
+        """Starts a process ahead of the next photo, or leaves it to that one."""
+        try:
+            return None if self._closed else self._start_process()
+        except (OSError, RuntimeError):  # no room for a process now, or the pool was closed
+            return None
 
     def _start_process(self) -> DecoderProcess:
         process = DecoderProcess(self.seconds)

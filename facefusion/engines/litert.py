@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from facefusion.errors import WeightsError
+from facefusion.machine.limits import session_threads
 from facefusion.models.networks import NETWORKS
 from facefusion.types import FloatArray
 
@@ -23,11 +23,11 @@ class LiteRtNetwork:
 
     Args:
         path: TFLite file.
-        threads: threads of the interpreter; all cores by default.
+        threads: threads of the interpreter; as many as the process may use by default.
     """
 
     def __init__(self, path: Path, threads: int | None = None) -> None:
-        self._interpreter: Any = Interpreter(str(path), num_threads=threads or os.cpu_count() or 1)
+        self._interpreter: Any = Interpreter(str(path), num_threads=threads or session_threads())
         # An interpreter holds its tensors, so it runs one call at a time.
         self._lock = threading.Lock()
         self._runners: dict[int, Any] = {}

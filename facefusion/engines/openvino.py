@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import openvino
 
+from facefusion.machine.limits import session_threads
 from facefusion.types import FloatArray
 
 
@@ -38,12 +38,12 @@ class OpenVinoNetwork:
 
     Args:
         path: ONNX file; quantised ones (QDQ) run in 8 bits.
-        threads: threads of the network; all cores by default.
+        threads: threads of the network; as many as the process may use by default.
     """
 
     def __init__(self, path: Path, threads: int | None = None) -> None:
         settings = {
-            "INFERENCE_NUM_THREADS": str(threads or os.cpu_count() or 1),
+            "INFERENCE_NUM_THREADS": str(threads or session_threads()),
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_PRECISION_HINT": "f32",  # the default is bfloat16 on some processors
         }

@@ -41,8 +41,8 @@ class EngineSpec:
             under which measurements are kept.
         find_weights: returns the file of a network, given the manifest's files and the name, or
             None if there is none.
-        open: opens that file, given the network's name and the number of threads (None for all
-            cores); any exception rejects the engine.
+        open: opens that file, given the network's name and the number of threads (None for
+            `session_threads`); any exception rejects the engine.
         int8: whether it computes in 8 bits.
     """
 
@@ -132,7 +132,7 @@ def available(files: Mapping[str, WeightFile], name: str) -> list[str]:
 def open_network(
     engine: str, files: Mapping[str, WeightFile], name: str, threads: int | None = None
 ) -> Network:
-    """Opens the network `name` in an engine, with `threads` threads (all cores by default).
+    """Opens the network `name` in an engine, with `threads` threads (`session_threads` by default).
 
     Raises:
         WeightsError: the engine has no weights of the network or cannot open them, or they belong

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
@@ -10,6 +9,7 @@ from typing import Protocol
 import onnxruntime
 
 from facefusion.errors import WeightsError
+from facefusion.machine.limits import session_threads
 from facefusion.types import FloatArray
 
 # Before the first session: on Windows no variable switches it off (`telemetry.SWITCHES`).
@@ -27,9 +27,9 @@ class Network(Protocol):
 
 
 def session_options(threads: int | None = None) -> onnxruntime.SessionOptions:
-    """Makes options of a CPU session with `threads` intra-op threads (all cores by default)."""
+    """Makes options of a CPU session with `threads` intra-op threads (as many as the process may use by default)."""
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads or os.cpu_count() or 1
+    options.intra_op_num_threads = threads or session_threads()
     options.inter_op_num_threads = 1
     # An arena would keep each network's peak memory, 50 MB in all, and saves no time.
     options.enable_cpu_mem_arena = False

@@ -9,7 +9,6 @@ to the weights' directory, and a report.
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import sys
 import tempfile
@@ -29,6 +28,7 @@ from facefusion.export.int8_report import cost_lines, save_report
 from facefusion.export.manifest import add_int8_entry
 from facefusion.export.quantize import SWAPS
 from facefusion.machine.cpu import describe_machine
+from facefusion.machine.limits import session_threads
 from facefusion.models.manifest import EMBEDDED_WEIGHTS, read_manifest
 from facefusion.models.networks import INT8_TFLITE, NETWORKS
 from facefusion.types import FloatArray
@@ -67,7 +67,7 @@ def quantize(fp32: Path, out: Path, name: str, calibration: Sequence[Feeds]) -> 
         f"s{side}": [resize_inputs(feeds, side) for feeds in calibration]
         for side in NETWORKS[name].sides
     }
-    scales = quantization.calibrate(samples, num_threads=os.cpu_count() or 1)
+    scales = quantization.calibrate(samples, num_threads=session_threads())
     out.unlink(missing_ok=True)  # the quantiser refuses to overwrite a file
     quantization.quantize(scales, enable_progress_report=False).export_model(str(out))
     _drop_names(out)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from facefusion.machine.cpu import cpu_name
+from facefusion.machine.limits import session_threads
 from facefusion.version import __version__
 
 #: Environment variable with a directory that replaces the user's cache directory.
@@ -25,7 +26,7 @@ def machine_key(*details: str) -> str:
         [
             str(FORMAT),
             cpu_name(),
-            str(os.cpu_count()),
+            str(session_threads()),
             __version__,
             version("onnxruntime"),
             *details,

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import sys
 from contextlib import suppress
 from typing import Final
 
+import cv2
 from threadpoolctl import threadpool_limits
+
+from facefusion.machine.limits import has_room_for, session_threads
 
 #: Least bytes of an array that is returned to the system as soon as it is freed: above the largest
 #: crop's, 512 x 512 x 3 numbers, so that only arrays of a photo's size are.
@@ -16,8 +20,22 @@ PICTURE_BYTES: Final = 4 * 1024 * 1024
 HEAP_BYTES: Final = 16 * 1024 * 1024
 
 
+def end_without_room(tasks: int) -> None:
+    """Ends the process with one sentence and exit code 2 if it may not start so many threads.
+
+    Libraries that cannot start theirs wait without end, or end the process without a word.
+    """
+    if not has_room_for(tasks):
+        print(
+            f"facefusion: this process may start fewer than {tasks} threads. Please allow more: raise `ulimit -u`, or the "
+            "limit of the container's tasks (pids).",
+            file=sys.stderr,
+        )
+        sys.exit(2)
+
+
 def own_process() -> None:
-    """Sets up a process that only fuses, such as the page's: one heap, and BLAS in one thread.
+    """Sets up a process that only fuses: one heap, few threads of BLAS (1) and of OpenCV.
 
     Call it in the main thread, before other threads are started and before the first fusion. Other
     programs may call it too; their own BLAS then has one thread.
@@ -28,6 +46,7 @@ def own_process() -> None:
     """
     share_heap()
     threadpool_limits(1, user_api="blas")
+    cv2.setNumThreads(min(cv2.getNumThreads(), session_threads()))
 
 
 def share_heap() -> bool:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
+import socket
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
@@ -30,6 +33,48 @@ MAX_OF_ADDRESS: Final = 64
 IDLE_SECONDS: Final = 10.0
 #: Seconds between two checks of the connections.
 INTERVAL: Final = 0.5
+
+
+def port_number(text: str) -> int:
+    """Reads a port.
+
+    Raises:
+        OSError: it is none; the message is a sentence.
+    """
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= 65_535):
+        raise OSError(
+            f"{text[:20]!r} is no port. Please give a number from 1 to 65535 with --port."
+        )
+    return int(text)
+
+
+def check_address(host: str, port: int) -> None:
+    """Checks that the page can be served there, before what takes seconds.
+
+    Raises:
+        OSError: it cannot; the message is a sentence.
+    """
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except (OSError, UnicodeError):
+        raise OSError(
+            f"{host} is no address of this machine. Please choose another with --host."
+        ) from None
+    with socket.socket(family, kind) as tried:
+        if sys.platform != "win32":  # there it would take a port that is taken
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            tried.bind(address)
+        except PermissionError:
+            raise OSError(
+                f"Port {port} is the system's. Please choose one from 1024 on with --port."
+            ) from None
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                why = f"Port {port} of {host} is taken. Please choose another with --port or GRADIO_SERVER_PORT."
+            else:
+                why = f"{host} is no address of this machine. Please choose another with --host."
+            raise OSError(why) from None
 
 
 def guarded(

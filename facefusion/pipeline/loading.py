@@ -36,7 +36,7 @@ class Loading:
     """Settings of `open_networks`.
 
     Attributes:
-        threads: threads of each network; all cores with None.
+        threads: threads of each network; as many as the process may use with None.
         engine: engine of the fusion networks; the fastest installed one of each with None.
         device: `"cpu"`, or the torch device that runs the refine network, such as `"cuda"`.
     """

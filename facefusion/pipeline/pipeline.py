@@ -96,7 +96,7 @@ class FusionPipeline:
                 weights. If a repository is unavailable, the embedded weights are used and
                 `notice` gives the reason.
             revision: the repository's commit, 40 hex digits.
-            threads: threads of each network; all cores by default.
+            threads: threads of each network; as many as the process may use by default.
             engine: runs the fusion networks; by default the fastest installed one for each
                 (`selection.select_engines`).
             device: torch device of the refine network, such as `"cuda"`; if it cannot be used, the

@@ -122,7 +122,7 @@ def open_models(
     Args:
         models: a directory, or `owner/repo@revision` (`find_models`).
         accept_licence: `ACCEPTED`.
-        threads: threads of each network; all cores by default.
+        threads: threads of each network; as many as the process may use by default.
 
     Raises:
         WeightsError: the licence is not accepted, there are no models, or a file's content does not
