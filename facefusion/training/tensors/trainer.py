@@ -52,6 +52,7 @@ class Settings:
         views: side of the samples and samples of a batch, one step of each in turn.
         rate: AdamW's rate at its highest.
         seconds, steps: length, which may be spread over several runs: the first that is reached.
+            Figures and pictures do not count as time.
         nets: the networks' designs.
         weights: weights of the losses.
         odds: probabilities in a sample.
@@ -167,14 +168,13 @@ class Training:
         self.step, self.spent = 0, 0.0
 
     def run(self, seconds: float = math.inf) -> None:
-        """Trains until `seconds` have passed or the training's length is reached."""
+        """Trains until `seconds` have passed, all included, or the training's length is reached."""
         self.resume()
         if self._progress() == 1:
             return
         if self.step == 0:
             self._log_figures()
-        started = logged = saved = time.monotonic()
-        before = self.spent
+        started = logged = saved = before = time.monotonic()
         while time.monotonic() - started < seconds and self._progress() < 1:
             self._set_numbers()
             step = self.steps[self.step % len(self.steps)]
@@ -184,13 +184,15 @@ class Training:
             self.step += 1
             if self.device.type == "cuda" and self.step % 10 == 0:
                 torch.cuda.synchronize()
-            self.spent = before + time.monotonic() - started
-            if time.monotonic() - logged > self.settings.log_every:
-                logged = time.monotonic()
+            now = time.monotonic()
+            self.spent += now - before
+            if now - logged > self.settings.log_every:
+                logged = now
                 self._print(step)
-            if time.monotonic() - saved > self.settings.save_every:
-                saved = time.monotonic()
+            if now - saved > self.settings.save_every:
                 self.save()
+                saved = time.monotonic()
+            before = time.monotonic()
         self.save()
 
     def _progress(self) -> float:
