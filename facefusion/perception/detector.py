@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -12,8 +12,20 @@ import numpy as np
 from insightface.model_zoo import get_model
 
 from facefusion.engines.sessions import session_options
-from facefusion.geometry.align import crop_photo
-from facefusion.types import Detection, Photo
+from facefusion.geometry.align import transform_points
+from facefusion.perception import second_look
+from facefusion.perception.boxes import (
+    area,
+    covers,
+    largest,
+    longer_side,
+    moved,
+    moved_turned,
+    overlapping,
+    same_face,
+)
+from facefusion.perception.reductions import GREY, as_input, ratio, reduced, tiles, turned
+from facefusion.types import Detection, Mesh, Photo
 
 #: Longer side in pixels of the network's input.
 DETECTION_SIZE: Final = 640
@@ -25,23 +37,25 @@ CLOSE_UP_SHARE: Final = 0.45
 GLANCE_SIZE: Final = 384
 #: Smallest face that `FaceDetector.glance` returns, as a share of the longer side.
 GLANCE_SHARE: Final = 0.12
-#: Area of the second largest face, as a share of the largest one's, above which the largest is not
-#: clear.
-RIVAL_AREA: Final = 0.7
 #: Least score of a detection.
 SCORE_THRESHOLD: Final = 0.5
 #: Score below which a detection is checked in a crop of its own.
 CONFIDENT_SCORE: Final = 0.9
-#: Side of the face in that crop, as a share of the crop's side.
-CONFIRMATION_SHARE: Final = 0.35
 #: Least score of a face in that crop.
 CONFIRMED_SCORE: Final = 0.6
-#: Least score in turned photos: they are rare, and three more passes may give false detections.
-TURNED_SCORE: Final = 0.8
+#: The same in turned photos: they are rare, and seven more passes may give false detections.
+TURNED_SCORE: Final = 0.75
+#: The same for faces that only a part of a large photo shows: there are many parts.
+SMALL_SCORE: Final = 0.75
+#: Least reduction at which a large photo is searched again: faces of 28 px between the eyes, 84 px
+#: wide, have 8 and 24 px then.
+SMALL_REDUCTION: Final = 3.5
 #: Difference to the best score beyond which a detection is sorted behind the others.
 SCORE_MARGIN: Final = 0.2
 #: Margin of a retry as a share of the longer side, for faces cut by the frame and very tight crops.
 PADDING: Final = 0.35
+#: Angles in degrees by which a photo without an upright face is turned, the likeliest first.
+TURNS: Final = (90, 270, 180, 45, 315, 135, 225)
 
 
 class FaceDetector:
@@ -77,31 +91,30 @@ class FaceDetector:
             Faces in the photo's pixels, the largest first; those with much lower scores come last,
             also by size.
         """
-        return self._faces(_shrunk(photo, DETECTION_SIZE), photo.shape)
+        return self._faces(reduced(photo, DETECTION_SIZE), photo.shape)
 
     def _faces(self, small: Photo, shape: tuple[int, ...]) -> list[Detection]:
         """Detects faces in `small`, in the pixels of the original photo of this `shape`."""
-        ratio = np.array([shape[1] / small.shape[1], shape[0] / small.shape[0]], np.float32)
-        bgr = _padded(small)
+        scale = ratio(shape, small)
+        bgr = as_input(small)
         side = min(DETECTION_SIZE, -(-max(small.shape[:2]) // 32) * 32)
         large = [
             face
             for face in self._detect(bgr, CLOSE_UP_SIZE)
-            if _side(face.box) > CLOSE_UP_SHARE * max(bgr.shape[:2])
+            if longer_side(face.box) > CLOSE_UP_SHARE * max(bgr.shape[:2])
         ]
         # At full size such faces give only fragments, which are dropped.
         others = [
             face
             for face in self._detect(bgr, side)
-            if not any(_covers(larger.box, face.box) for larger in large)
+            if not any(covers(larger.box, face.box) for larger in large)
         ]
-        faces = [
-            Detection(face.box * np.tile(ratio, 2), face.score, face.points * ratio)
+        return _ordered(
+            moved(face, lambda xy: xy * scale)
             for face in large + others
-            if face.score >= CONFIDENT_SCORE or self._confirmed(bgr, face)
-        ]
-        least_score = max((face.score for face in faces), default=0.0) - SCORE_MARGIN
-        return sorted(faces, key=lambda face: (face.score < least_score, -_area(face.box)))
+            if face.score >= CONFIDENT_SCORE
+            or second_look.confirmed(self._detect, bgr, face, CONFIRMED_SCORE)
+        )
 
     def glance(self, photo: Photo) -> list[Detection]:
         """Detects the largest face at a third of the cost, if it is large and clearly the largest.
@@ -119,17 +132,17 @@ class FaceDetector:
         while max(small.shape[:2]) > DETECTION_SIZE:
             half = (max(1, small.shape[1] // 2), max(1, small.shape[0] // 2))
             small = np.asarray(cv2.resize(small, half, interpolation=cv2.INTER_AREA))
-        bgr = _padded(small)
+        bgr = as_input(small)
         frame = max(bgr.shape[:2])
         close_ups = self._detect(bgr, CLOSE_UP_SIZE)
-        face = _largest(close_ups)
+        face = largest(close_ups)
         if (
             face is None
             or face.score < CONFIDENT_SCORE
-            or _side(face.box) <= CLOSE_UP_SHARE * frame
+            or longer_side(face.box) <= CLOSE_UP_SHARE * frame
         ):
-            face = _largest(self._detect(bgr, GLANCE_SIZE))
-            if face is None or _side(face.box) < GLANCE_SHARE * frame:
+            face = largest(self._detect(bgr, GLANCE_SIZE))
+            if face is None or longer_side(face.box) < GLANCE_SHARE * frame:
                 return []
             if face.score < CONFIDENT_SCORE and not any(
                 same_face(face.box, close_up.box)
@@ -137,35 +150,30 @@ class FaceDetector:
                 if close_up.score >= CONFIDENT_SCORE
             ):
                 return []
-        ratio = np.array(
-            [photo.shape[1] / small.shape[1], photo.shape[0] / small.shape[0]], np.float32
-        )
-        return [Detection(face.box * np.tile(ratio, 2), face.score, face.points * ratio)]
+        scale = ratio(photo.shape, small)
+        return [moved(face, lambda xy: xy * scale)]
 
     def _detect(self, bgr: np.ndarray, side: int) -> list[Detection]:
-        boxes, points = self._net.detect(bgr, input_size=(side, side), det_thresh=SCORE_THRESHOLD)
+        return self._detections(bgr, (side, side))
+
+    def _detections(self, bgr: np.ndarray, size: tuple[int, int]) -> list[Detection]:
+        """Runs the network on a picture fitted into `size`, width and height in pixels."""
+        boxes, points = self._net.detect(bgr, input_size=size, det_thresh=SCORE_THRESHOLD)
         return [
             Detection(box[:4], float(box[4]), five) for box, five in zip(boxes, points, strict=True)
         ]
 
-    def _confirmed(self, bgr: np.ndarray, face: Detection) -> bool:
-        """Returns whether a detection is found again in a small crop around it.
+    def reversed_face(self, photo: Photo, mesh: Mesh) -> Detection | None:
+        """Returns the face the other way up, if that is what it is (`second_look.reversed_face`).
 
-        A true face scores alike at every size; a pattern that resembles a face at one size does
-        not.
+        Args:
+            photo: (H, W, 3) RGB uint8.
+            mesh: (468, 3) the face's mesh in the photo's pixels.
         """
-        scale = CONFIRMATION_SHARE * CLOSE_UP_SIZE / max(_side(face.box), 1.0)
-        shift = CLOSE_UP_SIZE / 2 - scale * face.box.reshape(2, 2).mean(0)
-        matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
-        crop = crop_photo(bgr, matrix, CLOSE_UP_SIZE, cv2.BORDER_CONSTANT)
-        expected = face.box * scale + np.tile(shift, 2)
-        return any(
-            candidate.score >= CONFIRMED_SCORE and same_face(candidate.box, expected)
-            for candidate in self._detect(crop, CLOSE_UP_SIZE)
-        )
+        return second_look.reversed_face(self._detect, photo, mesh)
 
     def attempts(self, photo: Photo) -> Iterator[list[Detection]]:
-        """Detects faces in several passes: as it is, padded, turned by 90, 270 and 180 degrees.
+        """Detects faces in several passes: as it is, in its parts, padded, and turned.
 
         Each pass runs only when it is requested.
 
@@ -175,98 +183,84 @@ class FaceDetector:
         Yields:
             The faces of each pass in the photo's own pixels; an empty list if there are none.
         """
-        small, (height, width) = _shrunk(photo, DETECTION_SIZE), photo.shape[:2]
-        yield self._faces(small, photo.shape)
+        small = reduced(photo, DETECTION_SIZE)
+        upright = self._faces(small, photo.shape)
+        yield upright
+        yield self.small_faces(photo, upright)
         yield self._faces_of_padded(photo)
-        for turns in (1, 3, 2):
-            turn_back = partial(_turned_back, quarter_turns=turns, width=width, height=height)
-            turned = np.ascontiguousarray(np.rot90(small, turns))
-            faces = self._faces(turned, (width, height) if turns % 2 else (height, width))
-            yield [_moved(face, turn_back) for face in faces if face.score >= TURNED_SCORE]
+        for degrees in TURNS:
+            yield self._turned_faces(photo, small, degrees)
+
+    def small_faces(self, photo: Photo, known: Sequence[Detection] = ()) -> list[Detection]:
+        """Detects the faces of a large photo that are too small at `DETECTION_SIZE`.
+
+        The photo is searched in tiles, at half its last size each time.
+
+        Args:
+            photo: (H, W, 3) RGB uint8.
+            known: faces that were found before.
+
+        Returns:
+            Faces in the photo's pixels that overlap none of the known ones, the largest first; none
+            for a photo whose smallest faces have enough pixels at `DETECTION_SIZE`.
+        """
+        found: list[Detection] = []
+        longest = round(max(photo.shape[:2]) / SMALL_REDUCTION)
+        small = photo
+        while longest > DETECTION_SIZE:
+            small = reduced(small, longest)
+            for face in self._faces_of_tiles(small, photo.shape):
+                if any(overlapping(face.box, other.box) for other in (*known, *found)):
+                    continue
+                again = second_look.again(self._detect, photo, face, SMALL_SCORE)
+                found += [] if again is None else [again]
+            longest //= 2
+        return _ordered(found)
+
+    def _faces_of_tiles(self, small: Photo, shape: tuple[int, ...]) -> Iterator[Detection]:
+        """Detects faces in tiles of `small`, in the pixels of the photo of this `shape`."""
+        scale = ratio(shape, small)
+        for tile, corner in tiles(small):
+            bgr = np.asarray(cv2.cvtColor(tile, cv2.COLOR_RGB2BGR))
+            for face in self._detections(bgr, (tile.shape[1], tile.shape[0])):
+                yield moved(face, partial(_placed, corner=corner, scale=scale))
+
+    def _turned_faces(self, photo: Photo, small: Photo, degrees: int) -> list[Detection]:
+        """Detects faces in the photo turned counterclockwise by an angle, in the photo's pixels."""
+        image, back = turned(small, degrees)
+        scale = ratio(photo.shape, small)
+        seen = [
+            moved_turned(face, lambda xy: transform_points(xy, back) * scale)
+            for face in self._faces(reduced(image, DETECTION_SIZE), image.shape)
+        ]
+        again = (second_look.again(self._detect, photo, face, TURNED_SCORE) for face in seen)
+        return _ordered(face for face in again if face is not None)
 
     def _faces_of_padded(self, photo: Photo) -> list[Detection]:
         """Detects faces in the photo with a margin of `PADDING`, in the photo's pixels."""
         longest = max(photo.shape[:2])
         share = longest / (longest + 2 * round(longest * PADDING))
-        small = _shrunk(photo, round(DETECTION_SIZE * share))
+        small = reduced(photo, round(DETECTION_SIZE * share))
         margin = round(max(small.shape[:2]) * PADDING)
-        grey = (127, 127, 127)
         padded = cv2.copyMakeBorder(
-            small, margin, margin, margin, margin, cv2.BORDER_CONSTANT, value=grey
+            small, margin, margin, margin, margin, cv2.BORDER_CONSTANT, value=GREY
         )
-        ratio = np.array(
-            [photo.shape[1] / small.shape[1], photo.shape[0] / small.shape[0]], np.float32
-        )
+        scale = ratio(photo.shape, small)
         faces = self._faces(np.asarray(padded, np.uint8), padded.shape)
-        return [_moved(face, lambda xy: (xy - margin) * ratio) for face in faces]
+        return [moved(face, lambda xy: (xy - margin) * scale) for face in faces]
 
     def with_retries(self, photo: Photo) -> list[Detection]:
         """Returns the faces of the first of the `attempts` that finds any."""
         return next((faces for faces in self.attempts(photo) if faces), [])
 
 
-def _shrunk(photo: Photo, longest: int) -> Photo:
-    """Reduces a photo to a longer side of at most `longest` pixels, by area averages."""
-    height, width = photo.shape[:2]
-    scale = longest / max(height, width)
-    if scale >= 1:
-        return photo
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return np.asarray(cv2.resize(photo, size, interpolation=cv2.INTER_AREA), np.uint8)
+def _placed(points: np.ndarray, corner: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Maps points (N, 2) of a tile to the photo."""
+    return np.asarray((points + corner) * scale)
 
 
-def _padded(small: Photo) -> np.ndarray:
-    """Converts to BGR, and pads very narrow photos to an aspect ratio of 16.
-
-    insightface keeps the aspect ratio: at 192, a side of a few pixels would become 0 pixels.
-    """
-    missing = np.maximum(max(small.shape[:2]) // 16 - np.array(small.shape[:2]), 0)
-    padded = np.pad(small, ((0, missing[0]), (0, missing[1]), (0, 0))) if missing.any() else small
-    return np.asarray(cv2.cvtColor(padded, cv2.COLOR_RGB2BGR))
-
-
-def _largest(faces: list[Detection]) -> Detection | None:
-    """Returns the face that is clearly larger than all others, or None."""
-    ordered = sorted(faces, key=lambda face: -_area(face.box))
-    if not ordered or (
-        len(ordered) > 1 and _area(ordered[1].box) > RIVAL_AREA * _area(ordered[0].box)
-    ):
-        return None
-    return ordered[0]
-
-
-def same_face(a: np.ndarray, b: np.ndarray) -> bool:
-    """Returns whether two boxes, (4,) left, top, right, bottom, show the same face."""
-    return _covers(a, b) and _covers(b, a)
-
-
-def _side(box: np.ndarray) -> float:
-    return float((box[2:] - box[:2]).max())
-
-
-def _area(box: np.ndarray) -> float:
-    return float((box[2:] - box[:2]).prod())
-
-
-def _covers(large: np.ndarray, small: np.ndarray) -> bool:
-    """Returns whether at least half of the box `small` lies in the box `large`."""
-    overlap = np.clip(
-        np.minimum(large[2:], small[2:]) - np.maximum(large[:2], small[:2]), 0, None
-    ).prod()
-    return bool(overlap >= 0.5 * _area(small))
-
-
-def _turned_back(points: np.ndarray, quarter_turns: int, width: int, height: int) -> np.ndarray:
-    """Maps points of `np.rot90(photo, quarter_turns)` to the photo, `width` x `height` pixels."""
-    x, y = points[:, 0], points[:, 1]
-    if quarter_turns == 1:
-        return np.stack([width - 1 - y, x], axis=1)
-    if quarter_turns == 3:
-        return np.stack([y, height - 1 - x], axis=1)
-    return np.stack([width - 1 - x, height - 1 - y], axis=1)
-
-
-def _moved(face: Detection, move: Callable[[np.ndarray], np.ndarray]) -> Detection:
-    corners = move(face.box.reshape(2, 2))
-    box = np.concatenate([corners.min(0), corners.max(0)])
-    return Detection(box.astype(np.float32), face.score, move(face.points).astype(np.float32))
+def _ordered(faces: Iterable[Detection]) -> list[Detection]:
+    """Sorts faces: the largest first, and those with much lower scores last."""
+    faces = list(faces)
+    least_score = max((face.score for face in faces), default=0.0) - SCORE_MARGIN
+    return sorted(faces, key=lambda face: (face.score < least_score, -area(face.box)))

@@ -22,6 +22,7 @@ from facefusion.geometry.align import (
 )
 from facefusion.geometry.mirror import mirrored
 from facefusion.geometry.pose import pose_degrees
+from facefusion.perception.boxes import eye_angle, upright_corners
 from facefusion.perception.inputs import centred
 from facefusion.types import Affine, Detection, Face, Mesh, Photo
 
@@ -55,11 +56,10 @@ class FaceMesh:
             photo: (H, W, 3) RGB uint8.
             detection: the face, in the photo's pixels.
         """
-        left, right = detection.points[:2]
-        angle = float(np.arctan2(*(right - left)[::-1]))
-        box = _upright_box(detection, angle)
+        angle = eye_angle(detection.points)
+        around = upright_corners(detection, angle)
         mesh = self._measure(
-            photo, crop_transform(box, angle, MESH_FACE_SHARE, INPUT_SIZE), FIRST_VIEW
+            photo, crop_transform(around, angle, MESH_FACE_SHARE, INPUT_SIZE), FIRST_VIEW
         )
         mesh = self.measure(photo, mesh)
         yaw, pitch, roll = pose_degrees(mesh)
@@ -96,18 +96,3 @@ class FaceMesh:
             for points, view_matrix, (_, _, flip) in zip(meshes, matrices, views, strict=True)
         ]
         return np.asarray(np.mean(measured, axis=0), np.float32)
-
-
-def _upright_box(detection: Detection, angle: float) -> np.ndarray:
-    """Returns the corners of a box that is upright in the face's own frame.
-
-    The detector's box is upright in the photo: around a turned face it is too large and, in the
-    face's frame, a rhombus. The new box has its centre, and its longer side reduced by what the
-    turn added.
-    """
-    centre = detection.box.reshape(2, 2).mean(0)
-    width, height = detection.box[2:] - detection.box[:2]
-    cos, sin = abs(np.cos(angle)), abs(np.sin(angle))
-    side = max(width, height) / max(cos + 0.55 * sin, 0.5)
-    axes = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]]) * side / 2
-    return np.asarray(centre + np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) @ axes)

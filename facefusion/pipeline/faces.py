@@ -9,9 +9,10 @@ from typing import Final, Self
 
 from facefusion.errors import NoFaceError, PhotoRole
 from facefusion.geometry.sampling import PhotoPart, shrinks
+from facefusion.perception.boxes import same_face
 from facefusion.perception.checks import check_face, is_consistent
 from facefusion.perception.coverings import Coverings, CoveringsFinder
-from facefusion.perception.detector import FaceDetector, same_face
+from facefusion.perception.detector import FaceDetector
 from facefusion.perception.identity import IdentityEncoder
 from facefusion.perception.mesh import FaceMesh
 from facefusion.pipeline.cache import FeatureCache, content_key
@@ -86,17 +87,9 @@ class FaceFinder:
         """Returns every face, from the cache or measured, the largest first."""
 
         def measure() -> tuple[Face, ...]:
-            # As in `find_face`, so that both agree on the photo's largest face.
-            largest = self.detector.glance(photo)
-            for detections in self.detector.attempts(photo):
-                further = [
-                    detection
-                    for detection in detections
-                    if not any(same_face(detection.box, known.box) for known in largest)
-                ]
-                detections = [*largest, *further]
-                measured = (self.mesh(photo, detection) for detection in detections[:MAX_FACES])
-                faces = tuple(face for face in measured if is_consistent(face))
+            for detections in self._passes_for_all(photo):
+                measured = (self._measured(photo, each) for each in detections[:MAX_FACES])
+                faces = tuple(face for face in measured if face is not None)
                 if faces:
                     return faces
             raise NoFaceError(role, number=number)
@@ -174,6 +167,20 @@ class FaceFinder:
         yield self.detector.glance(photo)
         yield from self.detector.attempts(photo)
 
+    def _passes_for_all(self, photo: Photo) -> Iterator[list[Detection]]:
+        """Yields the detector's passes; the first joins those that find upright faces.
+
+        It begins as `find_face` does, so that both agree on the photo's largest face.
+        """
+        attempts = self.detector.attempts(photo)
+        faces = self.detector.glance(photo)
+        for further in (next(attempts), next(attempts)):
+            faces += [
+                face for face in further if not any(same_face(face.box, each.box) for each in faces)
+            ]
+        yield faces
+        yield from attempts
+
     def _measure_largest(
         self, photo: Photo, role: PhotoRole, clock: Clock, number: int | None
     ) -> Face:
@@ -185,6 +192,14 @@ class FaceFinder:
                 raise NoFaceError(role, number=number)
             for detection in detections[:MAX_CANDIDATES]:
                 with clock.stage("mesh"):
-                    face = self.mesh(photo, detection)
-                if is_consistent(face):
+                    face = self._measured(photo, detection)
+                if face is not None:
                     return face
+
+    def _measured(self, photo: Photo, detection: Detection) -> Face | None:
+        """Measures a face the right way up, or returns None if the networks disagree about it."""
+        face = self.mesh(photo, detection)
+        other = self.detector.reversed_face(photo, face.mesh)
+        if other is not None:
+            face = self.mesh(photo, other)
+        return face if is_consistent(face) else None

@@ -58,6 +58,9 @@ class _SyntheticFaceFinder:
         self._detector.glance(photo)
         return [self._detection]
 
+    def reversed_face(self, photo: Photo, mesh: Mesh) -> None:
+        self._detector.reversed_face(photo, mesh)
+
     def __call__(self, photo: Photo, detection: Detection) -> Face:
         self._mesh(photo, detection)
         return Face(detection, self._points, 0.0, 0.0, 0.0)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -75,6 +75,12 @@ class FakeNetworks:
 
     def attempts(self, photo: np.ndarray) -> Iterator[list[Detection]]:
         yield from (self.glance(photo), [])
+
+    def small_faces(self, photo: np.ndarray, known: Sequence[Detection] = ()) -> list[Detection]:
+        return []
+
+    def reversed_face(self, photo: np.ndarray, mesh: np.ndarray) -> None:
+        return None
 
     def __call__(self, photo: np.ndarray, detection: Detection) -> Face:
         mesh = self.faces[photo.shape[:2]]

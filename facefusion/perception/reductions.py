@@ -1,0 +1,89 @@
+"""Reduces photos for the detector, turns them, and cuts large ones into tiles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import cv2
+import numpy as np
+
+from facefusion.geometry.align import invert
+from facefusion.types import Affine, FloatArray, Photo
+
+#: Grey around photos, which holds no face.
+GREY: Final = (127, 127, 127)
+#: Side in pixels of a tile, and what neighbouring tiles have in common: larger faces than that are
+#: whole at the next smaller size.
+TILE: Final = 640
+OVERLAP: Final = 128
+
+
+def reduced(photo: Photo, longest: int) -> Photo:
+    """Reduces a photo to a longer side of at most `longest` pixels, by area averages."""
+    height, width = photo.shape[:2]
+    scale = longest / max(height, width)
+    if scale >= 1:
+        return photo
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return np.asarray(cv2.resize(photo, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def ratio(shape: tuple[int, ...], small: Photo) -> FloatArray:
+    """Returns a photo's pixels per pixel of its reduction: (2,) across and down."""
+    return np.array([shape[1] / small.shape[1], shape[0] / small.shape[0]], np.float32)
+
+
+def as_input(small: Photo) -> np.ndarray:
+    """Converts to BGR, and pads very narrow photos to an aspect ratio of 16.
+
+    insightface keeps the aspect ratio: at 192, a side of a few pixels would become 0 pixels.
+    """
+    missing = np.maximum(max(small.shape[:2]) // 16 - np.array(small.shape[:2]), 0)
+    padded = np.pad(small, ((0, missing[0]), (0, missing[1]), (0, 0))) if missing.any() else small
+    return np.asarray(cv2.cvtColor(padded, cv2.COLOR_RGB2BGR))
+
+
+def turned(small: Photo, degrees: int) -> tuple[Photo, Affine]:
+    """Turns a photo counterclockwise, all of it on grey, at its own longer side.
+
+    Returns:
+        The turned photo, and the (2, 3) transform from it to `small`, in pixels.
+    """
+    height, width = small.shape[:2]
+    matrix = np.asarray(
+        cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, 1.0), np.float64
+    )
+    cos, sin = np.abs(matrix[0, :2])
+    new_width = max(1, round(width * cos + height * sin))
+    new_height = max(1, round(width * sin + height * cos))
+    matrix[:, 2] += (new_width - width) / 2, (new_height - height) / 2
+    if degrees % 90 == 0:
+        image = np.ascontiguousarray(np.rot90(small, degrees // 90))
+    else:
+        image = np.asarray(
+            cv2.warpAffine(small, matrix, (new_width, new_height), borderValue=GREY), np.uint8
+        )
+    return image, invert(matrix)
+
+
+def tiles(small: Photo) -> Iterator[tuple[Photo, np.ndarray]]:
+    """Cuts a photo into overlapping tiles, padded to sides that are multiples of 32.
+
+    Yields:
+        Each tile, (H, W, 3), and the (2,) position of its first pixel, across and down.
+    """
+    for top in _starts(small.shape[0]):
+        for left in _starts(small.shape[1]):
+            tile = small[top : top + TILE, left : left + TILE]
+            height, width = (-length % 32 for length in tile.shape[:2])
+            padded = cv2.copyMakeBorder(tile, 0, height, 0, width, cv2.BORDER_CONSTANT, value=GREY)
+            yield np.asarray(padded, np.uint8), np.array([left, top], np.float32)
+
+
+def _starts(length: int) -> list[int]:
+    """Returns where tiles begin along a side, spread evenly."""
+    if length <= TILE:
+        return [0]
+    count = -(-(length - OVERLAP) // (TILE - OVERLAP))
+    return [round(start) for start in np.linspace(0, length - TILE, count)]
