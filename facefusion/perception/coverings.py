@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 
 from facefusion.geometry.align import FUSION_FACE_SHARE, mesh_crop_transform, transform_points
+from facefusion.geometry.ramps import ramp
 from facefusion.perception.eyelids import EyelidsFinder, lids
 from facefusion.perception.face_parser import FaceParser, FaceParts
 from facefusion.perception.face_parts import FacePart
@@ -38,6 +39,9 @@ MAP_SIZE: Final = (CROP_SIZE, CROP_SIZE)
 #: Pixels of the 192 px crop by which the source's hair is widened: the length of strands and their
 #: shadow.
 HAIRLINE: Final = 5
+#: Values of the face mask from which on hair counts as on the face, and counts fully: already at the
+#: soft edge of the mask it would show.
+ON_FACE: Final = (0.02, 0.2)
 _EMPTY: Final = np.zeros(MAP_SIZE, np.float32)
 
 
@@ -153,9 +157,8 @@ class Coverings:
         Returns:
             (192, 192) float32 in [0, 1].
         """
-        hair = self.source_only_hair(occlusion_maps) * cv2.resize(
-            face, MAP_SIZE, interpolation=cv2.INTER_AREA
-        )
+        near = ramp(cv2.resize(face, MAP_SIZE, interpolation=cv2.INTER_AREA), *ON_FACE)
+        hair = self.source_only_hair(occlusion_maps) * near
         disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * HAIRLINE + 1,) * 2)
         wider = cv2.dilate(np.asarray(hair, np.float32), disc)
         return np.asarray(cv2.GaussianBlur(wider, (0, 0), HAIRLINE / 2), np.float32)

@@ -21,8 +21,10 @@ from facefusion.geometry.align import (
 from facefusion.geometry.frames import Frame
 from facefusion.geometry.mask import lips_mask, uncovered
 from facefusion.geometry.mirror import mirrored
+from facefusion.geometry.ramps import ramp
 from facefusion.geometry.sampling import PhotoPart, crop_part, rounded_up
 from facefusion.geometry.stretch import too_oblique
+from facefusion.geometry.topology import LEFT_BROW, RIGHT_BROW
 from facefusion.perception.coverings import MAP_SIZE, Coverings
 from facefusion.perception.in_front import stays_closed
 from facefusion.perception.mesh import FaceMesh
@@ -34,8 +36,8 @@ from facefusion.pipeline.target import PreparedTarget
 from facefusion.pipeline.warped import WarpedFace, WarpedSource
 from facefusion.types import Affine, FloatArray, Mask, Mesh, Photo
 
-#: Largest opacity in `AlignedPair.around_hair` from which on the residual is smoothed.
-LEAST_AROUND_HAIR: Final = 0.05
+#: Rows of the 192 px crop over which the forehead ends at the brows.
+FOREHEAD_EDGE: Final = 8
 #: Standard deviation of the Gaussian that widens `around_hair`, in pixels of the 192 px crop.
 SMOOTHED_SIGMA: Final = 4.0
 #: Gain of the widened map before it is clipped to [0, 1].
@@ -93,15 +95,18 @@ class AlignedPair:
         return mask if self.around_hair is None else uncovered(mask, self.around_hair)
 
     def smooth_residual(self, answer: FusionMaps) -> FusionMaps:
-        """Removes a network's residue beside the source's hair (`residual.smooth_residual`)."""
-        if self.around_hair is None or self.around_hair.max() < LEAST_AROUND_HAIR:
+        """Removes a network's residue along the forehead's edge and beside the source's hair.
+
+        Without the step `hairline` the answer stays as it is.
+        """
+        if self.around_hair is None:
             return answer
-        return smooth_residual(
-            answer,
-            np.clip(
-                SMOOTHED_GAIN * cv2.GaussianBlur(self.around_hair, (0, 0), SMOOTHED_SIGMA), 0, 1
-            ),
-        )
+        widened = SMOOTHED_GAIN * cv2.GaussianBlur(self.around_hair, (0, 0), SMOOTHED_SIGMA)
+        size = MAP_SIZE[0]
+        brows = rescale_points(self.target.mesh, COARSE_SIZE, size)[list(LEFT_BROW + RIGHT_BROW), 1]
+        edge = float(brows.mean()) + FOREHEAD_EDGE / 2
+        forehead = ramp(np.arange(size), edge, edge - FOREHEAD_EDGE)[:, None]
+        return smooth_residual(answer, np.asarray(np.clip(np.maximum(widened, forehead), 0, 1)))
 
     def fused(self, answer: FusionMaps) -> Photo:
         """Composes a network's answer in the aligned crop: (side, side, 3) RGB uint8."""
