@@ -11,7 +11,7 @@ MOST_PIXELS: Final = 65_000_000
 #: Longest side in pixels; panoramas of phones stay below it.
 MOST_SIDE: Final = 20_000
 #: Largest ratio of the long side to the short side; panoramas of phones stay below it.
-MOST_RATIO: Final = 12
+MOST_RATIO: Final = 16
 #: Most scans of a JPEG. Encoders write up to about 20; each costs the decoder one pass over the
 #: whole photo.
 MOST_SCANS: Final = 64

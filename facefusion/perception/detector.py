@@ -25,7 +25,7 @@ from facefusion.perception.boxes import (
     same_face,
 )
 from facefusion.perception.reductions import GREY, as_input, ratio, reduced, tiles, turned
-from facefusion.types import Detection, Mesh, Photo
+from facefusion.types import Detection, Face, Photo
 
 #: Longer side in pixels of the network's input.
 DETECTION_SIZE: Final = 640
@@ -39,8 +39,6 @@ GLANCE_SIZE: Final = 384
 GLANCE_SHARE: Final = 0.12
 #: Least score of a detection.
 SCORE_THRESHOLD: Final = 0.5
-#: Score below which a detection is checked in a crop of its own.
-CONFIDENT_SCORE: Final = 0.9
 #: Least score of a face in that crop.
 CONFIRMED_SCORE: Final = 0.6
 #: The same in turned photos: they are rare, and seven more passes may give false detections.
@@ -112,7 +110,7 @@ class FaceDetector:
         return _ordered(
             moved(face, lambda xy: xy * scale)
             for face in large + others
-            if face.score >= CONFIDENT_SCORE
+            if face.score >= second_look.SURE_SCORE
             or second_look.confirmed(self._detect, bgr, face, CONFIRMED_SCORE)
         )
 
@@ -138,16 +136,16 @@ class FaceDetector:
         face = largest(close_ups)
         if (
             face is None
-            or face.score < CONFIDENT_SCORE
+            or face.score < second_look.SURE_SCORE
             or longer_side(face.box) <= CLOSE_UP_SHARE * frame
         ):
             face = largest(self._detect(bgr, GLANCE_SIZE))
             if face is None or longer_side(face.box) < GLANCE_SHARE * frame:
                 return []
-            if face.score < CONFIDENT_SCORE and not any(
+            if face.score < second_look.SURE_SCORE and not any(
                 same_face(face.box, close_up.box)
                 for close_up in close_ups
-                if close_up.score >= CONFIDENT_SCORE
+                if close_up.score >= second_look.SURE_SCORE
             ):
                 return []
         scale = ratio(photo.shape, small)
@@ -163,14 +161,14 @@ class FaceDetector:
             Detection(box[:4], float(box[4]), five) for box, five in zip(boxes, points, strict=True)
         ]
 
-    def reversed_face(self, photo: Photo, mesh: Mesh) -> Detection | None:
-        """Returns the face the other way up, if that is what it is (`second_look.reversed_face`).
+    def right_way_up(self, photo: Photo, face: Face) -> Detection | None:
+        """Returns a measured face the right way up, or None (`second_look.right_way_up`).
 
         Args:
             photo: (H, W, 3) RGB uint8.
-            mesh: (468, 3) the face's mesh in the photo's pixels.
+            face: the face, in the photo's pixels.
         """
-        return second_look.reversed_face(self._detect, photo, mesh)
+        return second_look.right_way_up(self._detect, photo, face)
 
     def attempts(self, photo: Photo) -> Iterator[list[Detection]]:
         """Detects faces in several passes: as it is, in its parts, padded, and turned.

@@ -16,13 +16,16 @@ from facefusion.perception.boxes import (
     longer_side,
     moved,
     moved_turned,
+    overlapping,
     same_face,
     upright_corners,
 )
-from facefusion.types import Detection, Mesh, Photo
+from facefusion.types import Detection, Face, Photo
 
 #: Detects faces in a BGR picture at a side in pixels.
 Detect = Callable[[np.ndarray, int], list[Detection]]
+#: Says whether two boxes may show the same face.
+Matches = Callable[[np.ndarray, np.ndarray], bool]
 
 #: Side in pixels of the crop.
 CROP_SIZE: Final = 192
@@ -30,6 +33,8 @@ CROP_SIZE: Final = 192
 CONFIRMATION_SHARE: Final = 0.35
 #: The same in the two crops that tell which way up a face is.
 UPRIGHT_SHARE: Final = 0.5
+#: Score of a detection that needs no crop to confirm it.
+SURE_SCORE: Final = 0.9
 
 
 def confirmed(detect: Detect, bgr: np.ndarray, face: Detection, least: float) -> bool:
@@ -37,7 +42,7 @@ def confirmed(detect: Detect, bgr: np.ndarray, face: Detection, least: float) ->
 
     A true face scores alike at every size; a pattern that resembles a face at one size does not.
     """
-    again = _best(detect, bgr, corners(face.box), 0.0, CONFIRMATION_SHARE)
+    again = _best(detect, bgr, corners(face.box), 0.0, CONFIRMATION_SHARE, same_face)
     return again is not None and again.score >= least
 
 
@@ -55,12 +60,12 @@ def again(detect: Detect, photo: Photo, face: Detection, least: float) -> Detect
     """
     angle = eye_angle(face.points)
     around = upright_corners(face, angle)
-    found = _best_of_photo(detect, photo, around, angle, CONFIRMATION_SHARE)
+    found = _best_of_photo(detect, photo, around, angle, CONFIRMATION_SHARE, same_face)
     return None if found is None or found.score < least else found
 
 
-def reversed_face(detect: Detect, photo: Photo, mesh: Mesh) -> Detection | None:
-    """Returns the face the other way up, if that is what it is.
+def right_way_up(detect: Detect, photo: Photo, face: Face) -> Detection | None:
+    """Returns a measured face the right way up.
 
     The networks may see an upright face in one that is upside down. In two crops, as the mesh lies
     and turned by 180 degrees, the right way up has the higher score.
@@ -68,21 +73,29 @@ def reversed_face(detect: Detect, photo: Photo, mesh: Mesh) -> Detection | None:
     Args:
         detect: the detector.
         photo: (H, W, 3) RGB uint8.
-        mesh: (468, 3) the face's mesh in the photo's pixels.
+        face: the face, in the photo's pixels.
 
     Returns:
-        The face turned by 180 degrees, in the photo's pixels, or None if the mesh is right.
+        The face's own detection if it is right, the face turned by 180 degrees if that is, or None
+        if neither crop shows a face and the detector was not sure of it either.
     """
+    mesh = face.mesh
     angle, around = eye_angle(five_points(mesh)[:, :2]), mesh[:, :2]
-    upright = _best_of_photo(detect, photo, around, angle, UPRIGHT_SHARE)
-    other = _best_of_photo(detect, photo, around, angle + np.pi, UPRIGHT_SHARE)
-    if other is None or (upright is not None and upright.score >= other.score):
-        return None
-    return other
+    upright = _best_of_photo(detect, photo, around, angle, UPRIGHT_SHARE, overlapping)
+    other = _best_of_photo(detect, photo, around, angle + np.pi, UPRIGHT_SHARE, overlapping)
+    if other is not None and (upright is None or upright.score < other.score):
+        return other
+    sure = upright is not None or face.detection.score >= SURE_SCORE
+    return face.detection if sure else None
 
 
 def _best_of_photo(
-    detect: Detect, photo: Photo, around: np.ndarray, angle: float, share: float
+    detect: Detect,
+    photo: Photo,
+    around: np.ndarray,
+    angle: float,
+    share: float,
+    matches: Matches,
 ) -> Detection | None:
     """Does the same as `_best` in a photo (H, W, 3) RGB uint8, of which it converts a part."""
     low, high = around.min(0), around.max(0)
@@ -94,12 +107,17 @@ def _best_of_photo(
         return None
     corner = np.array([left, top], np.float32)
     bgr = np.asarray(cv2.cvtColor(part, cv2.COLOR_RGB2BGR))
-    face = _best(detect, bgr, around - corner, angle, share)
+    face = _best(detect, bgr, around - corner, angle, share, matches)
     return None if face is None else moved(face, lambda xy: xy + corner)
 
 
 def _best(
-    detect: Detect, bgr: np.ndarray, around: np.ndarray, angle: float, share: float
+    detect: Detect,
+    bgr: np.ndarray,
+    around: np.ndarray,
+    angle: float,
+    share: float,
+    matches: Matches,
 ) -> Detection | None:
     """Looks for a face in a crop around it, in which it is upright.
 
@@ -117,7 +135,7 @@ def _best(
     crop = crop_photo(bgr, matrix, CROP_SIZE, cv2.BORDER_CONSTANT)
     there = transform_points(around, matrix)
     expected = np.concatenate([there.min(0), there.max(0)])
-    found = [face for face in detect(crop, CROP_SIZE) if same_face(face.box, expected)]
+    found = [face for face in detect(crop, CROP_SIZE) if matches(face.box, expected)]
     best = max(found, key=lambda face: face.score, default=None)
     back = invert(matrix)
     return None if best is None else moved_turned(best, lambda xy: transform_points(xy, back))

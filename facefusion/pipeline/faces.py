@@ -199,7 +199,9 @@ class FaceFinder:
     def _measured(self, photo: Photo, detection: Detection) -> Face | None:
         """Measures a face the right way up, or returns None if the networks disagree about it."""
         face = self.mesh(photo, detection)
-        other = self.detector.reversed_face(photo, face.mesh)
-        if other is not None:
-            face = self.mesh(photo, other)
+        right = self.detector.right_way_up(photo, face)
+        if right is None:
+            return None
+        if right is not face.detection:
+            face = self.mesh(photo, right)
         return face if is_consistent(face) else None

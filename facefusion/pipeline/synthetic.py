@@ -58,8 +58,9 @@ class _SyntheticFaceFinder:
         self._detector.glance(photo)
         return [self._detection]
 
-    def reversed_face(self, photo: Photo, mesh: Mesh) -> None:
-        self._detector.reversed_face(photo, mesh)
+    def right_way_up(self, photo: Photo, face: Face) -> Detection:
+        self._detector.right_way_up(photo, face)
+        return face.detection
 
     def __call__(self, photo: Photo, detection: Detection) -> Face:
         self._mesh(photo, detection)

@@ -36,7 +36,7 @@ CHINESE_PHOTOS: Final[dict[str, str]] = {
     "error.unreadable.remedy": "请选择 JPEG、HEIC、PNG、WebP、GIF、TIFF、BMP 或 AVIF 图片，或重新保存为 JPEG 后再试。",
     "error.too_large": "太大：最多 6400 万像素，每边最多 20000 像素",
     "error.too_large.remedy": "请缩小或裁剪图片，保存为 JPEG，然后重新选择。",
-    "error.too_long": "太狭长：一边超过另一边的 12 倍",
+    "error.too_long": "太狭长：一边超过另一边的 16 倍",
     "error.too_long.remedy": "请裁剪出有脸的部分，然后选择裁剪后的图片。",
     "error.slow_photo": "打开时间太长",
     "error.slow_photo.remedy": "请重新保存为普通的 JPEG，尽可能小一些，然后重新选择。",

@@ -40,7 +40,7 @@ ENGLISH_PHOTOS: Final[dict[str, str]] = {
     ),
     "error.too_large": "is too large: we take up to 64 megapixels and sides of up to 20,000 pixels",
     "error.too_large.remedy": "Please make it smaller or cut a part out of it, save it as JPEG, and choose it again.",
-    "error.too_long": "is too long and narrow: one side is more than 12 times the other",
+    "error.too_long": "is too long and narrow: one side is more than 16 times the other",
     "error.too_long.remedy": "Please cut the part with the face out of it and choose that.",
     "error.slow_photo": "takes too long to open",
     "error.slow_photo.remedy": "Please save it again as a plain JPEG, smaller if you can, and choose that.",

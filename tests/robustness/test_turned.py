@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -55,17 +56,26 @@ def test_heads_at_other_angles(
 def test_an_upright_answer_in_a_turned_head_is_put_right(
     pipeline: FusionPipeline, portraits: dict[str, np.ndarray]
 ) -> None:
-    networks, photo = pipeline.networks, portraits["portrait-1.jpg"]
-    mesh = largest_mesh(pipeline, photo)
-    assert mesh is not None
-    assert networks.detector.reversed_face(photo, mesh) is None
-    height, width = photo.shape[:2]
+    detector, photo = pipeline.networks.detector, portraits["portrait-1.jpg"]
+    (face,) = pipeline.find_faces(photo)
+    assert detector.right_way_up(photo, face) is face.detection
+    last = np.array([photo.shape[1] - 1, photo.shape[0] - 1])
     turned = np.ascontiguousarray(np.rot90(photo, 2))
-    middle = mesh[:, :2].mean(0)
     # The mesh as the network gives it for a head that is upside down: upright.
-    wrong = mesh.copy()
-    wrong[:, :2] += (width - 1, height - 1) - 2 * middle
-    face = networks.detector.reversed_face(turned, wrong)
-    assert face is not None
-    expected = (width - 1, height - 1) - five_points(mesh)[:, :2]
-    assert np.linalg.norm(face.points - expected, axis=1).mean() < NEAR * eye_distance(mesh)
+    mesh = face.mesh.copy()
+    mesh[:, :2] += last - 2 * mesh[:, :2].mean(0)
+    right = detector.right_way_up(turned, replace(face, mesh=mesh))
+    assert right is not None
+    expected = last - five_points(face.mesh)[:, :2]
+    distances = np.linalg.norm(right.points - expected, axis=1)
+    assert distances.mean() < NEAR * eye_distance(face.mesh)
+
+
+def test_what_no_look_confirms_is_no_face(
+    pipeline: FusionPipeline, portraits: dict[str, np.ndarray]
+) -> None:
+    detector, photo = pipeline.networks.detector, portraits["portrait-1.jpg"]
+    (face,) = pipeline.find_faces(photo)
+    grey = np.full_like(photo, 127)
+    doubtful = replace(face, detection=replace(face.detection, score=0.6))
+    assert detector.right_way_up(grey, doubtful) is None

@@ -79,8 +79,8 @@ class FakeNetworks:
     def small_faces(self, photo: np.ndarray, known: Sequence[Detection] = ()) -> list[Detection]:
         return []
 
-    def reversed_face(self, photo: np.ndarray, mesh: np.ndarray) -> None:
-        return None
+    def right_way_up(self, photo: np.ndarray, face: Face) -> Detection:
+        return face.detection
 
     def __call__(self, photo: np.ndarray, detection: Detection) -> Face:
         mesh = self.faces[photo.shape[:2]]
