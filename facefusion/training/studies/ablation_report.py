@@ -82,9 +82,7 @@ def report(
     long = f"{seconds / 60:g} minutes" if isfinite(seconds) else f"{steps:g} steps"
     threads = torch.get_num_threads()
     machine = (
-        torch.cuda.get_device_name(device)
-        if device.type == "cuda"
-        else f"{threads} threads of a CPU"
+        torch.cuda.get_device_name(device) if device.type == "cuda" else f"{threads} CPU thread(s)"
     )
     seeds = max(len(rows) for rows in parts.values())
     lines = [
