@@ -42,9 +42,11 @@ SCORE_THRESHOLD: Final = 0.5
 #: Least score of a face in that crop.
 CONFIRMED_SCORE: Final = 0.6
 #: The same in turned photos: they are rare, and seven more passes may give false detections.
-TURNED_SCORE: Final = 0.75
+TURNED_SCORE: Final = 0.74
 #: The same for faces that only a part of a large photo shows: there are many parts.
-SMALL_SCORE: Final = 0.75
+SMALL_SCORE: Final = 0.74
+#: Least score of such a face before it is looked at again: at 8 px between the eyes it is low.
+SMALL_THRESHOLD: Final = 0.35
 #: Least reduction at which a large photo is searched again: faces of 28 px between the eyes, 84 px
 #: wide, have 8 and 24 px then.
 SMALL_REDUCTION: Final = 3.5
@@ -152,17 +154,19 @@ class FaceDetector:
         return [moved(face, lambda xy: xy * scale)]
 
     def _detect(self, bgr: np.ndarray, side: int) -> list[Detection]:
-        return self._detections(bgr, (side, side))
+        return self._detections(bgr, (side, side), SCORE_THRESHOLD)
 
-    def _detections(self, bgr: np.ndarray, size: tuple[int, int]) -> list[Detection]:
+    def _detections(
+        self, bgr: np.ndarray, size: tuple[int, int], threshold: float
+    ) -> list[Detection]:
         """Runs the network on a picture fitted into `size`, width and height in pixels."""
-        boxes, points = self._net.detect(bgr, input_size=size, det_thresh=SCORE_THRESHOLD)
+        boxes, points = self._net.detect(bgr, input_size=size, det_thresh=threshold)
         return [
             Detection(box[:4], float(box[4]), five) for box, five in zip(boxes, points, strict=True)
         ]
 
-    def right_way_up(self, photo: Photo, face: Face) -> Detection | None:
-        """Returns a measured face the right way up, or None (`second_look.right_way_up`).
+    def right_way_up(self, photo: Photo, face: Face) -> second_look.Look | None:
+        """Looks at a measured face from both sides (`second_look.right_way_up`).
 
         Args:
             photo: (H, W, 3) RGB uint8.
@@ -220,7 +224,8 @@ class FaceDetector:
         scale = ratio(shape, small)
         for tile, corner in tiles(small):
             bgr = np.asarray(cv2.cvtColor(tile, cv2.COLOR_RGB2BGR))
-            for face in self._detections(bgr, (tile.shape[1], tile.shape[0])):
+            size = (tile.shape[1], tile.shape[0])
+            for face in self._detections(bgr, size, SMALL_THRESHOLD):
                 yield moved(face, partial(_placed, corner=corner, scale=scale))
 
     def _turned_faces(self, photo: Photo, small: Photo, degrees: int) -> list[Detection]:

@@ -13,10 +13,10 @@ from facefusion.types import Affine, FloatArray, Photo
 
 #: Grey around photos, which holds no face.
 GREY: Final = (127, 127, 127)
-#: Side in pixels of a tile, and what neighbouring tiles have in common: larger faces than that are
-#: whole at the next smaller size.
-TILE: Final = 640
-OVERLAP: Final = 128
+#: Most pixels along a side of a tile, and what neighbouring tiles have in common: the faces that
+#: are too small at half the size are at most half as large.
+TILE: Final = 1024
+OVERLAP: Final = 96
 
 
 def reduced(photo: Photo, longest: int) -> Photo:
@@ -73,17 +73,17 @@ def tiles(small: Photo) -> Iterator[tuple[Photo, np.ndarray]]:
     Yields:
         Each tile, (H, W, 3), and the (2,) position of its first pixel, across and down.
     """
-    for top in _starts(small.shape[0]):
-        for left in _starts(small.shape[1]):
-            tile = small[top : top + TILE, left : left + TILE]
+    for top, bottom in _spans(small.shape[0]):
+        for left, right in _spans(small.shape[1]):
+            tile = small[top:bottom, left:right]
             height, width = (-length % 32 for length in tile.shape[:2])
             padded = cv2.copyMakeBorder(tile, 0, height, 0, width, cv2.BORDER_CONSTANT, value=GREY)
             yield np.asarray(padded, np.uint8), np.array([left, top], np.float32)
 
 
-def _starts(length: int) -> list[int]:
-    """Returns where tiles begin along a side, spread evenly."""
-    if length <= TILE:
-        return [0]
-    count = -(-(length - OVERLAP) // (TILE - OVERLAP))
-    return [round(start) for start in np.linspace(0, length - TILE, count)]
+def _spans(length: int) -> Iterator[tuple[int, int]]:
+    """Yields where the tiles along a side begin and end: of one length, spread evenly."""
+    count = max(1, -(-(length - OVERLAP) // (TILE - OVERLAP)))
+    size = -(-(length + (count - 1) * OVERLAP) // count)
+    for start in np.linspace(0, length - size, count):
+        yield round(start), round(start) + size

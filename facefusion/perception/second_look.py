@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 import cv2
@@ -35,6 +36,9 @@ CONFIRMATION_SHARE: Final = 0.35
 UPRIGHT_SHARE: Final = 0.5
 #: Score of a detection that needs no crop to confirm it.
 SURE_SCORE: Final = 0.9
+#: `Look.score` from which on a face is certain. Of 192 synthetic people of every kind 191 have 0.81
+#: and more; false answers in turned heads have 0.74 and less.
+CERTAIN_SCORE: Final = 0.78
 
 
 def confirmed(detect: Detect, bgr: np.ndarray, face: Detection, least: float) -> bool:
@@ -64,11 +68,31 @@ def again(detect: Detect, photo: Photo, face: Detection, least: float) -> Detect
     return None if found is None or found.score < least else found
 
 
-def right_way_up(detect: Detect, photo: Photo, face: Face) -> Detection | None:
-    """Returns a measured face the right way up.
+@dataclass(frozen=True)
+class Look:
+    """A face the right way up.
 
-    The networks may see an upright face in one that is upside down. In two crops, as the mesh lies
-    and turned by 180 degrees, the right way up has the higher score.
+    Attributes:
+        face: the face, in the photo's pixels.
+        score: the mean of its scores in the photo and in a crop of its own.
+        turned: whether it was measured the wrong way up.
+    """
+
+    face: Detection
+    score: float
+    turned: bool = False
+
+    @property
+    def certain(self) -> bool:
+        """Whether it is a face for sure; others are taken where the photo has no better one."""
+        return self.score >= CERTAIN_SCORE
+
+
+def right_way_up(detect: Detect, photo: Photo, face: Face) -> Look | None:
+    """Looks at a measured face as its mesh lies and turned by 180 degrees.
+
+    The networks may see an upright face in one that is upside down. In such crops the right way up
+    has the higher score.
 
     Args:
         detect: the detector.
@@ -76,17 +100,19 @@ def right_way_up(detect: Detect, photo: Photo, face: Face) -> Detection | None:
         face: the face, in the photo's pixels.
 
     Returns:
-        The face's own detection if it is right, the face turned by 180 degrees if that is, or None
-        if neither crop shows a face and the detector was not sure of it either.
+        The way up with the higher score, or None if neither crop shows a face and the detector was
+        not sure of it either.
     """
     mesh = face.mesh
     angle, around = eye_angle(five_points(mesh)[:, :2]), mesh[:, :2]
     upright = _best_of_photo(detect, photo, around, angle, UPRIGHT_SHARE, overlapping)
     other = _best_of_photo(detect, photo, around, angle + np.pi, UPRIGHT_SHARE, overlapping)
     if other is not None and (upright is None or upright.score < other.score):
-        return other
-    sure = upright is not None or face.detection.score >= SURE_SCORE
-    return face.detection if sure else None
+        return Look(other, other.score, turned=True)
+    if upright is None and face.detection.score < SURE_SCORE:
+        return None
+    score = 0.0 if upright is None else upright.score
+    return Look(face.detection, (face.detection.score + score) / 2)
 
 
 def _best_of_photo(

@@ -15,6 +15,7 @@ from facefusion.perception.coverings import Coverings, CoveringsFinder
 from facefusion.perception.detector import FaceDetector
 from facefusion.perception.identity import IdentityEncoder
 from facefusion.perception.mesh import FaceMesh
+from facefusion.perception.second_look import Look
 from facefusion.pipeline.cache import FeatureCache, content_key
 from facefusion.pipeline.clock import Clock
 from facefusion.pipeline.source import AlignedFace, SourceView
@@ -43,6 +44,14 @@ class LocatedFace:
     def of(cls, photo: Photo, face: Face) -> Self:
         """Makes one from a face of a photo (H, W, 3) RGB uint8."""
         return cls(photo, content_key(photo), face)
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """A measured face, and how certain it is."""
+
+    face: Face
+    look: Look
 
 
 @dataclass(frozen=True)
@@ -87,11 +96,17 @@ class FaceFinder:
         """Returns every face, from the cache or measured, the largest first."""
 
         def measure() -> tuple[Face, ...]:
+            doubtful: list[_Measured] = []
             for detections in self._passes_for_all(photo):
-                measured = (self._measured(photo, each) for each in detections[:MAX_FACES])
-                faces = tuple(face for face in measured if face is not None)
-                if faces:
-                    return faces
+                measured = [self._measured(photo, each) for each in detections[:MAX_FACES]]
+                found = [each for each in measured if each is not None]
+                if any(each.look.certain for each in found):
+                    return tuple(
+                        each.face for each in sorted(found, key=lambda each: not each.look.certain)
+                    )
+                doubtful += found
+            if doubtful:
+                return (max(doubtful, key=lambda each: each.look.score).face,)
             raise NoFaceError(role, number=number)
 
         return self.cache.get_or_make(
@@ -184,24 +199,29 @@ class FaceFinder:
     def _measure_largest(
         self, photo: Photo, role: PhotoRole, clock: Clock, number: int | None
     ) -> Face:
+        doubtful: list[_Measured] = []
         attempts = self._detection_passes(photo)
         while True:
             with clock.stage("detect"):
                 detections = next(attempts, None)
             if detections is None:
-                raise NoFaceError(role, number=number)
+                break
             for detection in detections[:MAX_CANDIDATES]:
                 with clock.stage("mesh"):
-                    face = self._measured(photo, detection)
-                if face is not None:
-                    return face
+                    measured = self._measured(photo, detection)
+                if measured is not None and measured.look.certain:
+                    return measured.face
+                doubtful += [] if measured is None else [measured]
+        if not doubtful:
+            raise NoFaceError(role, number=number)
+        return max(doubtful, key=lambda measured: measured.look.score).face
 
-    def _measured(self, photo: Photo, detection: Detection) -> Face | None:
+    def _measured(self, photo: Photo, detection: Detection) -> _Measured | None:
         """Measures a face the right way up, or returns None if the networks disagree about it."""
         face = self.mesh(photo, detection)
-        right = self.detector.right_way_up(photo, face)
-        if right is None:
+        look = self.detector.right_way_up(photo, face)
+        if look is None:
             return None
-        if right is not face.detection:
-            face = self.mesh(photo, right)
-        return face if is_consistent(face) else None
+        if look.turned:
+            face = self.mesh(photo, look.face)
+        return _Measured(face, look) if is_consistent(face) else None

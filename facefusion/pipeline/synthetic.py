@@ -11,6 +11,7 @@ from facefusion.auto.speed import FACE_SIDE
 from facefusion.geometry.topology import MESH_POINTS, five_points
 from facefusion.perception.coverings import Coverings
 from facefusion.perception.hair import CROP_SIZE as HAIR_SIZE
+from facefusion.perception.second_look import Look
 from facefusion.pipeline.networks import Networks
 from facefusion.types import Detection, Face, FloatArray, Mesh, Photo
 
@@ -58,9 +59,9 @@ class _SyntheticFaceFinder:
         self._detector.glance(photo)
         return [self._detection]
 
-    def right_way_up(self, photo: Photo, face: Face) -> Detection:
+    def right_way_up(self, photo: Photo, face: Face) -> Look:
         self._detector.right_way_up(photo, face)
-        return face.detection
+        return Look(face.detection, 1.0)
 
     def __call__(self, photo: Photo, detection: Detection) -> Face:
         self._mesh(photo, detection)

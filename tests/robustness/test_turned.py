@@ -58,16 +58,17 @@ def test_an_upright_answer_in_a_turned_head_is_put_right(
 ) -> None:
     detector, photo = pipeline.networks.detector, portraits["portrait-1.jpg"]
     (face,) = pipeline.find_faces(photo)
-    assert detector.right_way_up(photo, face) is face.detection
+    look = detector.right_way_up(photo, face)
+    assert look is not None and look.certain and look.face is face.detection
     last = np.array([photo.shape[1] - 1, photo.shape[0] - 1])
     turned = np.ascontiguousarray(np.rot90(photo, 2))
     # The mesh as the network gives it for a head that is upside down: upright.
     mesh = face.mesh.copy()
     mesh[:, :2] += last - 2 * mesh[:, :2].mean(0)
     right = detector.right_way_up(turned, replace(face, mesh=mesh))
-    assert right is not None
+    assert right is not None and right.certain and right.turned
     expected = last - five_points(face.mesh)[:, :2]
-    distances = np.linalg.norm(right.points - expected, axis=1)
+    distances = np.linalg.norm(right.face.points - expected, axis=1)
     assert distances.mean() < NEAR * eye_distance(face.mesh)
 
 

@@ -27,6 +27,7 @@ from facefusion.geometry.pose import pose_degrees
 from facefusion.geometry.sampling import PhotoPart
 from facefusion.geometry.topology import eye_distance, five_points
 from facefusion.perception.coverings import Coverings
+from facefusion.perception.second_look import Look
 from facefusion.perception.spectacles import Spectacles
 from facefusion.pipeline.alignment import AlignedPair
 from facefusion.pipeline.networks import Networks
@@ -79,8 +80,8 @@ class FakeNetworks:
     def small_faces(self, photo: np.ndarray, known: Sequence[Detection] = ()) -> list[Detection]:
         return []
 
-    def right_way_up(self, photo: np.ndarray, face: Face) -> Detection:
-        return face.detection
+    def right_way_up(self, photo: np.ndarray, face: Face) -> Look:
+        return Look(face.detection, 1.0)
 
     def __call__(self, photo: np.ndarray, detection: Detection) -> Face:
         mesh = self.faces[photo.shape[:2]]
