@@ -106,11 +106,11 @@ def as_before(pipeline: FusionPipeline) -> Iterator[None]:
         return Look(face.detection, 1.0)
 
     detector: Any = pipeline.networks.detector
-    detector.small_faces, detector.right_way_up = lambda *_: [], taken
+    detector._small_faces, detector.right_way_up = lambda *_: [], taken
     try:
         yield
     finally:
-        del detector.small_faces, detector.right_way_up
+        del detector._small_faces, detector.right_way_up
 
 
 def paired(

@@ -97,7 +97,7 @@ class FaceDetector:
         """Detects faces in `small`, in the pixels of the original photo of this `shape`."""
         scale = ratio(shape, small)
         bgr = as_input(small)
-        side = min(DETECTION_SIZE, -(-max(small.shape[:2]) // 32) * 32)
+        height, width = (-(-length // 32) * 32 for length in bgr.shape[:2])
         large = [
             face
             for face in self._detect(bgr, CLOSE_UP_SIZE)
@@ -106,7 +106,7 @@ class FaceDetector:
         # At full size such faces give only fragments, which are dropped.
         others = [
             face
-            for face in self._detect(bgr, side)
+            for face in self._detections(bgr, (width, height), SCORE_THRESHOLD)
             if not any(covers(larger.box, face.box) for larger in large)
         ]
         return _ordered(
@@ -185,21 +185,25 @@ class FaceDetector:
         Yields:
             The faces of each pass in the photo's own pixels; an empty list if there are none.
         """
-        small = reduced(photo, DETECTION_SIZE)
+        larger = reduced(photo, max(DETECTION_SIZE, round(max(photo.shape[:2]) / SMALL_REDUCTION)))
+        small = reduced(larger, DETECTION_SIZE)
         upright = self._faces(small, photo.shape)
         yield upright
-        yield self.small_faces(photo, upright)
+        yield self._small_faces(photo, larger, upright)
         yield self._faces_of_padded(photo)
         for degrees in TURNS:
             yield self._turned_faces(photo, small, degrees)
 
-    def small_faces(self, photo: Photo, known: Sequence[Detection] = ()) -> list[Detection]:
+    def _small_faces(
+        self, photo: Photo, small: Photo, known: Sequence[Detection]
+    ) -> list[Detection]:
         """Detects the faces of a large photo that are too small at `DETECTION_SIZE`.
 
         The photo is searched in tiles, at half its last size each time.
 
         Args:
             photo: (H, W, 3) RGB uint8.
+            small: the photo, reduced as far as its smallest faces allow.
             known: faces that were found before.
 
         Returns:
@@ -207,16 +211,13 @@ class FaceDetector:
             for a photo whose smallest faces have enough pixels at `DETECTION_SIZE`.
         """
         found: list[Detection] = []
-        longest = round(max(photo.shape[:2]) / SMALL_REDUCTION)
-        small = photo
-        while longest > DETECTION_SIZE:
-            small = reduced(small, longest)
+        while max(small.shape[:2]) > DETECTION_SIZE:
             for face in self._faces_of_tiles(small, photo.shape):
                 if any(overlapping(face.box, other.box) for other in (*known, *found)):
                     continue
                 again = second_look.again(self._detect, photo, face, SMALL_SCORE)
                 found += [] if again is None else [again]
-            longest //= 2
+            small = reduced(small, max(small.shape[:2]) // 2)
         return _ordered(found)
 
     def _faces_of_tiles(self, small: Photo, shape: tuple[int, ...]) -> Iterator[Detection]:

@@ -13,9 +13,10 @@ from facefusion.types import Affine, FloatArray, Photo
 
 #: Grey around photos, which holds no face.
 GREY: Final = (127, 127, 127)
-#: Most pixels along a side of a tile, and what neighbouring tiles have in common: the faces that
-#: are too small at half the size are at most half as large.
-TILE: Final = 1024
+#: Most pixels along a side of a tile, which hold a reduced photo of 12 megapixels, and what
+#: neighbouring tiles have in common: the faces that are too small at half the size are at most half
+#: as large.
+TILE: Final = 1152
 OVERLAP: Final = 96
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
 import cv2
 import numpy as np
@@ -14,14 +14,12 @@ from facefusion.geometry.topology import five_points
 from facefusion.perception.boxes import (
     corners,
     eye_angle,
-    longer_side,
-    moved,
     moved_turned,
     overlapping,
     same_face,
     upright_corners,
 )
-from facefusion.types import Detection, Face, Photo
+from facefusion.types import Affine, Detection, Face, Photo
 
 #: Detects faces in a BGR picture at a side in pixels.
 Detect = Callable[[np.ndarray, int], list[Detection]]
@@ -46,7 +44,8 @@ def confirmed(detect: Detect, bgr: np.ndarray, face: Detection, least: float) ->
 
     A true face scores alike at every size; a pattern that resembles a face at one size does not.
     """
-    again = _best(detect, bgr, corners(face.box), 0.0, CONFIRMATION_SHARE, same_face)
+    crop = _Crop.of(bgr, corners(face.box), 0.0, CONFIRMATION_SHARE)
+    again = crop.best(detect, same_face)
     return again is not None and again.score >= least
 
 
@@ -64,7 +63,8 @@ def again(detect: Detect, photo: Photo, face: Detection, least: float) -> Detect
     """
     angle = eye_angle(face.points)
     around = upright_corners(face, angle)
-    found = _best_of_photo(detect, photo, around, angle, CONFIRMATION_SHARE, same_face)
+    crop = _Crop.of(photo, around, angle, CONFIRMATION_SHARE)
+    found = crop.best(_of_rgb(detect), same_face)
     return None if found is None or found.score < least else found
 
 
@@ -103,10 +103,10 @@ def right_way_up(detect: Detect, photo: Photo, face: Face) -> Look | None:
         The way up with the higher score, or None if neither crop shows a face and the detector was
         not sure of it either.
     """
-    mesh = face.mesh
-    angle, around = eye_angle(five_points(mesh)[:, :2]), mesh[:, :2]
-    upright = _best_of_photo(detect, photo, around, angle, UPRIGHT_SHARE, overlapping)
-    other = _best_of_photo(detect, photo, around, angle + np.pi, UPRIGHT_SHARE, overlapping)
+    angle = eye_angle(five_points(face.mesh)[:, :2])
+    crop = _Crop.of(photo, face.mesh[:, :2], angle, UPRIGHT_SHARE)
+    upright = crop.best(_of_rgb(detect), overlapping)
+    other = crop.reversed().best(_of_rgb(detect), overlapping)
     if other is not None and (upright is None or upright.score < other.score):
         return Look(other, other.score, turned=True)
     if upright is None and face.detection.score < SURE_SCORE:
@@ -115,53 +115,50 @@ def right_way_up(detect: Detect, photo: Photo, face: Face) -> Look | None:
     return Look(face.detection, (face.detection.score + score) / 2)
 
 
-def _best_of_photo(
-    detect: Detect,
-    photo: Photo,
-    around: np.ndarray,
-    angle: float,
-    share: float,
-    matches: Matches,
-) -> Detection | None:
-    """Does the same as `_best` in a photo (H, W, 3) RGB uint8, of which it converts a part."""
-    low, high = around.min(0), around.max(0)
-    reach = longer_side(np.concatenate([low, high])) / share
-    left, top = np.maximum(np.floor((low + high) / 2 - reach), 0).astype(int)
-    right, bottom = np.maximum(np.ceil((low + high) / 2 + reach), 0).astype(int)
-    part = photo[top:bottom, left:right]
-    if not part.size:
-        return None
-    corner = np.array([left, top], np.float32)
-    bgr = np.asarray(cv2.cvtColor(part, cv2.COLOR_RGB2BGR))
-    face = _best(detect, bgr, around - corner, angle, share, matches)
-    return None if face is None else moved(face, lambda xy: xy + corner)
+def _of_rgb(detect: Detect) -> Detect:
+    """Returns the detector for crops of RGB photos: a crop is converted faster than a photo."""
+    return lambda crop, size: detect(np.ascontiguousarray(crop[..., ::-1]), size)
 
 
-def _best(
-    detect: Detect,
-    bgr: np.ndarray,
-    around: np.ndarray,
-    angle: float,
-    share: float,
-    matches: Matches,
-) -> Detection | None:
-    """Looks for a face in a crop around it, in which it is upright.
+@dataclass(frozen=True)
+class _Crop:
+    """A square crop around a face, in which it is upright.
 
-    Args:
-        detect: the detector.
-        bgr: (H, W, 3) uint8.
-        around: (N, 2) points that span the face.
-        angle: roll of the face in radians.
-        share: side of the face as a share of the crop's side.
-
-    Returns:
-        The face with the highest score there, in pixels of `bgr`, or None.
+    Attributes:
+        image: (CROP_SIZE, CROP_SIZE, 3) uint8.
+        to_crop: (2, 3) from the photo to the crop.
+        box: (4,) the box around the face in the crop.
     """
-    matrix = crop_transform(around, angle, share, CROP_SIZE)
-    crop = crop_photo(bgr, matrix, CROP_SIZE, cv2.BORDER_CONSTANT)
-    there = transform_points(around, matrix)
-    expected = np.concatenate([there.min(0), there.max(0)])
-    found = [face for face in detect(crop, CROP_SIZE) if matches(face.box, expected)]
-    best = max(found, key=lambda face: face.score, default=None)
-    back = invert(matrix)
-    return None if best is None else moved_turned(best, lambda xy: transform_points(xy, back))
+
+    image: np.ndarray
+    to_crop: Affine
+    box: np.ndarray
+
+    @classmethod
+    def of(cls, picture: np.ndarray, around: np.ndarray, angle: float, share: float) -> Self:
+        """Cuts it out.
+
+        Args:
+            picture: (H, W, 3) uint8.
+            around: (N, 2) points that span the face.
+            angle: roll of the face in radians.
+            share: side of the face as a share of the crop's side.
+        """
+        to_crop = crop_transform(around, angle, share, CROP_SIZE)
+        image = crop_photo(picture, to_crop, CROP_SIZE, cv2.BORDER_CONSTANT)
+        there = transform_points(around, to_crop)
+        return cls(image, to_crop, np.concatenate([there.min(0), there.max(0)]))
+
+    def reversed(self) -> _Crop:
+        """Returns the crop turned by 180 degrees."""
+        last = CROP_SIZE - 1
+        to_crop = np.concatenate([-self.to_crop[:, :2], last - self.to_crop[:, 2:]], axis=1)
+        image = np.ascontiguousarray(self.image[::-1, ::-1])
+        return _Crop(image, to_crop, last - self.box[[2, 3, 0, 1]])
+
+    def best(self, detect: Detect, matches: Matches) -> Detection | None:
+        """Returns the face with the highest score there, in the photo's pixels, or None."""
+        found = [face for face in detect(self.image, CROP_SIZE) if matches(face.box, self.box)]
+        best = max(found, key=lambda face: face.score, default=None)
+        back = invert(self.to_crop)
+        return None if best is None else moved_turned(best, lambda xy: transform_points(xy, back))

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -76,9 +76,6 @@ class FakeNetworks:
 
     def attempts(self, photo: np.ndarray) -> Iterator[list[Detection]]:
         yield from (self.glance(photo), [])
-
-    def small_faces(self, photo: np.ndarray, known: Sequence[Detection] = ()) -> list[Detection]:
-        return []
 
     def right_way_up(self, photo: np.ndarray, face: Face) -> Look:
         return Look(face.detection, 1.0)
