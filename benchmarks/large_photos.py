@@ -136,7 +136,8 @@ def timing_lines(pipeline: FusionPipeline, pairs: int) -> list[str]:
     """Returns the table of times as lines of Markdown."""
     source, portrait = photos()[1][0]
     lines = [
-        "\n| portrait | call | now, ms | before, ms | ratio, median (quartiles) |",
+        "\nTimes of one portrait in the photo; before is without tiles and without the look at both ways up.\n",
+        "| portrait | call | now, ms | before, ms | ratio, median (quartiles) |",
         "|---|---|---|---|---|",
     ]
     for megapixels in TIMED:

@@ -108,7 +108,7 @@ def right_way_up(detect: Detect, photo: Photo, face: Face) -> Look | None:
     upright = crop.best(_of_rgb(detect), overlapping)
     other = crop.reversed().best(_of_rgb(detect), overlapping)
     if other is not None and (upright is None or upright.score < other.score):
-        return Look(other, other.score, turned=True)
+        return Look(other, (face.detection.score + other.score) / 2, turned=True)
     if upright is None and face.detection.score < SURE_SCORE:
         return None
     score = 0.0 if upright is None else upright.score
