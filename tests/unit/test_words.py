@@ -13,7 +13,7 @@ from facefusion.page import jobs, photos
 from facefusion.page.photo_fields import NOBODY, OTHERS, YOU
 from facefusion.perception.quality import Doubt
 from facefusion.tiers import Tier, TierReason
-from facefusion.types import Flaw
+from facefusion.types import Flaw, Kept
 from facefusion.words import TEXTS, Language, gradio, language_of, say
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -66,6 +66,7 @@ def test_no_word_is_missing_or_left_over() -> None:
         "need": ["source", "target", "other.source", "other.target", "person", "other.person", "faces", "consent"],
         "who": [NOBODY, YOU, *OTHERS],
         "match": ["strong", "clear", "some", "little"], "flaw": [*Flaw, "none"],
+        "stays": list(Kept),
         "photo": ["source", "target"],
         "note": ["first_frame", "cut_short", "srgb", "unknown_profile", "transparent"],
         "step": ["found", "mesh", "source_covered", "target_covered", "warped", "coarse", "mask", "refined", "blended"],
