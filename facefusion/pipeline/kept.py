@@ -8,8 +8,9 @@ from facefusion.perception.coverings import Coverings
 from facefusion.perception.in_front import stays_closed
 from facefusion.types import Kept
 
-#: Least share of the face that hair or things hide to be told.
-LEAST_SHARE: Final = 0.03
+#: Least share of the face with its forehead that hair hides to be told: a fringe hides 0.28 and more,
+#: hair beside the face up to 0.15.
+LEAST_HAIR: Final = 0.2
 
 
 def kept(source: Coverings, target: Coverings) -> tuple[Kept, ...]:
@@ -24,7 +25,7 @@ def kept(source: Coverings, target: Coverings) -> tuple[Kept, ...]:
         Kept.LIPS: stays_closed(source.mouth, target.mouth),
         Kept.LIDS: target.lids is not None,
         Kept.GLASSES: target.glasses is not None,
-        Kept.HAIR: target.hair_in_front is not None and hidden.hair > LEAST_SHARE,
+        Kept.HAIR: target.hair_in_front is not None and hidden.hair > LEAST_HAIR,
         Kept.THINGS: target.things is not None,
     }
     return tuple(each for each, applies in found.items() if applies)
