@@ -150,7 +150,7 @@ class Api:
         return {"width": photo.shape[1], "height": photo.shape[0], "faces": described}
 
     def _chosen_faces(self, photo: Photo, faces: list[int] | None) -> Sequence[Face | None]:
-        if not faces:
+        if faces is None or faces == []:
             return [None]
         found = in_reading_order(self.pipeline.find_faces(photo))
         if not isinstance(faces, list) or not all(

@@ -27,8 +27,29 @@ _URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 SESSION: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
+#: Keys of the sentences for wrong values, by the `elem_id` of an endpoint's input.
+_REASONS: Final = {
+    "api-source": "error.api_photo",
+    "api-target": "error.api_photo",
+    "api-photo": "error.api_photo",
+    "api-tier": "error.no_such_tier",
+    "api-faces": "error.no_such_face",
+    "api-likeness": "error.no_such_share",
+    "api-blend": "error.no_such_share",
+    "api-consent": "error.api_consent",
+}
+
+
 class MalformedError(Exception):
-    """A call that matches no listener."""
+    """A call that matches no listener.
+
+    Attributes:
+        key: of the sentence in `words`.
+    """
+
+    def __init__(self, key: str = "error.malformed") -> None:
+        super().__init__(key)
+        self.key = key
 
 
 def parse(body: bytes) -> dict[str, Any]:
@@ -115,8 +136,10 @@ class Calls:
             MalformedError, FetchError: there is no such endpoint, or the values do not fit it.
         """
         if name not in self._parameters:
-            raise MalformedError
+            raise MalformedError("error.api_endpoint")
         data = self._ordered(body, name) if named else body.get("data")
+        if not isinstance(data, list) or len(data) != len(self._parameters[name]):
+            raise MalformedError("error.api_values")
         session = None if named else body.get("session_hash")
         if session is not None and not _is_session(session):
             raise MalformedError
@@ -125,11 +148,11 @@ class Calls:
     def _ordered(self, body: Mapping[str, Any], name: str) -> list[Any]:
         parameters = self._parameters[name]
         if set(body) - {each["parameter_name"] for each in parameters}:
-            raise MalformedError
+            raise MalformedError("error.api_values")
         values = []
         for each in parameters:
             if each["parameter_name"] not in body and not each["parameter_has_default"]:
-                raise MalformedError
+                raise MalformedError("error.api_values")
             values.append(body.get(each["parameter_name"], each["parameter_default"]))
         return values
 
@@ -155,21 +178,28 @@ class Calls:
     def _value(self, value: Any, component: Any) -> Any:
         if isinstance(component, gr.State):  # its value stays on the server
             return None
+        reason = _REASONS.get(component.elem_id, "error.malformed")
         if isinstance(component, gr.Image):
-            return self._photo(value)
+            return self._photo(value, reason)
         if not _rule(component)(value) or _names_file(value):
-            raise MalformedError
+            raise MalformedError(reason)
         return value
 
-    def _photo(self, value: Any) -> dict[str, Any] | None:
-        """Returns an upload; a path that may not be named becomes that of a missing file."""
+    def _photo(self, value: Any, reason: str) -> dict[str, Any] | None:
+        """Returns an upload, named by its path as a text or in an object.
+
+        A path that may not be named becomes that of a missing file.
+        """
         if value is None or value == "":
             return None
-        if not isinstance(value, dict) or not isinstance(value.get("path"), str):
-            raise MalformedError
-        if _URL.match(value["path"]):
+        given = value if reason in _REASONS.values() else None  # the page itself names objects
+        if isinstance(value, dict):
+            given = value.get("path") or value.get("url")
+        if not isinstance(given, str):
+            raise MalformedError(reason)
+        if _URL.match(given):
             raise FetchError
-        found = self._uploads.find(value["path"])
+        found = self._uploads.find(given)
         path = found if found is not None else self._uploads.directory / "gone"
         return {"path": str(path), "meta": {"_type": "gradio.FileData"}}
 

@@ -231,8 +231,8 @@ class Guard:
                 if program
                 else self._calls.of_page(body, name or None)
             )
-        except calls.MalformedError:
-            raise RefusedRequestError(400, "error.malformed") from None
+        except calls.MalformedError as error:
+            raise RefusedRequestError(400, error.key) from None
         except calls.FetchError:
             raise RefusedRequestError(400, "error.no_fetching") from None
         if self._calls.is_queued(call.listener) != ("/run/" not in scope["path"]):

@@ -64,7 +64,10 @@ CHINESE_PHOTOS: Final[dict[str, str]] = {
     ),
     "error.no_such_tier": "没有这种画质。请选择以下之一：auto、fast、balanced、best。",
     "error.no_such_face": "没有这张脸。请从 detect 返回的编号中选择。",
-    "error.no_such_share": "likeness 和 blend 是 0 到 1 之间的数。",
+    "error.no_such_share": "请用 0 到 1 之间的数字（不是文本）给出 likeness 和 blend。",
+    "error.api_photo": "请先上传照片，再给出上传返回的路径。",
+    "error.api_values": "请给出页面为这个接口列出的值，不多也不少。",
+    "error.api_endpoint": "没有这个接口。请调用 fuse 或 detect。",
     # Refusals by the server before a photo is read.
     "error.malformed": "无法理解这个请求。请刷新页面后重试。",
     "error.no_fetching": "服务器不会从其他地址下载图片。请直接上传图片。",

@@ -77,7 +77,10 @@ ENGLISH_PHOTOS: Final[dict[str, str]] = {
     ),
     "error.no_such_tier": "There is no such quality. Please choose one of: auto, fast, balanced, best.",
     "error.no_such_face": "There is no such face. Please choose from the numbers that are returned by detect.",
-    "error.no_such_share": "Likeness and blend are numbers from 0 to 1.",
+    "error.no_such_share": "Please give likeness and blend as numbers from 0 to 1, not as text.",
+    "error.api_photo": "Please upload the photo first, and give the path that the upload returns.",
+    "error.api_values": "Please give the values that the page lists for this endpoint, no more and no fewer.",
+    "error.api_endpoint": "There is no such endpoint. Please call fuse or detect.",
     # Refusals by the server before a photo is read.
     "error.malformed": "This request cannot be understood. Please reload the page and try again.",
     "error.no_fetching": "This server fetches no pictures from other addresses. Please upload the picture itself.",

@@ -63,6 +63,10 @@ _WRONG: Final[dict[int, list[Any]]] = {
     ],
     3: [
         7,
+        0,
+        "",
+        {},
+        False,
         "x",
         True,
         {"a": 1},

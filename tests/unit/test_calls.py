@@ -14,6 +14,7 @@ import app
 from benchmarks.visitors import page_form
 from facefusion.page.calls import Calls, FetchError, MalformedError, parse
 from facefusion.page.uploads import Uploads
+from facefusion.words import say
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +95,54 @@ def test_no_url_is_a_photo(calls: Calls, url: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "value",
+    [
+        "http://a.example/x.png",
+        "data:image/png;base64,iVBORw0KGgo=",
+        {"url": "https://a.example/x.png"},
+        {"path": None, "url": "http://a.example/x.png"},
+        {"path": "", "url": "data:image/png;base64,iVBORw0KGgo="},
+    ],
+    ids=str,
+)
+def test_a_url_is_refused_however_it_is_given(calls: Calls, value: Any) -> None:
+    with pytest.raises(FetchError):
+        calls.of_program(_fuse(value), "fuse")
+
+
+def test_a_path_may_be_a_plain_text(calls: Calls, upload: str) -> None:
+    taken, asked = (calls.of_program(_fuse(each), "fuse")[1] for each in (upload, {"path": upload}))
+    assert taken == asked
+    missing = _data(calls.of_program(_fuse("photo.jpg"), "fuse")[1])[0]
+    assert not Path(missing["path"]).exists()
+
+
+@pytest.mark.parametrize(
+    ("body", "key"),
+    [
+        (_fuse(7), "api_photo"),
+        (_fuse(tier=["best"]), "no_such_tier"),
+        (_fuse(likeness="0.5"), "no_such_share"),
+        (_fuse(blend="1"), "no_such_share"),
+        (_fuse(blend=True), "no_such_share"),
+        (_fuse(faces=[{"path": "a"}]), "no_such_face"),
+        (_fuse(consent="true"), "api_consent"),
+        ({"data": [None] * 8}, "api_values"),
+        ({"data": "text"}, "api_values"),
+        ({}, "api_values"),
+    ],
+    ids=str,
+)
+def test_a_wrong_value_has_its_own_sentence(calls: Calls, body: dict[str, Any], key: str) -> None:
+    with pytest.raises(MalformedError) as caught:
+        calls.of_program(body, "fuse")
+    assert caught.value.key == f"error.{key}" and "Please" in say(caught.value.key)
+    with pytest.raises(MalformedError) as caught:
+        calls.of_program(body, "fly")
+    assert caught.value.key == "error.api_endpoint"
+
+
+@pytest.mark.parametrize(
     "body",
     [
         {},
@@ -101,10 +150,10 @@ def test_no_url_is_a_photo(calls: Calls, url: str) -> None:
         {"data": "abc"},
         {"data": []},
         {"data": [None] * 8},
-        _fuse("a path"),
         _fuse(7),
         _fuse({"path": 7}),
-        _fuse({"url": "http://a.example/x.png"}),
+        _fuse({"url": 7}),
+        _fuse({}),
         _fuse(["a"]),
         _fuse(tier=["best"]),
         _fuse(tier="b" * 500),
