@@ -2,6 +2,7 @@
 # make test   installs the developers' tools too (once) and runs every test
 # make lint   ruff and mypy
 # make soak   honest and hostile visitors together for two minutes, on a server of its own
+# make fuzz   2,000 damaged photos through the server and the command line, benchmarks/fuzz.md
 # make bench  measures this machine, benchmarks/cpu.json, and compares the engines
 # make space  builds the tree of a Hugging Face Space, starts it in a fresh environment on port 7860, fuses, and reports
 #
@@ -17,7 +18,7 @@ INSTALL := $(RUN) -m pip install --disable-pip-version-check --quiet
 # tests/security, which mostly wait, come first.
 AT_ONCE := -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test lint soak bench space clean
+.PHONY: demo test lint soak fuzz bench space clean
 
 demo: $(VENV)/.serving
 	$(RUN) app.py
@@ -32,6 +33,9 @@ lint: $(VENV)/.development
 
 soak: $(VENV)/.development
 	$(RUN) -m benchmarks.soak --minutes 2
+
+fuzz: $(VENV)/.development
+	$(RUN) -m benchmarks.fuzz --out benchmarks/fuzz.md
 
 bench: $(VENV)/.serving
 	$(RUN) -m facefusion bench --json benchmarks/cpu.json
