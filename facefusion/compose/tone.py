@@ -44,8 +44,15 @@ def tone_curve(source: FloatArray, target: FloatArray) -> Photo:
 
 
 def scaled_curve(source: FloatArray, target: FloatArray) -> Photo:
-    """Extends `tone_curve` by a gain where the largest gamma does not reach a darker tone."""
+    """Extends `tone_curve` by a gain where the largest gamma does not reach a darker tone.
+
+    The channel that needs most decides for all, and the gammas do the rest: with a gain of its own
+    in each channel, gloss and white would take the complementary hue.
+    """
     low, high, gamma = _gammas(source, target)
+    common = np.minimum(high / low**gamma, 1).min()
+    reached = np.minimum(high / common, TONE_RANGE[1])
+    gamma = np.clip(np.log(reached) / np.log(low), *GAMMA_RANGE) if common < 1 else gamma
     gain = np.minimum(high / low**gamma, 1)
     return np.asarray(np.rint(255 * gain * _ramp() ** gamma)[None], np.uint8)
 

@@ -56,8 +56,15 @@ def tone_curve(source: Tensor, target: Tensor) -> Curve:
 
 
 def scaled_curve(source: Tensor, target: Tensor) -> Curve:
-    """Extends `tone_curve` by a gain where the largest gamma does not reach a darker tone."""
+    """Extends `tone_curve` by a gain where the largest gamma does not reach a darker tone.
+
+    The channel that needs most decides for all (`facefusion.compose.tone.scaled_curve`).
+    """
     low, high, gamma = _gammas(source, target)
+    common = (high / low**gamma).clamp(max=1).amin(1, keepdim=True)
+    reached = (high / common).clamp(max=TONE_RANGE[1])
+    again = (reached.log() / low.log()).clamp(*GAMMA_RANGE)
+    gamma = torch.where(common < 1, again, gamma)
     return Curve(gamma, (high / low**gamma).clamp(max=1))
 
 
