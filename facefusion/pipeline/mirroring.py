@@ -68,13 +68,15 @@ class HiddenSource:
         mirror_flow = source_flow(target.warp, source_mesh, mirror=True)
         other_maps = _sampled(aligned.occlusion_maps, mirror_flow)
         replaced = _replaced(target, maps.max(-1), other_maps.max(-1))
-        if replaced is None:
-            return cls(maps, flow, None if by_pose is None else mirror_flow, by_pose)
-        share = replaced[..., None]
+        if replaced is None and by_pose is None:
+            return cls(maps, flow)
+        opacity = np.zeros((target.warp.flow_size,) * 2, np.float32) if by_pose is None else by_pose
+        if replaced is not None:
+            larger = cv2.resize(replaced, opacity.shape, interpolation=cv2.INTER_LINEAR)
+            opacity = np.asarray(np.maximum(opacity, larger), np.float32)
+        share = cv2.resize(opacity, MAP_SIZE, interpolation=cv2.INTER_AREA)[..., None]
         maps = np.asarray(maps * (1 - share) + other_maps * share, np.float32)
-        opacity = np.asarray(cv2.resize(replaced, (target.warp.flow_size,) * 2), np.float32)
-        both = opacity if by_pose is None else np.maximum(opacity, by_pose)
-        return cls(maps, flow, mirror_flow, both, replaced)
+        return cls(maps, flow, mirror_flow, opacity, replaced)
 
 
 def _sampled(maps: FloatArray, flow: FloatArray) -> FloatArray:
