@@ -123,14 +123,16 @@ def pairs_of(faces: Sequence[Path], targets: Iterable[Path], out: Path) -> list[
 
 
 def _photos(folder: Path, out: Path) -> list[Path]:
-    """Lists the photos in a folder by name."""
+    """Lists the photos in a folder by name, without pipes and folders that are named as photos."""
     if _is_same(folder, out):
         raise CommandError(f"The results must go to another directory than {folder}.")
     try:
         photos = [
             path
             for path in folder.iterdir()
-            if path.suffix.lower() in EXTENSIONS and not path.name.startswith(".")
+            if path.suffix.lower() in EXTENSIONS
+            and not path.name.startswith(".")
+            and (path.is_file() or path.is_symlink())
         ]
     except OSError as error:
         raise CommandError(f"The folder {folder} cannot be read: {reason(error)}.") from error

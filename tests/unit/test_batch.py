@@ -74,6 +74,16 @@ def test_one_face_into_several_targets(desk: Path, run: Any) -> None:
     assert [row["status"] for row in _report()] == ["done", "failed", "done"]
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no named pipes")
+def test_a_pipe_in_a_folder_does_not_hold_it_up(desk: Path, run: Any) -> None:
+    Path("album").mkdir()
+    os.mkfifo("album/pipe.jpg")
+    Path("album/folder.png").mkdir()
+    os.link("photo.png", "album/photo.png")
+    code, _, _ = run("batch", "album", "--face", "face.png", "--out", "made")
+    assert code == 0 and len(_results()) == 1
+
+
 def test_one_face_into_a_folder(desk: Path, run: Any, pipe: FusionPipeline) -> None:
     Path("photos/deeper").mkdir(parents=True)
     for name in ("b.png", "a.PNG", ".hidden.png", "deeper/c.png"):
