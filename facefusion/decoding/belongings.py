@@ -85,14 +85,15 @@ class Belongings:
 
 def read(image: Image.Image) -> Belongings:
     """Reads the belongings of an opened file; what is damaged is left out."""
-    moving, profile = _moves(image), image.info.get("icc_profile") or b""
+    notes = {"first_frame": _moves(image), "eight_bits": _is_deep(image)}
+    profile = image.info.get("icc_profile") or b""
     return Belongings(
         kind=str(image.format),
         profile=profile if isinstance(profile, bytes) and len(profile) <= MOST_PROFILE else b"",
         dpi=_dpi(image),
         texts=_texts(image),
         tables=_tables(image),
-        notes=("first_frame",) if moving else (),
+        notes=tuple(note for note, applies in notes.items() if applies),
     )
 
 
@@ -107,6 +108,11 @@ def _dpi(image: Image.Image) -> tuple[float, float] | None:
 def _tables(image: Image.Image) -> tuple[tuple[int, ...], ...]:
     tables = getattr(image, "quantization", None) or {}
     return tuple(tuple(tables[name]) for name in sorted(tables))
+
+
+def _is_deep(image: Image.Image) -> bool:
+    """Returns whether an opened file has 16 bits a colour, which Pillow reduces to 8 for RGB."""
+    return ";16" in f"{image.mode} {getattr(image, 'tile', '')}"
 
 
 def _moves(image: Image.Image) -> bool:

@@ -36,10 +36,10 @@ class Original:
         """Returns the ends of the keys of sentences about the file and a result.
 
         Args:
-            role: of the photo; only a target's colours and transparency go over to the result.
+            role: of the photo; only a target's colours, bits and transparency go over to the result.
             extension: of the result's file, or empty if several are offered.
         """
-        left_out = set() if role == "target" else {"srgb", "transparent"}
+        left_out = set() if role == "target" else {"srgb", "transparent", "eight_bits"}
         if extension in (".png", ".webp"):
             left_out.add("transparent")
         return [note for note in self.belongings.notes if note not in left_out]

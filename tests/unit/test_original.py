@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageFilter, TiffImagePlugin
@@ -337,6 +338,23 @@ def test_numbers_of_other_types_are_scaled_or_refused(tmp_path: Path) -> None:
         path.write_bytes(_tiff(values))
         with pytest.raises(UnreadablePhotoError):
             read_photo(path, "target")
+
+
+@pytest.mark.parametrize("extension", [".png", ".tiff"])
+def test_sixteen_bits_become_eight_and_it_is_said(
+    tmp_path: Path, stored: np.ndarray, extension: str
+) -> None:
+    path = tmp_path / f"a{extension}"
+    for deep in (stored.astype(np.uint16) * 257, stored[..., 1].astype(np.uint16) * 257):
+        assert cv2.imwrite(str(path), deep)
+        photo, original = open_photo(path.read_bytes(), "target")
+        channels = deep if deep.ndim == 2 else deep[..., ::-1]
+        found = photo[..., 0] if deep.ndim == 2 else photo
+        assert np.abs(found.astype(int) - channels // 257).max() <= 1
+        assert original.notes_for("target", ".png") == ["eight_bits"]
+        assert original.notes_for("source", "") == []
+    assert cv2.imwrite(str(path), stored)
+    assert open_photo(path.read_bytes(), "target")[1].belongings.notes == ()
 
 
 def test_a_file_that_is_gone_leaves_a_result_in_srgb(

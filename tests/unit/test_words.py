@@ -68,7 +68,7 @@ def test_no_word_is_missing_or_left_over() -> None:
         "match": ["strong", "clear", "some", "little"], "flaw": [*Flaw, "none"],
         "stays": list(Kept),
         "photo": ["source", "target"],
-        "note": ["first_frame", "cut_short", "srgb", "unknown_profile", "transparent"],
+        "note": ["first_frame", "cut_short", "srgb", "unknown_profile", "transparent", "eight_bits"],
         "step": ["found", "mesh", "source_covered", "target_covered", "warped", "coarse", "mask", "refined", "blended"],
     }.items() for name in names}  # fmt: skip
     built |= {f"flaw.{name}.name" for name in (*Flaw, "none")}
