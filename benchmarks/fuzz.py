@@ -24,7 +24,7 @@ from tqdm import tqdm
 from benchmarks.hostile import face
 from benchmarks.mutations import mutated
 from benchmarks.server import ROOT, Server, serving
-from benchmarks.visitors import Answer, Visitor
+from benchmarks.visitors import Answer, Visitor, file_data
 from facefusion.machine.cpu import describe_machine
 from facefusion.words import say
 
@@ -100,13 +100,7 @@ def through_server(
         begin = time.perf_counter()
         try:
             sent = visitor.send(data)
-            answer = (
-                sent
-                if sent.refused
-                else visitor.call(
-                    "detect", [{"path": sent.data[0], "meta": {"_type": "gradio.FileData"}}]
-                )
-            )
+            answer = sent if sent.refused else visitor.call("detect", [file_data(sent.data[0])])
             outcome = outcome_of(answer)
         except OSError as error:
             outcome = f"lost: {error}"

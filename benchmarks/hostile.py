@@ -23,10 +23,11 @@ LARGE: Final = 7990
 BLOCK: Final = 1 << 22
 
 
-def encoded(photo: np.ndarray, kind: str, **options: Any) -> bytes:
-    """Writes an (H, W[, C]) uint8 array in a format of Pillow's."""
+def encoded(photo: np.ndarray | Image.Image, kind: str, **options: Any) -> bytes:
+    """Writes an image, or an (H, W[, C]) array, in a format of Pillow's."""
     buffer = io.BytesIO()
-    Image.fromarray(photo).save(buffer, kind, **options)
+    image = photo if isinstance(photo, Image.Image) else Image.fromarray(photo)
+    image.save(buffer, kind, **options)
     return buffer.getvalue()
 
 

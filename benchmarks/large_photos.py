@@ -8,7 +8,6 @@ at both ways up, and without them, for a portrait that fills a third of the phot
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ import cv2
 import numpy as np
 
 from benchmarks.scaling import enlarged
+from benchmarks.timing import seconds_of
 from facefusion import FusionError, FusionPipeline
 from facefusion.cli.bench import photos
 from facefusion.geometry.topology import eye_distance
@@ -127,9 +127,7 @@ def paired(
 
 def _timed(pipeline: FusionPipeline, run: Callable[[], object]) -> float:
     pipeline.cache.clear()
-    begin = time.perf_counter()
-    run()
-    return time.perf_counter() - begin
+    return seconds_of(run)
 
 
 def timing_lines(pipeline: FusionPipeline, pairs: int) -> list[str]:

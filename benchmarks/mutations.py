@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Sequence
 from functools import cache, partial
 from typing import Final
@@ -24,35 +25,22 @@ Damage = Callable[[np.random.Generator, bytes], bytes]
 @cache
 def originals() -> dict[str, bytes]:
     """Returns the undamaged files by format: one photo with one face."""
-    pixels = np.asarray(Image.fromarray(_face()), np.uint8)
+    face = Image.open(io.BytesIO(hostile.face(SIDE, "PNG")))
+    pixels = np.asarray(face)
     alpha = np.full((*pixels.shape[:2], 1), 200, np.uint8)
     grey = pixels[..., 1].astype(np.uint16) * 257
     return {
         "JPEG": hostile.face(SIDE),
-        "CMYK JPEG": _encoded(Image.fromarray(pixels).convert("CMYK"), "JPEG"),
+        "CMYK JPEG": hostile.encoded(face.convert("CMYK"), "JPEG"),
         "PNG": hostile.encoded(np.dstack([pixels, alpha]), "PNG"),
         "16-bit PNG": hostile.encoded(grey, "PNG"),
         "HEIC": heic.encoded(pixels),
         "AVIF": hostile.encoded(pixels, "AVIF"),
         "WebP": hostile.encoded(pixels, "WEBP"),
-        "GIF": _encoded(Image.fromarray(pixels).quantize(64), "GIF"),
+        "GIF": hostile.encoded(face.quantize(64), "GIF"),
         "TIFF": hostile.encoded(pixels, "TIFF", compression="tiff_lzw"),
         "BMP": hostile.encoded(pixels, "BMP"),
     }
-
-
-def _face() -> np.ndarray:
-    import skimage.data
-
-    return np.asarray(Image.fromarray(skimage.data.astronaut()).resize((SIDE, SIDE)))
-
-
-def _encoded(image: Image.Image, kind: str) -> bytes:
-    import io
-
-    buffer = io.BytesIO()
-    image.save(buffer, kind)
-    return buffer.getvalue()
 
 
 def mutated(rng: np.random.Generator) -> tuple[str, bytes]:

@@ -202,6 +202,9 @@ def beyond_edge(shape: tuple[int, ...], matrix: Affine, size: int) -> Mask | Non
         (size, size) float32, 1 beyond the edge and 0 in the photo; None if all of it is in the photo.
     """
     to_photo = invert(matrix)
+    x, y = (square_corners(0, size - 1) @ to_photo[:, :2].T + to_photo[:, 2]).T
+    if min(x.min(), y.min()) >= -0.5 and x.max() <= shape[1] - 0.5 and y.max() <= shape[0] - 0.5:
+        return None  # most crops; only the others are looked at pixel by pixel
     pixels = np.arange(size, dtype=np.float32)
     x, y = (
         to_photo[axis, 0] * pixels[None] + to_photo[axis, 1] * pixels[:, None] + to_photo[axis, 2]

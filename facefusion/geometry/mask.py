@@ -161,3 +161,9 @@ def uncovered(mask: Mask, covered: Mask) -> Mask:
         * (1 - np.clip(cv2.resize(covered, (size, size), interpolation=cv2.INTER_LINEAR), 0, 1)),
         np.float32,
     )
+
+
+def widened(mask: Mask, radius: int, sigma: float) -> Mask:
+    """Widens a mask (S, S) by a radius in pixels, with a soft edge of a standard deviation."""
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1,) * 2)
+    return np.asarray(cv2.GaussianBlur(cv2.dilate(mask, disc), (0, 0), sigma), np.float32)

@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 
 from facefusion.geometry.align import FUSION_FACE_SHARE, mesh_crop_transform, transform_points
+from facefusion.geometry.mask import widened
 from facefusion.geometry.ramps import ramp
 from facefusion.perception.eyelids import EyelidsFinder, lids
 from facefusion.perception.face_parser import FaceParser, FaceParts
@@ -159,9 +160,11 @@ class Coverings:
         """
         near = ramp(cv2.resize(face, MAP_SIZE, interpolation=cv2.INTER_AREA), *ON_FACE)
         hair = self.source_only_hair(occlusion_maps) * near
-        disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * HAIRLINE + 1,) * 2)
-        wider = cv2.dilate(np.asarray(hair, np.float32), disc)
-        return np.asarray(cv2.GaussianBlur(wider, (0, 0), HAIRLINE / 2), np.float32)
+        return widened(np.asarray(hair, np.float32), HAIRLINE, HAIRLINE / 2)
+
+    def kept_beard(self, *, source_bearded: bool) -> Mask | None:
+        """Returns this target's full beard where the source has none: (192, 192), or None."""
+        return None if source_bearded else self.beard
 
 
 @dataclass(frozen=True)

@@ -10,15 +10,13 @@ import numpy as np
 from facefusion.geometry.ramps import ramp
 from facefusion.perception.face_parser import FaceParts
 from facefusion.perception.face_parts import FacePart
+from facefusion.perception.in_front import HAIR_EDGE
 from facefusion.types import Mask
 
 #: Side in pixels of the map.
 CROP_SIZE: Final = 96
 #: Rows between nose and mouth over which hair and cloth fade out: beards and masks are no hats.
 FADE: Final = (50, 62)
-#: Probabilities at which a pixel begins to count as hair, and at which it counts fully: the rest of
-#: a hairline is skin, and carries likeness.
-CERTAIN: Final = (0.5, 0.8)
 #: Standard deviation in pixels of the soft edge of hair.
 _EDGE: Final = 1.0
 
@@ -35,5 +33,5 @@ def hair_over_face(parts: FaceParts) -> Mask:
         for part in (FacePart.HAIR, FacePart.CLOTH)
     )
     fade = ramp(np.arange(CROP_SIZE), FADE[1], FADE[0])
-    hidden = ramp((hair + cloth) * np.asarray(fade, np.float32)[:, None], *CERTAIN)
+    hidden = ramp((hair + cloth) * np.asarray(fade, np.float32)[:, None], *HAIR_EDGE)
     return np.asarray(cv2.GaussianBlur(hidden.astype(np.float32), (0, 0), _EDGE), np.float32)

@@ -8,7 +8,7 @@ from typing import Final, Self
 import cv2
 import numpy as np
 
-from facefusion.geometry.mask import fill_points, hull
+from facefusion.geometry.mask import fill_points, hull, widened
 from facefusion.geometry.ramps import ramp
 from facefusion.geometry.topology import LEFT_EYE, OUTER_LIPS, RIGHT_EYE
 from facefusion.perception.face_parser import CROP_SIZE, NEAR, FaceParts
@@ -28,8 +28,8 @@ LEAST_THING: Final = 0.006
 #: Probabilities at which a pixel begins to count as hair, and at which it counts fully: the rest of
 #: a hairline is skin, and carries likeness.
 HAIR_EDGE: Final = (0.5, 0.8)
-#: Diameter in pixels of the dilation of things: their edges are mixed with skin.
-DILATION: Final = 5
+#: Pixels by which things are widened: their edges are mixed with skin.
+MIXED: Final = 2
 #: Pixels at the photo's edge that count as cut off too.
 CUT_MARGIN: Final = 8
 #: Standard deviation in pixels of the soft edge of things and beards.
@@ -66,9 +66,7 @@ def things(parts: FaceParts) -> Mask | None:
     kept[0] = False
     if not kept.any():
         return None
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (DILATION, DILATION))
-    wider = cv2.dilate(opacity * kept[labels], disc)
-    return np.asarray(cv2.GaussianBlur(wider, (0, 0), SOFT), np.float32)
+    return widened(opacity * kept[labels], MIXED, SOFT)
 
 
 def cut_off(parts: FaceParts) -> Mask | None:
@@ -79,9 +77,7 @@ def cut_off(parts: FaceParts) -> Mask | None:
     """
     if parts.outside is None:
         return None
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * CUT_MARGIN + 1,) * 2)
-    wider = cv2.dilate(parts.outside, disc)
-    return np.asarray(cv2.GaussianBlur(wider, (0, 0), CUT_MARGIN / 4), np.float32)
+    return widened(parts.outside, CUT_MARGIN, CUT_MARGIN / 4)
 
 
 def hair_in_front(parts: FaceParts) -> Mask | None:

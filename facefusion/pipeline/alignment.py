@@ -215,8 +215,9 @@ def _blocked_areas(
         around_hair = coverings.around_hair(occlusion_maps, target.face[EXPRESSION_SIZE])
     if steps.triangles:
         blocked = np.maximum(blocked, _too_oblique(target, source_mesh, hidden.mirror))
-    if coverings.beard is not None and not aligned.bearded:
-        blocked = np.maximum(blocked, coverings.beard)
+    beard = coverings.kept_beard(source_bearded=aligned.bearded)
+    if beard is not None:
+        blocked = np.maximum(blocked, beard)
     if stays_closed(aligned.mouth, coverings.mouth):
         small = rescale_points(target.mesh, COARSE_SIZE, MAP_SIZE[0])
         blocked = np.maximum(blocked, lips_mask(small, MAP_SIZE[0]))

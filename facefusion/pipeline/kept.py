@@ -21,7 +21,7 @@ def kept(source: Coverings, target: Coverings) -> tuple[Kept, ...]:
     """
     hidden = target.hidden
     found = {
-        Kept.BEARD: target.beard is not None and source.beard is None,
+        Kept.BEARD: target.kept_beard(source_bearded=source.beard is not None) is not None,
         Kept.LIPS: stays_closed(source.mouth, target.mouth),
         Kept.LIDS: target.lids is not None,
         Kept.GLASSES: target.glasses is not None,

@@ -11,6 +11,7 @@ import numpy as np
 from facefusion.fusion.coarse import COARSE_SIZE
 from facefusion.fusion.sizes import EXPRESSION_SIZE
 from facefusion.geometry.align import rescale_points
+from facefusion.geometry.mask import widened
 from facefusion.geometry.ramps import ramp
 from facefusion.geometry.symmetry import LEAST_TURN, hidden_turn, mirror_opacity
 from facefusion.geometry.topology import LEFT_BROW, RIGHT_BROW
@@ -111,8 +112,7 @@ def _replaced(target: PreparedTarget, hidden: Mask, hidden_other: Mask) -> Mask 
     more[: _brow_row(target)] = 0
     if _share_of_face(target, more) < LEAST_AREA:
         return None
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * SHADOW + 1,) * 2)
-    wider = np.maximum(cv2.GaussianBlur(cv2.dilate(more, disc), (0, 0), SEAM), more)
+    wider = np.maximum(widened(more, SHADOW, SEAM), more)
     return np.asarray(np.minimum(wider, 1 - hidden_other), np.float32)
 
 
