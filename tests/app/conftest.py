@@ -44,12 +44,14 @@ class Watched:
         calls: the tiers that were asked for.
         failure: is raised instead of a fusion.
         hold: what each fusion waits for after its draft.
+        look: what each look at a photo waits for.
     """
 
     pipeline: FusionPipeline
     calls: list[str] = field(default_factory=list)
     failure: Exception | None = None
     hold: threading.Event | None = None
+    look: threading.Event | None = None
     notice: str | None = None
 
     def stream(self, swaps: Any, target: Any, **options: Any) -> Iterator[FusionResult]:
@@ -62,6 +64,8 @@ class Watched:
                 self.hold.wait(30)
 
     def find_faces(self, photo: Any, *which: Any, **options: Any) -> list[Face]:
+        if self.look is not None:
+            self.look.wait(30)
         return self.pipeline.find_faces(photo, *which, **options)
 
     def find_coverings(self, photo: Any, face: Face) -> Coverings:
@@ -136,7 +140,7 @@ def server(running: Server) -> Iterator[Server]:
     """The page, with nothing counted yet and nothing set to fail."""
     running.watched.calls.clear()
     yield running
-    running.watched.failure = running.watched.hold = None
+    running.watched.failure = running.watched.hold = running.watched.look = None
 
 
 @pytest.fixture(scope="session")

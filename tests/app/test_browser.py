@@ -573,6 +573,22 @@ def test_an_example_is_one_press(
     visitor.behaves()
 
 
+def test_a_change_counts_before_the_example_s_photos_were_looked_at(
+    visit: Callable[..., Any], server: Any
+) -> None:
+    visitor = visit(1280, "en-US")
+    page = visitor.page
+    server.watched.look = threading.Event()
+    page.click("#example-2")
+    page.wait_for_selector("#view .view[data-state=result]")
+    page.wait_for_selector("#target-photo img")
+    visitor.open("fine")
+    page.click("#tier label:nth-of-type(2)")
+    server.watched.look.set()
+    visitor.result()
+    assert server.watched.calls == ["fast"]
+
+
 def test_delete_my_photos_now(
     visit: Callable[..., Any],
     serve_page: Any,

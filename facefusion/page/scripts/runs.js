@@ -42,14 +42,24 @@ const runs = (() => {
   const needed = () => ["source", "target", ...faces.others().map((number) => `person-${number}`)];
   const addresses = () => all("#examples-index data").flatMap((each) => each.dataset.files.split(" "));
   const isExample = (src) => addresses().some((each) => src.endsWith(each));
-  // A result that was made beforehand needs no run, as long as its photos are there.
+  // A result that was made beforehand needs no run, as long as its photos are there; nor does a result
+  // that has become the photo. What the visitor changes after that does, even before the server has
+  // looked at the photos.
   let settled = "";
-  const settle = () => {
+  let facesAreNew = false; // the server has not yet told who is on the photo of `ran`
+  const isReady = () => {
     const made = find("#made data")?.dataset;
-    if (!made?.face || made.after === settled) return;
-    if (!photoOf("source").endsWith(made.face) || !photoOf("target").endsWith(made.before)) return;
+    if (!made?.face || made.after === settled) return false;
+    if (!photoOf("source").endsWith(made.face) || !photoOf("target").endsWith(made.before)) return false;
     settled = made.after;
+    return true;
+  };
+  const isReused = () => reused && photoOf("target") && photoOf("target") !== ran[1];
+  const settle = () => {
+    if (isRunning() || !(isReused() || isReady())) return;
+    reused = false;
     ran = choices();
+    facesAreNew = true;
   };
   const missing = () => {
     const found = [];
@@ -95,12 +105,10 @@ const runs = (() => {
     superseded = false;
     if (wasRunning) ended();
     if (fuse.disabled !== found.length > 0) fuse.disabled = found.length > 0;
-    if (found.length || dragging || !needed().every(isLookedAt)) return;
-    if (reused && photoOf("target") !== ran[1]) {
-      reused = false;
-      ran = choices();
-    }
     settle();
+    if (found.length || dragging || !needed().every(isLookedAt)) return;
+    if (facesAreNew) ran[PHOTOS.length] = faces.assignment();
+    facesAreNew = false;
     if (!isRun()) fuse.click();
   };
   const later = () => {
@@ -170,6 +178,7 @@ const runs = (() => {
   document.addEventListener("languagechange", later);
   new MutationObserver(() => {
     if (ran.includes(undefined)) isRun(); // at once: what has just appeared has not been changed yet
+    settle();
     noteFiles();
     tellDeleted();
     later();
