@@ -6,7 +6,6 @@ import json
 import re
 import shutil
 import threading
-import time
 import urllib.request
 from pathlib import Path
 from types import SimpleNamespace
@@ -32,6 +31,7 @@ from facefusion.page.waits import ASSUMED, Waits
 from facefusion.tiers import TIERS
 from facefusion.types import Flaw, Kept, Timings
 from facefusion.words import Language, say
+from tests.waiting import becomes_true
 
 QUICK = Speed(0.1, {tier: 0.05 * 2**i for i, tier in enumerate(TIERS)})
 
@@ -286,10 +286,7 @@ def test_those_that_wait_are_counted(
             client.submit(*files, "fast", i_have_consent=True, api_name="/fuse")
             for _ in range(visits)
         ]
-        deadline = time.monotonic() + 30
-        while server.jobs.waiting() != 2 and time.monotonic() < deadline:
-            time.sleep(0.02)
-        assert server.jobs.waiting() == 2
+        assert becomes_true(lambda: server.jobs.waiting() == 2)
         released.set()
         assert [job.result(timeout=60)[2]["tier"] for job in jobs] == ["fast"] * visits
         assert server.jobs.waiting() == 0

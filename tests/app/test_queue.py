@@ -18,6 +18,7 @@ import app
 from facefusion.page import queue
 from facefusion.page.pending import UNREAD_SECONDS
 from facefusion.words import say
+from tests.waiting import becomes_true
 
 MOST = 4  # fusions of one visitor, while few people are here
 
@@ -36,17 +37,10 @@ def busy(
             client.submit(*files, "fast", i_have_consent=True, api_name="/fuse")
             for _ in range(count)
         ]
-        _until(lambda: server.jobs.running + server.jobs.waiting() >= count)
+        assert becomes_true(lambda: server.jobs.running + server.jobs.waiting() >= count)
         return jobs
 
     return fill
-
-
-def _until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def _join(server: Any, data: dict[str, Any] | None = None) -> httpx.Response:
@@ -126,7 +120,7 @@ def test_a_fusion_that_waits_is_cancelled_at_once(
     visitor.choose("target", photo_file)
     jobs = busy(app.FUSIONS_AT_ONCE)
     visitor.consent()
-    _until(lambda: server.jobs.waiting() == 1)
+    assert becomes_true(lambda: server.jobs.waiting() == 1)
     page.click("#cancel")
     page.wait_for_selector("#cancel", state="hidden", timeout=10_000)
     page.wait_for_selector("#fuse:enabled")
@@ -148,7 +142,7 @@ def test_results_that_nobody_reads_are_dropped(server: Any) -> None:
     server.jobs.pending._unread.clear()
     assert _join(server).status_code == 200
     assert any(messages.qsize() for messages in pending.values())
-    _until(lambda: not server.demo._queue.event_ids_to_events)
+    assert becomes_true(lambda: not server.demo._queue.event_ids_to_events)
 
     def look(seconds: float) -> int:
         return int(server.jobs.pending.drop_unread(time.monotonic() + seconds))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 from benchmarks.hostile import face
 from benchmarks.server import Server, serving
 from benchmarks.visitors import API, Visitor
+from tests.waiting import becomes_true
 
 #: Seconds that this server keeps files, instead of ten minutes.
 LIFETIME = 6
@@ -30,10 +30,7 @@ def test_files_are_gone(
     result = visitor.fuse(photo, photo).data[0]["path"]
     assert visitor.get(f"{API}/file={result}").status == 200
     unread = visitor.submit("fuse", [photo, photo, "fast", [], 0.5, 1, True]).data["event_id"]
-    end = time.monotonic() + 10 * LIFETIME
-    while _kept(forgetful) and time.monotonic() < end:
-        time.sleep(0.5)
-    assert _kept(forgetful) == []
+    assert becomes_true(lambda: not _kept(forgetful), 10 * LIFETIME), _kept(forgetful)
     told(visitor.get(f"{API}/file={result}"), 404)
     told(visitor.call("detect", [photo]))
     answer = visitor.result("fuse", unread)

@@ -16,16 +16,10 @@ import pytest
 from benchmarks.hostile import face
 from benchmarks.server import HOST, Server
 from benchmarks.visitors import API, Answer, Visitor, file_data, page_form
+from tests.waiting import becomes_true
 
 Told = Callable[..., str]
 MB: Final = 1_000_000
-
-
-def _becomes_true(condition: Callable[[], bool], seconds: float) -> bool:
-    end = time.monotonic() + seconds
-    while not (met := condition()) and time.monotonic() < end:
-        time.sleep(0.05)
-    return met
 
 
 _DEEP: Final = "[" * 100 + "]" * 100
@@ -327,9 +321,9 @@ def test_an_upload_that_breaks_off_leaves_nothing(visitor: Visitor, server: Serv
                 '--x\r\nContent-Disposition: form-data; name="files"; filename="a.jpg"\r\n\r\n'
             )
             connection.sock.sendall(head.encode() + sent * (3 * MB // len(sent)))
-            held = held or _becomes_true(lambda: bool(left()), 2)
+            held = held or becomes_true(left, 2)
     assert held, "no endpoint writes an upload to the disk as it comes"
-    assert _becomes_true(lambda: not left(), 20), left()
+    assert becomes_true(lambda: not left(), 20), left()
 
 
 def test_a_flood_from_one_address_does_not_lock_others_out(

@@ -16,6 +16,7 @@ import pytest
 from benchmarks.hostile import face
 from benchmarks.server import HOST, Server
 from benchmarks.visitors import API, Visitor
+from tests.waiting import becomes_true
 
 #: Seconds after which each of these sockets must be closed.
 PATIENCE = 40
@@ -88,10 +89,7 @@ def test_a_slow_socket_is_closed(closed: dict[str, float], name: str) -> None:
 
 
 def test_slow_uploads_leave_nothing(closed: dict[str, float], server: Server) -> None:
-    end = time.monotonic() + 10
-    while (left := _parts(server)) and time.monotonic() < end:
-        time.sleep(0.1)
-    assert not left
+    assert becomes_true(lambda: not _parts(server), 10), _parts(server)
 
 
 def _parts(server: Server) -> list[str]:

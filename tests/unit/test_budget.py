@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Any
 
 import pytest
 
 from facefusion.decoding.budget import BusyError, PixelBudget
+from tests.waiting import becomes_true
 
 
 class Job(threading.Thread):
@@ -32,19 +32,12 @@ class Job(threading.Thread):
         """Starts, and returns when it holds its pixels or waits for them."""
         waiting = self.budget.waiting
         self.start()
-        _until(lambda: self.holds.is_set() or self.budget.waiting > waiting)
+        assert becomes_true(lambda: self.holds.is_set() or self.budget.waiting > waiting)
         return self
 
     def finish(self) -> None:
         self.end.set()
         self.join(60)
-
-
-def _until(true: Any) -> None:
-    until = time.monotonic() + 30
-    while not true():
-        assert time.monotonic() < until
-        time.sleep(0.001)
 
 
 def test_small_photos_go_side_by_side_and_the_next_waits() -> None:

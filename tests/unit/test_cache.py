@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-import time
 
 import numpy as np
 import pytest
 
 from facefusion.pipeline.cache import FeatureCache, content_key
+from tests.waiting import becomes_true
 
 
 class Clock:
@@ -76,10 +76,7 @@ def test_entries_are_forgotten_when_they_are_old() -> None:
 def test_old_entries_go_although_nobody_asks() -> None:
     cache = FeatureCache(lifetime=0.02)
     cache.put("a", 1, 5)
-    deadline = time.monotonic() + 10
-    while len(cache) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert len(cache) == 0 and cache.nbytes == 0
+    assert becomes_true(lambda: len(cache) == 0) and cache.nbytes == 0
 
 
 def test_clear_forgets_everything_at_once() -> None:

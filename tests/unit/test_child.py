@@ -7,13 +7,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from facefusion.machine.child import ChildError, ask
+from tests.waiting import becomes_true
 
 ROOT = Path(__file__).resolve().parents[2]
 PRELUDE = "import json, os, sys, time\n"
@@ -75,14 +74,11 @@ def test_a_child_ends_with_its_parent(module: Path, tmp_path: Path) -> None:
     )
     parent = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT)
 
-    def waits(until: Callable[[], bool]) -> bool:
-        return any(until() or time.sleep(0.1) for _ in range(300))
-
-    assert waits(lambda: started.is_file() and started.read_text().endswith("."))
+    assert becomes_true(lambda: started.is_file() and started.read_text().endswith("."))
     child = int(started.read_text().rstrip("."))
     parent.kill()
     parent.wait()
-    assert waits(lambda: not _runs(child))
+    assert becomes_true(lambda: not _runs(child))
 
 
 def _runs(process: int) -> bool:

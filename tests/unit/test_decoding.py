@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import tracemalloc
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +24,7 @@ from facefusion.decoding.process import DecoderProcess, EndedError
 from facefusion.errors import FusionError, SlowPhotoError, TooLargePhotoError, UnreadablePhotoError
 from facefusion.images.reading import read_photo
 from tests.unit import bombs
+from tests.waiting import becomes_true
 
 ROOT = Path(__file__).resolve().parents[2]
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="what is looked at is Linux's")
@@ -246,7 +246,7 @@ def test_a_process_that_ended_is_replaced(tmp_path: Path) -> None:
         assert pool.read(tmp_path / "a.png", "target").shape == (30, 40, 3)
         (first,) = pool.pids
         os.kill(first, signal.SIGTERM)
-        _wait_until(lambda: not pool.pids)
+        assert becomes_true(lambda: not pool.pids)
         assert pool.read(tmp_path / "a.png", "target").shape == (30, 40, 3)
         assert pool.pids != [first]
 
@@ -360,7 +360,7 @@ def test_no_process_outlives_the_one_that_asks() -> None:
         except OSError:
             return True
 
-    _wait_until(ended)
+    assert becomes_true(ended)
 
 
 def test_the_process_takes_less_than_the_product() -> None:
@@ -378,10 +378,3 @@ def test_the_process_takes_less_than_the_product() -> None:
         done.stdout.startswith(worker.READY.decode()) and "facefusion.decoding.reading" in modules
     )
     assert not {"cv2", "onnxruntime", "gradio", "facefusion.pipeline.pipeline"} & modules
-
-
-def _wait_until(true: Any) -> None:
-    until = time.monotonic() + 30
-    while not true():
-        assert time.monotonic() < until
-        time.sleep(0.01)

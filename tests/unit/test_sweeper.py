@@ -14,6 +14,7 @@ import pytest
 from facefusion.page import files
 from facefusion.page.directory import LOCK
 from facefusion.page.files import LIFETIME_VARIABLE, PROMISED, Sweeper, kept_seconds
+from tests.waiting import becomes_true
 
 
 class Clock:
@@ -115,10 +116,7 @@ def test_the_clock_ticks_by_itself_and_stops(tmp_path: Path) -> None:
     sweeper = Sweeper(tmp_path, lifetime=0.0, interval=0.02)
     sweeper.start()
     path = _put(tmp_path / "a")
-    deadline = time.monotonic() + 10
-    while path.exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert not path.exists()
+    assert becomes_true(lambda: not path.exists())
     sweeper.stop()
     time.sleep(0.1)
     _put(path)
