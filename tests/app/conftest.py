@@ -288,19 +288,29 @@ def browser() -> Iterator[Any]:
         launched.close()
 
 
+@pytest.fixture(scope="session")
+def new_page(browser: Any) -> Callable[[str], Any]:
+    """Opens an empty page in a language. The next ones need not load and compile all scripts again."""
+    profiles: dict[str, Any] = {}
+
+    def open_page(locale: str) -> Any:
+        if locale not in profiles:
+            profiles[locale] = browser.new_context(locale=locale, reduced_motion="reduce")
+        return profiles[locale].new_page()
+
+    return open_page
+
+
 class Visitor:
     """Somebody with a browser who looks at a page, and what the page does behind their back."""
 
-    def __init__(self, browser: Any, url: str, width: int, locale: str, scheme: str) -> None:
+    def __init__(self, page: Any, url: str, width: int, locale: str, scheme: str) -> None:
         self.language = language_of(locale)
         self.width = width
         self.seen = ""
-        self.page = browser.new_page(
-            viewport={"width": width, "height": 844},
-            locale=locale,
-            color_scheme=scheme,
-            reduced_motion="reduce",
-        )
+        self.page = page
+        self.page.set_viewport_size({"width": width, "height": 844})
+        self.page.emulate_media(color_scheme=scheme)
         self.strangers: list[str] = []
         self.errors: list[str] = []
         own = (url, "data:", "blob:")
@@ -388,37 +398,52 @@ class Visitor:
         assert self.page.evaluate("document.documentElement.scrollWidth") <= self.width
 
     def barriers(self) -> list[str]:
-        """Lists what axe finds serious."""
+        """Lists what axe finds serious, in the light scheme and in the dark one."""
         if not AXE.is_file():
             pytest.skip("axe-core is not installed: run `npm ci` (make test does, where npm is)")
         self.page.add_script_tag(path=str(AXE))
-        found = self.page.evaluate(
-            "axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']})"
+        barriers = []
+        for scheme in ("light", "dark"):
+            self.show(scheme)
+            found = self.page.evaluate(
+                "axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']})"
+            )
+            barriers += [
+                f"{scheme}, {each['id']}: {each['nodes'][0]['target']}"
+                f" {each['nodes'][0].get('failureSummary', '')}"
+                for each in found["violations"]
+                if each["impact"] in ("serious", "critical")
+            ]
+        return barriers
+
+    def show(self, scheme: str) -> None:
+        """Switches to a color scheme, and waits until no color changes any more."""
+        self.page.emulate_media(color_scheme=scheme)
+        self.page.wait_for_function(
+            "dark => document.body.classList.contains('dark') === dark", arg=scheme == "dark"
         )
-        return [
-            f"{each['id']}: {each['nodes'][0]['target']} {each['nodes'][0].get('failureSummary', '')}"
-            for each in found["violations"]
-            if each["impact"] in ("serious", "critical")
-        ]
+        self.page.wait_for_function(
+            "document.getAnimations().every((each) => !(each instanceof CSSTransition))"
+        )
 
     def behaves(self) -> None:
         assert self.strangers == [] and self.errors == []
 
 
 @pytest.fixture
-def visit(browser: Any, server: Server) -> Iterator[Callable[..., Visitor]]:
+def visit(new_page: Callable[[str], Any], server: Server) -> Iterator[Callable[..., Visitor]]:
     """Opens the page: `visit(width, locale, scheme)`."""
-    visitors: list[Visitor] = []
+    pages: list[Any] = []
 
     def come(
         width: int = 1280, locale: str = "en-US", scheme: str = "light", *, url: str | None = None
     ) -> Visitor:
-        visitors.append(Visitor(browser, url or server.url, width, locale, scheme))
-        return visitors[-1]
+        pages.append(new_page(locale))
+        return Visitor(pages[-1], url or server.url, width, locale, scheme)
 
     yield come
-    for visitor in visitors:
-        visitor.page.close()
+    for page in pages:
+        page.close()
 
 
 @pytest.fixture(params=[(1280, "en-US"), (390, "zh-CN")], ids=["laptop-en", "phone-zh"])

@@ -314,10 +314,9 @@ def test_a_new_result_does_not_take_the_repair_away(visit: Callable[..., Any]) -
     visitor.behaves()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_serious_at_the_brush(visit: Callable[..., Any], scheme: str) -> None:
+def test_axe_finds_nothing_serious_at_the_brush(visit: Callable[..., Any]) -> None:
     """Also with the strip of two results; and everything is large enough for a thumb."""
-    visitor = visit(320, "en-US", scheme)
+    visitor = visit(320, "en-US")
     page = visitor.page
     fuse(visitor)
     take_brush(visitor)
