@@ -24,6 +24,7 @@ from benchmarks import heic
 from facefusion import FusionPipeline, FusionResult, Tier
 from facefusion.geometry.mask import fill_points
 from facefusion.geometry.topology import LEFT_EYE, OVAL, RIGHT_EYE
+from facefusion.page.files import Sweeper
 from facefusion.page.queue import Jobs
 from facefusion.perception.coverings import Coverings
 from facefusion.types import Face
@@ -90,6 +91,7 @@ class Server:
         watched: the pipeline behind it.
         cache: the directory of its uploads and results.
         jobs: its queue.
+        sweeper: deletes old files.
     """
 
     url: str
@@ -97,6 +99,7 @@ class Server:
     watched: Watched
     cache: Path
     jobs: Jobs
+    sweeper: Sweeper
 
     def files(self) -> set[str]:
         """The uploads and results on the disk, below the directory."""
@@ -117,7 +120,8 @@ def serve(watched: Watched, cache: Path) -> Iterator[Server]:
         demo = app.build_demo(watched, photos)
         jobs = app.launch(demo, photos, host=HOST, port=port)
         try:
-            yield Server(f"http://{HOST}:{port}/", demo, watched, cache, jobs)
+            url, sweeper = f"http://{HOST}:{port}/", photos.uploads.sweeper
+            yield Server(url, demo, watched, cache, jobs, sweeper)
         finally:
             demo.close(verbose=False)
             photos.close()
@@ -415,6 +419,14 @@ class Visitor:
                 if each["impact"] in ("serious", "critical")
             ]
         return barriers
+
+    def resize(self, width: int) -> None:
+        """Gives the window another width, and waits until the page is laid out anew."""
+        self.width = width
+        self.page.set_viewport_size({"width": width, "height": 844})
+        self.page.evaluate(
+            "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+        )
 
     def show(self, scheme: str) -> None:
         """Switches to a color scheme, and waits until no color changes any more."""

@@ -31,10 +31,8 @@ def is_on_screen(visitor: Any, selector: str) -> bool:
     return bool(box and box["y"] >= 0 and box["y"] + box["height"] <= 844)
 
 
-def test_a_comparison_says_that_it_runs(
-    visit: Callable[..., Any], server: Any, shape: tuple[int, str]
-) -> None:
-    visitor = opened(visit, *shape)
+def test_a_comparison_says_that_it_runs(visit: Callable[..., Any], server: Any) -> None:
+    visitor = opened(visit, 390, "zh-CN")
     page, tell = visitor.page, visitor.say
     server.watched.hold = threading.Event()
     page.click("#compare")
@@ -47,34 +45,30 @@ def test_a_comparison_says_that_it_runs(
     visitor.behaves()
 
 
-@pytest.mark.parametrize("why", ["deleted", "failed", "full"])
 def test_what_a_comparison_lacks_is_said_at_its_button(
-    visit: Callable[..., Any],
-    server: Any,
-    shape: tuple[int, str],
-    monkeypatch: pytest.MonkeyPatch,
-    why: str,
+    visit: Callable[..., Any], server: Any, shape: tuple[int, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On the screen, and the button can be pressed again."""
+    """A failure, a full queue, deleted photos: on the screen, and the button can be pressed again."""
     visitor = opened(visit, *shape)
     page = visitor.page
-    expected = visitor.say("error.unexpected")
-    if why == "deleted":
-        for path in server.cache.rglob("portrait-*"):
+
+    def is_told(expected: str) -> None:
+        page.click("#compare")
+        page.wait_for_selector(f"#compare-notice .notice.problem:has-text('{expected}')")
+        assert is_on_screen(visitor, "#compare-notice .notice")
+        page.wait_for_selector(f"#compare:enabled:has-text('{visitor.say('compare')}')")
+        assert page.locator("#problem .notice >> visible=true").count() == 0
+
+    server.watched.failure = RuntimeError("private words")
+    is_told(visitor.say("error.unexpected"))
+    server.watched.failure = None
+    with monkeypatch.context() as patch:
+        patch.setattr(server.jobs, "is_full", lambda: True)
+        is_told(visitor.say("error.queue_full")[:8])
+    for pattern in ("portrait-*", "photo.*"):
+        for path in server.cache.rglob(pattern):
             path.unlink()
-        for path in server.cache.rglob("photo.*"):
-            path.unlink()
-        expected = DeletedPhotoError("source").sentence(visitor.language)
-    elif why == "failed":
-        server.watched.failure = RuntimeError("private words")
-    else:
-        monkeypatch.setattr(server.jobs, "is_full", lambda: True)
-        expected = visitor.say("error.queue_full")[:8]
-    page.click("#compare")
-    page.wait_for_selector(f"#compare-notice .notice.problem:has-text('{expected}')")
-    assert is_on_screen(visitor, "#compare-notice .notice")
-    page.wait_for_selector(f"#compare:enabled:has-text('{visitor.say('compare')}')")
-    assert page.locator("#problem .notice >> visible=true").count() == 0
+    is_told(DeletedPhotoError("source").sentence(visitor.language))
 
 
 def test_the_api_is_offered_at_every_width(visit: Callable[..., Any]) -> None:
@@ -86,15 +80,18 @@ def test_the_api_is_offered_at_every_width(visit: Callable[..., Any]) -> None:
         page.wait_for_selector(".api-docs h2 >> visible=true")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_title_of_the_consent_is_no_button(visit: Callable[..., Any], scheme: str) -> None:
-    page = visit(390, "en-US", scheme).page
+def test_the_title_of_the_consent_is_no_button(visit: Callable[..., Any]) -> None:
+    visitor = visit(390, "en-US")
+    page = visitor.page
     style = "e => [getComputedStyle(e).backgroundColor, getComputedStyle(e).color]"
-    ground, ink = page.eval_on_selector("#consent [data-testid=block-info]", style)
-    assert ground == "rgba(0, 0, 0, 0)" and ink == page.eval_on_selector("body", style)[1]
-    assert page.inner_text("#consent .label-text") == say("consent.all")
-    edge = page.eval_on_selector("#consent .select-all-checkbox", "e => getComputedStyle(e).border")
-    assert edge.startswith("1px solid") and ground not in edge
+    border = "e => getComputedStyle(e).border"
+    for scheme in ("light", "dark"):
+        visitor.show(scheme)
+        ground, ink = page.eval_on_selector("#consent [data-testid=block-info]", style)
+        assert ground == "rgba(0, 0, 0, 0)" and ink == page.eval_on_selector("body", style)[1]
+        assert page.inner_text("#consent .label-text") == say("consent.all")
+        edge = page.eval_on_selector("#consent .select-all-checkbox", border)
+        assert edge.startswith("1px solid") and ground not in edge
 
 
 def test_titles_of_sections_begin_at_the_left(visit: Callable[..., Any]) -> None:

@@ -25,13 +25,12 @@ def name(page: Any, number: int) -> str:
 def test_a_group(
     visit: Callable[..., Any],
     server: Any,
-    shape: tuple[int, str],
     photo_file: str,
     group_file: str,
     face_file: str,
 ) -> None:
     """Two people for three faces, one of them by the keyboard, and a table in reading order."""
-    visitor = visit(*shape)
+    visitor = visit(390, "zh-CN")
     page, tell = visitor.page, visitor.say
 
     def called(number: int, person: int) -> str:

@@ -14,9 +14,7 @@ from facefusion.words import Language, say
 ENGLISH, CHINESE = Language.ENGLISH, Language.CHINESE
 
 
-@pytest.mark.parametrize(
-    "locale", ["zh", "zh-HK", "zh-SG", "zh-TW", "zh-Hans-SG", "zh-Hant-TW", "de-CH"]
-)
+@pytest.mark.parametrize("locale", ["zh", "zh-TW", "zh-Hans-SG", "de-CH"])
 def test_every_chinese_browser_gets_chinese(
     visit: Callable[..., Any], landscape_file: str, locale: str
 ) -> None:
@@ -90,25 +88,29 @@ def test_the_switch_works_with_the_keyboard_and_is_large_enough(visit: Callable[
     assert page.locator("footer button:visible").count() == 1  # no settings beside the API
 
 
-@pytest.mark.parametrize("width", [320, 390, 1280])
-def test_the_switch_is_beside_the_title(visit: Callable[..., Any], width: int) -> None:
-    visitor = visit(width, "en-US")
-    title, switch = (visitor.page.locator(place).bounding_box() for place in ("h1", ".switch"))
-    assert title["x"] + title["width"] <= switch["x"]
-    assert title["height"] < 50  # one line
-    assert abs(title["y"] + title["height"] / 2 - switch["y"] - switch["height"] / 2) <= 6
-    visitor.fits()
+def test_the_switch_is_beside_the_title(visit: Callable[..., Any]) -> None:
+    visitor = visit(320, "en-US")
+    for width in (320, 390, 1280):
+        visitor.resize(width)
+        title, switch = (visitor.page.locator(place).bounding_box() for place in ("h1", ".switch"))
+        assert title["x"] + title["width"] <= switch["x"]
+        assert title["height"] < 50  # one line
+        assert abs(title["y"] + title["height"] / 2 - switch["y"] - switch["height"] / 2) <= 6
+        visitor.fits()
 
 
-@pytest.mark.parametrize("width", [390, 768, 1024, 1280])
-def test_the_layout_is_as_wide_in_both_languages(visit: Callable[..., Any], width: int) -> None:
-    page = visit(width, "en-US").page
-    widths = []
+def test_the_layout_is_as_wide_in_both_languages(visit: Callable[..., Any]) -> None:
+    visitor = visit(390, "en-US")
+    page, widths = visitor.page, []
     for language in (CHINESE, ENGLISH):
         page.click(f"[data-language={language}]")
         page.wait_for_selector(f"#fuse:has-text('{say('fuse', language)}')")
-        widths.append(page.evaluate("document.querySelector('main').getBoundingClientRect().width"))
-    assert widths[0] == widths[1] >= min(0.8 * width, 1040)
+        for width in (390, 768, 1024, 1280):
+            visitor.resize(width)
+            shown = page.evaluate("document.querySelector('main').getBoundingClientRect().width")
+            assert shown >= min(0.8 * width, 1040)
+            widths.append(shown)
+    assert widths[:4] == widths[4:]
 
 
 ENGLISH_LEFT = """() => [...document.querySelectorAll('body *')].filter((e) => e.checkVisibility()).flatMap((e) => [

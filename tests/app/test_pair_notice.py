@@ -13,12 +13,11 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 def test_a_pair_is_judged_once_both_photos_are_in(
     visit: Callable[..., Any],
-    shape: tuple[int, str],
     save: Callable[..., str],
     astronaut: np.ndarray,
 ) -> None:
     """The same photo twice, a much smaller face, a good pair; and nothing for one photo alone."""
-    visitor = visit(*shape)
+    visitor = visit(390, "zh-CN")
     page = visitor.page
     notice = page.locator("#pair-notice .notice >> visible=true")
     small = save(np.ascontiguousarray(astronaut[::2, ::2]))

@@ -78,9 +78,8 @@ def test_a_full_queue_keeps_everything_on_the_page(
     face_file: str,
     photo_file: str,
     monkeypatch: pytest.MonkeyPatch,
-    shape: tuple[int, str],
 ) -> None:
-    visitor = visit(*shape)
+    visitor = visit(390, "zh-CN")
     visitor.choose("source", face_file)
     visitor.choose("target", photo_file)
     visitor.consent()
@@ -108,6 +107,21 @@ def test_a_full_queue_keeps_everything_on_the_page(
     page.wait_for_selector("#problem .notice", state="hidden")
     visitor.result()
     visitor.behaves()
+
+
+def test_who_waits_in_line_is_told_so_and_gets_their_result(
+    server: Any, visit: Callable[..., Any], busy: Any, face_file: str, photo_file: str
+) -> None:
+    visitor = visit(1280, "en-US")
+    visitor.choose("source", face_file)
+    visitor.choose("target", photo_file)
+    jobs = busy(app.FUSIONS_AT_ONCE)
+    visitor.consent()
+    visitor.page.wait_for_selector("#state [data-testid=status-tracker]:has-text('queue')")
+    server.watched.hold.set()
+    visitor.result()
+    visitor.behaves()
+    assert [job.result(timeout=60)[2]["tier"] for job in jobs] == ["fast"] * app.FUSIONS_AT_ONCE
 
 
 def test_a_fusion_that_waits_is_cancelled_at_once(

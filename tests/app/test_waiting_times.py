@@ -11,11 +11,9 @@ from typing import Any
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
-def test_times_are_those_that_the_visitor_waits(
-    visit: Callable[..., Any], server: Any, shape: tuple[int, str]
-) -> None:
+def test_times_are_those_that_the_visitor_waits(visit: Callable[..., Any], server: Any) -> None:
     """Below the result what it took, and beside each tier what a result of these photos takes."""
-    visitor = visit(*shape)
+    visitor = visit(390, "zh-CN")
     page = visitor.page
     visitor.choose("source", str(EXAMPLES / "portrait-3.jpg"))
     visitor.choose("target", str(EXAMPLES / "portrait-1.jpg"))
