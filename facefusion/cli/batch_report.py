@@ -45,10 +45,14 @@ class Report:
         made = {
             tuple(row[name] for name in ("source", "target", "options")): row for row in earlier
         }
+        results = _results(directory) if made else {}
         rows = [
-            {**row, "row": str(pair.number)}
+            {**row, "row": str(pair.number), "result": results[row["result"]]}
             for pair in pairs
-            if (row := made.get((*_names(pair), options))) and _is_there(directory, row, pair)
+            if (row := made.get((*_names(pair), options)))
+            and row["status"] == "done"
+            and row["result"] in results
+            and _is_current(directory / results[row["result"]], pair)
         ]
         self.kept = {int(row["row"]) for row in rows}
         self._names = {row["result"] for row in rows}
@@ -98,12 +102,18 @@ def _printable(name: str) -> str:
     return name.encode(errors="backslashreplace").decode()
 
 
-def _is_there(directory: Path, row: Mapping[str, str], pair: Pair) -> bool:
-    """Returns whether a row's result is there, and no older than its photos."""
-    if row["status"] != "done" or not row["result"]:
-        return False
+def _results(directory: Path) -> dict[str, str]:
+    """Returns the names in a directory by what they are in the report, `_printable`."""
     try:
-        made = (directory / row["result"]).stat().st_mtime_ns
+        return {_printable(name): name for name in os.listdir(directory)}
+    except OSError:
+        return {}
+
+
+def _is_current(result: Path, pair: Pair) -> bool:
+    """Returns whether a result is no older than its photos."""
+    try:
+        made = result.stat().st_mtime_ns
         return all(path.stat().st_mtime_ns <= made for path in (*pair.sources, pair.target))
     except (OSError, ValueError):
         return False

@@ -221,3 +221,20 @@ def test_a_damaged_report_is_no_obstacle(desk: Path, run: Any) -> None:
         Path("made", NAME).write_bytes(damaged)
         assert run("batch", "pairs.csv", "--out", "made", "--resume")[0] == 0
         assert len(_report()) == 1 and _results() == ["0001-face-photo.png"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names are bytes on POSIX systems only")
+def test_names_that_are_no_utf_8_are_recognised(counting: _Counting, run: Any) -> None:
+    face, folder = Path("face.png"), Path("photos")
+    folder.mkdir()
+    for name in (b"\xd5\xd5\xc6\xac.png", b"\xe9t\xe9.png", b"plain\\udce9.png"):
+        Path("photos", os.fsdecode(name)).write_bytes(Path("photo.png").read_bytes())
+    calls = ["batch", "photos", "--face", str(face), "--out", "made"]
+    assert run(*calls)[0] == 0 and counting.calls == 3
+    made = {name: Path("made", name).stat().st_mtime_ns for name in _results()}
+    code, out, _ = run(*calls, "--resume")
+    assert code == 0 and counting.calls == 3 and len(made) == 3
+    assert out == "0 of 3 pairs fused into made, 3 were there, 0 failed\n"
+    Path("made", next(iter(made))).unlink()
+    assert run(*calls, "--resume")[0] == 0 and counting.calls == 4
+    assert _results() == list(made)
