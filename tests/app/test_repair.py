@@ -178,6 +178,33 @@ def test_a_deleted_photo_comes_back_from_its_smaller_copy(
     assert np.abs(repaired[780:820, 780:820] - large[780:820, 780:820]).mean() < 8
 
 
+def test_a_transparent_photo_stays_transparent(
+    visit: Callable[..., Any], astronaut: np.ndarray, tmp_path: Path
+) -> None:
+    alpha = np.full(astronaut.shape[:2], 255, np.uint8)
+    alpha[:, :60], alpha[:30] = 120, 0
+    photo = tmp_path / "cut-out.png"
+    Image.fromarray(np.dstack([astronaut, alpha])).save(photo)
+    visitor = visit(1280, "en-US")
+    page = visitor.page
+    fuse(visitor, str(photo))
+    asked = take_brush(visitor)
+    paint(page, (0.1, 0.5), (0.5, 0.3))
+    keep(page)
+    jpeg = pixels(saved(page))
+    with Image.open(saved(page, "png")) as image:
+        assert image.mode == "RGBA"
+        repaired = np.asarray(image)
+    assert asked == []
+    mark = [int(each) for each in page.get_attribute("#made data", "data-mark").split(" ")]
+    alpha[mark[1] : mark[3], mark[0] : mark[2]] = 255
+    np.testing.assert_array_equal(repaired[..., 3], alpha)
+    over_white = Image.new("RGB", (512, 512), "white")
+    over_white.paste(Image.fromarray(repaired), mask=Image.fromarray(alpha))
+    assert np.abs(np.asarray(over_white).astype(int) - jpeg)[alpha > 0].max() <= 4
+    visitor.behaves()
+
+
 def test_every_step_can_be_taken_back(visit: Callable[..., Any]) -> None:
     visitor = visit(1280, "en-US")
     page = visitor.page

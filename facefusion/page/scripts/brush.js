@@ -95,5 +95,22 @@ const brush = (() => {
     made.getContext("2d").drawImage(patch, left, top);
     return made;
   };
-  return { compose, layer, whole };
+  // Gives a canvas, which is over white, the transparency of a photo; its `mark` stays opaque.
+  const thinned = (canvas, photo, mark) => {
+    const { width, height } = canvas;
+    const pen = penOf(canvasOf(width, height));
+    pen.drawImage(photo, 0, 0, width, height);
+    const [left, top, right, bottom] = mark;
+    pen.fillRect(left, top, right - left, bottom - top);
+    const alphas = pen.getImageData(0, 0, width, height).data;
+    const pixels = canvas.getContext("2d").getImageData(0, 0, width, height);
+    const { data } = pixels;
+    for (let i = 0; i < data.length; i += 4) {
+      const alpha = (data[i + 3] = alphas[i + 3]);
+      for (let j = i; alpha < 255 && j < i + 3; j++) data[j] = alpha ? 255 + ((data[j] - 255) * 255) / alpha : 0;
+    }
+    canvas.getContext("2d").putImageData(pixels, 0, 0);
+    return canvas;
+  };
+  return { compose, layer, thinned, whole };
 })();

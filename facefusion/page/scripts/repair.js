@@ -104,8 +104,10 @@ const repair = (() => {
   return {
     // The server has no PNG of a repaired picture, nor of one that was made beforehand.
     async png(entry) {
-      const image = await picture(entry.after);
-      return metadata.png(await encoded(brush.whole(image), "image/png"), entry.after);
+      const canvas = brush.whole(await picture(entry.after));
+      const { photoFile } = entry;
+      if (photoFile && photoFile.type !== "image/jpeg") brush.thinned(canvas, await picture(photoFile), entry.mark);
+      return metadata.png(await encoded(canvas, "image/png"), entry.after);
     },
     // Leaves the brush for another picture; what was painted is a result of this visit.
     keep() {
