@@ -1,8 +1,8 @@
 """Fuses photos of unusual kinds, and says what became of each.
 
-`python -m benchmarks.photos [--before] [--json FILE]` makes every case of `CASES` of an example
-photo, fuses it at the command line, and writes what it found to the JSON file, in the column `after`
-or `before`, and the table to `benchmarks/photos.md`.
+`python -m benchmarks.photos [--before]` makes every case of `CASES` of an example photo, fuses it at
+the command line, and writes what it found to `benchmarks/photos.json`, in the column `after` or
+`before`, and the table to `benchmarks/photos.md`.
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ from facefusion.cli.main import main as command
 
 EXAMPLES: Final = Path(__file__).resolve().parents[1] / "examples"
 RESULTS: Final = Path(__file__).with_suffix(".json")
+PAGE: Final = Path(__file__).with_suffix(".md")
+#: What `benchmarks.cases` found.
+CASES_JSON: Final = Path(__file__).with_name("cases.json")
 #: Difference in levels from which a pixel counts as changed by the new face or the mark.
 CHANGED: Final = 24
 #: Side in pixels of the squares that are left out around such pixels.
@@ -42,6 +45,15 @@ TEXT: Final = """# Photos of unusual kinds
 writes this page. "dE outside" is the mean CIEDE2000 away from the new face and the mark, as displayed through the embedded
 profiles; what remains in JPEG and WebP is their compression. Sentences in quotation marks are what the person is told. The
 column "before" was measured at commit 79a44d7.
+
+"""
+#: Text before the table of `benchmarks.cases`.
+CASES_TEXT: Final = """
+## Cases that went wrong
+
+`python -m benchmarks.cases FOLDER` fuses pairs of synthetic photos, which are not in this repository, at the command line
+(tier Best); `--code DIRECTORY --before` has another version do it. "identity" is how alike the result and the face photo
+are, by the version that made it. The mark is opaque, also where the photo is transparent.
 
 """
 
@@ -153,6 +165,8 @@ def shown(path: Path) -> np.ndarray:
             image = Image.fromarray((np.asarray(image) * 255).astype(np.uint8))
         if image.mode.startswith("I"):
             image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+        if "transparency" in image.info:
+            image = image.convert("RGBA")
         mode = image.mode if image.mode in ("L", "CMYK") else "RGB"
         clear = image.mode == "RGBA" and image.getchannel("A").point(lambda a: 255 * (a == 0))
         plain = image.convert(mode)
@@ -226,22 +240,35 @@ def table(found: dict[str, dict[str, str]]) -> str:
     return "\n".join(rows)
 
 
+def cases_table(found: dict[str, dict[str, str]]) -> str:
+    """Returns the table of `benchmarks.cases` in Markdown."""
+    rows = ["| input | right | before | after |", "|---|---|---|---|"]
+    for name, row in found.items():
+        cells = (name, *(row.get(column, "") for column in ("right", "before", "after")))
+        rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+def write_page() -> None:
+    """Writes the page of both tables."""
+    kinds, cases = (json.loads(path.read_text(encoding="utf-8")) for path in (RESULTS, CASES_JSON))
+    PAGE.write_text(f"{TEXT}{table(kinds)}\n{CASES_TEXT}{cases_table(cases)}\n", encoding="utf-8")
+
+
 def main() -> int:
     """Runs the cases, and writes the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--before", action="store_true", help="fills the column `before`")
-    parser.add_argument("--json", type=Path, default=RESULTS)
     args = parser.parse_args()
     found: dict[str, dict[str, str]] = {}
-    if args.json.exists():
-        found = json.loads(args.json.read_text(encoding="utf-8"))
+    if RESULTS.exists():
+        found = json.loads(RESULTS.read_text(encoding="utf-8"))
     with tempfile.TemporaryDirectory() as folder:
         for case in CASES:
             column = "before" if args.before else "after"
             found.setdefault(case.name, {})[column] = outcome(case, Path(folder))
-    args.json.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    page = TEXT + table(found) + "\n"
-    args.json.with_suffix(".md").write_text(page, encoding="utf-8")
+    RESULTS.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_page()
     print(table(found))
     return 0
 
