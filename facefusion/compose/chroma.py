@@ -1,4 +1,4 @@
-"""Reduces blotches and casts in the new skin's chroma that the photo's light does not have."""
+"""Reduces patches in the new skin's chroma and lightness that the photo's light does not have."""
 
 from __future__ import annotations
 
@@ -28,9 +28,7 @@ STRAY: Final = (14.0, 24.0)
 #: Largest change of chroma, in CIELAB units.
 LARGEST: Final = 30.0
 #: Difference in L* below which shading is left alone: it is the person's own shape.
-LIGHT_FROM: Final = 5.0
-#: Corrected share of the difference in L* beyond `LIGHT_FROM`.
-LIGHT_SHARE: Final = 0.4
+LIGHT_FROM: Final = 2.0
 
 
 def match_skin_chroma(
@@ -40,11 +38,11 @@ def match_skin_chroma(
     mask: Mask,
     unit: float,
     share: float = 1.0,
-    light: float = LIGHT_SHARE,
+    light: float = 1.0,
 ) -> Photo:
-    """Gives new skin the low frequencies of the target's chroma, and reduces large errors of light.
+    """Moves new skin towards the low frequencies of the target's chroma and lightness.
 
-    In CIELAB: a* and b*, averaged over skin, move to the target's by a share; L* only by a share of
+    In CIELAB: a* and b*, averaged over skin, move to the target's by a share; L* by a share of
     the excess over `LIGHT_FROM`. All finer detail is the new face's own. Computed at a low
     resolution as a change of RGB, which is enlarged and added.
 

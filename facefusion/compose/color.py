@@ -10,16 +10,20 @@ import numpy as np
 
 from facefusion.compose.features import FeatureMasks
 from facefusion.compose.parts import Part, feature_parts
-from facefusion.compose.tone import scaled_curve, skin_tone, tone_curve
+from facefusion.compose.tone import LUMA, TONE_RANGE, scaled_curve, skin_tone, tone_curve
 from facefusion.geometry.frames import Frame
+from facefusion.geometry.ramps import ramp
 from facefusion.types import FloatArray, Mask, Photo
 
-#: Standard deviation of light, as a share of the crop's side: shading wider than an eye.
-LIGHT_SCALE: Final = 0.094
+#: Standard deviation of light, as a share of the crop's side: shading wider than half an eye.
+LIGHT_SCALE: Final = 0.05
 #: Reduction of the resolution at which light is computed: it has no detail.
 LIGHT_SHRINK: Final = 4
 #: Corrected share of the difference in light: the rest, as a nose's shadow, is the face's shape.
 LIGHT_SHARE: Final = 0.8
+#: Gammas from the source's skin to a lighter target's at which its gloss and shadows begin to show as
+#: patches, and from which they do fully.
+LIFTING_GAMMA: Final = (0.75, 0.5)
 #: Range of the light's gains.
 GAIN_RANGE: Final = (0.4, 2.5)
 #: Weight of the face's mean against nearby skin: it decides where little skin is near.
@@ -36,11 +40,13 @@ class Relight:
         table: (1, 256, 3) uint8 look-up table for the tone.
         gains: (s, s, 3) float32 gains for the light, over the crop.
         parts: parts with a tone of their own.
+        lift: how far the target's skin is lighter than the source's, in [0, 1].
     """
 
     table: Photo
     gains: FloatArray
     parts: tuple[Part, ...] = ()
+    lift: float = 0.0
 
     def __call__(self, image: Photo, frame: Frame | None = None) -> Photo:
         """Corrects an image (h, w, 3) RGB uint8 of the crop, or of the crop in `frame`."""
@@ -66,8 +72,8 @@ def match_light(
 ) -> Relight:
     """Computes the correction of `source` to the tone and light of the aligned `target`.
 
-    Tone first, then light (lit and shaded sides, coloured lamps): both faces are averaged over an
-    eye's width of skin, and the source's skin is multiplied by their ratio (Lambert's law: light
+    Tone first, then light (lit and shaded sides, coloured lamps): both faces are averaged over half
+    an eye's width of skin, and the source's skin is multiplied by their ratio (Lambert's law: light
     multiplies). Finer shading is shape, and stays the source's.
 
     Args:
@@ -78,18 +84,25 @@ def match_light(
             takes the skin's tone.
     """
     parts: tuple[Part, ...] = ()
+    tones = skin_tone(source, skin), skin_tone(target, skin)
     if features is None:
         toned, table = match_skin(source, target, skin)
     else:
-        table = scaled_curve(skin_tone(source, skin), skin_tone(target, skin))
+        table = scaled_curve(*tones)
         toned = np.asarray(cv2.LUT(source, table), np.uint8)
         parts = feature_parts(source, target, skin, features)
     gains = np.clip(_light(target, skin) / _light(toned, skin), *GAIN_RANGE) ** LIGHT_SHARE
-    return Relight(table, np.asarray(gains, np.float32), parts)
+    return Relight(table, np.asarray(gains, np.float32), parts, _lift(*tones))
+
+
+def _lift(source: FloatArray, target: FloatArray) -> float:
+    """Returns `Relight.lift` for two skin tones (3,) in [0, 255]."""
+    low, high = (np.clip(tone @ LUMA / 255, *TONE_RANGE) for tone in (source, target))
+    return float(ramp(np.log(high) / np.log(low), *LIFTING_GAMMA))
 
 
 def _light(image: Photo, skin: Mask) -> FloatArray:
-    """Averages the skin of an image (S, S, 3) over an eye's width, at a low resolution."""
+    """Averages the skin of an image (S, S, 3) over half an eye's width, at a low resolution."""
     side = max(image.shape[0] // LIGHT_SHRINK, 1)
     sigma = LIGHT_SCALE * side
     weight = cv2.resize(skin, (side, side), interpolation=cv2.INTER_AREA)[..., None]

@@ -12,9 +12,10 @@ from facefusion.pipeline.alignment import AlignedPair
 from facefusion.pipeline.steps import Steps
 from facefusion.types import Mask, Photo
 
-#: Share of the skin's chroma difference that is corrected; a larger one removes more stains, but
-#: also the source's likeness.
-CHROMA_SHARE: Final = 0.25
+#: Shares of the differences in chroma and lightness that are corrected on skin, where the target's
+#: is far lighter; larger ones remove more patches, but also the source's likeness.
+CHROMA_SHARE: Final = 0.3
+LIGHT_SHARE: Final = 0.8
 
 
 def match_photo(
@@ -40,9 +41,11 @@ def match_photo(
     """
     target, unit = pair.target, pair.target.unit(window)
     face = target.tone.lowered(face)
-    if steps.skin_chroma and target.tone.curve is None:
+    lift = pair.warped_source.relight.lift
+    if steps.skin_chroma and lift > 0 and target.tone.curve is None:
         skin = window.opacity(pair.changeable(target.areas.outline_skin))
-        face = match_skin_chroma(face, photo, skin, mask, unit, CHROMA_SHARE)
+        chroma, light = lift * CHROMA_SHARE, lift * LIGHT_SHARE
+        face = match_skin_chroma(face, photo, skin, mask, unit, chroma, light)
     if steps.sharpness or steps.grain:
         skin = window.opacity(pair.changeable(target.areas.skin)) * mask
         features = window.opacity(pair.changeable(target.areas.features))

@@ -284,3 +284,12 @@ def test_feature_masks_lie_on_the_features_and_nowhere_else(make_mesh) -> None:
         float((mask.sum(1) @ rows) / mask.sum()) for mask in (masks.hairs, masks.whites, masks.lips)
     ]
     assert heights[0] < heights[1] < heights[2]
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "lift"), [(40, 170, 1), (150, 165, 0), (110, 110, 0), (170, 40, 0)]
+)
+def test_lift_says_how_far_the_target_s_skin_is_lighter(source, target, lift) -> None:
+    skin = np.ones((64, 64), np.float32)
+    photos = (np.full((64, 64, 3), level, np.uint8) for level in (source, target))
+    assert match_light(*photos, skin).lift == pytest.approx(lift, abs=0.05)
