@@ -13,7 +13,7 @@ import pytest
 
 from benchmarks.hostile import face
 from benchmarks.server import Server, serving, start_server
-from benchmarks.visitors import Answer, Visitor
+from benchmarks.visitors import Answer, Visitor, fuse_arguments
 
 #: Side in pixels of a photo that keeps a fusion busy for a second or more.
 SIDE = 2400
@@ -36,9 +36,14 @@ def busy(place: Path, address: Callable[[], str]) -> Iterator[tuple[Server, list
     """A server with six fusions in work or in its queue, and their answers when they come."""
     with serving(place) as server, ThreadPoolExecutor(8) as pool:
         visitors = [Visitor(server.port, address()) for _ in range(3)]
-        photos = [(visitor.upload(face()), visitor.upload(face(SIDE))) for visitor in visitors]
-        answers = [pool.submit(visitors[i % 3].fuse, *photos[i % 3], "best") for i in range(6)]
-        time.sleep(0.7)
+        calls = [
+            fuse_arguments(visitor.upload(face()), visitor.upload(face(SIDE)))
+            for visitor in visitors
+        ]
+        orders = [visitors[i % 3].submit("fuse", calls[i % 3]) for i in range(6)]
+        assert not any(order.refused for order in orders)
+        events = [order.data["event_id"] for order in orders]
+        answers = [pool.submit(visitors[i % 3].result, "fuse", events[i]) for i in range(6)]
         yield server, answers
 
 

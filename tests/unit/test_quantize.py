@@ -208,12 +208,11 @@ def test_int8_may_cost_so_much(psnr: float, identity: tuple[float, float], too_m
     assert Cost(7, {"PSNR, dB": (15, 21.5, psnr)}, identity).too_much == too_much
 
 
-def test_the_command(tmp_path: Path) -> None:
+def test_the_command(tmp_path: Path, pipeline: FusionPipeline) -> None:
     """On four portraits, with everything that it writes in a directory of its own."""
     data, weights = tmp_path / "data", tmp_path / "weights"
     shutil.copytree(EMBEDDED_WEIGHTS, weights)
     data.mkdir()
-    pipeline = FusionPipeline.from_pretrained()
     names, shapes, rows = [], [], ["file,split,yaw_deg"]
     for path in sorted(EXAMPLES.glob("portrait-*.jpg")):
         shutil.copy(path, data)

@@ -59,7 +59,6 @@ def _seen(module: str) -> dict[str, str]:
         ("facefusion.cli.main", {"onnxruntime"}),
         ("facefusion.engines.trial", {"onnxruntime"}),
         ("facefusion.engines.openvino", {"openvino"}),
-        ("facefusion.page.api", {"onnxruntime", "gradio", "huggingface_hub"}),
         ("app", {"onnxruntime", "gradio", "huggingface_hub"}),
         ("tests.conftest", {"onnxruntime"}),
         ("benchmarks.complexity", {"onnxruntime"}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -369,7 +370,10 @@ sys.exit(command.main(sys.argv[1:]))
 """
     options = ["coarse", "--pack", packed, "--checkpoints", folder, "--start", folder]
     options += ["--out", tmp_path / "out", "--steps", "1", "--views", "128x2", "--device", "cpu"]
-    subprocess.run([sys.executable, "-c", code, *map(str, options)], check=True)
+    # One thread: where other tests run beside this one, two would mostly wait for each other.
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", code, *map(str, options)]
+    subprocess.run(command, check=True, env=environment)
     assert sorted(file.name for file in (tmp_path / "out").iterdir()) == [
         "checkpoint.pt",
         "coarse.safetensors",
