@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
+from unittest.mock import patch
 
 import cv2
 import numpy as np
@@ -24,6 +25,7 @@ from facefusion.geometry.topology import eye_distance
 from facefusion.images.reading import read_photo
 from facefusion.machine.cpu import describe_machine
 from facefusion.machine.process import own_process
+from facefusion.perception import detector
 from facefusion.perception.second_look import Look
 from facefusion.types import Face, FloatArray, Photo
 
@@ -105,12 +107,13 @@ def as_before(pipeline: FusionPipeline) -> Iterator[None]:
     def taken(photo: Photo, face: Face) -> Look:
         return Look(face.detection, 1.0)
 
-    detector: Any = pipeline.networks.detector
-    detector._small_faces, detector.right_way_up = lambda *_: [], taken
+    networks: Any = pipeline.networks
+    networks.detector.right_way_up = taken
     try:
-        yield
+        with patch.object(detector, "SMALL_REDUCTION", np.inf):
+            yield
     finally:
-        del detector._small_faces, detector.right_way_up
+        del networks.detector.right_way_up
 
 
 def paired(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import numpy as np
@@ -12,6 +12,8 @@ from facefusion.types import Detection
 #: Area of the second largest face, as a share of the largest one's, above which the largest is not
 #: clear.
 RIVAL_AREA: Final = 0.7
+#: Difference to the best score beyond which a detection is sorted behind the others.
+SCORE_MARGIN: Final = 0.2
 
 
 def largest(faces: Sequence[Detection]) -> Detection | None:
@@ -22,6 +24,13 @@ def largest(faces: Sequence[Detection]) -> Detection | None:
     ):
         return None
     return ordered[0]
+
+
+def ordered(faces: Iterable[Detection]) -> list[Detection]:
+    """Sorts faces: the largest first, and those with much lower scores last."""
+    faces = list(faces)
+    least_score = max((face.score for face in faces), default=0.0) - SCORE_MARGIN
+    return sorted(faces, key=lambda face: (face.score < least_score, -area(face.box)))
 
 
 def same_face(a: np.ndarray, b: np.ndarray) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -15,16 +15,16 @@ from facefusion.engines.sessions import session_options
 from facefusion.geometry.align import transform_points
 from facefusion.perception import second_look
 from facefusion.perception.boxes import (
-    area,
     covers,
     largest,
     longer_side,
     moved,
     moved_turned,
+    ordered,
     overlapping,
     same_face,
 )
-from facefusion.perception.reductions import GREY, as_input, ratio, reduced, tiles, turned
+from facefusion.perception.reductions import GREY, as_input, halved, ratio, reduced, tiles, turned
 from facefusion.types import Detection, Face, Photo
 
 #: Longer side in pixels of the network's input.
@@ -45,17 +45,19 @@ CONFIRMED_SCORE: Final = 0.6
 TURNED_SCORE: Final = 0.74
 #: The same for faces that only a part of a large photo shows: there are many parts.
 SMALL_SCORE: Final = 0.74
+#: Longer side of the largest such face, as a share of the photo's: 24 px at `DETECTION_SIZE`.
+SMALL_SHARE: Final = 24 / DETECTION_SIZE
 #: Least score of such a face before it is looked at again: at 8 px between the eyes it is low.
 SMALL_THRESHOLD: Final = 0.35
 #: Least reduction at which a large photo is searched again: faces of 28 px between the eyes, 84 px
 #: wide, have 8 and 24 px then.
 SMALL_REDUCTION: Final = 3.5
-#: Difference to the best score beyond which a detection is sorted behind the others.
-SCORE_MARGIN: Final = 0.2
 #: Margin of a retry as a share of the longer side, for faces cut by the frame and very tight crops.
 PADDING: Final = 0.35
 #: Angles in degrees by which a photo without an upright face is turned, the likeliest first.
 TURNS: Final = (90, 270, 180, 45, 315, 135, 225)
+#: The same for the parts of a large photo in which no face was found: it lies on its side.
+RIGHT_ANGLES: Final = TURNS[:3]
 
 
 class FaceDetector:
@@ -109,14 +111,21 @@ class FaceDetector:
             for face in self._detections(bgr, (width, height), SCORE_THRESHOLD)
             if not any(covers(larger.box, face.box) for larger in large)
         ]
-        return _ordered(
+        return ordered(
             moved(face, lambda xy: xy * scale)
             for face in large + others
             if face.score >= second_look.SURE_SCORE
             or second_look.confirmed(self._detect, bgr, face, CONFIRMED_SCORE)
         )
 
-    def glance(self, photo: Photo) -> list[Detection]:
+    def passes(self, photo: Photo) -> Iterator[list[Detection]]:
+        """Yields the faces of `glance`, then those of `attempts`; each runs when it is requested."""
+        half = halved(photo) if _has_tiles(photo) else None
+        seen = self.glance(photo, half)
+        yield seen
+        yield from self.attempts(photo, half, has_large=bool(seen))
+
+    def glance(self, photo: Photo, half: Photo | None = None) -> list[Detection]:
         """Detects the largest face at a third of the cost, if it is large and clearly the largest.
 
         A face with a high score at a small size needs no second pass; in all other cases the list
@@ -124,14 +133,14 @@ class FaceDetector:
 
         Args:
             photo: (H, W, 3) RGB uint8, any size.
+            half: the photo, `halved`, if it is there already.
 
         Returns:
             One face, in the photo's pixels, or none.
         """
-        small = photo
+        small = photo if half is None else half
         while max(small.shape[:2]) > DETECTION_SIZE:
-            half = (max(1, small.shape[1] // 2), max(1, small.shape[0] // 2))
-            small = np.asarray(cv2.resize(small, half, interpolation=cv2.INTER_AREA))
+            small = halved(small)
         bgr = as_input(small)
         frame = max(bgr.shape[:2])
         close_ups = self._detect(bgr, CLOSE_UP_SIZE)
@@ -174,28 +183,36 @@ class FaceDetector:
         """
         return second_look.right_way_up(self._detect, photo, face)
 
-    def attempts(self, photo: Photo) -> Iterator[list[Detection]]:
-        """Detects faces in several passes: as it is, in its parts, padded, and turned.
+    def attempts(
+        self, photo: Photo, half: Photo | None = None, *, has_large: bool = False
+    ) -> Iterator[list[Detection]]:
+        """Detects faces in several passes: as it is, in its parts, padded, turned, in turned parts.
 
         Each pass runs only when it is requested.
 
         Args:
             photo: (H, W, 3) RGB uint8.
+            half: the photo, `halved`, if it is there already.
+            has_large: whether `glance` found a face: the first pass over a large photo is smaller
+                then, for its parts show the smaller faces.
 
         Yields:
             The faces of each pass in the photo's own pixels; an empty list if there are none.
         """
-        larger = reduced(photo, max(DETECTION_SIZE, round(max(photo.shape[:2]) / SMALL_REDUCTION)))
-        small = reduced(larger, DETECTION_SIZE)
-        upright = self._faces(small, photo.shape)
+        larger = _for_tiles(photo, half) if _has_tiles(photo) else photo
+        size = GLANCE_SIZE if has_large and _has_tiles(photo) else DETECTION_SIZE
+        upright = self._faces(reduced(larger, size), photo.shape)
         yield upright
-        yield self._small_faces(photo, larger, upright)
+        yield self._small_faces(photo, larger, upright) if _has_tiles(photo) else []
         yield self._faces_of_padded(photo)
+        small = reduced(larger, DETECTION_SIZE)
         for degrees in TURNS:
             yield self._turned_faces(photo, small, degrees)
+        for degrees in RIGHT_ANGLES if _has_tiles(photo) else ():
+            yield self._small_faces(photo, larger, (), degrees)
 
     def _small_faces(
-        self, photo: Photo, small: Photo, known: Sequence[Detection]
+        self, photo: Photo, small: Photo, known: Sequence[Detection], degrees: int = 0
     ) -> list[Detection]:
         """Detects the faces of a large photo that are too small at `DETECTION_SIZE`.
 
@@ -205,20 +222,25 @@ class FaceDetector:
             photo: (H, W, 3) RGB uint8.
             small: the photo, reduced as far as its smallest faces allow.
             known: faces that were found before.
+            degrees: right angle by which the photo is turned counterclockwise.
 
         Returns:
-            Faces in the photo's pixels that overlap none of the known ones, the largest first; none
-            for a photo whose smallest faces have enough pixels at `DETECTION_SIZE`.
+            Faces in the photo's pixels that overlap none of the known ones, the largest first.
         """
         found: list[Detection] = []
-        while max(small.shape[:2]) > DETECTION_SIZE:
-            for face in self._faces_of_tiles(small, photo.shape):
+        image, back = turned(small, degrees)
+        shape, scale = image.shape, ratio(photo.shape, small)
+        while max(image.shape[:2]) > DETECTION_SIZE:
+            for seen in self._faces_of_tiles(image, shape):
+                face = moved(seen, lambda xy: transform_points(xy, back) * scale)
                 if any(overlapping(face.box, other.box) for other in (*known, *found)):
                     continue
-                again = second_look.again(self._detect, photo, face, SMALL_SCORE)
+                is_small = longer_side(face.box) < SMALL_SHARE * max(photo.shape[:2])
+                least = SMALL_SCORE if is_small or face.score < SCORE_THRESHOLD else CONFIRMED_SCORE
+                again = second_look.again(self._detect, photo, face, least)
                 found += [] if again is None else [again]
-            small = reduced(small, max(small.shape[:2]) // 2)
-        return _ordered(found)
+            image = reduced(image, max(image.shape[:2]) // 2)
+        return ordered(found)
 
     def _faces_of_tiles(self, small: Photo, shape: tuple[int, ...]) -> Iterator[Detection]:
         """Detects faces in tiles of `small`, in the pixels of the photo of this `shape`."""
@@ -238,7 +260,7 @@ class FaceDetector:
             for face in self._faces(reduced(image, DETECTION_SIZE), image.shape)
         ]
         again = (second_look.again(self._detect, photo, face, TURNED_SCORE) for face in seen)
-        return _ordered(face for face in again if face is not None)
+        return ordered(face for face in again if face is not None)
 
     def _faces_of_padded(self, photo: Photo) -> list[Detection]:
         """Detects faces in the photo with a margin of `PADDING`, in the photo's pixels."""
@@ -258,13 +280,17 @@ class FaceDetector:
         return next((faces for faces in self.attempts(photo) if faces), [])
 
 
+def _has_tiles(photo: Photo) -> bool:
+    """Returns whether the smallest faces of a photo have too few pixels at `DETECTION_SIZE`."""
+    return bool(max(photo.shape[:2]) > SMALL_REDUCTION * DETECTION_SIZE)
+
+
+def _for_tiles(photo: Photo, half: Photo | None) -> Photo:
+    """Reduces a large photo as far as its smallest faces allow, from its half: that is quicker."""
+    longest = round(max(photo.shape[:2]) / SMALL_REDUCTION)
+    return reduced(halved(photo) if half is None else half, longest, cv2.INTER_LINEAR)
+
+
 def _placed(points: np.ndarray, corner: np.ndarray, scale: np.ndarray) -> np.ndarray:
     """Maps points (N, 2) of a tile to the photo."""
     return np.asarray((points + corner) * scale)
-
-
-def _ordered(faces: Iterable[Detection]) -> list[Detection]:
-    """Sorts faces: the largest first, and those with much lower scores last."""
-    faces = list(faces)
-    least_score = max((face.score for face in faces), default=0.0) - SCORE_MARGIN
-    return sorted(faces, key=lambda face: (face.score < least_score, -area(face.box)))

@@ -20,14 +20,27 @@ TILE: Final = 1152
 OVERLAP: Final = 96
 
 
-def reduced(photo: Photo, longest: int) -> Photo:
-    """Reduces a photo to a longer side of at most `longest` pixels, by area averages."""
+def halved(photo: Photo) -> Photo:
+    """Reduces a photo to half its width and height."""
+    size = (max(1, photo.shape[1] // 2), max(1, photo.shape[0] // 2))
+    return np.asarray(cv2.resize(photo, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def reduced(photo: Photo, longest: int, interpolation: int = cv2.INTER_AREA) -> Photo:
+    """Reduces a photo to a longer side of at most `longest` pixels.
+
+    Args:
+        photo: (H, W, 3) uint8.
+        longest: the longer side, in pixels.
+        interpolation: of OpenCV. Area averages suit all sizes; linear interpolation is five times
+            as quick, and sees every pixel down to half the size.
+    """
     height, width = photo.shape[:2]
     scale = longest / max(height, width)
     if scale >= 1:
         return photo
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return np.asarray(cv2.resize(photo, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return np.asarray(cv2.resize(photo, size, interpolation=interpolation), np.uint8)
 
 
 def ratio(shape: tuple[int, ...], small: Photo) -> FloatArray:

@@ -178,17 +178,13 @@ class FaceFinder:
         )
         return self.cache.get_or_make(key, prepare, lambda target: target.nbytes)
 
-    def _detection_passes(self, photo: Photo) -> Iterator[list[Detection]]:
-        yield self.detector.glance(photo)
-        yield from self.detector.attempts(photo)
-
     def _passes_for_all(self, photo: Photo) -> Iterator[list[Detection]]:
         """Yields the detector's passes; the first joins those that find upright faces.
 
         It begins as `find_face` does, so that both agree on the photo's largest face.
         """
-        attempts = self.detector.attempts(photo)
-        faces = self.detector.glance(photo)
+        attempts = self.detector.passes(photo)
+        faces = next(attempts)
         for further in (next(attempts), next(attempts)):
             faces += [
                 face for face in further if not any(same_face(face.box, each.box) for each in faces)
@@ -200,7 +196,7 @@ class FaceFinder:
         self, photo: Photo, role: PhotoRole, clock: Clock, number: int | None
     ) -> Face:
         doubtful: list[_Measured] = []
-        attempts = self._detection_passes(photo)
+        attempts = self.detector.passes(photo)
         while True:
             with clock.stage("detect"):
                 detections = next(attempts, None)

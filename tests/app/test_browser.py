@@ -295,7 +295,10 @@ def test_nothing_is_computed_twice(
     monkeypatch.setattr(
         pipeline.networks.detector,
         "attempts",
-        lambda photo: (counts.update(["attempts"] * (photo.shape[:2] in own)), attempts(photo))[1],
+        lambda photo, *how, **more: (
+            counts.update(["attempts"] * (photo.shape[:2] in own)),
+            attempts(photo, *how, **more),
+        )[1],
     )
     runners = {name: counted(name) for name in ("coarse", "refine")}
     monkeypatch.setattr(pipeline, "networks", replace(pipeline.networks, **runners))

@@ -9,6 +9,7 @@ import skimage.data
 from benchmarks.large_photos import crowd, textured
 from facefusion import FusionPipeline
 from facefusion.errors import NoFaceError
+from facefusion.geometry.topology import five_points
 from facefusion.types import Photo
 
 #: Distance between the eyes of a face 84 px wide.
@@ -35,13 +36,39 @@ def test_every_small_face_is_found_once(
     assert _missed(pipeline, photo, centres) == 0
 
 
-def test_a_small_face_beside_a_large_one_is_offered(pipeline: FusionPipeline) -> None:
-    photo, centres = crowd(pipeline, 4000, 3000, 2, EYES)
-    large, (centre,) = crowd(pipeline, 1500, 1500, 1, 240)
-    x, y = 1250, 700
-    photo[y : y + 1500, x : x + 1500] = large
-    centres = [at for at in centres if not (x - 200 < at[0] < x + 1700)]
-    assert _missed(pipeline, photo, np.array([*centres, centre + (x, y)])) == 0
+@pytest.mark.parametrize("eyes", [EYES, 45, 70, 110, 200])
+def test_a_smaller_face_beside_a_large_one_is_offered(pipeline: FusionPipeline, eyes: int) -> None:
+    large, (centre,) = crowd(pipeline, 2400, 3000, 1, 330)
+    small, (other,) = crowd(pipeline, 1600, 3000, 1, eyes, seed=1)
+    photo = np.concatenate([large, small], axis=1)
+    assert len(pipeline.networks.detector.glance(photo)) == 1  # so that fewer passes are made
+    assert _missed(pipeline, photo, np.array([centre, other + (2400, 0)])) == 0
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_small_faces_that_lie_on_their_side_or_upside_down(
+    pipeline: FusionPipeline, turns: int
+) -> None:
+    photo, centres = crowd(pipeline, 4000, 3000, 3, 32)
+    x, y = centres.T
+    there = {1: (y, 3999 - x), 2: (3999 - x, 2999 - y), 3: (2999 - y, x)}[turns]
+    turned = np.ascontiguousarray(np.rot90(photo, turns))
+    assert _missed(pipeline, turned, np.stack(there, axis=1)) == 0
+    for face in pipeline.find_faces(turned):
+        left, right = five_points(face.mesh)[:2]
+        roll = np.degrees(np.arctan2(*(right - left)[::-1]))
+        assert abs((roll + 90 * turns + 180) % 360 - 180) < 30
+
+
+def test_a_large_photo_is_halved_once_for_all_passes(pipeline: FusionPipeline) -> None:
+    photo, _ = crowd(pipeline, 4000, 3000, 1, 400)
+    detector = pipeline.networks.detector
+    passes = detector.passes(photo)
+    (seen,), (first,) = detector.glance(photo), next(passes)
+    np.testing.assert_array_equal(first.box, seen.box)
+    (upright,), parts = next(passes), next(passes)
+    np.testing.assert_allclose(upright.box, seen.box, atol=100)
+    assert parts == []
 
 
 @pytest.mark.parametrize("picture", ["texture", "brick", "grass", "coffee"])
