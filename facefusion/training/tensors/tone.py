@@ -86,7 +86,7 @@ def match_light(
 
 
 def _light_ratio(toned: Tensor, target: Tensor, skin: Tensor) -> Tensor:
-    """Divides the target's light by the toned source's, both averaged over an eye's width of skin.
+    """Divides the target's light by the toned source's, both averaged over half an eye's width of skin.
 
     Returns:
         (B, 3, S / 4, S / 4).
