@@ -372,12 +372,6 @@ class Visitor:
         self.seen = str(self.page.get_attribute("#made data", "data-after"))
         return self.seen
 
-    def fuse(self) -> None:
-        """Presses the button, and waits until the run has ended."""
-        self.page.click("#fuse")
-        self.page.wait_for_selector("#fuse:disabled")
-        self.page.wait_for_selector("#fuse:enabled", timeout=60_000)
-
     def open(self, section: str) -> None:
         self.page.click(f"#{section} > button")
         self.page.wait_for_selector(f"#{section} [data-testid=accordion-content] >> visible=true")

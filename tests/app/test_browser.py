@@ -437,6 +437,8 @@ def test_consent_is_needed_and_asked_again_for_a_new_face(
     visitor.choose("target", landscape_file)  # another photo is no new face
     assert page.locator("#consent .wrap input:checked").count() == 2
     visitor.choose("target", photo_file)
+    visitor.result()
+    assert visitor.needs() == []
     page.click("#swap")  # now the source is somebody else
     page.wait_for_function("document.querySelectorAll('#consent .wrap input:checked').length === 0")
     page.wait_for_selector(f"#state li:has-text('{say('need.consent')}')")
@@ -744,8 +746,9 @@ def test_the_clock_deletes_uploads_and_results(
             assert image.format == "JPEG"
         visitor.page.click("#png")
         visitor.page.wait_for_selector(f"#view .told:has-text('{say('gone')[:40]}')")
-        visitor.fuse()
-        assert visitor.notice("source") == str(DeletedPhotoError("source"))
+        visitor.page.click("#fuse")
+        told = str(DeletedPhotoError("source"))
+        visitor.page.wait_for_selector(f"#source-notice .notice:has-text('{told}')")
         assert visitor.page.is_visible("#jpeg")
 
 

@@ -100,9 +100,9 @@ def test_the_arrow_keys_move_within_a_group_of_radios(visit: Callable[..., Any])
     page = visit(1280, "en-US").page
     page.click("#fine > button")
     page.wait_for_selector("#tier label:has-text('·')")
-    page.wait_for_timeout(200)
-    names = page.eval_on_selector_all("#tier input", "all => all.map((e) => e.name)")
-    assert len(set(names)) == 1
+    page.wait_for_function(
+        "new Set([...document.querySelectorAll('#tier input')].map((e) => e.name)).size === 1"
+    )
     page.focus("#tier input:checked")
     page.keyboard.press("ArrowRight")
     page.wait_for_selector("#tier label.selected:has-text('" + say("tier.fast") + "')")

@@ -10,6 +10,7 @@ import numpy as np
 
 from facefusion.errors import FaceTooSmallError
 from facefusion.words import Language, say
+from tests.waiting import becomes_true
 
 
 def press(page: Any, number: int, person: int) -> None:
@@ -106,11 +107,13 @@ def test_the_frames_stay_on_the_faces(
     expected = sorted(
         ((box[0] + box[2]) / 2 / width, (box[1] + box[3]) / 2 / height) for box in boxes
     )
+
+    def centres() -> list[tuple[float, ...]]:
+        return sorted(tuple(each) for each in page.evaluate(CENTRES))
+
     for size in (1280, 390, 700, 320):
-        page.set_viewport_size({"width": size, "height": 800})
-        page.wait_for_timeout(300)
-        found = sorted(tuple(each) for each in page.evaluate(CENTRES))
-        np.testing.assert_allclose(found, expected, atol=0.02)
+        visitor.resize(size)
+        assert becomes_true(lambda: np.allclose(centres(), expected, atol=0.02), 5), centres()
         for button in page.locator(".frames button, #faces button").all():
             box = button.bounding_box()
             assert box["width"] >= 43.9 and box["height"] >= 43.9
@@ -125,7 +128,7 @@ def test_of_faces_side_by_side_the_nearest_is_meant(
     visitor = visit(390, "en-US")
     page = visitor.page
     visitor.choose("target", group_file)
-    page.wait_for_timeout(400)  # until the photo has its place
+    visitor.settled(lambda: page.evaluate(CENTRES))  # until the photo has its place
     page.evaluate(
         """() => { const [one, other] = document.querySelectorAll(".frames button");
         other.style.left = `${parseFloat(one.style.left) + 12}px`; other.style.top = one.style.top; }"""

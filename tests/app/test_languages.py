@@ -10,6 +10,7 @@ import pytest
 
 from facefusion.errors import NoFaceError
 from facefusion.words import Language, say
+from tests.waiting import becomes_true
 
 ENGLISH, CHINESE = Language.ENGLISH, Language.CHINESE
 
@@ -131,12 +132,15 @@ def test_no_english_of_gradio_is_left_on_the_chinese_page(
     page.click("#more-photos button")
     page.click("#second-photo .source-selection button:nth-of-type(2)")
     page.wait_for_selector("#second-photo [title='打开摄像头']")
-    assert set(page.evaluate(ENGLISH_LEFT)) - SAME == set()
+
+    def english_left() -> set[str]:
+        return set(page.evaluate(ENGLISH_LEFT)) - SAME
+
+    assert english_left() == set()
     visitor.consent()
     visitor.result()
     visitor.open("details")
-    page.wait_for_timeout(300)
-    assert set(page.evaluate(ENGLISH_LEFT)) - SAME == set()
+    assert becomes_true(lambda: english_left() == set(), 5), english_left()
     page.click("[data-language=en]")
     page.wait_for_selector("#second-photo [title='grant webcam access']")
 

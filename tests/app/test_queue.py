@@ -103,7 +103,7 @@ def test_a_full_queue_keeps_everything_on_the_page(
     server.watched.hold.set()
     for job in jobs:
         job.result(timeout=60)
-    visitor.fuse()
+    page.click("#fuse")
     page.wait_for_selector("#problem .notice", state="hidden")
     visitor.result()
     visitor.behaves()
