@@ -10,7 +10,7 @@ import numpy as np
 
 from facefusion.geometry.mask import fill_points, hull, widened
 from facefusion.geometry.ramps import ramp
-from facefusion.geometry.topology import LEFT_EYE, OUTER_LIPS, RIGHT_EYE
+from facefusion.geometry.topology import LEFT_EYE, OUTER_LIPS, RIGHT_EYE, eye_distance
 from facefusion.perception.face_parser import CROP_SIZE, NEAR, FaceParts
 from facefusion.perception.face_parts import FacePart
 from facefusion.types import Mask
@@ -42,6 +42,11 @@ LEAST_BEARD: Final = 0.5
 MOUTH_CORNERS: Final = (61, 291)
 #: Mesh points at the lower ends of the nostrils.
 NOSTRILS: Final = (98, 327)
+#: Mesh points in the middle of the inner lips' edges.
+INNER_EDGES: Final = (13, 14)
+#: Distance of the lips' inner edges, as a share of the eyes' distance, over the opening that a mouth so
+#: wide has at most.
+GAP: Final = 0.4
 #: Opening of a mouth (`mouth_opening`) below which it is closed, and above which it shows teeth.
 CLOSED, SHOWS_TEETH = 0.2, 0.28
 #: Standard deviation in pixels of the soft edge of a beard, which ends on skin.
@@ -170,12 +175,20 @@ NOTHING_HIDDEN: Final = HiddenShares()
 def mouth_opening(parts: FaceParts) -> float | None:
     """Measures the inside of the mouth as a share of mouth and lips, in [0, 1].
 
+    The mesh limits it where no teeth are seen: dark lips that are closed look like the inside of a
+    mouth to the parser.
+
     Returns:
         The share, or None where lips are hidden.
     """
     inside, lips = parts.of(FacePart.MOUTH), parts.of(FacePart.LIPS)
     area = float(inside.sum() + lips.sum())
-    return float(inside.sum()) / area if area > LEAST_THING * CROP_SIZE**2 / 4 else None
+    if area <= LEAST_THING * CROP_SIZE**2 / 4:
+        return None
+    opening = float(inside.sum()) / area
+    upper, lower = parts.mesh[list(INNER_EDGES), :2]
+    gap = float(np.linalg.norm(upper - lower)) / eye_distance(parts.mesh)
+    return opening if opening > SHOWS_TEETH else min(opening, gap / GAP)
 
 
 def stays_closed(source: float | None, target: float | None) -> bool:

@@ -22,6 +22,7 @@ from facefusion.perception.face_parser import CROP_SIZE, FaceParts
 from facefusion.perception.face_parts import FACE, IN_FRONT, PARTS, FacePart
 from facefusion.perception.in_front import (
     CLOSED,
+    INNER_EDGES,
     HiddenShares,
     beard,
     mouth_opening,
@@ -112,8 +113,13 @@ def test_shares_of_the_face_that_are_hidden(mesh: np.ndarray) -> None:
 def test_an_open_mouth_and_a_closed_one(mesh: np.ndarray) -> None:
     closed = mouth_opening(parsed(mesh, lips(mesh)))
     x, y = mesh[list(OUTER_LIPS), :2].mean(0)
-    opened = mouth_opening(parsed(mesh, lips(mesh), (FacePart.MOUTH, square(x, y, 6))))
+    opened = mouth_opening(parsed(mesh, lips(mesh), (FacePart.MOUTH, square(x, y, 8))))
     assert closed is not None and closed < 0.01 and opened is not None and opened > 0.2
+    for gap, is_closed in ((1, True), (12, False)):  # dark lips, and parted ones without teeth
+        parted = mesh.copy()
+        parted[list(INNER_EDGES), 1] = y - gap, y + gap
+        opening = mouth_opening(parsed(parted, lips(mesh), (FacePart.MOUTH, square(x, y, 5.5))))
+        assert opening is not None and (opening < CLOSED) is is_closed
     assert mouth_opening(parsed(mesh)) is None  # behind a mask
     assert stays_closed(opened, closed)
     assert not stays_closed(closed, closed) and not stays_closed(opened, opened)
