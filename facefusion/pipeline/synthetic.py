@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Final
 
@@ -55,9 +56,9 @@ class _SyntheticFaceFinder:
         box = np.concatenate([self._points[:, :2].min(0), self._points[:, :2].max(0)])
         self._detection = Detection(box, 1.0, five_points(self._points))
 
-    def glance(self, photo: Photo) -> list[Detection]:
+    def passes(self, photo: Photo) -> Iterator[list[Detection]]:
         self._detector.glance(photo)
-        return [self._detection]
+        yield [self._detection]
 
     def right_way_up(self, photo: Photo, face: Face) -> Look:
         self._detector.right_way_up(photo, face)
