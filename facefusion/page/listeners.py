@@ -77,8 +77,9 @@ def connect_photos(layout: Layout, checks: PhotoChecks, at_once: int) -> None:
         **checking,
     )
     checked.then(checks.check_pair, pair, photos.pair, **last)
-    both = [photos.sources[0].photo, target.field.photo]
-    photos.swap.click(None, both, both, js=style.EXCHANGE, **PRIVATE)
+    both = [photos.sources[0], target.field]
+    pictures, notices = [each.photo for each in both], [each.notice for each in both]
+    photos.swap.click(None, pictures, [*pictures, *notices], js=style.EXCHANGE, **PRIVATE)
 
 
 def connect_examples(layout: Layout, showing: Showing, found: list[Example]) -> None:

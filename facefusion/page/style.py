@@ -56,5 +56,6 @@ HEAD: Final = (
 
 #: JavaScript for listeners, defined in `scripts/runs.js`.
 REVEAL: Final = "() => runs.reveal()"
-#: Exchanges two values in the browser, without a request to the server.
-EXCHANGE: Final = "(one, other) => [other, one]"
+#: Exchanges two photos in the browser, without a request to the server, and empties their notices: the
+#: server looks at each photo again in its new place.
+EXCHANGE: Final = "(one, other) => [other, one, '', '']"

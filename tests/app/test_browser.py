@@ -438,12 +438,16 @@ def test_consent_is_needed_and_asked_again_for_a_new_face(
     assert page.locator("#consent .wrap input:checked").count() == 2
     visitor.choose("target", photo_file)
     visitor.result()
-    assert visitor.needs() == []
+    calls = list(server.watched.calls)
+    server.watched.look = threading.Event()
     page.click("#swap")  # now the source is somebody else
+    page.wait_for_timeout(400)
+    server.watched.look.set()
     page.wait_for_function("document.querySelectorAll('#consent .wrap input:checked').length === 0")
     page.wait_for_selector(f"#state li:has-text('{say('need.consent')}')")
     assert visitor.notice("source").endswith(say("consent.again"))
     assert page.is_visible("#jpeg")  # the last result stays
+    assert server.watched.calls == calls
 
 
 def test_cancel(visit: Callable[..., Any], server: Any, face_file: str, photo_file: str) -> None:

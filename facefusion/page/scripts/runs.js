@@ -34,10 +34,11 @@ const runs = (() => {
     ran = ran.map((each, i) => each ?? now[i]);
     return now.every((each, i) => each === ran[i]);
   };
-  const looked = new Set(); // photos that the server has looked at
+  const looked = new Set(); // photos that the server has looked at, each in its place
   const isLookedAt = (place) => {
-    if (told(place) || (place === "target" && faces.count())) looked.add(photoOf(place));
-    return looked.has(photoOf(place));
+    const photo = `${place} ${photoOf(place)}`;
+    if (told(place) || (place === "target" && faces.count())) looked.add(photo);
+    return looked.has(photo);
   };
   const needed = () => ["source", "target", ...faces.others().map((number) => `person-${number}`)];
   const addresses = () => all("#examples-index data").flatMap((each) => each.dataset.files.split(" "));
