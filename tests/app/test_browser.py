@@ -594,6 +594,18 @@ def test_a_change_counts_before_the_example_s_photos_were_looked_at(
     server.watched.look.set()
     visitor.result()
     assert server.watched.calls == ["fast"]
+    # Both presses within one task of the browser: the change comes before the server's answer.
+    page.evaluate(
+        "for (const each of ['#example-3', '#tier label:nth-of-type(3) input'])"
+        " document.querySelector(each).click()"
+    )
+    page.wait_for_function(
+        """() => { const made = document.querySelector("#made data")?.dataset;
+        return made?.original?.endsWith("target-3.jpg") && made.png
+          && made.after === document.querySelector("#view .view").dataset.file; }"""
+    )
+    # The change may begin with the earlier photos, whose run gives way then.
+    assert set(server.watched.calls[1:]) == {"balanced"}
 
 
 def test_delete_my_photos_now(

@@ -28,11 +28,15 @@ const runs = (() => {
     ...CHOICES.map((id) => remember(id, ticks(id))),
     ...SHARES.map((id) => remember(id, find(`#${id} input[type=range]`)?.value)),
   ];
+  // What has just appeared has not been changed yet.
+  const filled = (last) => {
+    const now = choices().slice(-last.length);
+    return last.map((each, i) => each ?? now[i]);
+  };
   const isRun = () => {
     if (!ran.length) return false;
-    const now = choices();
-    ran = ran.map((each, i) => each ?? now[i]);
-    return now.every((each, i) => each === ran[i]);
+    ran = filled(ran);
+    return choices().every((each, i) => each === ran[i]);
   };
   const looked = new Set(); // photos that the server has looked at, each in its place
   const isLookedAt = (place) => {
@@ -44,10 +48,12 @@ const runs = (() => {
   const addresses = () => all("#examples-index data").flatMap((each) => each.dataset.files.split(" "));
   const isExample = (src) => addresses().some((each) => src.endsWith(each));
   // A result that was made beforehand needs no run, as long as its photos are there; nor does a result
-  // that has become the photo. What the visitor changes after that does, even before the server has
-  // looked at the photos.
+  // that has become the photo. What the visitor changes after asking for it does, even before it arrives
+  // and the server has looked at the photos.
   let settled = "";
   let facesAreNew = false; // the server has not yet told who is on the photo of `ran`
+  let pressed = []; // the settings when such a result was asked for
+  const notePress = () => (pressed = choices().slice(PHOTOS.length + 1));
   const isReady = () => {
     const made = find("#made data")?.dataset;
     if (!made?.face || made.after === settled) return false;
@@ -59,7 +65,7 @@ const runs = (() => {
   const settle = () => {
     if (isRunning() || !(isReused() || isReady())) return;
     reused = false;
-    ran = choices();
+    ran = [...choices().slice(0, PHOTOS.length + 1), ...pressed];
     facesAreNew = true;
   };
   const missing = () => {
@@ -126,7 +132,10 @@ const runs = (() => {
   document.addEventListener(
     "click",
     (event) => {
-      if (event.target.closest?.(".example")) follow = true;
+      if (event.target.closest?.(".example")) {
+        follow = true;
+        notePress();
+      }
       if (!event.target.closest?.("#fuse")) return;
       follow = event.isTrusted || PHOTOS.some((place, i) => photoOf(place) !== ran[i]);
       ran = choices();
@@ -178,7 +187,8 @@ const runs = (() => {
   };
   document.addEventListener("languagechange", later);
   new MutationObserver(() => {
-    if (ran.includes(undefined)) isRun(); // at once: what has just appeared has not been changed yet
+    if (ran.includes(undefined)) ran = filled(ran); // at once
+    if (pressed.includes(undefined)) pressed = filled(pressed);
     settle();
     noteFiles();
     tellDeleted();
@@ -198,6 +208,7 @@ const runs = (() => {
     forget,
     skipNext() {
       reused = true;
+      notePress();
     },
   };
 })();
