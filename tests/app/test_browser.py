@@ -270,6 +270,25 @@ def test_a_newer_change_takes_the_place_of_the_running_fusion(
     visitor.behaves()
 
 
+def test_a_change_that_is_taken_back_ends_in_a_result_too(
+    visit: Callable[..., Any], server: Any
+) -> None:
+    visitor = visit(1280, "en-US")
+    page = visitor.page
+    server.watched.hold = threading.Event()
+    visitor.open("fine")
+    visitor.choose("source", str(EXAMPLES / "portrait-3.jpg"))
+    visitor.choose("target", str(EXAMPLES / "portrait-1.jpg"))
+    visitor.consent()
+    page.wait_for_selector("#view .view[data-state=draft]")
+    for tier in (2, 1):
+        page.click(f"#tier label:nth-of-type({tier})")
+        page.wait_for_timeout(400)
+    server.watched.hold.set()
+    visitor.result()
+    assert server.watched.calls == ["auto", "auto"]
+
+
 def test_nothing_is_computed_twice(
     visit: Callable[..., Any],
     server: Any,

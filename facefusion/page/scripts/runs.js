@@ -109,6 +109,7 @@ const runs = (() => {
       find("#supersede")?.click();
       return;
     }
+    if (superseded) ran = []; // the run was stopped, even if its change has been taken back
     superseded = false;
     if (wasRunning) ended();
     if (fuse.disabled !== found.length > 0) fuse.disabled = found.length > 0;
