@@ -83,14 +83,10 @@ def match_light(
             also reaches the target's where a gamma alone does not. By default the whole crop
             takes the skin's tone.
     """
-    parts: tuple[Part, ...] = ()
     tones = skin_tone(source, skin), skin_tone(target, skin)
-    if features is None:
-        toned, table = match_skin(source, target, skin)
-    else:
-        table = scaled_curve(*tones)
-        toned = np.asarray(cv2.LUT(source, table), np.uint8)
-        parts = feature_parts(source, target, skin, features)
+    table = tone_curve(*tones) if features is None else scaled_curve(*tones)
+    parts = () if features is None else feature_parts(source, target, *tones, features)
+    toned = np.asarray(cv2.LUT(source, table), np.uint8)
     gains = np.clip(_light(target, skin) / _light(toned, skin), *GAIN_RANGE) ** LIGHT_SHARE
     return Relight(table, np.asarray(gains, np.float32), parts, _lift(*tones))
 

@@ -86,7 +86,11 @@ class Part:
 
 
 def feature_parts(
-    source: Photo, target: Photo, skin: Mask, features: FeatureMasks
+    source: Photo,
+    target: Photo,
+    source_skin: FloatArray,
+    target_skin: FloatArray,
+    features: FeatureMasks,
 ) -> tuple[Part, ...]:
     """Computes the parts whose tone differs from the skin's.
 
@@ -98,10 +102,9 @@ def feature_parts(
 
     Args:
         source, target: (S, S, 3) RGB uint8, aligned.
-        skin: (S, S) float32 in [0, 1], likely skin.
+        source_skin, target_skin: (3,) mean colours of their skin in [0, 255].
         features: masks of the same view.
     """
-    source_skin, target_skin = skin_tone(source, skin), skin_tone(target, skin)
     grey, fall = (
         ColourCurve.of(source) is not None,
         1 - lab(target_skin)[0] / max(lab(source_skin)[0], 1.0),

@@ -199,16 +199,17 @@ class FaceDetector:
         Yields:
             The faces of each pass in the photo's own pixels; an empty list if there are none.
         """
-        larger = _for_tiles(photo, half) if _has_tiles(photo) else photo
-        size = GLANCE_SIZE if has_large and _has_tiles(photo) else DETECTION_SIZE
+        has_tiles = _has_tiles(photo)
+        larger = _for_tiles(photo, half) if has_tiles else photo
+        size = GLANCE_SIZE if has_large and has_tiles else DETECTION_SIZE
         upright = self._faces(reduced(larger, size), photo.shape)
         yield upright
-        yield self._small_faces(photo, larger, upright) if _has_tiles(photo) else []
+        yield self._small_faces(photo, larger, upright) if has_tiles else []
         yield self._faces_of_padded(photo)
         small = reduced(larger, DETECTION_SIZE)
         for degrees in TURNS:
             yield self._turned_faces(photo, small, degrees)
-        for degrees in RIGHT_ANGLES if _has_tiles(photo) else ():
+        for degrees in RIGHT_ANGLES if has_tiles else ():
             yield self._small_faces(photo, larger, (), degrees)
 
     def _small_faces(

@@ -64,7 +64,7 @@ class HiddenSource:
         flow = source_flow(target.warp, source_mesh)
         maps = _sampled(aligned.occlusion_maps, flow)
         by_pose = _hidden_by_pose(target, source_mesh)
-        if by_pose is None and not _is_on_face(target, maps):
+        if by_pose is None and _below_brows(target, maps.max(-1)) is None:
             return cls(maps, flow)
         mirror_flow = source_flow(target.warp, source_mesh, mirror=True)
         other_maps = _sampled(aligned.occlusion_maps, mirror_flow)
@@ -88,29 +88,22 @@ def _sampled(maps: FloatArray, flow: FloatArray) -> FloatArray:
     return np.asarray(sample(maps, positions), np.float32)
 
 
-def _brow_row(target: PreparedTarget) -> int:
-    """Returns the upper row of the brows in the 192 px crop: above, the target's forehead stays."""
+def _below_brows(target: PreparedTarget, area: Mask) -> Mask | None:
+    """Returns the part of an area (192, 192) that may be replaced, or None if it is not on the face.
+
+    Above the brows the target's forehead stays.
+    """
     mesh = rescale_points(target.mesh, COARSE_SIZE, MAP_SIZE[0])
-    return max(round(float(mesh[list(LEFT_BROW + RIGHT_BROW), 1].min())), 0)
-
-
-def _is_on_face(target: PreparedTarget, maps: FloatArray) -> bool:
-    """Returns whether what hides the source may be replaced: whether it is on the target's face."""
-    area = maps.max(-1)
-    area[: _brow_row(target)] = 0
-    return _share_of_face(target, area) >= LEAST_AREA
-
-
-def _share_of_face(target: PreparedTarget, area: Mask) -> float:
+    area[: max(round(float(mesh[list(LEFT_BROW + RIGHT_BROW), 1].min())), 0)] = 0
     face = cv2.resize(target.face[EXPRESSION_SIZE], MAP_SIZE, interpolation=cv2.INTER_AREA)
-    return float((area * face).sum() / max(float(face.sum()), 1.0))
+    share = float((area * face).sum() / max(float(face.sum()), 1.0))
+    return area if share >= LEAST_AREA else None
 
 
 def _replaced(target: PreparedTarget, hidden: Mask, hidden_other: Mask) -> Mask | None:
     """Returns where things hide the source, but not its mirror image, (192, 192), or None."""
-    more = np.asarray(ramp(hidden - hidden_other, *HIDES_MORE), np.float32)
-    more[: _brow_row(target)] = 0
-    if _share_of_face(target, more) < LEAST_AREA:
+    more = _below_brows(target, np.asarray(ramp(hidden - hidden_other, *HIDES_MORE), np.float32))
+    if more is None:
         return None
     wider = np.maximum(widened(more, SHADOW, SEAM), more)
     return np.asarray(np.minimum(wider, 1 - hidden_other), np.float32)

@@ -27,11 +27,16 @@ ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
 
 
-def fuse_two_photos(visitor: Any) -> None:
-    """From the empty page to the finished result of two uploads."""
+def give_two_photos(visitor: Any) -> None:
+    """Two uploads and both ticks, after which a fusion begins."""
     visitor.choose("source", str(EXAMPLES / "portrait-3.jpg"))
     visitor.choose("target", str(EXAMPLES / "portrait-1.jpg"))
     visitor.consent()
+
+
+def fuse_two_photos(visitor: Any) -> None:
+    """From the empty page to the finished result of two uploads."""
+    give_two_photos(visitor)
     visitor.result()
 
 
@@ -277,9 +282,7 @@ def test_a_change_that_is_taken_back_ends_in_a_result_too(
     page = visitor.page
     server.watched.hold = threading.Event()
     visitor.open("fine")
-    visitor.choose("source", str(EXAMPLES / "portrait-3.jpg"))
-    visitor.choose("target", str(EXAMPLES / "portrait-1.jpg"))
-    visitor.consent()
+    give_two_photos(visitor)
     page.wait_for_selector("#view .view[data-state=draft]")
     for tier in (2, 1):
         page.click(f"#tier label:nth-of-type({tier})")

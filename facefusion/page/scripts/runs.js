@@ -33,11 +33,7 @@ const runs = (() => {
     const now = choices().slice(-last.length);
     return last.map((each, i) => each ?? now[i]);
   };
-  const isRun = () => {
-    if (!ran.length) return false;
-    ran = filled(ran);
-    return choices().every((each, i) => each === ran[i]);
-  };
+  const isRun = () => ran.length > 0 && choices().every((each, i) => each === ran[i]);
   const looked = new Set(); // photos that the server has looked at, each in its place
   const isLookedAt = (place) => {
     const photo = `${place} ${photoOf(place)}`;
