@@ -10,7 +10,7 @@ from pathlib import Path
 
 from facefusion.engines.accuracy import synthetic_inputs
 from facefusion.engines.registry import ENGINES
-from facefusion.engines.trials import RUNS, Trial, quickest, try_engines
+from facefusion.engines.trials import RUNS, Trial, preferred, try_engines
 from facefusion.machine.cpu import describe_machine
 from facefusion.models.manifest import EMBEDDED_WEIGHTS, read_manifest
 from facefusion.models.networks import fusion_networks
@@ -42,7 +42,7 @@ def lines(weights: Path | None = None, threads: int | None = None) -> Iterator[s
     yield ""
     yield (
         "The pipeline takes "
-        + ", ".join(f"{engine} for {name}" for name, engine in quickest(trials).items())
+        + ", ".join(f"{engine} for {name}" for name, engine in preferred(trials).items())
         + "."
     )
 

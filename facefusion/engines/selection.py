@@ -1,4 +1,4 @@
-"""Selects the engine of each fusion network: the named one, or the fastest on this machine."""
+"""Selects the engine of each fusion network: the named one, or the preferred one on this machine."""
 
 from __future__ import annotations
 
@@ -8,7 +8,14 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from facefusion.engines.registry import ENGINES, REFERENCE, available
-from facefusion.engines.trials import Trials, quickest, try_engines, try_in_child
+from facefusion.engines.trials import (
+    MIN_INT8_SAVING_SECONDS,
+    MIN_SAVING_SECONDS,
+    Trials,
+    preferred,
+    try_engines,
+    try_in_child,
+)
 from facefusion.errors import WeightsError
 from facefusion.machine.child import ChildError
 from facefusion.machine.measurements import load_measurement, machine_key, save_measurement
@@ -40,9 +47,9 @@ def forced_engines(engine: str, files: Mapping[str, WeightFile]) -> dict[str, st
 
 
 def select_engines(files: Mapping[str, WeightFile], threads: int | None = None) -> dict[str, str]:
-    """Returns the engine of each network: from the environment, or else the fastest.
+    """Returns the engine of each network: from the environment, or else the preferred one.
 
-    The fastest ones are kept on disk; they are measured if there is no entry.
+    The choice is kept on disk; the engines are tried if there is no entry.
 
     Raises:
         WeightsError: the engine named by the environment is not available; a network does not match
@@ -64,7 +71,7 @@ def select_engines(files: Mapping[str, WeightFile], threads: int | None = None) 
     if isinstance(kept, dict) and all(kept.get(name) in usable[name] for name in usable):
         return {name: kept[name] for name in usable}
     try:
-        found = quickest(_measured(files, threads, engines))
+        found = preferred(_measured(files, threads, engines))
     except ChildError as error:
         log.warning("The engines could not be compared, and ONNX Runtime serves: %s.", error)
         # Not kept on disk, so that the next start tries again.
@@ -76,12 +83,13 @@ def select_engines(files: Mapping[str, WeightFile], threads: int | None = None) 
 def _measurement_key(
     files: Mapping[str, WeightFile], threads: int | None, engines: Sequence[str]
 ) -> str:
-    """Returns the key of the measurements with this machine, these versions and these weights."""
+    """Returns the key of the measurements: machine, rule of the choice, versions and weights."""
     versions = [f"{engine} {ENGINES[engine].version}" for engine in engines]
     hashes = [
         file.sha256 for name, file in sorted(files.items()) if base_name(name) in fusion_networks()
     ]
-    return machine_key(f"{threads} threads", *versions, *hashes)
+    savings = f"saving {MIN_SAVING_SECONDS} {MIN_INT8_SAVING_SECONDS} s"
+    return machine_key(f"{threads} threads", savings, *versions, *hashes)
 
 
 def _measured(

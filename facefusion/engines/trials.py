@@ -1,7 +1,7 @@
 """Times the fusion networks in every available engine and checks what they compute.
 
-8-bit integers halve the time on some processors and double it on others, so every engine is timed;
-an engine whose outputs differ too much from the reference's (ONNX Runtime, 32 bits) is rejected,
+8-bit integers halve the time on some processors and double it on others, so every engine is timed.
+They are used only where they save much: their rounding errors make results less real. An engine whose outputs differ too much from the reference's (ONNX Runtime, 32 bits) is rejected,
 however fast.
 """
 
@@ -25,6 +25,9 @@ from facefusion.types import FloatArray
 #: Seconds that a package other than ONNX Runtime must save in a network: each takes 50 to 200 MB of
 #: memory.
 MIN_SAVING_SECONDS: Final = 0.003
+#: Seconds that 8 bits must save in a network: their rounding errors take the results farther from
+#: real faces (docs/engines.md), and nobody notices a shorter time.
+MIN_INT8_SAVING_SECONDS: Final = 0.1
 #: Timed runs of each engine, of which the fastest counts.
 RUNS: Final = 4
 #: Time limit in seconds of the comparison in a child process: ten times its time on two idle cores.
@@ -102,15 +105,21 @@ def _checked(engine: str, crop: FloatArray, reference: FloatArray, feeds: Feeds)
     return Trial(math.inf, decibels, reason)
 
 
-def quickest(trials: Trials) -> dict[str, str]:
-    """Returns the fastest engine of each network that was not rejected.
+def preferred(trials: Trials) -> dict[str, str]:
+    """Returns the engine of each network: the fastest of those that were not rejected.
 
-    Packages other than ONNX Runtime must save `MIN_SAVING_SECONDS`.
+    Packages other than ONNX Runtime must save `MIN_SAVING_SECONDS`, and 8 bits
+    `MIN_INT8_SAVING_SECONDS`.
     """
 
     def cost(engine: str, trial: Trial) -> float:
-        other = ENGINES[engine].package != ENGINES[REFERENCE].package
-        return trial.seconds + (MIN_SAVING_SECONDS if other else 0)
+        spec = ENGINES[engine]
+        other = spec.package != ENGINES[REFERENCE].package
+        return (
+            trial.seconds
+            + (MIN_SAVING_SECONDS if other else 0)
+            + (MIN_INT8_SAVING_SECONDS if spec.int8 else 0)
+        )
 
     return {
         name: min(
