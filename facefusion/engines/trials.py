@@ -1,8 +1,8 @@
 """Times the fusion networks in every available engine and checks what they compute.
 
 8-bit integers halve the time on some processors and double it on others, so every engine is timed.
-They are used only where they save much: their rounding errors make results less real. An engine whose outputs differ too much from the reference's (ONNX Runtime, 32 bits) is rejected,
-however fast.
+They are used only where they save much, because of their rounding errors. An engine whose outputs
+differ too much from the reference's (ONNX Runtime, 32 bits) is rejected, however fast.
 """
 
 from __future__ import annotations
