@@ -19,8 +19,6 @@ from facefusion.types import FloatArray, Mask, Photo
 LIGHT_SCALE: Final = 0.05
 #: Reduction of the resolution at which light is computed: it has no detail.
 LIGHT_SHRINK: Final = 4
-#: Corrected share of the difference in light: the rest, as a nose's shadow, is the face's shape.
-LIGHT_SHARE: Final = 0.8
 #: Gammas from the source's skin to a lighter target's at which its gloss and shadows begin to show as
 #: patches, and from which they do fully.
 LIFTING_GAMMA: Final = (0.75, 0.5)
@@ -87,7 +85,7 @@ def match_light(
     table = tone_curve(*tones) if features is None else scaled_curve(*tones)
     parts = () if features is None else feature_parts(source, target, *tones, features)
     toned = np.asarray(cv2.LUT(source, table), np.uint8)
-    gains = np.clip(_light(target, skin) / _light(toned, skin), *GAIN_RANGE) ** LIGHT_SHARE
+    gains = np.clip(_light(target, skin) / _light(toned, skin), *GAIN_RANGE)
     return Relight(table, np.asarray(gains, np.float32), parts, _lift(*tones))
 
 

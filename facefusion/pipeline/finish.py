@@ -12,9 +12,11 @@ from facefusion.pipeline.alignment import AlignedPair
 from facefusion.pipeline.steps import Steps
 from facefusion.types import Mask, Photo
 
-#: Shares of the differences in chroma and lightness that are corrected on skin, where the target's
-#: is far lighter; larger ones remove more patches, but also the source's likeness.
-CHROMA_SHARE: Final = 0.3
+#: Corrected share of the difference in the skin's chroma; a larger one removes more patches, but
+#: also the source's complexion.
+CHROMA_SHARE: Final = 0.4
+#: Corrected share of the difference in the skin's lightness where the target's is far lighter;
+#: elsewhere it is the person's own shape.
 LIGHT_SHARE: Final = 0.8
 
 
@@ -41,11 +43,10 @@ def match_photo(
     """
     target, unit = pair.target, pair.target.unit(window)
     face = target.tone.lowered(face)
-    lift = pair.warped_source.relight.lift
-    if steps.skin_chroma and lift > 0 and target.tone.curve is None:
+    if steps.skin_chroma and target.tone.curve is None:
         skin = window.opacity(pair.changeable(target.areas.outline_skin))
-        chroma, light = lift * CHROMA_SHARE, lift * LIGHT_SHARE
-        face = match_skin_chroma(face, photo, skin, mask, unit, chroma, light)
+        light = pair.warped_source.relight.lift * LIGHT_SHARE
+        face = match_skin_chroma(face, photo, skin, mask, unit, CHROMA_SHARE, light)
     if steps.sharpness or steps.grain:
         skin = window.opacity(pair.changeable(target.areas.skin)) * mask
         features = window.opacity(pair.changeable(target.areas.features))

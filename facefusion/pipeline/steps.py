@@ -21,8 +21,8 @@ class Steps:
         monochrome: bring the new face to the colour curve of a grey, sepia or duotone target.
         lips: correct the source's lips by a gain instead of the skin's gamma.
         exposure: map a dark or coloured target to ordinary light for the networks.
-        skin_chroma: move the chroma and lightness of skin that is far darker than the target's towards
-            the target's low frequencies.
+        skin_chroma: move the low frequencies of the skin's chroma towards the target's, and those of
+            its lightness where the source is far darker.
     """
 
     triangles: bool = True

@@ -12,7 +12,7 @@ from facefusion import FusionPipeline
 from facefusion.pipeline.steps import Steps
 
 #: What the photos have to be like for a step to do something; the others do on any.
-SPECIAL = {"monochrome": "grey", "exposure": "dark", "skin_chroma": "far"}
+SPECIAL = {"monochrome": "grey", "exposure": "dark"}
 
 
 def test_all_steps_are_done_unless_told_otherwise() -> None:
@@ -70,8 +70,6 @@ def photos(make_forehead: Any, kind: str) -> tuple[Any, Any]:
         shown[:] = shown.mean(2, keepdims=True)
     if kind == "dark":
         shown *= 0.25
-    if kind == "far":
-        source[0][:] = source[0] * 0.4
     mesh = mesh.copy()
     mesh[:, 0] += 3 * np.sin(mesh[:, 1] / 4)  # another face, bent within a few pixels
     return source, (shown.astype(np.uint8), mesh, hair)

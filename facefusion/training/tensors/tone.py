@@ -8,7 +8,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from facefusion.compose.color import GAIN_RANGE, LIGHT_SCALE, LIGHT_SHARE, LIGHT_SHRINK
+from facefusion.compose.color import GAIN_RANGE, LIGHT_SCALE, LIGHT_SHRINK
 from facefusion.training.tensors.curves import Curve, scaled_curve, tone_curve
 from facefusion.training.tensors.filters import resized, shrunk_blur
 from facefusion.training.tensors.monochrome import ColourCurves
@@ -73,7 +73,7 @@ def match_light(
     """
     skins = skin_tone(source, skin), skin_tone(target, skin)
     curve = tone_curve(*skins) if parts is None else scaled_curve(*skins)
-    gains = _light_ratio(curve(source), target, skin).clamp(*GAIN_RANGE) ** LIGHT_SHARE
+    gains = _light_ratio(curve(source), target, skin).clamp(*GAIN_RANGE)
     tones = None
     if parts is not None:
         grey = ColourCurves.of(source).monochrome if grey is None else grey
