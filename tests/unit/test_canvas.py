@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from facefusion.compose.detail import RESIDUAL_SHARE
 from facefusion.fusion.coarse import FusionMaps
 from facefusion.perception.coverings import Coverings
 from facefusion.pipeline.alignment import AlignedPair
@@ -101,7 +102,7 @@ def test_the_networks_change_is_seen(photo: np.ndarray, pairs: list[AlignedPair]
     add(lighter, pairs[0], answer(pairs[0], 0.1))
     sure = (plain.changed == 1) & (plain.image.max(2) < 220)
     apart = lighter.image[sure].astype(int) - plain.image[sure]
-    assert sure.sum() > 1000 and np.abs(apart - 25.5).max() <= 2
+    assert sure.sum() > 1000 and np.abs(apart - RESIDUAL_SHARE * 25.5).max() <= 2
 
 
 def test_the_draft_is_soft_and_the_face_sharp(

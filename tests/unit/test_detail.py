@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from facefusion.compose.detail import compose_coarse, compose_detail
+from facefusion.compose.detail import RESIDUAL_SHARE, compose_coarse, compose_detail
 from facefusion.fusion.coarse import FusionMaps
 from facefusion.geometry.frames import Frame
 
@@ -26,14 +26,14 @@ def test_without_a_change_the_warped_face_is_shown(make_photo, frame: Frame) -> 
 
 @pytest.mark.parametrize("delta", [0.1, -0.2])
 @pytest.mark.parametrize("frame", FRAMES)
-def test_the_change_is_in_units_of_255_levels(frame: Frame, delta: float) -> None:
+def test_a_share_of_the_change_is_added_in_units_of_255_levels(frame: Frame, delta: float) -> None:
     small, large = (np.full((*size[::-1], 3), 120, np.uint8) for size in ((128, 128), frame.size))
     for face in (
         compose_coarse(small, _answer(delta), frame),
         compose_detail(large, _answer(delta), frame),
     ):
         assert face.shape == large.shape and face.dtype == np.uint8
-        assert np.abs(face.astype(float) - (120 + 255 * delta)).max() <= 1
+        assert np.abs(face.astype(float) - (120 + RESIDUAL_SHARE * 255 * delta)).max() <= 1
 
 
 @pytest.mark.parametrize("compose", [compose_coarse, compose_detail])
@@ -49,7 +49,8 @@ def test_a_frame_shows_its_part_of_the_crop(make_photo) -> None:
     whole, part = (compose_coarse(warped, answer, frame) for frame in (Frame.crop(384), PART))
     assert np.abs(whole[96:288, 96:288].astype(int) - part).mean() < 1.5
     changed = compose_detail(np.full((192, 192, 3), 90, np.uint8), answer, PART)
-    assert (changed[:, :90] == 90).all() and (changed[:, 102:] == 141).all()
+    lighter = 90 + round(RESIDUAL_SHARE * 255 * 0.2)
+    assert (changed[:, :90] == 90).all() and (changed[:, 102:] == lighter).all()
 
 
 def test_the_coarse_face_is_soft_and_the_detailed_one_sharp(rng: np.random.Generator) -> None:
