@@ -66,7 +66,7 @@ class AlignedFace:
         occlusion_maps: (192, 192, 2) float32 in [0, 1], `Coverings.occlusion_maps` with fringes of
             single strands.
         mouth: `Coverings.mouth`.
-        bearded: whether the source has a full beard.
+        beard: `Coverings.beard`.
     """
 
     crop: Photo
@@ -75,7 +75,7 @@ class AlignedFace:
     patches: tuple[Patch, ...]
     occlusion_maps: FloatArray
     mouth: float | None = None
-    bearded: bool = False
+    beard: Mask | None = None
 
     @classmethod
     def of(
@@ -111,7 +111,7 @@ class AlignedFace:
             tuple(patches),
             occlusion_maps,
             coverings.mouth,
-            bearded=coverings.beard is not None,
+            coverings.beard,
         )
 
 
