@@ -86,12 +86,15 @@ def cut_off(parts: FaceParts) -> Mask | None:
 
 
 def hair_in_front(parts: FaceParts) -> Mask | None:
-    """Returns where hair of the head certainly hangs over a face.
+    """Returns where hair of the head certainly hangs over a face, or hair or a thing does.
+
+    Between a headcloth and the hair under it neither is certain, but that it is no skin.
 
     Returns:
         (256, 256) float32 in [0, 1] over the aligned crop, or None if it does nowhere.
     """
-    opacity = np.asarray(ramp(parts.of(FacePart.HAIR), *HAIR_EDGE), np.float32) * parts.face(NEAR)
+    probability = parts.of(FacePart.HAIR, FacePart.CLOTH, FacePart.HAND, FacePart.THING)
+    opacity = np.asarray(ramp(probability, *HAIR_EDGE), np.float32) * parts.face(NEAR)
     if not (opacity * parts.face()).any():
         return None
     return np.asarray(cv2.GaussianBlur(opacity, (0, 0), SOFT), np.float32)

@@ -149,8 +149,15 @@ def test_hair_over_the_face_is_kept_and_not_carried(mesh: np.ndarray) -> None:
     assert found.in_front[at_hair] == found.always_keep[at_hair] == 1
     assert found.always_keep[beside] == 0 and bare.hair_in_front is None
     assert bare.blocked_by(found.occlusion_maps)[at_hair] == 1
-    doubtful = coverings_of(parsed(mesh, curtain, sure=0.4), None)
+    doubtful = coverings_of(parsed(mesh, curtain, sure=0.25), None)
     assert doubtful.hair_in_front is None
+
+
+def test_between_hair_and_cloth_there_is_no_skin(mesh: np.ndarray) -> None:
+    mixed = parsed(mesh, (FacePart.HAIR, square(105, 150, 25)), sure=0.3)
+    mixed.probabilities[FacePart.CLOTH, 140:160, 95:115] = 0.5
+    found, at, beside = coverings_of(mixed, None), (112, 79), (96, 79)  # of 192
+    assert found.things is None and found.in_front[at] > 0.9 and found.in_front[beside] == 0
 
 
 def test_beyond_the_photos_edge_there_is_nothing_of_a_face(
