@@ -43,12 +43,12 @@ def pair(make_pair: Any, make_mesh: Any) -> Any:
     beard[CHIN] = 1
 
     def make(*, source_bearded: bool, target_bearded: bool) -> AlignedPair:
-        coverings = [Coverings(None, BARE, beard=beard if there else None) for there in (source_bearded, target_bearded)]  # fmt: skip
+        bearded, smooth = Coverings(None, BARE, beard=beard), Coverings(None, BARE)
         return make_pair(
             (source, mesh),
             (target, mesh),
-            source_coverings=coverings[0],
-            target_coverings=coverings[1],
+            source_coverings=bearded if source_bearded else smooth,
+            target_coverings=bearded if target_bearded else smooth,
         )
 
     return make

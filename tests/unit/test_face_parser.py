@@ -192,6 +192,29 @@ def test_a_source_whose_mouth_is_cut_off_is_refused(pipeline: FusionPipeline) ->
     assert "whole face" in str(refused.value)
 
 
+def rims(mesh: np.ndarray, *eyes: tuple[int, ...], sure: float) -> FaceParts:
+    """Thin rims around eyes, of which the parser is not sure."""
+    bare = parsed(mesh)
+    drawn = np.zeros((CROP_SIZE, CROP_SIZE), np.uint8)
+    for eye in eyes:
+        x, y = mesh[list(eye), :2].mean(0)
+        cv2.circle(drawn, (round(float(x)), round(float(y))), 20, 1, 2)
+    bare.probabilities[:] = np.where(drawn > 0, bare.probabilities * (1 - sure), bare.probabilities)
+    bare.probabilities[FacePart.FRAME] += drawn * np.float32(sure)
+    return bare
+
+
+def test_doubtful_rims_around_both_eyes_are_glasses(mesh: np.ndarray) -> None:
+    found = coverings_of(rims(mesh, LEFT_EYE, RIGHT_EYE, sure=0.4), None).glasses
+    assert found is not None and found.thin and not found.hides_eyes
+    x, y = mesh[list(LEFT_EYE), :2].mean(0)
+    crop = np.full((CROP_SIZE, CROP_SIZE, 3), 170, np.uint8)
+    cv2.circle(crop, (round(float(x)), round(float(y))), 20, (20, 20, 20), 2)
+    assert found.without_frame(crop).min() > 120
+    assert coverings_of(rims(mesh, LEFT_EYE, sure=0.4), None).glasses is None
+    assert coverings_of(rims(mesh, LEFT_EYE, RIGHT_EYE, sure=0.15), None).glasses is None
+
+
 def test_dark_glass_and_frames_make_glasses(mesh: np.ndarray) -> None:
     eyes = [mesh[list(eye), :2].mean(0) for eye in (LEFT_EYE, RIGHT_EYE)]
     lenses = [(FacePart.DARK_GLASS, square(x, y, 16)) for x, y in eyes]
