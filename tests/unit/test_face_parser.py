@@ -80,6 +80,20 @@ def test_what_is_small_doubtful_or_beside_the_face_is_no_thing(mesh: np.ndarray)
     assert things(parsed(mesh, (FacePart.HAIR, square(128, 140, 20)))) is None
 
 
+def test_what_may_be_hair_or_cloth_is_cloth_beside_certain_cloth(mesh: np.ndarray) -> None:
+    def found(cloth: float) -> np.ndarray | None:
+        scarf = parsed(mesh, (FacePart.CLOTH, square(128, 100, 20)))
+        doubtful = np.s_[120:150, 108:148]
+        scarf.probabilities[(slice(None), *doubtful)] = 0
+        for part, share in ((FacePart.CLOTH, cloth), (FacePart.HAIR, 0.6)):
+            scarf.probabilities[(part, *doubtful)] = share
+        return things(scarf)
+
+    at = (135, 128)
+    whole, hair = found(0.25), found(0.05)
+    assert whole is not None and whole[at] == 1 and hair is not None and hair[at] == 0
+
+
 def jaw(mesh: np.ndarray) -> tuple[FacePart, np.ndarray]:
     """A full beard: the face's outline below the nose."""
     low = mesh[[98, 327], 1].mean() + 6
