@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 
+from facefusion.compose.color import Relight
 from facefusion.fusion.coarse import FusionMaps
 from facefusion.types import Mask
+
+
+def without_colour(relight: Relight, beard: Mask) -> Relight:
+    """Removes the colour of the light's gains under a beard (N, N) in [0, 1].
+
+    The gains are of skin: grey and dark hair beside it would turn green or blue.
+    """
+    size = (relight.gains.shape[0],) * 2
+    opacity = cv2.resize(beard, size, interpolation=cv2.INTER_AREA)[..., None]
+    grey = relight.gains.mean(-1, keepdims=True)
+    gains = relight.gains + opacity * (grey - relight.gains)
+    return replace(relight, gains=np.asarray(gains, np.float32))
 
 
 def carry_beard(answer: FusionMaps, beard: Mask, face: Mask) -> FusionMaps:

@@ -8,7 +8,7 @@ from typing import Final, Self
 import cv2
 import numpy as np
 
-from facefusion.compose.beard import carry_beard
+from facefusion.compose.beard import carry_beard, without_colour
 from facefusion.compose.color import Relight, match_light
 from facefusion.compose.detail import compose_detail
 from facefusion.compose.residual import smooth_residual
@@ -170,7 +170,7 @@ class AlignedPair:
         skin = uncovered(target.skin[COARSE_SIZE], blocked)
         if beard is not None:
             skin = uncovered(skin, beard)
-        warped_source = _relight(target, aligned, hidden, skin, part)
+        warped_source = _relight(target, aligned, hidden, skin, part, beard)
         warped = warped_source.sampled(part, Frame.crop(target.sizes.network))
         return cls(
             target,
@@ -241,6 +241,7 @@ def _relight(
     hidden: HiddenSource,
     skin: Mask,
     part: PhotoPart,
+    beard: Mask | None,
 ) -> WarpedSource:
     """Warps the source into the target's light on skin (128, 128), with what it hides mirrored."""
     own_skin = skin if hidden.replaced is None else uncovered(skin, hidden.replaced)
@@ -248,7 +249,8 @@ def _relight(
     def relit(flow: FloatArray, weights: Mask, frame: Frame) -> tuple[WarpedFace, Relight]:
         face = WarpedFace.of(flow, aligned.patches, aligned.to_crop)
         small = _smaller(face.sampled(part, frame))
-        return face, match_light(small, target.crops[COARSE_SIZE], weights, target.feature_masks)
+        light = match_light(small, target.crops[COARSE_SIZE], weights, target.feature_masks)
+        return face, light if beard is None else without_colour(light, beard)
 
     face, relight = relit(hidden.flow, own_skin, Frame.crop(target.sizes.network))
     mirror = None

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from facefusion.compose.beard import carry_beard
+from facefusion.compose.beard import carry_beard, without_colour
+from facefusion.compose.color import Relight
 from facefusion.fusion.coarse import FusionMaps
 from facefusion.perception.coverings import Coverings
 from facefusion.pipeline.alignment import AlignedPair
@@ -31,6 +32,16 @@ def test_under_a_beard_the_warped_source_is_shown_as_it_is() -> None:
     for place in beside:
         np.testing.assert_array_equal(found.mask[place], given.mask[place])
         np.testing.assert_array_equal(found.delta[place], given.delta[place])
+
+
+def test_a_coloured_light_on_skin_does_not_colour_a_beard() -> None:
+    gains = np.empty((32, 32, 3), np.float32)
+    gains[:] = (0.6, 1.5, 0.9)
+    beard = np.zeros((192, 192), np.float32)
+    beard[96:] = 1
+    found = without_colour(Relight(np.zeros((1, 256, 3), np.uint8), gains), beard).gains
+    np.testing.assert_allclose(found[17:], 1.0, atol=1e-6)
+    np.testing.assert_array_equal(found[:15], gains[:15])
 
 
 @pytest.fixture
