@@ -20,6 +20,7 @@ from facefusion.geometry.align import (
 )
 from facefusion.geometry.mask import outline_mask, uncovered
 from facefusion.geometry.sampling import PhotoPart
+from facefusion.geometry.topology import LEFT_BROW, RIGHT_BROW
 from facefusion.images.inpaint import Patch, covered_with_skin
 from facefusion.perception.coverings import MAP_SIZE, Coverings
 from facefusion.perception.strands import CROP_SIZE as STRANDS_SIZE
@@ -123,6 +124,8 @@ class AlignedFace:
 def _skin_over(things: Mask, crop: Photo, mesh: Mesh, hidden: Mask) -> Patch:
     """Covers things with skin from beside them: their colours would show at the soft edges of masks.
 
+    Above the brows the target's forehead stays.
+
     Args:
         things: (192, 192) float32 in [0, 1], `Coverings.things`.
         crop: (S, S, 3) RGB uint8, aligned.
@@ -132,7 +135,9 @@ def _skin_over(things: Mask, crop: Photo, mesh: Mesh, hidden: Mask) -> Patch:
     small = np.asarray(cv2.resize(crop, MAP_SIZE, interpolation=cv2.INTER_AREA), np.uint8)
     mesh = rescale_points(mesh, crop.shape[0], MAP_SIZE[0])
     skin = uncovered(outline_mask(mesh, MAP_SIZE[0]), hidden)
-    return covered_with_skin(small, (things > TRACE).astype(np.uint8), skin, *PATCH)
+    hole = (things > TRACE).astype(np.uint8)
+    hole[: max(round(float(mesh[list(LEFT_BROW + RIGHT_BROW), 1].min())), 0)] = 0
+    return covered_with_skin(small, hole, skin, *PATCH)
 
 
 @dataclass(frozen=True)
