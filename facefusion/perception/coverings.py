@@ -2,7 +2,8 @@
 
 The target's coverings are kept, the source's are not transferred. The target's glasses, shut eyes
 and whatever is in front of its face are excluded from the face mask: shut eyes cannot be warped
-from open ones. So is a full beard where the source has none, which would end in a ring, and so is
+from open ones. So is a full beard where the source has none, which would end in a ring (the
+source's own goes onto a smooth face as a whole, `compose.beard`), and so is
 the area that the source's hair or hat hides and the target's does not, with a margin for strands
 and shadow: the target's forehead is kept, and no fringe appears on it. Where both have hair, the
 fusion networks decide.
@@ -16,10 +17,17 @@ from typing import Final, overload
 import cv2
 import numpy as np
 
-from facefusion.geometry.align import FUSION_FACE_SHARE, mesh_crop_transform, transform_points
+from facefusion.geometry.align import (
+    FUSION_FACE_SHARE,
+    mesh_crop_transform,
+    rescale_points,
+    transform_points,
+)
 from facefusion.geometry.mask import widened
 from facefusion.geometry.ramps import ramp
+from facefusion.geometry.topology import LEFT_EYE, RIGHT_EYE
 from facefusion.perception.eyelids import EyelidsFinder, lids
+from facefusion.perception.face_parser import CROP_SIZE as PARTS_SIZE
 from facefusion.perception.face_parser import FaceParser, FaceParts
 from facefusion.perception.face_parts import FacePart
 from facefusion.perception.hair import hair_over_face
@@ -184,8 +192,9 @@ class CoveringsFinder:
 def coverings_of(parts: FaceParts, shut: Mask | None) -> Coverings:
     """Makes coverings from the parts of a face and its shut lids, (192, 192) or None."""
     frame, dark = (_at_map_size(parts.of(part)) for part in (FacePart.FRAME, FacePart.DARK_GLASS))
+    eyes = np.stack([parts.mesh[list(eye), :2].mean(0) for eye in (LEFT_EYE, RIGHT_EYE)])
     return Coverings(
-        glasses=Spectacles.found(frame, dark),
+        glasses=Spectacles.found(frame, dark, rescale_points(eyes, PARTS_SIZE, CROP_SIZE)),
         hair=hair_over_face(parts),
         lids=shut,
         things=_at_map_size(things(parts)),

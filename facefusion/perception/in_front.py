@@ -20,6 +20,8 @@ from facefusion.types import Mask
 EDGE: Final = (0.3, 0.6)
 #: Least probability of some pixel of a thing: less is a shadow or make-up.
 CONFIDENT: Final = 0.85
+#: Probability of hair that counts as a thing's, as a multiple of the thing's own.
+BESIDE_HAIR: Final = 2.0
 #: Probability from which on a pixel is certainly hidden: a refusal needs more than a warning. A
 #: very blurred face looks like a thing to the parser, but not certainly.
 CERTAIN: Final = 0.9
@@ -56,12 +58,15 @@ BEARD_SOFT: Final = 2.5
 def things(parts: FaceParts) -> Mask | None:
     """Returns where cloth, hands and other things hide a face.
 
+    The networks often doubt between hair and a cloth over it: what may be either counts as cloth.
+
     Returns:
         (256, 256) float32 in [0, 1] over the aligned crop, or None if nothing does.
     """
     probability = parts.of(FacePart.CLOTH, FacePart.HAND, FacePart.THING)
+    with_hair = probability + np.minimum(parts.of(FacePart.HAIR), BESIDE_HAIR * probability)
     near = parts.face(NEAR)
-    opacity = np.asarray(ramp(probability, *EDGE), np.float32) * near
+    opacity = np.asarray(ramp(with_hair, *EDGE), np.float32) * near
     _, labels = cv2.connectedComponents((opacity > 0).astype(np.uint8))
     face = parts.face() > 0
     areas = np.bincount(labels[face], minlength=labels.max() + 1) / max(int(face.sum()), 1)
@@ -86,12 +91,15 @@ def cut_off(parts: FaceParts) -> Mask | None:
 
 
 def hair_in_front(parts: FaceParts) -> Mask | None:
-    """Returns where hair of the head certainly hangs over a face.
+    """Returns where hair of the head certainly hangs over a face, or hair or a thing does.
+
+    Between a headcloth and the hair under it neither is certain, but that it is no skin.
 
     Returns:
         (256, 256) float32 in [0, 1] over the aligned crop, or None if it does nowhere.
     """
-    opacity = np.asarray(ramp(parts.of(FacePart.HAIR), *HAIR_EDGE), np.float32) * parts.face(NEAR)
+    probability = parts.of(FacePart.HAIR, FacePart.CLOTH, FacePart.HAND, FacePart.THING)
+    opacity = np.asarray(ramp(probability, *HAIR_EDGE), np.float32) * parts.face(NEAR)
     if not (opacity * parts.face()).any():
         return None
     return np.asarray(cv2.GaussianBlur(opacity, (0, 0), SOFT), np.float32)

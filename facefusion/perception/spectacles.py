@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Self
 
 import cv2
@@ -20,6 +20,15 @@ ROWS: Final = slice(48, 136)
 COLUMNS: Final = slice(24, 168)
 #: Least share of those pixels that glasses take: less are lashes and wrinkles.
 LEAST_SHARE: Final = 0.008
+#: Opacity of a frame at which a doubtful rim is seen, and radii of the ring around an eye where it is
+#: looked for, in eye distances.
+DOUBTFUL: Final = 0.2
+RING: Final = (0.2, 0.62)
+#: Parts in which a ring is divided, and the least number of parts of both rings that show a rim.
+RING_PARTS: Final = 8
+LEAST_PARTS: Final = 11
+#: Opacities above which a certain frame and a doubtful one are inpainted.
+HOLE, DOUBTFUL_HOLE = 0.25, 0.15
 #: Opacities of glass below which the eyes are visible, and above which they are hidden.
 CLEAR, DARK = 0.35, 0.65
 #: Standard deviation in pixels and gain of a frame's widened opacity, which covers the whole rim.
@@ -37,10 +46,12 @@ class Spectacles:
     Attributes:
         frame: (192, 192) float32 in [0, 1], opacity of the frame in the face's aligned crop.
         dark: (192, 192) float32 in [0, 1], where glass hides the eyes.
+        thin: whether the frame is doubtful nearly everywhere, as thin rims are.
     """
 
     frame: Mask
     dark: Mask
+    thin: bool = False
 
     @classmethod
     def from_opacity(cls, frame: Mask, glass: Mask) -> Self:
@@ -48,12 +59,25 @@ class Spectacles:
         return cls(frame, np.asarray(ramp(glass, CLEAR, DARK), np.float32))
 
     @classmethod
-    def found(cls, frame: Mask, glass: Mask) -> Self | None:
-        """Makes glasses from probabilities, (192, 192) float32 each; None if there are too few."""
+    def found(cls, frame: Mask, glass: Mask, eyes: FloatArray | None = None) -> Self | None:
+        """Makes glasses from probabilities.
+
+        Thin rims are doubtful to the networks, but they surround both eyes, as lashes, wrinkles and
+        shadows do not.
+
+        Args:
+            frame, glass: (192, 192) float32 in [0, 1].
+            eyes: (2, 2) centres of the eyes in the same pixels, to look for thin rims as well.
+
+        Returns:
+            The glasses, or None if there are too few certain pixels and no rims.
+        """
         least = LEAST_SHARE * (ROWS.stop - ROWS.start) * (COLUMNS.stop - COLUMNS.start)
-        if max(float((part > 0.5).sum()) for part in (frame, glass)) < least:
+        if max(float((part > 0.5).sum()) for part in (frame, glass)) >= least:
+            return cls.from_opacity(frame, glass)
+        if eyes is None or (frame > DOUBTFUL).sum() < 2 * least or not _surrounds(frame, eyes):
             return None
-        return cls.from_opacity(frame, glass)
+        return replace(cls.from_opacity(frame, glass), thin=True)
 
     @property
     def covered(self) -> Mask:
@@ -89,7 +113,8 @@ class Spectacles:
         """
         if self.hides_eyes:
             return None
-        hole = cv2.dilate((self.frame > 0.25).astype(np.uint8), np.ones((3, 3), np.uint8))
+        opacity = DOUBTFUL_HOLE if self.thin else HOLE
+        hole = cv2.dilate((self.frame > opacity).astype(np.uint8), np.ones((3, 3), np.uint8))
         return inpainted(crop, hole, 3, 0.7)
 
     def without_frame(self, crop: Photo) -> Photo:
@@ -100,6 +125,18 @@ class Spectacles:
         """
         patch = self.patch(crop)
         return crop if patch is None else patch.onto(crop)
+
+
+def _surrounds(frame: Mask, eyes: FloatArray) -> bool:
+    """Returns whether a frame (192, 192) is seen in most directions from both eyes (2, 2)."""
+    y, x = np.nonzero(frame > DOUBTFUL)
+    distance = float(np.hypot(*(eyes[1] - eyes[0])))
+    parts = 0
+    for across, down in eyes:
+        near, far = (np.hypot(x - across, y - down) / distance > limit for limit in RING)
+        turn = np.arctan2(y - down, x - across)[near & ~far] / (2 * np.pi) + 0.5
+        parts += len(np.unique(np.floor(turn * RING_PARTS) % RING_PARTS))
+    return parts >= LEAST_PARTS
 
 
 def as_spectacles(opacity: FloatArray) -> Spectacles | None:

@@ -8,6 +8,7 @@ from typing import Final, Self
 import cv2
 import numpy as np
 
+from facefusion.compose.beard import carry_beard, without_colour
 from facefusion.compose.color import Relight, match_light
 from facefusion.compose.detail import compose_detail
 from facefusion.compose.residual import smooth_residual
@@ -59,6 +60,7 @@ class AlignedPair:
             where the source is seen too obliquely.
         around_hair: (192, 192) float32, where the target is also kept, around the
             source's hair, or None.
+        beard: (192, 192) float32, the source's full beard where the target has none, or None.
         single_sampling: whether the source photo is sampled once, at the resolution of the result.
     """
 
@@ -69,6 +71,7 @@ class AlignedPair:
     warped_small: Photo
     blocked: Mask
     around_hair: Mask | None = None
+    beard: Mask | None = None
     single_sampling: bool = True
 
     @property
@@ -95,10 +98,13 @@ class AlignedPair:
         return mask if self.around_hair is None else uncovered(mask, self.around_hair)
 
     def smooth_residual(self, answer: FusionMaps) -> FusionMaps:
-        """Removes a network's residue along the forehead's edge and beside the source's hair.
+        """Removes a network's residue in a beard, along the forehead's edge and beside hair.
 
-        Without the step `hairline` the answer stays as it is.
+        Without the step `hairline` it stays along the forehead's edge and beside hair.
         """
+        if self.beard is not None:
+            face = self.changeable(self.target.face[EXPRESSION_SIZE])
+            answer = carry_beard(answer, self.beard, face)
         if self.around_hair is None:
             return answer
         widened = SMOOTHED_GAIN * cv2.GaussianBlur(self.around_hair, (0, 0), SMOOTHED_SIGMA)
@@ -160,7 +166,11 @@ class AlignedPair:
             target, aligned, source_mesh, hidden, coverings, steps
         )
         part = _source_part(source, target, steps)
-        warped_source = _relight(target, aligned, hidden, blocked, part)
+        beard = hidden.beard if coverings.beard is None else None
+        skin = uncovered(target.skin[COARSE_SIZE], blocked)
+        if beard is not None:
+            skin = uncovered(skin, beard)
+        warped_source = _relight(target, aligned, hidden, skin, part, beard)
         warped = warped_source.sampled(part, Frame.crop(target.sizes.network))
         return cls(
             target,
@@ -170,6 +180,7 @@ class AlignedPair:
             _smaller(warped),
             blocked,
             around_hair,
+            beard,
             steps.single_sampling,
         )
 
@@ -215,7 +226,7 @@ def _blocked_areas(
         around_hair = coverings.around_hair(occlusion_maps, target.face[EXPRESSION_SIZE])
     if steps.triangles:
         blocked = np.maximum(blocked, _too_oblique(target, source_mesh, hidden.mirror))
-    beard = coverings.kept_beard(source_bearded=aligned.bearded)
+    beard = coverings.kept_beard(source_bearded=aligned.beard is not None)
     if beard is not None:
         blocked = np.maximum(blocked, beard)
     if stays_closed(aligned.mouth, coverings.mouth):
@@ -228,17 +239,18 @@ def _relight(
     target: PreparedTarget,
     aligned: AlignedFace,
     hidden: HiddenSource,
-    blocked: Mask,
+    skin: Mask,
     part: PhotoPart,
+    beard: Mask | None,
 ) -> WarpedSource:
-    """Warps the source into the target's light, with what it hides mirrored."""
-    skin = uncovered(target.skin[COARSE_SIZE], blocked)
+    """Warps the source into the target's light on skin (128, 128), with what it hides mirrored."""
     own_skin = skin if hidden.replaced is None else uncovered(skin, hidden.replaced)
 
     def relit(flow: FloatArray, weights: Mask, frame: Frame) -> tuple[WarpedFace, Relight]:
         face = WarpedFace.of(flow, aligned.patches, aligned.to_crop)
         small = _smaller(face.sampled(part, frame))
-        return face, match_light(small, target.crops[COARSE_SIZE], weights, target.feature_masks)
+        light = match_light(small, target.crops[COARSE_SIZE], weights, target.feature_masks)
+        return face, light if beard is None else without_colour(light, beard)
 
     face, relight = relit(hidden.flow, own_skin, Frame.crop(target.sizes.network))
     mirror = None

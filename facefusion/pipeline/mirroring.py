@@ -44,6 +44,7 @@ class HiddenSource:
         mirror_flow: (S, S, 2) float32, that of its mirror image, or None without `mirror`.
         mirror: (S, S) float32 in [0, 1] over the crop, opacity of the mirror image, or None.
         replaced: (192, 192) float32 in [0, 1], opacity of the mirror image over things, or None.
+        beard: (192, 192) float32 in [0, 1], the source's full beard, or None.
     """
 
     occlusion_maps: FloatArray
@@ -51,6 +52,7 @@ class HiddenSource:
     mirror_flow: FloatArray | None = None
     mirror: Mask | None = None
     replaced: Mask | None = None
+    beard: Mask | None = None
 
     @classmethod
     def of(cls, target: PreparedTarget, aligned: AlignedFace, source_mesh: Mesh) -> Self:
@@ -63,25 +65,26 @@ class HiddenSource:
         """
         flow = source_flow(target.warp, source_mesh)
         maps = _sampled(aligned.occlusion_maps, flow)
+        beard = None if aligned.beard is None else _sampled(aligned.beard, flow)
         by_pose = _hidden_by_pose(target, source_mesh)
         if by_pose is None and _below_brows(target, maps.max(-1)) is None:
-            return cls(maps, flow)
+            return cls(maps, flow, beard=beard)
         mirror_flow = source_flow(target.warp, source_mesh, mirror=True)
         other_maps = _sampled(aligned.occlusion_maps, mirror_flow)
         replaced = _replaced(target, maps.max(-1), other_maps.max(-1))
         if replaced is None and by_pose is None:
-            return cls(maps, flow)
+            return cls(maps, flow, beard=beard)
         opacity = np.zeros((target.warp.flow_size,) * 2, np.float32) if by_pose is None else by_pose
         if replaced is not None:
             larger = cv2.resize(replaced, opacity.shape, interpolation=cv2.INTER_LINEAR)
             opacity = np.asarray(np.maximum(opacity, larger), np.float32)
         share = cv2.resize(opacity, MAP_SIZE, interpolation=cv2.INTER_AREA)[..., None]
         maps = np.asarray(maps * (1 - share) + other_maps * share, np.float32)
-        return cls(maps, flow, mirror_flow, opacity, replaced)
+        return cls(maps, flow, mirror_flow, opacity, replaced, beard)
 
 
 def _sampled(maps: FloatArray, flow: FloatArray) -> FloatArray:
-    """Samples maps (192, 192, C) of the source's aligned crop along a flow."""
+    """Samples a map (192, 192) or maps (192, 192, C) of the source's aligned crop along a flow."""
     size = MAP_SIZE[0]
     small = np.asarray(cv2.resize(flow, MAP_SIZE, interpolation=cv2.INTER_LINEAR), np.float32)
     positions = rescale_points(small.reshape(-1, 2), EXPRESSION_SIZE, size).reshape(small.shape)

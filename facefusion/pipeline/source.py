@@ -20,15 +20,18 @@ from facefusion.geometry.align import (
 )
 from facefusion.geometry.mask import outline_mask, uncovered
 from facefusion.geometry.sampling import PhotoPart
+from facefusion.geometry.topology import LEFT_BROW, RIGHT_BROW
 from facefusion.images.inpaint import Patch, covered_with_skin
 from facefusion.perception.coverings import MAP_SIZE, Coverings
 from facefusion.perception.strands import CROP_SIZE as STRANDS_SIZE
 from facefusion.perception.strands import find_strands, joined
 from facefusion.types import Affine, Face, FloatArray, Mask, Mesh, Photo
 
-#: Standard deviations in pixels of the Gaussians that average the skin laid over strands, and that
-#: soften its edge.
+#: Standard deviations in pixels of the Gaussians that average the skin laid over strands and things,
+#: and that soften its edge.
 PATCH: Final = (6.0, 1.0)
+#: Opacity of things above which skin is laid over them.
+TRACE: Final = 0.02
 
 
 @dataclass(frozen=True)
@@ -62,11 +65,11 @@ class AlignedFace:
         crop: (S, S, 3) RGB uint8, the face upright and 60 % of the side, with the patches applied.
         mesh: (468, 3) in the crop's pixels.
         to_crop: (2, 3) pixels of the photo to pixels of the crop.
-        patches: skin that replaces spectacle frames and single strands of hair, over the crop.
+        patches: skin that replaces spectacle frames, things and single strands of hair, over the crop.
         occlusion_maps: (192, 192, 2) float32 in [0, 1], `Coverings.occlusion_maps` with fringes of
             single strands.
         mouth: `Coverings.mouth`.
-        bearded: whether the source has a full beard.
+        beard: `Coverings.beard`.
     """
 
     crop: Photo
@@ -75,7 +78,7 @@ class AlignedFace:
     patches: tuple[Patch, ...]
     occlusion_maps: FloatArray
     mouth: float | None = None
-    bearded: bool = False
+    beard: Mask | None = None
 
     @classmethod
     def of(
@@ -96,6 +99,9 @@ class AlignedFace:
         patches = []
         if coverings.glasses is not None and (frame := coverings.glasses.patch(crop)) is not None:
             patches.append(frame)
+        if coverings.things is not None:
+            hidden = coverings.occlusion_maps.max(-1)
+            patches.append(_skin_over(coverings.things, crop, mesh, hidden))
         hair_strands = _find_strands(crop, mesh, coverings.hair) if strands else None
         if hair_strands is not None:
             patches.append(hair_strands.patch)
@@ -111,8 +117,27 @@ class AlignedFace:
             tuple(patches),
             occlusion_maps,
             coverings.mouth,
-            bearded=coverings.beard is not None,
+            coverings.beard,
         )
+
+
+def _skin_over(things: Mask, crop: Photo, mesh: Mesh, hidden: Mask) -> Patch:
+    """Covers things with skin from beside them: their colours would show at the soft edges of masks.
+
+    Above the brows the target's forehead stays.
+
+    Args:
+        things: (192, 192) float32 in [0, 1], `Coverings.things`.
+        crop: (S, S, 3) RGB uint8, aligned.
+        mesh: (468, 3) in the crop's pixels.
+        hidden: (192, 192) float32 in [0, 1], all that is no skin.
+    """
+    small = np.asarray(cv2.resize(crop, MAP_SIZE, interpolation=cv2.INTER_AREA), np.uint8)
+    mesh = rescale_points(mesh, crop.shape[0], MAP_SIZE[0])
+    skin = uncovered(outline_mask(mesh, MAP_SIZE[0]), hidden)
+    hole = (things > TRACE).astype(np.uint8)
+    hole[: max(round(float(mesh[list(LEFT_BROW + RIGHT_BROW), 1].min())), 0)] = 0
+    return covered_with_skin(small, hole, skin, *PATCH)
 
 
 @dataclass(frozen=True)

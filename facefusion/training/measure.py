@@ -15,20 +15,21 @@ import insightface.data
 import numpy as np
 import skimage.data
 
-from facefusion.geometry.align import crop_photo
+from facefusion.geometry.align import FUSION_FACE_SHARE, crop_photo, mesh_crop_transform
 from facefusion.geometry.topology import OVAL, eye_distance, five_points
 from facefusion.models.manifest import EMBEDDED_WEIGHTS, read_manifest
 from facefusion.perception.coverings import coverings_of
 from facefusion.perception.detector import FaceDetector
 from facefusion.perception.eyelids import SHUT, EyelidsFinder
-from facefusion.perception.face_parser import FaceParser
-from facefusion.perception.face_parts import PARTS, FacePart
+from facefusion.perception.face_parser import CROP_SIZE, FaceParser
+from facefusion.perception.face_parts import IN_FRONT, PARTS, FacePart
 from facefusion.perception.identity import IdentityEncoder
 from facefusion.perception.mesh import FaceMesh
 from facefusion.training.identity_teacher import IdentityTeacher
 from facefusion.training.samples.covering_labels import glasses_kinds
 from facefusion.training.samples.data import FaceImage, align_faces, load_faces
 from facefusion.training.samples.identity_faces import arcface_crops, augmented_copies
+from facefusion.training.samples.labelled_points import labelled_points, point_scores
 from facefusion.training.samples.mosaics import make_mosaic
 from facefusion.training.samples.parsed_faces import both_splits
 from facefusion.training.tasks.detector import box_iou
@@ -190,6 +191,28 @@ def parser_rows(files: Mapping[str, Path], parser: FaceParser) -> Rows:
     return [*rows, ("parser, mean IoU", "", f"{np.nanmean(list(scores.values())):.3f}")]
 
 
+def point_rows(parser: FaceParser, val: list[FaceImage]) -> Rows:
+    """Measures the parser on points of val faces that were labelled by eye."""
+    by_name, labels, found = labelled_points(), [], []
+    for face in val:
+        if face.name in by_name:
+            to_crop = mesh_crop_transform(face.mesh, FUSION_FACE_SHARE, CROP_SIZE)
+            labels.append(by_name[face.name].labels)
+            parts, shape = parser(face.image, face.mesh), face.image.shape
+            found.append(by_name[face.name].found(parts, to_crop, shape))
+    seen, told = np.concatenate(labels), np.concatenate(found)
+    covered, covers = (np.isin(each, IN_FRONT) for each in (seen, told))
+    joined = (covered & covers).sum() / (covered | covers).sum()
+    what = f"parser, of {len(seen)} points labelled by eye on {len(labels)} val faces"
+    rows = [
+        (f"{what}, told right", "", f"{100 * (seen == told).mean():.1f} %"),
+        ("points, IoU of all in front as one", "", f"{joined:.3f}"),
+    ]
+    for part, (count, score) in point_scores(seen, told).items():
+        rows.append((f"points, IoU of {part.name.lower()}, {count} points", "", f"{score:.3f}"))
+    return rows
+
+
 def eyelids_rows(finder: EyelidsFinder, val: list[FaceImage]) -> Rows:
     """Measures shut and open eyes of the val split, of which few are shut."""
     labels = shut_eyes([face.name for face in val])
@@ -227,6 +250,7 @@ def main() -> None:
         identity_rows(IdentityEncoder(files["identity"].path), args.teacher, val),
         spectacles_rows(parser, load_faces(args.data, "train"), val),
         parser_rows(vars(args), parser),
+        point_rows(parser, val),
         eyelids_rows(EyelidsFinder(files["eyelids"].path), val),
     ):
         lines += [f"| {what} | {asked} | {measured} |" for what, asked, measured in rows]

@@ -80,6 +80,20 @@ def test_what_is_small_doubtful_or_beside_the_face_is_no_thing(mesh: np.ndarray)
     assert things(parsed(mesh, (FacePart.HAIR, square(128, 140, 20)))) is None
 
 
+def test_what_may_be_hair_or_cloth_is_cloth_beside_certain_cloth(mesh: np.ndarray) -> None:
+    def found(cloth: float) -> np.ndarray | None:
+        scarf = parsed(mesh, (FacePart.CLOTH, square(128, 100, 20)))
+        doubtful = np.s_[120:150, 108:148]
+        scarf.probabilities[(slice(None), *doubtful)] = 0
+        for part, share in ((FacePart.CLOTH, cloth), (FacePart.HAIR, 0.6)):
+            scarf.probabilities[(part, *doubtful)] = share
+        return things(scarf)
+
+    at = (135, 128)
+    whole, hair = found(0.25), found(0.05)
+    assert whole is not None and whole[at] == 1 and hair is not None and hair[at] == 0
+
+
 def jaw(mesh: np.ndarray) -> tuple[FacePart, np.ndarray]:
     """A full beard: the face's outline below the nose."""
     low = mesh[[98, 327], 1].mean() + 6
@@ -149,8 +163,15 @@ def test_hair_over_the_face_is_kept_and_not_carried(mesh: np.ndarray) -> None:
     assert found.in_front[at_hair] == found.always_keep[at_hair] == 1
     assert found.always_keep[beside] == 0 and bare.hair_in_front is None
     assert bare.blocked_by(found.occlusion_maps)[at_hair] == 1
-    doubtful = coverings_of(parsed(mesh, curtain, sure=0.4), None)
+    doubtful = coverings_of(parsed(mesh, curtain, sure=0.25), None)
     assert doubtful.hair_in_front is None
+
+
+def test_between_hair_and_cloth_there_is_no_skin(mesh: np.ndarray) -> None:
+    mixed = parsed(mesh, (FacePart.HAIR, square(105, 150, 25)), sure=0.3)
+    mixed.probabilities[FacePart.CLOTH, 140:160, 95:115] = 0.5
+    found, at, beside = coverings_of(mixed, None), (112, 79), (96, 79)  # of 192
+    assert found.things is None and found.in_front[at] > 0.9 and found.in_front[beside] == 0
 
 
 def test_beyond_the_photos_edge_there_is_nothing_of_a_face(
@@ -183,6 +204,29 @@ def test_a_source_whose_mouth_is_cut_off_is_refused(pipeline: FusionPipeline) ->
     with pytest.raises(FaceCutError) as refused:
         check_coverings(pipeline.find_coverings(cut, face), "source")
     assert "whole face" in str(refused.value)
+
+
+def rims(mesh: np.ndarray, *eyes: tuple[int, ...], sure: float) -> FaceParts:
+    """Thin rims around eyes, of which the parser is not sure."""
+    bare = parsed(mesh)
+    drawn = np.zeros((CROP_SIZE, CROP_SIZE), np.uint8)
+    for eye in eyes:
+        x, y = mesh[list(eye), :2].mean(0)
+        cv2.circle(drawn, (round(float(x)), round(float(y))), 20, 1, 2)
+    bare.probabilities[:] = np.where(drawn > 0, bare.probabilities * (1 - sure), bare.probabilities)
+    bare.probabilities[FacePart.FRAME] += drawn * np.float32(sure)
+    return bare
+
+
+def test_doubtful_rims_around_both_eyes_are_glasses(mesh: np.ndarray) -> None:
+    found = coverings_of(rims(mesh, LEFT_EYE, RIGHT_EYE, sure=0.4), None).glasses
+    assert found is not None and found.thin and not found.hides_eyes
+    x, y = mesh[list(LEFT_EYE), :2].mean(0)
+    crop = np.full((CROP_SIZE, CROP_SIZE, 3), 170, np.uint8)
+    cv2.circle(crop, (round(float(x)), round(float(y))), 20, (20, 20, 20), 2)
+    assert found.without_frame(crop).min() > 120
+    assert coverings_of(rims(mesh, LEFT_EYE, sure=0.4), None).glasses is None
+    assert coverings_of(rims(mesh, LEFT_EYE, RIGHT_EYE, sure=0.15), None).glasses is None
 
 
 def test_dark_glass_and_frames_make_glasses(mesh: np.ndarray) -> None:

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from facefusion.geometry.align import invert, transform_points
 from facefusion.perception.coverings import Coverings
 from facefusion.pipeline.alignment import AlignedPair
+from facefusion.pipeline.source import AlignedFace
 
 BARE = np.zeros((96, 96), np.float32)
 SIDE = 192
@@ -82,3 +84,15 @@ def test_a_turned_source_has_one_mirror_image_for_both(make_pair: Any, make_mesh
     both = make_pair((photo, turned), (photo, frontal), source_coverings=hidden(CHEEK))
     opacity, alone = both.warped_source.mirror_opacity, by_pose.warped_source.mirror_opacity
     assert opacity is not None and (opacity >= alone).all()
+
+
+def test_the_colour_of_a_thing_is_not_left_in_the_source(make_face: Any, make_mesh: Any) -> None:
+    mesh = make_mesh((150, 150), 180)
+    photo = np.full((300, 300, 3), 170, np.uint8)
+    to_crop = AlignedFace.of(photo, make_face(photo, mesh), Coverings(None, BARE), 192).to_crop
+    corners = transform_points(np.array([[62.0, 102.0], [78.0, 128.0]]), invert(to_crop))
+    (left, top), (right, bottom) = np.rint(corners).astype(int)
+    photo[top:bottom, left:right] = (200, 20, 20)
+    for coverings, most in ((hidden(CHEEK), 12), (Coverings(None, BARE), 200)):
+        crop = AlignedFace.of(photo, make_face(photo, mesh), coverings, 256).crop
+        assert abs(int(np.ptp(crop.reshape(-1, 3), axis=1).max()) - most) <= 20

@@ -11,12 +11,18 @@ import pytest
 import torch
 
 from facefusion.geometry.topology import LEFT_BROW, LEFT_EYE, OUTER_LIPS
+from facefusion.perception.face_parser import FaceParts
 from facefusion.perception.face_parts import PARTS, FacePart
 from facefusion.perception.spectacles import Spectacles
 from facefusion.training.loop import to_input
 from facefusion.training.samples import parsed_faces as parsed_faces_module
 from facefusion.training.samples import things as things_module
 from facefusion.training.samples.cut_hands import CutHands, hand_shape
+from facefusion.training.samples.labelled_points import (
+    LabelledPoints,
+    labelled_points,
+    point_scores,
+)
 from facefusion.training.samples.parsed_faces import ParsedFaces, both_splits
 from facefusion.training.samples.part_labels import HAIR_OR_CLOTH, IGNORED, beard_kinds, label_parts
 from facefusion.training.samples.part_maps import CROP_SIZE, PartMaps
@@ -130,6 +136,21 @@ def test_the_table_of_beards_names_images_once() -> None:
     rows = [line.split(",") for line in table.splitlines()[1:]]
     assert len({name for name, _ in rows}) == len(rows) > 300
     assert {kind for _, kind in rows} == {"beard", "unclear"}
+
+
+def test_points_labelled_by_eye_are_looked_up_in_the_crop(mesh: np.ndarray) -> None:
+    points = labelled_points()
+    assert len(points) == 60 and sum(len(each.labels) for each in points.values()) > 350
+    probabilities = np.zeros((PARTS, CROP_SIZE, CROP_SIZE), np.float32)
+    probabilities[FacePart.SKIN] = 0.5
+    probabilities[FacePart.HAIR, 40:50, 60:70] = 1
+    half = np.array([[0.5, 0, 0], [0, 0.5, 0]])
+    places = np.array([[122, 82], [138, 98], [140, 98], [82, 122], [-9, 900]], np.float32)
+    labels = np.array([FacePart.HAIR, FacePart.SKIN, FacePart.SKIN, FacePart.SKIN, FacePart.SKIN])
+    shares = LabelledPoints((places + 0.5) / 1000, labels)
+    found = shares.found(FaceParts(probabilities, mesh), half, (1000, 1000, 3))
+    assert found.tolist() == [FacePart.HAIR, FacePart.HAIR, *[FacePart.SKIN] * 3]
+    assert point_scores(labels, found) == {FacePart.SKIN: (4, 0.75), FacePart.HAIR: (1, 0.5)}
 
 
 def test_held_out_shapes_are_none_of_training() -> None:
