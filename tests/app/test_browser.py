@@ -630,6 +630,31 @@ def test_a_change_counts_before_the_example_s_photos_were_looked_at(
     assert set(server.watched.calls[1:]) == {"balanced"}
 
 
+def test_a_face_of_one_s_own_counts_before_the_example_s_photo_arrives(
+    visit: Callable[..., Any], server: Any, face_file: str
+) -> None:
+    """It is given within the same task as the press, while the server has not answered yet."""
+    visitor = visit(1280, "en-US")
+    page = visitor.page
+    page.evaluate(
+        """(text) => {
+          const bytes = Uint8Array.from(atob(text), (each) => each.charCodeAt(0));
+          document.querySelector("#example-3").click();
+          dom.give("source-photo", new File([bytes], "own.png", { type: "image/png" }));
+        }""",
+        base64.b64encode(Path(face_file).read_bytes()).decode(),
+    )
+    page.wait_for_selector("#target-photo img[src$='target-3.jpg']")
+    page.wait_for_selector("#source-notice .notice.fine")
+    page.wait_for_selector(f"#state li:has-text('{say('need.consent')}')")
+    given = visitor.settled(lambda: page.get_attribute("#source-photo img", "src"))
+    assert given.endswith("/photo.png") and server.watched.calls == []
+    visitor.consent()
+    visitor.result()
+    assert server.watched.calls == ["auto"]
+    visitor.behaves()
+
+
 def test_delete_my_photos_now(
     visit: Callable[..., Any],
     serve_page: Any,
