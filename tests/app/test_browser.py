@@ -195,6 +195,37 @@ def test_photos_are_thumbnails_beside_a_result(visit: Callable[..., Any]) -> Non
     visitor.fits()
 
 
+def test_the_button_that_removes_a_photo_lies_beside_it(
+    visit: Callable[..., Any], landscape_file: str
+) -> None:
+    """Faces are up to the edge of a photo; in the large box, and beside a result."""
+    visitor = visit(390, "en-US")
+    page = visitor.page
+
+    def is_beside() -> bool:
+        button, photo = (
+            page.locator(f"#target-photo {part}").bounding_box()
+            for part in (".icon-button-wrapper", "img")
+        )
+        above = button["y"] + button["height"] <= photo["y"]
+        return above or photo["x"] + photo["width"] <= button["x"]
+
+    visitor.choose("target", landscape_file)
+    for width in (390, 1280):
+        visitor.resize(width)
+        assert is_beside()
+    page.click("#example-1")
+    page.wait_for_selector("#view .view[data-state=result]")
+    page.wait_for_selector("#target-photo img[src$='target-1.jpg']")
+    visitor.choose("target", landscape_file)
+    for width in (390, 1280):
+        visitor.resize(width)
+        assert is_beside()
+        page.click("#target-photo .image-frame")
+        assert is_beside()
+        page.click("#target-photo .image-frame")
+
+
 def test_share_is_offered_where_the_browser_can(visit: Callable[..., Any]) -> None:
     visitor = visit(390, "en-US")
     page = visitor.page
