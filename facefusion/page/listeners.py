@@ -7,7 +7,7 @@ from typing import Any, Final
 import gradio as gr
 
 from facefusion import FusionPipeline
-from facefusion.page import form, style
+from facefusion.page import form, html, style
 from facefusion.page.actions import Actions
 from facefusion.page.comparing import Comparing
 from facefusion.page.examples import Example
@@ -85,9 +85,11 @@ def connect_photos(layout: Layout, checks: PhotoChecks, at_once: int) -> None:
 def connect_examples(layout: Layout, showing: Showing, found: list[Example]) -> None:
     """Connects the buttons of the examples."""
     source, target = layout.photos.sources[0].photo, layout.photos.target.field.photo
-    outputs = [source, target, layout.outcome.made, layout.outcome.done, layout.outcome.details]
+    outputs = [target, layout.outcome.made, layout.outcome.done, layout.outcome.details]
     for button, example in zip(layout.examples, found, strict=True):
-        button.click(showing.shower(example), source, outputs, preprocess=False, **UNQUEUED)
+        shower, face = showing.shower(example), str(example.face)
+        shown = button.click(shower, source, outputs, preprocess=False, **UNQUEUED)
+        shown.success(None, source, source, js=style.give_face(face, html.address(face)), **PRIVATE)
 
 
 def connect_fusion(layout: Layout, actions: Actions, fusing: Fusing, at_once: int) -> None:

@@ -29,13 +29,12 @@ class Showing:
 
     def shower(self, example: Example) -> Callable[[Raw | None, gr.Request], Changes]:
         """Makes the listener of an example's button."""
-        source, target = self.layout.photos.sources[0].photo, self.layout.photos.target.field.photo
+        target = self.layout.photos.target.field.photo
 
         def show(own: Raw | None, request: gr.Request) -> Changes:
             changes: Changes = {target: str(example.target)}
             if own and not self.photos.are_examples([own]):
                 return changes
-            changes[source] = str(example.face)
             if example.result is not None:
                 outcome = self.layout.outcome
                 changes[outcome.made] = self._made(example, request)

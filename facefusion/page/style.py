@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Final
 
@@ -59,3 +60,9 @@ REVEAL: Final = "() => runs.reveal()"
 #: Exchanges two photos in the browser, without a request to the server, and empties their notices: the
 #: server looks at each photo again in its new place.
 EXCHANGE: Final = "(one, other) => [other, one, '', '']"
+
+
+def give_face(path: str, address: str) -> str:
+    """Returns JavaScript that makes a file the face, unless the visitor has given their own meanwhile."""
+    file = {"path": path, "url": address, "meta": {"_type": "gradio.FileData"}}
+    return f"(own) => runs.faceOf(own, {json.dumps(file)})"

@@ -375,6 +375,7 @@ class Visitor:
     def open(self, section: str) -> None:
         self.page.click(f"#{section} > button")
         self.page.wait_for_selector(f"#{section} [data-testid=accordion-content] >> visible=true")
+        self.painted()
 
     def needs(self) -> list[str]:
         """What the page says is missing."""
@@ -418,6 +419,10 @@ class Visitor:
         """Gives the window another width, and waits until the page is laid out anew."""
         self.width = width
         self.page.set_viewport_size({"width": width, "height": 844})
+        self.painted()
+
+    def painted(self) -> None:
+        """Waits for the second frame: Gradio sets what a section holds once more in the first one."""
         self.page.evaluate(
             "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
         )

@@ -195,6 +195,37 @@ def test_photos_are_thumbnails_beside_a_result(visit: Callable[..., Any]) -> Non
     visitor.fits()
 
 
+def test_the_button_that_removes_a_photo_lies_beside_it(
+    visit: Callable[..., Any], landscape_file: str
+) -> None:
+    """Faces are up to the edge of a photo; in the large box, and beside a result."""
+    visitor = visit(390, "en-US")
+    page = visitor.page
+
+    def is_beside() -> bool:
+        button, photo = (
+            page.locator(f"#target-photo {part}").bounding_box()
+            for part in (".icon-button-wrapper", "img")
+        )
+        above = button["y"] + button["height"] <= photo["y"]
+        return above or photo["x"] + photo["width"] <= button["x"]
+
+    visitor.choose("target", landscape_file)
+    for width in (390, 1280):
+        visitor.resize(width)
+        assert is_beside()
+    page.click("#example-1")
+    page.wait_for_selector("#view .view[data-state=result]")
+    page.wait_for_selector("#target-photo img[src$='target-1.jpg']")
+    visitor.choose("target", landscape_file)
+    for width in (390, 1280):
+        visitor.resize(width)
+        assert is_beside()
+        page.click("#target-photo .image-frame")
+        assert is_beside()
+        page.click("#target-photo .image-frame")
+
+
 def test_share_is_offered_where_the_browser_can(visit: Callable[..., Any]) -> None:
     visitor = visit(390, "en-US")
     page = visitor.page
@@ -630,6 +661,31 @@ def test_a_change_counts_before_the_example_s_photos_were_looked_at(
     assert set(server.watched.calls[1:]) == {"balanced"}
 
 
+def test_a_face_of_one_s_own_counts_before_the_example_s_photo_arrives(
+    visit: Callable[..., Any], server: Any, face_file: str
+) -> None:
+    """It is given within the same task as the press, while the server has not answered yet."""
+    visitor = visit(1280, "en-US")
+    page = visitor.page
+    page.evaluate(
+        """(text) => {
+          const bytes = Uint8Array.from(atob(text), (each) => each.charCodeAt(0));
+          document.querySelector("#example-3").click();
+          dom.give("source-photo", new File([bytes], "own.png", { type: "image/png" }));
+        }""",
+        base64.b64encode(Path(face_file).read_bytes()).decode(),
+    )
+    page.wait_for_selector("#target-photo img[src$='target-3.jpg']")
+    page.wait_for_selector("#source-notice .notice.fine")
+    page.wait_for_selector(f"#state li:has-text('{say('need.consent')}')")
+    given = visitor.settled(lambda: page.get_attribute("#source-photo img", "src"))
+    assert given.endswith("/photo.png") and server.watched.calls == []
+    visitor.consent()
+    visitor.result()
+    assert server.watched.calls == ["auto"]
+    visitor.behaves()
+
+
 def test_delete_my_photos_now(
     visit: Callable[..., Any],
     serve_page: Any,
@@ -688,7 +744,7 @@ def test_the_keyboard_alone(visit: Callable[..., Any], server: Any) -> None:
         page.keyboard.press("Space")
     reach("#fine > button", "Tab")
     page.keyboard.press("Enter")
-    page.wait_for_selector("#tier label:has-text('·')")  # after the page's own update of the tiers
+    visitor.painted()
     reach("#tier input:checked", "Tab")
     page.keyboard.press("ArrowRight")
     visitor.result()

@@ -190,3 +190,40 @@ def test_the_table_is_about_the_last_result(
     page.click("#visit .strip button:nth-of-type(2)")
     page.wait_for_selector("#done tbody tr:nth-of-type(2)")
     assert server.watched.calls == ["auto", "auto"]
+
+
+def test_a_result_that_is_continued_from_keeps_who_goes_where(
+    visit: Callable[..., Any], server: Any, photo_file: str, group_file: str
+) -> None:
+    """Also an earlier result; nothing is made again until something is changed."""
+    visitor = visit(1280, "en-US")
+    page = visitor.page
+    visitor.choose("source", photo_file)
+    visitor.choose("target", group_file)
+    press(page, 3, 0)
+    press(page, 5, 1)
+    visitor.consent()
+    visitor.result()
+    press(page, 1, 1)
+    visitor.result()
+    page.click("#visit .strip button:nth-of-type(1)")
+    page.wait_for_selector("#done", state="hidden")
+    before = visitor.target
+    page.click("#reuse")
+    page.wait_for_function(
+        "src => ![src, undefined].includes(document.querySelector('#target-photo img')?.src)"
+        " && document.querySelector('#target-photo .frames')",
+        arg=before,
+    )
+    names = visitor.settled(lambda: [name(page, number) for number in range(1, 7)])
+    assert names == [
+        say("face.as") % {"number": number, "who": say(f"who.{int(number == 5)}").lower()}
+        for number in range(1, 7)
+    ]
+    assert server.watched.calls == ["auto", "auto"]
+    visitor.open("fine")
+    page.click("#tier label:nth-of-type(2)")
+    visitor.result()
+    assert page.locator("#done th[scope=row]").all_inner_texts() == [f"{say('face')} 5"]
+    assert server.watched.calls == ["auto", "auto", "fast"]
+    visitor.behaves()

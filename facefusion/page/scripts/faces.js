@@ -4,6 +4,7 @@ const faces = (() => {
   const LEAST = 44; // least side of what is pressed, in pixels
   let read = null; // the server's list that was read
   let assignment = ""; // who goes to each face, one digit a face; 0 is nobody
+  let kept = {}; // a result that has become the photo, and who goes to each of its faces
   let chosen = 0; // number of the face whose choice is shown
   let watched = null; // the picture whose size is watched
 
@@ -90,7 +91,20 @@ const faces = (() => {
     }));
     find("#target-photo").append(over);
   };
-  const field = () => find("#assignment :is(textarea, input)");
+  // A result that is continued from has the faces of its photo, and keeps who goes to each.
+  const begin = (given) => {
+    const fits = kept.photo === photo().src && kept.assignment.length === given.length
+      && [...kept.assignment].every((person, i) => person === "0" || !problemOf(i + 1));
+    return fits ? kept.assignment : given;
+  };
+  // Writes who goes to each face into the form, and returns whether it stood there already.
+  const enter = () => {
+    const field = find("#assignment :is(textarea, input)");
+    if (!group() || !field || field.value === assignment) return true;
+    field.value = assignment;
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+    return false;
+  };
   const show = () => {
     const of = group();
     set(find("#photos"), "data-group", of ? "yes" : "no");
@@ -99,8 +113,8 @@ const faces = (() => {
     if (!of) find("#target-photo .frames")?.remove();
     else if (of !== read) {
       read = of;
-      assignment = of.dataset.assignment;
-      chosen = assignment.indexOf("1") + 1;
+      assignment = begin(of.dataset.assignment);
+      chosen = assignment.search(/[1-4]/) + 1;
       find("#photos").style.setProperty("--group", of.dataset.ratio);
       draw(assignment.length);
     }
@@ -117,11 +131,7 @@ const faces = (() => {
   };
   const assign = (person) => {
     assignment = assignment.slice(0, chosen - 1) + person + assignment.slice(chosen);
-    const hidden = field();
-    if (hidden) {
-      hidden.value = assignment;
-      hidden.dispatchEvent(new Event("input", { bubbles: true }));
-    }
+    enter();
     show();
     document.dispatchEvent(new Event("change")); // `runs` considers it
   };
@@ -160,6 +170,13 @@ const faces = (() => {
   return {
     assignment: () => (group() ? assignment : ""),
     count: () => (group() ? assignment.length : 0),
+    enter,
+    // The photo is a result from now on.
+    keep(earlier) {
+      kept = { photo: photo().src, assignment: earlier };
+      read = null;
+      show();
+    },
     people,
     others,
   };

@@ -33,8 +33,8 @@
     forget: () => runs.forget().catch(() => view.tell("error.slow")),
     // The result becomes the photo, so that the next fusion goes on from it.
     reuse: () => {
-      const { after } = view.shown;
-      runs.skipNext();
+      const { after, assignment = "" } = view.shown;
+      runs.skipNext(assignment);
       dom.give("target-photo", new File([after], "result.jpg", { type: after.type }));
       view.tell("reused");
     },

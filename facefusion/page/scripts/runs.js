@@ -4,7 +4,7 @@ const runs = (() => {
   const { all, find, isSeen } = dom;
   let ran = []; // the choices of the last run
   let follow = false; // whether the result is brought into view
-  let reused = false; // the next photo is the result, which has this face already
+  let reused = null; // who goes to each face of the result that the next photo is; it is done already
   let dragging = false;
   let wasRunning = false;
   let superseded = false; // the running fusion is being stopped for a newer one
@@ -57,10 +57,11 @@ const runs = (() => {
     settled = made.after;
     return true;
   };
-  const isReused = () => reused && photoOf("target") && photoOf("target") !== ran[1];
+  const isReused = () => reused !== null && photoOf("target") && photoOf("target") !== ran[1];
   const settle = () => {
     if (isRunning() || !(isReused() || isReady())) return;
-    reused = false;
+    if (reused !== null) faces.keep(reused);
+    reused = null;
     ran = [...choices().slice(0, PHOTOS.length + 1), ...pressed];
     facesAreNew = true;
   };
@@ -97,6 +98,7 @@ const runs = (() => {
     const fuse = find("#fuse");
     if (!fuse) return;
     const found = missing();
+    const isEntered = faces.enter();
     tellMissing(found);
     if (isRunning()) {
       wasRunning = true;
@@ -111,6 +113,7 @@ const runs = (() => {
     if (fuse.disabled !== found.length > 0) fuse.disabled = found.length > 0;
     settle();
     if (found.length || dragging || !needed().every(isLookedAt)) return;
+    if (!isEntered) return void later();
     if (facesAreNew) ran[PHOTOS.length] = faces.assignment();
     facesAreNew = false;
     if (!isRun()) fuse.click();
@@ -203,8 +206,12 @@ const runs = (() => {
       follow = false;
     },
     forget,
-    skipNext() {
-      reused = true;
+    // The face of an example, unless the visitor has given their own meanwhile.
+    faceOf: (own, face) => (own && !isExample(new URL(own.url, document.baseURI).href) ? own : face),
+    // Who goes to each face of a group photo in the last run.
+    assignment: () => ran[PHOTOS.length],
+    skipNext(assignment) {
+      reused = assignment;
       notePress();
     },
   };

@@ -79,7 +79,9 @@ const view = (() => {
         isReady: Boolean(data.face), // made beforehand, as a JPEG
         ...{ original: data.original, mark: data.mark.split(" ").map(Number), parts: JSON.parse(data.parts) },
       };
-      if (entry.kind === "result" && !data.face) entry.waited = runs.waited();
+      if (entry.kind === "result" && !data.face) {
+        Object.assign(entry, { waited: runs.waited(), assignment: runs.assignment() });
+      }
       await repair.keep(); // an unfinished repair is the earlier step
       if (entry.kind === "result") visit.add(entry);
       addPng(find("#made data")?.dataset);
