@@ -3,7 +3,7 @@
 The target's coverings are kept, the source's are not transferred. The target's glasses, shut eyes
 and whatever is in front of its face are excluded from the face mask: shut eyes cannot be warped
 from open ones. So is a full beard where the source has none, which would end in a ring (the
-source's own goes onto a smooth face as a whole, `compose.beard`), and so is
+source's own, if dark, goes onto a smooth face as a whole, `compose.beard`), and so is
 the area that the source's hair or hat hides and the target's does not, with a margin for strands
 and shadow: the target's forehead is kept, and no fringe appears on it. Where both have hair, the
 fusion networks decide.

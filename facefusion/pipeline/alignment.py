@@ -60,7 +60,7 @@ class AlignedPair:
             where the source is seen too obliquely.
         around_hair: (192, 192) float32, where the target is also kept, around the
             source's hair, or None.
-        beard: (192, 192) float32, the source's full beard where the target has none, or None.
+        beard: (192, 192) float32, the source's dark full beard where the target has none, or None.
         single_sampling: whether the source photo is sampled once, at the resolution of the result.
     """
 

@@ -44,7 +44,7 @@ class HiddenSource:
         mirror_flow: (S, S, 2) float32, that of its mirror image, or None without `mirror`.
         mirror: (S, S) float32 in [0, 1] over the crop, opacity of the mirror image, or None.
         replaced: (192, 192) float32 in [0, 1], opacity of the mirror image over things, or None.
-        beard: (192, 192) float32 in [0, 1], the source's full beard, or None.
+        beard: (192, 192) float32 in [0, 1], the source's dark beard, or None.
     """
 
     occlusion_maps: FloatArray
@@ -65,7 +65,7 @@ class HiddenSource:
         """
         flow = source_flow(target.warp, source_mesh)
         maps = _sampled(aligned.occlusion_maps, flow)
-        beard = None if aligned.beard is None else _sampled(aligned.beard, flow)
+        beard = None if aligned.dark_beard is None else _sampled(aligned.dark_beard, flow)
         by_pose = _hidden_by_pose(target, source_mesh)
         if by_pose is None and _below_brows(target, maps.max(-1)) is None:
             return cls(maps, flow, beard=beard)

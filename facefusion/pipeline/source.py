@@ -10,6 +10,7 @@ from typing import Final, Self
 import cv2
 import numpy as np
 
+from facefusion.compose.tone import LUMA
 from facefusion.fusion.sizes import EXPRESSION_SIZE
 from facefusion.geometry.align import (
     FUSION_FACE_SHARE,
@@ -18,9 +19,9 @@ from facefusion.geometry.align import (
     rescale_points,
     transform_points,
 )
-from facefusion.geometry.mask import outline_mask, uncovered
+from facefusion.geometry.mask import fill_points, grown, outline_mask, uncovered
 from facefusion.geometry.sampling import PhotoPart
-from facefusion.geometry.topology import LEFT_BROW, RIGHT_BROW
+from facefusion.geometry.topology import LEFT_BROW, OUTER_LIPS, RIGHT_BROW
 from facefusion.images.inpaint import Patch, covered_with_skin
 from facefusion.perception.coverings import MAP_SIZE, Coverings
 from facefusion.perception.strands import CROP_SIZE as STRANDS_SIZE
@@ -30,6 +31,10 @@ from facefusion.types import Affine, Face, FloatArray, Mask, Mesh, Photo
 #: Standard deviations in pixels of the Gaussians that average the skin laid over strands and things,
 #: and that soften its edge.
 PATCH: Final = (6.0, 1.0)
+#: Ratio of a beard's luma to the skin's below which it is dark.
+DARK_BEARD: Final = 0.75
+#: Growth of the lips that a beard leaves out.
+LIPS_GROWTH: Final = 0.1
 #: Opacity of things above which skin is laid over them.
 TRACE: Final = 0.02
 
@@ -70,6 +75,8 @@ class AlignedFace:
             single strands.
         mouth: `Coverings.mouth`.
         beard: `Coverings.beard`.
+        dark_beard: (192, 192) float32 in [0, 1], the beard without the lips where it is darker than
+            the skin, or None.
     """
 
     crop: Photo
@@ -79,6 +86,7 @@ class AlignedFace:
     occlusion_maps: FloatArray
     mouth: float | None = None
     beard: Mask | None = None
+    dark_beard: Mask | None = None
 
     @classmethod
     def of(
@@ -118,7 +126,27 @@ class AlignedFace:
             occlusion_maps,
             coverings.mouth,
             coverings.beard,
+            None if coverings.beard is None else _dark_beard(coverings, crop, mesh),
         )
+
+
+def _dark_beard(coverings: Coverings, crop: Photo, mesh: Mesh) -> Mask | None:
+    """Returns `AlignedFace.dark_beard` for coverings with a beard, a crop and the mesh in it.
+
+    A white or fair beard would take the colour of the target's skin.
+    """
+    assert coverings.beard is not None
+    small = np.asarray(cv2.resize(crop, MAP_SIZE, interpolation=cv2.INTER_AREA), np.uint8)
+    mesh = rescale_points(mesh, crop.shape[0], MAP_SIZE[0])
+    skin = uncovered(outline_mask(mesh, MAP_SIZE[0]), coverings.everything)
+    lips = np.zeros(MAP_SIZE, np.uint8)
+    fill_points(lips, grown(mesh[list(OUTER_LIPS), :2], LIPS_GROWTH), 255)
+    beard = uncovered(coverings.beard, np.asarray(lips / np.float32(255), np.float32))
+    luma = small @ LUMA
+    if beard.sum() < 1 or skin.sum() < 1:
+        return None
+    darkness = np.average(luma, weights=beard) / max(np.average(luma, weights=skin), 1)
+    return beard if darkness < DARK_BEARD else None
 
 
 def _skin_over(things: Mask, crop: Photo, mesh: Mesh, hidden: Mask) -> Patch:

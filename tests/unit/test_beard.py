@@ -49,11 +49,13 @@ def pair(make_pair: Any, make_mesh: Any) -> Any:
     """Puts a face with a dark chin onto a smooth one."""
     mesh = make_mesh((150, 150), 180)
     source, target = np.full((300, 300, 3), SKIN, np.uint8), np.full((300, 300, 3), OTHER, np.uint8)
-    source[171:] = HAIR
     beard = np.zeros((192, 192), np.float32)
     beard[CHIN] = 1
 
-    def make(*, source_bearded: bool, target_bearded: bool) -> AlignedPair:
+    def make(
+        *, source_bearded: bool, target_bearded: bool = False, hair: int = HAIR
+    ) -> AlignedPair:
+        source[171:] = hair
         bearded, smooth = Coverings(None, BARE, beard=beard), Coverings(None, BARE)
         return make_pair(
             (source, mesh),
@@ -71,13 +73,21 @@ def test_a_beard_is_carried_only_where_the_target_has_none(pair: Any) -> None:
         for source, target in ((True, False), (True, True), (False, False))
     )
     answer = FusionMaps(np.zeros((256, 256), np.float32), np.ones((256, 256, 3), np.float32))
-    inside = np.s_[166:182, 104:152]  # of 256
+    lips = np.rint(2 * smooth.target.mesh[[13, 14], :2].mean(0)).astype(int)  # of 256
+    below = np.s_[lips[1] + 24 : lips[1] + 32, lips[0] - 16 : lips[0] + 16]
     found = smooth.smooth_residual(answer)
-    assert found.mask[inside].min() > 0.9 and found.delta[inside].max() < 0.1
-    assert found.mask[:130].max() == 0
+    assert found.mask[below].min() > 0.9 and found.delta[below].max() < 0.1
+    assert found.mask[:130].max() == 0 and found.mask[lips[1], lips[0]] < 0.1
     for pair_without in (both, none):
         np.testing.assert_array_equal(pair_without.smooth_residual(answer).mask, answer.mask)
     assert smooth.blocked[CHIN].max() == 0
+
+
+def test_a_fair_beard_is_left_to_the_networks(pair: Any) -> None:
+    answer = FusionMaps(np.zeros((256, 256), np.float32), np.ones((256, 256, 3), np.float32))
+    fair = pair(source_bearded=True, hair=SKIN + 40)
+    np.testing.assert_array_equal(fair.smooth_residual(answer).mask, answer.mask)
+    assert fair.blocked[CHIN].max() == 0
 
 
 def test_the_darkness_of_a_beard_is_no_light(pair: Any) -> None:
