@@ -34,6 +34,8 @@ OPAQUE: Final = 0.6
 #: Fewest pixels of a face at `SIDE`, and fewest pixels or points at `SMALL_SIDE`, that are judged.
 FEWEST: Final = 100
 FEWEST_SMALL: Final = 40
+#: Opacity of a beard below which a pixel is skin.
+NO_BEARD: Final = 0.05
 #: Width in pixels (at `SMALL_SIDE`, as the following two) of the new face's edge.
 EDGE_WIDTH: Final = 5
 #: Standard deviation in pixels of the Gaussian over colours along the edge.
@@ -74,6 +76,7 @@ class ComposedFace:
         mask: (SIDE, SIDE) float32 in [0, 1], opacity of the new face.
         mesh: (468, 3) the target's mesh in the crop.
         source_mesh: (468, 3) the source's mesh in its photo.
+        beard: (S, S) float32 in [0, 1], a beard that the photo before did not have, or None.
     """
 
     before: Photo
@@ -81,6 +84,7 @@ class ComposedFace:
     mask: Mask
     mesh: Mesh
     source_mesh: Mesh
+    beard: Mask | None = None
 
     @cached_property
     def grays(self) -> tuple[FloatArray, FloatArray]:
@@ -105,10 +109,25 @@ class ComposedFace:
     def small_skin(self) -> Mask:
         """Where skin is new, (S, S) float32 at `SMALL_SIDE`."""
         skin = whole_skin_mask(self.small_mesh, SMALL_SIDE)
-        return np.asarray(skin * (self.small_mask > OPAQUE), np.float32)
+        return np.asarray(skin * (self.small_mask > OPAQUE) * self.beardless, np.float32)
+
+    @cached_property
+    def beardless(self) -> np.ndarray:
+        """Where there is no new beard, (S, S) bool at `SMALL_SIDE`."""
+        if self.beard is None:
+            return np.ones((SMALL_SIDE, SMALL_SIDE), bool)
+        return _smaller(self.beard) < NO_BEARD
 
     @classmethod
-    def of(cls, photo: Photo, image: Photo, mask: Mask, mesh: Mesh, source_mesh: Mesh) -> Self:
+    def of(
+        cls,
+        photo: Photo,
+        image: Photo,
+        mask: Mask,
+        mesh: Mesh,
+        source_mesh: Mesh,
+        beard: Mask | None = None,
+    ) -> Self:
         """Cuts the crops.
 
         Args:
@@ -116,12 +135,13 @@ class ComposedFace:
             mask: (S, S) float32 over the target's aligned crop.
             mesh: (468, 3) the target's mesh in the photo.
             source_mesh: (468, 3) the source's mesh in its photo.
+            beard: (N, N) float32 over the target's aligned crop, a beard that it did not have.
         """
         to_crop = mesh_crop_transform(mesh, FUSION_FACE_SHARE, SIDE)
         kernel = cv2.INTER_AREA if mask.shape[0] > SIDE else cv2.INTER_LINEAR
         resized = np.asarray(cv2.resize(mask, (SIDE, SIDE), interpolation=kernel), np.float32)
         before, after = (crop_photo(each, to_crop, SIDE) for each in (photo, image))
-        return cls(before, after, resized, transform_points(mesh, to_crop), source_mesh)
+        return cls(before, after, resized, transform_points(mesh, to_crop), source_mesh, beard)
 
 
 def flaws(face: ComposedFace, kept: Sequence[Kept] = ()) -> tuple[Flaw, ...]:
@@ -144,24 +164,28 @@ def flaws(face: ComposedFace, kept: Sequence[Kept] = ()) -> tuple[Flaw, ...]:
 
 def _has_other_light(face: ComposedFace) -> bool:
     before, after = (_lab(_smaller(each)) for each in (face.before, face.after))
-    if edge_step(before, after, face.small_mask) > EDGE_STEP:
+    if edge_step(before, after, face.small_mask, face.beardless) > EDGE_STEP:
         return True
     skin, mesh = face.small_skin, face.small_mesh
     return one_sidedness(after, skin, mesh) - one_sidedness(before, skin, mesh) > SHADED
 
 
-def edge_step(before: FloatArray, after: FloatArray, mask: Mask) -> float:
+def edge_step(
+    before: FloatArray, after: FloatArray, mask: Mask, counts: np.ndarray | None = None
+) -> float:
     """Measures the step of colour at the edge of the new face.
 
     Args:
         before, after: (S, S, 3) float32 CIELAB.
         mask: (S, S) float32, opacity of the new face.
+        counts: (S, S) bool, pixels that count; all by default.
 
     Returns:
         The median along the edge of the local CIELAB differences.
     """
     inside = (mask > 0.5).astype(np.uint8)
     edge = inside - cv2.erode(inside, np.ones((EDGE_WIDTH, EDGE_WIDTH), np.uint8))
+    edge = edge if counts is None else edge * counts
     if edge.sum() < FEWEST_SMALL:
         return 0.0
     local = _averaged(after - before, edge.astype(np.float32), EDGE_SIGMA)

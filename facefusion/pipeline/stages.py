@@ -197,7 +197,8 @@ def check(
     checked = []
     for face, match, pair, answer in zip(faces, matches, pairs, maps, strict=True):
         mask = canvas.blend * pair.final_mask(answer.mask)
-        composed = ComposedFace.of(photo, image, mask, face.mesh, match.source.face.mesh)
+        source_mesh = match.source.face.mesh
+        composed = ComposedFace.of(photo, image, mask, face.mesh, source_mesh, pair.beard)
         similarity = float(identity(image, face.mesh) @ match.embedding)
         keeps = kept(match.source_coverings, match.target_coverings)
         checked.append(Checked(similarity, flaws(composed, keeps), keeps))
