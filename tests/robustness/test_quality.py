@@ -5,6 +5,7 @@ one.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -14,6 +15,7 @@ from facefusion import FusionPipeline
 from facefusion.geometry.mask import fill_points
 from facefusion.geometry.topology import LEFT_EYE, OVAL, RIGHT_EYE
 from facefusion.perception import quality
+from facefusion.perception.in_front import HiddenShares
 from facefusion.perception.quality import Doubt
 from facefusion.types import Face
 
@@ -84,6 +86,17 @@ def test_a_good_photo_is_not_doubted(
 @pytest.mark.parametrize("doubt", SPOILT)
 def test_a_spoilt_photo(doubts: Doubts, astronaut: np.ndarray, face: Face, doubt: Doubt) -> None:
     assert doubt in doubts(SPOILT[doubt](astronaut, face), face)
+
+
+@pytest.mark.parametrize("name", ["hand", "thing", "hair", "mouth"])
+def test_what_hides_much_of_a_face_is_named(
+    pipeline: FusionPipeline, astronaut: np.ndarray, face: Face, name: str
+) -> None:
+    coverings = pipeline.find_coverings(astronaut, face)
+    named = {"mouth": Doubt.MOUTH_COVERED}.get(name) or Doubt(name)
+    for share, told in ((0.4, [named]), (0.01, [])):
+        hidden = replace(coverings, hidden=HiddenShares(**{name: share}))
+        assert quality.doubts(astronaut, face, hidden) == told
 
 
 @pytest.mark.parametrize("doubt", SPOILT)

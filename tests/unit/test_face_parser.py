@@ -16,6 +16,7 @@ from facefusion.errors import FaceCutError, FaceHiddenError
 from facefusion.geometry.mask import fill_points, lips_mask, outline
 from facefusion.geometry.topology import LEFT_EYE, OUTER_LIPS, RIGHT_EYE
 from facefusion.images.reading import read_photo
+from facefusion.page.pictures import steps
 from facefusion.perception.checks import MAX_OUTSIDE, check_coverings
 from facefusion.perception.coverings import coverings_of
 from facefusion.perception.face_parser import CROP_SIZE, FaceParts
@@ -289,3 +290,25 @@ def test_lips_are_masked_with_a_soft_edge(mesh: np.ndarray) -> None:
     x, y = mesh[list(OUTER_LIPS), :2].mean(0)
     assert mask[round(float(y)), round(float(x))] > 0.9 and mask[round(float(y)) + 40].max() == 0
     assert cv2.countNonZero(((mask > 0.05) & (mask < 0.95)).astype(np.uint8)) > 50
+
+
+def test_how_it_works_tints_what_covers_each_face(pipeline: FusionPipeline) -> None:
+    photo = read_photo(EXAMPLES / "portrait-1.jpg", "target")
+    source = read_photo(EXAMPLES / "portrait-3.jpg", "source")
+    mesh = pipeline.find_faces(photo)[0].mesh
+    masked = photo.copy()
+    mask = np.zeros(photo.shape[:2], np.uint8)
+    fill_points(mask, outline(mesh), 1)
+    mask[: round(float(mesh[5, 1]))] = 0
+    masked[mask > 0] = (200, 205, 210)
+    result = pipeline(source, masked, tier="fast")
+    tiles = steps(masked, result, "AI")
+    side = tiles["found"].shape[0]
+    mouth, cheek = np.s_[int(0.66 * side), side // 2], np.s_[int(0.45 * side), int(0.45 * side)]
+    assert bluer(tiles["target_covered"], mouth) > bluer(tiles["found"], mouth) + 40
+    for tile in (tiles["target_covered"][cheek], tiles["source_covered"][mouth]):
+        assert int(tile[2]) < int(tile[0])  # skin
+
+
+def bluer(tile: np.ndarray, place: tuple[int, int]) -> int:
+    return int(tile[place][2]) - int(tile[place][0])
