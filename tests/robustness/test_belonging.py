@@ -78,7 +78,7 @@ def test_a_toned_photo_gets_a_face_on_its_curve(
         (off_curve(result, result.image), off_curve(free, free.image)),
         (off_curve(result, result.coarse), off_curve(free, free.coarse)),
     ):
-        assert with_step < 2 and without > 4
+        assert with_step < 1.5 and without > 3
 
 
 def at_night(number: int) -> np.ndarray:
