@@ -744,6 +744,7 @@ def test_the_keyboard_alone(visit: Callable[..., Any], server: Any) -> None:
         page.keyboard.press("Space")
     reach("#fine > button", "Tab")
     page.keyboard.press("Enter")
+    page.wait_for_selector("#tier input:checked")
     visitor.painted()
     reach("#tier input:checked", "Tab")
     page.keyboard.press("ArrowRight")
