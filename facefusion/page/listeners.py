@@ -66,16 +66,20 @@ def connect_photos(layout: Layout, checks: PhotoChecks, at_once: int) -> None:
             checks.source_check(field),
             [field.photo, layout.session.consented],
             [field.notice, layout.settings.consent],
+            js=style.look(field.place, inputs=2),
             **checking,
         )
+        checked.then(None, js=style.looked_at(field.place))
         if field in photos.sources:
             checked.then(checks.check_pair, pair, photos.pair, **last)
     checked = target.field.photo.change(
         checks.check_target,
         target.field.photo,
         [target.field.notice, target.faces, target.assignment],
+        js=style.look(target.field.place, inputs=1),
         **checking,
     )
+    checked.then(None, js=style.looked_at(target.field.place))
     checked.then(checks.check_pair, pair, photos.pair, **last)
     both = [photos.sources[0], target.field]
     pictures, notices = [each.photo for each in both], [each.notice for each in both]

@@ -31,6 +31,11 @@ class PhotoField:
     notice: gr.HTML
     number: int | None = None
 
+    @property
+    def place(self) -> str:
+        """Where the field is on the page, as the scripts name it."""
+        return str(self.photo.elem_id).removesuffix("-photo")
+
 
 @dataclass(frozen=True)
 class TargetFields:

@@ -62,6 +62,16 @@ REVEAL: Final = "() => runs.reveal()"
 EXCHANGE: Final = "(one, other) => [other, one, '', '']"
 
 
+def look(place: str, inputs: int) -> str:
+    """Returns JavaScript that notes which photo the server begins to look at, and passes `inputs` on."""
+    return f"(...given) => (runs.look('{place}', given[0]), given.slice(0, {inputs}))"
+
+
+def looked_at(place: str) -> str:
+    """Returns JavaScript that notes that the server has looked at that photo."""
+    return f"() => runs.lookedAt('{place}')"
+
+
 def give_face(path: str, address: str) -> str:
     """Returns JavaScript that makes a file the face, unless the visitor has given their own meanwhile."""
     file = {"path": path, "url": address, "meta": {"_type": "gradio.FileData"}}

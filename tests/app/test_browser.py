@@ -284,6 +284,30 @@ def test_it_runs_by_itself(
     visitor.behaves()
 
 
+def test_nothing_is_fused_before_the_server_has_looked_at_its_photos(
+    visit: Callable[..., Any], server: Any, face_file: str, photo_file: str
+) -> None:
+    """The notice of an earlier photo in the same box is not taken for that of the new one."""
+    visitor = visit(1280, "en-US")
+    page = visitor.page
+    visitor.choose("source", face_file)
+    visitor.choose("target", photo_file)
+    before = page.get_attribute("#source-photo img", "src")
+    server.watched.look = threading.Event()
+    page.set_input_files("#source-photo input[type=file]", str(EXAMPLES / "portrait-3.jpg"))
+    page.wait_for_function(
+        "src => document.querySelector('#source-photo img')?.getAttribute('src') !== src",
+        arg=before,
+    )
+    visitor.consent()
+    page.wait_for_timeout(600)
+    assert not page.is_visible("#cancel")
+    server.watched.look.set()
+    visitor.result()
+    assert server.watched.calls == ["auto"]
+    visitor.behaves()
+
+
 def test_a_newer_change_takes_the_place_of_the_running_fusion(
     visit: Callable[..., Any], server: Any, face_file: str, photo_file: str
 ) -> None:

@@ -34,12 +34,11 @@ const runs = (() => {
     return last.map((each, i) => each ?? now[i]);
   };
   const isRun = () => ran.length > 0 && choices().every((each, i) => each === ran[i]);
-  const looked = new Set(); // photos that the server has looked at, each in its place
-  const isLookedAt = (place) => {
-    const photo = `${place} ${photoOf(place)}`;
-    if (told(place) || (place === "target" && faces.count())) looked.add(photo);
-    return looked.has(photo);
-  };
+  // Photos that the server has looked at, each in its place. The notices do not say so: one may be of an
+  // earlier photo, or hidden by a run before it is seen.
+  const looked = new Set();
+  const looking = {}; // the photo that the server is looking at, by place
+  const isLookedAt = (place) => looked.has(`${place} ${photoOf(place)}`);
   const needed = () => ["source", "target", ...faces.others().map((number) => `person-${number}`)];
   const addresses = () => all("#examples-index data").flatMap((each) => each.dataset.files.split(" "));
   const isExample = (src) => addresses().some((each) => src.endsWith(each));
@@ -206,6 +205,14 @@ const runs = (() => {
       follow = false;
     },
     forget,
+    // The server begins to look at the photo of a place, and has looked at it.
+    look(place, photo) {
+      looking[place] = photo && new URL(photo.url, document.baseURI).href;
+    },
+    lookedAt(place) {
+      looked.add(`${place} ${looking[place]}`);
+      later();
+    },
     // The face of an example, unless the visitor has given their own meanwhile.
     faceOf: (own, face) => (own && !isExample(new URL(own.url, document.baseURI).href) ? own : face),
     // Who goes to each face of a group photo in the last run.
