@@ -26,8 +26,9 @@ from facefusion.types import FloatArray
 #: memory.
 MIN_SAVING_SECONDS: Final = 0.003
 #: Seconds that 8 bits must save in a network: their rounding errors take the results farther from
-#: real faces (docs/engines.md), and nobody notices a shorter time.
-MIN_INT8_SAVING_SECONDS: Final = 0.1
+#: real faces (docs/engines.md). Ten times more than on a server's two cores, so that a busy machine
+#: is not taken for a slow one.
+MIN_INT8_SAVING_SECONDS: Final = 0.3
 #: Timed runs of each engine, of which the fastest counts.
 RUNS: Final = 4
 #: Time limit in seconds of the comparison in a child process: ten times its time on two idle cores.
