@@ -9,7 +9,7 @@ from typing import Final
 
 from facefusion.engines.registry import ENGINES, REFERENCE, available
 from facefusion.engines.trials import (
-    MIN_INT8_SAVING_SECONDS,
+    INT8_SHARE,
     MIN_SAVING_SECONDS,
     Trials,
     preferred,
@@ -88,8 +88,8 @@ def _measurement_key(
     hashes = [
         file.sha256 for name, file in sorted(files.items()) if base_name(name) in fusion_networks()
     ]
-    savings = f"saving {MIN_SAVING_SECONDS} {MIN_INT8_SAVING_SECONDS} s"
-    return machine_key(f"{threads} threads", savings, *versions, *hashes)
+    rule = f"saving {MIN_SAVING_SECONDS} s, INT8 at {INT8_SHARE}"
+    return machine_key(f"{threads} threads", rule, *versions, *hashes)
 
 
 def _measured(

@@ -25,10 +25,9 @@ from facefusion.types import FloatArray
 #: Seconds that a package other than ONNX Runtime must save in a network: each takes 50 to 200 MB of
 #: memory.
 MIN_SAVING_SECONDS: Final = 0.003
-#: Seconds that 8 bits must save in a network: their rounding errors take the results farther from
-#: real faces (docs/engines.md). Ten times more than on a server's two cores, so that a busy machine
-#: is not taken for a slow one.
-MIN_INT8_SAVING_SECONDS: Final = 0.3
+#: Largest time of 8 bits as a share of the shortest in 32 bits: their rounding errors take results
+#: farther from real faces (docs/engines.md). A ratio does not depend on the machine's load.
+INT8_SHARE: Final = 0.4
 #: Timed runs of each engine, of which the fastest counts.
 RUNS: Final = 4
 #: Time limit in seconds of the comparison in a child process: ten times its time on two idle cores.
@@ -109,26 +108,26 @@ def _checked(engine: str, crop: FloatArray, reference: FloatArray, feeds: Feeds)
 def preferred(trials: Trials) -> dict[str, str]:
     """Returns the engine of each network: the fastest of those that were not rejected.
 
-    Packages other than ONNX Runtime must save `MIN_SAVING_SECONDS`, and 8 bits
-    `MIN_INT8_SAVING_SECONDS`.
+    Packages other than ONNX Runtime must save `MIN_SAVING_SECONDS`, and 8 bits take at most
+    `INT8_SHARE` of the shortest time in 32 bits.
     """
+    return {name: _preferred(tried) for name, tried in trials.items()}
 
-    def cost(engine: str, trial: Trial) -> float:
-        spec = ENGINES[engine]
-        other = spec.package != ENGINES[REFERENCE].package
-        return (
-            trial.seconds
-            + (MIN_SAVING_SECONDS if other else 0)
-            + (MIN_INT8_SAVING_SECONDS if spec.int8 else 0)
-        )
 
-    return {
-        name: min(
-            (engine for engine, trial in tried.items() if not trial.reason),
-            key=lambda each: cost(each, tried[each]),
-        )
-        for name, tried in trials.items()
-    }
+def _preferred(tried: Mapping[str, Trial]) -> str:
+    """Returns the preferred engine of one network's trials."""
+    usable = {engine: trial for engine, trial in tried.items() if not trial.reason}
+    exact = [trial.seconds for engine, trial in usable.items() if not ENGINES[engine].int8]
+
+    def cost(engine: str) -> float:
+        other = ENGINES[engine].package != ENGINES[REFERENCE].package
+        return usable[engine].seconds + (MIN_SAVING_SECONDS if other else 0)
+
+    limit = INT8_SHARE * min(exact, default=math.inf)
+    return min(
+        (each for each in usable if not ENGINES[each].int8 or usable[each].seconds <= limit),
+        key=cost,
+    )
 
 
 def try_in_child(files: Mapping[str, WeightFile], threads: int | None = None) -> Trials:
