@@ -9,11 +9,16 @@ import numpy as np
 
 from facefusion.fusion.coarse import FusionMaps
 from facefusion.geometry.frames import Frame
-from facefusion.types import Photo
+from facefusion.types import FloatArray, Photo
 
 #: Share of the networks' residual that is added. The networks smooth skin and even out its light more
 #: than photos do: with less, results are closer to real faces, but also to the target's person.
 RESIDUAL_SHARE: Final = 0.85
+
+
+def _residual(fused: FusionMaps) -> FloatArray:
+    """Returns what is added of a network's residual, in levels of 255."""
+    return RESIDUAL_SHARE * 255 * fused.delta
 
 
 def compose_coarse(warped: Photo, fused: FusionMaps, frame: Frame) -> Photo:
@@ -27,7 +32,7 @@ def compose_coarse(warped: Photo, fused: FusionMaps, frame: Frame) -> Photo:
     Returns:
         (height, width, 3) RGB uint8.
     """
-    face = frame.placed(np.asarray(warped + RESIDUAL_SHARE * 255 * fused.delta, np.float32))
+    face = frame.placed(np.asarray(warped + _residual(fused), np.float32))
     return np.asarray(np.clip(face + 0.5, 0, 255), np.uint8)
 
 
@@ -44,5 +49,5 @@ def compose_detail(warped: Photo, fused: FusionMaps, frame: Frame) -> Photo:
     Returns:
         (height, width, 3) RGB uint8.
     """
-    face = cv2.add(warped, frame.placed(RESIDUAL_SHARE * 255 * fused.delta), dtype=cv2.CV_8U)
+    face = cv2.add(warped, frame.placed(_residual(fused)), dtype=cv2.CV_8U)
     return np.asarray(face, np.uint8)

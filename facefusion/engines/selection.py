@@ -22,7 +22,7 @@ from facefusion.machine.measurements import load_measurement, machine_key, save_
 from facefusion.models.manifest import WeightFile, check_contracts
 from facefusion.models.networks import base_name, fusion_networks
 
-#: Environment variable that names the engine to use instead of the fastest.
+#: Environment variable that names the engine to use instead of the preferred one.
 ENGINE_VARIABLE: Final = "FACEFUSION_ENGINE"
 
 log = logging.getLogger("facefusion.engines.selection")

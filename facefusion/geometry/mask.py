@@ -131,6 +131,11 @@ def feature_mask(mesh: Mesh, size: int) -> Mask:
     return np.asarray(mask / 255, np.float32)
 
 
+def brow_row(mesh: Mesh) -> int:
+    """Returns the upper row of the brows of a mesh in a crop's pixels, 0 if they are cut off."""
+    return max(round(float(mesh[list(LEFT_BROW + RIGHT_BROW), 1].min())), 0)
+
+
 def lips_mask(mesh: Mesh, size: int) -> Mask:
     """Masks the lips and what is between them, with a soft edge: (size, size) float32 in [0, 1]."""
     mask = np.zeros((size, size), np.uint8)

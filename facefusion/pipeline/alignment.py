@@ -226,7 +226,7 @@ def _blocked_areas(
         around_hair = coverings.around_hair(occlusion_maps, target.face[EXPRESSION_SIZE])
     if steps.triangles:
         blocked = np.maximum(blocked, _too_oblique(target, source_mesh, hidden.mirror))
-    beard = coverings.kept_beard(source_bearded=aligned.beard is not None)
+    beard = coverings.kept_beard(source_bearded=aligned.bearded)
     if beard is not None:
         blocked = np.maximum(blocked, beard)
     if stays_closed(aligned.mouth, coverings.mouth):

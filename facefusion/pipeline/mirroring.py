@@ -11,10 +11,9 @@ import numpy as np
 from facefusion.fusion.coarse import COARSE_SIZE
 from facefusion.fusion.sizes import EXPRESSION_SIZE
 from facefusion.geometry.align import rescale_points
-from facefusion.geometry.mask import widened
+from facefusion.geometry.mask import brow_row, widened
 from facefusion.geometry.ramps import ramp
 from facefusion.geometry.symmetry import LEAST_TURN, hidden_turn, mirror_opacity
-from facefusion.geometry.topology import LEFT_BROW, RIGHT_BROW
 from facefusion.geometry.warp import sample
 from facefusion.perception.coverings import MAP_SIZE
 from facefusion.pipeline.source import AlignedFace
@@ -97,7 +96,7 @@ def _below_brows(target: PreparedTarget, area: Mask) -> Mask | None:
     Above the brows the target's forehead stays.
     """
     mesh = rescale_points(target.mesh, COARSE_SIZE, MAP_SIZE[0])
-    area[: max(round(float(mesh[list(LEFT_BROW + RIGHT_BROW), 1].min())), 0)] = 0
+    area[: brow_row(mesh)] = 0
     face = cv2.resize(target.face[EXPRESSION_SIZE], MAP_SIZE, interpolation=cv2.INTER_AREA)
     share = float((area * face).sum() / max(float(face.sum()), 1.0))
     return area if share >= LEAST_AREA else None

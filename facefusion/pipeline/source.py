@@ -19,9 +19,9 @@ from facefusion.geometry.align import (
     rescale_points,
     transform_points,
 )
-from facefusion.geometry.mask import fill_points, grown, outline_mask, uncovered
+from facefusion.geometry.mask import brow_row, fill_points, grown, outline_mask, uncovered
 from facefusion.geometry.sampling import PhotoPart
-from facefusion.geometry.topology import LEFT_BROW, OUTER_LIPS, RIGHT_BROW
+from facefusion.geometry.topology import OUTER_LIPS
 from facefusion.images.inpaint import Patch, covered_with_skin
 from facefusion.perception.coverings import MAP_SIZE, Coverings
 from facefusion.perception.strands import CROP_SIZE as STRANDS_SIZE
@@ -74,8 +74,8 @@ class AlignedFace:
         occlusion_maps: (192, 192, 2) float32 in [0, 1], `Coverings.occlusion_maps` with fringes of
             single strands.
         mouth: `Coverings.mouth`.
-        beard: `Coverings.beard`.
-        dark_beard: (192, 192) float32 in [0, 1], the beard without the lips where it is darker than
+        bearded: whether it has a full beard.
+        dark_beard: (192, 192) float32 in [0, 1], that beard without the lips where it is darker than
             the skin, or None.
     """
 
@@ -85,7 +85,7 @@ class AlignedFace:
     patches: tuple[Patch, ...]
     occlusion_maps: FloatArray
     mouth: float | None = None
-    beard: Mask | None = None
+    bearded: bool = False
     dark_beard: Mask | None = None
 
     @classmethod
@@ -125,19 +125,19 @@ class AlignedFace:
             tuple(patches),
             occlusion_maps,
             coverings.mouth,
-            coverings.beard,
-            None if coverings.beard is None else _dark_beard(coverings, crop, mesh),
+            coverings.beard is not None,
+            _dark_beard(coverings, crop, mesh),
         )
 
 
 def _dark_beard(coverings: Coverings, crop: Photo, mesh: Mesh) -> Mask | None:
-    """Returns `AlignedFace.dark_beard` for coverings with a beard, a crop and the mesh in it.
+    """Returns `AlignedFace.dark_beard` for a face's coverings, its crop and the mesh in it.
 
     A white or fair beard would take the colour of the target's skin.
     """
-    assert coverings.beard is not None
-    small = np.asarray(cv2.resize(crop, MAP_SIZE, interpolation=cv2.INTER_AREA), np.uint8)
-    mesh = rescale_points(mesh, crop.shape[0], MAP_SIZE[0])
+    if coverings.beard is None:
+        return None
+    small, mesh = _reduced(crop, mesh, MAP_SIZE[0])
     skin = uncovered(outline_mask(mesh, MAP_SIZE[0]), coverings.everything)
     lips = np.zeros(MAP_SIZE, np.uint8)
     fill_points(lips, grown(mesh[list(OUTER_LIPS), :2], LIPS_GROWTH), 255)
@@ -147,6 +147,12 @@ def _dark_beard(coverings: Coverings, crop: Photo, mesh: Mesh) -> Mask | None:
         return None
     darkness = np.average(luma, weights=beard) / max(np.average(luma, weights=skin), 1)
     return beard if darkness < DARK_BEARD else None
+
+
+def _reduced(crop: Photo, mesh: Mesh, side: int) -> tuple[Photo, Mesh]:
+    """Reduces an aligned crop (S, S, 3) and the mesh in it to a side in pixels."""
+    small = cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.uint8), rescale_points(mesh, crop.shape[0], side)
 
 
 def _skin_over(things: Mask, crop: Photo, mesh: Mesh, hidden: Mask) -> Patch:
@@ -160,11 +166,10 @@ def _skin_over(things: Mask, crop: Photo, mesh: Mesh, hidden: Mask) -> Patch:
         mesh: (468, 3) in the crop's pixels.
         hidden: (192, 192) float32 in [0, 1], all that is no skin.
     """
-    small = np.asarray(cv2.resize(crop, MAP_SIZE, interpolation=cv2.INTER_AREA), np.uint8)
-    mesh = rescale_points(mesh, crop.shape[0], MAP_SIZE[0])
+    small, mesh = _reduced(crop, mesh, MAP_SIZE[0])
     skin = uncovered(outline_mask(mesh, MAP_SIZE[0]), hidden)
     hole = (things > TRACE).astype(np.uint8)
-    hole[: max(round(float(mesh[list(LEFT_BROW + RIGHT_BROW), 1].min())), 0)] = 0
+    hole[: brow_row(mesh)] = 0
     return covered_with_skin(small, hole, skin, *PATCH)
 
 
@@ -183,9 +188,7 @@ class _SourceStrands:
 
 def _find_strands(crop: Photo, mesh: Mesh, hair: Mask) -> _SourceStrands | None:
     """Finds the strands in an aligned crop; arguments as of `strands.find_strands`, at any side."""
-    side = (STRANDS_SIZE, STRANDS_SIZE)
-    small = np.asarray(cv2.resize(crop, side, interpolation=cv2.INTER_AREA), np.uint8)
-    mesh = rescale_points(mesh, crop.shape[0], STRANDS_SIZE)
+    small, mesh = _reduced(crop, mesh, STRANDS_SIZE)
     strands = find_strands(small, mesh, hair)
     if not strands.any():
         return None

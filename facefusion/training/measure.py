@@ -29,14 +29,19 @@ from facefusion.training.identity_teacher import IdentityTeacher
 from facefusion.training.samples.covering_labels import glasses_kinds
 from facefusion.training.samples.data import FaceImage, align_faces, load_faces
 from facefusion.training.samples.identity_faces import arcface_crops, augmented_copies
-from facefusion.training.samples.labelled_points import labelled_points, point_scores
+from facefusion.training.samples.labelled_points import labelled_points
 from facefusion.training.samples.mosaics import make_mosaic
 from facefusion.training.samples.parsed_faces import both_splits
 from facefusion.training.tasks.detector import box_iou
 from facefusion.training.tasks.detector import measure as measure_mosaics
 from facefusion.training.tasks.eyelids import shut_eyes
 from facefusion.training.tasks.identity import pair_correlation, verification_auc
-from facefusion.training.tasks.parser import VAL_SAMPLES, VAL_THINGS, intersection_over_union
+from facefusion.training.tasks.parser import (
+    VAL_SAMPLES,
+    VAL_THINGS,
+    intersection_over_union,
+    point_scores,
+)
 
 #: Number of val mosaics.
 MOSAICS: Final = 200

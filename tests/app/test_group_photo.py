@@ -7,6 +7,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pytest
 
 from facefusion.errors import FaceTooSmallError
 from facefusion.words import Language, say
@@ -21,6 +22,15 @@ def press(page: Any, number: int, person: int) -> None:
 
 def name(page: Any, number: int) -> str:
     return str(page.get_attribute(f"#target-photo .frames [data-face='{number}']", "aria-label"))
+
+
+@pytest.fixture
+def given(visit: Callable[..., Any], photo_file: str, group_file: str) -> Any:
+    """A visitor who has given a face and a group photo, without a tick."""
+    visitor = visit(1280, "en-US")
+    visitor.choose("source", photo_file)
+    visitor.choose("target", group_file)
+    return visitor
 
 
 def test_a_group(
@@ -173,13 +183,8 @@ def test_a_face_that_cannot_be_used_says_why(
     visitor.behaves()
 
 
-def test_the_table_is_about_the_last_result(
-    visit: Callable[..., Any], server: Any, photo_file: str, group_file: str
-) -> None:
-    visitor = visit(1280, "en-US")
-    page = visitor.page
-    visitor.choose("source", photo_file)
-    visitor.choose("target", group_file)
+def test_the_table_is_about_the_last_result(given: Any, server: Any) -> None:
+    visitor, page = given, given.page
     visitor.consent()
     visitor.result()
     press(page, 4, 1)
@@ -192,14 +197,9 @@ def test_the_table_is_about_the_last_result(
     assert server.watched.calls == ["auto", "auto"]
 
 
-def test_a_result_that_is_continued_from_keeps_who_goes_where(
-    visit: Callable[..., Any], server: Any, photo_file: str, group_file: str
-) -> None:
+def test_a_result_that_is_continued_from_keeps_who_goes_where(given: Any, server: Any) -> None:
     """Also an earlier result; nothing is made again until something is changed."""
-    visitor = visit(1280, "en-US")
-    page = visitor.page
-    visitor.choose("source", photo_file)
-    visitor.choose("target", group_file)
+    visitor, page = given, given.page
     press(page, 3, 0)
     press(page, 5, 1)
     visitor.consent()

@@ -21,14 +21,13 @@ from facefusion.training.samples.cut_hands import CutHands, hand_shape
 from facefusion.training.samples.labelled_points import (
     LabelledPoints,
     labelled_points,
-    point_scores,
 )
 from facefusion.training.samples.parsed_faces import ParsedFaces, both_splits
 from facefusion.training.samples.part_labels import HAIR_OR_CLOTH, IGNORED, beard_kinds, label_parts
 from facefusion.training.samples.part_maps import CROP_SIZE, PartMaps
 from facefusion.training.samples.things import HELD_OUT, OPAQUE, TRAINING, Things
 from facefusion.training.tasks import parser as parser_module
-from facefusion.training.tasks.parser import ParserTask, intersection_over_union
+from facefusion.training.tasks.parser import ParserTask, intersection_over_union, point_scores
 
 SKIN, CLOTH, HAIR, MATTE = range(4)
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from facefusion.geometry.align import transform_points
 from facefusion.perception.face_parser import CROP_SIZE, FaceParts
-from facefusion.perception.face_parts import PARTS, FacePart
+from facefusion.perception.face_parts import FacePart
 from facefusion.types import Affine, FloatArray
 
 
@@ -57,20 +57,3 @@ def labelled_points() -> dict[str, LabelledPoints]:
         )
         for name, points in rows.items()
     }
-
-
-def point_scores(labels: np.ndarray, found: np.ndarray) -> dict[FacePart, tuple[int, float]]:
-    """Counts the points of each part, and measures the parser's IoU on them.
-
-    Args:
-        labels, found: (N,) parts of points.
-
-    Returns:
-        By part that occurs: number of its points, and IoU in [0, 1].
-    """
-    scores = {}
-    for part in map(FacePart, range(PARTS)):
-        first, second = labels == part, found == part
-        if first.any():
-            scores[part] = int(first.sum()), float((first & second).sum() / (first | second).sum())
-    return scores

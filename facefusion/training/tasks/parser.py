@@ -140,6 +140,21 @@ def intersection_over_union(found: np.ndarray, truth: np.ndarray) -> dict[str, f
     return scores
 
 
+def point_scores(labels: np.ndarray, found: np.ndarray) -> dict[FacePart, tuple[int, float]]:
+    """Counts single points of each part, and measures the parser on them.
+
+    Args:
+        labels, found: (N,) parts of points.
+
+    Returns:
+        By part that occurs: number of its points, and intersection over union in [0, 1].
+    """
+    scores, counts = intersection_over_union(found, labels), np.bincount(labels, minlength=PARTS)
+    return {
+        part: (int(counts[part]), scores[part.name.lower()]) for part in FacePart if counts[part]
+    }
+
+
 def _hair_or_cloth_loss(logits: Tensor, labels: Tensor) -> Tensor:
     """Returns the cross-entropy of `HAIR_OR_CLOTH`, the mean over all pixels that are used."""
     chosen = labels == HAIR_OR_CLOTH
