@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -49,10 +50,10 @@ def test_trainings_are_not_repeated_and_have_all_seeds(
 
     monkeypatch.setattr(ablation, "measure", measure)
     nothing: Any = None
-    variants = {"one": Variant(), "two": Variant(phases=(Phase(view=256),))}
+    variants = {"one": Variant("1"), "two": Variant("2", phases=(Phase(view=256),))}
     for _ in range(2):
         found = ablation.results(variants, Length(steps=1), (0, 1), nothing, tmp_path)
-    assert found == {name: [{"ssim": 0.7}, {"ssim": 0.71}] for name in variants}
+    assert found == {title: [{"ssim": 0.7}, {"ssim": 0.71}] for title in ("1", "2")}
     assert trained == [(each, seed) for seed in (0, 1) for each in variants.values()]
 
 
@@ -68,14 +69,40 @@ def test_the_table_has_means_over_seeds_against_the_first_row() -> None:
     assert "| all | 0.7100 ± 0.0100 (+0.0 %) | 21.00 | 0.500 |" in lines[2]
     assert "| less | 0.5275 ± 0.1725 (-25.7 %) |" in lines[3] and "1,000,000" in lines[3]
     cost = {"ms": 50.0, "mb": 100.0, "activations": 300.0}
-    assert table(rows, [cost, {}])[2].endswith("| 50 | 100 | 300 |")
+    with_costs = table(rows, {"less": cost})
+    assert with_costs[2].endswith("|  |  |  |") and with_costs[3].endswith("| 50 | 100 | 300 |")
 
 
 def test_the_report_names_the_command_and_the_claims() -> None:
     rows = {"all": [figures()]}
-    text = report(rows, rows, 240, float("inf"), torch.device("cpu"), [{}])
-    assert "--minutes 4 " in text and "4 minutes" in text
-    assert "7.2 %" in text and "1.4 GB" in text
+    text = report(rows, rows, options="--minutes 4", length="4 minutes on a CPU")
+    assert "--minutes 4 " in text and "4 minutes on a CPU" in text
+    assert "7.2 %" in text and "1.4 GB" in text and "Not trained" not in text
+
+
+def test_the_command_trains_the_chosen_variants_and_says_which_it_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sides: list[set[int]] = []
+
+    def loaded(args: Any, views: set[int]) -> Any:
+        sides.append(views)
+        return SimpleNamespace(device=torch.device("cpu"))
+
+    def measure(variant: Any, length: Any, seed: int, material: Any, run: Path) -> dict[str, float]:
+        return figures(ssim=0.8 if variant.title == PARTS["method"].title else 0.4)
+
+    monkeypatch.setattr(ablation, "loaded", loaded)
+    monkeypatch.setattr(ablation, "measure", measure)
+    files = ["--pack", "pack.npz", "--runs", str(tmp_path), "--out", str(tmp_path / "out.md")]
+    ablation.main([*files, "--steps", "9", "--variants", "plain", "method"])
+    text = (tmp_path / "out.md").read_text(encoding="utf-8")
+    assert sides == [{128}]
+    assert "| no FAAM, plain skips | 0.4000 (-50.0 %) |" in text
+    assert "--steps 9 --variants method plain" in text
+    untrained = text.split("Not trained: ")[1].split("\n")[0]
+    assert "no mottle" in untrained and "one step" in untrained and "plain" not in untrained
+    assert "1.4 GB" not in text
 
 
 def test_similarity_is_one_for_equal_images_and_counts_the_face_alone() -> None:

@@ -10,13 +10,14 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+import torch
 from torch import nn
 
 from facefusion.nets.coarse import CoarseFusionModel
@@ -34,6 +35,8 @@ BATCHES: Final = {"cuda": {128: 128, 256: 48}, "cpu": {128: 16, 256: 8}}
 RATE: Final = 1e-3
 #: Batches of validation samples that the figures are means of.
 FIGURE_BATCHES: Final = 8
+#: Seconds between checkpoints. Each measures figures, which takes half a minute on a CPU.
+SAVE_EVERY: Final = 600.0
 
 
 @dataclass(frozen=True)
@@ -47,35 +50,49 @@ class Phase:
 
 @dataclass(frozen=True)
 class Variant:
-    """Networks and how they are trained, in one phase after the other."""
+    """Networks and how they are trained, in one phase after the other.
 
+    Attributes:
+        title: the variant's name in the tables.
+        nets: the networks' designs.
+        weights: weights of the losses.
+        odds: probabilities in a sample.
+        phases: its trainings.
+    """
+
+    title: str
     nets: Nets = SHIPPED
     weights: Weights = field(default_factory=Weights)
     odds: Odds = DEFAULT_ODDS
     phases: tuple[Phase, ...] = (Phase(),)
 
 
-def _coarse(**options: object) -> Variant:
+def _coarse(title: str, **options: object) -> Variant:
     """Returns the variant whose coarse network has these arguments."""
-    return Variant(nets=Nets(coarse=partial(CoarseFusionModel, **options)))
+    return Variant(title, nets=Nets(coarse=partial(CoarseFusionModel, **options)))
 
+
+Variants = Mapping[str, Variant]
 
 #: The coarse network without its parts, and without parts of its training.
-PARTS: Final = {
-    "FAAM on skips and bottleneck, told the identity": Variant(),
-    "FAAM, not told the identity": _coarse(conditioned=False),
-    "FAAM on skips only, not told the identity": _coarse(bottleneck=False, conditioned=False),
-    "no FAAM, plain skips": _coarse(skips="plain", bottleneck=False),
-    "no FAAM, no skips": _coarse(skips="none", bottleneck=False),
-    "no projected discriminator": Variant(weights=Weights(projected=0)),
-    "no mottle": Variant(odds=replace(DEFAULT_ODDS, mottled=0)),
+PARTS: Final[Variants] = {
+    "method": Variant("FAAM on skips and bottleneck, told the identity"),
+    "unconditioned": _coarse("FAAM, not told the identity", conditioned=False),
+    "skips-only": _coarse(
+        "FAAM on skips only, not told the identity", bottleneck=False, conditioned=False
+    ),
+    "plain": _coarse("no FAAM, plain skips", skips="plain", bottleneck=False),
+    "no-skips": _coarse("no FAAM, no skips", skips="none", bottleneck=False),
+    "no-projected": Variant("no projected discriminator", weights=Weights(projected=0)),
+    "no-mottle": Variant("no mottle", odds=replace(DEFAULT_ODDS, mottled=0)),
 }
 #: Progressive generation, and the coarse network's design at the full size.
-WAYS: Final = {
-    "progressive: 128 px, then refined": Variant(
-        phases=(Phase(share=0.5), Phase("refine", 256, 0.5))
+WAYS: Final[Variants] = {
+    "progressive": Variant(
+        "progressive: 128 px, then refined",
+        phases=(Phase(share=0.5), Phase("refine", 256, 0.5)),
     ),
-    "one step": Variant(phases=(Phase(view=256),)),
+    "one-step": Variant("one step", phases=(Phase(view=256),)),
 }
 
 
@@ -90,6 +107,11 @@ class Length:
         """Returns the length of a phase."""
         steps = self.steps if math.isinf(self.steps) else max(1, round(self.steps * phase.share))
         return Length(self.seconds * phase.share, steps)
+
+    def numbers(self) -> dict[str, str]:
+        """Returns the finite ones of both numbers, the seconds as minutes."""
+        both = {"minutes": self.seconds / 60, "steps": self.steps}
+        return {unit: f"{number:g}" for unit, number in both.items() if math.isfinite(number)}
 
 
 def parameter_count(net: nn.Module) -> float:
@@ -129,6 +151,7 @@ def measure(
             weights=variant.weights,
             odds=variant.odds,
             seed=seed,
+            save_every=SAVE_EVERY,
         )
         out = run / f"{number}-{phase.stage}"
         training = Training(settings, Files(start, out, new=True), material)
@@ -141,20 +164,23 @@ def measure(
     return judge.figures(stage) | own_figures
 
 
+def views_of(tables: Iterable[Variants]) -> set[int]:
+    """Returns the sides of the samples that the variants are trained on."""
+    return {
+        phase.view for table in tables for variant in table.values() for phase in variant.phases
+    }
+
+
 def results(
-    variants: Mapping[str, Variant],
-    length: Length,
-    seeds: Sequence[int],
-    material: Material,
-    runs: Path,
+    variants: Variants, length: Length, seeds: Sequence[int], material: Material, runs: Path
 ) -> Results:
     """Returns the figures of each variant by seed. Finished trainings are not repeated."""
-    found: Results = {name: [] for name in variants}
+    found: Results = {variant.title: [] for variant in variants.values()}
     for seed in seeds:
         for name, variant in variants.items():
-            run = runs / f"{name.replace(' ', '-').replace(',', '').replace(':', '')}-{seed}"
-            print(f"{name}, seed {seed}", flush=True)
-            found[name].append(
+            run = runs / f"{name}-{seed}"
+            print(f"{variant.title}, seed {seed}", flush=True)
+            found[variant.title].append(
                 saved_figures(
                     run / "figures.json", partial(measure, variant, length, seed, material, run)
                 )
@@ -162,39 +188,73 @@ def results(
     return found
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Trains what is not yet trained, prints the tables and writes them."""
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m facefusion.training ablation", description=__doc__.split("\n")[0]
     )
     add_material(parser)
     add = parser.add_argument
     add("--minutes", type=float, default=math.inf, help="minutes of each variant and seed")
-    add("--steps", type=int, default=math.inf, help="steps of each, for trials")
+    add("--steps", type=int, default=math.inf, help="steps of each; what comes first ends it")
     add("--seeds", default="0,1", help="seeds (default: %(default)s)")
+    every = [*PARTS, *WAYS]
+    add("--variants", nargs="+", choices=every, default=every, help="default: all")
     add("--runs", type=Path, default=Path("runs/ablation"), help="folder of the trainings")
     add("--out", type=Path, help="file of the tables")
     args = parser.parse_args(arguments)
     if args.minutes == args.steps == math.inf:
         parser.error("Please give the length, --minutes or --steps.")
-    material = loaded(args, (128, 256))
+    return args
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Trains what is not yet trained, prints the tables and writes them."""
+    args = _parse(arguments)
+    tables = [
+        {name: variant for name, variant in table.items() if name in args.variants}
+        for table in (PARTS, WAYS)
+    ]
+    material = loaded(args, views_of(tables))
     length = Length(60 * args.minutes, args.steps)
-    given = f"{args.minutes:g}m" if math.isfinite(args.minutes) else f"{args.steps}"
     seeds = [int(seed) for seed in args.seeds.split(",")]
-    parts, ways = (
-        results(each, length, seeds, material, args.runs / given) for each in (PARTS, WAYS)
+    runs = args.runs / "-".join(number + unit for unit, number in length.numbers().items())
+    parts, ways = (results(each, length, seeds, material, runs) for each in tables)
+    untrained = [
+        each.title for name, each in {**PARTS, **WAYS}.items() if name not in args.variants
+    ]
+    options = [word for unit, number in length.numbers().items() for word in (f"--{unit}", number)]
+    if untrained:
+        options += ["--variants", *(name for table in tables for name in table)]
+    text = report(
+        parts,
+        ways,
+        options=" ".join(options),
+        length=_described(length, material.device),
+        untrained=untrained,
+        costs=_costs() if ways else None,
     )
-    text = report(parts, ways, length.seconds, length.steps, material.device, _costs())
     print(text)
     if args.out:
         args.out.write_text(text, encoding="utf-8")
     return 0
 
 
-def _costs() -> list[dict[str, float]]:
-    """Returns the costs of both ways, or empty ones without ONNX and its runtime."""
+def _described(length: Length, device: torch.device) -> str:
+    """Describes the length and the place of trainings, as in "4 minutes on NVIDIA H100"."""
+    place = f"{torch.get_num_threads()} CPU thread(s)"
+    if device.type == "cuda":
+        place = torch.cuda.get_device_name(device)
+    return (
+        " or ".join(f"{number} {unit}" for unit, number in length.numbers().items())
+        + f" on {place}"
+    )
+
+
+def _costs() -> dict[str, dict[str, float]]:
+    """Returns the costs of both ways by title, none without ONNX and its runtime."""
     if find_spec("onnx") is None or find_spec("onnxruntime") is None:
-        return [{}, {}]
+        return {}
     from facefusion.training.studies.costs import costs_of_ways
 
-    return list(costs_of_ways())
+    titles = [variant.title for variant in WAYS.values()]
+    return dict(zip(titles, costs_of_ways(), strict=True))
