@@ -20,12 +20,12 @@ from facefusion.page.photos import Photos, Raw
 from facefusion.page.queue import CHECKS, FUSIONS, queued
 from facefusion.perception.checks import check_coverings, check_face
 from facefusion.perception.coverings import Coverings
-from facefusion.perception.quality import doubts
+from facefusion.perception.quality import Doubt, doubts
 from facefusion.perception.reading_order import in_reading_order
 from facefusion.pipeline.clock import Progress
 from facefusion.pipeline.options import LIKENESS
 from facefusion.tiers import TIERS
-from facefusion.types import Face, Photo
+from facefusion.types import Face, Flaw, Kept, Photo
 from facefusion.words import say
 
 #: Tiers that are always available.
@@ -37,16 +37,16 @@ FUSE: Final = (
     "not sexual and deceives nobody. Returns the result (PNG, of the target's size, marked as made by AI in a corner and "
     "in its metadata), its first draft (PNG, marked too), and a report: `identity_similarity` (cosine in [-1, 1] between "
     "the identities of the source and of the result; `faces` holds it for each face), `likeness` (the same in words), "
-    "`flaws` (what can be seen to be wrong: light, mouth, smeared, soft), `advice` (what to try), "
-    "`kept` (what stays of the photo's own face: beard, lips, lids, glasses, hair, things), "
+    f"`flaws` (what can be seen to be wrong: {', '.join(Flaw)}), `advice` (what to try), "
+    f"`kept` (what stays of the photo's own face: {', '.join(Kept)}), "
     "`tier` (the one that ran), `reason` (why, where `auto` chose), `seconds` by stage, `notes` "
     "(sentences about the files). Files are deleted after 10 minutes."
 )
 DETECT: Final = (
     "Finds the faces of `photo`. Returns `width`, `height` and `faces`, rows from the top and each row from left to right, "
     "each with its `number`, `box` (left, top, right, bottom), five `points` (eyes, nose, corners of the mouth) in pixels, "
-    "`yaw`, `pitch`, `roll` in degrees, `usable`, `problem` (why not), `doubts` (small, dark, bright, blurred, turned, "
-    "tilted, eyes_covered, mouth_covered)."
+    "`yaw`, `pitch`, `roll` in degrees, `usable`, `problem` (why not), `doubts` (what may "
+    f"spoil a result: {', '.join(Doubt)})."
 )
 
 

@@ -2,11 +2,11 @@
 
 The target's coverings are kept, the source's are not transferred. The target's glasses, shut eyes
 and whatever is in front of its face are excluded from the face mask: shut eyes cannot be warped
-from open ones. So is a full beard where the source has none, which would end in a ring (the
-source's own, if dark, goes onto a smooth face as a whole, `compose.beard`), and so is
-the area that the source's hair or hat hides and the target's does not, with a margin for strands
-and shadow: the target's forehead is kept, and no fringe appears on it. Where both have hair, the
-fusion networks decide.
+from open ones, nor open ones from shut ones or from behind dark glass. So is a full beard where the
+source has none, which would end in a ring (the source's own, if dark, goes onto a smooth face as a
+whole, `compose.beard`), and so is the area that the source's hair or hat hides and the target's does
+not, with a margin for strands and shadow: the target's forehead is kept, and no fringe appears on
+it. Where both have hair, the fusion networks decide.
 """
 
 from __future__ import annotations
@@ -98,15 +98,22 @@ class Coverings:
         return _union(self.always_keep, _enlarged(self.hair), self.beard)
 
     @property
+    def hidden_eyes(self) -> Mask | None:
+        """Dark or tinted glass and shut lids, (192, 192) float32 in [0, 1], or None without any.
+
+        An open eye cannot be warped from a shut one, nor from one behind dark glass.
+        """
+        glass = None if self.glasses is None else self.glasses.hidden
+        return self.lids if glass is None else _union(glass, self.lids)
+
+    @property
     def occlusion_maps(self) -> FloatArray:
         """Hidden parts of the face, (192, 192, 2) float32 in [0, 1].
 
-        The first map is hair; the second things, dark glass with its surround, and what the photo's
-        edge cuts off.
+        The first map is hair; the second things, hidden eyes, and what the photo's edge cuts off.
         """
-        dark_glass = None if self.glasses is None else self.glasses.hidden
         hair = _union(_enlarged(self.hair), self.hair_in_front)
-        return np.dstack([hair, _union(dark_glass, self.things, self.outside)])
+        return np.dstack([hair, _union(self.hidden_eyes, self.things, self.outside)])
 
     @property
     def nbytes(self) -> int:

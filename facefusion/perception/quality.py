@@ -39,6 +39,7 @@ class Doubt(StrEnum):
     TURNED = "turned"
     TILTED = "tilted"
     EYES_COVERED = "eyes_covered"
+    EYES_SHUT = "eyes_shut"
     MOUTH_COVERED = "mouth_covered"
     HAND = "hand"
     THING = "thing"
@@ -114,7 +115,8 @@ def doubts(photo: Photo, face: Face, coverings: Coverings) -> list[Doubt]:
     hidden = coverings.hidden
     small = eye_distance(face.mesh) < SMALL_EYE_DISTANCE
     reasons = {
-        Doubt.EYES_COVERED: coverings.glasses is not None and coverings.glasses.hides_eyes,
+        Doubt.EYES_COVERED: coverings.glasses is not None and coverings.glasses.hidden is not None,
+        Doubt.EYES_SHUT: coverings.lids is not None,
         Doubt.MOUTH_COVERED: hidden.mouth > MASKED,
         Doubt.HAND: hidden.hand > COVERED,
         Doubt.THING: hidden.thing > COVERED,

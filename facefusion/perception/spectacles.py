@@ -33,6 +33,9 @@ HOLE, DOUBTFUL_HOLE = 0.25, 0.15
 CLEAR, DARK = 0.35, 0.65
 #: Standard deviation in pixels and gain of a frame's widened opacity, which covers the whole rim.
 _RIM_SIGMA, _RIM_GAIN = 0.7, 1.8
+#: Mean opacity of glass within `LENS` eye distances of the eyes from which on it may hide them: it is
+#: tinted or mirrors, where clear glass has less than 0.04.
+DOUBTFUL_GLASS, LENS = 0.045, 0.35
 #: Least share of the crop that the dark glass of sunglasses takes.
 _LEAST_DARK: Final = 0.012
 #: Diameter in pixels of the dilation that covers the shadow of dark glass.
@@ -46,11 +49,14 @@ class Spectacles:
     Attributes:
         frame: (192, 192) float32 in [0, 1], opacity of the frame in the face's aligned crop.
         dark: (192, 192) float32 in [0, 1], where glass hides the eyes.
+        lenses: (192, 192) float32 in [0, 1], both lenses where tints or reflections may hide the
+            eyes, or None for clear glass.
         thin: whether the frame is doubtful nearly everywhere, as thin rims are.
     """
 
     frame: Mask
     dark: Mask
+    lenses: Mask | None = None
     thin: bool = False
 
     @classmethod
@@ -63,21 +69,24 @@ class Spectacles:
         """Makes glasses from probabilities.
 
         Thin rims are doubtful to the networks, but they surround both eyes, as lashes, wrinkles and
-        shadows do not.
+        shadows do not. So is tinted glass, but it lies all around the eyes.
 
         Args:
             frame, glass: (192, 192) float32 in [0, 1].
-            eyes: (2, 2) centres of the eyes in the same pixels, to look for thin rims as well.
+            eyes: (2, 2) centres of the eyes in the same pixels, to look for thin rims and tinted
+                glass as well.
 
         Returns:
             The glasses, or None if there are too few certain pixels and no rims.
         """
         least = LEAST_SHARE * (ROWS.stop - ROWS.start) * (COLUMNS.stop - COLUMNS.start)
-        if max(float((part > 0.5).sum()) for part in (frame, glass)) >= least:
-            return cls.from_opacity(frame, glass)
-        if eyes is None or (frame > DOUBTFUL).sum() < 2 * least or not _surrounds(frame, eyes):
+        certain = max(float((part > 0.5).sum()) for part in (frame, glass)) >= least
+        found = cls.from_opacity(frame, glass)
+        if eyes is None:
+            return found if certain else None
+        if not certain and ((frame > DOUBTFUL).sum() < 2 * least or not _surrounds(frame, eyes)):
             return None
-        return replace(cls.from_opacity(frame, glass), thin=True)
+        return replace(found, lenses=_doubtful_lenses(frame, glass, eyes), thin=not certain)
 
     @property
     def covered(self) -> Mask:
@@ -88,7 +97,8 @@ class Spectacles:
     @property
     def nbytes(self) -> int:
         """Bytes of both maps."""
-        return self.frame.nbytes + self.dark.nbytes
+        lenses = 0 if self.lenses is None else self.lenses.nbytes
+        return self.frame.nbytes + self.dark.nbytes + lenses
 
     @property
     def hides_eyes(self) -> bool:
@@ -97,11 +107,12 @@ class Spectacles:
 
     @property
     def hidden(self) -> Mask | None:
-        """Dark glass and its surround, (192, 192) float32 in [0, 1], or None for clear glass."""
-        if not self.hides_eyes:
+        """Dark or tinted glass and its surround, (192, 192) float32 in [0, 1], or None for clear glass."""
+        if not self.hides_eyes and self.lenses is None:
             return None
+        glass = self.covered if self.lenses is None else np.maximum(self.covered, self.lenses)
         around = cv2.dilate(
-            self.covered, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_SHADOW_SIZE, _SHADOW_SIZE))
+            glass, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_SHADOW_SIZE, _SHADOW_SIZE))
         )
         return np.asarray(cv2.GaussianBlur(around, (0, 0), 2.0), np.float32)
 
@@ -137,6 +148,29 @@ def _surrounds(frame: Mask, eyes: FloatArray) -> bool:
         turn = np.arctan2(y - down, x - across)[near & ~far] / (2 * np.pi) + 0.5
         parts += len(np.unique(np.floor(turn * RING_PARTS) % RING_PARTS))
     return parts >= LEAST_PARTS
+
+
+def _doubtful_lenses(frame: Mask, glass: Mask, eyes: FloatArray) -> Mask | None:
+    """Returns both lenses if tints or reflections may hide the eyes, or None.
+
+    Args:
+        frame, glass: (192, 192) float32 in [0, 1].
+        eyes: (2, 2) centres of the eyes.
+
+    Returns:
+        (192, 192) float32, 0 or 1: around each eye, to the outer edge of the frame's rim.
+    """
+    y, x = np.mgrid[: frame.shape[0], : frame.shape[1]]
+    reach = float(np.hypot(*(eyes[1] - eyes[0])))
+    distances = [np.hypot(x - across, y - down) / reach for across, down in eyes]
+    if glass[np.minimum(*distances) < LENS].mean() < DOUBTFUL_GLASS:
+        return None
+    lenses = np.zeros(frame.shape, np.uint8)
+    for distance in distances:
+        rim = (frame > HOLE) & (distance < RING[1])
+        points = cv2.findNonZero((rim | (distance < LENS)).astype(np.uint8))
+        cv2.fillConvexPoly(lenses, cv2.convexHull(points), 1)
+    return lenses.astype(np.float32)
 
 
 def as_spectacles(opacity: FloatArray) -> Spectacles | None:

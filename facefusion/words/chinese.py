@@ -169,6 +169,7 @@ CHINESE: Final[dict[str, str]] = {
     "stays.beard": "胡须和嘴",
     "stays.lips": "闭着的嘴唇",
     "stays.lids": "闭着的眼睛",
+    "stays.eyes": "眼睛",
     "stays.glasses": "眼镜",
     "stays.hair": "脸前的头发",
     "stays.things": "脸前的物品",

@@ -185,6 +185,7 @@ ENGLISH: Final[dict[str, str]] = {
     "stays.beard": "beard and mouth",
     "stays.lips": "closed lips",
     "stays.lids": "shut eyes",
+    "stays.eyes": "eyes",
     "stays.glasses": "glasses",
     "stays.hair": "hair over the face",
     "stays.things": "what is in front of the face",

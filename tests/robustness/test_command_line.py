@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -17,7 +16,7 @@ from facefusion.cli import measure
 from facefusion.engines.registry import Engine
 from facefusion.engines.selection import ENGINE_VARIABLE
 from facefusion.images.marking import marked
-from facefusion.tiers import TIERS, Tier
+from facefusion.tiers import Tier
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -140,14 +139,3 @@ def test_a_cold_start_is_measured_in_a_process_of_its_own(
     memory = cold["memory_mb"]
     if sys.platform == "linux":
         assert 50 < memory["resident"] <= memory["peak"]
-
-
-def test_bench(pipeline: FusionPipeline, desk: Path) -> None:
-    done = run("bench", "--runs", "1", "--json", "bench.json", folder=desk)
-    assert done.returncode == 0, done.stderr
-    report = json.loads((desk / "bench.json").read_text())
-    assert set(report["tiers"]) == {tier.value for tier in TIERS}
-    assert report["weights_mb"]["total"] == pytest.approx(
-        sum(size for name, size in report["weights_mb"].items() if name != "total"), abs=0.01
-    )
-    assert report["machine"]["cpu"] in done.stdout and "first result" in done.stdout

@@ -99,6 +99,12 @@ def test_what_hides_much_of_a_face_is_named(
         assert quality.doubts(astronaut, face, hidden) == told
 
 
+def test_shut_eyes_are_told(pipeline: FusionPipeline, astronaut: np.ndarray, face: Face) -> None:
+    coverings = pipeline.find_coverings(astronaut, face)
+    shut = replace(coverings, lids=np.ones((192, 192), np.float32))
+    assert quality.doubts(astronaut, face, shut) == [Doubt.EYES_SHUT]
+
+
 @pytest.mark.parametrize("doubt", SPOILT)
 def test_the_face_in_a_spoilt_photo_is_still_found(
     pipeline: FusionPipeline, doubts: Doubts, astronaut: np.ndarray, face: Face, doubt: Doubt

@@ -48,12 +48,20 @@ class Attacked:
 
 
 @pytest.fixture(scope="session")
-def remembered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def first_server(tmp_path_factory: pytest.TempPathFactory) -> Server:
+    """The first server on this machine, which measured it, fused once, and was stopped."""
+    with serving(tmp_path_factory.mktemp("first")) as server:
+        visitor = Visitor(server.port, next(_addresses))
+        photo = visitor.upload(face())
+        assert visitor.fuse(photo, photo, "best").has_result
+        server.end()
+    return server
+
+
+@pytest.fixture(scope="session")
+def remembered(first_server: Server) -> Path:
     """What the first start on this machine remembers, so that others need not measure again."""
-    place = tmp_path_factory.mktemp("first")
-    with serving(place):
-        pass
-    return place / "cache"
+    return first_server.folder / "cache"
 
 
 @pytest.fixture

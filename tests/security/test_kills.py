@@ -110,13 +110,9 @@ def test_stopped_during_the_first_start(tmp_path: Path, seconds: float) -> None:
     assert "Traceback" not in server.log
 
 
-def test_stopped_after_the_first_start(tmp_path: Path, address: Callable[[], str]) -> None:
-    with serving(tmp_path) as server:
-        visitor = Visitor(server.port, address())
-        photo = visitor.upload(face())
-        assert visitor.fuse(photo, photo, "best").has_result
-        assert server.end() == STOPPED
-    assert _left(server) == [] and server.orphans == 0
+def test_stopped_after_the_first_start(first_server: Server) -> None:
+    assert first_server.process.returncode == STOPPED
+    assert _left(first_server) == [] and first_server.orphans == 0
 
 
 def test_stopped_with_open_streams(place: Path, address: Callable[[], str]) -> None:

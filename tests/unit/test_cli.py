@@ -19,6 +19,7 @@ from facefusion.cli.pairs import read_pairs
 from facefusion.images.marking import marked
 from facefusion.images.saving import SOURCE_TYPE
 from facefusion.machine.cpu import describe_machine
+from facefusion.models.networks import NETWORKS
 from facefusion.pipeline.pipeline import STAGES
 from facefusion.tiers import TIERS, Tier
 from facefusion.words import listed, say
@@ -358,6 +359,12 @@ def test_bench_prints_a_table_and_writes_its_numbers(
     assert set(report["tiers"]["best"]["stages_ms"]) == {*STAGES, "total", "again", "target again"}
     assert report["tiers"]["fast"]["cold"] == cold
     assert report["machine"]["cores"] >= 1 and report["weights_mb"]["total"] == 1.5
+
+
+def test_the_weights_add_up() -> None:
+    sizes = measure.weight_sizes(None)
+    assert {*NETWORKS, "total"} <= set(sizes)
+    assert sizes.pop("total") == pytest.approx(sum(sizes.values()), abs=0.01)
 
 
 @pytest.mark.parametrize("value", ["-0.1", "1.5", "much"])

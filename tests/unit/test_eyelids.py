@@ -51,13 +51,17 @@ def test_lids_cover_shut_eyes_and_little_else(make_mesh: Any) -> None:
     assert one[:, :80].max() == 0 and both[:60].max() == 0 and both[115:].max() == 0
 
 
-def test_lids_stay_like_glasses() -> None:
+def test_shut_eyes_stay_and_are_not_transferred() -> None:
     shut = np.zeros((192, 192), np.float32)
     shut[90:100, 60:80] = 1
     worn = Coverings(None, np.zeros((96, 96), np.float32), shut)
     np.testing.assert_array_equal(worn.always_keep, shut)
     np.testing.assert_array_equal(worn.blocked_by(np.zeros((192, 192, 2), np.float32)), shut)
-    assert worn.occlusion_maps.max() == 0 and worn.nbytes == shut.nbytes + 96 * 96 * 4
+    assert worn.nbytes == shut.nbytes + 96 * 96 * 4
+    hidden = worn.occlusion_maps
+    assert hidden[..., 0].max() == 0
+    open_eyes = Coverings(None, np.zeros((96, 96), np.float32))
+    np.testing.assert_array_equal(open_eyes.blocked_by(hidden), shut)
 
 
 def closed(photo: Photo, mesh: np.ndarray) -> Photo:
@@ -107,9 +111,15 @@ def test_the_network_that_ships_tells_shut_from_open(
     )  # too small to be told
 
 
-def test_shut_eyes_of_the_target_stay_shut(
-    pipeline: FusionPipeline, guest: Photo, astronaut: Photo, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("who", ["target", "source"])
+def test_the_targets_eyes_stay_where_anybodys_are_shut(
+    who: str,
+    pipeline: FusionPipeline,
+    guest: Photo,
+    astronaut: Photo,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    whose = guest if who == "source" else astronaut
     face = pipeline.find_faces(astronaut)[0]
     eyes = np.zeros(astronaut.shape[:2], np.uint8)
     for points in (LEFT_EYE, RIGHT_EYE):
@@ -119,7 +129,9 @@ def test_shut_eyes_of_the_target_stay_shut(
         monkeypatch.setattr(
             EyelidsFinder,
             "__call__",
-            lambda self, photo, mesh, shut=shut: np.full(2, shut, np.float32),
+            lambda self, photo, mesh, shut=shut: np.full(
+                2, shut if np.array_equal(photo, whose) else 0, np.float32
+            ),
         )
         pipeline.cache.clear()
         result = pipeline(guest, astronaut, tier="best")

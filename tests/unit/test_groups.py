@@ -142,6 +142,7 @@ def test_what_is_in_front_is_named_by_what_hides_most() -> None:
 def test_what_a_result_keeps_of_the_photo() -> None:
     empty, full = np.zeros((192, 192), np.float32), np.ones((192, 192), np.float32)
     bare = Coverings(None, BARE, mouth=0.5)
+    shut = replace(bare, lids=full)
     target = Coverings(
         Spectacles(full, empty),
         BARE,
@@ -152,7 +153,12 @@ def test_what_a_result_keeps_of_the_photo() -> None:
         mouth=0.0,
         hidden=HiddenShares(hair=0.3),
     )
-    assert kept(bare, target) == tuple(Kept)
-    assert kept(target, bare) == kept(bare, bare) == ()
+    assert (
+        kept(bare, target) == kept(shut, target) == tuple(each for each in Kept if each != "eyes")
+    )
+    assert kept(bare, bare) == kept(replace(bare, beard=full), bare) == ()
+    sunglasses = replace(bare, glasses=Spectacles(empty, full))
+    assert kept(shut, bare) == kept(sunglasses, bare) == (Kept.EYES,)
+    assert kept(shut, shut) == (Kept.LIDS,)
     assert Kept.BEARD not in kept(replace(bare, beard=full), target)
     assert Kept.HAIR not in kept(bare, replace(target, hidden=HiddenShares(hair=0.15)))

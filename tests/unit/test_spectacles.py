@@ -48,6 +48,37 @@ def test_clear_glass_covers_with_its_frame_and_dark_glass_as_a_whole() -> None:
     assert dark.nbytes == 2 * 4 * CROP_SIZE**2
 
 
+EYES = np.array([[66, 92], [126, 92]], np.float32)
+
+
+def glasses_at_eyes(glass: float) -> tuple[np.ndarray, np.ndarray]:
+    """Opacities of two round rims around `EYES`, and of the glass inside of them."""
+    y, x = np.mgrid[:CROP_SIZE, :CROP_SIZE]
+    distance = np.minimum(*(np.hypot(x - across, y - down) for across, down in EYES))
+    rim = (distance > 18) & (distance < 22)
+    return rim.astype(np.float32), np.where(distance <= 18, np.float32(glass), np.float32(0))
+
+
+def test_tinted_glass_hides_the_eyes_of_a_source_alone() -> None:
+    clear, tinted = (Spectacles.found(*glasses_at_eyes(glass), EYES) for glass in (0.02, 0.2))
+    assert clear is not None and tinted is not None
+    assert clear.lenses is None and clear.hidden is None
+    hidden = tinted.hidden
+    assert hidden is not None and not tinted.hides_eyes
+    for across, down in EYES.astype(int):
+        assert hidden[down - 21 : down + 21, across].min() > 0.99  # the whole lens and its rim
+        assert tinted.covered[down, across] == 0
+    assert hidden[92, 96] < 0.5 and hidden[92 + 45].max() < 0.01  # neither the nose nor the cheeks
+    assert tinted.nbytes == clear.nbytes + 4 * CROP_SIZE**2
+
+
+def test_thin_rims_around_tinted_glass_are_found_as_well() -> None:
+    rims, glass = glasses_at_eyes(0.3)
+    thin = Spectacles.found(0.4 * rims, glass, EYES)
+    assert thin is not None and thin.thin and thin.lenses is not None
+    assert Spectacles.found(0.4 * rims, glass) is None
+
+
 def test_a_frame_is_taken_off_at_any_size_and_dark_glass_is_not(make_photo: Any) -> None:
     for size in (128, CROP_SIZE, 512):
         plain = np.full((size, size, 3), (190, 150, 130), np.uint8)
