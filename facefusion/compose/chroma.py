@@ -27,6 +27,9 @@ FEWEST: Final = 16
 STRAY: Final = (14.0, 24.0)
 #: Largest change of chroma, in CIELAB units.
 LARGEST: Final = 30.0
+#: Difference in a* and b* above which it is no complexion, but coloured light or paint on the source,
+#: and is corrected in full.
+CHROMA_FROM: Final = 6.0
 #: Difference in L* below which shading is left alone: it is the person's own shape.
 LIGHT_FROM: Final = 2.0
 
@@ -42,8 +45,8 @@ def match_skin_chroma(
 ) -> Photo:
     """Moves new skin towards the low frequencies of the target's chroma and lightness.
 
-    In CIELAB: a* and b*, averaged over skin, move to the target's by a share; L* by a share of
-    the excess over `LIGHT_FROM`. All finer detail is the new face's own. Computed at a low
+    In CIELAB: a* and b*, averaged over skin, move to the target's by a share up to `CHROMA_FROM`, and
+    in full beyond it; L* by a share of the excess over `LIGHT_FROM`. All finer detail is the new face's own. Computed at a low
     resolution as a change of RGB, which is enlarged and added.
 
     Args:
@@ -51,7 +54,7 @@ def match_skin_chroma(
         skin: (h, w) float32 in [0, 1], skin without eyes, brows and lips.
         mask: (h, w) float32 in [0, 1], opacity of the new face.
         unit: pixels of these images per pixel of a 224 px face.
-        share: corrected share of the difference in chroma, in [0, 1].
+        share: corrected share of a small difference in chroma, in [0, 1].
         light: corrected share of the excess difference in lightness, in [0, 1].
 
     Returns:
@@ -117,7 +120,9 @@ def _lab_shift(
         (h, w, 3) in CIELAB units.
     """
     difference = (target - face) * weight[..., None]
-    chroma = share * _spread(difference[..., 1:], weight, CHROMA_SCALE * scale)
+    chroma = _spread(difference[..., 1:], weight, CHROMA_SCALE * scale)
+    length = np.linalg.norm(chroma, axis=2, keepdims=True)
+    chroma *= 1 - (1 - share) * np.minimum(1, CHROMA_FROM / np.maximum(length, 1e-6))
     length = np.linalg.norm(chroma, axis=2, keepdims=True)
     chroma *= np.minimum(1, LARGEST / np.maximum(length, 1e-6))
     lightness = _spread(difference[..., :1], weight, LIGHT_SCALE * scale)

@@ -12,7 +12,7 @@ from facefusion.pipeline.alignment import AlignedPair
 from facefusion.pipeline.steps import Steps
 from facefusion.types import Mask, Photo
 
-#: Corrected share of the difference in the skin's chroma; a larger one removes more patches, but
+#: Corrected share of a small difference in the skin's chroma; a larger one removes more patches, but
 #: also the source's complexion.
 CHROMA_SHARE: Final = 0.4
 #: Corrected share of the difference in the skin's lightness where the target's is far lighter;

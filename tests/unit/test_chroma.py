@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from facefusion.compose.chroma import LIGHT_FROM, match_skin_chroma
+from facefusion.compose.chroma import CHROMA_FROM, LIGHT_FROM, match_skin_chroma
 
 SKIN = np.array([176, 130, 108])
 HEIGHT, WIDTH, UNIT = 224, 200, 1.0
@@ -83,10 +83,15 @@ def test_light_is_held_only_where_it_is_far_off(target, mask) -> None:
     assert _apart(without, target)[0] == pytest.approx(before, abs=1)
 
 
-def test_a_share_of_nothing_changes_nothing(target, mask) -> None:
-    face = _skin(SKIN + np.array([14, -10, -6]))
-    result = match_skin_chroma(face, target, mask, mask, UNIT, share=0, light=0)
-    assert np.abs(result.astype(int) - face).max() <= 1
+def test_complexion_moves_by_the_share_and_coloured_light_goes(target, mask) -> None:
+    for colour in ((5, -3, -2), (30, -20, 25)):
+        face = _skin(SKIN + np.array(colour))
+        before = float(np.linalg.norm(_apart(face, target)[1:]))
+        held = match_skin_chroma(face, target, mask, mask, UNIT, share=0, light=0)
+        half = match_skin_chroma(face, target, mask, mask, UNIT, share=0.5, light=0)
+        left = min(before, CHROMA_FROM)
+        assert np.linalg.norm(_apart(held, target)[1:]) == pytest.approx(left, abs=0.8)
+        assert np.linalg.norm(_apart(half, target)[1:]) == pytest.approx(left / 2, abs=0.8)
 
 
 def test_without_skin_the_face_stays(target) -> None:
