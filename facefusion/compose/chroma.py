@@ -46,8 +46,8 @@ def match_skin_chroma(
     """Moves new skin towards the low frequencies of the target's chroma and lightness.
 
     In CIELAB: a* and b*, averaged over skin, move to the target's by a share up to `CHROMA_FROM`, and
-    in full beyond it; L* by a share of the excess over `LIGHT_FROM`. All finer detail is the new face's own. Computed at a low
-    resolution as a change of RGB, which is enlarged and added.
+    in full beyond it; L* by a share of the excess over `LIGHT_FROM`. All finer detail is the new
+    face's own. Computed at a low resolution as a change of RGB, which is enlarged and added.
 
     Args:
         face, target: (h, w, 3) RGB uint8, the new face and the photo under it.

@@ -96,7 +96,7 @@ class Spectacles:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of both maps."""
+        """Bytes of all maps."""
         lenses = 0 if self.lenses is None else self.lenses.nbytes
         return self.frame.nbytes + self.dark.nbytes + lenses
 
@@ -163,13 +163,15 @@ def _doubtful_lenses(frame: Mask, glass: Mask, eyes: FloatArray) -> Mask | None:
     y, x = np.mgrid[: frame.shape[0], : frame.shape[1]]
     reach = float(np.hypot(*(eyes[1] - eyes[0])))
     distances = [np.hypot(x - across, y - down) / reach for across, down in eyes]
-    if glass[np.minimum(*distances) < LENS].mean() < DOUBTFUL_GLASS:
+    near = np.minimum(*distances) < LENS
+    if not near.any() or glass[near].mean() < DOUBTFUL_GLASS:
         return None
     lenses = np.zeros(frame.shape, np.uint8)
     for distance in distances:
         rim = (frame > HOLE) & (distance < RING[1])
         points = cv2.findNonZero((rim | (distance < LENS)).astype(np.uint8))
-        cv2.fillConvexPoly(lenses, cv2.convexHull(points), 1)
+        if points is not None:
+            cv2.fillConvexPoly(lenses, cv2.convexHull(points), 1)
     return lenses.astype(np.float32)
 
 

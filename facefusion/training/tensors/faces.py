@@ -29,7 +29,7 @@ PARTS: Final = 3
 #: Channels of `PackedFaces.maps`.
 ALWAYS_KEEP, HAIR, DARK_GLASS, CARRIED, COVERINGS = range(5)
 #: Names of those channels in the file.
-MAPS: Final = ("always_keep", "hair", "dark_glass", "carried", "coverings")
+MAPS: Final = ("always_keep", "hair", "hidden", "carried", "coverings")
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ class PackedFaces:
     Attributes:
         crops: by side in pixels, (N, 3, S, S) uint8 RGB.
         without_glasses: the same without clear glasses.
-        maps: (N, 5, 128, 128) uint8, where the face stays as it is (glasses, shut lids), hair, dark
-            glass, what `without_glasses` carries along, and what lies over the face in `crops`.
+        maps: (N, 5, 128, 128) uint8, where the face stays as it is (glasses, shut lids), hair, other
+            hidden parts, what `without_glasses` carries along, and what lies over the face in `crops`.
         face: (N, 1, 256, 256) uint8, where the face may change.
         skin: (N, 1, 128, 128) uint8, likely skin.
         parts: (N, 3, 128, 128) uint8, `compose.features.FeatureMasks`.

@@ -106,7 +106,7 @@ def _packed(
         "normals": np.rint(127 * mesh_normals(aligned.meshes)).astype(np.int8),
         "always_keep": _map_levels([255 * each.always_keep for each in found]),
         "hair": _map_levels([255 * each[..., 0] for each in maps]),
-        "dark_glass": _map_levels([255 * each[..., 1] for each in maps]),
+        "hidden": _map_levels([255 * each[..., 1] for each in maps]),
         "carried": _map_levels(list(covered.hair_masks)),
         "coverings": _map_levels(list(covered.masks)),
         "identity": _embedded(identity, arcface_crops(aligned)),

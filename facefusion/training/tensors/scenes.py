@@ -67,7 +67,7 @@ class Warped:
         image: (N, 3, S, S) RGB in [0, 1].
         mirrored: (N - half, 3, S, S), the mirror images of the unpaired ones.
         opacity: (N - half, 1, S, S), opacity of these.
-        hidden: (N, 3, S, S), the sources' hair, dark glass and what `without_glasses` carries along.
+        hidden: (N, 3, S, S), the sources' hair, other hidden parts and what `without_glasses` carries along.
         oblique: (N - half, 1, S, S), where unpaired sources are too oblique.
     """
 
