@@ -61,15 +61,19 @@ def mirror_opacity(warp: MeshWarp, mesh: Mesh, turn: float, size: int) -> Mask:
     return np.asarray(strength * smoothstep(np.sign(turn) * field, *EDGE), np.float32)
 
 
-def across_face(mesh: Mesh) -> FloatArray:
-    """Returns each mesh point's position across the face.
+def across_face(mesh: Mesh, points: FloatArray | None = None) -> FloatArray:
+    """Returns the positions of points across a face.
 
     Args:
-        mesh: (468, 3).
+        mesh: (468, 3), the face.
+        points: (N, 2) in the same pixels, by default the mesh's own points with their depth.
 
     Returns:
-        (468,) float32, 0 on the middle line, -1 and 1 at the image-left and image-right cheek.
+        (N,) float32, 0 on the middle line, -1 and 1 at the image-left and image-right cheek.
     """
-    across = mesh[454] - mesh[234]
-    middle = (mesh[454] + mesh[234]) / 2
-    return np.asarray((mesh - middle) @ across / (0.5 * float(across @ across)), np.float32)
+    points = mesh if points is None else points
+    left, right = mesh[234, : points.shape[1]], mesh[454, : points.shape[1]]
+    across = right - left
+    return np.asarray(
+        (points - (left + right) / 2) @ across / (0.5 * float(across @ across)), np.float32
+    )

@@ -1,4 +1,7 @@
-"""Replaces what the source does not show, by its pose or behind things, by its mirror image."""
+"""Replaces what the source does not show by its mirror image.
+
+A half that its pose hides or that lies in deep shadow, and what is behind things.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,13 @@ from typing import Final, Self
 import cv2
 import numpy as np
 
+from facefusion.compose.tone import LUMA
 from facefusion.fusion.coarse import COARSE_SIZE
 from facefusion.fusion.sizes import EXPRESSION_SIZE
 from facefusion.geometry.align import rescale_points
-from facefusion.geometry.mask import brow_row, widened
-from facefusion.geometry.ramps import ramp
-from facefusion.geometry.symmetry import LEAST_TURN, hidden_turn, mirror_opacity
+from facefusion.geometry.mask import brow_row, outline_mask, uncovered, widened
+from facefusion.geometry.ramps import ramp, smoothstep
+from facefusion.geometry.symmetry import LEAST_TURN, across_face, hidden_turn, mirror_opacity
 from facefusion.geometry.warp import sample
 from facefusion.perception.coverings import MAP_SIZE
 from facefusion.pipeline.source import AlignedFace
@@ -30,6 +34,16 @@ LEAST_AREA: Final = 0.03
 SHADOW: Final = 6
 #: Standard deviation in pixels of the seam between the face and its mirror image.
 SEAM: Final = 4.0
+#: Ratios of the darker half's luma to the other's from which on it counts as in deep shadow, and does
+#: fully: raised to the other's light it shows noise, compression and the shadow's edge.
+DEEP_SHADOW: Final = (0.4, 0.25)
+#: Distances from the middle line, as shares of the half face's width, between which a half's luma is
+#: measured.
+HALF: Final = (0.12, 0.85)
+#: The same, between which the lit half's mirror image sets in: the nose's shaded side goes too.
+SHADOW_EDGE: Final = (-0.12, 0.3)
+#: Side in pixels of the crop that is measured, and least number of its pixels on each half.
+MEASURED_SIDE, MEASURED_PIXELS = 96, 100
 
 
 @dataclass(frozen=True)
@@ -65,15 +79,17 @@ class HiddenSource:
         flow = source_flow(target.warp, source_mesh)
         maps = _sampled(aligned.occlusion_maps, flow)
         beard = None if aligned.dark_beard is None else _sampled(aligned.dark_beard, flow)
-        by_pose = _hidden_by_pose(target, source_mesh)
-        if by_pose is None and _below_brows(target, maps.max(-1)) is None:
+        half = _hidden_by_pose(target, source_mesh)
+        if half is None:
+            half = _in_shadow(target, aligned)
+        if half is None and _below_brows(target, maps.max(-1)) is None:
             return cls(maps, flow, beard=beard)
         mirror_flow = source_flow(target.warp, source_mesh, mirror=True)
         other_maps = _sampled(aligned.occlusion_maps, mirror_flow)
         replaced = _replaced(target, maps.max(-1), other_maps.max(-1))
-        if replaced is None and by_pose is None:
+        if replaced is None and half is None:
             return cls(maps, flow, beard=beard)
-        opacity = np.zeros((target.warp.flow_size,) * 2, np.float32) if by_pose is None else by_pose
+        opacity = np.zeros((target.warp.flow_size,) * 2, np.float32) if half is None else half
         if replaced is not None:
             larger = cv2.resize(replaced, opacity.shape, interpolation=cv2.INTER_LINEAR)
             opacity = np.asarray(np.maximum(opacity, larger), np.float32)
@@ -125,3 +141,45 @@ def _hidden_by_pose(target: PreparedTarget, source_mesh: Mesh) -> Mask | None:
     if abs(turn) <= LEAST_TURN:
         return None
     return mirror_opacity(target.warp, target.mesh, turn, target.warp.flow_size)
+
+
+def _in_shadow(target: PreparedTarget, aligned: AlignedFace) -> Mask | None:
+    """Returns the opacity of the source's mirror image in a half that lies in deep shadow.
+
+    Args:
+        target: the target.
+        aligned: the source's aligned crop.
+
+    Returns:
+        (S, S) float32 in [0, 1], or None if both halves are lit.
+    """
+    left, right = _half_lumas(aligned)
+    strength = float(ramp(min(left, right) / max(left, right, 1.0), *DEEP_SHADOW))
+    if strength == 0:
+        return None
+    side = 1.0 if right < left else -1.0
+    position = across_face(target.mesh)
+    field = target.warp.spread(np.stack([position, position], axis=1), target.warp.flow_size)
+    return np.asarray(strength * smoothstep(side * field[..., 0], *SHADOW_EDGE), np.float32)
+
+
+def _half_lumas(aligned: AlignedFace) -> tuple[float, float]:
+    """Measures the median luma of both halves of a face, image-left first, below the brows.
+
+    Returns:
+        Two lumas in [0, 255]; twice the same if a half shows too little skin.
+    """
+    side = MEASURED_SIDE
+    crop = cv2.resize(aligned.crop, (side, side), interpolation=cv2.INTER_AREA)
+    hidden = cv2.resize(aligned.occlusion_maps.max(-1), (side, side), interpolation=cv2.INTER_AREA)
+    mesh = rescale_points(aligned.mesh, aligned.crop.shape[0], side)
+    skin = uncovered(outline_mask(mesh, side), hidden) > 0.5
+    skin[: brow_row(mesh)] = False
+    rows, columns = np.nonzero(skin)
+    position = across_face(mesh, np.stack([columns, rows], axis=1))
+    lumas = (crop @ LUMA)[rows, columns]
+    halves = [lumas[(sign * position > HALF[0]) & (sign * position < HALF[1])] for sign in (-1, 1)]
+    if min(len(half) for half in halves) < MEASURED_PIXELS:
+        return 1.0, 1.0
+    left, right = (float(np.median(half)) for half in halves)
+    return left, right

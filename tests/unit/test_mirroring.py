@@ -86,6 +86,39 @@ def test_a_turned_source_has_one_mirror_image_for_both(make_pair: Any, make_mesh
     assert opacity is not None and (opacity >= alone).all()
 
 
+@pytest.mark.parametrize("shaded", [np.s_[:150], np.s_[150:]], ids=["left", "right"])
+def test_a_half_in_deep_shadow_is_replaced_by_the_lit_half(
+    make_pair: Any, make_mesh: Any, shaded: slice
+) -> None:
+    mesh = make_mesh((150, 150), 180)
+    target = np.full((300, 300, 3), 150, np.uint8)
+
+    def opacity(share: float) -> np.ndarray | None:
+        source = target.copy()
+        source[:, shaded] = np.rint(share * 150)
+        found = make_pair((source, mesh), (target, mesh)).warped_source.mirror_opacity
+        return None if found is None else np.asarray(found)
+
+    assert opacity(0.6) is None and opacity(1.0) is None
+    deep, less = opacity(0.15), opacity(0.33)
+    assert deep is not None and less is not None
+    left, right = deep[140:166, 86:102], deep[140:166, 154:170]
+    dark, lit = (left, right) if shaded.stop else (right, left)
+    assert dark.min() > 0.95 and lit.max() == 0
+    assert 0.2 < less.max() < 0.8
+
+
+def test_a_half_behind_things_has_no_light_to_measure(make_pair: Any, make_mesh: Any) -> None:
+    mesh = make_mesh((150, 150), 180)
+    photo = np.full((300, 300, 3), 150, np.uint8)
+    photo[:, :150] = 10
+    everywhere = hidden(np.s_[:, : SIDE // 2])
+    found = make_pair((photo, mesh), (photo, mesh), source_coverings=everywhere)
+    replaced, mirror = found.warped_source.mirror_opacity, np.s_[140:166, 86:102]
+    assert replaced is not None and replaced[mirror].min() > 0.9  # as what hides is, not as shadow
+    assert replaced[:60].max() == 0  # above the brows the target stays
+
+
 def test_the_colour_of_a_thing_is_not_left_in_the_source(make_face: Any, make_mesh: Any) -> None:
     mesh = make_mesh((150, 150), 180)
     photo = np.full((300, 300, 3), 170, np.uint8)
