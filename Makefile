@@ -14,9 +14,9 @@
 VENV := .venv
 RUN := $(VENV)/bin/python
 INSTALL := $(RUN) -m pip install --disable-pip-version-check --quiet
-# Three processes, as many tests wait, a file of tests at a time, in the order of the names: the long ones of tests/app and
+# Two processes, a file of tests at a time, in the order of the names: the long ones of tests/app and
 # tests/security, which mostly wait, come first.
-AT_ONCE := -n 3 --dist loadfile --no-loadscope-reorder
+AT_ONCE := -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test lint soak fuzz bench space clean
 
