@@ -122,9 +122,8 @@ def _lab_shift(
     difference = (target - face) * weight[..., None]
     chroma = _spread(difference[..., 1:], weight, CHROMA_SCALE * scale)
     length = np.linalg.norm(chroma, axis=2, keepdims=True)
-    chroma *= 1 - (1 - share) * np.minimum(1, CHROMA_FROM / np.maximum(length, 1e-6))
-    length = np.linalg.norm(chroma, axis=2, keepdims=True)
-    chroma *= np.minimum(1, LARGEST / np.maximum(length, 1e-6))
+    corrected = np.minimum(length - (1 - share) * np.minimum(length, CHROMA_FROM), LARGEST)
+    chroma *= corrected / np.maximum(length, 1e-6)
     lightness = _spread(difference[..., :1], weight, LIGHT_SCALE * scale)
     lightness -= np.clip(lightness, -LIGHT_FROM, LIGHT_FROM)
     return np.concatenate([light * lightness, chroma], axis=2)

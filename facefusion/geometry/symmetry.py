@@ -56,9 +56,28 @@ def mirror_opacity(warp: MeshWarp, mesh: Mesh, turn: float, size: int) -> Mask:
     strength = float(np.clip((abs(turn) - LEAST_TURN) / RAMP, 0, 1))
     if strength == 0:
         return np.zeros((size, size), np.float32)
+    return half_opacity(warp, mesh, float(np.sign(turn)) * strength, EDGE, size)
+
+
+def half_opacity(
+    warp: MeshWarp, mesh: Mesh, strength: float, edge: tuple[float, float], size: int
+) -> Mask:
+    """Computes the opacity of what covers one half of a face.
+
+    Args:
+        warp: warp onto the mesh.
+        mesh: (468, 3), in any crop.
+        strength: opacity on the half, in [0, 1]; negative for the image-left one.
+        edge: positions across the face, as of `across_face`, from the other half on, between which it
+            rises.
+        size: side of the result.
+
+    Returns:
+        (size, size) float32 in [0, 1].
+    """
     position = across_face(mesh)
     field = warp.spread(np.stack([position, position], axis=1), size)[..., 0]
-    return np.asarray(strength * smoothstep(np.sign(turn) * field, *EDGE), np.float32)
+    return np.asarray(abs(strength) * smoothstep(np.sign(strength) * field, *edge), np.float32)
 
 
 def across_face(mesh: Mesh, points: FloatArray | None = None) -> FloatArray:

@@ -98,6 +98,16 @@ class Coverings:
         return _union(self.always_keep, _enlarged(self.hair), self.beard)
 
     @property
+    def eyes_covered(self) -> bool:
+        """Whether dark or tinted glass may hide the eyes."""
+        return self.glasses is not None and self.glasses.may_hide_eyes
+
+    @property
+    def shows_eyes(self) -> bool:
+        """Whether the eyes are open and not behind dark or tinted glass."""
+        return self.lids is None and not self.eyes_covered
+
+    @property
     def hidden_eyes(self) -> Mask | None:
         """Dark or tinted glass and shut lids, (192, 192) float32 in [0, 1], or None without any.
 

@@ -115,7 +115,7 @@ def doubts(photo: Photo, face: Face, coverings: Coverings) -> list[Doubt]:
     hidden = coverings.hidden
     small = eye_distance(face.mesh) < SMALL_EYE_DISTANCE
     reasons = {
-        Doubt.EYES_COVERED: coverings.glasses is not None and coverings.glasses.hidden is not None,
+        Doubt.EYES_COVERED: coverings.eyes_covered,
         Doubt.EYES_SHUT: coverings.lids is not None,
         Doubt.MOUTH_COVERED: hidden.mouth > MASKED,
         Doubt.HAND: hidden.hand > COVERED,

@@ -106,9 +106,14 @@ class Spectacles:
         return float(self.dark.mean()) > _LEAST_DARK
 
     @property
+    def may_hide_eyes(self) -> bool:
+        """Whether they are sunglasses, or tints or reflections may hide the eyes."""
+        return self.hides_eyes or self.lenses is not None
+
+    @property
     def hidden(self) -> Mask | None:
         """Dark or tinted glass and its surround, (192, 192) float32 in [0, 1], or None for clear glass."""
-        if not self.hides_eyes and self.lenses is None:
+        if not self.may_hide_eyes:
             return None
         glass = self.covered if self.lenses is None else np.maximum(self.covered, self.lenses)
         around = cv2.dilate(

@@ -16,11 +16,17 @@ from facefusion.fusion.coarse import COARSE_SIZE
 from facefusion.fusion.sizes import EXPRESSION_SIZE
 from facefusion.geometry.align import rescale_points
 from facefusion.geometry.mask import brow_row, outline_mask, uncovered, widened
-from facefusion.geometry.ramps import ramp, smoothstep
-from facefusion.geometry.symmetry import LEAST_TURN, across_face, hidden_turn, mirror_opacity
+from facefusion.geometry.ramps import ramp
+from facefusion.geometry.symmetry import (
+    LEAST_TURN,
+    across_face,
+    half_opacity,
+    hidden_turn,
+    mirror_opacity,
+)
 from facefusion.geometry.warp import sample
 from facefusion.perception.coverings import MAP_SIZE
-from facefusion.pipeline.source import AlignedFace
+from facefusion.pipeline.source import AlignedFace, reduced
 from facefusion.pipeline.target import PreparedTarget
 from facefusion.pipeline.warped import source_flow
 from facefusion.types import FloatArray, Mask, Mesh
@@ -157,10 +163,8 @@ def _in_shadow(target: PreparedTarget, aligned: AlignedFace) -> Mask | None:
     strength = float(ramp(min(left, right) / max(left, right, 1.0), *DEEP_SHADOW))
     if strength == 0:
         return None
-    side = 1.0 if right < left else -1.0
-    position = across_face(target.mesh)
-    field = target.warp.spread(np.stack([position, position], axis=1), target.warp.flow_size)
-    return np.asarray(strength * smoothstep(side * field[..., 0], *SHADOW_EDGE), np.float32)
+    darker = strength if right < left else -strength
+    return half_opacity(target.warp, target.mesh, darker, SHADOW_EDGE, target.warp.flow_size)
 
 
 def _half_lumas(aligned: AlignedFace) -> tuple[float, float]:
@@ -170,9 +174,8 @@ def _half_lumas(aligned: AlignedFace) -> tuple[float, float]:
         Two lumas in [0, 255]; twice the same if a half shows too little skin.
     """
     side = MEASURED_SIDE
-    crop = cv2.resize(aligned.crop, (side, side), interpolation=cv2.INTER_AREA)
+    crop, mesh = reduced(aligned.crop, aligned.mesh, side)
     hidden = cv2.resize(aligned.occlusion_maps.max(-1), (side, side), interpolation=cv2.INTER_AREA)
-    mesh = rescale_points(aligned.mesh, aligned.crop.shape[0], side)
     skin = uncovered(outline_mask(mesh, side), hidden) > 0.5
     skin[: brow_row(mesh)] = False
     rows, columns = np.nonzero(skin)

@@ -137,7 +137,7 @@ def _dark_beard(coverings: Coverings, crop: Photo, mesh: Mesh) -> Mask | None:
     """
     if coverings.beard is None:
         return None
-    small, mesh = _reduced(crop, mesh, MAP_SIZE[0])
+    small, mesh = reduced(crop, mesh, MAP_SIZE[0])
     skin = uncovered(outline_mask(mesh, MAP_SIZE[0]), coverings.everything)
     lips = np.zeros(MAP_SIZE, np.uint8)
     fill_points(lips, grown(mesh[list(OUTER_LIPS), :2], LIPS_GROWTH), 255)
@@ -149,7 +149,7 @@ def _dark_beard(coverings: Coverings, crop: Photo, mesh: Mesh) -> Mask | None:
     return beard if darkness < DARK_BEARD else None
 
 
-def _reduced(crop: Photo, mesh: Mesh, side: int) -> tuple[Photo, Mesh]:
+def reduced(crop: Photo, mesh: Mesh, side: int) -> tuple[Photo, Mesh]:
     """Reduces an aligned crop (S, S, 3) and the mesh in it to a side in pixels."""
     small = cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA)
     return np.asarray(small, np.uint8), rescale_points(mesh, crop.shape[0], side)
@@ -166,7 +166,7 @@ def _skin_over(things: Mask, crop: Photo, mesh: Mesh, hidden: Mask) -> Patch:
         mesh: (468, 3) in the crop's pixels.
         hidden: (192, 192) float32 in [0, 1], all that is no skin.
     """
-    small, mesh = _reduced(crop, mesh, MAP_SIZE[0])
+    small, mesh = reduced(crop, mesh, MAP_SIZE[0])
     skin = uncovered(outline_mask(mesh, MAP_SIZE[0]), hidden)
     hole = (things > TRACE).astype(np.uint8)
     hole[: brow_row(mesh)] = 0
@@ -188,7 +188,7 @@ class _SourceStrands:
 
 def _find_strands(crop: Photo, mesh: Mesh, hair: Mask) -> _SourceStrands | None:
     """Finds the strands in an aligned crop; arguments as of `strands.find_strands`, at any side."""
-    small, mesh = _reduced(crop, mesh, STRANDS_SIZE)
+    small, mesh = reduced(crop, mesh, STRANDS_SIZE)
     strands = find_strands(small, mesh, hair)
     if not strands.any():
         return None

@@ -27,7 +27,7 @@ SKIN: Final = 128
 #: Channels of `PackedFaces.parts`: lips, whites of eyes and teeth, brows and lashes.
 PARTS: Final = 3
 #: Channels of `PackedFaces.maps`.
-ALWAYS_KEEP, HAIR, DARK_GLASS, CARRIED, COVERINGS = range(5)
+ALWAYS_KEEP, HAIR, HIDDEN, CARRIED, COVERINGS = range(5)
 #: Names of those channels in the file.
 MAPS: Final = ("always_keep", "hair", "hidden", "carried", "coverings")
 
