@@ -9,7 +9,7 @@ import numpy as np
 
 from facefusion.geometry.topology import five_points
 from facefusion.geometry.windows import pixel_window, square_corners
-from facefusion.types import Affine, Mask, Mesh
+from facefusion.types import Affine, Mask, Mesh, Photo
 
 #: Longer side of the face box as a share of the fusion crop's side; the rest shows hair, ears and
 #: light.
@@ -105,6 +105,12 @@ def rescale_transform(matrix: Affine, factor: float) -> Affine:
 def rescale_points(points: np.ndarray, side: int, other: int) -> np.ndarray:
     """Scales points (N, 2 or 3) of a crop of `side` pixels to a crop of `other` pixels."""
     return transform_points(points, rescale_transform(np.eye(2, 3), other / side))
+
+
+def reduced_crop(crop: Photo, mesh: Mesh, side: int) -> tuple[Photo, Mesh]:
+    """Reduces a crop (S, S, 3) and the mesh in it to a side in pixels."""
+    small = cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.uint8), rescale_points(mesh, crop.shape[0], side)
 
 
 def invert(matrix: Affine) -> Affine:

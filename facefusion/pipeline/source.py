@@ -16,7 +16,7 @@ from facefusion.geometry.align import (
     FUSION_FACE_SHARE,
     crop_photo,
     mesh_crop_transform,
-    rescale_points,
+    reduced_crop,
     transform_points,
 )
 from facefusion.geometry.mask import brow_row, fill_points, grown, outline_mask, uncovered
@@ -137,7 +137,7 @@ def _dark_beard(coverings: Coverings, crop: Photo, mesh: Mesh) -> Mask | None:
     """
     if coverings.beard is None:
         return None
-    small, mesh = reduced(crop, mesh, MAP_SIZE[0])
+    small, mesh = reduced_crop(crop, mesh, MAP_SIZE[0])
     skin = uncovered(outline_mask(mesh, MAP_SIZE[0]), coverings.everything)
     lips = np.zeros(MAP_SIZE, np.uint8)
     fill_points(lips, grown(mesh[list(OUTER_LIPS), :2], LIPS_GROWTH), 255)
@@ -147,12 +147,6 @@ def _dark_beard(coverings: Coverings, crop: Photo, mesh: Mesh) -> Mask | None:
         return None
     darkness = np.average(luma, weights=beard) / max(np.average(luma, weights=skin), 1)
     return beard if darkness < DARK_BEARD else None
-
-
-def reduced(crop: Photo, mesh: Mesh, side: int) -> tuple[Photo, Mesh]:
-    """Reduces an aligned crop (S, S, 3) and the mesh in it to a side in pixels."""
-    small = cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA)
-    return np.asarray(small, np.uint8), rescale_points(mesh, crop.shape[0], side)
 
 
 def _skin_over(things: Mask, crop: Photo, mesh: Mesh, hidden: Mask) -> Patch:
@@ -166,7 +160,7 @@ def _skin_over(things: Mask, crop: Photo, mesh: Mesh, hidden: Mask) -> Patch:
         mesh: (468, 3) in the crop's pixels.
         hidden: (192, 192) float32 in [0, 1], all that is no skin.
     """
-    small, mesh = reduced(crop, mesh, MAP_SIZE[0])
+    small, mesh = reduced_crop(crop, mesh, MAP_SIZE[0])
     skin = uncovered(outline_mask(mesh, MAP_SIZE[0]), hidden)
     hole = (things > TRACE).astype(np.uint8)
     hole[: brow_row(mesh)] = 0
@@ -188,7 +182,7 @@ class _SourceStrands:
 
 def _find_strands(crop: Photo, mesh: Mesh, hair: Mask) -> _SourceStrands | None:
     """Finds the strands in an aligned crop; arguments as of `strands.find_strands`, at any side."""
-    small, mesh = reduced(crop, mesh, STRANDS_SIZE)
+    small, mesh = reduced_crop(crop, mesh, STRANDS_SIZE)
     strands = find_strands(small, mesh, hair)
     if not strands.any():
         return None

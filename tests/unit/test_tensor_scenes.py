@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from facefusion.geometry.align import (
     transform_points,
 )
 from facefusion.geometry.slits import SLITS, slit_window
+from facefusion.perception.coverings import Coverings
 from facefusion.pipeline.alignment import AlignedPair
 from facefusion.tiers import Tier
 from facefusion.training.samples.data import FaceImage
@@ -35,8 +37,8 @@ SIDE = 128
 #: Standard deviation in pixels of the Gaussian before differences of warped faces: packed crops are
 #: resampled once more than photos, which alone changes fine texture by up to 1.4 levels.
 TEXTURE = 1.0
-#: Places of the face at dusk, of the one in grey and of the drawn one in `faces`.
-DUSK, GREY, DRAWN = 4, 5, 6
+#: Places in `faces`: at dusk, in grey, drawn, one half in deep shadow, a thing over a cheek.
+DUSK, GREY, DRAWN, SHADED, HIDDEN = 4, 5, 6, 7, 8
 #: Source and target: expressions both ways, unusual light on either side, an open mouth.
 PAIRS = [
     (0, 1),
@@ -49,12 +51,16 @@ PAIRS = [
     (0, GREY),
     (DUSK, 2),
     (GREY, 3),
+    (SHADED, 1),
+    (HIDDEN, 0),
 ]
+#: The thing over the cheek of HIDDEN, in the 192 px crop.
+THING = np.s_[90:125, 50:85]
 
 
 @pytest.fixture(scope="module")
 def faces(pipeline: FusionPipeline, make_mesh: Any, make_photo: Any) -> list[FaceImage]:
-    """Portraits of the packed size, one at dusk, one in grey, and a drawn face, its mouth open."""
+    """Portraits of the packed size; the drawn face's mouth is open."""
     photos, meshes = [], []
     for path in sorted(EXAMPLES.glob("portrait-*.jpg")):
         photo = np.asarray(Image.open(path).convert("RGB"))
@@ -65,21 +71,33 @@ def faces(pipeline: FusionPipeline, make_mesh: Any, make_photo: Any) -> list[Fac
         meshes.append(transform_points(mesh, matrix))
     dusk = np.rint(photos[0] * (0.3, 0.25, 0.25)).astype(np.uint8)
     grey = np.repeat(photos[1].mean(2, keepdims=True).astype(np.uint8), 3, axis=2)
-    photos += [dusk, grey, make_photo(400, 400)]
+    shaded = photos[0].copy()
+    right = np.arange(pack.CROP) > meshes[0][4, 0]  # of the nose
+    shaded[:, right] = np.rint(0.15 * shaded[:, right])
+    photos += [dusk, grey, make_photo(400, 400), shaded, photos[2]]
     meshes += [meshes[0], meshes[1], make_mesh((200, 205), 240, mouth_open=True)]
+    meshes += [meshes[0], meshes[2]]
     return [
         FaceImage(photo, mesh, 0.0, f"{i}.png", 1)
         for i, (photo, mesh) in enumerate(zip(photos, meshes, strict=True))
     ]
 
 
+def _coverings(number: int) -> Coverings:
+    """Returns what lies over a face of `faces`."""
+    things = np.zeros((192, 192), np.float32)
+    things[THING] = number == HIDDEN
+    return replace(bare_face(), things=things)
+
+
 @pytest.fixture(scope="module")
 def packed(faces: list[FaceImage], tmp_path_factory: pytest.TempPathFactory) -> PackedFaces:
-    """The faces, packed without loss and with nothing over them."""
+    """The faces, packed without loss."""
     out: Path = tmp_path_factory.mktemp("pack") / "pack.npz"
+    found = [_coverings(number) for number in range(len(faces))]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pack, "networks", lambda folder: (lambda x: torch.ones(len(x), 128), None))
-        patch.setattr(pack, "find_coverings", lambda net, aligned: [bare_face()] * len(aligned))
+        patch.setattr(pack, "find_coverings", lambda net, aligned: found)
         patch.setattr(pack, "load_faces", lambda root, split: faces)
         patch.setattr(pack, "QUALITY", 101)
         pack.pack(out, out, out)
@@ -113,7 +131,11 @@ def test_pairs_are_those_of_the_pipeline(
     batch = Scenes(packed, view, Draws(CPU)).pairs(targets, sources)
     for row, numbers in enumerate(PAIRS):
         source, target = ((faces[i].image, faces[i].mesh) for i in numbers)
-        pair: AlignedPair = make_pair(source, target, tier=Tier.BALANCED)
+        pair: AlignedPair = make_pair(
+            source, target, tier=Tier.BALANCED, source_coverings=_coverings(numbers[0])
+        )
+        mirrors = pair.warped_source.mirror is not None
+        assert mirrors == (numbers[0] in (SHADED, HIDDEN))
         warped, crop, face = pair.network_inputs(view)
         assert _difference(batch["target"][row], crop).mean() < 1
         assert 255 * np.abs(batch["face"][row, 0].numpy() - face).mean() < 2

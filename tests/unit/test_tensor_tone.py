@@ -258,6 +258,8 @@ def test_filters_are_those_of_opencv(make_photo, sigma: float) -> None:
         np.testing.assert_allclose(found[0].permute(1, 2, 0), expected, atol=0.01)
 
     same(filters.gaussian_blur(x, sigma), cv2.GaussianBlur(image, (0, 0), sigma))
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (13, 13))
+    same(filters.dilated(x, 6), cv2.dilate(image, disc))
     wide = np.ascontiguousarray(image[:64])
     same(filters.gaussian_blur(x[:, :, :64], sigma), cv2.GaussianBlur(wide, (0, 0), sigma))
     small = cv2.resize(image, (24, 24), interpolation=cv2.INTER_AREA)

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from facefusion.compose.features import FeatureMasks
+from facefusion.compose.shadow import half_in_shadow
 from facefusion.geometry.mask import face_mask, mouth_openness, skin_mask
 from facefusion.geometry.topology import five_points
 from facefusion.training.tensors.packing import MESH_STEPS, MESH_ZERO
@@ -53,6 +54,7 @@ class PackedFaces:
         yaw: (N,) degrees.
         tone: (N,) mean of the skin in [0, 1].
         open_mouth, bearded, side_lit: (N,) float32 in [0, 1], how much a face is of a kind.
+        in_shadow: (N,) float32 in [-1, 1], `compose.shadow.half_in_shadow`.
         density: (N,) pixels of the image per pixel of the packed crop.
         warps: warps onto each of the faces.
         names: N file names.
@@ -75,6 +77,7 @@ class PackedFaces:
     open_mouth: Tensor
     bearded: Tensor
     side_lit: Tensor
+    in_shadow: Tensor
     density: Tensor
     warps: TensorWarps
     names: list[str]
@@ -140,6 +143,7 @@ class PackedFaces:
             open_mouth=tensor(_ramp(np.array([mouth_openness(m) for m in meshes]), 0.05, 0.3)),
             bearded=tensor(_ramp(_below(maps[:, COVERINGS], meshes), 0.1, 0.5)),
             side_lit=tensor(_ramp(_imbalance(small, weight, meshes), 0.15, 0.6)),
+            in_shadow=tensor(_in_shadow(full, maps, meshes)),
             density=tensor(columns["density"][rows]),
             warps=TensorWarps(meshes, device, threads=threads),
             names=[str(name) for name in columns["name"][rows]],
@@ -200,6 +204,15 @@ def _below(covered: np.ndarray, meshes: np.ndarray) -> np.ndarray:
         right, bottom = (mesh[[397, 152], [0, 1]] * side).astype(int).clip(0, side - 1)
         shares.append(mask[top : max(bottom, top + 1), left : max(right, left + 1)].mean() / 255)
     return np.array(shares, np.float32)
+
+
+def _in_shadow(crops: list[np.ndarray], maps: np.ndarray, meshes: np.ndarray) -> np.ndarray:
+    """Returns which half of each face lies in deep shadow, (N,) in [-1, 1]."""
+    hidden = maps[:, HAIR : HIDDEN + 1].max(1).astype(np.float32) / 255
+    side = crops[0].shape[0]
+    pixels = meshes * side - np.array([0.5, 0.5, 0], np.float32)
+    found = map(half_in_shadow, crops, pixels, hidden)
+    return np.array(list(found), np.float32)
 
 
 def _imbalance(grey: np.ndarray, weight: np.ndarray, meshes: np.ndarray) -> np.ndarray:

@@ -1,6 +1,6 @@
-"""Blurs and resizes batches of images as OpenCV does, by matrix products.
+"""Blurs, resizes and dilates batches of images as OpenCV does.
 
-Each filter is separable and linear: a matrix over the rows and one over the columns, made by OpenCV
+Blurs and resizing are separable and linear: a matrix over the rows and one over the columns, made by OpenCV
 from a unit matrix, borders included. A matrix is made once for a device, outside of a captured CUDA
 graph: run a step once before it is captured.
 """
@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 #: Reduction of the resolution at which `low_pass` blurs.
 SHRINK: Final = 4
@@ -66,6 +67,19 @@ def low_pass(x: Tensor, sigma: float) -> Tensor:
     """
     matrix = _low_pass(x.shape[-1], sigma, x.device)
     return _filtered(x, matrix, matrix)
+
+
+def dilated(x: Tensor, radius: int) -> Tensor:
+    """Dilates (B, C, H, W), not negative, by a disc of a radius in pixels, as `cv2.dilate` does."""
+    side = 2 * radius + 1
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    padded = functional.pad(x, (0, 0, radius, radius))
+    result = x
+    for row, width in enumerate(disc.sum(1).tolist()):
+        part = padded[:, :, row : row + x.shape[2]]
+        widest = functional.max_pool2d(part, (1, width), stride=1, padding=(0, width // 2))
+        result = torch.maximum(result, widest)
+    return result
 
 
 def _filtered(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from facefusion.training.tensors.faces import (
     PackedFaces,
 )
 from facefusion.training.tensors.filters import resized
+from facefusion.training.tensors.mirroring import MirrorImages
 from facefusion.training.tensors.parts import PartMasks
 from facefusion.training.tensors.phototones import PhotoTones
 from facefusion.training.tensors.tone import match_light
@@ -67,6 +68,7 @@ class Warped:
         image: (N, 3, S, S) RGB in [0, 1].
         mirrored: (N - half, 3, S, S), the mirror images of the unpaired ones.
         opacity: (N - half, 1, S, S), opacity of these.
+        replaced: (N - half, 1, S, S), the part of it that is due to things over the source.
         hidden: (N, 3, S, S), the sources' hair, other hidden parts and what `without_glasses` carries along.
         oblique: (N - half, 1, S, S), where unpaired sources are too oblique.
     """
@@ -74,6 +76,7 @@ class Warped:
     image: Tensor
     mirrored: Tensor
     opacity: Tensor
+    replaced: Tensor
     hidden: Tensor
     oblique: Tensor
 
@@ -140,14 +143,16 @@ class Scenes:
         maps = faces.maps[source][:, HAIR : CARRIED + 1].float() / 255
         hidden = self.sampled(maps, flow, views, self.view)
         onto, own, own_views = index[half:], meshes[half:], views[half:]
-        mirrored = self.sampled(
-            textures[half:], warps.mirrored_flow(onto, own), own_views, self.side, cubic=True
-        )
-        opacity = warps.mirror_opacity(onto, own)
-        both = torch.cat([opacity, warps.too_oblique(onto, own, opacity)], 1)
-        opacity, oblique = placed(both, own_views.grid(self.view), outside="border").split(1, 1)
+        mirror = MirrorImages.of(faces, onto, source[half:], own, flow[half:])
+        mirrored = self.sampled(textures[half:], mirror.flow, own_views, self.side, cubic=True)
+        oblique = warps.too_oblique(onto, own, mirror.opacity)
+        fields = torch.cat([mirror.opacity, mirror.replaced, oblique], 1)
+        fields = placed(fields, own_views.grid(self.view), outside="border")
+        opacity, replaced, oblique = fields.split(1, 1)
+        other = self.sampled(maps[half:], mirror.flow, own_views, self.view)
+        hidden = torch.cat([hidden[:half], mix(opacity, other, hidden[half:])])
         mirrored = self.at_view(mirrored).clamp(0, 1)
-        return Warped(image.clamp(0, 1), mirrored, opacity, hidden, oblique)
+        return Warped(image.clamp(0, 1), mirrored, opacity, replaced, hidden, oblique)
 
     def blocked(self, targets: Targets, warped: Warped) -> Tensor:
         """Returns where the targets must not change, (N, 1, S, S): `AlignedPair.blocked`."""
@@ -192,7 +197,8 @@ class Scenes:
         bare = targets.skin * (1 - targets.maps[:, ALWAYS_KEEP, None])
         tones = PhotoTones.of(target, resized(bare, SKIN, SKIN))
         target, truth = tones.raised(target), tones.raised(truth)
-        relit = _relit(warped.image, target, skin, parts, share)
+        shown = torch.cat([skin[:half], skin[half:] * (1 - warped.replaced)])
+        relit = _relit(warped.image, target, shown, parts, share)
         mirrored = _relit(warped.mirrored, target[half:], skin[half:], parts[half:], share[half:])
         relit = torch.cat([relit[:half], mix(warped.opacity, mirrored, relit[half:])])
         return {

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from facefusion.compose.shadow import SHADOW_EDGE
 from facefusion.geometry.mirror import MIRROR
 from facefusion.geometry.slits import SLITS
 from facefusion.geometry.stretch import STRETCH
@@ -102,23 +103,29 @@ class TensorWarps:
         return torch.cat([-x, y], 1)
 
     @torch.no_grad()
-    def mirror_opacity(self, destination: Tensor, source: Tensor) -> Tensor:
-        """Computes the opacity of the mirrored source (`geometry.symmetry`).
+    def mirror_opacity(
+        self, destination: Tensor, source: Tensor, in_shadow: Tensor | None = None
+    ) -> Tensor:
+        """Computes the opacity of the mirrored source in a half that is turned away or in shadow.
 
         Args:
             destination: (B,) int64.
             source: (B, 468, 3) meshes.
+            in_shadow: (B,) the sources' `compose.shadow.half_in_shadow`; by default they are lit.
 
         Returns:
             (B, 1, S, S) float32 in [0, 1], 0 where the source hides nothing.
         """
         with torch.autocast(self._device.type, enabled=False):
             turn = self._hidden_turn(destination, source)
-            strength = ((turn.abs() - LEAST_TURN) / RAMP).clamp(0, 1)
+            strength = turn.sign() * ((turn.abs() - LEAST_TURN) / RAMP).clamp(0, 1)
             lattice = self._faces.across.index_select(0, destination)
             across = self._upsampled(lattice.view(-1, 1, GRID, GRID))
-            ramp = smoothstep(_each(turn.sign()) * across, *EDGE)
-            return _each(strength) * ramp
+            opacity = _half_opacity(across, strength, EDGE)
+            if in_shadow is None:
+                return opacity
+            facing = in_shadow * (turn.abs() <= LEAST_TURN)
+            return opacity + _half_opacity(across, facing, SHADOW_EDGE)
 
     @torch.no_grad()
     def too_oblique(
@@ -129,7 +136,7 @@ class TensorWarps:
         Args:
             destination: (B,) int64.
             source: (B, 468, 3) meshes.
-            opacity: their `mirror_opacity`, if it is known.
+            opacity: (B, 1, S, S), the mirror images' opacity; by default `mirror_opacity`.
 
         Returns:
             (B, 1, S, S) float32 in [0, 1].
@@ -227,6 +234,11 @@ class TensorWarps:
         shares = areas / areas.sum(1, keepdim=True) + 1e-6
         wanted = self._faces.areas.index_select(0, destination) + 1e-6
         return smoothstep(wanted / shares, *STRETCH)
+
+
+def _half_opacity(across: Tensor, strength: Tensor, edge: tuple[float, float]) -> Tensor:
+    """Computes `symmetry.half_opacity`, (B, 1, S, S), of positions across faces of that shape."""
+    return _each(strength.abs()) * smoothstep(_each(strength.sign()) * across, *edge)
 
 
 def _each(values: Tensor) -> Tensor:
