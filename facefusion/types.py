@@ -105,7 +105,7 @@ class Kept(StrEnum):
     LIPS = "lips"
     #: Shut eyes.
     LIDS = "lids"
-    #: Open eyes, where the source's are shut, or hidden by dark or tinted glass.
+    #: Open eyes, where the source's are shut or nearly so, or hidden by dark or tinted glass.
     EYES = "eyes"
     GLASSES = "glasses"
     #: Hair that hangs over the face.

@@ -26,7 +26,7 @@ from facefusion.geometry.align import (
 from facefusion.geometry.mask import widened
 from facefusion.geometry.ramps import ramp
 from facefusion.geometry.topology import LEFT_EYE, RIGHT_EYE
-from facefusion.perception.eyelids import EyelidsFinder, lids
+from facefusion.perception.eyelids import EyelidsFinder, lids, nearly_shut
 from facefusion.perception.face_parser import CROP_SIZE as PARTS_SIZE
 from facefusion.perception.face_parser import FaceParser, FaceParts
 from facefusion.perception.face_parts import FacePart
@@ -63,6 +63,7 @@ class Coverings:
         hair: (96, 96) float32 in [0, 1], where hair or a hat hides the upper face in its aligned
             crop.
         lids: (192, 192) float32 in [0, 1], the lids of shut eyes, or None.
+        narrow_lids: (192, 192) float32 in [0, 1], the lids of nearly shut eyes, or None.
         things: (192, 192) float32 in [0, 1], cloth, hands and things in front, or None.
         hair_in_front: (192, 192) float32 in [0, 1], hair that hangs over the face, or None.
         beard: (192, 192) float32 in [0, 1], a full beard with what it surrounds, or None.
@@ -74,6 +75,7 @@ class Coverings:
     glasses: Spectacles | None
     hair: Mask
     lids: Mask | None = None
+    narrow_lids: Mask | None = None
     things: Mask | None = None
     hair_in_front: Mask | None = None
     beard: Mask | None = None
@@ -108,13 +110,20 @@ class Coverings:
         return self.lids is None and not self.eyes_covered
 
     @property
-    def hidden_eyes(self) -> Mask | None:
-        """Dark or tinted glass and shut lids, (192, 192) float32 in [0, 1], or None without any.
+    def gives_eyes(self) -> bool:
+        """Whether a source shows its eyes wide enough open to be warped onto open ones."""
+        return self.shows_eyes and self.narrow_lids is None
 
-        An open eye cannot be warped from a shut one, nor from one behind dark glass.
+    @property
+    def hidden_eyes(self) -> Mask | None:
+        """Dark or tinted glass and the lids of eyes that are shut or nearly so, or None without any.
+
+        (192, 192) float32 in [0, 1]. An open eye cannot be warped from a shut one, nor from one behind
+        dark glass.
         """
         glass = None if self.glasses is None else self.glasses.hidden
-        return self.lids if glass is None else _union(glass, self.lids)
+        parts = [part for part in (glass, self.lids, self.narrow_lids) if part is not None]
+        return _union(*parts) if parts else None
 
     @property
     def occlusion_maps(self) -> FloatArray:
@@ -133,6 +142,7 @@ class Coverings:
             for part in (
                 self.glasses,
                 self.lids,
+                self.narrow_lids,
                 self.things,
                 self.hair_in_front,
                 self.beard,
@@ -202,18 +212,27 @@ class CoveringsFinder:
     def __call__(self, photo: Photo, mesh: Mesh) -> Coverings:
         """Finds the coverings of the face with mesh (468, 3) in `photo` (H, W, 3) RGB uint8."""
         crop_mesh = transform_points(mesh, mesh_crop_transform(mesh, FUSION_FACE_SHARE, CROP_SIZE))
-        shut = lids(crop_mesh, self.eyelids(photo, mesh), CROP_SIZE)
-        return coverings_of(self.parser(photo, mesh), shut)
+        shut = self.eyelids(photo, mesh)
+        narrow = lids(crop_mesh, np.ones_like(shut), CROP_SIZE) if nearly_shut(shut) else None
+        return coverings_of(self.parser(photo, mesh), lids(crop_mesh, shut, CROP_SIZE), narrow)
 
 
-def coverings_of(parts: FaceParts, shut: Mask | None) -> Coverings:
-    """Makes coverings from the parts of a face and its shut lids, (192, 192) or None."""
+def coverings_of(
+    parts: FaceParts, shut: Mask | None = None, narrow: Mask | None = None
+) -> Coverings:
+    """Makes coverings from the parts of a face and its lids.
+
+    Args:
+        parts: the parts.
+        shut, narrow: (192, 192) float32 in [0, 1], `Coverings.lids` and `narrow_lids`, or None.
+    """
     frame, dark = (_at_map_size(parts.of(part)) for part in (FacePart.FRAME, FacePart.DARK_GLASS))
     eyes = np.stack([parts.mesh[list(eye), :2].mean(0) for eye in (LEFT_EYE, RIGHT_EYE)])
     return Coverings(
         glasses=Spectacles.found(frame, dark, rescale_points(eyes, PARTS_SIZE, CROP_SIZE)),
         hair=hair_over_face(parts),
         lids=shut,
+        narrow_lids=narrow,
         things=_at_map_size(things(parts)),
         hair_in_front=_at_map_size(hair_in_front(parts)),
         beard=_at_map_size(beard(parts)),

@@ -116,7 +116,7 @@ def doubts(photo: Photo, face: Face, coverings: Coverings) -> list[Doubt]:
     small = eye_distance(face.mesh) < SMALL_EYE_DISTANCE
     reasons = {
         Doubt.EYES_COVERED: coverings.eyes_covered,
-        Doubt.EYES_SHUT: coverings.lids is not None,
+        Doubt.EYES_SHUT: coverings.lids is not None or coverings.narrow_lids is not None,
         Doubt.MOUTH_COVERED: hidden.mouth > MASKED,
         Doubt.HAND: hidden.hand > COVERED,
         Doubt.THING: hidden.thing > COVERED,

@@ -24,7 +24,7 @@ def kept(source: Coverings, target: Coverings) -> tuple[Kept, ...]:
         Kept.BEARD: target.kept_beard(source_bearded=source.beard is not None) is not None,
         Kept.LIPS: stays_closed(source.mouth, target.mouth),
         Kept.LIDS: target.lids is not None,
-        Kept.EYES: target.shows_eyes and not source.shows_eyes,
+        Kept.EYES: target.shows_eyes and not source.gives_eyes,
         Kept.GLASSES: target.glasses is not None,
         Kept.HAIR: target.hair_in_front is not None and hidden.hair > LEAST_HAIR,
         Kept.THINGS: target.things is not None,

@@ -101,8 +101,9 @@ def test_what_hides_much_of_a_face_is_named(
 
 def test_shut_eyes_are_told(pipeline: FusionPipeline, astronaut: np.ndarray, face: Face) -> None:
     coverings = pipeline.find_coverings(astronaut, face)
-    shut = replace(coverings, lids=np.ones((192, 192), np.float32))
-    assert quality.doubts(astronaut, face, shut) == [Doubt.EYES_SHUT]
+    lids = np.ones((192, 192), np.float32)
+    for shut in (replace(coverings, lids=lids), replace(coverings, narrow_lids=lids)):
+        assert quality.doubts(astronaut, face, shut) == [Doubt.EYES_SHUT]
 
 
 @pytest.mark.parametrize("doubt", SPOILT)

@@ -13,7 +13,7 @@ from facefusion import FusionPipeline
 from facefusion.geometry.mask import fill_points
 from facefusion.geometry.topology import LEFT_EYE, RIGHT_EYE
 from facefusion.perception.coverings import Coverings
-from facefusion.perception.eyelids import CORNERS, EyelidsFinder, eye_crops, lids
+from facefusion.perception.eyelids import CORNERS, EyelidsFinder, eye_crops, lids, nearly_shut
 from facefusion.training.samples.data import FaceImage
 from facefusion.training.tasks import eyelids
 from facefusion.training.tasks.eyelids import EyelidsTask, shut_eyes
@@ -111,9 +111,22 @@ def test_the_network_that_ships_tells_shut_from_open(
     )  # too small to be told
 
 
-@pytest.mark.parametrize("who", ["target", "source"])
+@pytest.mark.parametrize(
+    ("shut", "narrow"),
+    [((0.3, 0.3), True), ((0.7, 0.2), True), ((0.9, 0.03), False), ((0.2, 0.2), False)],
+)
+def test_eyes_are_nearly_shut_together(shut: tuple[float, float], narrow: bool) -> None:
+    assert nearly_shut(np.array(shut, np.float32)) == narrow
+
+
+@pytest.mark.parametrize(
+    ("who", "shut", "stay"),
+    [("target", 1.0, True), ("source", 1.0, True), ("target", 0.3, False), ("source", 0.3, True)],
+)
 def test_the_targets_eyes_stay_where_anybodys_are_shut(
     who: str,
+    shut: float,
+    stay: bool,
     pipeline: FusionPipeline,
     guest: Photo,
     astronaut: Photo,
@@ -125,21 +138,22 @@ def test_the_targets_eyes_stay_where_anybodys_are_shut(
     for points in (LEFT_EYE, RIGHT_EYE):
         fill_points(eyes, face.mesh[list(points)], 1)
     changed = {}
-    for shut in (0.0, 1.0):
+    for own in (0.0, shut):
         monkeypatch.setattr(
             EyelidsFinder,
             "__call__",
-            lambda self, photo, mesh, shut=shut: np.full(
-                2, shut if np.array_equal(photo, whose) else 0, np.float32
+            lambda self, photo, mesh, own=own: np.full(
+                2, own if np.array_equal(photo, whose) else 0, np.float32
             ),
         )
         pipeline.cache.clear()
         result = pipeline(guest, astronaut, tier="best")
-        changed[shut] = np.abs(result.image.astype(int) - astronaut).mean(2)
+        changed[own] = np.abs(result.image.astype(int) - astronaut).mean(2)
     pipeline.cache.clear()
-    assert changed[1.0][eyes > 0].mean() < 0.25 * changed[0.0][eyes > 0].mean()
+    share = changed[shut][eyes > 0].mean() / changed[0.0][eyes > 0].mean()
+    assert share < 0.25 if stay else share == pytest.approx(1)
     far = cv2.dilate(eyes, np.ones((31, 31), np.uint8)) == 0
-    assert changed[1.0][far].mean() == pytest.approx(changed[0.0][far].mean(), rel=0.1)
+    assert changed[shut][far].mean() == pytest.approx(changed[0.0][far].mean(), rel=0.1)
 
 
 def test_labels_name_eyes_of_the_training_images() -> None:

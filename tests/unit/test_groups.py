@@ -158,7 +158,10 @@ def test_what_a_result_keeps_of_the_photo() -> None:
     )
     assert kept(bare, bare) == kept(replace(bare, beard=full), bare) == ()
     sunglasses = replace(bare, glasses=Spectacles(empty, full))
-    assert kept(shut, bare) == kept(sunglasses, bare) == (Kept.EYES,)
+    narrow = replace(bare, narrow_lids=full)
+    for source in (shut, sunglasses, narrow):
+        assert kept(source, bare) == kept(source, narrow) == (Kept.EYES,)
     assert kept(shut, shut) == (Kept.LIDS,)
+    assert kept(bare, narrow) == ()
     assert Kept.BEARD not in kept(replace(bare, beard=full), target)
     assert Kept.HAIR not in kept(bare, replace(target, hidden=HiddenShares(hair=0.15)))
