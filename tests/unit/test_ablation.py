@@ -51,10 +51,12 @@ def test_trainings_are_not_repeated_and_have_all_seeds(
     monkeypatch.setattr(ablation, "measure", measure)
     nothing: Any = None
     variants = {"one": Variant("1"), "two": Variant("2", phases=(Phase(view=256),))}
-    for _ in range(2):
-        found = ablation.results(variants, Length(steps=1), (0, 1), nothing, tmp_path)
-    assert found == {title: [{"ssim": 0.7}, {"ssim": 0.71}] for title in ("1", "2")}
-    assert trained == [(each, seed) for seed in (0, 1) for each in variants.values()]
+    first = {"one": variants["one"]}
+    for chosen, seeds in ((first, (0, 1)), (variants, (0,)), (variants, (0,))):
+        ablation.train(chosen, Length(steps=1), seeds, nothing, tmp_path)
+    assert trained == [(variants["one"], 0), (variants["one"], 1), (variants["two"], 0)]
+    found = ablation.finished({**variants, "three": Variant("3")}, tmp_path)
+    assert found == {"1": [{"ssim": 0.7}, {"ssim": 0.71}], "2": [{"ssim": 0.7}]}
 
 
 def figures(**own: float) -> dict[str, float]:
@@ -70,7 +72,8 @@ def test_the_table_has_means_over_seeds_against_the_first_row() -> None:
     assert "| less | 0.5275 ± 0.1725 (-25.7 %) |" in lines[3] and "1,000,000" in lines[3]
     cost = {"ms": 50.0, "mb": 100.0, "activations": 300.0}
     with_costs = table(rows, {"less": cost})
-    assert with_costs[2].endswith("|  |  |  |") and with_costs[3].endswith("| 50 | 100 | 300 |")
+    assert with_costs[2].endswith("| 2 |  |  |  |")
+    assert with_costs[3].endswith("| 2 | 50 | 100 | 300 |")
 
 
 def test_the_report_names_the_command_and_the_claims() -> None:
@@ -98,8 +101,15 @@ def test_the_command_trains_the_chosen_variants_and_says_which_it_left_out(
     ablation.main([*files, "--steps", "9", "--variants", "plain", "method"])
     text = (tmp_path / "out.md").read_text(encoding="utf-8")
     assert sides == [{128}]
+    ablation.main([*files, "--steps", "9", "--variants", "plain", "--threads", "3"])
+    assert sides == [{128}]  # what is finished needs no faces
+    again = (tmp_path / "out.md").read_text(encoding="utf-8")
+    assert "9 steps on 3 CPU thread(s)" in again
+    assert [line for line in again.split("\n") if "|" in line] == [
+        line for line in text.split("\n") if "|" in line
+    ]
     assert "| no FAAM, plain skips | 0.4000 (-50.0 %) |" in text
-    assert "--steps 9 --variants method plain" in text
+    assert "--steps 9 --out" in text
     untrained = text.split("Not trained: ")[1].split("\n")[0]
     assert "no mottle" in untrained and "one step" in untrained and "plain" not in untrained
     assert "1.4 GB" not in text

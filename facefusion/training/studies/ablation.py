@@ -1,8 +1,8 @@
 """Measures what the parts of the method contribute, by training without each of them.
 
 `python -m facefusion.training ablation --pack FILE --minutes N --out benchmarks/ablation.md` trains
-each variant from nothing, for the same time and for each seed, and writes tables. Finished trainings
-are not repeated, interrupted ones resume.
+each variant from nothing, for the same time and for each seed, and writes tables of all finished
+trainings. These are not repeated, interrupted ones resume.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.util import find_spec
+from itertools import product
 from pathlib import Path
 from typing import Final
 
@@ -37,6 +38,8 @@ RATE: Final = 1e-3
 FIGURE_BATCHES: Final = 8
 #: Seconds between checkpoints. Each measures figures, which takes half a minute on a CPU.
 SAVE_EVERY: Final = 600.0
+#: File of a finished training's figures, in its folder.
+FIGURES: Final = "figures.json"
 
 
 @dataclass(frozen=True)
@@ -164,28 +167,31 @@ def measure(
     return judge.figures(stage) | own_figures
 
 
-def views_of(tables: Iterable[Variants]) -> set[int]:
+def views_of(variants: Variants) -> set[int]:
     """Returns the sides of the samples that the variants are trained on."""
-    return {
-        phase.view for table in tables for variant in table.values() for phase in variant.phases
-    }
+    return {phase.view for variant in variants.values() for phase in variant.phases}
 
 
-def results(
+def train(
     variants: Variants, length: Length, seeds: Sequence[int], material: Material, runs: Path
-) -> Results:
-    """Returns the figures of each variant by seed. Finished trainings are not repeated."""
-    found: Results = {variant.title: [] for variant in variants.values()}
-    for seed in seeds:
-        for name, variant in variants.items():
-            run = runs / f"{name}-{seed}"
-            print(f"{variant.title}, seed {seed}", flush=True)
-            found[variant.title].append(
-                saved_figures(
-                    run / "figures.json", partial(measure, variant, length, seed, material, run)
-                )
-            )
-    return found
+) -> None:
+    """Trains and measures each variant with each seed. Finished trainings are not repeated."""
+    for seed, (name, variant) in product(seeds, variants.items()):
+        print(f"{variant.title}, seed {seed}", flush=True)
+        run = runs / f"{name}-{seed}"
+        saved_figures(run / FIGURES, partial(measure, variant, length, seed, material, run))
+
+
+def finished(variants: Variants, runs: Path) -> Results:
+    """Returns the figures of each variant by seed, without those that have no finished training."""
+    found = {
+        variant.title: [
+            json.loads(file.read_text(encoding="utf-8"))
+            for file in sorted(runs.glob(f"{name}-[0-9]*/{FIGURES}"))
+        ]
+        for name, variant in variants.items()
+    }
+    return {title: rows for title, rows in found.items() if rows}
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -198,7 +204,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--steps", type=int, default=math.inf, help="steps of each; what comes first ends it")
     add("--seeds", default="0,1", help="seeds (default: %(default)s)")
     every = [*PARTS, *WAYS]
-    add("--variants", nargs="+", choices=every, default=every, help="default: all")
+    add("--variants", nargs="+", choices=every, default=every, help="to train (default: all)")
     add("--runs", type=Path, default=Path("runs/ablation"), help="folder of the trainings")
     add("--out", type=Path, help="file of the tables")
     args = parser.parse_args(arguments)
@@ -208,28 +214,22 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Trains what is not yet trained, prints the tables and writes them."""
+    """Trains what is not yet trained, prints the tables of all that is and writes them."""
     args = _parse(arguments)
-    tables = [
-        {name: variant for name, variant in table.items() if name in args.variants}
-        for table in (PARTS, WAYS)
-    ]
-    material = loaded(args, views_of(tables))
+    every = {**PARTS, **WAYS}
+    chosen = {name: every[name] for name in every if name in args.variants}
     length = Length(60 * args.minutes, args.steps)
     seeds = [int(seed) for seed in args.seeds.split(",")]
     runs = args.runs / "-".join(number + unit for unit, number in length.numbers().items())
-    parts, ways = (results(each, length, seeds, material, runs) for each in tables)
-    untrained = [
-        each.title for name, each in {**PARTS, **WAYS}.items() if name not in args.variants
-    ]
-    options = [word for unit, number in length.numbers().items() for word in (f"--{unit}", number)]
-    if untrained:
-        options += ["--variants", *(name for table in tables for name in table)]
+    if not all((runs / f"{name}-{seed}" / FIGURES).exists() for name in chosen for seed in seeds):
+        train(chosen, length, seeds, loaded(args, views_of(chosen)), runs)
+    parts, ways = (finished(each, runs) for each in (PARTS, WAYS))
+    untrained = [each.title for each in every.values() if each.title not in {**parts, **ways}]
     text = report(
         parts,
         ways,
-        options=" ".join(options),
-        length=_described(length, material.device),
+        options=" ".join(f"--{unit} {number}" for unit, number in length.numbers().items()),
+        length=_described(length, torch.device(args.device), args.threads),
         untrained=untrained,
         costs=_costs() if ways else None,
     )
@@ -239,9 +239,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _described(length: Length, device: torch.device) -> str:
+def _described(length: Length, device: torch.device, threads: int | None) -> str:
     """Describes the length and the place of trainings, as in "4 minutes on NVIDIA H100"."""
-    place = f"{torch.get_num_threads()} CPU thread(s)"
+    place = f"{threads or torch.get_num_threads()} CPU thread(s)"
     if device.type == "cuda":
         place = torch.cuda.get_device_name(device)
     return (

@@ -40,7 +40,7 @@ INTRODUCTION: Final = """\
 
 `python -m facefusion.training ablation --pack FILE {options} --out benchmarks/ablation.md`
 
-Each variant: {length}, from random weights, {seeds} seed(s): means, ± half of the range.
+Each training: {length}, from random weights. Means over the seeds, ± half of their range.
 Val faces: SSIM and PSNR of reconstructions; of real fusions the similarity to the source's and the target's
 person by a network that trains with them, expression in eye distances (lower is better), and realism, the kernel
 distance from real faces x 1000 (lower is better; by EfficientNet-Lite0). In brackets: against the first row.
@@ -78,14 +78,15 @@ def table(results: Results, costs: Mapping[str, dict[str, float]] | None = None)
         results: figures of variants.
         costs: figures of `COSTS` by variant.
     """
-    heads = ["variant", *HEADS, *(COSTS.values() if costs else ())]
+    heads = ["variant", *HEADS, "seeds", *(COSTS.values() if costs else ())]
     lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     first = np.mean([row["ssim"] for row in next(iter(results.values()))])
     for name, rows in results.items():
         ratio = np.mean([row["ssim"] for row in rows]) / first - 1
         ssim, *cells = (cell(rows, column) for column in COLUMNS)
         own = [f"{costs[name][key]:.0f}" if name in costs else "" for key in COSTS] if costs else []
-        lines.append(f"| {' | '.join([name, f'{ssim} ({100 * ratio:+.1f} %)', *cells, *own])} |")
+        ssim += f" ({100 * ratio:+.1f} %)"
+        lines.append(f"| {' | '.join([name, ssim, *cells, str(len(rows)), *own])} |")
     return [*lines, ""]
 
 
@@ -107,8 +108,7 @@ def report(
         untrained: titles of variants that were not trained.
         costs: costs of both ways by title, None where they were not measured.
     """
-    seeds = max(len(rows) for rows in {**parts, **ways}.values())
-    lines = [INTRODUCTION.format(options=options, length=length, seeds=seeds)]
+    lines = [INTRODUCTION.format(options=options, length=length)]
     if parts:
         lines += [PARTS_HEAD, *table(parts), PARTS_CLAIM]
     if ways:
