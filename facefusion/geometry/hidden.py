@@ -12,8 +12,8 @@ from facefusion.types import Mask, Mesh
 
 #: Side in pixels of the masks.
 SIDE: Final = 192
-#: Opacities by which a thing hides more than its mirror image from which on the mirror image begins
-#: to show, and shows fully.
+#: Excess of what hides the source over what hides its mirror image, in opacity, at which the mirror
+#: image begins to show, and shows fully.
 HIDES_MORE: Final = (0.3, 0.7)
 #: Least area of such places, as a share of the face.
 LEAST_AREA: Final = 0.03
@@ -32,7 +32,7 @@ def below_brows(area: Mask, mesh: Mesh, face: Mask) -> Mask | None:
         face: (192, 192) float32 in [0, 1], the target's face.
 
     Returns:
-        (192, 192) float32, or None if it is not on the face.
+        (192, 192) float32, or None if it is less than `LEAST_AREA` of the face.
     """
     part = area.copy()
     part[: brow_row(mesh)] = 0
@@ -50,7 +50,7 @@ def hidden_unlike_mirror(hidden: Mask, hidden_mirror: Mask, mesh: Mesh, face: Ma
         face: (192, 192) float32 in [0, 1], the target's face.
 
     Returns:
-        (192, 192) float32 in [0, 1], or None if there is no such place.
+        (192, 192) float32 in [0, 1], or None if they are less than `LEAST_AREA` of the face.
     """
     more = np.asarray(ramp(hidden - hidden_mirror, *HIDES_MORE), np.float32)
     part = below_brows(more, mesh, face)

@@ -149,7 +149,7 @@ class PhotoChecks:
                     return changes | {target.faces: choice, target.assignment: assignment}
                 coverings = self.pipeline.find_coverings(photo, largest)
                 check_coverings(coverings, "target")
-                found = doubts(photo, largest, coverings)
+                found = doubts(photo, largest, coverings, target=True)
                 notice = doubts_update(found, "ok.target", language, notes=notes)
         except PHOTO_ERRORS as error:
             notice = notice_update(error_sentence(error, language))

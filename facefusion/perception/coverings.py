@@ -63,7 +63,7 @@ class Coverings:
         hair: (96, 96) float32 in [0, 1], where hair or a hat hides the upper face in its aligned
             crop.
         lids: (192, 192) float32 in [0, 1], the lids of shut eyes, or None.
-        narrow_lids: (192, 192) float32 in [0, 1], the lids of nearly shut eyes, or None.
+        narrow_lids: (192, 192) float32 in [0, 1], the lids of both eyes if they are shut or nearly so, or None.
         things: (192, 192) float32 in [0, 1], cloth, hands and things in front, or None.
         hair_in_front: (192, 192) float32 in [0, 1], hair that hangs over the face, or None.
         beard: (192, 192) float32 in [0, 1], a full beard with what it surrounds, or None.

@@ -92,13 +92,14 @@ class _View:
         return mask > 127
 
 
-def doubts(photo: Photo, face: Face, coverings: Coverings) -> list[Doubt]:
-    """Lists reasons why a face photo may give a poor result.
+def doubts(photo: Photo, face: Face, coverings: Coverings, *, target: bool = False) -> list[Doubt]:
+    """Lists reasons why a photo may give a poor result.
 
     Args:
         photo: (H, W, 3) RGB uint8.
         face: a face in it.
         coverings: its coverings.
+        target: whether the photo is the one that gets a face; narrow eyes are then no reason.
 
     Returns:
         Doubts, the most serious first; empty for a good photo.
@@ -116,7 +117,8 @@ def doubts(photo: Photo, face: Face, coverings: Coverings) -> list[Doubt]:
     small = eye_distance(face.mesh) < SMALL_EYE_DISTANCE
     reasons = {
         Doubt.EYES_COVERED: coverings.eyes_covered,
-        Doubt.EYES_SHUT: coverings.lids is not None or coverings.narrow_lids is not None,
+        Doubt.EYES_SHUT: coverings.lids is not None
+        or (coverings.narrow_lids is not None and not target),
         Doubt.MOUTH_COVERED: hidden.mouth > MASKED,
         Doubt.HAND: hidden.hand > COVERED,
         Doubt.THING: hidden.thing > COVERED,

@@ -84,8 +84,8 @@ class WarpedSource:
     Attributes:
         face: the source.
         relight: correction of the source's tone and light.
-        mirror: the source's mirror image and its correction, if the source's pose hides a half that
-            the target shows, or None.
+        mirror: the source's mirror image and its correction, if the source does not show all of the
+            target's face well (`HiddenSource`), or None.
         mirror_opacity: (S, S) float32 in [0, 1] over the aligned crop, opacity of the mirror image.
         tone: maps the result to the colours of a monochrome target.
     """

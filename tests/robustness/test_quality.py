@@ -104,6 +104,7 @@ def test_shut_eyes_are_told(pipeline: FusionPipeline, astronaut: np.ndarray, fac
     lids = np.ones((192, 192), np.float32)
     for shut in (replace(coverings, lids=lids), replace(coverings, narrow_lids=lids)):
         assert quality.doubts(astronaut, face, shut) == [Doubt.EYES_SHUT]
+    assert quality.doubts(astronaut, face, shut, target=True) == []  # narrow eyes are replaced
 
 
 @pytest.mark.parametrize("doubt", SPOILT)

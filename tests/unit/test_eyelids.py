@@ -123,7 +123,7 @@ def test_eyes_are_nearly_shut_together(shut: tuple[float, float], narrow: bool) 
     ("who", "shut", "stay"),
     [("target", 1.0, True), ("source", 1.0, True), ("target", 0.3, False), ("source", 0.3, True)],
 )
-def test_the_targets_eyes_stay_where_anybodys_are_shut(
+def test_whose_eyes_are_shown(
     who: str,
     shut: float,
     stay: bool,

@@ -29,6 +29,7 @@ from facefusion.training.tensors import pack
 from facefusion.training.tensors.draws import Draws
 from facefusion.training.tensors.faces import PackedFaces
 from facefusion.training.tensors.scenes import Scenes
+from facefusion.training.tensors.views import Views
 from tests.unit.conftest import EXAMPLES, bare_face
 
 CPU = torch.device("cpu")
@@ -37,8 +38,10 @@ SIDE = 128
 #: Standard deviation in pixels of the Gaussian before differences of warped faces: packed crops are
 #: resampled once more than photos, which alone changes fine texture by up to 1.4 levels.
 TEXTURE = 1.0
-#: Places in `faces`: at dusk, in grey, drawn, one half in deep shadow, a thing over a cheek.
-DUSK, GREY, DRAWN, SHADED, HIDDEN = 4, 5, 6, 7, 8
+#: Places in `faces`: at dusk, in grey, drawn, either half in deep shadow, a thing over a cheek.
+DUSK, GREY, DRAWN, LEFT_SHADED, RIGHT_SHADED, HIDDEN = 4, 5, 6, 7, 8, 9
+#: Those of which serving shows a mirror image.
+MIRRORED = (LEFT_SHADED, RIGHT_SHADED, HIDDEN)
 #: Source and target: expressions both ways, unusual light on either side, an open mouth.
 PAIRS = [
     (0, 1),
@@ -51,7 +54,8 @@ PAIRS = [
     (0, GREY),
     (DUSK, 2),
     (GREY, 3),
-    (SHADED, 1),
+    (LEFT_SHADED, 1),
+    (RIGHT_SHADED, 1),
     (HIDDEN, 0),
 ]
 #: The thing over the cheek of HIDDEN, in the 192 px crop.
@@ -71,12 +75,18 @@ def faces(pipeline: FusionPipeline, make_mesh: Any, make_photo: Any) -> list[Fac
         meshes.append(transform_points(mesh, matrix))
     dusk = np.rint(photos[0] * (0.3, 0.25, 0.25)).astype(np.uint8)
     grey = np.repeat(photos[1].mean(2, keepdims=True).astype(np.uint8), 3, axis=2)
-    shaded = photos[0].copy()
-    right = np.arange(pack.CROP) > meshes[0][4, 0]  # of the nose
-    shaded[:, right] = np.rint(0.15 * shaded[:, right])
-    photos += [dusk, grey, make_photo(400, 400), shaded, photos[2]]
+    left, right = (photos[0].copy() for _ in range(2))
+    nose = round(float(meshes[0][4, 0]))
+    for half in (left[:, :nose], right[:, nose:]):
+        half[:] = np.rint(0.15 * half)
+    behind = photos[2].copy()
+    rows, columns = (
+        slice(*(round(pack.CROP / 192 * end) for end in (a.start, a.stop))) for a in THING
+    )
+    behind[rows, columns] = (40, 160, 60)
+    photos += [dusk, grey, make_photo(400, 400), left, right, behind]
     meshes += [meshes[0], meshes[1], make_mesh((200, 205), 240, mouth_open=True)]
-    meshes += [meshes[0], meshes[2]]
+    meshes += [meshes[0], meshes[0], meshes[2]]
     return [
         FaceImage(photo, mesh, 0.0, f"{i}.png", 1)
         for i, (photo, mesh) in enumerate(zip(photos, meshes, strict=True))
@@ -135,7 +145,7 @@ def test_pairs_are_those_of_the_pipeline(
             source, target, tier=Tier.BALANCED, source_coverings=_coverings(numbers[0])
         )
         mirrors = pair.warped_source.mirror is not None
-        assert mirrors == (numbers[0] in (SHADED, HIDDEN))
+        assert mirrors == (numbers[0] in MIRRORED)
         warped, crop, face = pair.network_inputs(view)
         assert _difference(batch["target"][row], crop).mean() < 1
         assert 255 * np.abs(batch["face"][row, 0].numpy() - face).mean() < 2
@@ -143,3 +153,14 @@ def test_pairs_are_those_of_the_pipeline(
         assert np.average(error, weights=face) < 1
         for slit in _slits(pair.target.mesh, view):
             assert np.average(error, weights=slit) < 1.8
+
+
+def test_what_is_not_detected_is_not_mirrored(packed: PackedFaces) -> None:
+    scenes = Scenes(packed, SIDE, Draws(CPU))
+    sources, index = torch.tensor([HIDDEN, RIGHT_SHADED]), torch.tensor([0, 1])
+    targets = scenes.targets(index, Views.plain(2, CPU), 0)
+    found = scenes.warped(targets, sources, noise=0)
+    missed = scenes.warped(targets, sources, noise=0, detected=torch.zeros(2, 1, 1, 1))
+    assert found.replaced[0].max() > 0.9 and missed.replaced.max() == 0
+    assert missed.opacity[0].max() == 0
+    torch.testing.assert_close(missed.opacity[1], found.opacity[1])  # shadow needs no detection

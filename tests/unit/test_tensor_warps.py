@@ -9,10 +9,11 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from facefusion.compose.shadow import SHADOW_EDGE
 from facefusion.geometry.mirror import mirrored
 from facefusion.geometry.slits import SLITS, jump_strength
 from facefusion.geometry.stretch import too_oblique
-from facefusion.geometry.symmetry import LEAST_TURN, hidden_turn, mirror_opacity
+from facefusion.geometry.symmetry import LEAST_TURN, half_opacity, hidden_turn, mirror_opacity
 from facefusion.geometry.warp import MeshWarp, sample
 from facefusion.training.tensors.warps import TensorWarps
 
@@ -141,6 +142,23 @@ def test_mirror_opacity_and_what_is_too_oblique_are_those_that_serve(
         np.testing.assert_allclose(obliques[index, 0].numpy(), expected, atol=0.01)
     assert opacities.amax() == 1 and obliques.amax() > 0.9
     assert not opacities[PAIRS.index(("ajar", "frontal"))].any()
+
+
+@pytest.mark.parametrize("in_shadow", [-1.0, 0.4])
+def test_a_half_in_shadow_is_mirrored_unless_the_pose_hides_one(
+    warps: TensorWarps, meshes: dict[str, np.ndarray], in_shadow: float
+) -> None:
+    batch = _batch(meshes, PAIRS)
+    lit = warps.mirror_opacity(*batch)
+    shaded = warps.mirror_opacity(*batch, torch.full((len(PAIRS),), in_shadow))
+    for index, (source, destination) in enumerate(PAIRS):
+        mesh, target = meshes[source], meshes[destination]
+        expected = lit[index, 0].numpy()
+        if abs(hidden_turn(mesh, target)) <= LEAST_TURN:
+            assert not expected.any()
+            warp = MeshWarp(target, SIZE)
+            expected = half_opacity(warp, target, in_shadow, SHADOW_EDGE, SIZE)
+        np.testing.assert_allclose(shaded[index, 0].numpy(), expected, atol=0.01)
 
 
 def test_a_batch_gives_the_same_as_single_faces(

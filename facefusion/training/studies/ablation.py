@@ -40,6 +40,8 @@ FIGURE_BATCHES: Final = 8
 SAVE_EVERY: Final = 600.0
 #: File of a finished training's figures, in its folder.
 FIGURES: Final = "figures.json"
+#: File that names what trained, beside the trainings' folders.
+PLACE: Final = "place.txt"
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,10 @@ class Length:
         """Returns the finite ones of both numbers, the seconds as minutes."""
         both = {"minutes": self.seconds / 60, "steps": self.steps}
         return {unit: f"{number:g}" for unit, number in both.items() if math.isfinite(number)}
+
+    def described(self) -> str:
+        """Describes the length, as in "4 minutes or 750 steps"."""
+        return " or ".join(f"{number} {unit}" for unit, number in self.numbers().items())
 
 
 def parameter_count(net: nn.Module) -> float:
@@ -221,16 +227,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     length = Length(60 * args.minutes, args.steps)
     seeds = [int(seed) for seed in args.seeds.split(",")]
     runs = args.runs / "-".join(number + unit for unit, number in length.numbers().items())
+    place = runs / PLACE
     if not all((runs / f"{name}-{seed}" / FIGURES).exists() for name in chosen for seed in seeds):
         train(chosen, length, seeds, loaded(args, views_of(chosen)), runs)
+        place.write_text(_place(torch.device(args.device)), encoding="utf-8")
     parts, ways = (finished(each, runs) for each in (PARTS, WAYS))
-    untrained = [each.title for each in every.values() if each.title not in {**parts, **ways}]
+    trained = [name for name in every if every[name].title in {**parts, **ways}]
+    options = [f"--{unit} {number}" for unit, number in length.numbers().items()]
+    if len(trained) < len(every):
+        options += ["--variants", *trained]
     text = report(
         parts,
         ways,
-        options=" ".join(f"--{unit} {number}" for unit, number in length.numbers().items()),
-        length=_described(length, torch.device(args.device), args.threads),
-        untrained=untrained,
+        options=" ".join(options),
+        length=f"{length.described()} on {place.read_text(encoding='utf-8')}",
+        untrained=[each.title for name, each in every.items() if name not in trained],
         costs=_costs() if ways else None,
     )
     print(text)
@@ -239,15 +250,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _described(length: Length, device: torch.device, threads: int | None) -> str:
-    """Describes the length and the place of trainings, as in "4 minutes on NVIDIA H100"."""
-    place = f"{threads or torch.get_num_threads()} CPU thread(s)"
+def _place(device: torch.device) -> str:
+    """Names what trains: a GPU, or threads of a CPU."""
     if device.type == "cuda":
-        place = torch.cuda.get_device_name(device)
-    return (
-        " or ".join(f"{number} {unit}" for unit, number in length.numbers().items())
-        + f" on {place}"
-    )
+        return str(torch.cuda.get_device_name(device))
+    return f"{torch.get_num_threads()} CPU thread(s)"
 
 
 def _costs() -> dict[str, dict[str, float]]:

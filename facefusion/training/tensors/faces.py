@@ -17,7 +17,7 @@ from torch.nn import functional
 from facefusion.compose.features import FeatureMasks
 from facefusion.compose.shadow import half_in_shadow
 from facefusion.geometry.mask import face_mask, mouth_openness, skin_mask
-from facefusion.geometry.topology import five_points
+from facefusion.geometry.topology import LEFT_BROW, RIGHT_BROW, five_points
 from facefusion.training.tensors.packing import MESH_STEPS, MESH_ZERO
 from facefusion.training.tensors.warps import TensorWarps
 
@@ -47,6 +47,7 @@ class PackedFaces:
         parts: (N, 3, 128, 128) uint8, `compose.features.FeatureMasks`.
         meshes: (N, 468, 3).
         normals: (N, 468, 2), x and y of unit vectors at the mesh points.
+        brows: (N,) upper edge of the brows.
         points: (N, 5, 2), eyes, nose and corners of the mouth.
         identity: (N, 128) unit-length embeddings by the network that ships.
         glasses: (N,) bool, glasses of any kind.
@@ -68,6 +69,7 @@ class PackedFaces:
     parts: Tensor
     meshes: Tensor
     normals: Tensor
+    brows: Tensor
     points: Tensor
     identity: Tensor
     glasses: Tensor
@@ -134,6 +136,7 @@ class PackedFaces:
             parts=tensor(parts),
             meshes=tensor(meshes),
             normals=tensor(columns["normals"][rows].astype(np.float32) / 127),
+            brows=tensor(meshes[:, LEFT_BROW + RIGHT_BROW, 1].min(1)),
             points=tensor(np.stack([five_points(mesh) for mesh in meshes])),
             identity=functional.normalize(tensor(columns["identity"][rows].astype(np.float32))),
             glasses=tensor(columns["glasses"][rows]),
@@ -143,7 +146,7 @@ class PackedFaces:
             open_mouth=tensor(_ramp(np.array([mouth_openness(m) for m in meshes]), 0.05, 0.3)),
             bearded=tensor(_ramp(_below(maps[:, COVERINGS], meshes), 0.1, 0.5)),
             side_lit=tensor(_ramp(_imbalance(small, weight, meshes), 0.15, 0.6)),
-            in_shadow=tensor(_in_shadow(full, maps, meshes)),
+            in_shadow=tensor(_in_shadow(bare, maps, meshes)),
             density=tensor(columns["density"][rows]),
             warps=TensorWarps(meshes, device, threads=threads),
             names=[str(name) for name in columns["name"][rows]],

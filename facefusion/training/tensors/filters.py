@@ -1,6 +1,6 @@
 """Blurs, resizes and dilates batches of images as OpenCV does.
 
-Blurs and resizing are separable and linear: a matrix over the rows and one over the columns, made by OpenCV
+Blurring and resizing are separable and linear: a matrix over the rows and one over the columns, made by OpenCV
 from a unit matrix, borders included. A matrix is made once for a device, outside of a captured CUDA
 graph: run a step once before it is captured.
 """

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from facefusion.geometry.hidden import HIDES_MORE, LEAST_AREA, SEAM, SIDE, WIDENING
-from facefusion.geometry.topology import LEFT_BROW, RIGHT_BROW
 from facefusion.training.tensors.faces import HAIR, HIDDEN, PackedFaces
 from facefusion.training.tensors.filters import dilated, gaussian_blur, resized
 from facefusion.training.tensors.views import placed
@@ -32,7 +31,13 @@ class MirrorImages:
 
     @classmethod
     def of(
-        cls, faces: PackedFaces, target: Tensor, source: Tensor, meshes: Tensor, flow: Tensor
+        cls,
+        faces: PackedFaces,
+        target: Tensor,
+        source: Tensor,
+        meshes: Tensor,
+        flow: Tensor,
+        detected: Tensor | float = 1.0,
     ) -> Self:
         """Finds where the mirror images show.
 
@@ -41,6 +46,7 @@ class MirrorImages:
             target, source: (N,) int64.
             meshes: (N, 468, 3), the sources' as they are warped.
             flow: (N, 2, S, S), `TensorWarps.flow` of the sources.
+            detected: 0 for pairs whose coverings are taken as not found; (N, 1, 1, 1), or one for all.
         """
         warps = faces.warps
         mirror_flow = warps.mirrored_flow(target, meshes)
@@ -51,7 +57,7 @@ class MirrorImages:
             for each in (flow, mirror_flow)
         )
         small = _hidden_unlike_mirror(faces, target, hidden, hidden_mirror)
-        replaced = resized(small, warps.flow_size, warps.flow_size)
+        replaced = detected * resized(small, warps.flow_size, warps.flow_size)
         return cls(mirror_flow, torch.maximum(half, replaced), replaced)
 
 
@@ -61,7 +67,7 @@ def _hidden_unlike_mirror(
     """Computes `geometry.hidden.hidden_unlike_mirror`, (N, 1, 192, 192), 0 for None."""
     start, end = HIDES_MORE
     more = ((hidden - hidden_mirror - start) / (end - start)).clamp(0, 1)
-    brows = faces.meshes[target][:, list(LEFT_BROW + RIGHT_BROW), 1].amin(1) * SIDE - 0.5
+    brows = faces.brows[target] * SIDE - 0.5
     rows = torch.arange(SIDE, device=more.device)
     more = more * (rows >= brows.round()[:, None])[:, None, :, None]
     face = resized(faces.face[target].float() / 255, SIDE, SIDE)

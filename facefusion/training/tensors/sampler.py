@@ -87,9 +87,9 @@ class TensorSampler:
         target = torch.cat([self._corrupted(targets, truth[:half], lamp), truth[half:]])
         other = self._other_person(index[half:], SOURCE_YAW, self.odds.far_tone)
         source = torch.cat([index[:half], other])
-        warped = scenes.warped(targets, source)
-        warped = self._spoilt(targets, warped)
-        blocked = scenes.blocked(targets, warped) * draws.chance(count, self.odds.detected)
+        detected = draws.chance(count, self.odds.detected)
+        warped = self._spoilt(targets, scenes.warped(targets, source, detected=detected))
+        blocked = scenes.blocked(targets, warped) * detected
         covered = scenes.covered(targets, warped)
         images, warped, covered = self._put_over(targets, (target, truth), warped, covered)
         share = mix(

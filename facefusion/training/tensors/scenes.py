@@ -126,8 +126,22 @@ class Scenes:
         grid = placed(flow, views.grid(side), outside="border").permute(0, 2, 3, 1)
         return placed(images, grid, cubic=cubic, outside=outside)
 
-    def warped(self, targets: Targets, source: Tensor, noise: float = 1.0) -> Warped:
-        """Warps sources (N,) int64 onto targets, with a share of the mesh network's error."""
+    def warped(
+        self,
+        targets: Targets,
+        source: Tensor,
+        noise: float = 1.0,
+        detected: Tensor | None = None,
+    ) -> Warped:
+        """Warps sources onto targets.
+
+        Args:
+            targets: the targets.
+            source: (N,) int64.
+            noise: share of the mesh network's error that is added.
+            detected: (N, 1, 1, 1), 0 for pairs whose coverings are taken as not found; by default all
+                are found.
+        """
         index, views, half = targets.index, targets.views, targets.half
         count, faces, warps = len(index), self.faces, self.faces.warps
         meshes = faces.meshes[source]
@@ -143,7 +157,8 @@ class Scenes:
         maps = faces.maps[source][:, HAIR : CARRIED + 1].float() / 255
         hidden = self.sampled(maps, flow, views, self.view)
         onto, own, own_views = index[half:], meshes[half:], views[half:]
-        mirror = MirrorImages.of(faces, onto, source[half:], own, flow[half:])
+        found = 1.0 if detected is None else detected[half:]
+        mirror = MirrorImages.of(faces, onto, source[half:], own, flow[half:], found)
         mirrored = self.sampled(textures[half:], mirror.flow, own_views, self.side, cubic=True)
         oblique = warps.too_oblique(onto, own, mirror.opacity)
         fields = torch.cat([mirror.opacity, mirror.replaced, oblique], 1)

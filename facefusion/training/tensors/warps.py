@@ -114,7 +114,7 @@ class TensorWarps:
             in_shadow: (B,) the sources' `compose.shadow.half_in_shadow`; by default they are lit.
 
         Returns:
-            (B, 1, S, S) float32 in [0, 1], 0 where the source hides nothing.
+            (B, 1, S, S) float32 in [0, 1], 0 where the source itself is shown.
         """
         with torch.autocast(self._device.type, enabled=False):
             turn = self._hidden_turn(destination, source)
