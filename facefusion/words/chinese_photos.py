@@ -14,7 +14,7 @@ CHINESE_PHOTOS: Final[dict[str, str]] = {
     "doubt.turned": "脸转向一侧太多。面向镜头效果更好。",
     "doubt.tilted": "脸抬头或低头太多。与眼睛同高拍摄的照片效果更好。",
     "doubt.eyes_covered": "眼睛似乎被遮住了。摘下墨镜效果更好。",
-    "doubt.eyes_shut": "眼睛似乎闭着或几乎闭着。换一张睁着眼睛的照片效果更好。",
+    "doubt.eyes_shut": "这张照片里眼睛似乎闭着，或没有完全睁开。换一张睁着眼睛的照片效果更好。",
     "doubt.mouth_covered": "嘴似乎被遮住了。摘下口罩或把手拿开效果更好。",
     "doubt.hand": "手挡住了脸。被挡住的部分无法替换，把手拿开效果会更好。",
     "doubt.thing": "有东西挡住了脸。被挡住的部分无法替换，换一张没有遮挡的照片效果会更好。",

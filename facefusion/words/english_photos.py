@@ -15,7 +15,7 @@ ENGLISH_PHOTOS: Final[dict[str, str]] = {
     "doubt.turned": "The face is turned far to the side. Look towards the camera for a better result.",
     "doubt.tilted": "The face looks far up or down. A picture taken at eye level gives a better result.",
     "doubt.eyes_covered": "The eyes seem to be covered. Take off the sunglasses for a better result.",
-    "doubt.eyes_shut": "The eyes seem to be shut or nearly shut. A photo with open eyes gives a better result.",
+    "doubt.eyes_shut": "The eyes seem to be shut or hardly open here. A photo with open eyes gives a better result.",
     "doubt.mouth_covered": "The mouth seems to be covered. Take off the mask, or take your hand away, for a better result.",
     "doubt.hand": "A hand is in front of the face. What it hides cannot be exchanged: take it away for a better result.",
     "doubt.thing": "Something is in front of the face. What it hides cannot be exchanged: a picture without it is better.",
