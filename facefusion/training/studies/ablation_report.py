@@ -43,7 +43,8 @@ INTRODUCTION: Final = """\
 Each training: {length}, from random weights. Means over the seeds, ± half of their range.
 Val faces: SSIM and PSNR of reconstructions; of real fusions the similarity to the source's and the target's
 person by a network that trains with them, expression in eye distances (lower is better), and realism, the kernel
-distance from real faces x 1000 (lower is better; by EfficientNet-Lite0). In brackets: against the first row.
+distance from real faces x 1000 (lower is better; by EfficientNet-Lite0, through which the projected discriminator
+and the loss of features look, too). In brackets: against the first row.
 """
 PARTS_HEAD: Final = "## Parts of the coarse network and of its training, 128 px\n"
 PARTS_CLAIM: Final = (
