@@ -115,15 +115,13 @@ class Coverings:
         return self.shows_eyes and self.narrow_lids is None
 
     @property
-    def hidden_eyes(self) -> Mask | None:
-        """Dark or tinted glass and the lids of eyes that are shut or nearly so, or None without any.
+    def hidden_eyes(self) -> Mask:
+        """Dark or tinted glass and lids of (nearly) shut eyes: (192, 192) float32 in [0, 1].
 
-        (192, 192) float32 in [0, 1]. An open eye cannot be warped from a shut one, nor from one behind
-        dark glass.
+        An open eye cannot be warped from a shut one, nor from one behind dark glass.
         """
         glass = None if self.glasses is None else self.glasses.hidden
-        parts = [part for part in (glass, self.lids, self.narrow_lids) if part is not None]
-        return _union(*parts) if parts else None
+        return _union(glass, self.lids, self.narrow_lids)
 
     @property
     def occlusion_maps(self) -> FloatArray:
@@ -193,7 +191,7 @@ class Coverings:
         Returns:
             (192, 192) float32 in [0, 1].
         """
-        near = ramp(cv2.resize(face, MAP_SIZE, interpolation=cv2.INTER_AREA), *ON_FACE)
+        near = ramp(at_map_size(face), *ON_FACE)
         hair = self.source_only_hair(occlusion_maps) * near
         return widened(np.asarray(hair, np.float32), HAIRLINE, HAIRLINE / 2)
 
@@ -226,17 +224,17 @@ def coverings_of(
         parts: the parts.
         shut, narrow: (192, 192) float32 in [0, 1], `Coverings.lids` and `narrow_lids`, or None.
     """
-    frame, dark = (_at_map_size(parts.of(part)) for part in (FacePart.FRAME, FacePart.DARK_GLASS))
+    frame, dark = (at_map_size(parts.of(part)) for part in (FacePart.FRAME, FacePart.DARK_GLASS))
     eyes = np.stack([parts.mesh[list(eye), :2].mean(0) for eye in (LEFT_EYE, RIGHT_EYE)])
     return Coverings(
         glasses=Spectacles.found(frame, dark, rescale_points(eyes, PARTS_SIZE, CROP_SIZE)),
         hair=hair_over_face(parts),
         lids=shut,
         narrow_lids=narrow,
-        things=_at_map_size(things(parts)),
-        hair_in_front=_at_map_size(hair_in_front(parts)),
-        beard=_at_map_size(beard(parts)),
-        outside=_at_map_size(cut_off(parts)),
+        things=at_map_size(things(parts)),
+        hair_in_front=at_map_size(hair_in_front(parts)),
+        beard=at_map_size(beard(parts)),
+        outside=at_map_size(cut_off(parts)),
         mouth=mouth_opening(parts),
         hidden=HiddenShares.of(parts),
     )
@@ -254,10 +252,10 @@ def _enlarged(hair: Mask) -> Mask:
 
 
 @overload
-def _at_map_size(part: Mask) -> Mask: ...
+def at_map_size(part: Mask) -> Mask: ...
 @overload
-def _at_map_size(part: None) -> None: ...
-def _at_map_size(part: Mask | None) -> Mask | None:
+def at_map_size(part: None) -> None: ...
+def at_map_size(part: Mask | None) -> Mask | None:
     """Shrinks a map of the aligned crop to `MAP_SIZE`."""
     if part is None:
         return None

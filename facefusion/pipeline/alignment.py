@@ -26,7 +26,7 @@ from facefusion.geometry.ramps import ramp
 from facefusion.geometry.sampling import PhotoPart, crop_part, rounded_up
 from facefusion.geometry.stretch import too_oblique
 from facefusion.geometry.topology import LEFT_BROW, RIGHT_BROW
-from facefusion.perception.coverings import MAP_SIZE, Coverings
+from facefusion.perception.coverings import MAP_SIZE, Coverings, at_map_size
 from facefusion.perception.in_front import stays_closed
 from facefusion.perception.mesh import FaceMesh
 from facefusion.pipeline.expression import correct_expression
@@ -275,7 +275,7 @@ def _too_oblique(target: PreparedTarget, source_mesh: Mesh, mirror: Mask | None)
     both = target.warp.spread(point_values, MAP_SIZE[0])
     if mirror is None:
         return np.asarray(np.clip(both[..., 0], 0, 1), np.float32)
-    opacity = cv2.resize(mirror, MAP_SIZE, interpolation=cv2.INTER_AREA)
+    opacity = at_map_size(mirror)
     return np.asarray(
         np.clip(both[..., 0] + opacity * (both[..., 1] - both[..., 0]), 0, 1), np.float32
     )

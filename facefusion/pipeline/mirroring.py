@@ -18,7 +18,7 @@ from facefusion.geometry.align import rescale_points
 from facefusion.geometry.hidden import below_brows, hidden_unlike_mirror
 from facefusion.geometry.symmetry import LEAST_TURN, half_opacity, hidden_turn, mirror_opacity
 from facefusion.geometry.warp import sample
-from facefusion.perception.coverings import MAP_SIZE
+from facefusion.perception.coverings import MAP_SIZE, at_map_size
 from facefusion.pipeline.source import AlignedFace
 from facefusion.pipeline.target import PreparedTarget
 from facefusion.pipeline.warped import source_flow
@@ -62,7 +62,7 @@ class HiddenSource:
         if half is None:
             half = _in_shadow(target, aligned)
         mesh = rescale_points(target.mesh, COARSE_SIZE, MAP_SIZE[0])
-        face = _resized(target.face[EXPRESSION_SIZE])
+        face = at_map_size(target.face[EXPRESSION_SIZE])
         if half is None and below_brows(maps.max(-1), mesh, face) is None:
             return cls(maps, flow, beard=beard)
         mirror_flow = source_flow(target.warp, source_mesh, mirror=True)
@@ -74,14 +74,9 @@ class HiddenSource:
         if replaced is not None:
             larger = cv2.resize(replaced, opacity.shape, interpolation=cv2.INTER_LINEAR)
             opacity = np.asarray(np.maximum(opacity, larger), np.float32)
-        share = _resized(opacity)[..., None]
+        share = at_map_size(opacity)[..., None]
         maps = np.asarray(maps * (1 - share) + other_maps * share, np.float32)
         return cls(maps, flow, mirror_flow, opacity, replaced, beard)
-
-
-def _resized(mask: Mask) -> Mask:
-    """Reduces a mask of an aligned crop to the maps' side."""
-    return np.asarray(cv2.resize(mask, MAP_SIZE, interpolation=cv2.INTER_AREA), np.float32)
 
 
 def _sampled(maps: FloatArray, flow: FloatArray) -> FloatArray:

@@ -7,7 +7,6 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from typing import Final, Self
 
-import cv2
 import numpy as np
 
 from facefusion.compose.tone import LUMA
@@ -23,7 +22,7 @@ from facefusion.geometry.mask import brow_row, fill_points, grown, outline_mask,
 from facefusion.geometry.sampling import PhotoPart
 from facefusion.geometry.topology import OUTER_LIPS
 from facefusion.images.inpaint import Patch, covered_with_skin
-from facefusion.perception.coverings import MAP_SIZE, Coverings
+from facefusion.perception.coverings import MAP_SIZE, Coverings, at_map_size
 from facefusion.perception.strands import CROP_SIZE as STRANDS_SIZE
 from facefusion.perception.strands import find_strands, joined
 from facefusion.types import Affine, Face, FloatArray, Mask, Mesh, Photo
@@ -188,5 +187,5 @@ def _find_strands(crop: Photo, mesh: Mesh, hair: Mask) -> _SourceStrands | None:
         return None
     skin = uncovered(outline_mask(mesh, STRANDS_SIZE), hair)
     patch = covered_with_skin(small, strands, skin, *PATCH)
-    fringe = cv2.resize(joined(strands), MAP_SIZE, interpolation=cv2.INTER_AREA)
-    return _SourceStrands(patch, np.asarray(fringe, np.float32))
+    fringe = at_map_size(joined(strands))
+    return _SourceStrands(patch, fringe)

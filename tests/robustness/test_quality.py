@@ -102,9 +102,11 @@ def test_what_hides_much_of_a_face_is_named(
 def test_shut_eyes_are_told(pipeline: FusionPipeline, astronaut: np.ndarray, face: Face) -> None:
     coverings = pipeline.find_coverings(astronaut, face)
     lids = np.ones((192, 192), np.float32)
-    for shut in (replace(coverings, lids=lids), replace(coverings, narrow_lids=lids)):
-        assert quality.doubts(astronaut, face, shut) == [Doubt.EYES_SHUT]
-    assert quality.doubts(astronaut, face, shut, target=True) == []  # narrow eyes are replaced
+    shut, narrow = replace(coverings, lids=lids), replace(coverings, narrow_lids=lids)
+    for each in (shut, narrow):
+        assert quality.doubts(astronaut, face, each) == [Doubt.EYES_SHUT]
+    assert quality.doubts(astronaut, face, shut, target=True) == [Doubt.EYES_SHUT]
+    assert quality.doubts(astronaut, face, narrow, target=True) == []  # such eyes are replaced
 
 
 @pytest.mark.parametrize("doubt", SPOILT)

@@ -112,6 +112,26 @@ def test_the_command_trains_the_chosen_variants_and_says_which_it_left_out(
     assert "1.4 GB" not in text
 
 
+def test_what_a_killed_command_finished_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measure(variant: Any, length: Any, seed: int, material: Any, run: Path) -> dict[str, float]:
+        if variant.title != PARTS["method"].title:
+            raise KeyboardInterrupt
+        return figures()
+
+    material = SimpleNamespace(device=torch.device("cpu"))
+    monkeypatch.setattr(ablation, "loaded", lambda args, views: material)
+    monkeypatch.setattr(ablation, "measure", measure)
+    out = tmp_path / "out.md"
+    words = ["--pack", "pack.npz", "--runs", str(tmp_path), "--out", str(out), "--steps", "9"]
+    with pytest.raises(KeyboardInterrupt):
+        ablation.main([*words, "--seeds", "0", "--variants", "method", "plain"])
+    assert not out.exists()
+    ablation.main([*words, "--seeds", "0", "--variants", "method"])
+    assert "--steps 9 --variants method --out" in out.read_text(encoding="utf-8")
+
+
 def test_similarity_is_one_for_equal_images_and_counts_the_face_alone() -> None:
     torch.manual_seed(0)
     image, face = torch.rand(2, 3, 32, 32), torch.ones(2, 1, 32, 32)

@@ -229,8 +229,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     runs = args.runs / "-".join(number + unit for unit, number in length.numbers().items())
     place = runs / PLACE
     if not all((runs / f"{name}-{seed}" / FIGURES).exists() for name in chosen for seed in seeds):
-        train(chosen, length, seeds, loaded(args, views_of(chosen)), runs)
-        place.write_text(_place(torch.device(args.device)), encoding="utf-8")
+        material = loaded(args, views_of(chosen))
+        runs.mkdir(parents=True, exist_ok=True)
+        place.write_text(_place(material.device), encoding="utf-8")  # also for what a kill leaves
+        train(chosen, length, seeds, material, runs)
     parts, ways = (finished(each, runs) for each in (PARTS, WAYS))
     trained = [name for name in every if every[name].title in {**parts, **ways}]
     options = [f"--{unit} {number}" for unit, number in length.numbers().items()]

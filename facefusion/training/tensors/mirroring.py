@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from facefusion.geometry.hidden import HIDES_MORE, LEAST_AREA, SEAM, SIDE, WIDENING
-from facefusion.training.tensors.faces import HAIR, HIDDEN, PackedFaces
+from facefusion.training.tensors.faces import PackedFaces
 from facefusion.training.tensors.filters import dilated, gaussian_blur, resized
 from facefusion.training.tensors.views import placed
 
@@ -37,7 +37,7 @@ class MirrorImages:
         source: Tensor,
         meshes: Tensor,
         flow: Tensor,
-        detected: Tensor | float = 1.0,
+        maps: Tensor,
     ) -> Self:
         """Finds where the mirror images show.
 
@@ -46,18 +46,17 @@ class MirrorImages:
             target, source: (N,) int64.
             meshes: (N, 468, 3), the sources' as they are warped.
             flow: (N, 2, S, S), `TensorWarps.flow` of the sources.
-            detected: 0 for pairs whose coverings are taken as not found; (N, 1, 1, 1), or one for all.
+            maps: (N, C, 128, 128) in [0, 1], what was found to hide the sources.
         """
         warps = faces.warps
         mirror_flow = warps.mirrored_flow(target, meshes)
         half = warps.mirror_opacity(target, meshes, faces.in_shadow[source])
-        maps = faces.maps[source][:, HAIR : HIDDEN + 1].float() / 255
         hidden, hidden_mirror = (
             placed(maps, resized(each, SIDE, SIDE).permute(0, 2, 3, 1)).amax(1, keepdim=True)
             for each in (flow, mirror_flow)
         )
         small = _hidden_unlike_mirror(faces, target, hidden, hidden_mirror)
-        replaced = detected * resized(small, warps.flow_size, warps.flow_size)
+        replaced = resized(small, warps.flow_size, warps.flow_size)
         return cls(mirror_flow, torch.maximum(half, replaced), replaced)
 
 

@@ -157,7 +157,9 @@ class Scenes:
         maps = faces.maps[source][:, HAIR : CARRIED + 1].float() / 255
         hidden = self.sampled(maps, flow, views, self.view)
         onto, own, own_views = index[half:], meshes[half:], views[half:]
-        found = 1.0 if detected is None else detected[half:]
+        found = maps[half:, : CARRIED - HAIR]
+        if detected is not None:
+            found = found * detected[half:]
         mirror = MirrorImages.of(faces, onto, source[half:], own, flow[half:], found)
         mirrored = self.sampled(textures[half:], mirror.flow, own_views, self.side, cubic=True)
         oblique = warps.too_oblique(onto, own, mirror.opacity)
