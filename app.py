@@ -11,9 +11,9 @@ import logging
 import os
 import signal
 import sys
-import threading
 import time
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Final, NoReturn
 
 from facefusion import FusionPipeline  # isort: skip  # switches off telemetry of later imports
@@ -47,6 +47,8 @@ MAX_SESSIONS: Final = 200
 #: Threads and processes that a server needs beside its first thread, for a few visitors at once.
 LEAST_TASKS: Final = 32
 DEFAULT_PORT: Final = 7860
+#: Seconds between two looks for a signal that stops the server.
+STOP_POLL_SECONDS: Final = 0.1
 #: Seconds that running fusions have to end when the server is stopped.
 DRAIN_SECONDS: Final = 10.0
 #: Seconds that their visitors then have to fetch the results.
@@ -187,9 +189,9 @@ def _options() -> argparse.Namespace:
 
 def _serve(pipeline: FusionPipeline, directory: Path, host: str, port: int) -> None:
     """Serves the page until a signal stops the process."""
-    stop = threading.Event()
+    stops: SimpleQueue[int] = SimpleQueue()  # unlike an event's lock, safe in a signal handler
     for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, lambda *_: stop.set())
+        signal.signal(name, lambda number, _: stops.put(number))
     photos = open_photos(directory)
     demo = build_demo(pipeline, photos)
     pipeline.expected_seconds()  # measures before the first visitor
@@ -201,8 +203,8 @@ def _serve(pipeline: FusionPipeline, directory: Path, host: str, port: int) -> N
             "Please choose another with --port or GRADIO_SERVER_PORT."
         )
     pipeline.chooser.traffic.set_queue_counter(jobs.waiting)
-    while not stop.wait(1.0):
-        pass
+    while stops.empty():
+        time.sleep(STOP_POLL_SECONDS)
     _stop(demo, photos, jobs)
 
 

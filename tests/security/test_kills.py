@@ -115,6 +115,17 @@ def test_stopped_after_the_first_start(first_server: Server) -> None:
     assert _left(first_server) == [] and first_server.orphans == 0
 
 
+def test_stopped_by_many_signals_at_once(place: Path) -> None:
+    with serving(place) as server:
+        end = time.monotonic() + 1
+        while time.monotonic() < end:
+            server.process.send_signal(signal.SIGINT)
+            server.process.send_signal(signal.SIGTERM)
+        assert server.end() == STOPPED
+    assert _left(server) == [] and server.orphans == 0
+    assert "Traceback" not in server.log
+
+
 def test_stopped_with_open_streams(place: Path, address: Callable[[], str]) -> None:
     """Tabs that are open, and uploads that are half done, do not hold the end up."""
     with serving(place) as server:
