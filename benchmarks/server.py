@@ -133,13 +133,7 @@ class Server:
 
     def files(self, least_bytes: int = 0) -> list[str]:
         """Lists files below `temporary`, relative to it, of at least this size."""
-        found = []
-        for folder, _, names in os.walk(self.temporary):
-            for path in (Path(folder, name) for name in names):
-                with suppress(OSError):  # it was deleted meanwhile
-                    if path.lstat().st_size >= least_bytes:
-                        found.append(str(path.relative_to(self.temporary)))
-        return sorted(found)
+        return files_below(self.temporary, least_bytes)
 
     def processes(self) -> list[int]:
         """Lists the server's process and its descendants that still run (Linux)."""
@@ -214,6 +208,17 @@ class Server:
         while (count := len(self.processes())) and time.monotonic() < end:
             time.sleep(0.05)
         return count
+
+
+def files_below(directory: Path, least_bytes: int = 0) -> list[str]:
+    """Lists files of at least this size below a directory whose files may be deleted meanwhile."""
+    found = []
+    for folder, _, names in os.walk(directory):
+        for path in (Path(folder, name) for name in names):
+            with suppress(FileNotFoundError):
+                if path.lstat().st_size >= least_bytes:
+                    found.append(str(path.relative_to(directory)))
+    return sorted(found)
 
 
 def start_server(folder: Path, command: ServerCommand | None = None, **variables: str) -> Server:

@@ -21,6 +21,7 @@ from PIL import Image
 
 import app
 from benchmarks import heic
+from benchmarks.server import files_below
 from facefusion import FusionPipeline, FusionResult, Tier
 from facefusion.geometry.mask import fill_points
 from facefusion.geometry.topology import LEFT_EYE, OVAL, RIGHT_EYE
@@ -103,8 +104,7 @@ class Server:
 
     def files(self) -> set[str]:
         """The uploads and results on the disk, below the directory."""
-        found = (path for path in self.cache.rglob("*") if path.is_file())
-        return {str(path.relative_to(self.cache)) for path in found}
+        return set(files_below(self.cache))
 
 
 @contextmanager

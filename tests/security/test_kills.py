@@ -65,12 +65,7 @@ def test_killed_while_fusions_run(busy: tuple[Server, list[Future[Answer]]]) -> 
     assert server.orphans == 0
     assert _left(server)  # nobody can help that, until the next start
     with serving(server.folder) as again:
-        photos = [
-            path
-            for path in again.temporary.rglob("*")
-            if path.is_file() and path.stat().st_size > 1000
-        ]
-        assert photos == []
+        assert again.files(1000) == []
         assert len(list(again.temporary.glob("facefusion-*"))) == 1
     assert _left(again) == []
 
