@@ -35,6 +35,7 @@ from facefusion.perception.in_front import (
     NOTHING_HIDDEN,
     HiddenShares,
     beard,
+    behind,
     cut_off,
     hair_in_front,
     mouth_opening,
@@ -68,6 +69,7 @@ class Coverings:
         hair_in_front: (192, 192) float32 in [0, 1], hair that hangs over the face, or None.
         beard: (192, 192) float32 in [0, 1], a full beard with what it surrounds, or None.
         outside: (192, 192) float32 in [0, 1], beyond the photo's edge, or None.
+        background: (192, 192) float32 in [0, 1], what is seen past a cheek or the jaw, or None.
         mouth: share of the mouth's opening (`mouth_opening`), or None where it is hidden.
         hidden: shares of the face that are hidden.
     """
@@ -80,6 +82,7 @@ class Coverings:
     hair_in_front: Mask | None = None
     beard: Mask | None = None
     outside: Mask | None = None
+    background: Mask | None = None
     mouth: float | None = None
     hidden: HiddenShares = NOTHING_HIDDEN
 
@@ -133,6 +136,11 @@ class Coverings:
         return np.dstack([hair, _union(self.hidden_eyes, self.things, self.outside)])
 
     @property
+    def not_skin(self) -> Mask:
+        """What a source shows in place of its skin: (192, 192) float32 in [0, 1]."""
+        return _union(*np.moveaxis(self.occlusion_maps, -1, 0), self.background)
+
+    @property
     def nbytes(self) -> int:
         """Bytes of all maps."""
         return self.hair.nbytes + sum(
@@ -145,6 +153,7 @@ class Coverings:
                 self.hair_in_front,
                 self.beard,
                 self.outside,
+                self.background,
             )
             if part is not None
         )
@@ -235,6 +244,7 @@ def coverings_of(
         hair_in_front=at_map_size(hair_in_front(parts)),
         beard=at_map_size(beard(parts)),
         outside=at_map_size(cut_off(parts)),
+        background=at_map_size(behind(parts)),
         mouth=mouth_opening(parts),
         hidden=HiddenShares.of(parts),
     )

@@ -1,4 +1,4 @@
-"""Measures what lies in front of a face, its beard and the opening of its mouth, from its parts."""
+"""Measures what lies in front of a face and past it, its beard and the opening of its mouth, from its parts."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ BESIDE_HAIR: Final = 2.0
 CERTAIN: Final = 0.9
 #: Least area of a thing inside of the face, as a share of the face.
 LEAST_THING: Final = 0.006
+#: Least area of background inside of the outline, as a share of the face.
+LEAST_BACKGROUND: Final = 0.001
 #: Probabilities at which a pixel begins to count as hair, and at which it counts fully: the rest of
 #: a hairline is skin, and carries likeness.
 HAIR_EDGE: Final = (0.5, 0.8)
@@ -88,6 +90,19 @@ def cut_off(parts: FaceParts) -> Mask | None:
     if parts.outside is None:
         return None
     return widened(parts.outside, CUT_MARGIN, CUT_MARGIN / 4)
+
+
+def behind(parts: FaceParts) -> Mask | None:
+    """Returns what is seen past a cheek or the jaw, where a mesh reaches too far.
+
+    Returns:
+        (256, 256) float32 in [0, 1] over the aligned crop, or None if it is hardly any of the face.
+    """
+    opacity = np.asarray(ramp(parts.of(FacePart.BACKGROUND), *EDGE), np.float32)
+    face = parts.face()
+    if (opacity * face).sum() < LEAST_BACKGROUND * face.sum():
+        return None
+    return widened(opacity * parts.face(NEAR), MIXED, SOFT)
 
 
 def hair_in_front(parts: FaceParts) -> Mask | None:

@@ -1,4 +1,4 @@
-"""Cuts a source face out of its photo, without glasses and single strands of hair."""
+"""Cuts a source face out of its photo, without glasses, things, background and single strands of hair."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from facefusion.perception.strands import CROP_SIZE as STRANDS_SIZE
 from facefusion.perception.strands import find_strands, joined
 from facefusion.types import Affine, Face, FloatArray, Mask, Mesh, Photo
 
-#: Standard deviations in pixels of the Gaussians that average the skin laid over strands and things,
-#: and that soften its edge.
+#: Standard deviations in pixels of the Gaussians that average the skin laid over strands, things and
+#: background, and that soften its edge.
 PATCH: Final = (6.0, 1.0)
 #: Ratio of a beard's luma to the skin's below which it is dark.
 DARK_BEARD: Final = 0.75
 #: Growth of the lips that a beard leaves out.
 LIPS_GROWTH: Final = 0.1
-#: Opacity of things above which skin is laid over them.
+#: Opacity of things and background above which skin is laid over them.
 TRACE: Final = 0.02
 
 
@@ -69,7 +69,8 @@ class AlignedFace:
         crop: (S, S, 3) RGB uint8, the face upright and 60 % of the side, with the patches applied.
         mesh: (468, 3) in the crop's pixels.
         to_crop: (2, 3) pixels of the photo to pixels of the crop.
-        patches: skin that replaces spectacle frames, things and single strands of hair, over the crop.
+        patches: skin that replaces spectacle frames, things, background and single strands of hair, over
+            the crop.
         occlusion_maps: (192, 192, 2) float32 in [0, 1], `Coverings.occlusion_maps` with fringes of
             single strands.
         mouth: `Coverings.mouth`.
@@ -106,9 +107,11 @@ class AlignedFace:
         patches = []
         if coverings.glasses is not None and (frame := coverings.glasses.patch(crop)) is not None:
             patches.append(frame)
-        if coverings.things is not None:
-            hidden = coverings.occlusion_maps.max(-1)
-            patches.append(_skin_over(coverings.things, crop, mesh, hidden))
+        patches += [
+            skin_over(area, crop, mesh, coverings)
+            for area in (coverings.things, coverings.background)
+            if area is not None
+        ]
         hair_strands = _find_strands(crop, mesh, coverings.hair) if strands else None
         if hair_strands is not None:
             patches.append(hair_strands.patch)
@@ -148,20 +151,21 @@ def _dark_beard(coverings: Coverings, crop: Photo, mesh: Mesh) -> Mask | None:
     return beard if darkness < DARK_BEARD else None
 
 
-def _skin_over(things: Mask, crop: Photo, mesh: Mesh, hidden: Mask) -> Patch:
-    """Covers things with skin from beside them: their colours would show at the soft edges of masks.
+def skin_over(area: Mask, crop: Photo, mesh: Mesh, coverings: Coverings) -> Patch:
+    """Covers things or background with the skin beside them.
 
-    Above the brows the target's forehead stays.
+    The colours of things would show at the soft edges of masks, and the background past a cheek on
+    the target's cheek. Above the brows the target's forehead stays.
 
     Args:
-        things: (192, 192) float32 in [0, 1], `Coverings.things`.
+        area: (192, 192) float32 in [0, 1] over the crop.
         crop: (S, S, 3) RGB uint8, aligned.
         mesh: (468, 3) in the crop's pixels.
-        hidden: (192, 192) float32 in [0, 1], all that is no skin.
+        coverings: the face's.
     """
     small, mesh = reduced_crop(crop, mesh, MAP_SIZE[0])
-    skin = uncovered(outline_mask(mesh, MAP_SIZE[0]), hidden)
-    hole = (things > TRACE).astype(np.uint8)
+    skin = uncovered(outline_mask(mesh, MAP_SIZE[0]), coverings.not_skin)
+    hole = (area > TRACE).astype(np.uint8)
     hole[: brow_row(mesh)] = 0
     return covered_with_skin(small, hole, skin, *PATCH)
 

@@ -4,6 +4,7 @@ it saw on the target.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -210,6 +211,27 @@ def test_skin_is_laid_over_the_frame_of_the_source_s_glasses(
     assert len(kept.patches) == 0 and len(off.patches) == 1
     assert kept.crop[109, 128].max() < 60 and off.crop[109, 128].min() > 100
     np.testing.assert_array_equal(kept.crop[140:], off.crop[140:])
+
+
+@pytest.mark.parametrize("side", [128, 256, 512])
+def test_skin_is_laid_over_the_background_past_a_cheek(
+    make_forehead: Any, make_face: Any, side: int
+) -> None:
+    photo, mesh, _ = make_forehead()
+    photo[120:160, 176:] = (20, 90, 240)
+    past = np.zeros((192, 192), np.float32)
+    past[90:120, 132:144] = 1  # rows 120 to 160 of 256, columns from 176
+    face = make_face(photo, mesh)
+    kept, covered = (
+        AlignedFace.of(photo, face, worn, side) for worn in (BARE, replace(BARE, background=past))
+    )
+    assert not kept.patches and len(covered.patches) == 1
+    rows, columns = (slice(a * side // 256, b * side // 256) for a, b in ((126, 154), (179, 188)))
+    skin = np.median(kept.crop[rows, side // 2 : columns.start - side // 32], axis=(0, 1))
+    assert np.abs(kept.crop[rows, columns] - skin).max(-1).min() > 60
+    assert np.abs(covered.crop[rows, columns] - skin).max() < 12
+    np.testing.assert_array_equal(covered.crop[:, : side // 2], kept.crop[:, : side // 2])
+    np.testing.assert_array_equal(covered.occlusion_maps, kept.occlusion_maps)
 
 
 @pytest.mark.parametrize("side", [128, 256, 512])

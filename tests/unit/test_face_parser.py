@@ -26,6 +26,7 @@ from facefusion.perception.in_front import (
     INNER_EDGES,
     HiddenShares,
     beard,
+    behind,
     mouth_opening,
     stays_closed,
     things,
@@ -191,6 +192,21 @@ def test_beyond_the_photos_edge_there_is_nothing_of_a_face(
     check_coverings(cut, "target")  # as it is
     with pytest.raises(FaceCutError):
         check_coverings(cut, "source")
+
+
+def test_background_inside_of_the_outline_is_found(mesh: np.ndarray) -> None:
+    def past(x: float, half: float) -> FaceParts:
+        return parsed(mesh, (FacePart.BACKGROUND, square(x, 150, half)))
+
+    cheek = float(outline(mesh)[:, 0].min())
+    assert behind(parsed(mesh)) is None and behind(past(cheek, 2)) is None
+    found = coverings_of(past(cheek, 12), None)
+    assert found.background is not None and found.background.shape == (192, 192)
+    x = round(0.75 * cheek)
+    assert found.background[112, x + 5] == 1 and found.background[112, x + 20] == 0
+    assert found.background[112, x - 30] == 0  # far from the face nothing is asked
+    assert found.not_skin[112, x + 5] == 1
+    assert found.occlusion_maps.max() == 0  # the target's face changes there
 
 
 def test_a_source_whose_mouth_is_cut_off_is_refused(pipeline: FusionPipeline) -> None:

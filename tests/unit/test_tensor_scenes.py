@@ -38,8 +38,9 @@ SIDE = 128
 #: Standard deviation in pixels of the Gaussian before differences of warped faces: packed crops are
 #: resampled once more than photos, which alone changes fine texture by up to 1.4 levels.
 TEXTURE = 1.0
-#: Places in `faces`: at dusk, in grey, drawn, either half in deep shadow, a thing over a cheek.
-DUSK, GREY, DRAWN, LEFT_SHADED, RIGHT_SHADED, HIDDEN = 4, 5, 6, 7, 8, 9
+#: Places in `faces`: at dusk, in grey, drawn, either half in deep shadow, a thing over a cheek,
+#: background past a cheek.
+DUSK, GREY, DRAWN, LEFT_SHADED, RIGHT_SHADED, HIDDEN, PAST = 4, 5, 6, 7, 8, 9, 10
 #: Those of which serving shows a mirror image.
 MIRRORED = (LEFT_SHADED, RIGHT_SHADED, HIDDEN)
 #: Source and target: expressions both ways, unusual light on either side, an open mouth.
@@ -57,9 +58,12 @@ PAIRS = [
     (LEFT_SHADED, 1),
     (RIGHT_SHADED, 1),
     (HIDDEN, 0),
+    (PAST, 2),
 ]
 #: The thing over the cheek of HIDDEN, in the 192 px crop.
 THING = np.s_[90:125, 50:85]
+#: The background past the cheek of PAST, in the 192 px crop.
+BACKGROUND = np.s_[95:125, 40:60]
 
 
 @pytest.fixture(scope="module")
@@ -79,14 +83,15 @@ def faces(pipeline: FusionPipeline, make_mesh: Any, make_photo: Any) -> list[Fac
     nose = round(float(meshes[0][4, 0]))
     for half in (left[:, :nose], right[:, nose:]):
         half[:] = np.rint(0.15 * half)
-    behind = photos[2].copy()
-    rows, columns = (
-        slice(*(round(pack.CROP / 192 * end) for end in (a.start, a.stop))) for a in THING
-    )
-    behind[rows, columns] = (40, 160, 60)
-    photos += [dusk, grey, make_photo(400, 400), left, right, behind]
+    behind, past = photos[2].copy(), photos[3].copy()
+    for photo, place in ((behind, THING), (past, BACKGROUND)):
+        rows, columns = (
+            slice(*(round(pack.CROP / 192 * end) for end in (a.start, a.stop))) for a in place
+        )
+        photo[rows, columns] = (40, 160, 60)
+    photos += [dusk, grey, make_photo(400, 400), left, right, behind, past]
     meshes += [meshes[0], meshes[1], make_mesh((200, 205), 240, mouth_open=True)]
-    meshes += [meshes[0], meshes[0], meshes[2]]
+    meshes += [meshes[0], meshes[0], meshes[2], meshes[3]]
     return [
         FaceImage(photo, mesh, 0.0, f"{i}.png", 1)
         for i, (photo, mesh) in enumerate(zip(photos, meshes, strict=True))
@@ -95,9 +100,10 @@ def faces(pipeline: FusionPipeline, make_mesh: Any, make_photo: Any) -> list[Fac
 
 def _coverings(number: int) -> Coverings:
     """Returns what lies over a face of `faces`."""
-    things = np.zeros((192, 192), np.float32)
+    things, background = (np.zeros((192, 192), np.float32) for _ in range(2))
     things[THING] = number == HIDDEN
-    return replace(bare_face(), things=things)
+    background[BACKGROUND] = number == PAST
+    return replace(bare_face(), things=things, background=background if number == PAST else None)
 
 
 @pytest.fixture(scope="module")

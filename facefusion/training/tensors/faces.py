@@ -39,9 +39,9 @@ class PackedFaces:
 
     Attributes:
         crops: by side in pixels, (N, 3, S, S) uint8 RGB.
-        without_glasses: the same without clear glasses.
+        bare: the same without clear glasses, and with skin over the background past a cheek.
         maps: (N, 5, 128, 128) uint8, where the face stays as it is (glasses, shut lids), hair, other
-            hidden parts, what `without_glasses` carries along, and what lies over the face in `crops`.
+            hidden parts, what `bare` carries along, and what lies over the face in `crops`.
         face: (N, 1, 256, 256) uint8, where the face may change.
         skin: (N, 1, 128, 128) uint8, likely skin.
         parts: (N, 3, 128, 128) uint8, `compose.features.FeatureMasks`.
@@ -62,7 +62,7 @@ class PackedFaces:
     """
 
     crops: dict[int, Tensor]
-    without_glasses: dict[int, Tensor]
+    bare: dict[int, Tensor]
     maps: Tensor
     face: Tensor
     skin: Tensor
@@ -116,7 +116,7 @@ class PackedFaces:
         meshes = (columns["mesh"][rows].astype(np.float32) - MESH_ZERO) / MESH_STEPS
         with ThreadPoolExecutor(threads) as pool:
             full = list(pool.map(_decoded, _blobs(columns, "crop", rows)))
-            bare = list(pool.map(_decoded, _blobs(columns, "without_glasses", rows)))
+            bare = list(pool.map(_decoded, _blobs(columns, "bare", rows)))
             masks = list(pool.map(_masks, meshes))
         bare = [crop if own is None else own for crop, own in zip(full, bare, strict=True)]
         maps = np.stack([columns[name][rows] for name in MAPS], axis=1)
@@ -129,7 +129,7 @@ class PackedFaces:
         weight = skin[:, 0] / 255
         return cls(
             crops={side: _images(full, side, device) for side in sides},
-            without_glasses={side: _images(bare, side, device) for side in sides},
+            bare={side: _images(bare, side, device) for side in sides},
             maps=tensor(maps),
             face=tensor(face),
             skin=tensor(skin),

@@ -22,6 +22,7 @@ from facefusion.nets.identity import IdentityNet
 from facefusion.nets.parser import FaceParserNet
 from facefusion.perception.coverings import Coverings
 from facefusion.perception.eyelids import lids
+from facefusion.pipeline.source import skin_over
 from facefusion.training.loop import to_input
 from facefusion.training.samples.covered_faces import CoveredFaces
 from facefusion.training.samples.data import (
@@ -91,17 +92,19 @@ def _packed(
     ]
     covered = CoveredFaces(aligned, found)
     images = [_encoded(crop) for crop in aligned.crops]
-    glasses = covered.glasses != ""
     bare = [
-        _encoded(crop) if wears else np.zeros(0, np.uint8)
-        for crop, wears in zip(covered.without_glasses, glasses, strict=True)
+        _bare(*each) for each in zip(covered.without_glasses, aligned.meshes, found, strict=True)
+    ]
+    sources = [
+        np.zeros(0, np.uint8) if np.array_equal(own, crop) else _encoded(own)
+        for own, crop in zip(bare, aligned.crops, strict=True)
     ]
     maps = [each.occlusion_maps for each in found]
     return {
         "crop": np.concatenate(images),
         "crop_bytes": np.array([len(data) for data in images]),
-        "without_glasses": np.concatenate(bare),
-        "without_glasses_bytes": np.array([len(data) for data in bare]),
+        "bare": np.concatenate(sources),
+        "bare_bytes": np.array([len(data) for data in sources]),
         "mesh": _quantised(aligned.meshes),
         "normals": np.rint(127 * mesh_normals(aligned.meshes)).astype(np.int8),
         "always_keep": _map_levels([255 * each.always_keep for each in found]),
@@ -110,7 +113,7 @@ def _packed(
         "carried": _map_levels(list(covered.hair_masks)),
         "coverings": _map_levels(list(covered.masks)),
         "identity": _embedded(identity, arcface_crops(aligned)),
-        "glasses": glasses,
+        "glasses": covered.glasses != "",
         "eyes_hidden": np.array(
             [_hides_eyes(each, kind) for each, kind in zip(found, covered.glasses, strict=True)]
         ),
@@ -118,6 +121,13 @@ def _packed(
         "density": _densities(faces, aligned),
         "name": np.array(aligned.names),
     }
+
+
+def _bare(crop: np.ndarray, mesh: np.ndarray, coverings: Coverings) -> np.ndarray:
+    """Covers the background past a cheek with skin, as `AlignedFace` does, in (S, S, 3) RGB uint8."""
+    if coverings.background is None:
+        return crop
+    return skin_over(coverings.background, crop, mesh, coverings).onto(crop)
 
 
 def _embedded(identity: IdentityNet, crops: np.ndarray) -> np.ndarray:

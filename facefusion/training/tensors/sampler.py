@@ -170,7 +170,7 @@ class TensorSampler:
         index, views, skin = targets.index[:count], targets.views[:count], targets.skin[:count]
         other = self._other_person(index, OTHER_YAW, bare=True)
         flow = self.faces.warps.flow(index, self.faces.meshes[other])
-        textures = self.faces.without_glasses[scenes.side][other].float() / 255
+        textures = self.faces.bare[scenes.side][other].float() / 255
         swap = scenes.at_view(scenes.sampled(textures, flow, views, scenes.side)).clamp(0, 1)
         gain, shine = (each[:count] for each in lamp)
         lit = draws.chance(count, odds.lit_swap)

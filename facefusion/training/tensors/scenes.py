@@ -69,7 +69,7 @@ class Warped:
         mirrored: (N - half, 3, S, S), the mirror images of the unpaired ones.
         opacity: (N - half, 1, S, S), opacity of these.
         replaced: (N - half, 1, S, S), the part of it that is due to things over the source.
-        hidden: (N, 3, S, S), the sources' hair, other hidden parts and what `without_glasses` carries along.
+        hidden: (N, 3, S, S), the sources' hair, other hidden parts and what `bare` carries along.
         oblique: (N - half, 1, S, S), where unpaired sources are too oblique.
     """
 
@@ -152,7 +152,7 @@ class Scenes:
         if half:
             wave = MISPLACED * self.draws.field(half, 7, warps.flow_size, 2)
             flow = torch.cat([flow[:half] + wave, flow[half:]])
-        textures = faces.without_glasses[self.side][source].float() / 255
+        textures = faces.bare[self.side][source].float() / 255
         image = self.at_view(self.sampled(textures, flow, views, self.side, cubic=True))
         maps = faces.maps[source][:, HAIR : CARRIED + 1].float() / 255
         hidden = self.sampled(maps, flow, views, self.view)
