@@ -16,6 +16,7 @@ from skimage.color import rgb2lab
 from benchmarks.photos import describe, shown
 from facefusion import FusionPipeline
 from facefusion.evaluation.measures import cheek_tone, detail
+from facefusion.geometry.mask import hull
 from facefusion.geometry.topology import FOREHEAD, OUTER_LIPS, OVAL, eye_distance
 from facefusion.images.reading import read_photo
 from facefusion.perception.boxes import area
@@ -77,9 +78,9 @@ class Made:
 
     def inside(self, points: Sequence[int], mesh: Mesh | None = None) -> np.ndarray:
         """Returns the hull of mesh points as a mask (H, W)."""
-        places = (self.mesh if mesh is None else mesh)[list(points), :2]
+        corners = hull(self.mesh if mesh is None else mesh, points)
         mask = np.zeros(self.before.shape[:2], np.uint8)
-        cv2.fillConvexPoly(mask, np.rint(cv2.convexHull(places.astype(np.float32))).astype(int), 1)
+        cv2.fillConvexPoly(mask, np.rint(corners).astype(int), 1)
         return mask.astype(bool)
 
 

@@ -9,6 +9,7 @@ from typing import Final, Literal
 import cv2
 import numpy as np
 
+from facefusion.geometry.mask import grown, hull
 from facefusion.geometry.pose import pose_degrees
 from facefusion.geometry.topology import CHEEKS, OVAL, eye_distance
 from facefusion.types import FloatArray, Photo
@@ -109,10 +110,9 @@ def face_hull(mesh: FloatArray, shape: tuple[int, ...], grow: float = 0.0) -> np
     Returns:
         (H, W) bool.
     """
-    hull = cv2.convexHull(mesh[list(OVAL), :2].astype(np.float32))[:, 0]
-    centre = hull.mean(0)
+    corners = grown(hull(mesh, OVAL), grow)
     mask = np.zeros(shape[:2], np.uint8)
-    cv2.fillConvexPoly(mask, np.rint(centre + (hull - centre) * (1 + grow)).astype(np.int32), 1)
+    cv2.fillConvexPoly(mask, np.rint(corners).astype(np.int32), 1)
     return mask.astype(bool)
 
 

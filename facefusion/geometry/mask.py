@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import cv2
@@ -153,7 +154,7 @@ def _fill_features(
         fill_points(mask, grown(hull(mesh, brow), brows), value)
 
 
-def hull(mesh: Mesh, points: tuple[int, ...]) -> np.ndarray:
+def hull(mesh: Mesh, points: Sequence[int]) -> np.ndarray:
     """Computes the (N, 2) convex hull of some points of a mesh (468, 2 or 3)."""
     return np.asarray(cv2.convexHull(mesh[list(points), :2].astype(np.float32))[:, 0])
 

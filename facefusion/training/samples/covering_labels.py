@@ -10,7 +10,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from facefusion.geometry.mask import fill_points, grown, outline, skin_mask
+from facefusion.geometry.mask import fill_points, grown, hull, outline, skin_mask
 from facefusion.geometry.topology import (
     LEFT_BROW,
     LEFT_EYE,
@@ -40,10 +40,6 @@ def glasses_kinds(names: Sequence[str]) -> list[str]:
     return [kinds.get(name, "") for name in names]
 
 
-def _hull(mesh: np.ndarray, points: tuple[int, ...] | list[int]) -> np.ndarray:
-    return np.asarray(cv2.convexHull(mesh[list(points), :2].astype(np.float32))[:, 0])
-
-
 def _features(mesh: np.ndarray, size: int) -> np.ndarray:
     """Masks eyes, brows, lips and nostrils, which are not skin-coloured and no coverings."""
     mask = np.zeros((size, size), np.uint8)
@@ -54,8 +50,8 @@ def _features(mesh: np.ndarray, size: int) -> np.ndarray:
         (LEFT_BROW, 0.3),
         (RIGHT_BROW, 0.3),
     ):
-        fill_points(mask, grown(_hull(mesh, part), growth), 255)
-    fill_points(mask, grown(_hull(mesh, _NOSTRILS), 0.1), 255)
+        fill_points(mask, grown(hull(mesh, part), growth), 255)
+    fill_points(mask, grown(hull(mesh, _NOSTRILS), 0.1), 255)
     return mask
 
 
@@ -64,8 +60,8 @@ def _sunglasses(not_skin: np.ndarray, mesh: np.ndarray, size: int) -> np.ndarray
     mask = np.zeros((size, size), np.float32)
     for eye in (LEFT_EYE, RIGHT_EYE):
         around = np.zeros((size, size), np.uint8)
-        hull = _hull(mesh, eye)
-        centre, width = hull.mean(0), np.ptp(hull[:, 0])
+        corners = hull(mesh, eye)
+        centre, width = corners.mean(0), np.ptp(corners[:, 0])
         cv2.circle(around, tuple(int(v) for v in centre), int(0.85 * width), 255, -1)
         if not_skin[around > 0].mean() > 0.62:
             mask = np.maximum(mask, not_skin * (around > 0))
