@@ -13,7 +13,6 @@ import signal
 import sys
 import time
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Final, NoReturn
 
 from facefusion import FusionPipeline  # isort: skip  # switches off telemetry of later imports
@@ -189,9 +188,9 @@ def _options() -> argparse.Namespace:
 
 def _serve(pipeline: FusionPipeline, directory: Path, host: str, port: int) -> None:
     """Serves the page until a signal stops the process."""
-    stops: SimpleQueue[int] = SimpleQueue()  # unlike an event's lock, safe in a signal handler
+    received: list[int] = []  # a handler that interrupts another would wait for an event's lock
     for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, lambda number, _: stops.put(number))
+        signal.signal(name, lambda number, _: received.append(number))
     photos = open_photos(directory)
     demo = build_demo(pipeline, photos)
     pipeline.expected_seconds()  # measures before the first visitor
@@ -203,7 +202,7 @@ def _serve(pipeline: FusionPipeline, directory: Path, host: str, port: int) -> N
             "Please choose another with --port or GRADIO_SERVER_PORT."
         )
     pipeline.chooser.traffic.set_queue_counter(jobs.waiting)
-    while stops.empty():
+    while not received:
         time.sleep(STOP_POLL_SECONDS)
     _stop(demo, photos, jobs)
 

@@ -15,7 +15,7 @@ from skimage.color import rgb2lab
 
 from benchmarks.photos import describe, shown
 from facefusion import FusionPipeline
-from facefusion.evaluation.measures import cheek_tone, detail
+from facefusion.evaluation.measures import cheek_tone, detail, inside_corners
 from facefusion.geometry.mask import hull
 from facefusion.geometry.topology import FOREHEAD, OUTER_LIPS, OVAL, eye_distance
 from facefusion.images.reading import read_photo
@@ -79,9 +79,7 @@ class Made:
     def inside(self, points: Sequence[int], mesh: Mesh | None = None) -> np.ndarray:
         """Returns the hull of mesh points as a mask (H, W)."""
         corners = hull(self.mesh if mesh is None else mesh, points)
-        mask = np.zeros(self.before.shape[:2], np.uint8)
-        cv2.fillConvexPoly(mask, np.rint(corners).astype(int), 1)
-        return mask.astype(bool)
+        return inside_corners(corners, self.before.shape)
 
 
 #: Says what was measured.

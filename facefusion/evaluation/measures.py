@@ -110,7 +110,19 @@ def face_hull(mesh: FloatArray, shape: tuple[int, ...], grow: float = 0.0) -> np
     Returns:
         (H, W) bool.
     """
-    corners = grown(hull(mesh, OVAL), grow)
+    return inside_corners(grown(hull(mesh, OVAL), grow), shape)
+
+
+def inside_corners(corners: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Draws the mask of a convex polygon.
+
+    Args:
+        corners: (N, 2) pixels.
+        shape: (H, W, ...) of the photo.
+
+    Returns:
+        (H, W) bool.
+    """
     mask = np.zeros(shape[:2], np.uint8)
     cv2.fillConvexPoly(mask, np.rint(corners).astype(np.int32), 1)
     return mask.astype(bool)

@@ -138,7 +138,7 @@ class Coverings:
     @property
     def not_skin(self) -> Mask:
         """What a source shows in place of its skin: (192, 192) float32 in [0, 1]."""
-        return _union(*np.moveaxis(self.occlusion_maps, -1, 0), self.background)
+        return _union(self.occlusion_maps.max(-1), self.background)
 
     @property
     def nbytes(self) -> int:

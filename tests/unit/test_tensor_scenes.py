@@ -102,7 +102,7 @@ def _coverings(number: int) -> Coverings:
     """Returns what lies over a face of `faces`."""
     things, background = (np.zeros((192, 192), np.float32) for _ in range(2))
     things[THING] = number == HIDDEN
-    background[BACKGROUND] = number == PAST
+    background[BACKGROUND] = 1
     return replace(bare_face(), things=things, background=background if number == PAST else None)
 
 
