@@ -32,7 +32,7 @@ from facefusion.nets.mesh import MeshNet
 from facefusion.nets.parser import FaceParserNet
 from facefusion.training.samples.data import FaceImage
 from facefusion.training.tensors import command, discriminators, pack, validation
-from facefusion.training.tensors.faces import ALWAYS_KEEP, PackedFaces
+from facefusion.training.tensors.faces import ALWAYS_KEEP, COLUMNS, PackedFaces
 from facefusion.training.tensors.loss_networks import LossFiles, LossNetworks
 from facefusion.training.tensors.objective import Weights
 from facefusion.training.tensors.odds import DEFAULT_ODDS
@@ -101,6 +101,18 @@ def test_packed_faces_are_the_aligned_faces(packed: Path, make_mesh: Any, make_p
     mask = face_mask(points.astype(np.float32), 256)
     assert np.abs(faces.face[1, 0].numpy() / 255 - mask).max() < 0.02
     assert faces.names == ["train0.jpg", "train1.jpg", "train2.jpg"]
+
+
+def test_packed_files_of_other_versions_are_refused(packed: Path, tmp_path: Path) -> None:
+    with np.load(packed) as file:
+        columns = {name: file[name] for name in file.files}
+    assert columns.keys() == COLUMNS
+    columns["without_glasses"] = columns.pop("bare")
+    np.savez(tmp_path / "old.npz", **columns)
+    with pytest.raises(SystemExit, match=r"^old\.npz has no bare\. Please pack the faces again"):
+        PackedFaces.load(tmp_path / "old.npz", "train", CPU, (256,))
+    with pytest.raises(SystemExit, match=r"there is no .*none\.npz\. Please pack the faces first"):
+        PackedFaces.load(tmp_path / "none.npz", "train", CPU, (256,))
 
 
 @pytest.mark.parametrize("view", [128, 256])

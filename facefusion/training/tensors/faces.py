@@ -31,6 +31,11 @@ PARTS: Final = 3
 ALWAYS_KEEP, HAIR, HIDDEN, CARRIED, COVERINGS = range(5)
 #: Names of those channels in the file.
 MAPS: Final = ("always_keep", "hair", "hidden", "carried", "coverings")
+#: Columns of a packed file.
+COLUMNS: Final = frozenset(MAPS) | {
+    *("crop", "crop_bytes", "bare", "bare_bytes", "mesh", "normals", "identity"),
+    *("glasses", "eyes_hidden", "yaw", "density", "name", "val"),
+}
 
 
 @dataclass(frozen=True)
@@ -107,9 +112,11 @@ class PackedFaces:
             sides: sides of the crops in pixels, at most the packed ones'.
             limit: number of faces to load, spread over the split; all by default.
             threads: threads that decode images and draw masks.
+
+        Raises:
+            SystemExit: there is no such file, or it lacks columns.
         """
-        with np.load(path, allow_pickle=False) as file:
-            columns = {name: file[name] for name in file.files}
+        columns = _columns(path)
         rows = np.flatnonzero(columns["val"] == (split == "val"))
         if limit is not None:
             rows = rows[:: max(len(rows) // limit, 1)][:limit]
@@ -151,6 +158,18 @@ class PackedFaces:
             warps=TensorWarps(meshes, device, threads=threads),
             names=[str(name) for name in columns["name"][rows]],
         )
+
+
+def _columns(path: Path) -> dict[str, np.ndarray]:
+    if not path.exists():
+        raise SystemExit(f"there is no {path}. Please pack the faces first.")
+    with np.load(path, allow_pickle=False) as file:
+        columns = {name: file[name] for name in file.files}
+    if lacking := sorted(COLUMNS - columns.keys()):
+        raise SystemExit(
+            f"{path.name} has no {', '.join(lacking)}. Please pack the faces again with this version."
+        )
+    return columns
 
 
 def _blobs(columns: dict[str, np.ndarray], name: str, rows: np.ndarray) -> list[np.ndarray]:
