@@ -24,6 +24,8 @@ from facefusion.machine.measurements import CACHE_VARIABLE
 from facefusion.pipeline.loading import Loading, open_networks
 from facefusion.tiers import TIERS
 
+pytest.register_assert_rewrite("tests.page_visitor")
+
 #: The speed of no machine in particular.
 QUICK = Speed(0.1, {tier: 0.05 * 2**i for i, tier in enumerate(TIERS)})
 

@@ -1,0 +1,81 @@
+"""Files of a visit are deleted by a press and by the clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from facefusion.page.files import LIFETIME_VARIABLE
+from facefusion.page.photos import DeletedPhotoError
+from facefusion.words import say
+from tests.waiting import becomes_true
+
+
+def test_delete_my_photos_now(
+    visit: Callable[..., Any],
+    serve_page: Any,
+    pipeline: Any,
+    tmp_path: Path,
+    face_file: str,
+    photo_file: str,
+) -> None:
+    """Every file of the visit is gone at once, and the page is empty."""
+    with serve_page(pipeline, tmp_path / "cache") as server:
+        visitor = visit(390, "en-US", url=server.url)
+        page = visitor.page
+        visitor.choose("source", photo_file)
+        visitor.choose("source", face_file)
+        visitor.choose("target", photo_file)
+        visitor.consent()
+        visitor.result()
+        assert "min" in page.inner_text("#view .left") and len(server.files()) >= 6
+        page.click("#forget")
+        page.wait_for_selector(f".notice.fine:has-text('{say('forgotten')}')")
+        # Files of visitors lie in folders; Matplotlib's list of fonts, if this page is the first, not.
+        assert {name for name in server.files() if "/" in name} == set()
+        page.wait_for_selector("#state li")
+        assert page.locator("#source-photo img, #target-photo img").count() == 0
+        assert not page.is_visible("#jpeg") and "#" not in page.url
+        assert page.evaluate("localStorage.length + sessionStorage.length") == 0
+        visitor.behaves()
+
+
+def test_the_clock_deletes_uploads_and_results(
+    visit: Callable[..., Any],
+    serve_page: Any,
+    pipeline: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    face_file: str,
+    photo_file: str,
+    text_file: str,
+) -> None:
+    """Also after an error; the result stays in the browser, and it is said what to do."""
+    monkeypatch.setenv(LIFETIME_VARIABLE, "4")  # files are looked at twice a second
+    with serve_page(pipeline, tmp_path / "cache") as server:
+        server.sweeper.lifetime = 600  # and kept until the page has shown the result
+        visitor = visit(390, "en-US", url=server.url)
+        visitor.choose("source", face_file)
+        visitor.choose("target", text_file)
+        visitor.consent()
+        visitor.choose("target", photo_file)
+        visitor.result()
+        assert {Path(name).suffix for name in server.files()} >= {".png", ".jpg"} and len(
+            server.files()
+        ) >= 5
+        server.sweeper.lifetime = 0
+        assert becomes_true(lambda: server.files() == set()), server.files()
+        with visitor.page.expect_download() as download:
+            visitor.page.click("#jpeg")
+        with Image.open(download.value.path()) as image:
+            assert image.format == "JPEG"
+        visitor.page.click("#png")
+        visitor.page.wait_for_selector(f"#view .told:has-text('{say('gone')[:40]}')")
+        visitor.page.click("#fuse")
+        told = str(DeletedPhotoError("source"))
+        visitor.page.wait_for_selector(f"#source-notice .notice:has-text('{told}')")
+        assert visitor.page.is_visible("#jpeg")
