@@ -37,7 +37,7 @@ source, target = (read_photo(path, "target") for path in sys.argv[1:3])
 face = pipeline.find_faces(target)[int(sys.argv[4])]
 result = pipeline(source, target, tier="best", face=face)
 Image.fromarray(result.image).save(sys.argv[3], quality=95)
-print(f"identity match {result.identity_similarity:.2f}")
+print(f"identity similarity {result.identity_similarity:.2f}")
 """
 FUSE: Final = ("-m", "facefusion", "fuse")
 BATCH_WORDS: Final = ("-m", "facefusion", "batch")
@@ -135,7 +135,7 @@ def outcome(case: Case, folder: Path, code: Path, pipeline: FusionPipeline) -> s
         status, lines = run(code, *words)
         if status:
             return failure(status, lines)
-        match = re.search(r"identity match ([\d.]+)", lines[0])
+        match = re.search(r"identity similarity ([\d.]+)", lines[0])
         said = [case.measure(measured.Made(folder / case.source, target, made, pipeline))]
         said += [f"identity {match[1]}"] if match else []
         notes = [line.removeprefix(f"{folder}/") for line in lines[1:]]

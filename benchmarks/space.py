@@ -134,7 +134,7 @@ def try_fusions(tree: Path, server: Server, folder: Path) -> None:
         seconds = time.perf_counter() - begin
         print(
             f"{turn} fusion through the API: {seconds:.2f} s, tier {report['tier']},"
-            f" identity match {report['identity_similarity']}",
+            f" identity similarity {report['identity_similarity']}",
             _megabytes(server),
         )
 

@@ -54,7 +54,7 @@ def add_parser(commands: Any) -> None:
         required=True,
         type=Path,
         metavar="DIR",
-        help=f"directory of the results, each in its target's format, and of the report, {NAME}",
+        help=f"directory of the results, as JPEG, WebP or PNG as suits each target, and of the report, {NAME}",
     )
     parser.add_argument(
         "--resume",

@@ -145,7 +145,7 @@ def run(args: argparse.Namespace) -> int:
     result = open_pipeline(args)(sources, target, tier=args.tier, likeness=args.likeness)
     write_result(result, target, original, args.out)
     similarity = result.identity_similarity
-    match = f"identity match {similarity:.2f}, {grade(similarity)} resemblance"
+    match = f"identity similarity {similarity:.2f}, {grade(similarity)} resemblance"
     print(f"{args.out}: {match}, {result.timings.total:.2f} s, tier {result.tier}")
     for flaw in result.flaws:
         print(say(f"flaw.{flaw}"))

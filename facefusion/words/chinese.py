@@ -8,10 +8,10 @@ from facefusion.words.chinese_photos import CHINESE_PHOTOS
 
 CHINESE: Final[dict[str, str]] = {
     "title": "FaceFusion",
-    "description": "在浏览器里把一张脸换到另一张照片上。免费，无需注册；照片会在 10 分钟后删除。",
+    "description": "把一张脸换到另一张照片上。免费，无需注册；照片会在 10 分钟内删除。",
     "preview.alt": "一张脸、一张照片，以及换上这张脸的照片，由 AI 生成",
     "lead": "把一张脸换到另一张照片上。放好两张图片并确认，结果会自动出现。",
-    "kept": "照片和结果会在 10 分钟后删除。",
+    "kept": "照片和结果会在 10 分钟内删除。",
     "source": "您的脸",
     "source.hint": "# 选择图片\n只有一张脸，清晰，正对镜头",
     "source.alt": "您的脸部图片",
@@ -50,7 +50,7 @@ CHINESE: Final[dict[str, str]] = {
     "tier.best": "最佳",
     "tier.studio": "专业（insightface 模型，仅限非商业用途）",
     "fine": "微调",
-    "likeness": "相似度",
+    "likeness": "像您的程度",
     "likeness.hint": "向左：保留照片的表情和脸型。向右：更多您的特征。",
     "blend": "强度",
     "blend.hint": "新脸显示多少。",
@@ -123,7 +123,7 @@ CHINESE: Final[dict[str, str]] = {
     "notes": (
         "**这里的结果由 AI 生成。** 每张结果都在角落和文件信息中注明，请不要去掉。\n\n"
         "**只使用您有权使用的照片**，绝不用来欺骗、羞辱或伤害任何人。\n\n"
-        "**不保留任何内容。** 照片和结果在到达服务器 10 分钟后删除，浏览器中不存储任何内容，也不会转交给任何人。"
+        "**不保留任何内容。** 照片和结果会在 10 分钟内从服务器删除，浏览器中不存储任何内容，也不会转交给任何人。"
     ),
     "host.contact": "联系我们",
     "host.imprint": "网站信息",
@@ -151,7 +151,7 @@ CHINESE: Final[dict[str, str]] = {
     "match.some.text": "结果中的脸有点像您提供的脸。换一张更清晰的图片可能会更好。",
     "match.little": "较低",
     "match.little.text": "结果中的脸不太像您提供的脸。换一张更清晰、朝向相同的图片可能会更好。",
-    "match.number": "身份匹配：",
+    "match.number": "身份相似度：",
     "match.scale": "1 表示完全相同的图片",
     "resemblance": "相似度",
     "picture": "画面",

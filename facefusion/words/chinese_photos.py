@@ -56,7 +56,7 @@ CHINESE_PHOTOS: Final[dict[str, str]] = {
     "error.face_cut.remedy": "请选择能看到整张脸的照片。",
     "error.face_tilted": "中的脸抬头或低头太多",
     "error.face_tilted.remedy": "请选择与眼睛同高拍摄的照片，或抬头低头的程度与另一张照片大致相同的照片。",
-    "error.deleted": "已经不在了：照片会在 10 分钟后删除，人多时会更早",
+    "error.deleted": "已经不在了：照片会在 10 分钟内删除，人多时会更早",
     "error.deleted.remedy": "请重新选择。",
     "error.no_choice": "中没有选择脸",
     "error.no_choice.remedy": "请至少点一张脸，并选择换成谁。",

@@ -10,11 +10,11 @@ ENGLISH: Final[dict[str, str]] = {
     # The page, from top to bottom.
     "title": "FaceFusion",
     "description": (
-        "Put a face into another photo, in your browser. Free, without an account; photos are deleted after 10 minutes."
+        "Put a face into another photo. Free, without an account; photos are deleted within 10 minutes."
     ),
     "preview.alt": "A face, a photo, and the photo with that face in it, made by AI",
     "lead": "Put a face into another photo. Add both pictures and confirm; the result appears by itself.",
-    "kept": "Photos and results are deleted after 10 minutes.",
+    "kept": "Photos and results are deleted within 10 minutes.",
     "source": "Your face",
     "source.hint": "# Choose a picture\nof one face, clear and looking at the camera",
     "source.alt": "The picture of your face",
@@ -26,7 +26,7 @@ ENGLISH: Final[dict[str, str]] = {
     "target": "The photo",
     "target.hint": "# Choose a picture\nthat the face goes into",
     "target.alt": "The photo that the face goes into",
-    "swap": "Swap the two pictures",
+    "swap": "Exchange the two pictures",
     "camera.refused": (
         "The camera is not allowed on this page. Allow it in the browser's address bar and try again, or choose a picture."
     ),
@@ -49,7 +49,7 @@ ENGLISH: Final[dict[str, str]] = {
     "person4": "Person 4's face",
     "quality": "Quality",
     "quality.hint": (
-        "Times to the result on this server, for photos and faces like your last ones; the way there and back is extra."
+        "Expected times on this server, for photos and faces like your last ones; sending and loading pictures is extra."
     ),
     "tier.auto": "Auto",
     "tier.fast": "Fast",
@@ -75,7 +75,7 @@ ENGLISH: Final[dict[str, str]] = {
     "need.target": "the photo that it goes into",
     "need.other.source": "another picture of your face",
     "need.other.target": "another photo",
-    "need.faces": "who goes to one of the faces",
+    "need.faces": "a person for at least one face",
     "need.person": "a picture of person %(number)d",
     "need.other.person": "another picture of person %(number)d",
     "need.consent": "both ticks",
@@ -84,8 +84,8 @@ ENGLISH: Final[dict[str, str]] = {
     "result.alt": "The result: the photo with the new face in it, made by AI",
     "before": "Before",
     "after": "After",
-    "handle": "How much of the photo before is shown",
-    "handle.hint": "Drag to compare, hold to see before",
+    "handle": "How much of the original photo is shown",
+    "handle.hint": "Drag to compare, hold to see the original",
     "draft.hint": "First draft, being refined ...",
     "enlarge": "Enlarge",
     "shrink": "Back to the page",
@@ -102,7 +102,7 @@ ENGLISH: Final[dict[str, str]] = {
     "jpeg": "Download JPEG",
     "repair": "Repair",
     "repair.hint": "Paint where the photo should come back",
-    "repair.brush": "Brush: brings the photo before back",
+    "repair.brush": "Brush: brings the original photo back",
     "repair.keys": "Arrow keys move the brush, Space paints, Shift with an arrow draws a line, Ctrl+Z goes one step back.",
     "repair.parts": "Bring back:",
     "repair.eyes": "Eyes",
@@ -114,7 +114,7 @@ ENGLISH: Final[dict[str, str]] = {
     "repair.clear": "Undo all",
     "repair.leave": "Discard",
     "repair.done": "Keep the repair",
-    "repair.soft": "The server has deleted the photo itself; what comes back is a little softer.",
+    "repair.soft": "The server has deleted the original photo, so what the brush brings back is a little softer.",
     "repair.large": "This picture is too large for the brush in this browser.",
     "reuse": "Continue from here",
     "reused": "This result is now the photo. Give another face or setting, and it goes on from there.",
@@ -130,7 +130,7 @@ ENGLISH: Final[dict[str, str]] = {
     "notes": (
         "**What you make here is made by AI.** Every result says so in a corner and in its file; please leave that in.\n\n"
         "**Only use photos that you may use**, and never to deceive, to embarrass or to harm anyone.\n\n"
-        "**Nothing is kept.** Photos and results are deleted from the server 10 minutes after they arrive, nothing is "
+        "**Nothing is kept.** Photos and results are deleted from the server within 10 minutes, nothing is "
         "stored in your browser, and nothing is passed on to anybody."
     ),
     "host.contact": "Contact",
@@ -163,7 +163,7 @@ ENGLISH: Final[dict[str, str]] = {
     "match.little.text": (
         "The face in the result hardly looks like the one you gave. A clearer picture, looking the same way, may help."
     ),
-    "match.number": "Identity match:",
+    "match.number": "Identity similarity:",
     "match.scale": "1 would be the very same picture",
     "resemblance": "Resemblance",
     "picture": "Picture",

@@ -68,7 +68,7 @@ ENGLISH_PHOTOS: Final[dict[str, str]] = {
     "error.face_tilted.remedy": (
         "Please choose a photo taken at eye level, or one where the face looks up or down as much as in the other one."
     ),
-    "error.deleted": "is no longer here: photos are deleted after 10 minutes, or sooner when many people are here",
+    "error.deleted": "is no longer here: photos are deleted within 10 minutes, or sooner when many people are here",
     "error.deleted.remedy": "Please choose it again.",
     "error.no_choice": "has no face chosen in it",
     "error.no_choice.remedy": "Please press at least one of its faces and choose who goes there.",

@@ -50,13 +50,11 @@ def test_the_python_client(server: Any, desk: Path) -> None:
     assert tier in ("fast", "balanced", "best") and faces == "1"
 
 
-def test_the_library(face_file: str, photo_file: str) -> None:
-    source, target = (
-        np.asarray(Image.open(path).convert("RGB")) for path in (face_file, photo_file)
-    )
-    names = {"source": source, "target": target}
+def test_the_library(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(desk)
+    names: dict[str, Any] = {}
     exec(_example("README.md", "python", "FusionPipeline"), names)
-    result = names["result"]
+    result, target = names["result"], np.asarray(Image.open("photo.jpg").convert("RGB"))
     assert isinstance(result, FusionResult) and result.image.shape == target.shape
     assert (result.image != target).any()
 

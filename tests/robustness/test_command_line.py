@@ -57,7 +57,7 @@ def desk(
 def test_fuse(pipeline: FusionPipeline, desk: Path, name: str) -> None:
     done = run("fuse", "guest.png", "astronaut.jpg", "-o", name, "--tier", "best", folder=desk)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[0].startswith(f"{name}: identity match ")
+    assert done.stdout.splitlines()[0].startswith(f"{name}: identity similarity ")
     made, photo = (np.asarray(Image.open(desk / n)).astype(int) for n in (name, "astronaut.jpg"))
     assert made.shape == photo.shape
     assert np.abs(made - photo)[70:170, 185:265].mean() > 3

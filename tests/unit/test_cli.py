@@ -29,7 +29,7 @@ def test_fuse_writes_the_result(desk: Path, run, pipe: FusionPipeline) -> None:
     code, out, err = run("fuse", "face.png", "photo.png", "-o", "out.png")
     assert (code, err) == (0, "")
     first, *advice = out.splitlines()
-    assert first.startswith("out.png: identity match 1.00, strong resemblance, ")
+    assert first.startswith("out.png: identity similarity 1.00, strong resemblance, ")
     expected = pipe(np.asarray(Image.open("face.png")), np.asarray(Image.open("photo.png")))
     stays = listed(f"stays.{kept}" for kept in expected.kept)
     kept = [f"{say('stays')} {stays}."] if stays else []

@@ -124,7 +124,7 @@ def test_an_output_without_the_letters_of_a_name(
     assert run("fuse", "face.png", name, "-o", f"out-{name}")[0] == 0
     said = out.buffer.getvalue().decode(encoding)  # type: ignore[attr-defined]
     assert said.startswith("out-" + ("照片" if encoding == "utf-8" else r"\u7167\u7247"))
-    assert r"\udcff.png: identity match" in said and Path(f"out-{name}").is_file()
+    assert r"\udcff.png: identity similarity" in said and Path(f"out-{name}").is_file()
 
 
 def _piped(file: str) -> str:
