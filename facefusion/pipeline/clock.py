@@ -20,21 +20,44 @@ STAGES: Final = {
 
 @dataclass
 class Clock:
-    """Seconds of the stages of one call."""
+    """Seconds of the stages of one call.
+
+    Attributes:
+        progress: called at the beginning of each stage, or None.
+        seconds: by stage.
+        ended: when the last stage ended, as of `time.perf_counter`.
+    """
 
     progress: Progress | None
     seconds: dict[str, float] = field(default_factory=dict)
+    ended: float = field(default_factory=time.perf_counter)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Reports the beginning of a stage, and adds its seconds at its end."""
-        if self.progress is not None:
-            self.progress(name, STAGES[name])
+        self.report(name)
         start = time.perf_counter()
         try:
             yield
         finally:
-            self._add(name, time.perf_counter() - start)
+            self.ended = time.perf_counter()
+            self._add(name, self.ended - start)
+
+    def report(self, name: str) -> None:
+        """Reports the beginning of a stage."""
+        if self.progress is not None:
+            self.progress(name, STAGES[name])
+
+    def add_until(self, name: str, end: float) -> None:
+        """Adds the seconds of a stage that ran in another thread, from the end of the last stage on.
+
+        Args:
+            name: of the stage.
+            end: when it ended, as of `time.perf_counter`; no seconds are added if that was before
+                the last stage ended.
+        """
+        self._add(name, max(end - self.ended, 0.0))
+        self.ended = max(end, self.ended)
 
     @contextmanager
     def side_by_side(self) -> Iterator[tuple[Clock, Clock]]:

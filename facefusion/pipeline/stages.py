@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from concurrent.futures import Executor, Future
 from contextvars import copy_context
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
@@ -113,33 +113,44 @@ def run_coarse(
     ]
 
 
+#: The refine network's answer, and when it was there, as of `time.perf_counter`.
+Refined = tuple[FusionMaps, float]
+
+
 def start_refining(
     refine: RefineRunner,
     pairs: Sequence[AlignedPair],
     maps: Sequence[FusionMaps],
     executor: Executor,
-) -> list[Future[FusionMaps] | None]:
+) -> list[Future[Refined] | None]:
     """Refines coarse answers in the executor; None where the face is too small for it."""
 
-    def start(pair: AlignedPair, answer: FusionMaps) -> Future[FusionMaps] | None:
+    def start(pair: AlignedPair, answer: FusionMaps) -> Future[Refined] | None:
         size = pair.target.sizes.refine
         if not size:
             return None
-        run = partial(refine, *pair.network_inputs(size), answer)
-        return executor.submit(copy_context().run, run)
+        inputs = pair.network_inputs(size)
+        return executor.submit(
+            copy_context().run, lambda: (refine(*inputs, answer), time.perf_counter())
+        )
 
     return [start(pair, answer) for pair, answer in zip(pairs, maps, strict=True)]
 
 
 def finish_refining(
-    refining: Sequence[Future[FusionMaps] | None], maps: Sequence[FusionMaps], clock: Clock
+    refining: Sequence[Future[Refined] | None], maps: Sequence[FusionMaps], clock: Clock
 ) -> list[FusionMaps]:
-    """Waits for the refined answers; coarse ones stay where none was started."""
+    """Waits for the refined answers; coarse ones stay where none was started.
+
+    The stage lasts from the end of the draft to the last answer, whatever the caller does with the
+    draft meanwhile: so the sum of all stages is the time of a call that does not pause.
+    """
     answers = list(maps)
     for i, refined in enumerate(refining):
         if refined is not None:
-            with clock.stage("refine"):
-                answers[i] = refined.result()
+            clock.report("refine")
+            answers[i], end = refined.result()
+            clock.add_until("refine", end)
     return answers
 
 

@@ -36,3 +36,15 @@ def test_idle_time_is_no_stage() -> None:
     with clock.side_by_side():
         pass
     assert list(clock.seconds) == ["mesh"]
+
+
+def test_a_stage_of_another_thread_counts_from_the_end_of_the_last_one() -> None:
+    clock = Clock(None)
+    with clock.stage("draft"):
+        pass
+    drafted = clock.ended
+    clock.add_until("refine", drafted - 1)
+    assert clock.seconds["refine"] == 0 and clock.ended == drafted
+    for end in (2, 5):  # two faces, one after the other
+        clock.add_until("refine", drafted + end)
+    assert clock.seconds["refine"] == pytest.approx(5)

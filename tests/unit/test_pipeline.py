@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import FrozenInstanceError, replace
-from threading import Barrier
+from threading import Barrier, Event
 from time import perf_counter, sleep
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from facefusion import FusionPipeline, Tier
+from facefusion.auto.chooser import TierChooser
 from facefusion.errors import (
     EmptyPhotoError,
     FaceTooSmallError,
@@ -134,6 +135,26 @@ def test_stages_run_in_their_order(
         STAGES
     )  # of the source's stages: the target is looked at beside it
     assert all(share == STAGES[stage] for stage, share in told)
+
+
+def test_refining_is_timed_whatever_the_caller_does_with_the_draft(
+    fakes, networks: Networks, chooser: TierChooser, source: np.ndarray, target: np.ndarray
+) -> None:
+    drafted, refined = Event(), Event()
+
+    def slow(*inputs: Any) -> Any:
+        drafted.wait(10)
+        sleep(0.1)
+        refined.set()
+        return fakes.refine(*inputs)
+
+    parts: Any = slow
+    pipe = FusionPipeline(replace(networks, refine=parts), chooser=chooser)
+    results = pipe.stream([Swap(source)], target, tier="best")
+    next(results)
+    drafted.set()
+    refined.wait(10)  # as the page, which writes the draft meanwhile
+    assert next(results).timings.stages["refine"] >= 0.1
 
 
 def test_both_photos_are_looked_at_at_the_same_time(
