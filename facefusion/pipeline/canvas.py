@@ -25,7 +25,7 @@ class Canvas:
         layers: the unchanged photo and the faces over it.
         blend: factor of the opacity of each face, in [0, 1].
         steps: steps to run.
-        masks: opacity of each added face before `blend`, (height, width) in its window.
+        masks: opacity of each added face, (height, width) float32 in its window.
     """
 
     layers: Layers
@@ -100,5 +100,6 @@ class Canvas:
         mask = window.opacity(pair.final_mask(fused.mask))
         photo = window.crop(self.layers.photo)
         face = match_photo(face, photo, pair, window, mask, self.steps)
-        self.layers = self.layers.with_face(Layer(window, face, self.blend * mask))
-        self.masks.append(mask)
+        opacity = self.blend * mask
+        self.layers = self.layers.with_face(Layer(window, face, opacity))
+        self.masks.append(opacity)

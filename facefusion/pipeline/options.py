@@ -38,6 +38,7 @@ class FusionOptions:
         for name, share in (("likeness", self.likeness), ("blend", self.blend)):
             if not 0 <= share <= 1:
                 raise ValueError(f"{name} is between 0 and 1, not {share}")
+            object.__setattr__(self, name, float(share))  # NumPy's would make arrays of float64
 
     @property
     def expression_strength(self) -> float:

@@ -359,6 +359,32 @@ def test_how_much_of_the_face_is_seen(
     assert np.abs(half.image - (whole.image.astype(float) + target) / 2).max() <= 1
 
 
+def test_a_share_may_be_a_number_of_numpy(
+    pipe: FusionPipeline, source: np.ndarray, target: np.ndarray
+) -> None:
+    given = pipe(source, target, blend=np.float64(0.5), likeness=np.float64(0.75))
+    same = pipe(source, target, blend=0.5, likeness=0.75)
+    np.testing.assert_array_equal(given.image, same.image)
+    np.testing.assert_array_equal(given.mask, same.mask)
+
+
+def test_a_share_of_the_face_is_seen_in_the_tier_studio_too(
+    networks: Networks, chooser: TierChooser, source: np.ndarray, target: np.ndarray
+) -> None:
+    given: list[np.ndarray] = []
+
+    def studio(photo: np.ndarray, mesh: Any, sources: Any, mask: np.ndarray) -> Any:
+        given.append(mask)
+        return photo, mask
+
+    parts: Any = studio
+    pipe = FusionPipeline(replace(networks, studio=parts), chooser=chooser)
+    half, whole = (pipe(source, target, tier="studio", blend=blend) for blend in (0.5, 1.0))
+    assert given[1].max() == pytest.approx(1, abs=0.01)
+    np.testing.assert_allclose(given[0], given[1] / 2, atol=0.01)
+    np.testing.assert_allclose(half.mask, whole.mask / 2, atol=0.01)
+
+
 def test_a_photo_is_measured_once(
     fakes, pipe: FusionPipeline, source: np.ndarray, target: np.ndarray, make_photo
 ) -> None:
