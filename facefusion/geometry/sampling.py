@@ -24,6 +24,8 @@ DENSE: Final = 1.25
 #: Step in pixels to which shown face sizes are rounded up, so that a cached photo part can be
 #: reused.
 SIZE_STEP: Final = 64
+#: Largest side in pixels of a photo that `cv2.remap` takes.
+LARGEST: Final = (1 << 15) - 2
 #: Border of the part beyond the aligned crop, as a share of the crop's side.
 MARGIN: Final = 0.05
 
@@ -46,14 +48,17 @@ class PhotoPart:
     def around(cls, photo: Photo, mesh: Mesh, size: int) -> Self:
         """Cuts the part around a face, area-averaged where the result is smaller than the photo.
 
+        Where it is not, the part is the whole photo, unless that is larger than `LARGEST`.
+
         Args:
             photo: (H, W, 3) RGB uint8.
             mesh: (468, 3) of the face in its pixels.
             size: longer side in pixels of the face in the result.
         """
-        if not shrinks(mesh, size):
+        dense = shrinks(mesh, size)
+        if not dense and max(photo.shape[:2]) <= LARGEST:
             return cls(photo, np.eye(2, 3))
-        shrink = face_size(mesh) / size
+        shrink = face_size(mesh) / size if dense else 1.0
         to_photo = invert(mesh_crop_transform(mesh, FUSION_FACE_SHARE, 1))
         corners = transform_points(square_corners(-MARGIN, 1 + MARGIN), to_photo)
         window = pixel_window(corners, (photo.shape[1], photo.shape[0]), after=1)

@@ -41,6 +41,8 @@ LATTICE: Final = 128
 FADE: Final = (0.36, 0.49)
 #: Pixels warped at once: the intermediate arrays take about 50 bytes a pixel.
 STRIP_PIXELS: Final = 1 << 20
+#: Pixels that bicubic interpolation reads beyond a position, at most.
+KERNEL: Final = 2
 
 
 def in_pose_of(source: Mesh, target: Mesh) -> Mesh:
@@ -164,8 +166,13 @@ def _warped_strip(
         np.arange(*columns, dtype=np.float32), np.arange(*rows, dtype=np.float32)
     )
     positions = np.stack([column, row], axis=-1) + moves
+    # The part that is sampled: `remap` takes no photo with a side of 32,767 px or more.
+    margin = int(np.ceil(lengths.max())) + KERNEL
+    left, top = max(columns[0] - margin, 0), max(rows[0] - margin, 0)
+    part = photo[top : rows[1] + margin, left : columns[1] + margin]
+    positions -= np.array([left, top], np.float32)
     no_second_map: Any = None
     warped = cv2.remap(
-        photo, positions, no_second_map, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101
+        part, positions, no_second_map, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101
     )
     return changed, np.asarray(warped, np.uint8)

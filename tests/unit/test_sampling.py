@@ -94,6 +94,22 @@ def test_a_face_outside_of_its_photo_leaves_the_photo(make_mesh: Any, make_photo
     assert PhotoPart.around(photo, make_mesh((900, 900), 300), 64).image is photo
 
 
+@pytest.mark.parametrize("size", [100, 40])
+@pytest.mark.parametrize("at", [100, 34900])
+def test_a_photo_may_be_larger_than_opencv_samples(
+    make_mesh: Any, make_photo: Any, at: int, size: int
+) -> None:
+    small, left = make_photo(200, 200), at - 100
+    photo = np.zeros((200, 35000, 3), np.uint8)
+    photo[:, left : left + 200] = small
+    flow, frame = flow_of(make_mesh((100, 100), 100)), Frame.crop(SIDE)
+    expected = PhotoPart.around(small, make_mesh((100, 100), 100), size).sampled(flow, frame)
+    part = PhotoPart.around(photo, make_mesh((at, 100), 100), size)
+    moved = flow + np.array([left, 0], np.float32)
+    # Places of 32 bits are coarser there.
+    assert np.abs(part.sampled(moved, frame).astype(int) - expected).max() <= 4
+
+
 def test_whole_pixels_are_copied(rng: np.random.Generator) -> None:
     photo = rng.integers(0, 256, (40, 50, 3), dtype=np.uint8)
     x, y = np.meshgrid(np.arange(7, 27, dtype=np.float32), np.arange(9, 29, dtype=np.float32))

@@ -111,3 +111,21 @@ def test_a_face_at_the_photos_edge_bends_too(make_mesh: Any, make_photo: Any) ->
     )
     np.testing.assert_array_equal(unmoved, photo)
     assert not none.any()
+
+
+def test_a_photo_larger_than_opencv_samples_bends_as_any_other(
+    make_mesh: Any, make_photo: Any
+) -> None:
+    mesh = make_mesh((150, 110), 120)
+    moved = blend_shape(wider(make_mesh((60, 60), 90), 0.08), mesh, 1.0)
+    to_crop = mesh_crop_transform(mesh, FUSION_FACE_SHARE, LATTICE)
+    small = make_photo(220, 300)
+    photo = np.zeros((220, 33000, 3), np.uint8)
+    photo[:, :300] = small
+    for large, same in zip(
+        warp_photo(photo, mesh, moved, to_crop),
+        warp_photo(small, mesh, moved, to_crop),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(large[:, :300], same)
+        assert not large[:, 300:].any() and large.any()
