@@ -135,7 +135,9 @@ class Decoded:
 
     def _changed(self, stored: np.ndarray, old: np.ndarray, new: np.ndarray) -> np.ndarray:
         """Replaces stored pixels where the new sRGB pixels differ from the old ones."""
-        changed = np.asarray((old != new).any(2))
+        differs = old != new
+        # `any` over an axis of length 3 takes 9 times longer.
+        changed = np.asarray(differs[..., 0] | differs[..., 1] | differs[..., 2])
         if stored.shape[2] == 3:
             stored[changed] = self._from_srgb(new)[changed]
             return stored

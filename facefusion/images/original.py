@@ -87,12 +87,14 @@ class Finished:
 
 def patch_of(image: Photo, target: Photo) -> Patch:
     """Cuts the rectangle that differs from the target out of a result."""
-    changed = (image != target).any(2)
-    rows, columns = np.flatnonzero(changed.any(1)), np.flatnonzero(changed.any(0))
+    differs = image != target
+    # `any` over the last axis, of length 3, takes 20 times longer.
+    rows = np.flatnonzero(differs.reshape(len(image), -1).any(1))
     if not len(rows):
         return NOTHING
-    top, left = int(rows[0]), int(columns[0])
-    return Patch(left, top, image[top : int(rows[-1]) + 1, left : int(columns[-1]) + 1])
+    top, bottom = int(rows[0]), int(rows[-1]) + 1
+    columns = np.flatnonzero(differs[top:bottom].any(0).any(1))
+    return Patch(int(columns[0]), top, image[top:bottom, int(columns[0]) : int(columns[-1]) + 1])
 
 
 def open_photo(

@@ -128,6 +128,17 @@ def test_the_process_gives_back_what_this_one_gives(
     assert changed[FACE].mean() > 0.9 and changed.sum() == changed[FACE].sum()
 
 
+def test_a_patch_is_the_smallest_rectangle_with_all_changes(stored: np.ndarray) -> None:
+    image = stored.copy()
+    image[7, 90, 2] ^= 1
+    image[120, 33, 0] ^= 1
+    image[60, 50] ^= 1
+    patch = patch_of(image, stored)
+    assert (patch.left, patch.top, patch.pixels.shape) == (33, 7, (114, 58, 3))
+    np.testing.assert_array_equal(patch.pixels, image[7:121, 33:91])
+    assert patch_of(stored, stored).pixels.size == 0
+
+
 def test_srgb_by_any_name_is_no_conversion(tmp_path: Path, stored: np.ndarray) -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     Image.fromarray(stored).save(tmp_path / "a.png", icc_profile=profile)
