@@ -21,6 +21,7 @@ from facefusion.page.messages import (
 )
 from facefusion.page.photos import Photos
 from facefusion.tiers import TIERS
+from facefusion.types import Photo
 from facefusion.words import Language, say
 
 
@@ -56,18 +57,24 @@ class Comparing:
         for tier in TIERS:
             if tier not in tiles:
                 *_, result = job.run(self.pipeline, tier)
-                tiles[tier] = tier_tile(result, language)
+                tiles[tier] = tier_tile(result, result.image, language)
             shown = {str(name): tiles[name] for name in TIERS if name in tiles}
             hint = f"<p>{say('compare.hint', language)}</p>"
             yield {self.layout.outcome.tiers: hint + html.tier_tiles(shown, language)}
         yield {self.layout.session.last: replace(last, key=job.key, tiers=tiles)}
 
 
-def tier_tile(result: FusionResult, language: Language) -> tuple[str, float]:
-    """Returns a tier's face as a data URI, and its seconds.
+def tier_tile(result: FusionResult, image: Photo, language: Language) -> tuple[str, float]:
+    """Returns a tier's first face as a data URI, and its seconds.
 
     The seconds are without face detection, which all tiers share.
+
+    Args:
+        result: of the tier.
+        image: the result's, rendered.
+        language: of the mark.
     """
     stages = result.timings.stages.items()
     seconds = sum(seconds for stage, seconds in stages if stage not in PERCEPTION)
-    return pictures.data_uri(pictures.tile(result, mark_text(language))), seconds
+    tile = pictures.tile(image, result.faces[0], mark_text(language))
+    return pictures.data_uri(tile), seconds

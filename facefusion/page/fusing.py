@@ -124,12 +124,13 @@ class Fusing:
     def _details(self, job: Job, result: FusionResult, language: Language) -> Changes:
         """Shows everything but the pictures."""
         outcome = self.layout.outcome
-        tiers = {str(result.tier): tier_tile(result, language)}
+        image = result.image  # once: each access renders the whole photo
+        tiers = {str(result.tier): tier_tile(result, image, language)}
         return {
             outcome.details: gr.update(visible=True),
             outcome.report: html.report(result, language),
             outcome.tiers: "",
-            outcome.steps: _steps(job.target, result, language),
+            outcome.steps: _steps(job.target, result, image, language),
             self.layout.session.last: LastResult(job.key, tiers),
         }
 
@@ -160,13 +161,13 @@ def _made(kind: str, job: Job, result: FusionResult, before: str, after: str) ->
 
 def _finished(made: html.Made, result: FusionResult, language: Language) -> html.Made:
     """Describes the result of a draft, and what can be brought back in it."""
-    size = result.image.shape[:2]
+    width, height = made.size
     return replace(
         made,
         kind="result",
         seconds=files.kept_seconds(),
         flaws=result.flaws,
-        mark=mark_box(size, mark_text(language), faces=result.boxes),
+        mark=mark_box((height, width), mark_text(language), faces=result.boxes),
         parts=repairing.parts(face.target.mesh for face in result.faces),
     )
 
@@ -175,8 +176,8 @@ def _marked(result: FusionResult, language: Language) -> Photo:
     return marked(result.image, mark_text(language), faces=result.boxes, in_place=True)
 
 
-def _steps(target: Photo, result: FusionResult, language: Language) -> str:
-    steps = pictures.steps(target, result, mark_text(language))
+def _steps(target: Photo, result: FusionResult, image: Photo, language: Language) -> str:
+    steps = pictures.steps(target, result, image, mark_text(language))
     return html.tiles(
         [
             (say(f"step.{name}", language), "", pictures.data_uri(step))

@@ -41,15 +41,20 @@ def _view(face: FusedFace, size: int) -> np.ndarray:
     return rescale_transform(invert(face.to_photo), size / face.warped.shape[0])
 
 
-def tile(result: FusionResult, text: str, size: int = LARGE_TILE) -> Photo:
-    """Crops the first face of a result, (size, size, 3), with the mark `text`."""
-    return marked(
-        np.ascontiguousarray(crop_photo(result.image, _view(result.faces[0], size), size)), text
-    )
+def tile(image: Photo, face: FusedFace, text: str, size: int = LARGE_TILE) -> Photo:
+    """Crops a new face out of a result or draft, (size, size, 3), with the mark `text`."""
+    return marked(np.ascontiguousarray(crop_photo(image, _view(face, size), size)), text)
 
 
-def steps(target: Photo, result: FusionResult, text: str) -> dict[str, Photo]:
-    """Draws the first face after each stage, (TILE, TILE, 3) RGB uint8, marked if AI-made."""
+def steps(target: Photo, result: FusionResult, image: Photo, text: str) -> dict[str, Photo]:
+    """Draws the first face after each stage, (TILE, TILE, 3) RGB uint8, marked if AI-made.
+
+    Args:
+        target: (H, W, 3) RGB uint8.
+        result: made of it.
+        image: the result's, rendered.
+        text: of the mark.
+    """
     face = result.faces[0]
     to_tile = _view(face, TILE)
     before = np.ascontiguousarray(crop_photo(target, to_tile, TILE))
@@ -78,10 +83,10 @@ def steps(target: Photo, result: FusionResult, text: str) -> dict[str, Photo]:
         "source_covered": _inked(_tile_of(face.source_crop), source),
         "target_covered": _inked(before, target_covered),
         "warped": _tile_of(face.warped),
-        "coarse": marked(np.ascontiguousarray(crop_photo(result.coarse, to_tile, TILE)), text),
+        "coarse": tile(result.coarse, face, text, TILE),
         "mask": np.repeat((255 * mask[..., None]).astype(np.uint8), 3, axis=2),
         "refined": marked(_tile_of(face.fused), text),
-        "blended": tile(result, text, TILE),
+        "blended": tile(image, face, text, TILE),
     }
 
 
