@@ -24,7 +24,8 @@ class FaceWindow:
     Attributes:
         region: the rectangle.
         frame: the window's pixels.
-        scale: pixels of the window per pixel of the photo, at most 1.
+        scale: pixels of the window per pixel of the photo, at most 1; of each axis but for the
+            rounding of `frame` to whole pixels.
     """
 
     region: Region
@@ -50,9 +51,10 @@ class FaceWindow:
         crop_side = side * float(np.hypot(to_photo[0, 0], to_photo[1, 0]))
         scale = min(1.0, largest / crop_side)
         width, height = (max(1, round(scale * length)) for length in (region.width, region.height))
-        matrix = rescale_transform(
-            chain(region.matrix, rescale_transform(np.eye(2, 3), side)), scale
-        )
+        # Of whole pixels, so the two axes may differ a little, as they do where pictures are resized.
+        x, y = width / region.width, height / region.height
+        to_window = np.array([[x, 0, (x - 1) / 2], [0, y, (y - 1) / 2]])
+        matrix = chain(to_window, chain(region.matrix, rescale_transform(np.eye(2, 3), side)))
         return cls(region, Frame(matrix, width, height), scale)
 
     @property
