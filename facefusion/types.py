@@ -122,9 +122,9 @@ class FusedFace:
         source, target: the face that was warped, and the one that it replaced.
         identity_similarity: cosine between the source's and the result's identity embeddings, in
             [-1, 1]; NaN in a draft.
-        warped: (S, S, 3) RGB uint8, the source on the target's mesh, in the target's tone, in an
-            upright crop.
-        fused: (S, S, 3) RGB uint8, the fused face in the target's aligned crop.
+        warped: (S, S, 3) RGB uint8, the source on the target's mesh, in the target's tone and light,
+            in an upright crop.
+        fused: (S, S, 3) RGB uint8, the fused face in the target's aligned crop, in its light.
         to_photo: (2, 3) pixels of that crop to pixels of the photo.
         source_crop: (256, 256, 3) RGB uint8, the source's aligned crop.
         covered: (192, 192) float32 in [0, 1] for source and target, what covers their faces in

@@ -47,6 +47,11 @@ class PhotoTone:
         """Converts an image of ordinary light, (H, W, 3) RGB uint8, to the photo's."""
         return image if self.exposure is None else self.exposure.lowered(image)
 
+    def restored(self, image: Photo) -> Photo:
+        """Converts an image of ordinary light, (H, W, 3) RGB uint8, to the photo's light and colours."""
+        lowered = self.lowered(image)
+        return lowered if self.curve is None else self.curve(lowered)
+
     def coloured(self, image: Photo) -> Photo:
         """Recolours an image of ordinary light, (H, W, 3) RGB uint8, to `raised_curve`."""
         return image if self.raised_curve is None else self.raised_curve(image)

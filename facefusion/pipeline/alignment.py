@@ -115,14 +115,13 @@ class AlignedPair:
         return smooth_residual(answer, np.asarray(np.clip(np.maximum(widened, forehead), 0, 1)))
 
     def fused(self, answer: FusionMaps) -> Photo:
-        """Composes a network's answer in the aligned crop: (side, side, 3) RGB uint8."""
-        frame = Frame.crop(self.target.sizes.network)
-        face = compose_detail(self.warped, answer, frame)
+        """Composes a network's answer in the aligned crop: (side, side, 3) RGB uint8, in the photo's light."""
+        side, tone = self.target.sizes.network, self.target.tone
+        frame = Frame.crop(side)
+        face = tone.restored(compose_detail(self.warped, answer, frame))
         mask = np.clip(frame.placed(self.final_mask(answer.mask)), 0, 1)
-        return np.asarray(
-            cv2.blendLinear(face, self.target.crops[self.target.sizes.network], mask, 1 - mask),
-            np.uint8,
-        )
+        photo = tone.lowered(self.target.crops[side])
+        return np.asarray(cv2.blendLinear(face, photo, mask, 1 - mask), np.uint8)
 
     def rendered(self, window: FaceWindow) -> Photo:
         """Renders the warped source in a window, (height, width, 3) RGB uint8."""

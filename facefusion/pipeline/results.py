@@ -93,7 +93,7 @@ class Results:
                 match.source.face,
                 match.target.face,
                 found.similarity,
-                pair.warped,
+                pair.target.tone.restored(pair.warped),
                 crop,
                 pair.to_photo,
                 pair.source.aligned(EXPRESSION_SIZE).crop,

@@ -20,6 +20,7 @@ from facefusion.errors import (
     NoFaceError,
     UnreadablePhotoError,
 )
+from facefusion.geometry.align import crop_photo, invert
 from facefusion.geometry.shape import EXPRESSION_POINTS
 from facefusion.pipeline import alignment, canvas
 from facefusion.pipeline.cache import FeatureCache
@@ -383,6 +384,25 @@ def test_a_share_of_the_face_is_seen_in_the_tier_studio_too(
     assert given[1].max() == pytest.approx(1, abs=0.01)
     np.testing.assert_allclose(given[0], given[1] / 2, atol=0.01)
     np.testing.assert_allclose(half.mask, whole.mask / 2, atol=0.01)
+
+
+@pytest.mark.parametrize("grey", [False, True])
+def test_each_step_of_a_dark_photo_is_as_dark_as_its_result(
+    pipe: FusionPipeline, source: np.ndarray, target: np.ndarray, grey: bool
+) -> None:
+    if grey:
+        target = np.repeat(target.mean(2, keepdims=True), 3, axis=2)
+    dark = (target * 0.15).astype(np.uint8)
+    for result in pipe.stream([Swap(source)], dark):
+        face = result.faces[0]
+        side = face.fused.shape[0]
+        made = crop_photo(result.image, invert(face.to_photo), side)
+        middle = np.s_[side // 3 : 2 * side // 3, side // 3 : 2 * side // 3]
+        assert made[middle].mean() < 40
+        for step in (face.warped, face.fused):
+            assert step[middle].mean() == pytest.approx(made[middle].mean(), abs=6)
+            assert not grey or np.ptp(step, axis=2).max() <= 1
+        assert np.abs(face.fused[0].astype(int) - made[0]).mean() < 2
 
 
 def test_a_photo_is_measured_once(
