@@ -91,12 +91,6 @@ class Layers:
             layer.window.raise_to(mask, layer.opacity)
         return mask
 
-    @property
-    def areas(self) -> list[Area]:
-        """Rectangles that contain all new pixels."""
-        warped = [] if self.warped is None else [self.warped.area]
-        return [*warped, *(layer.window.region.window for layer in (*self.hidden, *self.faces))]
-
 
 @dataclass(frozen=True)
 class RenderedPicture:

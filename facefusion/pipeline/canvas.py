@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 
 from facefusion.compose.detail import compose_coarse, compose_detail
-from facefusion.compose.layers import Area, Layer, Layers, WarpedArea
+from facefusion.compose.layers import Layer, Layers, WarpedArea
 from facefusion.compose.window import FaceWindow
 from facefusion.fusion.coarse import FusionMaps
 from facefusion.pipeline.alignment import AlignedPair
@@ -54,22 +54,12 @@ class Canvas:
         return Canvas(self.layers.without_faces(), self.blend, self.steps)
 
     @property
-    def image(self) -> Photo:
-        """The photo with the added faces, (H, W, 3) RGB uint8; a new array at each access."""
-        return self.layers.image()
-
-    @property
     def changed(self) -> Mask:
         """New share of each pixel, (H, W) float32 in [0, 1]; a new array at each access.
 
         It is 1 where the photo was warped.
         """
         return self.layers.mask()
-
-    @property
-    def regions(self) -> list[Area]:
-        """Rectangles that contain all new pixels."""
-        return self.layers.areas
 
     def add_coarse(self, pair: AlignedPair, fused: FusionMaps) -> None:
         """Adds the coarse network's face."""

@@ -49,9 +49,10 @@ def test_not_a_bit_changes_beside_the_faces(
     before, canvas = photo.copy(), Canvas.of(photo, None, 1.0, steps)
     for pair in pairs:
         add(canvas, pair, answer(pair))
-    assert canvas.image.shape == photo.shape and canvas.image.dtype == np.uint8
-    np.testing.assert_array_equal(canvas.image[canvas.changed == 0], photo[canvas.changed == 0])
-    assert (canvas.image != photo).any(2)[canvas.changed > 0.9].mean() > 0.5
+    image = canvas.layers.image()
+    assert image.shape == photo.shape and image.dtype == np.uint8
+    np.testing.assert_array_equal(image[canvas.changed == 0], photo[canvas.changed == 0])
+    assert (image != photo).any(2)[canvas.changed > 0.9].mean() > 0.5
     np.testing.assert_array_equal(photo, before)
     whole = [
         pair.target.mask_over(mask, photo.shape)
@@ -63,11 +64,10 @@ def test_not_a_bit_changes_beside_the_faces(
     )
     np.testing.assert_array_equal(canvas.changed, np.maximum(*whole))
     elsewhere = np.ones(photo.shape[:2], bool)
-    for region in canvas.regions:
-        elsewhere[region] = False
-    assert (
-        len(canvas.regions) == 2 and elsewhere.mean() > 0.3 and not canvas.changed[elsewhere].any()
-    )
+    for layer in canvas.layers.faces:
+        elsewhere[layer.window.region.window] = False
+    assert len(canvas.layers.faces) == 2 and elsewhere.mean() > 0.3
+    assert not canvas.changed[elsewhere].any()
 
 
 @pytest.mark.parametrize("add", BOTH)
@@ -80,7 +80,7 @@ def test_the_second_face_lies_over_the_first(
     add(second, pairs[1], answer(pairs[1]))
     sure = second.changed == 1
     assert sure.sum() > 1000
-    np.testing.assert_array_equal(both.image[sure], second.image[sure])
+    np.testing.assert_array_equal(both.layers.image()[sure], second.layers.image()[sure])
 
 
 @pytest.mark.parametrize("add", BOTH)
@@ -88,10 +88,10 @@ def test_a_share_of_the_face_is_seen(photo: np.ndarray, pairs: list[AlignedPair]
     none, half, whole = (Canvas.of(photo, None, blend, PLAIN) for blend in (0.0, 0.5, 1.0))
     for canvas in (none, half, whole):
         add(canvas, pairs[0], answer(pairs[0]))
-    np.testing.assert_array_equal(none.image, photo)
+    np.testing.assert_array_equal(none.layers.image(), photo)
     assert not none.changed.any() and half.changed.max() == 0.5
-    between = (whole.image.astype(float) + photo) / 2
-    assert np.abs(half.image - between).max() <= 1
+    between = (whole.layers.image().astype(float) + photo) / 2
+    assert np.abs(half.layers.image() - between).max() <= 1
     np.testing.assert_array_equal(half.masks[0], whole.masks[0] / 2)
 
 
@@ -100,8 +100,8 @@ def test_the_networks_change_is_seen(photo: np.ndarray, pairs: list[AlignedPair]
     plain, lighter = Canvas.of(photo, None, 1.0, PLAIN), Canvas.of(photo, None, 1.0, PLAIN)
     add(plain, pairs[0], answer(pairs[0]))
     add(lighter, pairs[0], answer(pairs[0], 0.1))
-    sure = (plain.changed == 1) & (plain.image.max(2) < 220)
-    apart = lighter.image[sure].astype(int) - plain.image[sure]
+    sure = (plain.changed == 1) & (plain.layers.image().max(2) < 220)
+    apart = lighter.layers.image()[sure].astype(int) - plain.layers.image()[sure]
     assert sure.sum() > 1000 and np.abs(apart - RESIDUAL_SHARE * 25.5).max() <= 2
 
 
@@ -115,7 +115,7 @@ def test_the_draft_is_soft_and_the_face_sharp(
     draft, detail = Canvas.of(noise, None, 1.0, PLAIN), Canvas.of(noise, None, 1.0, PLAIN)
     draft.add_coarse(pair, answer(pair))
     detail.add_detail(pair, answer(pair))
-    middles = (canvas.image[250:350, 250:350].astype(float) for canvas in (draft, detail))
+    middles = (canvas.layers.image()[250:350, 250:350].astype(float) for canvas in (draft, detail))
     soft, sharp = (np.abs(np.diff(middle, axis=1)).mean() for middle in middles)
     assert sharp > 5 * soft
 
@@ -132,7 +132,7 @@ def test_where_the_photo_was_bent_all_counts_as_new(
     )
     assert bent.sum() == 20 * 120  # it is not written to
     again = canvas.without_faces()
-    np.testing.assert_array_equal(again.image, photo)
+    np.testing.assert_array_equal(again.layers.image(), photo)
     np.testing.assert_array_equal(again.changed, canvas.changed)
 
 
@@ -143,11 +143,11 @@ def test_again_begins_with_the_photo_and_keeps_what_counts_as_new(
     for pair in pairs:
         canvas.add_coarse(pair, answer(pair))
     kept, again = canvas.changed.copy(), canvas.without_faces()
-    np.testing.assert_array_equal(again.image, photo)
+    np.testing.assert_array_equal(again.layers.image(), photo)
     np.testing.assert_array_equal(again.changed, kept)
-    assert again.masks == [] and again.regions == canvas.regions
+    assert again.masks == [] and again.layers.hidden == canvas.layers.faces
     again.add_detail(pairs[0], answer(pairs[0]))
-    assert (again.image != photo).any()
+    assert (again.layers.image() != photo).any()
     np.testing.assert_array_equal(canvas.changed, kept)
 
 
@@ -156,10 +156,10 @@ def test_a_picture_that_was_looked_at_may_be_written_to(
 ) -> None:
     canvas = Canvas.of(photo, None, 1.0, PLAIN)
     canvas.add_coarse(pairs[0], answer(pairs[0]))
-    image, changed, before = canvas.image, canvas.changed, photo.copy()
+    image, changed, before = canvas.layers.image(), canvas.changed, photo.copy()
     kept = image.copy(), changed.copy()
     image[:], changed[:] = 0, 0
-    np.testing.assert_array_equal(canvas.image, kept[0])
+    np.testing.assert_array_equal(canvas.layers.image(), kept[0])
     np.testing.assert_array_equal(canvas.changed, kept[1])
     np.testing.assert_array_equal(photo, before)
 
@@ -173,10 +173,10 @@ def test_a_face_outside_of_the_photo_adds_nothing(
     canvas = Canvas.of(photo, None, 1.0, Steps())
     for add in BOTH:
         add(canvas, pair, answer(pair))
-    np.testing.assert_array_equal(canvas.image, photo)
+    np.testing.assert_array_equal(canvas.layers.image(), photo)
     assert (
         not canvas.changed.any()
-        and canvas.regions == []
+        and canvas.layers.faces == ()
         and [mask.size for mask in canvas.masks] == [0]
     )
 
@@ -198,7 +198,7 @@ def test_the_target_s_strands_lie_in_front_of_the_new_face(
         )
         canvas = Canvas.of(photo, None, 1.0, steps)
         add(canvas, pair, answer(pair))
-        made[steps.strands] = canvas.image
+        made[steps.strands] = canvas.layers.image()
     rows = slice(66, 78)
     strand = (bare[rows].astype(int) - photo[rows]).max(2) > 80
     skin = (bare[rows].astype(int) - photo[rows]).max(2) == 0
@@ -225,7 +225,7 @@ def test_strands_are_as_dark_on_a_face_at_night_as_by_day(
             )
             canvas = Canvas.of(target, None, 1.0, drawn)
             canvas.add_detail(pair, answer(pair))
-            made[drawn.strands] = canvas.image[66:78].astype(float)
+            made[drawn.strands] = canvas.layers.image()[66:78].astype(float)
         strand = photo[66:78].max(2) < 90
         passed.append(made[True][strand].mean() / made[False][strand].mean())
     assert passed[0] < 0.6 and passed[1] == pytest.approx(passed[0], abs=0.12)
