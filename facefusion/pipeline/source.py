@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from typing import Final, Self
@@ -107,11 +107,7 @@ class AlignedFace:
         patches = []
         if coverings.glasses is not None and (frame := coverings.glasses.patch(crop)) is not None:
             patches.append(frame)
-        patches += [
-            skin_over(area, crop, mesh, coverings)
-            for area in (coverings.things, coverings.background)
-            if area is not None
-        ]
+        patches += skin_over((coverings.things, coverings.background), crop, mesh, coverings)
         hair_strands = _find_strands(crop, mesh, coverings.hair) if strands else None
         if hair_strands is not None:
             patches.append(hair_strands.patch)
@@ -151,23 +147,34 @@ def _dark_beard(coverings: Coverings, crop: Photo, mesh: Mesh) -> Mask | None:
     return beard if darkness < DARK_BEARD else None
 
 
-def skin_over(area: Mask, crop: Photo, mesh: Mesh, coverings: Coverings) -> Patch:
+def skin_over(
+    areas: Sequence[Mask | None], crop: Photo, mesh: Mesh, coverings: Coverings
+) -> list[Patch]:
     """Covers things or background with the skin beside them.
 
     The colours of things would show at the soft edges of masks, and the background past a cheek on
     the target's cheek. Above the brows the target's forehead stays.
 
     Args:
-        area: (192, 192) float32 in [0, 1] over the crop.
+        areas: each (192, 192) float32 in [0, 1] over the crop, or None.
         crop: (S, S, 3) RGB uint8, aligned.
         mesh: (468, 3) in the crop's pixels.
         coverings: the face's.
+
+    Returns:
+        A patch for each area but None.
     """
+    covered = [area for area in areas if area is not None]
+    if not covered:
+        return []
     small, mesh = reduced_crop(crop, mesh, MAP_SIZE[0])
     skin = uncovered(outline_mask(mesh, MAP_SIZE[0]), coverings.not_skin)
-    hole = (area > TRACE).astype(np.uint8)
-    hole[: brow_row(mesh)] = 0
-    return covered_with_skin(small, hole, skin, *PATCH)
+    patches = []
+    for area in covered:
+        hole = (area > TRACE).astype(np.uint8)
+        hole[: brow_row(mesh)] = 0
+        patches.append(covered_with_skin(small, hole, skin, *PATCH))
+    return patches
 
 
 @dataclass(frozen=True)

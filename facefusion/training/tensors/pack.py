@@ -125,9 +125,9 @@ def _packed(
 
 def _bare(crop: np.ndarray, mesh: np.ndarray, coverings: Coverings) -> np.ndarray:
     """Covers the background past a cheek with skin, as `AlignedFace` does, in (S, S, 3) RGB uint8."""
-    if coverings.background is None:
-        return crop
-    return skin_over(coverings.background, crop, mesh, coverings).onto(crop)
+    for patch in skin_over([coverings.background], crop, mesh, coverings):
+        crop = patch.onto(crop)
+    return crop
 
 
 def _embedded(identity: IdentityNet, crops: np.ndarray) -> np.ndarray:
