@@ -68,10 +68,9 @@ class Clock:
         """
         pair, start = (Clock(self.progress), Clock(None)), time.perf_counter()
         yield pair
-        passed, counted = (
-            time.perf_counter() - start,
-            sum(sum(each.seconds.values()) for each in pair),
-        )
+        self.ended = time.perf_counter()
+        passed = self.ended - start
+        counted = sum(sum(each.seconds.values()) for each in pair)
         for each in pair:
             for name, seconds in each.seconds.items():
                 self._add(name, seconds * min(passed / max(counted, 1e-9), 1.0))
