@@ -15,12 +15,15 @@ import pytest
 import app
 from benchmarks.server import files_below
 from facefusion import FusionPipeline, FusionResult, Tier
+from facefusion.auto.chooser import TierChooser
+from facefusion.auto.speed import FACE_SIDE, Speed
 from facefusion.page.files import Sweeper
 from facefusion.page.queue import Jobs
 from facefusion.perception.coverings import Coverings
 from facefusion.types import Face
 
 HOST = "127.0.0.1"
+SPEED = Speed(0.1, {Tier.FAST: 0.2, Tier.BALANCED: 0.3, Tier.BEST: 0.44})
 
 
 @dataclass
@@ -32,6 +35,7 @@ class Watched:
         failure: is raised instead of a fusion.
         hold: what each fusion waits for after its draft.
         look: what each look at a photo waits for.
+        chooser: knows the times that the page shows; not the pipeline's own.
     """
 
     pipeline: FusionPipeline
@@ -40,6 +44,7 @@ class Watched:
     hold: threading.Event | None = None
     look: threading.Event | None = None
     notice: str | None = None
+    chooser: TierChooser = field(default_factory=lambda: TierChooser(lambda: SPEED))
 
     def stream(self, swaps: Any, target: Any, **options: Any) -> Iterator[FusionResult]:
         self.calls.append(str(options["tier"]))
@@ -62,9 +67,8 @@ class Watched:
     def tiers(self) -> list[Tier]:
         return self.pipeline.tiers
 
-    def expected_seconds(self, face_size: float = 0, *, faces: int = 1) -> dict[Tier, float]:
-        seconds = {Tier.FAST: 0.2, Tier.BALANCED: 0.3, Tier.BEST: 0.44}
-        return {tier: faces * each for tier, each in seconds.items()}
+    def expected_seconds(self) -> dict[Tier, float]:
+        return self.chooser.expected(FACE_SIDE, self.chooser.speed.perception)
 
 
 @dataclass(frozen=True)

@@ -135,10 +135,10 @@ class Fusing:
         }
 
     def _times(self, result: FusionResult, beside: float, language: Language) -> Changes:
-        """Shows how long the other tiers would take with the same photos and faces."""
+        """Shows how long the other tiers would take with these photos, whose faces are cached."""
         self.waits.observe(beside)
         size = max(face_size(face.target.mesh) for face in result.faces)
-        seconds = self.pipeline.expected_seconds(size, faces=len(result.faces))
+        seconds = self.pipeline.chooser.expected(size, faces=len(result.faces))
         choices = tier_choices(self.pipeline.tiers, seconds, beside, language)
         return {self.layout.settings.tier: gr.update(choices=choices)}
 

@@ -129,16 +129,12 @@ class FusionPipeline:
         """Tiers that can be requested, `AUTO` first; `STUDIO` only with the user's own models."""
         return [Tier.AUTO, *TIERS, *([Tier.STUDIO] if self.networks.studio is not None else [])]
 
-    def expected_seconds(self, face_size: float = FACE_SIDE, faces: int = 1) -> dict[Tier, float]:
-        """Returns the expected seconds by tier for two photos that were not seen before.
+    def expected_seconds(self) -> dict[Tier, float]:
+        """Returns the expected seconds by tier for two photos of 1024 px that are not cached.
 
         The first call measures, which takes up to a second.
-
-        Args:
-            face_size: longer side in pixels of the largest face; by default in 1024 px.
-            faces: number of faces to replace.
         """
-        return self.chooser.expected(face_size, self.chooser.speed.perception, faces=faces)
+        return self.chooser.expected(FACE_SIDE, self.chooser.speed.perception)
 
     def __call__(
         self,

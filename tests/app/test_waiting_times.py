@@ -31,7 +31,7 @@ def test_times_are_those_that_the_visitor_waits(visit: Callable[..., Any], serve
     visitor.open("fine")
     labels = page.locator("#tier label").all_inner_texts()
     seconds = [float(each.partition(" · ")[2].split()[0]) for each in labels[1:]]
-    # The fusions alone take 0.2, 0.3 and 0.44 s, see `Watched`.
+    # The fusions alone take 0.2, 0.3 and 0.44 s, see `tests.page_server.SPEED`.
     assert len(seconds) == 3 and seconds == sorted(seconds) and seconds[0] > 2.0
     assert page.locator("#tier input:checked").get_attribute("value") == "auto"
     visitor.fits()

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
 from facefusion import Tier
 from facefusion.auto.chooser import TierChooser
 from facefusion.auto.speed import FACE_SIDE, Speed
+from facefusion.page.fusing import Fusing
 from facefusion.page.i18n import t
+from facefusion.page.stops import Stops
 from facefusion.page.waits import ASSUMED, Waits, tier_choices
 from facefusion.words import Language
 
@@ -29,6 +34,18 @@ def test_the_label_is_the_whole_time() -> None:
     assert choices == [(t("tier.auto"), "auto"), (t("tier.fast") + " · 0.7 s", "fast")]
     chinese = tier_choices([Tier.FAST], {Tier.FAST: 0.25}, 0.4, Language.CHINESE)
     assert chinese[0][0].endswith(" · 0.7 秒")
+
+
+def test_after_a_result_the_faces_are_known(make_mesh: Any) -> None:
+    """The times of the other tiers hold for the same photos: nothing is looked for again."""
+    pipeline: Any = SimpleNamespace(chooser=TierChooser(lambda: SPEED), tiers=list(SPEED.rest))
+    layout: Any = SimpleNamespace(settings=SimpleNamespace(tier="tier"))
+    photos: Any = None
+    fusing = Fusing(pipeline, layout, photos, Stops(), Waits())
+    faces = [SimpleNamespace(target=SimpleNamespace(mesh=make_mesh(height=2 * FACE_SIDE)))] * 2
+    result: Any = SimpleNamespace(faces=faces)
+    choices = fusing._times(result, 1.0, Language.ENGLISH)["tier"]["choices"]
+    assert [name.rpartition(" · ")[2] for name, _ in choices] == ["1.1 s", "1.2 s", "1.4 s"]
 
 
 def test_more_and_larger_faces_take_longer() -> None:
