@@ -75,8 +75,8 @@ class Swap:
 
     Attributes:
         source: a source photo, or a list of 1 to 3 of one person (`FusionPipeline.__call__`).
-        face: the face of the target photo that is replaced, from `FusionPipeline.find_faces`; its
-            largest face if None.
+        face: the face of the target photo that is replaced, from `FusionPipeline.find_faces`; the
+            one of `FusionPipeline.find_face` if None.
     """
 
     source: Any

@@ -60,6 +60,9 @@ class Watched:
             self.look.wait(30)
         return self.pipeline.find_faces(photo, *which, **options)
 
+    def find_face(self, photo: Any, *which: Any, **options: Any) -> Face:
+        return self.pipeline.find_face(photo, *which, **options)
+
     def find_coverings(self, photo: Any, face: Face) -> Coverings:
         return self.pipeline.find_coverings(photo, face)
 

@@ -32,12 +32,12 @@ from facefusion.words import say
 _TIERS: Final = ", ".join((Tier.AUTO, *TIERS))
 FUSE: Final = (
     f"Puts the face of `source` into the photo `target`. `tier` is one of: {_TIERS}. `faces` are the numbers from "
-    "`/detect` of the faces to replace, by default the largest. `likeness` and `blend` are in [0, 1]. `i_have_consent` must "
-    "be true: it states that you may use both photos, that everyone in them is an adult who agreed, and that the result is "
-    "not sexual and deceives nobody. Returns the result (PNG, of the target's size, marked as made by AI in a corner and "
-    "in its metadata), its first draft (PNG, marked too), and a report: `identity_similarity` (cosine in [-1, 1] between "
-    "the identities of the source and of the result; `faces` holds it for each face), `likeness` (the same in words), "
-    f"`flaws` (what can be seen to be wrong: {', '.join(Flaw)}), `advice` (what to try), "
+    "`/detect` of the faces to replace, by default the largest that can be used. `likeness` and `blend` are in [0, 1]. "
+    "`i_have_consent` must be true: it states that you may use both photos, that everyone in them is an adult who agreed, "
+    "and that the result is not sexual and deceives nobody. Returns the result (PNG, of the target's size, marked as made "
+    "by AI in a corner and in its metadata), its first draft (PNG, marked too), and a report: `identity_similarity` "
+    "(cosine in [-1, 1] between the identities of the source and of the result; `faces` holds it for each face), "
+    f"`likeness` (the same in words), `flaws` (what can be seen to be wrong: {', '.join(Flaw)}), `advice` (what to try), "
     f"`kept` (what stays of the photo's own face: {', '.join(Kept)}), "
     "`tier` (the one that ran), `reason` (why, where `auto` chose), `seconds` by stage, `notes` "
     "(sentences about the files). Files are deleted after 10 minutes."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -15,11 +15,10 @@ from facefusion.images.original import Original
 from facefusion.page.form import Form, read_assignment
 from facefusion.page.photo_fields import NOBODY, YOU
 from facefusion.page.photos import Photos, Raw
-from facefusion.perception.checks import check_face
 from facefusion.perception.reading_order import in_reading_order
 from facefusion.pipeline.cache import content_key
 from facefusion.pipeline.clock import Progress
-from facefusion.types import Face, Photo
+from facefusion.types import Photo
 
 #: Longest time of a fusion, in seconds.
 MAX_SECONDS: Final = 10.0
@@ -46,13 +45,6 @@ class RefusedError(Exception):
     def __init__(self, field: str, error: FusionError) -> None:
         super().__init__(field)
         self.field, self.error = field, error
-
-
-def largest_face(faces: Sequence[Face]) -> Face:
-    """Returns the face with the largest area."""
-    return max(
-        faces, key=lambda face: float((face.detection.box[2:] - face.detection.box[:2]).prod())
-    )
 
 
 @dataclass(frozen=True)
@@ -195,8 +187,7 @@ def _read_source(
 ) -> Photo:
     try:
         photo = photos.read(upload, "source", number)
-        faces = pipeline.find_faces(photo, "source", number=number)
-        check_face(largest_face(faces), "source", number=number)
+        pipeline.find_face(photo, "source", number=number)
     except FusionError as error:
         raise RefusedError(field, error) from None
     return photo

@@ -11,7 +11,6 @@ from facefusion import FusionPipeline
 from facefusion.errors import FusionError
 from facefusion.geometry.topology import eye_distance
 from facefusion.page import group
-from facefusion.page.jobs import largest_face
 from facefusion.page.layout import Changes, Layout
 from facefusion.page.messages import (
     PHOTO_ERRORS,
@@ -22,7 +21,7 @@ from facefusion.page.messages import (
 )
 from facefusion.page.photo_fields import NOBODY, YOU, PhotoField
 from facefusion.page.photos import Photos, Raw
-from facefusion.perception.checks import check_coverings, check_face, check_pair, is_usable
+from facefusion.perception.checks import check_coverings, check_pair
 from facefusion.perception.quality import doubts
 from facefusion.perception.reading_order import in_reading_order
 from facefusion.pipeline.cache import content_key
@@ -55,8 +54,7 @@ class PhotoChecks:
                 with self.photos.hold(request, raw):
                     photo, own = self.photos.open(raw, "source", number)
                     faces = self.pipeline.find_faces(photo, "source", number=number)
-                    face = largest_face(faces)
-                    check_face(face, "source", number=number)
+                    face = self.pipeline.find_face(photo, "source", number=number)
                     coverings = self.pipeline.find_coverings(photo, face)
                     check_coverings(coverings, "source", number=number)
                     several = ["several"] * (len(faces) > 1)
@@ -106,13 +104,9 @@ class PhotoChecks:
         try:
             photos = [self.photos.read(raw, "source") for raw in sources if raw]
             photo = self.photos.read(target, "target")
-            faces = [largest_face(self.pipeline.find_faces(each, "source")) for each in photos]
-            found = self.pipeline.find_faces(photo, "target")
-            face = largest_face([each for each in found if is_usable(each)])
-            usable = all(is_usable(each) for each in faces)
-        except (FusionError, ValueError):
-            usable = False
-        if not usable:
+            faces = [self.pipeline.find_face(each, "source") for each in photos]
+            face = self.pipeline.find_face(photo, "target")
+        except FusionError:
             return []
         nearest = min(faces, key=lambda each: abs(each.yaw - face.yaw))
         check_pair(nearest, face)
@@ -137,19 +131,17 @@ class PhotoChecks:
                 photo, original = self.photos.open(raw, "target")
                 notes = original.notes_for("target", "")
                 faces = in_reading_order(self.pipeline.find_faces(photo, "target"))
-                usable = [face for face in faces if is_usable(face)]
-                largest = largest_face(usable or faces)
-                check_face(largest, "target")
+                main = self.pipeline.find_face(photo, "target")
                 if len(faces) > 1:
-                    people = [YOU if face is largest else NOBODY for face in faces]
+                    people = [YOU if face is main else NOBODY for face in faces]
                     assignment = "".join(map(str, people))
                     choice = group.choice(raw["path"], photo, faces, assignment, language)
                     told = sentences([f"note.{note}" for note in notes], language)
                     changes[target.field.notice] = notice_update(told, "doubt")
                     return changes | {target.faces: choice, target.assignment: assignment}
-                coverings = self.pipeline.find_coverings(photo, largest)
+                coverings = self.pipeline.find_coverings(photo, main)
                 check_coverings(coverings, "target")
-                found = doubts(photo, largest, coverings, target=True)
+                found = doubts(photo, main, coverings, target=True)
                 notice = doubts_update(found, "ok.target", language, notes=notes)
         except PHOTO_ERRORS as error:
             notice = notice_update(error_sentence(error, language))

@@ -10,7 +10,7 @@ from typing import Final, Self
 from facefusion.errors import NoFaceError, PhotoRole
 from facefusion.geometry.sampling import PhotoPart, shrinks
 from facefusion.perception.boxes import same_face
-from facefusion.perception.checks import check_face, is_consistent
+from facefusion.perception.checks import check_face, is_consistent, is_usable
 from facefusion.perception.coverings import Coverings, CoveringsFinder
 from facefusion.perception.detector import FaceDetector
 from facefusion.perception.identity import IdentityEncoder
@@ -74,9 +74,12 @@ class FaceFinder:
     def find_face(
         self, photo: Photo, role: PhotoRole, clock: Clock, number: int | None
     ) -> LocatedFace:
-        """Returns the largest usable face of a photo, from the cache or measured.
+        """Returns the face of a photo that is used where none is chosen, from the cache or measured.
 
-        A cached face adds no stage to the clock.
+        It is the first of `faces`. A cached face adds no stage to the clock.
+
+        Raises:
+            NoFaceError, FaceTooSmallError, FaceTurnedError: there is no face, or none can be used.
         """
         key = content_key(photo)
         cached: tuple[Face, ...] | None = self.cache.get(("faces", key))
@@ -87,13 +90,22 @@ class FaceFinder:
                 ("face", key), lambda: self._measure_largest(photo, role, clock, number), FACE_BYTES
             )
         )
+        if not is_usable(face):  # another one may be
+            face = self.faces(photo, key, role, number)[0]
         check_face(face, role, number=number)
         return LocatedFace(photo, key, face)
 
     def faces(
         self, photo: Photo, key: bytes, role: PhotoRole, number: int | None
     ) -> tuple[Face, ...]:
-        """Returns every face, from the cache or measured, the largest first."""
+        """Returns every face, from the cache or measured.
+
+        Certain faces come before doubtful ones, then usable ones before others, then large ones
+        before small ones and those with much lower scores (`boxes.ordered`).
+        """
+
+        def last(each: _Measured) -> tuple[bool, bool]:
+            return not each.look.certain, not is_usable(each.face)
 
         def measure() -> tuple[Face, ...]:
             doubtful: list[_Measured] = []
@@ -101,9 +113,7 @@ class FaceFinder:
                 measured = [self._measured(photo, each) for each in detections[:MAX_FACES]]
                 found = [each for each in measured if each is not None]
                 if any(each.look.certain for each in found):
-                    return tuple(
-                        each.face for each in sorted(found, key=lambda each: not each.look.certain)
-                    )
+                    return tuple(each.face for each in sorted(found, key=last))
                 doubtful += found
             if doubtful:
                 return (max(doubtful, key=lambda each: each.look.score).face,)
@@ -181,7 +191,7 @@ class FaceFinder:
     def _passes_for_all(self, photo: Photo) -> Iterator[list[Detection]]:
         """Yields the detector's passes; the first joins those that find upright faces.
 
-        It begins as `find_face` does, so that both agree on the photo's largest face.
+        It begins as `find_face` does, so that both agree on the photo's first face.
         """
         attempts = self.detector.passes(photo)
         faces = next(attempts)

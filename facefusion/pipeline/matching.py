@@ -56,7 +56,7 @@ def match_faces(
         finder: finds and measures faces.
         photos: the source's photos, each with its number where there are several.
         target: (H, W, 3) RGB uint8.
-        face: the target's face, from `find_faces`; the largest if None.
+        face: the target's face, from `find_faces`; the one of `find_face` if None.
         clock: records the stages' times.
 
     Raises:

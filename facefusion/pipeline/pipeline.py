@@ -111,12 +111,9 @@ class FusionPipeline:
             WeightsError: a file is missing or damaged, `weights` is no valid name, or `models`
                 cannot be used.
         """
+        loading = Loading(threads, engine, device)
         opened = open_networks(
-            weights,
-            revision,
-            Loading(threads, engine, device),
-            models=models,
-            accept_licence=accept_licence,
+            weights, revision, loading, models=models, accept_licence=accept_licence
         )
         return cls(opened.networks, speed_key=opened.speed_key, steps=steps, notice=opened.notice)
 
@@ -155,8 +152,7 @@ class FusionPipeline:
                 photos of one person. Grey, RGBA, float and 16-bit arrays are accepted too
                 (`reading.as_rgb`).
             target: photo in which a face is replaced, in the same formats.
-            face: the face or faces of the target to replace, from `find_faces`; the largest by
-                default.
+            face: target faces to replace, from `find_faces`; by default that of `find_face`.
             tier: quality tier. `AUTO` takes the best tier that improves a face of this size and
                 fits the budget.
             budget: seconds that `AUTO` may take, including queued calls; by default 2.5, and 0.8
@@ -289,6 +285,15 @@ class FusionPipeline:
         photo = as_rgb(photo, which, number=number)
         faces = self._finder.faces(photo, content_key(photo), which, number)
         return sorted(faces, key=lambda face: float(face.mesh[:, 0].mean()))
+
+    def find_face(self, photo: Any, which: PhotoRole, *, number: int | None = None) -> Face:
+        """Finds the face that a fusion takes where none is chosen: the largest that can be used.
+
+        Raises:
+            FusionError: the array is no picture, or shows no face that can be used.
+        """
+        photo = as_rgb(photo, which, number=number)
+        return self._finder.find_face(photo, which, Clock(None), number).face
 
     def find_coverings(self, photo: Photo, face: Face) -> Coverings:
         """Finds what covers a face, from `find_faces`, of a photo (H, W, 3) RGB uint8."""

@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 
 from facefusion.errors import EmptyPhotoError
-from facefusion.page import jobs
 from facefusion.page.form import Form, read_assignment
-from facefusion.page.jobs import NoChoiceError, RefusedError, make_job
+from facefusion.page.jobs import Job, NoChoiceError, RefusedError, make_job
 
 
 @pytest.mark.parametrize(
@@ -48,16 +47,14 @@ def _face(x: float, y: float) -> Any:
 FACES = [_face(100, 300), _face(200, 100), _face(300, 300)]
 
 
-def _job(monkeypatch: pytest.MonkeyPatch, assignment: str, **others: str) -> jobs.Job:
-    monkeypatch.setattr(jobs, "check_face", lambda *_, **__: None)
-
+def _job(assignment: str, **others: str) -> Job:
     def read(name: str | None, role: Any, number: int | None = None) -> np.ndarray:
         if name is None:
             raise EmptyPhotoError(role, number=number)
         return PHOTOS[name]
 
     pipeline: Any = SimpleNamespace(
-        find_faces=lambda photo, *_, **__: FACES if photo is PHOTOS["target"] else FACES[:1]
+        find_faces=lambda *_, **__: FACES, find_face=lambda *_, **__: FACES[0]
     )
     empty = dict.fromkeys(("source2", "source3", "person2", "person3", "person4"))
     given: dict[str, Any] = {**empty, "source": "you", "target": "target", **others}
@@ -75,28 +72,28 @@ def _job(monkeypatch: pytest.MonkeyPatch, assignment: str, **others: str) -> job
     return make_job(pipeline, photos, form)
 
 
-def test_each_face_gets_the_person_that_was_chosen_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    job = _job(monkeypatch, "210", person2="p2")
+def test_each_face_gets_the_person_that_was_chosen_for_it() -> None:
+    job = _job("210", person2="p2")
     assert job.numbers == (1, 2) and job.people == (2, 1) and job.count == 3
     assert [swap.face for swap in job.swaps] == [FACES[1], FACES[0]]
     sources: list[Any] = [swap.source for swap in job.swaps]
     assert sources[0][0] is PHOTOS["p2"] and sources[1][0] is PHOTOS["you"]
-    assert job.key != _job(monkeypatch, "120", person2="p2").key
+    assert job.key != _job("120", person2="p2").key
 
 
-def test_whoever_goes_nowhere_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    job = _job(monkeypatch, "004", person4="p4", person2="p2")
+def test_whoever_goes_nowhere_is_not_read() -> None:
+    job = _job("004", person4="p4", person2="p2")
     assert job.people == (4,) and len(job.source_keys) == 1
 
 
-def test_a_person_without_a_picture_is_told_at_their_box(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_person_without_a_picture_is_told_at_their_box() -> None:
     with pytest.raises(RefusedError) as caught:
-        _job(monkeypatch, "130")
+        _job("130")
     assert caught.value.field == "person3" and caught.value.error.code == "empty"
 
 
 @pytest.mark.parametrize("assignment", ["", "000", "11", "159"])
-def test_without_a_choice_nothing_is_made(monkeypatch: pytest.MonkeyPatch, assignment: str) -> None:
+def test_without_a_choice_nothing_is_made(assignment: str) -> None:
     with pytest.raises(RefusedError) as caught:
-        _job(monkeypatch, assignment)
+        _job(assignment)
     assert caught.value.field == "target" and isinstance(caught.value.error, NoChoiceError)
