@@ -77,7 +77,7 @@ class Fusing:
     def _run(
         self, job: Job, form: Form, begun: float, request: gr.Request, progress: gr.Progress
     ) -> Iterator[Changes]:
-        shown, session = self.layout.outcome.made, self.layout.session
+        shown = self.layout.outcome.made
         language, folder = request_language(request), self.photos.results(request)
 
         def report(stage: str, share: float) -> None:
@@ -106,12 +106,18 @@ class Fusing:
             png = files.write(image, folder, ".png", belongings)
             yield {
                 shown: html.made(replace(made, png=png)),
-                session.consented: form.consented
-                | (job.source_keys if form.has_consent else set()),
+                **self._consented(job, form),
                 **self._done(job, result),
                 **self._details(job, result, language),
                 **self._times(result, beside, language),
             }
+
+    def _consented(self, job: Job, form: Form) -> Changes:
+        """Remembers the faces that the visitor consented to."""
+        if not form.has_consent:
+            return {}
+        session = self.layout.session
+        return {session.consented: form.consented | job.source_keys, session.has_consented: True}
 
     def _done(self, job: Job, result: FusionResult) -> Changes:
         """Shows which faces of a photo of several people were replaced."""

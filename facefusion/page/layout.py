@@ -64,16 +64,18 @@ class Session:
 
     Attributes:
         consented: content keys of the source photos that the visitor consented to.
+        has_consented: whether there was a consent, also after `consented` has expired.
         last: the last result, a `form.LastResult`.
     """
 
     consented: gr.State
+    has_consented: gr.State
     last: gr.State
 
     @property
     def outputs(self) -> list[Any]:
         """Components that a fusion updates."""
-        return [self.consented, self.last]
+        return [self.consented, self.has_consented, self.last]
 
 
 @dataclass(frozen=True)
@@ -205,5 +207,6 @@ def _examples(found: list[Example]) -> tuple[gr.Button, ...]:
 def _session() -> Session:
     return Session(
         consented=gr.State(frozenset(), time_to_live=SESSION_SECONDS),
+        has_consented=gr.State(False),
         last=gr.State(None, time_to_live=SESSION_SECONDS),
     )

@@ -64,9 +64,9 @@ def connect_photos(layout: Layout, checks: PhotoChecks, at_once: int) -> None:
     for field in (*photos.sources, *photos.others):
         checked = field.photo.change(
             checks.source_check(field),
-            [field.photo, layout.session.consented],
+            [field.photo, layout.session.consented, layout.session.has_consented],
             [field.notice, layout.settings.consent],
-            js=style.look(field.place, inputs=2),
+            js=style.look(field.place, inputs=3),
             **checking,
         )
         checked.then(None, js=style.looked_at(field.place))

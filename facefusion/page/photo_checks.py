@@ -44,9 +44,14 @@ class PhotoChecks:
         self.pipeline, self.layout, self.photos = pipeline, layout, photos
 
     def source_check(self, field: PhotoField) -> Callable[..., Changes]:
-        """Makes the listener that checks a new face photo and asks for consent to use it."""
+        """Makes the listener that checks a new face photo and asks for consent to use it.
 
-        def check(raw: Raw | None, consented: frozenset[bytes], request: gr.Request) -> Changes:
+        After the first consent, it asks again for every face that is not among the consented ones.
+        """
+
+        def check(
+            raw: Raw | None, consented: frozenset[bytes], has_consented: bool, request: gr.Request
+        ) -> Changes:
             if not raw:
                 return {field.notice: notice_update("")}
             number, language = field.number, request_language(request)
@@ -59,7 +64,7 @@ class PhotoChecks:
                     check_coverings(coverings, "source", number=number)
                     several = ["several"] * (len(faces) > 1)
                     found = [*doubts(photo, face, coverings), *several]
-                    is_new = bool(consented) and content_key(photo) not in consented
+                    is_new = has_consented and content_key(photo) not in consented
             except PHOTO_ERRORS as error:
                 return {field.notice: notice_update(error_sentence(error, language))}
             notes = own.notes_for("source", "")

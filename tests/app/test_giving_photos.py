@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import threading
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -120,4 +121,27 @@ def test_consent_is_needed_and_asked_again_for_a_new_face(
     page.wait_for_selector(f"#state li:has-text('{say('need.consent')}')")
     assert visitor.notice("source").endswith(say("consent.again"))
     assert page.is_visible("#jpeg")  # the last result stays
+    assert server.watched.calls == calls
+
+
+def test_consent_is_asked_again_after_ten_idle_minutes(
+    visit: Callable[..., Any], server: Any, face_file: str, photo_file: str
+) -> None:
+    """The server knows no longer which faces were consented to; a first consent may come first."""
+    visitor = visit(1280, "en-US")
+    ticked = visitor.page.locator("#consent .wrap input:checked")
+    visitor.consent()
+    visitor.choose("target", photo_file)
+    visitor.choose("source", face_file)
+    visitor.result()
+    assert ticked.count() == 2
+    for session in server.demo.state_holder.session_data.values():
+        session._state_ttl = {
+            key: (seconds, datetime.min) for key, (seconds, _) in session._state_ttl.items()
+        }
+    server.demo.state_holder.delete_all_expired_state()
+    calls = list(server.watched.calls)
+    visitor.choose("source", photo_file)
+    visitor.page.wait_for_selector(f"#state li:has-text('{say('need.consent')}')")
+    assert ticked.count() == 0 and visitor.notice("source").endswith(say("consent.again"))
     assert server.watched.calls == calls

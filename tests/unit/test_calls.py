@@ -191,12 +191,14 @@ def test_values_by_their_names(calls: Calls, upload: str) -> None:
 
 def test_calls_of_the_page(calls: Calls, demo: gr.Blocks, upload: str) -> None:
     check = next(index for index, fn in demo.fns.items() if fn.api_name == "check")
-    body = {"fn_index": check, "session_hash": "abc", "data": [{"path": upload}, [b"x".decode()]]}
+    data = [{"path": upload}, [b"x".decode()], True]
+    body = {"fn_index": check, "session_hash": "abc", "data": data}
     index, made, _ = calls.of_page({**body, "event_data": {"a": 1}, "simple_format": True})
     sent = json.loads(made)
     assert index == check and sent["data"] == [
         {"path": upload, "meta": {"_type": "gradio.FileData"}},
         None,  # what a session remembers is not the visitor's to say
+        None,
     ]
     assert set(sent) == {"data", "fn_index", "session_hash"}
     for wrong in (

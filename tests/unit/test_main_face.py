@@ -133,7 +133,7 @@ def test_the_page_checks_the_face_that_is_used(
     checks = PhotoChecks(product, layout, photos)
     request: Any = SimpleNamespace(headers={})
     upload = {"path": "photo"}
-    notice = checks.source_check(field)(upload, frozenset(), request)["notice"]["value"]
+    notice = checks.source_check(field)(upload, frozenset(), False, request)["notice"]["value"]
     assert len(looked) == 1 and looked[0] is chosen and "problem" not in notice
     assert checks.check_target(upload, request)["assignment"] == "01"
     others = dict.fromkeys((2, 3, 4))
