@@ -15,7 +15,7 @@ from facefusion.images.marking import mark_box, marked
 from facefusion.page import files, group, html, pictures, repairing
 from facefusion.page.comparing import tier_tile
 from facefusion.page.form import Form, LastResult, Values
-from facefusion.page.jobs import Job, RefusedError, open_job
+from facefusion.page.jobs import Job, open_job
 from facefusion.page.layout import Changes, Layout
 from facefusion.page.messages import (
     error_sentence,
@@ -23,7 +23,7 @@ from facefusion.page.messages import (
     notice_update,
     request_language,
 )
-from facefusion.page.photos import Photos
+from facefusion.page.photos import Photos, RefusedError
 from facefusion.page.stops import StoppedError, Stops
 from facefusion.page.waits import Waits, tier_choices
 from facefusion.types import Photo

@@ -14,7 +14,7 @@ from facefusion.errors import FusionError
 from facefusion.images.original import Original
 from facefusion.page.form import Form, read_assignment
 from facefusion.page.photo_fields import NOBODY, YOU
-from facefusion.page.photos import Photos, Raw
+from facefusion.page.photos import Photos, Raw, RefusedError
 from facefusion.perception.reading_order import in_reading_order
 from facefusion.pipeline.cache import content_key
 from facefusion.pipeline.clock import Progress
@@ -32,19 +32,6 @@ class NoChoiceError(FusionError):
     """Several faces were found, and none was chosen."""
 
     code = "no_choice"
-
-
-class RefusedError(Exception):
-    """A photo cannot be used.
-
-    Attributes:
-        field: name of its form field, such as "source2", "person2" or "target".
-        error: the reason.
-    """
-
-    def __init__(self, field: str, error: FusionError) -> None:
-        super().__init__(field)
-        self.field, self.error = field, error
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from facefusion.decoding.budget import BusyError, TooManyPixelsError
 from facefusion.errors import FusionError, released
 from facefusion.images.lettering import CHINESE, ENGLISH
 from facefusion.page import html
-from facefusion.page.jobs import RefusedError, TooSlowError
+from facefusion.page.jobs import TooSlowError
+from facefusion.page.photos import RefusedError
 from facefusion.perception.quality import Doubt
 from facefusion.words import Language, language_of, say, sentences
 

@@ -32,6 +32,19 @@ class DeletedPhotoError(FusionError):
     code = "deleted"
 
 
+class RefusedError(Exception):
+    """A photo cannot be used.
+
+    Attributes:
+        field: name of its form field, such as "source2", "person2" or "target".
+        error: the reason.
+    """
+
+    def __init__(self, field: str, error: FusionError) -> None:
+        super().__init__(field)
+        self.field, self.error = field, error
+
+
 class Photos:
     """Reader of uploads.
 
@@ -96,7 +109,8 @@ class Photos:
     ) -> Iterator[None]:
         """Holds the pixels of uploads while the context lasts; large photos wait for each other.
 
-        The time of a refused photo counts as more work for the visitor.
+        The time of a refused photo counts as more work for the visitor; that of a fusion that was
+        stopped, took too long or failed does not.
 
         Args:
             request: Gradio's.
@@ -113,7 +127,7 @@ class Photos:
             begun = time.monotonic()
             try:
                 yield
-            except Exception:
+            except (FusionError, RefusedError):
                 self.usage.add(_visitor(request), REFUSED * (time.monotonic() - begun))
                 raise
 

@@ -10,7 +10,8 @@ import pytest
 
 from facefusion.errors import EmptyPhotoError
 from facefusion.page.form import Form, read_assignment
-from facefusion.page.jobs import Job, NoChoiceError, RefusedError, make_job
+from facefusion.page.jobs import Job, NoChoiceError, make_job
+from facefusion.page.photos import RefusedError
 
 
 @pytest.mark.parametrize(
