@@ -84,9 +84,10 @@ class Api:
     ) -> tuple[str, str, dict[str, Any]]:
         """Fuses two photos; see `FUSE`."""
         language = request_language(request)
-        report = limit_time(
-            MAX_SECONDS, lambda stage, share: progress(share, desc=say(f"stage.{stage}", language))
-        )
+
+        def report(stage: str, share: float) -> None:
+            progress(share, desc=say(f"stage.{stage}", language))
+
         try:
             if i_have_consent is not True:
                 raise _InvalidParameterError("error.api_consent")
@@ -114,7 +115,8 @@ class Api:
         face, own = self.photos.open(source, "source")
         photo, original = self.photos.open(target, "target")
         swaps = [Swap(face, each) for each in self._chosen_faces(photo, faces)]
-        *_, result = self.pipeline.stream(swaps, photo, progress=progress, **options)
+        limited = limit_time(MAX_SECONDS, progress)
+        *_, result = self.pipeline.stream(swaps, photo, progress=limited, **options)
         language, folder = request_language(request), self.photos.results(request)
         report = make_report(result, language)
         report["notes"] = [
