@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 MAX_JSON: Final = 64 * 1024
 #: Most bytes of an upload: its files and the multipart overhead.
 MAX_UPLOAD: Final = MAX_FILES * MAX_FILE_BYTES + 64 * 1024
-#: Most bytes that one visitor uploads within a minute.
-BYTES_A_MINUTE: Final = 128 * 1024 * 1024
+#: Most bytes that one visitor uploads within a minute: one upload of the largest size.
+BYTES_A_MINUTE: Final = MAX_UPLOAD
 #: Most requests of one visitor within a minute: for 60 pages, and for the about 70 files of each, which
 #: a browser keeps. A school or an office is one visitor.
 ALLOWED: Final = {Kind.PAGE: 60, Kind.ASSET: 6000, Kind.OWN: 600}

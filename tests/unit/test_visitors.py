@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from facefusion.page import visitors
+from facefusion.page.guard import BYTES_A_MINUTE, MAX_UPLOAD
 from facefusion.page.visitors import Allowance, visitor_of
 
 
@@ -52,3 +53,8 @@ def test_the_visitor_who_was_longest_away_is_forgotten(monkeypatch: pytest.Monke
     assert allowance.take("a") and allowance.take("b") and not allowance.take("a")
     assert allowance.take("c")  # b makes room
     assert allowance.take("b") and not allowance.take("c")
+
+
+def test_the_largest_upload_fits_the_allowance() -> None:
+    """An allowance never holds more than its size: what exceeds that would be refused for ever."""
+    assert Allowance(BYTES_A_MINUTE).take("a", MAX_UPLOAD)
