@@ -104,18 +104,16 @@ def guarded(
 
 
 def limit(server: Any) -> None:
-    """Limits the connections of a running uvicorn server, and raises the process's file limit."""
+    """Limits the connections of a running uvicorn server, and raises a lower file limit."""
     server.config.limit_concurrency = MAX_CONNECTIONS
     with suppress(ImportError, ValueError, OSError):  # Windows has no such limit
         import resource
 
-        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-        wanted = (
-            2 * MAX_CONNECTIONS
-            if most == resource.RLIM_INFINITY
-            else min(2 * MAX_CONNECTIONS, most)
-        )
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+        soft, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        unlimited, wanted = resource.RLIM_INFINITY, 2 * MAX_CONNECTIONS
+        if soft != unlimited and soft < wanted:
+            raised = wanted if most == unlimited else min(wanted, most)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (raised, most))
 
 
 async def _watch_connections(demo: gr.Blocks) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -17,6 +18,7 @@ from facefusion.engines.sessions import session_options
 from facefusion.errors import UnreadablePhotoError
 from facefusion.machine import limits, measurements, process
 from facefusion.machine.limits import has_room_for, session_threads, usable_cpus
+from facefusion.page import server
 
 ROOT = Path(__file__).resolve().parents[2]
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux's limits")
@@ -177,3 +179,27 @@ def test_a_pool_without_room_for_a_process_goes_on(
             with pytest.raises(UnreadablePhotoError):
                 pool.read(photo, "target")
         assert pool.read(photo, "target").shape == (512, 512, 3)
+
+
+@pytest.mark.parametrize(
+    ("limits", "expected"),
+    [
+        ((1024, 1_048_576), (4096, 1_048_576)),
+        ((1024, -1), (4096, -1)),
+        ((1024, 2048), (2048, 2048)),
+        ((524_288, 1_048_576), (524_288, 1_048_576)),
+        ((8192, -1), (8192, -1)),
+        ((-1, -1), (-1, -1)),
+    ],
+)
+@linux
+def test_the_page_never_lowers_the_limit_of_files(
+    monkeypatch: pytest.MonkeyPatch, limits: tuple[int, int], expected: tuple[int, int]
+) -> None:
+    import resource
+
+    found = [limits]
+    monkeypatch.setattr(resource, "getrlimit", lambda _: found[-1])
+    monkeypatch.setattr(resource, "setrlimit", lambda _, wanted: found.append(wanted))
+    server.limit(SimpleNamespace(config=SimpleNamespace()))
+    assert found[-1] == expected
