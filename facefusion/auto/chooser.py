@@ -115,16 +115,16 @@ class TierChooser:
         return {tier: elapsed + faces * pace * _rest(speed, tier, face_size) for tier in TIERS}
 
     def observe(self, tier: Tier, face_size: float, seconds: float, *, faces: int = 1) -> None:
-        """Updates the pace from a call whose stages after perception took `seconds`.
+        """Updates the pace from a call that ran alone, whose stages after perception took `seconds`.
 
-        Calls that ran beside others are ignored, since `choose` already counts the others. A call
-        much faster than measured means that the measurement was made on a busy machine: the
-        measured speed is then corrected, but only for faces at least as large as the measured one,
-        since smaller ones are faster on any machine.
+        `choose` already counts the calls beside it. A call much faster than measured means that
+        the measurement was made on a busy machine: the measured speed is then corrected, but only
+        for faces at least as large as the measured one, since smaller ones are faster on any
+        machine.
         """
         with self._lock:
             speed = self._speed
-            if speed is None or self.traffic.running > 1:
+            if speed is None:
                 return
             low, high = RATIOS
             ratio = min(max(seconds / (faces * _rest(speed, tier, face_size)), low), high)

@@ -5,6 +5,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+
+
+@dataclass(eq=False)
+class RunningCall:
+    """A fusion that runs.
+
+    Attributes:
+        alone: whether no other has run at the same time so far.
+    """
+
+    alone: bool
 
 
 class Traffic:
@@ -15,7 +27,7 @@ class Traffic:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._running = 0
+        self._running: list[RunningCall] = []
         self._waiting: Callable[[], int] = int
 
     def set_queue_counter(self, waiting: Callable[[], int]) -> None:
@@ -23,20 +35,23 @@ class Traffic:
         self._waiting = waiting
 
     @contextmanager
-    def running_one(self) -> Iterator[None]:
+    def running_one(self) -> Iterator[RunningCall]:
         """Counts one fusion as running while the context lasts."""
         with self._lock:
-            self._running += 1
+            for other in self._running:
+                other.alone = False
+            call = RunningCall(alone=not self._running)
+            self._running.append(call)
         try:
-            yield
+            yield call
         finally:
             with self._lock:
-                self._running -= 1
+                self._running.remove(call)
 
     @property
     def running(self) -> int:
         """Number of running fusions."""
-        return self._running
+        return len(self._running)
 
     @property
     def waiting(self) -> int:

@@ -215,7 +215,7 @@ class FusionPipeline:
             raise ValueError("at least one face is needed")
         sources = [numbered(swap.source) for swap in swaps]
         photo, clock = as_rgb(target, "target"), Clock(progress)
-        with self.chooser.traffic.running_one(), ThreadPoolExecutor(1) as executor:
+        with self.chooser.traffic.running_one() as call, ThreadPoolExecutor(1) as executor:
             # 1. Match: faces of all photos, identity embeddings and coverings.
             matches = [
                 match_faces(self._finder, photos, photo, swap.face, clock)
@@ -259,7 +259,7 @@ class FusionPipeline:
                 checked = stages.check(
                     self.networks.identity, final, canvas, faces, matches, pairs, maps
                 )
-            if chosen.tier in TIERS:
+            if chosen.tier in TIERS and call.alone:
                 seconds = clock.seconds_without(PERCEPTION)
                 self.chooser.observe(chosen.tier, chosen.face_size, seconds, faces=len(matches))
             yield made.result(final, crops, checked)

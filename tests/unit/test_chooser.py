@@ -10,7 +10,7 @@ from contextlib import ExitStack
 import numpy as np
 import pytest
 
-from facefusion import FusionPipeline, Tier, TierReason
+from facefusion import FusionPipeline, Swap, Tier, TierReason
 from facefusion.auto.chooser import HALF_LIFE, RATIOS, TierChooser, work
 from facefusion.auto.speed import FACE_SIDE, Speed
 from facefusion.auto.traffic import Traffic
@@ -204,11 +204,21 @@ def test_one_absurd_fusion_does_not_decide(chooser: TierChooser) -> None:
     assert chooser.pace == pytest.approx(0.5 + 0.5 * RATIOS[1])
 
 
-def test_what_ran_beside_others_teaches_nothing(chooser: TierChooser) -> None:
-    assert chooser.choose(LARGE).tier is BEST
-    with chooser.traffic.running_one(), chooser.traffic.running_one():
-        chooser.observe(BEST, LARGE, 2.0)
-    assert chooser.pace == 1
+def test_what_ran_beside_others_teaches_nothing(
+    pipe: FusionPipeline,
+    source: np.ndarray,
+    target: np.ndarray,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also the call that ends last, when no other runs any more."""
+    observed: list[Tier] = []
+    monkeypatch.setattr(pipe.chooser, "observe", lambda tier, *_, **__: observed.append(tier))
+    first = pipe.stream([Swap(source)], target, tier=BEST)
+    next(first)
+    pipe(source, target, tier=FAST)
+    assert len(list(first)) == 1 and observed == []
+    pipe(source, target, tier=FAST)
+    assert observed == [FAST]
 
 
 def test_the_speed_is_asked_for_once_and_only_when_needed() -> None:
