@@ -37,8 +37,8 @@ FUSE: Final = (
     "and that the result is not sexual and deceives nobody. Returns the result (PNG, of the target's size, marked as made "
     "by AI in a corner and in its metadata), its first draft (PNG, marked too), and a report: `identity_similarity` "
     "(cosine in [-1, 1] between the identities of the source and of the result; `faces` holds it for each face), "
-    f"`likeness` (the same in words), `flaws` (what can be seen to be wrong: {', '.join(Flaw)}), `advice` (what to try), "
-    f"`kept` (what stays of the photo's own face: {', '.join(Kept)}), "
+    f"`resemblance` (the same in words), `flaws` (what can be seen to be wrong: {', '.join(Flaw)}), `advice` (what to "
+    f"try), `kept` (what stays of the photo's own face: {', '.join(Kept)}), "
     "`tier` (the one that ran), `reason` (why, where `auto` chose), `seconds` by stage, `notes` "
     "(sentences about the files). Files are deleted after 10 minutes."
 )
@@ -186,7 +186,7 @@ def make_report(result: FusionResult, language: words.Language) -> dict[str, Any
     """Makes the report of `/fuse`."""
     return {
         "identity_similarity": round(result.identity_similarity, 4),
-        "likeness": words.grade(result.identity_similarity),
+        "resemblance": words.grade(result.identity_similarity),
         "faces": [round(face.identity_similarity, 4) for face in result.faces],
         "flaws": [flaw.value for flaw in result.flaws],
         "kept": [kept.value for kept in result.kept],

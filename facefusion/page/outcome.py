@@ -19,7 +19,7 @@ class Outcome:
         made: hidden; names the pictures that `scripts/view.js` shows in the view.
         done: who went to which face of a group photo.
         details: the section below the view.
-        report: likeness, tier and times.
+        report: resemblance, tier and times.
         compare: button that runs all tiers.
         compared: notice below it of what went wrong.
         tiers: the tiers side by side.

@@ -68,7 +68,7 @@ def test_fuses_two_photos(
     )  # above the face, and between it and the mark
 
     assert report["identity_similarity"] == pytest.approx(expected.identity_similarity, abs=0.01)
-    assert report["likeness"] == words.grade(expected.identity_similarity)
+    assert report["resemblance"] == words.grade(expected.identity_similarity)
     assert report["reason"] is None and len(report["faces"]) == 1
     assert report["tier"] == tier.value
     assert list(report["seconds"]) == list(expected.timings.stages)
