@@ -70,6 +70,13 @@ def write(
     return str(path)
 
 
+def write_encoded(content: bytes, directory: str | Path, name: str = "ai-generated.jpg") -> str:
+    """Writes a picture that is encoded already into a new directory, and returns its path."""
+    path = new_folder(directory) / name
+    path.write_bytes(content)
+    return str(path)
+
+
 def write_plain(image: Photo, directory: str | Path) -> str:
     """Writes a preview of a visitor's own photo as JPEG, without the mark of an AI-made picture."""
     path = new_folder(directory) / "photo.jpg"
