@@ -10,6 +10,7 @@ import gradio as gr
 
 from facefusion.page import examples, host, html, outcome, photo_fields
 from facefusion.page.examples import Example
+from facefusion.page.files import kept_seconds
 from facefusion.page.host import Host
 from facefusion.page.i18n import t
 from facefusion.page.outcome import Outcome
@@ -18,8 +19,6 @@ from facefusion.pipeline.options import LIKENESS
 from facefusion.tiers import TIERS, Tier
 from facefusion.words import Language
 
-#: Seconds that the state of a session is kept.
-SESSION_SECONDS: Final = 600
 #: Check boxes that must all be ticked before a fusion.
 CONSENTS: Final = ("rights", "decent")
 
@@ -205,8 +204,9 @@ def _examples(found: list[Example]) -> tuple[gr.Button, ...]:
 
 
 def _session() -> Session:
+    kept = kept_seconds()
     return Session(
-        consented=gr.State(frozenset(), time_to_live=SESSION_SECONDS),
+        consented=gr.State(frozenset(), time_to_live=kept),
         has_consented=gr.State(False),
-        last=gr.State(None, time_to_live=SESSION_SECONDS),
+        last=gr.State(None, time_to_live=kept),
     )

@@ -14,7 +14,9 @@ from anyio import to_thread
 from gradio.queueing import EventQueue
 
 from facefusion.machine.process import release_memory
+from facefusion.page.files import kept_seconds
 from facefusion.page.pending import PendingResults
+from facefusion.page.sessions import Sessions
 from facefusion.page.usage import Usage
 from facefusion.page.visitors import visitor_of
 
@@ -42,7 +44,7 @@ MAX_WAITING: Final = 32
 MAX_JOBS: Final = ((16, 1), (8, 2), (0, 4))
 #: Most waiting or running calls of one visitor, checks of photos included.
 MAX_CALLS: Final = 16
-#: Seconds between two searches for unread results.
+#: Seconds between two searches for unread results and old sessions.
 INTERVAL: Final = 15.0
 #: Seconds between two orderings of the queue.
 ARRANGE_INTERVAL: Final = 0.1
@@ -86,13 +88,14 @@ class Jobs:
     Attributes:
         at_once: most fusions that run at once.
         pending: results that wait for their visitors.
+        sessions: what Gradio keeps of them.
         stopping: whether no more calls are taken.
     """
 
     def __init__(self, demo: gr.Blocks, at_once: int, usage: Usage) -> None:
         self.at_once = at_once
         self._demo, self._usage = demo, usage
-        self.pending = PendingResults(demo)
+        self.pending, self.sessions = PendingResults(demo), Sessions(demo)
         self._joining: Counter[tuple[str, str]] = Counter()
         self._worked = False  # since memory was last released
         self.stopping = False
@@ -255,11 +258,12 @@ class Jobs:
         return "error.queue_full", {"waiting": self.waiting(), "seconds": seconds}
 
     async def keep_dropping(self) -> None:
-        """Drops unread results, which hold pictures, every `INTERVAL`."""
+        """Drops unread results and old sessions, which hold pictures, every `INTERVAL`."""
         while True:
-            await asyncio.sleep(INTERVAL)
+            await asyncio.sleep(min(INTERVAL, kept_seconds() / 4))
             try:
                 self.pending.drop_unread(time.monotonic())
+                self.sessions.drop_old(time.monotonic())
                 if self._worked and not self._running_events():
                     self._worked = False
                     await to_thread.run_sync(release_memory)

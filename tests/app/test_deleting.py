@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from facefusion.page.files import LIFETIME_VARIABLE
+from facefusion.errors import NoFaceError
+from facefusion.page.files import LIFETIME_VARIABLE, kept_seconds
 from facefusion.page.photos import DeletedPhotoError
-from facefusion.words import say
+from facefusion.words import Language, say
 from tests.waiting import becomes_true
 
 
@@ -61,8 +63,8 @@ def test_the_clock_deletes_uploads_and_results(
         visitor = visit(390, "en-US", url=server.url)
         visitor.choose("source", face_file)
         visitor.choose("target", text_file)
+        visitor.choose("target", photo_file)  # before the run, which hides what is said about it
         visitor.consent()
-        visitor.choose("target", photo_file)
         visitor.result()
         assert {Path(name).suffix for name in server.files()} >= {".png", ".jpg"} and len(
             server.files()
@@ -79,3 +81,39 @@ def test_the_clock_deletes_uploads_and_results(
         told = str(DeletedPhotoError("source"))
         visitor.page.wait_for_selector(f"#source-notice .notice:has-text('{told}')")
         assert visitor.page.is_visible("#jpeg")
+
+
+def test_no_picture_stays_in_memory_and_an_idle_page_goes_on(
+    visit: Callable[..., Any], server: Any, face_file: str, photo_file: str, landscape_file: str
+) -> None:
+    """Gradio would keep the last value of each output until 200 more visitors came."""
+    visitor = visit(1280, "en-US")
+    page, sessions = visitor.page, server.demo.state_holder.session_data
+    visitor.choose("source", face_file)
+    visitor.choose("target", photo_file)
+    visitor.consent()
+    visitor.result()
+    server.jobs.sessions.drop_old(time.monotonic())
+    assert not any("data:image" in str(each.config_values) for each in sessions.values())
+    server.jobs.sessions.drop_old(time.monotonic() + kept_seconds() + 1)
+    assert not sessions  # an hour later
+
+    visitor.open("details")
+    page.click("#compare")
+    page.wait_for_selector("#tiers figure:nth-of-type(3)")
+    visitor.open("fine")
+    page.click("#tier label:nth-of-type(2)")
+    visitor.result()
+    sessions.clear()
+    page.click("[data-language=zh]")
+    page.wait_for_selector(f"#fuse:has-text('{say('fuse', Language.CHINESE)}')")
+    visitor.choose("target", landscape_file)
+    assert visitor.notice("target") == NoFaceError("target").sentence(Language.CHINESE)
+    calls = list(server.watched.calls)
+    page.click("#consent .wrap label:nth-of-type(1)")
+    visitor.choose("target", photo_file)
+    assert visitor.needs() == [say("need.consent", Language.CHINESE)]
+    assert server.watched.calls == calls
+    visitor.consent()
+    visitor.result()
+    visitor.behaves()
