@@ -94,6 +94,8 @@ def build_demo(pipeline: FusionPipeline, photos: Photos | None = None) -> Demo:
     about = Host.read()
     found = examples.read(about.examples)
     gr.set_static_paths(examples.files(found))
+    # The cache knows photos by their content, not by their path: all of it goes.
+    photos.uploads.forgotten = pipeline.cache.clear
     demo = Demo(photos, about.title, found)
     with demo:
         page = layout.build(getattr(pipeline, "notice", None), found, about)

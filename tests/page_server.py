@@ -20,6 +20,7 @@ from facefusion.auto.speed import FACE_SIDE, Speed
 from facefusion.page.files import Sweeper
 from facefusion.page.queue import Jobs
 from facefusion.perception.coverings import Coverings
+from facefusion.pipeline.cache import FeatureCache
 from facefusion.types import Face
 
 HOST = "127.0.0.1"
@@ -65,6 +66,10 @@ class Watched:
 
     def find_coverings(self, photo: Any, face: Face) -> Coverings:
         return self.pipeline.find_coverings(photo, face)
+
+    @property
+    def cache(self) -> FeatureCache:
+        return self.pipeline.cache
 
     @property
     def tiers(self) -> list[Tier]:

@@ -147,15 +147,11 @@ class Guard:
         if kind is Kind.UPLOAD:
             await self._upload(scope, receive, answer, visitor)
             return
-        if kind is Kind.FORGET:
-            paths = parsed(await self._body(receive, MAX_JSON)).get("paths")
-            if not calls.is_texts(paths):
-                raise RefusedRequestError(400, "error.malformed")
-            deleted = await to_thread.run_sync(self._uploads.forget, paths)
-            await answer.json(200, {"deleted": deleted})
-            return
-        if kind in (Kind.CALL, Kind.CANCEL):
+        if kind in (Kind.CALL, Kind.CANCEL, Kind.FORGET):
             body = parsed(await self._body(receive, MAX_JSON))
+            if kind is Kind.FORGET:
+                await answer.json(200, {"deleted": await self._forget(body)})
+                return
             if kind is Kind.CALL:
                 await self._call(scope, receive, answer, body, part, visitor)
                 return
@@ -181,6 +177,13 @@ class Guard:
             raise RefusedRequestError(413, "error.request_too_large") from None
         except SlowError:
             raise RefusedRequestError(408, "error.slow") from None
+
+    async def _forget(self, body: dict[str, Any]) -> int:
+        paths, session = body.get("paths"), body.get("session") or ""
+        if not calls.is_texts(paths) or not isinstance(session, str):
+            raise RefusedRequestError(400, "error.malformed")
+        self.jobs.sessions.drop(session)
+        return await to_thread.run_sync(self._uploads.forget, paths)
 
     async def _upload(self, scope: Scope, receive: Receive, answer: Answer, visitor: str) -> None:
         if self.jobs.stopping:

@@ -52,12 +52,17 @@ class Uploads:
     Args:
         directory: the sweeper's directory.
         examples: files of the example photos, which every visitor may name.
+
+    Attributes:
+        sweeper: deletes old files.
+        forgotten: called after a visitor has deleted files, to drop what was measured in them.
     """
 
     def __init__(self, directory: str | Path, examples: Iterable[str | Path] = ()) -> None:
         self.directory = Path(directory).resolve()
         self.examples = frozenset(Path(path).resolve() for path in examples)
         self.sweeper = Sweeper(self.directory)
+        self.forgotten: Callable[[], None] = lambda: None
         self._folders: OrderedDict[str, str] = OrderedDict()
         self._reserved = self._since_swept = 0  # bytes, used by the event loop only
         self._lock = threading.Lock()
@@ -107,7 +112,7 @@ class Uploads:
             return None
 
     def forget(self, paths: Iterable[str]) -> int:
-        """Deletes the files that a visitor names; examples stay.
+        """Deletes the files that a visitor names, and what was measured in them; examples stay.
 
         Who knows the path of a file, which is unguessable, may read it, and so may delete it.
 
@@ -115,7 +120,11 @@ class Uploads:
             The number of files deleted.
         """
         found = {self.find(path) for path in paths} - self.examples
-        return sum(remove(path) for path in found if path is not None and self._is_visitors(path))
+        own = [path for path in found if path is not None and self._is_visitors(path)]
+        deleted = sum(map(remove, own))
+        if deleted:
+            self.forgotten()
+        return deleted
 
     def _is_visitors(self, path: Path) -> bool:
         """Returns whether a file lies in a folder of a visitor's folder, as all of theirs do."""

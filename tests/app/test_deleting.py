@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,12 @@ from facefusion.words import Language, say
 from tests.waiting import becomes_true
 
 
+def remembered(server: Any) -> int:
+    """Counts the sessions whose states hold pictures, of the tiers."""
+    sessions = list(server.demo.state_holder.session_data.values())
+    return sum("data:image" in str(each.state_data) for each in sessions)
+
+
 def test_delete_my_photos_now(
     visit: Callable[..., Any],
     serve_page: Any,
@@ -25,7 +32,7 @@ def test_delete_my_photos_now(
     face_file: str,
     photo_file: str,
 ) -> None:
-    """Every file of the visit is gone at once, and the page is empty."""
+    """Every file of the visit is gone at once, what was measured in them too, and the page is empty."""
     with serve_page(pipeline, tmp_path / "cache") as server:
         visitor = visit(390, "en-US", url=server.url)
         page = visitor.page
@@ -35,10 +42,14 @@ def test_delete_my_photos_now(
         visitor.consent()
         visitor.result()
         assert "min" in page.inner_text("#view .left") and len(server.files()) >= 6
+        assert remembered(server) == 1 and len(pipeline.cache) > 0
+        calls = list(server.watched.calls)
         page.click("#forget")
         page.wait_for_selector(f".notice.fine:has-text('{say('forgotten')}')")
         # Files of visitors lie in folders; Matplotlib's list of fonts, if this page is the first, not.
         assert {name for name in server.files() if "/" in name} == set()
+        assert remembered(server) == len(pipeline.cache) == pipeline.cache.nbytes == 0
+        assert server.watched.calls == calls  # nor is anything made anew
         page.wait_for_selector("#state li")
         assert page.locator("#source-photo img, #target-photo img").count() == 0
         assert not page.is_visible("#jpeg") and "#" not in page.url
@@ -116,4 +127,28 @@ def test_no_picture_stays_in_memory_and_an_idle_page_goes_on(
     assert server.watched.calls == calls
     visitor.consent()
     visitor.result()
+    visitor.behaves()
+
+
+def test_no_run_begins_while_photos_are_being_deleted(
+    visit: Callable[..., Any], server: Any, face_file: str, photo_file: str
+) -> None:
+    """Not even one that a change had asked for: its result would stay."""
+    visitor = visit(1280, "en-US")
+    page = visitor.page
+    visitor.choose("source", face_file)
+    visitor.choose("target", photo_file)
+    visitor.consent()
+    visitor.result()
+    visitor.open("fine")
+    server.watched.look = threading.Event()
+    page.click("#tier label:nth-of-type(2)")
+    page.wait_for_selector("#cancel")
+    page.click("#tier label:nth-of-type(3)")
+    page.wait_for_timeout(400)
+    page.route("**/forget", lambda route: (time.sleep(1), route.continue_()))  # the way is long
+    page.click("#forget")
+    server.watched.look.set()
+    page.wait_for_selector(f".notice.fine:has-text('{say('forgotten')}')")
+    assert "balanced" not in server.watched.calls
     visitor.behaves()

@@ -28,6 +28,7 @@ from facefusion.page.host import Host
 from facefusion.page.layout import CONSENTS
 from facefusion.page.stops import Stops
 from facefusion.page.waits import ASSUMED, Waits
+from facefusion.pipeline.cache import FeatureCache
 from facefusion.tiers import TIERS
 from facefusion.types import Flaw, Kept, Timings
 from facefusion.words import Language, say
@@ -224,7 +225,9 @@ def test_a_notice_is_text_not_html() -> None:
 
 
 def test_the_page_says_when_other_networks_run_than_were_asked_for() -> None:
-    fake: Any = SimpleNamespace(notice="The networks <b>a/b</b> could not be used.")
+    fake: Any = SimpleNamespace(
+        notice="The networks <b>a/b</b> could not be used.", cache=FeatureCache()
+    )
     config = app.build_demo(fake).get_config_file()
     shown = [
         each["props"]["value"]
@@ -232,7 +235,7 @@ def test_the_page_says_when_other_networks_run_than_were_asked_for() -> None:
         if each["props"].get("elem_id") == "weights-notice"
     ]
     assert len(shown) == 1 and "could not be used" in shown[0] and "<b>" not in shown[0]
-    silent: Any = SimpleNamespace(notice=None)
+    silent: Any = SimpleNamespace(notice=None, cache=FeatureCache())
     assert "weights-notice" not in str(app.build_demo(silent).get_config_file())
 
 

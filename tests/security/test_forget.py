@@ -59,9 +59,13 @@ def test_nothing_else_is_deleted(
 
 
 @pytest.mark.parametrize(
-    "body", [{}, {"paths": None}, {"paths": "a"}, {"paths": [1]}, {"paths": [["a"]]}, [], 7]
+    "body",
+    [{}, {"paths": None}, {"paths": "a"}, {"paths": [1]}, {"paths": [["a"]]}, [], 7]
+    + [{"paths": [], "session": name} for name in (1, ["a"], {"a": "b"})],
 )
-def test_what_is_no_list_of_paths_is_refused(visitor: Visitor, told: Told, body: Any) -> None:
+def test_what_is_no_list_of_paths_or_no_session_is_refused(
+    visitor: Visitor, told: Told, body: Any
+) -> None:
     told(visitor.post(f"{API}/forget", body), 400)
 
 

@@ -14,12 +14,13 @@ import app
 from benchmarks.visitors import page_form
 from facefusion.page.calls import Calls, FetchError, MalformedError, parse
 from facefusion.page.uploads import Uploads
+from facefusion.pipeline.cache import FeatureCache
 from facefusion.words import say
 
 
 @pytest.fixture(scope="module")
 def demo() -> gr.Blocks:
-    pipeline: Any = SimpleNamespace(notice=None)
+    pipeline: Any = SimpleNamespace(notice=None, cache=FeatureCache())
     return app.build_demo(pipeline)
 
 

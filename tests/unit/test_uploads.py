@@ -52,3 +52,15 @@ def test_too_much_at_once_is_refused(uploads: Uploads) -> None:
 
     with ThreadPoolExecutor(1) as pool:
         pool.submit(asyncio.run, run()).result()
+
+
+def test_what_was_measured_in_files_goes_with_them(uploads: Uploads) -> None:
+    """But not for calls that delete nothing: others would wait for their photos to be measured again."""
+    calls: list[int] = []
+    uploads.forgotten = lambda: calls.append(1)
+    path = uploads.folder_of("a") / "1" / "photo.png"
+    path.parent.mkdir(parents=True)
+    path.touch()
+    assert uploads.forget([str(path.parent / "other.png")]) == 0 and calls == []
+    assert uploads.forget([str(path)]) == 1 and calls == [1]
+    assert uploads.forget([str(path)]) == 0 and calls == [1]

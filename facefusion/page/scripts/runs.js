@@ -9,6 +9,7 @@ const runs = (() => {
   let wasRunning = false;
   let superseded = false; // the running fusion is being stopped for a newer one
   let timer = null;
+  let isForgetting = false; // no run begins any more: its result would stay
   let acted = 0; // when the visitor last did something
   let asked = 0; // when they did what the running fusion follows
 
@@ -111,7 +112,7 @@ const runs = (() => {
     if (wasRunning) ended();
     if (fuse.disabled !== found.length > 0) fuse.disabled = found.length > 0;
     settle();
-    if (found.length || dragging || !needed().every(isLookedAt)) return;
+    if (isForgetting || found.length || dragging || !needed().every(isLookedAt)) return;
     if (!isEntered) return void later();
     if (facesAreNew) ran[PHOTOS.length] = faces.assignment();
     facesAreNew = false;
@@ -165,16 +166,22 @@ const runs = (() => {
     for (const each of seen) files.add(decodeURIComponent(each.split("file=")[1] ?? ""));
   };
   const pause = (ms) => new Promise((done) => setTimeout(done, ms));
-  const forget = async () => {
-    ran = [];
+  const remove = async () => {
     find("#supersede").click();
     for (let i = 0; i < 50 && isRunning(); i++) await pause(100);
-    const body = JSON.stringify({ paths: [...files].filter(Boolean) });
+    const body = JSON.stringify({ paths: [...files].filter(Boolean), session: streams.session() });
     const headers = { "Content-Type": "application/json" };
     const answer = await fetch("gradio_api/forget", { method: "POST", body, headers });
     if (!answer.ok) throw new Error(String(answer.status));
     location.hash = "deleted";
     location.reload();
+  };
+  const forget = () => {
+    isForgetting = true;
+    return remove().catch((error) => {
+      isForgetting = false;
+      throw error;
+    });
   };
   const tellDeleted = () => {
     const lead = find("#lead");

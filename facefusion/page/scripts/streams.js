@@ -1,8 +1,9 @@
 // Gradio's answers come by one stream, which the server closes as soon as no call waits for one. A call
 // that joins while this message is on its way would never be answered: Gradio still takes the stream for
 // open. Then the message is left out here, and the next stream goes on in the same answer.
-(() => {
+const streams = (() => {
   const send = window.fetch;
+  let session = null; // the name that Gradio gave this visit
   const waiting = new Set(); // calls that joined and have not ended
   const ended = new Set(); // calls whose end came before they were known to have joined
   const note = ({ msg, event_id: call }) => {
@@ -59,9 +60,11 @@
   };
   window.fetch = (input, options = {}) => {
     const request = new Request(input, options);
-    const { origin, pathname } = new URL(request.url);
+    const { origin, pathname, searchParams } = new URL(request.url);
+    session = searchParams.get("session_hash") ?? session;
     if (origin === location.origin && pathname.endsWith("/queue/join")) return join(request);
     if (origin === location.origin && pathname.endsWith("/queue/data")) return follow(request);
     return send(request);
   };
+  return { session: () => session };
 })();
