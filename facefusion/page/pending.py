@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
+
+from facefusion.page.files import kept_seconds
 
 if TYPE_CHECKING:
     import gradio as gr
-
-#: Seconds after which an unread result is dropped, as long as files are kept.
-UNREAD_SECONDS: Final = 600.0
 
 
 class PendingResults:
@@ -38,7 +37,7 @@ class PendingResults:
         )
 
     def drop_unread(self, now: float) -> int:
-        """Drops the messages of sessions in which nothing was read for `UNREAD_SECONDS`.
+        """Drops the messages of sessions in which nothing was read for `kept_seconds()`.
 
         Args:
             now: seconds, monotonic.
@@ -54,7 +53,7 @@ class PendingResults:
             size = queue.pending_messages_per_session[session].qsize()
             before = self._unread.get(session, (size, now))
             since = before[1] if before[0] == size and session not in running else now
-            if now - since < UNREAD_SECONDS:
+            if now - since < kept_seconds():
                 unread[session] = (size, since)
                 continue
             queue.pending_messages_per_session.pop(session, None)

@@ -134,9 +134,11 @@ class FeatureCache:
             self._remove(next(iter(self._entries)))
 
     def _start_timer(self) -> None:
-        """Starts a timer that drops old entries even without further calls."""
+        """Starts a timer that drops old entries even without further calls, the oldest on time."""
         if self._timer is None:
-            self._timer = threading.Timer(self.lifetime, self._on_timer)
+            oldest = next(iter(self._entries.values()))
+            seconds = max(oldest.used + self.lifetime - self._clock(), 0)
+            self._timer = threading.Timer(seconds, self._on_timer)
             self._timer.daemon = True
             self._timer.start()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -77,6 +78,30 @@ def test_old_entries_go_although_nobody_asks() -> None:
     cache = FeatureCache(lifetime=0.02)
     cache.put("a", 1, 5)
     assert becomes_true(lambda: len(cache) == 0) and cache.nbytes == 0
+
+
+def test_no_entry_outlives_its_lifetime(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The timer that follows another waits for the oldest entry alone."""
+    clock, timers = Clock(), []
+
+    class Timer:
+        def __init__(self, seconds: float, on_end: Callable[[], None]) -> None:
+            timers.append((clock.now + seconds, on_end))
+
+        def start(self) -> None: ...
+
+    monkeypatch.setattr(threading, "Timer", Timer)
+    cache = FeatureCache(lifetime=10, clock=clock)
+    cache.put("a", 1, 1)
+    clock.now = 1
+    cache.put("b", 2, 1)
+    clock.now = 6
+    cache.get("a")
+    for left in (2, 1, 0):  # at 10, 11 and 16
+        clock.now, on_end = timers[-1]
+        on_end()
+        assert len(cache) == left
+    assert [end for end, _ in timers] == [10, 11, 16]
 
 
 def test_clear_forgets_everything_at_once() -> None:
