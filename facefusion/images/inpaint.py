@@ -23,6 +23,11 @@ class Patch:
     filled: Photo
     opacity: Mask
 
+    @property
+    def nbytes(self) -> int:
+        """Size in bytes."""
+        return self.filled.nbytes + self.opacity.nbytes
+
     def onto(self, image: Photo, frame: Frame | None = None) -> Photo:
         """Blends the patch over an image.
 

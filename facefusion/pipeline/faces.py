@@ -158,9 +158,8 @@ class FaceFinder:
                 located.photo, located.face, coverings, size, strands=self.steps.hairline
             )
 
-        return self.cache.get_or_make(
-            ("crop", located.key, size, self.steps), crop, 3 * size * size + FACE_BYTES
-        )
+        key = ("crop", located.key, size, self.steps)
+        return self.cache.get_or_make(key, crop, lambda face: face.nbytes)
 
     def _part(self, located: LocatedFace, size: int) -> PhotoPart:
         def crop() -> PhotoPart:

@@ -88,6 +88,14 @@ class AlignedFace:
     bearded: bool = False
     dark_beard: Mask | None = None
 
+    @property
+    def nbytes(self) -> int:
+        """Size in bytes."""
+        arrays = self.crop.nbytes + self.mesh.nbytes + self.to_crop.nbytes
+        maps = self.occlusion_maps.nbytes
+        maps += 0 if self.dark_beard is None else self.dark_beard.nbytes
+        return arrays + maps + sum(patch.nbytes for patch in self.patches)
+
     @classmethod
     def of(
         cls, photo: Photo, face: Face, coverings: Coverings, size: int, *, strands: bool = True

@@ -162,7 +162,9 @@ class PreparedTarget:
     @property
     def nbytes(self) -> int:
         """Approximate size in bytes."""
-        masks = (*self.skin.values(), *self.face.values())
+        features = self.feature_masks
+        masks = [*self.skin.values(), *self.face.values()]
+        masks += [] if features is None else [features.lips, features.whites, features.hairs]
         pixels = sum(crop.nbytes for crop in self.crops.values()) + sum(m.nbytes for m in masks)
         strands = 0 if self.strands is None else self.strands.nbytes
         return self.warp.nbytes + self.areas.nbytes + strands + pixels

@@ -161,9 +161,8 @@ def test_results_that_nobody_reads_are_dropped(server: Any) -> None:
     def look(seconds: float) -> int:
         return int(server.jobs.pending.drop_unread(time.monotonic() + seconds))
 
-    latest = (
-        PROMISED - 2 * INTERVAL
-    )  # an answer may be read just after one look, and the next be late
+    # A result is seen one look late, and dropped one look late.
+    latest = PROMISED - 2 * INTERVAL
     dropped = look(0), look(latest - 5)
     assert dropped == (0, 0) and pending
     assert look(latest + 5) > 0 and not pending

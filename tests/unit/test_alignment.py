@@ -4,7 +4,7 @@ it saw on the target.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import is_dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,9 @@ from facefusion.fusion.sizes import DRAFT_SIZE, EXPRESSION_SIZE
 from facefusion.geometry.align import FUSION_FACE_SHARE, invert, rescale_transform, transform_points
 from facefusion.perception.coverings import Coverings
 from facefusion.perception.spectacles import Spectacles
+from facefusion.pipeline.cache import FeatureCache
 from facefusion.pipeline.expression import correct_expression
+from facefusion.pipeline.faces import LocatedFace
 from facefusion.pipeline.source import AlignedFace
 from facefusion.pipeline.steps import Steps
 from facefusion.pipeline.target import PreparedTarget
@@ -211,6 +213,47 @@ def test_skin_is_laid_over_the_frame_of_the_source_s_glasses(
     assert len(kept.patches) == 0 and len(off.patches) == 1
     assert kept.crop[109, 128].max() < 60 and off.crop[109, 128].min() > 100
     np.testing.assert_array_equal(kept.crop[140:], off.crop[140:])
+
+
+def _bytes(value: Any) -> int:
+    """Bytes of all arrays that a value holds."""
+    if isinstance(value, np.ndarray):
+        return value.nbytes
+    if is_dataclass(value):
+        return sum(map(_bytes, vars(value).values()))
+    return sum(map(_bytes, value)) if isinstance(value, tuple) else 0
+
+
+def test_the_cache_counts_all_of_a_source(
+    make_forehead: Any, make_face: Any, pipeline: FusionPipeline
+) -> None:
+    """Its patches and maps too, which take more than the crop."""
+    photo, mesh, _ = make_forehead()
+    frame = np.zeros((2, 192, 192), np.float32)
+    frame[0, 80:84, 50:140] = 1
+    worn = Coverings(
+        Spectacles.from_opacity(*frame), BARE.hair, beard=_lower_face(), background=frame[0]
+    )
+    photo[150:] = 30
+    finder = replace(pipeline._finder, cache=FeatureCache())
+    source = finder.source(LocatedFace.of(photo, make_face(photo, mesh)), worn)
+    face = source.aligned(256)
+    assert len(face.patches) == 2 and face.dark_beard is not None
+    assert finder.cache.nbytes == face.nbytes == _bytes(face) > 5 * face.crop.nbytes
+
+
+def _lower_face() -> np.ndarray:
+    beard = np.zeros((192, 192), np.float32)
+    beard[120:160, 60:130] = 1
+    return beard
+
+
+def test_the_features_of_a_target_count(make_mesh: Any, make_photo: Any) -> None:
+    photo, mesh = make_photo(500, 600), make_mesh((310.0, 240.0), 200)
+    target = PreparedTarget.of(photo, mesh, BARE, TIERS[Tier.FAST])
+    assert target.feature_masks is not None
+    plain = replace(target, feature_masks=None)
+    assert target.nbytes - plain.nbytes == _bytes(target.feature_masks) == 3 * 4 * 128**2
 
 
 @pytest.mark.parametrize("side", [128, 256, 512])
