@@ -59,16 +59,16 @@ class Controls:
 
 @dataclass(frozen=True)
 class Session:
-    """What the server keeps of a session.
+    """What is remembered of a visit.
 
     Attributes:
         consented: content keys of the source photos that the visitor consented to.
-        has_consented: whether there was a consent, also after `consented` has expired.
+        has_consented: whether there was a consent; in the browser, as the server forgets `consented`.
         last: the last result, a `form.LastResult`.
     """
 
     consented: gr.State
-    has_consented: gr.State
+    has_consented: gr.Checkbox
     last: gr.State
 
     @property
@@ -207,6 +207,6 @@ def _session() -> Session:
     kept = kept_seconds()
     return Session(
         consented=gr.State(frozenset(), time_to_live=kept),
-        has_consented=gr.State(False),
+        has_consented=gr.Checkbox(False, visible=False),
         last=gr.State(None, time_to_live=kept),
     )

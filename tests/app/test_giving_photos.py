@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import base64
 import threading
+import time
 from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from facefusion.errors import FaceTooSmallError, NoFaceError, UnreadablePhotoError
+from facefusion.page.files import kept_seconds
 from facefusion.words import Language, say
 
 RETAKES = {
@@ -135,11 +136,9 @@ def test_consent_is_asked_again_after_ten_idle_minutes(
     visitor.choose("source", face_file)
     visitor.result()
     assert ticked.count() == 2
-    for session in server.demo.state_holder.session_data.values():
-        session._state_ttl = {
-            key: (seconds, datetime.min) for key, (seconds, _) in session._state_ttl.items()
-        }
-    server.demo.state_holder.delete_all_expired_state()
+    server.jobs.sessions.drop_old(time.monotonic())
+    server.jobs.sessions.drop_old(time.monotonic() + kept_seconds() + 1)
+    assert not server.demo.state_holder.session_data
     calls = list(server.watched.calls)
     visitor.choose("source", photo_file)
     visitor.page.wait_for_selector(f"#state li:has-text('{say('need.consent')}')")
