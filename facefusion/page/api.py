@@ -40,7 +40,7 @@ FUSE: Final = (
     f"`resemblance` (the same in words), `flaws` (what can be seen to be wrong: {', '.join(Flaw)}), `advice` (what to "
     f"try), `kept` (what stays of the photo's own face: {', '.join(Kept)}), "
     "`tier` (the one that ran), `reason` (why, where `auto` chose), `seconds` by stage, `notes` "
-    "(sentences about the files). Files are deleted after 10 minutes."
+    "(sentences about the files). Files are deleted within 10 minutes."
 )
 DETECT: Final = (
     "Finds the faces of `photo`. Returns `width`, `height` and `faces`, rows from the top and each row from left to right, "

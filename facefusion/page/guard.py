@@ -12,6 +12,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs
 
@@ -182,8 +183,8 @@ class Guard:
         paths, session = body.get("paths"), body.get("session") or ""
         if not calls.is_texts(paths) or not isinstance(session, str):
             raise RefusedRequestError(400, "error.malformed")
-        self.jobs.sessions.drop(session)
-        return await to_thread.run_sync(self._uploads.forget, paths)
+        known = await self.jobs.sessions.end(session)
+        return await to_thread.run_sync(partial(self._uploads.forget, paths, known=known))
 
     async def _upload(self, scope: Scope, receive: Receive, answer: Answer, visitor: str) -> None:
         if self.jobs.stopping:

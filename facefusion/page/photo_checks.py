@@ -138,7 +138,10 @@ class PhotoChecks:
                 faces = in_reading_order(self.pipeline.find_faces(photo, "target"))
                 main = self.pipeline.find_face(photo, "target")
                 if len(faces) > 1:
-                    people = [YOU if face is main else NOBODY for face in faces]
+                    chosen = main.detection.box
+                    people = [
+                        YOU if (face.detection.box == chosen).all() else NOBODY for face in faces
+                    ]
                     assignment = "".join(map(str, people))
                     choice = group.choice(raw["path"], photo, faces, assignment, language)
                     told = sentences([f"note.{note}" for note in notes], language)

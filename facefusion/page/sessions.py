@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import asyncio
+from typing import TYPE_CHECKING, Any, Final
 
 from facefusion.page.files import kept_seconds
 
 if TYPE_CHECKING:
     import gradio as gr
+
+#: Seconds that the end of a session waits for its calls at most, and between two looks at them.
+MOST_WAIT: Final = 5.0
+WAIT: Final = 0.1
 
 
 class Sessions:
@@ -37,7 +42,7 @@ class Sessions:
             The number of sessions dropped.
         """
         holder, lifetime = self._demo.state_holder, kept_seconds()
-        running = {event.session_hash for event in self._demo._queue.event_ids_to_events.values()}
+        running = self._running()
         used: dict[str, tuple[Any, float]] = {}
         dropped = 0
         sessions: dict[str, Any] = dict(holder.session_data)
@@ -54,6 +59,24 @@ class Sessions:
             dropped += 1
         self._used = used
         return dropped
+
+    async def end(self, name: str) -> bool:
+        """Waits for a session's calls, which keep what they measure, and drops everything of it.
+
+        Returns:
+            Whether there was such a session.
+        """
+        for _ in range(round(MOST_WAIT / WAIT)):
+            if name not in self._running():
+                break
+            await asyncio.sleep(WAIT)
+        known = name in self._demo.state_holder.session_data
+        self.drop(name)
+        return known
+
+    def _running(self) -> set[str]:
+        """Returns the sessions with a call in work or in the queue."""
+        return {event.session_hash for event in self._demo._queue.event_ids_to_events.values()}
 
     def drop(self, name: str) -> None:
         """Drops everything of a session; its next call begins a new one."""

@@ -111,10 +111,14 @@ class Uploads:
         except (OSError, RuntimeError, ValueError):  # a name too long, or a loop of links
             return None
 
-    def forget(self, paths: Iterable[str]) -> int:
+    def forget(self, paths: Iterable[str], *, known: bool = False) -> int:
         """Deletes the files that a visitor names, and what was measured in them; examples stay.
 
         Who knows the path of a file, which is unguessable, may read it, and so may delete it.
+
+        Args:
+            paths: of the files.
+            known: whether measurements go even if the files are gone already.
 
         Returns:
             The number of files deleted.
@@ -122,7 +126,7 @@ class Uploads:
         found = {self.find(path) for path in paths} - self.examples
         own = [path for path in found if path is not None and self._is_visitors(path)]
         deleted = sum(map(remove, own))
-        if deleted:
+        if deleted or known:
             self.forgotten()
         return deleted
 

@@ -24,9 +24,7 @@ from facefusion.pipeline.target import PreparedTarget
 from facefusion.tiers import TierSpec
 from facefusion.types import Detection, Face, FloatArray, Photo
 
-#: Detections measured in one detection pass, the largest first, before the next pass begins.
-MAX_CANDIDATES: Final = 3
-#: Largest number of faces that `find_faces` measures in a photo, the largest faces first.
+#: Most faces measured in one detection pass, the largest first.
 MAX_FACES: Final = 32
 #: Approximate bytes of a cached face: mesh, box and points.
 FACE_BYTES: Final = 8192
@@ -211,7 +209,7 @@ class FaceFinder:
                 detections = next(attempts, None)
             if detections is None:
                 break
-            for detection in detections[:MAX_CANDIDATES]:
+            for detection in detections[:MAX_FACES]:
                 with clock.stage("mesh"):
                     measured = self._measured(photo, detection)
                 if measured is not None and measured.look.certain:

@@ -152,3 +152,62 @@ def test_no_run_begins_while_photos_are_being_deleted(
     page.wait_for_selector(f".notice.fine:has-text('{say('forgotten')}')")
     assert "balanced" not in server.watched.calls
     visitor.behaves()
+
+
+def test_a_delete_that_fails_takes_nothing_away(
+    visit: Callable[..., Any], server: Any, face_file: str, photo_file: str
+) -> None:
+    """The run that it stopped begins anew, and the next press deletes."""
+    visitor = visit(1280, "en-US")
+    page = visitor.page
+    visitor.choose("source", face_file)
+    visitor.choose("target", photo_file)
+    visitor.consent()
+    visitor.result()
+    visitor.open("fine")
+    page.route("**/forget", lambda route: route.fulfill(status=503, body="busy"))
+    server.watched.hold = threading.Event()
+    page.click("#tier label:nth-of-type(2)")
+    page.wait_for_selector("#view .view[data-state=draft]")
+    page.click("#forget")
+    server.watched.hold.set()
+    page.wait_for_selector("#view .told:not(:empty)")
+    server.watched.hold = None
+    visitor.result()
+    assert server.watched.calls == ["auto", "fast", "fast"]
+    page.unroute("**/forget")
+    page.click("#forget")
+    page.wait_for_selector(f".notice.fine:has-text('{say('forgotten')}')")
+
+
+def test_all_files_of_a_long_visit_are_deleted(
+    visit: Callable[..., Any], server: Any, face_file: str, photo_file: str
+) -> None:
+    """Also what arrives while the first of them are being deleted."""
+    visitor = visit(1280, "en-US")
+    page = visitor.page
+    visitor.choose("source", face_file)
+    visitor.choose("target", photo_file)
+    visitor.consent()
+    visitor.result()
+    asked: list[dict[str, Any]] = []
+
+    def note(route: Any) -> None:
+        asked.append(route.request.post_data_json)
+        if len(asked) == 1:  # hundreds of results later
+            page.evaluate(
+                """() => { const data = document.querySelector("#made data").dataset;
+                window.later = Array.from({length: 300}, (_, i) => `${location.href}file=/a/${i}`);
+                const step = () => { if (!later.length) return; data.before = later.pop();
+                  document.querySelector("#made data").setAttribute("src", later.length);
+                  setTimeout(step); };
+                step(); }"""
+            )
+            page.wait_for_function("later.length === 0")
+        route.continue_()
+
+    page.route("**/forget", note)
+    page.click("#forget")
+    page.wait_for_selector(f".notice.fine:has-text('{say('forgotten')}')")
+    assert len(asked) >= 2 and all(len(each["paths"]) <= 200 for each in asked)
+    assert len({path for each in asked for path in each["paths"]}) >= 300

@@ -143,3 +143,38 @@ def test_the_page_checks_the_face_that_is_used(
     form.likeness, form.blend = 0.5, 1.0
     job = make_job(product, photos, form)
     assert job.swaps[0].face is not None and job.swaps[0].face.mesh is chosen
+
+
+def test_a_person_behind_larger_patterns_is_found_with_and_without_the_cache(
+    product: FusionPipeline, several: Several, make_mesh: Any
+) -> None:
+    sizes = ((150, 0.72), (140, 0.72), (130, 0.72), (100, 0.9))
+    several.found = [
+        (make_mesh((80 + 145 * i, 200), height), score) for i, (height, score) in enumerate(sizes)
+    ]
+    person = several.found[3][0]
+    assert product.find_face(PHOTO, "target").mesh is person
+    product.cache.clear()
+    assert product.find_faces(PHOTO)[0].mesh is not None
+    assert product.find_face(PHOTO, "target").mesh is person
+
+
+def test_the_page_chooses_that_face_though_the_cache_was_cleared(
+    product: FusionPipeline, chosen: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another visitor may delete their photos at any moment."""
+    real = product.find_face
+
+    def find_face(*given: Any, **named: Any) -> Face:
+        product.cache.clear()
+        return real(*given, **named)
+
+    monkeypatch.setattr(product, "find_face", find_face)
+    own: Any = SimpleNamespace(notes_for=lambda *_: [])
+    photos: Any = SimpleNamespace(hold=lambda *_: nullcontext(), open=lambda *_: (PHOTO, own))
+    field: Any = SimpleNamespace(number=None, notice="notice", name="target")
+    target = SimpleNamespace(field=field, faces="faces", assignment="assignment")
+    layout: Any = SimpleNamespace(photos=SimpleNamespace(target=target))
+    request: Any = SimpleNamespace(headers={})
+    checks = PhotoChecks(product, layout, photos)
+    assert checks.check_target({"path": "photo"}, request)["assignment"] == "01"

@@ -13,7 +13,7 @@ import pytest
 from gradio.state_holder import StateHolder
 
 from facefusion.page.files import kept_seconds
-from facefusion.page.sessions import Sessions
+from facefusion.page.sessions import WAIT, Sessions
 
 PICTURE = "<img src='data:image/jpeg;base64,AAAA'>"
 
@@ -88,3 +88,21 @@ def test_states_of_a_closed_session_live_no_longer(page: Page) -> None:
     session._state_ttl[page.state._id] = lifetime, since - timedelta(seconds=kept_seconds())
     page.holder.delete_all_expired_state()
     assert page.kept("a") == (False, False)
+
+
+def test_the_end_of_a_session_waits_for_its_calls(page: Page) -> None:
+    """What they measure would stay."""
+    calls = page.demo._queue.event_ids_to_events
+    calls["1"] = SimpleNamespace(session_hash="a")
+
+    async def end() -> bool:
+        ended = asyncio.create_task(page.sessions.end("a"))
+        await asyncio.sleep(3 * WAIT)
+        assert not ended.done() and "a" in page.holder.session_data
+        del calls["1"]
+        return await ended
+
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(asyncio.run, end()).result() is True
+        assert "a" not in page.holder.session_data
+        assert pool.submit(asyncio.run, page.sessions.end("a")).result() is False

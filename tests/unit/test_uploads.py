@@ -64,3 +64,4 @@ def test_what_was_measured_in_files_goes_with_them(uploads: Uploads) -> None:
     assert uploads.forget([str(path.parent / "other.png")]) == 0 and calls == []
     assert uploads.forget([str(path)]) == 1 and calls == [1]
     assert uploads.forget([str(path)]) == 0 and calls == [1]
+    assert uploads.forget([str(path)], known=True) == 0 and calls == [1, 1]  # files went before

@@ -160,6 +160,7 @@ const runs = (() => {
   // Deletes everything of this visit from the server, and begins with an empty page. What the visitor
   // sees is kept nowhere else: not in the address, and not in the browser's storage.
   const files = new Set();
+  const MOST_PATHS = 200; // of one request
   const noteFiles = () => {
     const made = find("#made data")?.dataset ?? {};
     const seen = [...PHOTOS.map(photoOf), made.before, made.after, made.png].filter(Boolean);
@@ -169,10 +170,17 @@ const runs = (() => {
   const remove = async () => {
     find("#supersede").click();
     for (let i = 0; i < 50 && isRunning(); i++) await pause(100);
-    const body = JSON.stringify({ paths: [...files].filter(Boolean), session: streams.session() });
-    const headers = { "Content-Type": "application/json" };
-    const answer = await fetch("gradio_api/forget", { method: "POST", body, headers });
-    if (!answer.ok) throw new Error(String(answer.status));
+    const gone = new Set([""]);
+    const left = () => [...files].filter((each) => !gone.has(each)).slice(0, MOST_PATHS);
+    let paths = left();
+    do {
+      const body = JSON.stringify({ paths, session: streams.session() });
+      const headers = { "Content-Type": "application/json" };
+      const answer = await fetch("gradio_api/forget", { method: "POST", body, headers });
+      if (!answer.ok) throw new Error(String(answer.status));
+      for (const each of paths) gone.add(each);
+      paths = left(); // of a long visit, or of an upload that ended meanwhile
+    } while (paths.length);
     location.hash = "deleted";
     location.reload();
   };
@@ -180,6 +188,8 @@ const runs = (() => {
     isForgetting = true;
     return remove().catch((error) => {
       isForgetting = false;
+      ran = []; // the run that was stopped begins anew
+      later();
       throw error;
     });
   };
