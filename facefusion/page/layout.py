@@ -207,6 +207,6 @@ def _session() -> Session:
     kept = kept_seconds()
     return Session(
         consented=gr.State(frozenset(), time_to_live=kept),
-        has_consented=gr.Checkbox(False, visible=False),
+        has_consented=gr.Checkbox(False, visible=False, elem_id="has-consented"),
         last=gr.State(None, time_to_live=kept),
     )
