@@ -199,7 +199,7 @@ def test_calls_of_the_page(calls: Calls, demo: gr.Blocks, upload: str) -> None:
     assert index == check and sent["data"] == [
         {"path": upload, "meta": {"_type": "gradio.FileData"}},
         None,  # what a session remembers is not the visitor's to say
-        None,
+        True,  # but what the browser remembers is
     ]
     assert set(sent) == {"data", "fn_index", "session_hash"}
     for wrong in (

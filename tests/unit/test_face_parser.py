@@ -318,7 +318,7 @@ def test_how_it_works_tints_what_covers_each_face(pipeline: FusionPipeline) -> N
     mask[: round(float(mesh[5, 1]))] = 0
     masked[mask > 0] = (200, 205, 210)
     result = pipeline(source, masked, tier="fast")
-    tiles = steps(masked, result, "AI")
+    tiles = steps(masked, result, result.image, "AI")
     side = tiles["found"].shape[0]
     mouth, cheek = np.s_[int(0.66 * side), side // 2], np.s_[int(0.45 * side), int(0.45 * side)]
     assert bluer(tiles["target_covered"], mouth) > bluer(tiles["found"], mouth) + 40
