@@ -68,15 +68,19 @@ class PageVisitor:
         for box in self.page.locator("#consent .wrap input:not(:checked)").all()[::-1]:
             box.check()
 
-    def give_two_photos(self) -> None:
+    def give_two_photos(
+        self,
+        source: str = str(EXAMPLES / "portrait-3.jpg"),
+        target: str = str(EXAMPLES / "portrait-1.jpg"),
+    ) -> None:
         """Gives two photos and both ticks, after which a fusion begins."""
-        self.choose("source", str(EXAMPLES / "portrait-3.jpg"))
-        self.choose("target", str(EXAMPLES / "portrait-1.jpg"))
+        self.choose("source", source)
+        self.choose("target", target)
         self.consent()
 
-    def fuse_two_photos(self) -> None:
+    def fuse_two_photos(self, *photos: str) -> None:
         """From the empty page to the finished result of two photos."""
-        self.give_two_photos()
+        self.give_two_photos(*photos)
         self.result()
 
     def result(self) -> str:

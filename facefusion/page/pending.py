@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from facefusion.page.files import kept_seconds
+from facefusion.page.idle import IdleSessions
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -19,7 +19,7 @@ class PendingResults:
 
     def __init__(self, demo: gr.Blocks) -> None:
         self._demo = demo
-        self._unread: dict[str, tuple[int, float]] = {}
+        self._unread = IdleSessions(demo)
 
     @property
     def _queue(self) -> Any:
@@ -46,20 +46,12 @@ class PendingResults:
             The number of sessions dropped.
         """
         queue = self._queue
-        running = {event.session_hash for event in queue.event_ids_to_events.values()}
-        unread: dict[str, tuple[int, float]] = {}
-        dropped = 0
-        for session in list(queue.pending_messages_per_session):
-            size = queue.pending_messages_per_session[session].qsize()
-            before = self._unread.get(session, (size, now))
-            since = before[1] if before[0] == size and session not in running else now
-            if now - since < kept_seconds():
-                unread[session] = (size, since)
-                continue
+        waiting = dict(queue.pending_messages_per_session)
+        sizes = {session: messages.qsize() for session, messages in waiting.items()}
+        dropped = self._unread.expired(sizes, now)
+        for session in dropped:
             queue.pending_messages_per_session.pop(session, None)
             queue.pending_event_ids_session.pop(session, None)
-            dropped += 1
-        self._unread = unread
         for names in self._demo.temp_file_sets:  # the sweeper does not use Gradio's list
             names.clear()
-        return dropped
+        return len(dropped)

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 from facefusion.page.files import kept_seconds
+from facefusion.page.idle import IdleSessions, running_sessions
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -26,7 +27,7 @@ class Sessions:
 
     def __init__(self, demo: gr.Blocks) -> None:
         self._demo = demo
-        self._used: dict[str, tuple[Any, float]] = {}
+        self._unused = IdleSessions(demo)
 
     def drop_old(self, now: float) -> int:
         """Drops the values of outputs, and every session that was not used for `kept_seconds()`.
@@ -42,23 +43,12 @@ class Sessions:
             The number of sessions dropped.
         """
         holder, lifetime = self._demo.state_holder, kept_seconds()
-        running = self._running()
-        used: dict[str, tuple[Any, float]] = {}
-        dropped = 0
         sessions: dict[str, Any] = dict(holder.session_data)
-        for name, session in sessions.items():
+        for session in sessions.values():
             session.config_values.clear()
             session.STATE_TTL_WHEN_CLOSED = lifetime
-            last = holder.time_last_used.get(name)
-            before = self._used.get(name, (last, now))
-            since = before[1] if before[0] == last and name not in running else now
-            if now - since < lifetime:
-                used[name] = (last, since)
-                continue
-            self.drop(name)
-            dropped += 1
-        self._used = used
-        return dropped
+        last_uses = {name: holder.time_last_used.get(name) for name in sessions}
+        return sum(map(self.drop, self._unused.expired(last_uses, now)))
 
     async def end(self, name: str) -> bool:
         """Waits for a session's calls, which keep what they measure, and drops everything of it.
@@ -67,18 +57,12 @@ class Sessions:
             Whether there was such a session.
         """
         for _ in range(round(MOST_WAIT / WAIT)):
-            if name not in self._running():
+            if name not in running_sessions(self._demo):
                 break
             await asyncio.sleep(WAIT)
-        known = name in self._demo.state_holder.session_data
-        self.drop(name)
-        return known
+        return self.drop(name)
 
-    def _running(self) -> set[str]:
-        """Returns the sessions with a call in work or in the queue."""
-        return {event.session_hash for event in self._demo._queue.event_ids_to_events.values()}
-
-    def drop(self, name: str) -> None:
-        """Drops everything of a session; its next call begins a new one."""
-        self._demo.state_holder.session_data.pop(name, None)
+    def drop(self, name: str) -> bool:
+        """Drops everything of a session, whose next call begins a new one; returns whether it was there."""
         self._demo.state_holder.time_last_used.pop(name, None)
+        return self._demo.state_holder.session_data.pop(name, None) is not None

@@ -115,10 +115,7 @@ def test_the_focus_stays_at_the_button_that_fuses(
 ) -> None:
     visitor = visit(1280, "en-US")
     page = visitor.page
-    visitor.choose("source", face_file)
-    visitor.choose("target", photo_file)
-    visitor.consent()
-    visitor.result()
+    visitor.fuse_two_photos(face_file, photo_file)
     page.focus("#fuse")
     page.evaluate(
         """() => { window.lost = 0; setInterval(() => { window.lost += document.activeElement === document.body; }, 20); }"""

@@ -37,10 +37,7 @@ def test_delete_my_photos_now(
         visitor = visit(390, "en-US", url=server.url)
         page = visitor.page
         visitor.choose("source", photo_file)
-        visitor.choose("source", face_file)
-        visitor.choose("target", photo_file)
-        visitor.consent()
-        visitor.result()
+        visitor.fuse_two_photos(face_file, photo_file)
         assert "min" in page.inner_text("#view .left") and len(server.files()) >= 6
         assert remembered(server) == 1 and len(pipeline.cache) > 0
         calls = list(server.watched.calls)
@@ -100,10 +97,7 @@ def test_no_picture_stays_in_memory_and_an_idle_page_goes_on(
     """Gradio would keep the last value of each output until 200 more visitors came."""
     visitor = visit(1280, "en-US")
     page, sessions = visitor.page, server.demo.state_holder.session_data
-    visitor.choose("source", face_file)
-    visitor.choose("target", photo_file)
-    visitor.consent()
-    visitor.result()
+    visitor.fuse_two_photos(face_file, photo_file)
     server.jobs.sessions.drop_old(time.monotonic())
     assert not any("data:image" in str(each.config_values) for each in sessions.values())
     server.jobs.sessions.drop_old(time.monotonic() + kept_seconds() + 1)
@@ -136,10 +130,7 @@ def test_no_run_begins_while_photos_are_being_deleted(
     """Not even one that a change had asked for: its result would stay."""
     visitor = visit(1280, "en-US")
     page = visitor.page
-    visitor.choose("source", face_file)
-    visitor.choose("target", photo_file)
-    visitor.consent()
-    visitor.result()
+    visitor.fuse_two_photos(face_file, photo_file)
     visitor.open("fine")
     server.watched.look = threading.Event()
     page.click("#tier label:nth-of-type(2)")
@@ -160,10 +151,7 @@ def test_a_delete_that_fails_takes_nothing_away(
     """The run that it stopped begins anew, and the next press deletes."""
     visitor = visit(1280, "en-US")
     page = visitor.page
-    visitor.choose("source", face_file)
-    visitor.choose("target", photo_file)
-    visitor.consent()
-    visitor.result()
+    visitor.fuse_two_photos(face_file, photo_file)
     visitor.open("fine")
     page.route("**/forget", lambda route: route.fulfill(status=503, body="busy"))
     server.watched.hold = threading.Event()
@@ -186,10 +174,7 @@ def test_all_files_of_a_long_visit_are_deleted(
     """Also what arrives while the first of them are being deleted."""
     visitor = visit(1280, "en-US")
     page = visitor.page
-    visitor.choose("source", face_file)
-    visitor.choose("target", photo_file)
-    visitor.consent()
-    visitor.result()
+    visitor.fuse_two_photos(face_file, photo_file)
     asked: list[dict[str, Any]] = []
 
     def note(route: Any) -> None:

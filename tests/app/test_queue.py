@@ -80,10 +80,7 @@ def test_a_full_queue_keeps_everything_on_the_page(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     visitor = visit(390, "zh-CN")
-    visitor.choose("source", face_file)
-    visitor.choose("target", photo_file)
-    visitor.consent()
-    visitor.result()
+    visitor.fuse_two_photos(face_file, photo_file)
     shown = visitor.page.get_attribute("#view .after", "src")
     monkeypatch.setattr(queue, "MAX_WAITING", 1)
     jobs = busy(app.FUSIONS_AT_ONCE + 1)
