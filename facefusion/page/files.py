@@ -70,9 +70,9 @@ def write(
     return str(path)
 
 
-def write_encoded(content: bytes, directory: str | Path, name: str = "ai-generated.jpg") -> str:
-    """Writes a picture that is encoded already into a new directory, and returns its path."""
-    path = new_folder(directory) / name
+def write_encoded(content: bytes, directory: str | Path) -> str:
+    """Writes a JPEG that is encoded already into a new directory, and returns its path."""
+    path = new_folder(directory) / "ai-generated.jpg"
     path.write_bytes(content)
     return str(path)
 
