@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 from benchmarks.hostile import face
 from benchmarks.server import Server, serving, start_server
@@ -59,9 +60,17 @@ def first_server(tmp_path_factory: pytest.TempPathFactory) -> Server:
 
 
 @pytest.fixture(scope="session")
-def remembered(first_server: Server) -> Path:
-    """What the first start on this machine remembers, so that others need not measure again."""
-    return first_server.folder / "cache"
+def remembered(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the first start on this machine remembers, so that others need not measure again: one
+    start for all processes of a test run.
+    """
+    if not hasattr(request.config, "workerinput"):
+        return Path(request.getfixturevalue("first_server").folder / "cache")
+    shared = tmp_path_factory.getbasetemp().parent / "remembered"
+    with FileLock(f"{shared}.lock"):
+        if not shared.is_dir():
+            shutil.copytree(request.getfixturevalue("first_server").folder / "cache", shared)
+    return shared
 
 
 @pytest.fixture
