@@ -15,9 +15,9 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 # Modules are compiled when they are first imported: compiling all takes as long as the rest of the installation.
 INSTALL := $(RUN) -m pip install --disable-pip-version-check --quiet --no-compile
-# Three processes, a file of tests at a time, in the order of the names: the long ones of tests/app and
-# tests/security, which wait for a browser or a server a quarter of the time, come first.
-AT_ONCE := -n 3 --dist loadfile --no-loadscope-reorder
+# Two processes, a file of tests at a time, in the order of the names: the long ones of tests/app and
+# tests/security come first. A third process does not make two cores faster.
+AT_ONCE := -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test lint soak fuzz bench space clean
 

@@ -32,7 +32,7 @@ class PageVisitor:
         )
         self.page.on("console", lambda m: self.errors.append(m.text) if m.type == "error" else None)
         self.page.on("pageerror", lambda e: self.errors.append(str(e)))
-        self.page.set_default_timeout(45_000)  # three test processes share two cores
+        self.page.set_default_timeout(30_000)  # two test processes share two cores
         self.page.goto(url)
         self.page.wait_for_selector("#fuse")
         self.page.wait_for_selector("#state li")
