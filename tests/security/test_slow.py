@@ -134,7 +134,10 @@ def test_results_that_are_not_read_lock_nobody_out(
     sockets = []
     try:
         for _ in range(100):
-            ordered = greedy.submit("detect", [photo])
+            try:
+                ordered = greedy.submit("detect", [photo])
+            except ConnectionError:  # one address may have only so many connections
+                continue
             if ordered.refused:
                 continue
             each = socket.create_connection((HOST, server.port), 2, (greedy.address, 0))
@@ -142,6 +145,7 @@ def test_results_that_are_not_read_lock_nobody_out(
                 f"GET {API}/call/detect/{ordered.data['event_id']} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
             )
             sockets.append(each)
+        assert sockets
         other = stranger()
         mine = other.upload(face())
         assert other.fuse(mine, mine).has_result
