@@ -27,10 +27,6 @@ class IdleSessions:
         self._demo = demo
         self._since: dict[str, tuple[Any, float]] = {}
 
-    def clear(self) -> None:
-        """Begins anew: every session counts as just changed."""
-        self._since.clear()
-
     def expired(self, states: Mapping[str, Any], now: float) -> list[str]:
         """Returns sessions that have not changed for `kept_seconds()`, and in which no call runs.
 

@@ -15,6 +15,7 @@ from facefusion.errors import NoFaceError
 from facefusion.page.files import LIFETIME_VARIABLE, kept_seconds
 from facefusion.page.photos import DeletedPhotoError
 from facefusion.words import Language, say
+from tests.page_visitor import PageVisitor
 from tests.waiting import becomes_true
 
 
@@ -22,6 +23,19 @@ def remembered(server: Any) -> int:
     """Counts the sessions whose states hold pictures, of the tiers."""
     sessions = list(server.demo.state_holder.session_data.values())
     return sum("data:image" in str(each.state_data) for each in sessions)
+
+
+def wait_until_forgotten(page: Any) -> None:
+    """Waits for the empty page that says that all was deleted."""
+    page.wait_for_selector(f".notice.fine:has-text('{say('forgotten')}')")
+
+
+@pytest.fixture
+def fused(visit: Callable[..., Any], face_file: str, photo_file: str) -> PageVisitor:
+    """A visitor who has a result of two photos."""
+    visitor: PageVisitor = visit(1280, "en-US")
+    visitor.fuse_two_photos(face_file, photo_file)
+    return visitor
 
 
 def test_delete_my_photos_now(
@@ -42,7 +56,7 @@ def test_delete_my_photos_now(
         assert remembered(server) == 1 and len(pipeline.cache) > 0
         calls = list(server.watched.calls)
         page.click("#forget")
-        page.wait_for_selector(f".notice.fine:has-text('{say('forgotten')}')")
+        wait_until_forgotten(page)
         # Files of visitors lie in folders; Matplotlib's list of fonts, if this page is the first, not.
         assert {name for name in server.files() if "/" in name} == set()
         assert remembered(server) == len(pipeline.cache) == pipeline.cache.nbytes == 0
@@ -92,12 +106,11 @@ def test_the_clock_deletes_uploads_and_results(
 
 
 def test_no_picture_stays_in_memory_and_an_idle_page_goes_on(
-    visit: Callable[..., Any], server: Any, face_file: str, photo_file: str, landscape_file: str
+    fused: PageVisitor, server: Any, photo_file: str, landscape_file: str
 ) -> None:
     """Gradio would keep the last value of each output until 200 more visitors came."""
-    visitor = visit(1280, "en-US")
-    page, sessions = visitor.page, server.demo.state_holder.session_data
-    visitor.fuse_two_photos(face_file, photo_file)
+    visitor, page = fused, fused.page
+    sessions = server.demo.state_holder.session_data
     server.jobs.sessions.drop_old(time.monotonic())
     assert not any("data:image" in str(each.config_values) for each in sessions.values())
     server.jobs.sessions.drop_old(time.monotonic() + kept_seconds() + 1)
@@ -124,13 +137,9 @@ def test_no_picture_stays_in_memory_and_an_idle_page_goes_on(
     visitor.behaves()
 
 
-def test_no_run_begins_while_photos_are_being_deleted(
-    visit: Callable[..., Any], server: Any, face_file: str, photo_file: str
-) -> None:
+def test_no_run_begins_while_photos_are_being_deleted(fused: PageVisitor, server: Any) -> None:
     """Not even one that a change had asked for: its result would stay."""
-    visitor = visit(1280, "en-US")
-    page = visitor.page
-    visitor.fuse_two_photos(face_file, photo_file)
+    visitor, page = fused, fused.page
     visitor.open("fine")
     server.watched.look = threading.Event()
     page.click("#tier label:nth-of-type(2)")
@@ -140,18 +149,14 @@ def test_no_run_begins_while_photos_are_being_deleted(
     page.route("**/forget", lambda route: (time.sleep(1), route.continue_()))  # the way is long
     page.click("#forget")
     server.watched.look.set()
-    page.wait_for_selector(f".notice.fine:has-text('{say('forgotten')}')")
+    wait_until_forgotten(page)
     assert "balanced" not in server.watched.calls
     visitor.behaves()
 
 
-def test_a_delete_that_fails_takes_nothing_away(
-    visit: Callable[..., Any], server: Any, face_file: str, photo_file: str
-) -> None:
+def test_a_delete_that_fails_takes_nothing_away(fused: PageVisitor, server: Any) -> None:
     """The run that it stopped begins anew, and the next press deletes."""
-    visitor = visit(1280, "en-US")
-    page = visitor.page
-    visitor.fuse_two_photos(face_file, photo_file)
+    visitor, page = fused, fused.page
     visitor.open("fine")
     page.route("**/forget", lambda route: route.fulfill(status=503, body="busy"))
     server.watched.hold = threading.Event()
@@ -165,16 +170,12 @@ def test_a_delete_that_fails_takes_nothing_away(
     assert server.watched.calls == ["auto", "fast", "fast"]
     page.unroute("**/forget")
     page.click("#forget")
-    page.wait_for_selector(f".notice.fine:has-text('{say('forgotten')}')")
+    wait_until_forgotten(page)
 
 
-def test_all_files_of_a_long_visit_are_deleted(
-    visit: Callable[..., Any], server: Any, face_file: str, photo_file: str
-) -> None:
+def test_all_files_of_a_long_visit_are_deleted(fused: PageVisitor) -> None:
     """Also what arrives while the first of them are being deleted."""
-    visitor = visit(1280, "en-US")
-    page = visitor.page
-    visitor.fuse_two_photos(face_file, photo_file)
+    page = fused.page
     asked: list[dict[str, Any]] = []
 
     def note(route: Any) -> None:
@@ -193,6 +194,6 @@ def test_all_files_of_a_long_visit_are_deleted(
 
     page.route("**/forget", note)
     page.click("#forget")
-    page.wait_for_selector(f".notice.fine:has-text('{say('forgotten')}')")
+    wait_until_forgotten(page)
     assert len(asked) >= 2 and all(len(each["paths"]) <= 200 for each in asked)
     assert len({path for each in asked for path in each["paths"]}) >= 300

@@ -17,6 +17,7 @@ from gradio_client import handle_file
 import app
 from facefusion.page import queue
 from facefusion.page.files import INTERVAL, PROMISED
+from facefusion.page.pending import PendingResults
 from facefusion.words import say
 from tests.waiting import becomes_true
 
@@ -150,13 +151,13 @@ def test_a_fusion_that_waits_is_cancelled_at_once(
 def test_results_that_nobody_reads_are_dropped(server: Any) -> None:
     pending = server.demo._queue.pending_messages_per_session
     pending.clear()
-    server.jobs.pending._unread.clear()
+    results = PendingResults(server.demo)
     assert _join(server).status_code == 200
     assert any(messages.qsize() for messages in pending.values())
     assert becomes_true(lambda: not server.demo._queue.event_ids_to_events)
 
     def look(seconds: float) -> int:
-        return int(server.jobs.pending.drop_unread(time.monotonic() + seconds))
+        return results.drop_unread(time.monotonic() + seconds)
 
     # A result is seen one look late, and dropped one look late.
     latest = PROMISED - 2 * INTERVAL
