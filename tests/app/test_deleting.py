@@ -155,7 +155,7 @@ def test_no_run_begins_while_photos_are_being_deleted(fused: PageVisitor, server
 
 
 def test_a_delete_that_fails_takes_nothing_away(fused: PageVisitor, server: Any) -> None:
-    """The run that it stopped begins anew, and the next press deletes."""
+    """Pressed beside a draft: the run that it stopped begins anew, and the next press deletes."""
     visitor, page = fused, fused.page
     visitor.open("fine")
     page.route("**/forget", lambda route: route.fulfill(status=503, body="busy"))
