@@ -24,7 +24,16 @@ from facefusion.perception.boxes import (
     overlapping,
     same_face,
 )
-from facefusion.perception.reductions import GREY, as_input, halved, ratio, reduced, tiles, turned
+from facefusion.perception.reductions import (
+    as_input,
+    halved,
+    is_blank,
+    padded,
+    ratio,
+    reduced,
+    tiles,
+    turned,
+)
 from facefusion.types import Detection, Face, Photo
 
 #: Longer side in pixels of the network's input.
@@ -52,8 +61,6 @@ SMALL_THRESHOLD: Final = 0.35
 #: Least reduction at which a large photo is searched again: faces of 28 px between the eyes, 84 px
 #: wide, have 8 and 24 px then.
 SMALL_REDUCTION: Final = 3.5
-#: Margin of a retry as a share of the longer side, for faces cut by the frame and very tight crops.
-PADDING: Final = 0.35
 #: Angles in degrees by which a photo without an upright face is turned, the likeliest first.
 TURNS: Final = (90, 270, 180, 45, 315, 135, 225)
 #: The same for the parts of a large photo in which no face was found: it lies on its side.
@@ -119,7 +126,9 @@ class FaceDetector:
         )
 
     def passes(self, photo: Photo) -> Iterator[list[Detection]]:
-        """Yields the faces of `glance`, then those of `attempts`; each runs when it is requested."""
+        """Yields the faces of `glance`, then of `attempts`, each on request; none of a blank photo."""
+        if is_blank(photo):
+            return
         half = halved(photo) if _has_tiles(photo) else None
         seen = self.glance(photo, half)
         yield seen
@@ -264,16 +273,10 @@ class FaceDetector:
         return ordered(face for face in again if face is not None)
 
     def _faces_of_padded(self, photo: Photo) -> list[Detection]:
-        """Detects faces in the photo with a margin of `PADDING`, in the photo's pixels."""
-        longest = max(photo.shape[:2])
-        share = longest / (longest + 2 * round(longest * PADDING))
-        small = reduced(photo, round(DETECTION_SIZE * share))
-        margin = round(max(small.shape[:2]) * PADDING)
-        padded = cv2.copyMakeBorder(
-            small, margin, margin, margin, margin, cv2.BORDER_CONSTANT, value=GREY
-        )
+        """Detects faces in the photo with a margin, in the photo's pixels."""
+        small, framed, margin = padded(photo, DETECTION_SIZE)
         scale = ratio(photo.shape, small)
-        faces = self._faces(np.asarray(padded, np.uint8), padded.shape)
+        faces = self._faces(framed, framed.shape)
         return [moved(face, lambda xy: (xy - margin) * scale) for face in faces]
 
     def with_retries(self, photo: Photo) -> list[Detection]:

@@ -18,6 +18,19 @@ GREY: Final = (127, 127, 127)
 #: as large.
 TILE: Final = 1152
 OVERLAP: Final = 96
+#: Margin of a padded photo as a share of its longer side, for faces cut by the frame and tight crops.
+PADDING: Final = 0.35
+#: Most levels between the darkest and the brightest sample of a blank photo, of which a file of
+#: 60 KB may hold 64 megapixels.
+BLANK: Final = 4
+#: Pixels between those that are looked at first: nearly all photos show more there.
+SPARSE: Final = 64
+
+
+def is_blank(photo: Photo) -> bool:
+    """Returns whether a photo (H, W, 3) uint8 has too little contrast to show anything."""
+    some = photo[::SPARSE, ::SPARSE]
+    return all(int(each.max()) - int(each.min()) <= BLANK for each in (some, photo))
 
 
 def halved(photo: Photo) -> Photo:
@@ -56,6 +69,21 @@ def as_input(small: Photo) -> np.ndarray:
     missing = np.maximum(max(small.shape[:2]) // 16 - np.array(small.shape[:2]), 0)
     padded = np.pad(small, ((0, missing[0]), (0, missing[1]), (0, 0))) if missing.any() else small
     return np.asarray(cv2.cvtColor(padded, cv2.COLOR_RGB2BGR))
+
+
+def padded(photo: Photo, longest: int) -> tuple[Photo, Photo, int]:
+    """Puts a grey margin of `PADDING` around a photo.
+
+    Returns:
+        The photo reduced, so that it has a longer side of about `longest` pixels with its margin;
+        the same with its margin; and the margin in pixels.
+    """
+    side = max(photo.shape[:2])
+    small = reduced(photo, round(longest * side / (side + 2 * round(side * PADDING))))
+    margin = round(max(small.shape[:2]) * PADDING)
+    margins = (margin, margin, margin, margin)
+    framed = cv2.copyMakeBorder(small, *margins, cv2.BORDER_CONSTANT, value=GREY)
+    return small, np.asarray(framed, np.uint8), margin
 
 
 def turned(small: Photo, degrees: int) -> tuple[Photo, Affine]:

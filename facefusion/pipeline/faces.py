@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import Final, Self
 
 from facefusion.errors import NoFaceError, PhotoRole
@@ -191,8 +192,8 @@ class FaceFinder:
         It begins as `find_face` does, so that both agree on the photo's first face.
         """
         attempts = self.detector.passes(photo)
-        faces = next(attempts)
-        for further in (next(attempts), next(attempts)):
+        faces = next(attempts, [])
+        for further in islice(attempts, 2):
             faces += [
                 face for face in further if not any(same_face(face.box, each.box) for each in faces)
             ]

@@ -14,9 +14,11 @@ import numpy as np
 import pytest
 
 from facefusion import FusionPipeline
+from facefusion.errors import NoFaceError
 from facefusion.geometry.align import ARCFACE_TEMPLATE, similarity_transform, transform_points
 from facefusion.geometry.topology import LEFT_EYE, OVAL, RIGHT_EYE, five_points
 from facefusion.models.manifest import EMBEDDED_WEIGHTS
+from facefusion.perception.reductions import is_blank
 from facefusion.types import Detection
 
 #: Centres of the six faces of the group photo.
@@ -236,3 +238,16 @@ def _file(name: str) -> Path:
     path = EMBEDDED_WEIGHTS / name
     assert path.is_file(), "get_model would look for a missing file elsewhere"
     return path
+
+
+def test_a_blank_photo_takes_no_pass(pipeline: FusionPipeline, astronaut: np.ndarray) -> None:
+    blank = np.full((3000, 2000, 3), 90, np.uint8)
+    blank[::7, ::5] += 4  # rounding and weak noise
+    assert list(pipeline.networks.detector.passes(blank)) == []
+    assert is_blank(blank) and not is_blank(astronaut)
+    with pytest.raises(NoFaceError):
+        pipeline.find_face(blank, "source")
+    with pytest.raises(NoFaceError):
+        pipeline.find_faces(blank)
+    blank[1001, 999] = 95  # between the pixels that are looked at first
+    assert not is_blank(blank)

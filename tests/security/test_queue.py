@@ -13,8 +13,8 @@ from benchmarks.visitors import API, Answer, Visitor
 
 Told = Callable[..., str]
 
-#: Side in pixels of a photo that keeps a fusion busy for a second or so.
-SIDE = 2400
+#: Side in pixels of a photo that keeps a fusion busy for half a second or more.
+SIDE = 1600
 #: Places in the queue that are surely given; the last of its 32 may be counted as taken while
 #: others join.
 PLACES = 24
