@@ -57,7 +57,7 @@ class CoarseRunner:
             warped: (128, 128, 3) RGB uint8, the source on the target's mesh, colour-corrected.
             target: (128, 128, 3) RGB uint8.
             face: (128, 128) float32 in [0, 1], face mask, outside of which nothing changes.
-            identity: (128,) unit-length embedding of the source.
+            identity: (128,) unit vector, the identity to fuse (`FaceMatch.identity`).
         """
         feeds = {
             "warped": planes(warped),

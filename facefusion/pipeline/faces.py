@@ -129,9 +129,8 @@ class FaceFinder:
             with clock.stage("identity"):
                 return self.identity(located.photo, located.face.mesh)
 
-        return self.cache.get_or_make(
-            ("identity", located.key), measure, lambda value: value.nbytes
-        )
+        key = ("identity", located.key, located.face.detection.box.tobytes())
+        return self.cache.get_or_make(key, measure, lambda value: value.nbytes)
 
     def find_coverings(self, located: LocatedFace, clock: Clock) -> Coverings:
         """Returns the coverings of a face, from the cache or measured."""

@@ -25,6 +25,8 @@ class FaceMatch:
         source: the source photo that is warped, whose yaw is nearest to the target's.
         source_photos: all photos of the source.
         embedding: (128,) unit vector, identity embedding of the source.
+        identity: (128,) unit vector, the identity that the coarse network is told: the source's, or
+            further away from the target's.
         source_coverings: coverings of the source face.
         target: the face that is replaced.
         target_coverings: coverings of the target face.
@@ -33,6 +35,7 @@ class FaceMatch:
     source: LocatedFace
     source_photos: Sequence[LocatedFace]
     embedding: FloatArray
+    identity: FloatArray
     source_coverings: Coverings
     target: LocatedFace
     target_coverings: Coverings
@@ -49,6 +52,7 @@ def match_faces(
     target: Photo,
     face: Face | None,
     clock: Clock,
+    contrast: float,
 ) -> FaceMatch:
     """Finds and measures the source's face and, in a second thread, the target's.
 
@@ -58,6 +62,7 @@ def match_faces(
         target: (H, W, 3) RGB uint8.
         face: the target's face, from `find_faces`; the one of `find_face` if None.
         clock: records the stages' times.
+        contrast: see `FusionOptions.contrast`.
 
     Raises:
         FusionError: a photo cannot be used.
@@ -67,19 +72,23 @@ def match_faces(
         located = [
             finder.find_face(photo, "source", source_clock, number) for photo, number in photos
         ]
-        embedding = _mean_direction([finder.embedding(each, source_clock) for each in located])
+        embeddings = [finder.embedding(each, source_clock) for each in located]
         coverings = [finder.find_coverings(each, source_clock) for each in located]
         target_face, target_coverings = target_result.result()
     for each, (_, number) in zip(coverings, photos, strict=True):
         check_coverings(each, "source", number=number)
     check_coverings(target_coverings, "target")
     yaw = target_face.face.yaw
+    identity = embedding = _direction(np.mean(embeddings, axis=0))
+    if contrast > 0:
+        identity = _apart(embedding, finder.embedding(target_face, clock), contrast)
     best = min(range(len(located)), key=lambda i: abs(located[i].face.yaw - yaw))
     check_pair(located[best].face, target_face.face)
     return FaceMatch(
         source=located[best],
         source_photos=located,
         embedding=embedding,
+        identity=identity,
         source_coverings=coverings[best],
         target=target_face,
         target_coverings=target_coverings,
@@ -134,6 +143,14 @@ def reshape_target(photo: Photo, matches: Sequence[FaceMatch], strength: float) 
     return ReshapedTarget(photo, faces, changed)
 
 
-def _mean_direction(embeddings: Sequence[FloatArray]) -> FloatArray:
-    mean = np.mean(embeddings, axis=0)
-    return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-9), np.float32)
+def _apart(source: FloatArray, target: FloatArray, contrast: float) -> FloatArray:
+    """Subtracts a share of the target's embedding, the less of it the more alike the two are.
+
+    What would remain of two photos of one person is noise.
+    """
+    alike = max(float(source @ target), 0.0)
+    return _direction(source - contrast * (1 - alike) * target)
+
+
+def _direction(vector: FloatArray) -> FloatArray:
+    return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-9), np.float32)

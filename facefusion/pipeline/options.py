@@ -11,6 +11,8 @@ from facefusion.tiers import Tier
 LIKENESS: Final = 0.5
 #: Share of the source's face shape at a likeness of 1.
 MAX_SHAPE: Final = 0.6
+#: Identity contrast at a likeness of 1: more costs similarity to the source too.
+MAX_CONTRAST: Final = 0.5
 
 
 @dataclass(frozen=True)
@@ -20,8 +22,8 @@ class FusionOptions:
     Attributes:
         tier: quality tier.
         budget: seconds that `Tier.AUTO` may take, or None for the pipeline's own.
-        likeness: from 0, the target's expression and face shape, to 1, the source's features and a
-            part of its face shape.
+        likeness: from 0, the target's expression and face shape, to 1, the source's features, a part
+            of its face shape, and an identity further away from the target's.
         blend: opacity of the new face, in [0, 1].
 
     Raises:
@@ -49,3 +51,8 @@ class FusionOptions:
     def shape_strength(self) -> float:
         """Share of the source's face shape that the target takes, in [0, `MAX_SHAPE`]."""
         return MAX_SHAPE * max(0.0, 2 * self.likeness - 1)
+
+    @property
+    def contrast(self) -> float:
+        """Share of the target's identity embedding that is subtracted, in [0, `MAX_CONTRAST`]."""
+        return MAX_CONTRAST * max(0.0, 2 * self.likeness - 1)

@@ -218,7 +218,7 @@ class FusionPipeline:
         with self.chooser.traffic.running_one() as call, ThreadPoolExecutor(1) as executor:
             # 1. Match: faces of all photos, identity embeddings and coverings.
             matches = [
-                match_faces(self._finder, photos, photo, swap.face, clock)
+                match_faces(self._finder, photos, photo, swap.face, clock, options.contrast)
                 for photos, swap in zip(sources, swaps, strict=True)
             ]
             # 2. Tier: the requested one, or Auto's choice.

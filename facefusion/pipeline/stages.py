@@ -108,7 +108,7 @@ def run_coarse(
 ) -> list[FusionMaps]:
     """Runs the coarse network on each pair."""
     return [
-        coarse(*pair.network_inputs(COARSE_SIZE), match.embedding)
+        coarse(*pair.network_inputs(COARSE_SIZE), match.identity)
         for pair, match in zip(pairs, matches, strict=True)
     ]
 
