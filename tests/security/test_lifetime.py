@@ -55,7 +55,7 @@ def test_forwarded_addresses_count_where_the_proxy_is_named(
 ) -> None:
     """Behind a proxy each visitor has places of their own, and the proxy's address has none."""
     proxy, stranger = Visitor(forgetful.port), Visitor(forgetful.port, address())
-    source, target = proxy.upload(face()), proxy.upload(face(2400))
+    source, target = proxy.upload(face()), proxy.upload(face(1600))
     body = {"data": [source, target, "best", [], 0.5, 1, True]}
     path = f"{API}/call/fuse"
     through = [proxy.post(path, body, X_Forwarded_For=f"203.0.113.{i}") for i in range(12)]
