@@ -28,11 +28,11 @@ from facefusion.perception.reductions import (
     as_input,
     halved,
     is_blank,
-    padded,
     ratio,
     reduced,
     tiles,
     turned,
+    with_margin,
 )
 from facefusion.types import Detection, Face, Photo
 
@@ -274,7 +274,7 @@ class FaceDetector:
 
     def _faces_of_padded(self, photo: Photo) -> list[Detection]:
         """Detects faces in the photo with a margin, in the photo's pixels."""
-        small, framed, margin = padded(photo, DETECTION_SIZE)
+        small, framed, margin = with_margin(photo, DETECTION_SIZE)
         scale = ratio(photo.shape, small)
         faces = self._faces(framed, framed.shape)
         return [moved(face, lambda xy: (xy - margin) * scale) for face in faces]

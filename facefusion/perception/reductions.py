@@ -18,7 +18,7 @@ GREY: Final = (127, 127, 127)
 #: as large.
 TILE: Final = 1152
 OVERLAP: Final = 96
-#: Margin of a padded photo as a share of its longer side, for faces cut by the frame and tight crops.
+#: Margin around a photo as a share of its longer side, for faces cut by the frame and tight crops.
 PADDING: Final = 0.35
 #: Most levels between the darkest and the brightest sample of a blank photo, of which a file of
 #: 60 KB may hold 64 megapixels.
@@ -71,7 +71,7 @@ def as_input(small: Photo) -> np.ndarray:
     return np.asarray(cv2.cvtColor(padded, cv2.COLOR_RGB2BGR))
 
 
-def padded(photo: Photo, longest: int) -> tuple[Photo, Photo, int]:
+def with_margin(photo: Photo, longest: int) -> tuple[Photo, Photo, int]:
     """Puts a grey margin of `PADDING` around a photo.
 
     Returns:

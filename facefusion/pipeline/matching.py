@@ -79,11 +79,11 @@ def match_faces(
         check_coverings(each, "source", number=number)
     check_coverings(target_coverings, "target")
     yaw = target_face.face.yaw
+    best = min(range(len(located)), key=lambda i: abs(located[i].face.yaw - yaw))
+    check_pair(located[best].face, target_face.face)
     identity = embedding = _direction(np.mean(embeddings, axis=0))
     if contrast > 0:
         identity = _apart(embedding, finder.embedding(target_face, clock), contrast)
-    best = min(range(len(located)), key=lambda i: abs(located[i].face.yaw - yaw))
-    check_pair(located[best].face, target_face.face)
     return FaceMatch(
         source=located[best],
         source_photos=located,

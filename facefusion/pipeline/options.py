@@ -50,9 +50,14 @@ class FusionOptions:
     @property
     def shape_strength(self) -> float:
         """Share of the source's face shape that the target takes, in [0, `MAX_SHAPE`]."""
-        return MAX_SHAPE * max(0.0, 2 * self.likeness - 1)
+        return MAX_SHAPE * self._beyond
 
     @property
     def contrast(self) -> float:
         """Share of the target's identity embedding that is subtracted, in [0, `MAX_CONTRAST`]."""
-        return MAX_CONTRAST * max(0.0, 2 * self.likeness - 1)
+        return MAX_CONTRAST * self._beyond
+
+    @property
+    def _beyond(self) -> float:
+        """How far the likeness is beyond the default, in [0, 1]."""
+        return max(0.0, 2 * self.likeness - 1)

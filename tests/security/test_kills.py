@@ -82,6 +82,19 @@ def test_a_directory_in_use_is_left_alone(place: Path, address: Callable[[], str
         assert visitor.fuse(photo, photo).has_result
 
 
+def test_what_only_looks_like_a_directory_of_ours_is_not_followed(
+    place: Path, tmp_path: Path
+) -> None:
+    others = tmp_path / "others"
+    others.mkdir()
+    (others / "precious.txt").write_text("keep")
+    (place / "tmp").mkdir()
+    (place / "tmp" / "facefusion-link").symlink_to(others)
+    with serving(place):
+        pass
+    assert (others / "precious.txt").read_text() == "keep"
+
+
 @pytest.mark.parametrize("seconds", [0.5, 1.5, 2.5, 3.5])
 def test_stopped_during_the_first_start(tmp_path: Path, seconds: float) -> None:
     """With nothing remembered, engines are compared first, and the machine is measured."""
